@@ -1,0 +1,252 @@
+//! What is said while a document runs. The executor emits events into a [`Sink`] and knows nobody
+//! behind it: a session writes them as frames (text lines or JSON objects), `ldctl run` prints
+//! them, a test collects them. The same types are read back by the client.
+
+use serde::{Deserialize, Serialize};
+
+use crate::value::{Value, quote};
+
+/// The version of the event dialect.
+pub const PROTOCOL: u32 = 1;
+
+/// One thing that happened. As JSON every event is an object with the key `event`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The document was taken; its actions follow.
+    Accepted {
+        /// The dialect's version, [`PROTOCOL`].
+        protocol: u32,
+        /// The run's number since the server started.
+        run: u64,
+        /// How many actions the document holds.
+        actions: usize,
+    },
+    /// An action begins.
+    Started {
+        /// Its place in the document, from 0.
+        index: usize,
+        /// Its command.
+        command: String,
+    },
+    /// A load test's figures so far, about once a second.
+    Progress(Progress),
+    /// An action has ended.
+    Result(ActionResult),
+    /// The request was refused, or broke.
+    Error {
+        /// Which kind of refusal.
+        kind: ErrorKind,
+        /// What to change.
+        message: String,
+    },
+    /// The answer to a ping.
+    Pong {
+        /// The server's name, `ldctl`.
+        server: String,
+        /// Its version.
+        version: String,
+        /// The dialect's version, [`PROTOCOL`].
+        protocol: u32,
+        /// Seconds since it started.
+        uptime_s: f64,
+        /// Documents that it has taken since it started.
+        runs: u64,
+    },
+    /// The document has ended, whatever its actions gave.
+    Done {
+        /// Whether no action failed.
+        ok: bool,
+        /// How many failed.
+        failed: usize,
+        /// Seconds from acceptance to here.
+        elapsed_s: f64,
+    },
+}
+
+/// A load test's figures so far.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Progress {
+    /// The place of `LD_start_test` in the document.
+    pub index: usize,
+    /// Seconds since the test began.
+    pub elapsed_s: f64,
+    /// Virtual users that run now.
+    pub users: usize,
+    /// Requests so far.
+    pub requests: u64,
+    /// Requests that failed so far.
+    pub failures: u64,
+    /// Requests per second over the last interval.
+    pub rps: f64,
+    /// Median latency over the last interval.
+    pub p50_ms: f64,
+    /// 95th percentile over the last interval.
+    pub p95_ms: f64,
+    /// 99th percentile over the last interval.
+    pub p99_ms: f64,
+}
+
+/// How one action ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActionResult {
+    /// Its place in the document, from 0.
+    pub index: usize,
+    /// Its command; empty where the action has none.
+    pub command: String,
+    /// Whether it succeeded.
+    pub ok: bool,
+    /// What it gave.
+    #[serde(skip_serializing_if = "Option::is_none", default, with = "present")]
+    pub value: Option<Value>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<Failure>,
+    /// The action as Python's `str()` writes it. In the text dialect actions with equal text share
+    /// one line, so the sink needs it; on the wire it is not said.
+    #[serde(skip)]
+    pub action: String,
+}
+
+impl ActionResult {
+    /// The line that the text dialect gives for it.
+    pub fn line(&self) -> String {
+        match (&self.error, &self.value) {
+            (Some(failure), _) => failure.to_python(),
+            (None, value) => value.as_ref().unwrap_or(&Value::Null).to_text(),
+        }
+    }
+}
+
+/// Why an action failed: a kind for programs, a message for people, and the name of the exception
+/// that the text dialect shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// The kind.
+    pub kind: FailureKind,
+    /// What is wrong and what to change.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure of a kind.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// As Python's `repr()` of the exception: `TypeError('…')`.
+    pub fn to_python(&self) -> String {
+        format!("{}({})", self.kind.exception(), quote(&self.message))
+    }
+}
+
+/// The kinds of failure of an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// An unknown command, an action of the wrong form, or a gate that does not hold.
+    InvalidAction,
+    /// An argument is missing, unknown or of the wrong kind.
+    InvalidArgument,
+    /// An argument is of the right kind and still cannot be used.
+    InvalidValue,
+    /// An action that has no name where one should stand.
+    Malformed,
+    /// A document file cannot be read.
+    InvalidFile,
+    /// A file or directory cannot be read or written.
+    File,
+    /// A database cannot be opened or used.
+    Database,
+    /// Refused by design or by a limit of this server.
+    Refused,
+    /// Another test is running.
+    Busy,
+    /// The test was cancelled.
+    Cancelled,
+    /// An exporter or stub server cannot be started.
+    Network,
+    /// A fault of this program.
+    Internal,
+    /// A kind that this version does not know.
+    #[serde(other)]
+    Other,
+}
+
+impl FailureKind {
+    /// The exception's name in the text dialect. The reference's own names where it has one.
+    pub fn exception(self) -> &'static str {
+        match self {
+            Self::InvalidAction => "LoadDensityTestExecuteException",
+            Self::InvalidArgument => "TypeError",
+            Self::InvalidValue => "ValueError",
+            Self::Malformed => "IndexError",
+            Self::InvalidFile => "LoadDensityTestJsonException",
+            Self::File | Self::Network => "OSError",
+            Self::Database => "OperationalError",
+            Self::Refused => "PermissionError",
+            Self::Busy | Self::Cancelled | Self::Internal | Self::Other => "RuntimeError",
+        }
+    }
+}
+
+/// Why a whole request was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorKind {
+    /// The server wants a token and the request carries none.
+    TokenRequired,
+    /// The token is not the server's.
+    Unauthorised,
+    /// The request is not JSON.
+    InvalidJson,
+    /// The request is JSON, but no document.
+    InvalidDocument,
+    /// A frame's length is out of bounds.
+    FrameLength,
+    /// The request took too long to arrive.
+    Timeout,
+    /// The server has no room for it now.
+    Busy,
+    /// A limit of the server is passed.
+    Limit,
+    /// A fault of the server.
+    Internal,
+    /// A kind that this version does not know.
+    #[serde(other)]
+    Other,
+}
+
+/// Where events go.
+pub trait Sink {
+    /// Takes one event. It must not block for long: the caller is the run itself.
+    fn emit(&mut self, event: Event);
+}
+
+impl<F: FnMut(Event)> Sink for F {
+    fn emit(&mut self, event: Event) {
+        self(event);
+    }
+}
+
+/// `value` may be there and null: the result of a command that gives nothing.
+mod present {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::value::Value;
+
+    pub(super) fn serialize<S: Serializer>(
+        value: &Option<Value>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Value>, D::Error> {
+        Value::deserialize(from).map(Some)
+    }
+}

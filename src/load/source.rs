@@ -1,0 +1,40 @@
+//! Rows of a CSV file that virtual users share: each asks for the next one, and gets it without
+//! waiting for the others.
+
+use std::io::Read;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A CSV file in memory, and how far its users have come.
+#[derive(Debug)]
+pub struct Source {
+    columns: Vec<String>,
+    rows: Vec<csv::StringRecord>,
+    cycle: bool,
+    next: AtomicUsize,
+}
+
+impl Source {
+    /// Reads a CSV file whose first row names the columns. Rows may be short; what they lack is
+    /// unresolved. With `cycle` the first row follows the last, without it the rows run out.
+    pub fn read(from: impl Read, cycle: bool) -> Result<Self, csv::Error> {
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(from);
+        let columns = reader.headers()?.iter().map(str::to_owned).collect();
+        let rows = reader.records().collect::<Result<_, _>>()?;
+        Ok(Self { columns, rows, cycle, next: AtomicUsize::new(0) })
+    }
+
+    /// A column's place by its name.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column == name)
+    }
+
+    /// The next row for whoever asks.
+    pub fn next_row(&self) -> Option<&csv::StringRecord> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        if self.cycle {
+            let place = turn.checked_rem(self.rows.len())?;
+            return self.rows.get(place);
+        }
+        self.rows.get(turn)
+    }
+}

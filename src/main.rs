@@ -1,0 +1,3 @@
+//! ldctl
+
+fn main() {}

@@ -1,0 +1,155 @@
+//! What one worker writes into while a run goes on: its columns, the tables that the columns point
+//! into, and its share of the live figures.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::columns::{Cells, Columns};
+use super::live::Share;
+use super::{Label, Row, Sample};
+
+/// A label's place in its recorder's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LabelId(u32);
+
+/// An error's place in its recorder's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ErrorId(u32);
+
+/// Different errors that are told apart. A target that answers every request with another text
+/// must not fill the memory; what comes later counts under [`OTHER_ERRORS`].
+const MAX_ERRORS: usize = 10_000;
+
+/// The text of errors past the limit.
+const OTHER_ERRORS: &str = "other errors (more than 10000 different texts in this run)";
+
+/// The longest error text that is kept, in bytes.
+const MAX_ERROR_BYTES: usize = 1024;
+
+/// The longest body of a failed request that is kept, in bytes.
+pub(super) const MAX_BODY_BYTES: usize = 4096;
+
+/// One worker's record of a run.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    labels: Vec<Label>,
+    label_ids: HashMap<Label, LabelId>,
+    /// Which series of `live` each label counts under.
+    series: Vec<usize>,
+    errors: Vec<Box<str>>,
+    error_ids: HashMap<Box<str>, ErrorId>,
+    columns: Columns,
+    bodies: HashMap<u64, Box<str>>,
+    live: Share,
+}
+
+impl Recorder {
+    /// The number of a label; the same label has the same number.
+    pub fn label(&mut self, label: Label) -> LabelId {
+        if let Some(id) = self.label_ids.get(&label) {
+            return *id;
+        }
+        let id = LabelId(u32::try_from(self.labels.len()).unwrap_or(u32::MAX));
+        self.series.push(self.live.series(&label));
+        self.labels.push(label.clone());
+        self.label_ids.insert(label, id);
+        id
+    }
+
+    /// The number of an error text; the same text has the same number.
+    pub fn error(&mut self, text: &str) -> ErrorId {
+        if let Some(id) = self.error_ids.get(text) {
+            return *id;
+        }
+        let text = if self.errors.len() >= MAX_ERRORS {
+            OTHER_ERRORS
+        } else {
+            text.get(..text.floor_char_boundary(MAX_ERROR_BYTES)).unwrap_or_default()
+        };
+        if let Some(id) = self.error_ids.get(text) {
+            return *id;
+        }
+        let id = ErrorId(u32::try_from(self.errors.len()).unwrap_or(u32::MAX));
+        self.errors.push(text.into());
+        self.error_ids.insert(text.into(), id);
+        id
+    }
+
+    /// Keeps one request.
+    pub fn record(&mut self, sample: Sample) {
+        if let Some(series) = self.series.get(sample.label.0 as usize) {
+            let latency = sample.service + sample.delay;
+            self.live.record(*series, latency, sample.bytes, sample.error.is_some());
+        }
+        self.columns.push(Cells {
+            start: sample.start,
+            service: sample.service,
+            delay: sample.delay,
+            bytes: sample.bytes,
+            label: sample.label.0,
+            error: sample.error.map_or(0, |error| error.0 + 1),
+            status: sample.status,
+        });
+    }
+
+    /// Keeps the body of the request that was recorded last.
+    pub fn keep_body(&mut self, body: &str) {
+        let row = self.columns.len() as u64;
+        let cut = body.get(..body.floor_char_boundary(MAX_BODY_BYTES)).unwrap_or_default();
+        self.bodies.insert(row.saturating_sub(1), cut.into());
+    }
+
+    /// The figures since they were last taken, for the merge of all workers.
+    pub fn live(&mut self) -> &mut Share {
+        &mut self.live
+    }
+
+    /// How many requests it holds.
+    pub fn len(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        self.columns.memory()
+    }
+
+    pub(super) fn labels(&self) -> &[Label] {
+        &self.labels
+    }
+
+    /// Label number, failed, response time: what a summary needs of a row.
+    pub(super) fn latencies(&self) -> impl Iterator<Item = (usize, bool, Duration)> {
+        self.columns
+            .iter()
+            .map(|cells| (cells.label as usize, cells.error != 0, cells.service + cells.delay))
+    }
+
+    pub(super) fn rows(&self, epoch: f64) -> impl Iterator<Item = Row<'_>> {
+        self.columns.iter().zip(0u64..).filter_map(move |(cells, row)| {
+            let error = match cells.error {
+                0 => None,
+                id => self.errors.get(id as usize - 1).map(Box::as_ref),
+            };
+            Some(Row {
+                label: self.labels.get(cells.label as usize)?,
+                start_time: epoch + cells.start.as_secs_f64(),
+                service_ms: millis(cells.service),
+                response_ms: millis(cells.service + cells.delay),
+                status: (cells.status != 0).then_some(cells.status),
+                bytes: cells.bytes,
+                error,
+                body: self.bodies.get(&row).map(Box::as_ref),
+            })
+        })
+    }
+}
+
+/// Milliseconds, exact to the tick, so that they print with at most four decimals.
+pub(super) fn millis(span: Duration) -> f64 {
+    span.as_nanos() as f64 / 1e6
+}

@@ -1,0 +1,213 @@
+//! How Python prints a value: `str()` at the top level, `repr()` inside containers. Source of the
+//! rules: Python's data model and the recorded replies of LoadDensity 0.0.79.
+
+use std::fmt::Write;
+
+use super::Value;
+
+impl Value {
+    /// As Python's `str(value)`: text at the top level is raw.
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Str(text) => text.clone(),
+            other => other.to_repr(),
+        }
+    }
+
+    /// As Python's `repr(value)`.
+    pub fn to_repr(&self) -> String {
+        let mut out = String::new();
+        self.repr_into(&mut out);
+        out
+    }
+
+    /// [`Value::to_repr`], appended.
+    pub fn repr_into(&self, out: &mut String) {
+        match self {
+            Self::Null => out.push_str("None"),
+            Self::Bool(true) => out.push_str("True"),
+            Self::Bool(false) => out.push_str("False"),
+            Self::Int(value) => {
+                let _ = write!(out, "{value}");
+            }
+            Self::Big(value) => {
+                let _ = write!(out, "{value}");
+            }
+            Self::Float(value) => float_into(*value, out),
+            Self::Str(text) => quoted_into(text, out),
+            Self::List(items) => {
+                out.push('[');
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        out.push_str(", ");
+                    }
+                    item.repr_into(out);
+                }
+                out.push(']');
+            }
+            Self::Dict(members) => {
+                out.push('{');
+                for (index, (key, value)) in members.iter().enumerate() {
+                    if index > 0 {
+                        out.push_str(", ");
+                    }
+                    quoted_into(key, out);
+                    out.push_str(": ");
+                    value.repr_into(out);
+                }
+                out.push('}');
+            }
+        }
+    }
+}
+
+/// As Python's `repr(text)`.
+pub fn quote(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    quoted_into(text, &mut out);
+    out
+}
+
+/// [`quote`], appended.
+pub fn quoted_into(text: &str, out: &mut String) {
+    let mark = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    out.push(mark);
+    for character in text.chars() {
+        match character {
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            _ if character == mark => {
+                out.push('\\');
+                out.push(mark);
+            }
+            ' '..='~' => out.push(character),
+            _ if printable(character) => out.push(character),
+            _ => {
+                let code = u32::from(character);
+                let _ = match code {
+                    0..=0xff => write!(out, "\\x{code:02x}"),
+                    0x100..=0xffff => write!(out, "\\u{code:04x}"),
+                    _ => write!(out, "\\U{code:08x}"),
+                };
+            }
+        }
+    }
+    out.push(mark);
+}
+
+/// Python's `str.isprintable` for one character outside ASCII: not a control, format, surrogate,
+/// private-use, unassigned or separator character (Unicode categories C* and Z*).
+fn printable(character: char) -> bool {
+    use std::sync::LazyLock;
+    static HIDDEN: LazyLock<Option<regex::Regex>> =
+        LazyLock::new(|| regex::Regex::new(r"^[\p{C}\p{Z}]$").ok());
+    let mut buffer = [0; 4];
+    let text: &str = character.encode_utf8(&mut buffer);
+    HIDDEN.as_ref().is_none_or(|hidden| !hidden.is_match(text))
+}
+
+/// As Python's `repr(float)`: the shortest digits that read back as the same number; an exponent
+/// when the decimal point would stand more than 16 places to the right or 4 to the left.
+fn float_into(value: f64, out: &mut String) {
+    if value.is_nan() {
+        out.push_str("nan");
+        return;
+    }
+    if value.is_infinite() {
+        out.push_str(if value < 0.0 { "-inf" } else { "inf" });
+        return;
+    }
+    if value.is_sign_negative() {
+        out.push('-');
+    }
+    // Rust's `{:e}` gives the same shortest digits, as `d.ddde±x`.
+    let shortest = format!("{:e}", value.abs());
+    let (mantissa, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if (-4..16).contains(&exponent) {
+        fixed_into(&digits, exponent, out);
+    } else {
+        let (first, rest) = digits.split_at(1);
+        out.push_str(first);
+        if !rest.is_empty() {
+            out.push('.');
+            out.push_str(rest);
+        }
+        let sign = if exponent < 0 { '-' } else { '+' };
+        let _ = write!(out, "e{sign}{:02}", exponent.abs());
+    }
+}
+
+fn fixed_into(digits: &str, exponent: i32, out: &mut String) {
+    if exponent < 0 {
+        out.push_str("0.");
+        (1..-exponent).for_each(|_| out.push('0'));
+        out.push_str(digits);
+        return;
+    }
+    let whole = usize::try_from(exponent).unwrap_or(0) + 1;
+    if digits.len() <= whole {
+        out.push_str(digits);
+        (digits.len()..whole).for_each(|_| out.push('0'));
+        out.push_str(".0");
+    } else {
+        let (left, right) = digits.split_at(whole);
+        out.push_str(left);
+        out.push('.');
+        out.push_str(right);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(json: &str, text: &str) {
+        assert_eq!(Value::parse(json).expect("JSON").to_text(), text);
+    }
+
+    #[test]
+    fn values_are_written_as_python_writes_them() {
+        check("null", "None");
+        check("[true, false, null]", "[True, False, None]");
+        check(r#"{"b": 1, "a": [2.0, "x"]}"#, "{'b': 1, 'a': [2.0, 'x']}");
+        check("123456789012345678901234567890", "123456789012345678901234567890");
+        check(r#""raw 'top' level""#, "raw 'top' level");
+    }
+
+    #[test]
+    fn floats_are_the_shortest_that_read_back() {
+        for (json, text) in [
+            ("1.0", "1.0"),
+            ("1e16", "1e+16"),
+            ("1e15", "1000000000000000.0"),
+            ("1e-5", "1e-05"),
+            ("0.0001", "0.0001"),
+            ("123456789012345680.0", "1.2345678901234568e+17"),
+            ("-0.0", "-0.0"),
+            ("5e-324", "5e-324"),
+            ("1e400", "inf"),
+            ("0.1", "0.1"),
+            ("1234.5678", "1234.5678"),
+        ] {
+            check(json, text);
+        }
+    }
+
+    #[test]
+    fn text_is_quoted_as_python_quotes_it() {
+        for (text, quoted) in [
+            ("plain", "'plain'"),
+            ("it's", "\"it's\""),
+            ("it's \"so\"", "'it\\'s \"so\"'"),
+            ("a\nb\t\r\\", "'a\\nb\\t\\r\\\\'"),
+            ("\u{0}\u{7f}\u{a0}\u{ad}", "'\\x00\\x7f\\xa0\\xad'"),
+            ("Zażółć \u{2028}\u{1f600}\u{e000}", "'Zażółć \\u2028😀\\ue000'"),
+        ] {
+            assert_eq!(quote(text), quoted);
+        }
+    }
+}
