@@ -19,6 +19,9 @@ fn histogram() -> Option<Histogram<u64>> {
     Histogram::new_with_bounds(1, LONGEST_US, 2).ok()
 }
 
+/// Series by method and name.
+type Table = IndexMap<(Arc<str>, Arc<str>), Series>;
+
 /// The figures of one method and name.
 #[derive(Debug, Clone)]
 pub struct Series {
@@ -86,7 +89,7 @@ impl Series {
 /// One worker's figures since its last tick.
 #[derive(Debug, Default)]
 pub struct Share {
-    series: IndexMap<(Arc<str>, Arc<str>), Series>,
+    series: Table,
 }
 
 impl Share {
@@ -127,11 +130,11 @@ impl Share {
 /// The figures of all workers.
 #[derive(Debug, Default)]
 pub struct Live {
-    series: Mutex<IndexMap<(Arc<str>, Arc<str>), Series>>,
+    series: Mutex<Table>,
 }
 
 impl Live {
-    fn lock(&self) -> MutexGuard<'_, IndexMap<(Arc<str>, Arc<str>), Series>> {
+    fn lock(&self) -> MutexGuard<'_, Table> {
         self.series.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
