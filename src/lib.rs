@@ -3,5 +3,6 @@ pub mod action;
 pub mod error;
 pub mod event;
 pub mod load;
+pub mod protocol;
 pub mod record;
 pub mod value;
