@@ -11,7 +11,8 @@ pub const TOKEN_VARIABLE: &str = "LOAD_DENSITY_SOCKET_TOKEN";
 /// The port of LoadDensity's control server.
 pub const DEFAULT_PORT: u16 = 9940;
 
-const EXIT_CODES: &str = "\
+/// What each exit code means, as help and man pages print it.
+pub const EXIT_CODES: &str = "\
 Exit codes:
   0    done
   1    an action failed
@@ -29,7 +30,6 @@ Exit codes:
 #[command(
     name = "ldctl",
     version,
-    about,
     after_help = EXIT_CODES,
     after_long_help = EXIT_CODES,
     arg_required_else_help = true,
