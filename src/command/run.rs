@@ -1,11 +1,11 @@
-//! `ldctl run`: documents in this process. The executor has a thread of its own and sends its
-//! events here, where they are printed and where a signal is heard. A cancelled test still gives
-//! what it has recorded; a second signal does not wait for that.
+//! `ldctl run`: documents in this process. The executor has a thread of its own and sends what is
+//! said here, where it is printed and where a signal is heard. A cancelled test still gives what it
+//! has recorded; a second signal does not wait for that.
 
 use std::sync::Arc;
 use std::thread;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::document::{self, Local};
@@ -17,6 +17,13 @@ use crate::console::Console;
 use crate::error::{Error, Exit};
 use crate::event::Event;
 
+/// What a document says while it runs.
+enum Said {
+    Event(Event),
+    /// A line of the command `print`.
+    Print(String),
+}
+
 pub(super) fn run(args: &Run, console: &mut Console) -> Result<Exit, Error> {
     let locals: Vec<Local> =
         args.files.iter().map(|path| document::read(path)).collect::<Result<_, _>>()?;
@@ -25,75 +32,89 @@ pub(super) fn run(args: &Run, console: &mut Console) -> Result<Exit, Error> {
         allow_env: None,
         secret_env: vec![TOKEN_VARIABLE.to_owned()],
     };
-    let executor = Executor::new(policy)
-        .map_err(|error| Error::usage(format!("cannot prepare to run documents: {error}")))?;
     console.replies(args.printing.output.into(), args.printing.quiet);
-    runtime()?.block_on(run_all(Arc::new(executor), locals, console))
+    runtime()?.block_on(Runner::new(policy)?.run_all(locals, console))
 }
 
-async fn run_all(
+struct Runner {
     executor: Arc<Executor>,
-    locals: Vec<Local>,
-    console: &mut Console,
-) -> Result<Exit, Error> {
-    let mut interrupt = Interrupt::listen()?;
-    let mut exit = Exit::Done;
-    for local in locals {
-        match run_one(&executor, local, &mut interrupt, console).await? {
-            Exit::Done => {}
-            Exit::Interrupted => return Ok(Exit::Interrupted),
-            failed => exit = failed,
-        }
-    }
-    Ok(exit)
+    sender: mpsc::UnboundedSender<Said>,
+    said: mpsc::UnboundedReceiver<Said>,
 }
 
-async fn run_one(
-    executor: &Arc<Executor>,
-    local: Local,
-    interrupt: &mut Interrupt,
-    console: &mut Console,
-) -> Result<Exit, Error> {
-    let cancel = CancellationToken::new();
-    let (mut events, running) = spawn(executor.clone(), local.document, cancel.clone())?;
-    loop {
-        tokio::select! {
-            event = events.recv() => match event {
-                Some(event) => console.event(&event, local.test_times.of(&event)),
-                None => break,
-            },
-            () = interrupt.next() => {
-                if cancel.is_cancelled() {
-                    return Ok(Exit::Interrupted);
-                }
-                cancel.cancel();
+impl Runner {
+    fn new(policy: Policy) -> Result<Self, Error> {
+        let (sender, said) = mpsc::unbounded_channel();
+        let printer = sender.clone();
+        let executor = Executor::new(policy)
+            .map_err(|error| Error::usage(format!("cannot prepare to run documents: {error}")))?
+            .with_output(Box::new(move |line| drop(printer.send(Said::Print(line)))));
+        Ok(Self { executor: Arc::new(executor), sender, said })
+    }
+
+    async fn run_all(mut self, locals: Vec<Local>, console: &mut Console) -> Result<Exit, Error> {
+        let mut interrupt = Interrupt::listen()?;
+        let mut exit = Exit::Done;
+        for local in locals {
+            match self.run_one(local, &mut interrupt, console).await? {
+                Exit::Done => {}
+                Exit::Interrupted => return Ok(Exit::Interrupted),
+                failed => exit = failed,
             }
         }
+        Ok(exit)
     }
-    let outcome = running
-        .join()
-        .map_err(|_| Error::new(Exit::ActionFailed, "the run broke: this is a fault of ldctl"))?;
-    Ok(match outcome {
-        _ if cancel.is_cancelled() => Exit::Interrupted,
-        Outcome { busy: true, .. } => Exit::Busy,
-        Outcome { failed: 0, .. } => Exit::Done,
-        _ => Exit::ActionFailed,
-    })
-}
 
-/// Runs a document in a thread of its own. Its events end with it.
-fn spawn(
-    executor: Arc<Executor>,
-    document: Document,
-    cancel: CancellationToken,
-) -> Result<(mpsc::UnboundedReceiver<Event>, thread::JoinHandle<Outcome>), Error> {
-    let (sender, events) = mpsc::unbounded_channel();
-    let running = thread::Builder::new()
-        .name("run".to_owned())
-        .spawn(move || {
-            let mut sink = |event| drop(sender.send(event));
-            executor.execute(document, &mut sink, &cancel)
+    async fn run_one(
+        &mut self,
+        local: Local,
+        interrupt: &mut Interrupt,
+        console: &mut Console,
+    ) -> Result<Exit, Error> {
+        let cancel = CancellationToken::new();
+        let mut running = self.spawn(local.document, cancel.clone())?;
+        let outcome = loop {
+            tokio::select! {
+                // What was said comes before the end.
+                biased;
+                Some(said) = self.said.recv() => match said {
+                    Said::Event(event) => console.event(&event, local.test_times.of(&event)),
+                    Said::Print(line) => console.printed(&line),
+                },
+                () = interrupt.next() => {
+                    if cancel.is_cancelled() {
+                        return Ok(Exit::Interrupted);
+                    }
+                    cancel.cancel();
+                }
+                outcome = &mut running => break outcome,
+            }
+        };
+        let outcome = outcome
+            .map_err(|_| Error::new(Exit::ActionFailed, "the run broke: a fault of ldctl"))?;
+        Ok(match outcome {
+            _ if cancel.is_cancelled() => Exit::Interrupted,
+            Outcome { busy: true, .. } => Exit::Busy,
+            Outcome { failed: 0, .. } => Exit::Done,
+            _ => Exit::ActionFailed,
         })
-        .map_err(|error| Error::usage(format!("cannot start a thread: {error}")))?;
-    Ok((events, running))
+    }
+
+    /// Runs a document in a thread of its own.
+    fn spawn(
+        &self,
+        document: Document,
+        cancel: CancellationToken,
+    ) -> Result<oneshot::Receiver<Outcome>, Error> {
+        let (executor, sender) = (self.executor.clone(), self.sender.clone());
+        let (ended, running) = oneshot::channel();
+        thread::Builder::new()
+            .name("run".to_owned())
+            .spawn(move || {
+                let mut sink = |event| drop(sender.send(Said::Event(event)));
+                let _ = ended.send(executor.execute(document, &mut sink, &cancel));
+            })
+            .map_err(|error| Error::usage(format!("cannot start a thread: {error}")))?;
+        Ok(running)
+    }
 }

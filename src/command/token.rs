@@ -63,12 +63,11 @@ fn variable_text(name: &str) -> Result<Option<String>, Error> {
 }
 
 fn checked(text: String, place: &str) -> Result<Token, Error> {
-    if text.is_empty() {
-        return Err(Error::usage(format!(
-            "the token in {place} is empty: give it a value, or leave the token out"
-        )));
-    }
-    Ok(Token::new(text))
+    Token::new(text).map_err(|_| {
+        Error::usage(format!(
+            "the token from {place} is empty: give it a value, or leave the token out"
+        ))
+    })
 }
 
 /// A token file's text without the line end that an editor leaves.

@@ -112,6 +112,17 @@ impl Console {
         }
     }
 
+    /// A line that a document prints: an object where JSON is asked for.
+    pub fn printed(&mut self, text: &str) {
+        if self.quiet {
+            return;
+        }
+        match self.format {
+            Format::Text => self.print(text),
+            Format::Json => self.json(&Printed { event: "print", text }),
+        }
+    }
+
     /// One line on stdout.
     pub fn print(&mut self, text: &str) {
         let text = if self.terminal { tame(text) } else { Cow::Borrowed(text) };
@@ -204,6 +215,13 @@ impl Default for Console {
 struct Line<'a> {
     event: &'static str,
     ok: bool,
+    text: &'a str,
+}
+
+/// A line of the command `print` as an object.
+#[derive(serde::Serialize)]
+struct Printed<'a> {
+    event: &'static str,
     text: &'a str,
 }
 
