@@ -1,5 +1,8 @@
 //! ldctl
 pub mod action;
+pub mod cli;
+pub mod command;
+pub mod console;
 pub mod error;
 pub mod event;
 pub mod load;
