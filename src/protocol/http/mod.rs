@@ -107,8 +107,18 @@ pub struct Worker {
     origins: RefCell<Origins>,
     /// Per task, what its fixed request needs.
     fixed: RefCell<Vec<Option<(Rc<Origin>, LabelId)>>>,
-    /// Per task, its labels by URL and name.
-    labels: RefCell<Vec<HashMap<(Box<str>, Box<str>), LabelId>>>,
+    /// Per task, what its requests are recorded under.
+    labels: RefCell<Vec<Labels>>,
+}
+
+/// What the requests of one task are recorded under.
+#[derive(Debug, Default)]
+struct Labels {
+    /// By URL and name, with a line break between them.
+    known: HashMap<String, LabelId>,
+    /// As the document writes it, for what comes after too many different ones.
+    rest: Option<LabelId>,
+    key: String,
 }
 
 /// What one user keeps between requests.
@@ -158,7 +168,7 @@ impl Driver for Http {
             scratch: RefCell::new(vec![0; SCRATCH].into()),
             origins: RefCell::default(),
             fixed: RefCell::new(vec![None; self.tasks.len()]),
-            labels: RefCell::new(vec![HashMap::new(); self.tasks.len()]),
+            labels: RefCell::new(self.tasks.iter().map(|_| Labels::default()).collect()),
         }
     }
 
@@ -330,22 +340,28 @@ impl Attempt<'_> {
             None => Cow::from(self.task.name.text(&mut self.visit.scope)),
         };
         let mut labels = self.worker.labels.borrow_mut();
-        let Some(known) = labels.get_mut(index) else {
+        let Some(Labels { known, rest, key }) = labels.get_mut(index) else {
             return self.number(url, &name);
         };
-        let key = (Box::from(url), Box::from(&*name));
-        if known.len() <= MAX_LABELS {
-            return *known.entry(key).or_insert_with(|| self.number(url, &name));
-        }
-        if let Some(label) = known.get(&key) {
+        key.clear();
+        key.push_str(url);
+        key.push('\n');
+        key.push_str(&name);
+        if let Some(label) = known.get(key.as_str()) {
             return *label;
         }
-        // Too many different ones: as written, from here on.
-        let name = match self.task.name.as_literal() {
-            Some(name) => name.to_owned(),
-            None => self.task.name.written(),
-        };
-        self.number(&self.task.url.written(), &name)
+        if known.len() < MAX_LABELS {
+            let label = self.number(url, &name);
+            known.insert(key.clone(), label);
+            return label;
+        }
+        *rest.get_or_insert_with(|| {
+            let name = match self.task.name.as_literal() {
+                Some(name) => name.to_owned(),
+                None => self.task.name.written(),
+            };
+            self.number(&self.task.url.written(), &name)
+        })
     }
 
     fn number(&self, url: &str, name: &str) -> LabelId {
