@@ -1,5 +1,6 @@
 //! ldctl
 pub mod action;
+pub mod client;
 pub mod error;
 pub mod event;
 pub mod load;
