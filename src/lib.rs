@@ -1,6 +1,9 @@
 //! ldctl
 pub mod action;
+pub mod cli;
 pub mod client;
+pub mod command;
+pub mod console;
 pub mod error;
 pub mod event;
 pub mod load;

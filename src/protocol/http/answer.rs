@@ -152,11 +152,6 @@ impl Answer {
         }
     }
 
-    /// Whether any byte of it has come.
-    pub(crate) fn begun(&self) -> bool {
-        self.framing != Framing::Head || !self.partial.is_empty()
-    }
-
     /// Counts and maybe keeps up to `most` bytes of body, and gives the rest back.
     fn take<'a>(&mut self, bytes: &'a [u8], most: u64, wanted: Wanted) -> &'a [u8] {
         let length = usize::try_from(most).unwrap_or(usize::MAX).min(bytes.len());

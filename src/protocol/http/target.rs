@@ -70,9 +70,12 @@ impl Origin {
         (rest.is_empty() || rest.starts_with(['/', '?', '#'])).then_some(rest)
     }
 
-    /// Whether two URLs go to one place, so that credentials may follow a redirect between them.
-    pub(crate) fn same_place(&self, other: &Self) -> bool {
-        self.tls == other.tls && self.port == other.port && self.host == other.host
+    /// Whether what proves who the user is may follow a redirect from here to `other`: to the same
+    /// place, or to its secure door.
+    pub(crate) fn trusts(&self, other: &Self) -> bool {
+        let same = self.tls == other.tls && self.port == other.port;
+        let upgrade = !self.tls && self.port == 80 && other.tls && other.port == 443;
+        self.host == other.host && (same || upgrade)
     }
 }
 
