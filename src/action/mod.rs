@@ -9,6 +9,7 @@
 //! `registry`.
 
 mod arguments;
+mod builtins;
 mod context;
 pub mod document;
 mod execute;
@@ -16,6 +17,7 @@ mod files;
 mod records;
 mod registry;
 mod resolver;
+mod stub;
 
 use std::fmt;
 use std::path::PathBuf;
