@@ -17,6 +17,7 @@ mod files;
 mod records;
 mod registry;
 mod resolver;
+mod start_test;
 mod stub;
 
 use std::fmt;
@@ -28,6 +29,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::event::{ActionResult, Event, PROTOCOL, Sink};
+pub use crate::protocol::Targets;
 use crate::record::Records;
 use crate::record::live::Live;
 use context::{Context, Shared};
@@ -48,6 +50,8 @@ pub struct Policy {
     pub allow_env: Option<Vec<String>>,
     /// Variables that `${env.NAME}` never reads, whatever `allow_env` says: the token's.
     pub secret_env: Vec<String>,
+    /// Which addresses load tests may reach.
+    pub targets: Targets,
 }
 
 impl Policy {
@@ -140,11 +144,12 @@ impl Executor {
                 Ok(value) => (Some(value), None),
                 Err(failure) => (None, Some(failure)),
             };
-            let ok = error.is_none();
+            let details = context.take_details();
             context.emit(Event::Result(ActionResult {
                 index,
                 command,
-                ok,
+                ok: error.is_none(),
+                details,
                 value,
                 error,
                 action: text,

@@ -21,6 +21,7 @@ impl Bench {
             data_dir: dir.path().to_owned(),
             allow_env: Some(vec!["PATH".to_owned(), "TOKEN".to_owned()]),
             secret_env: vec!["TOKEN".to_owned()],
+            targets: crate::protocol::Targets::default(),
         };
         let printed = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&printed);
@@ -218,7 +219,7 @@ fn csv_sources_are_read_from_the_data_directory_all_or_none() {
     let (users, once) = (&sources["users"], &sources["once"]);
     assert_eq!(sources.len(), 2, "neither n nor m");
     for name in ["ann", "bob", "ann"] {
-        assert_eq!(users.next_row().and_then(|row| row.get(0)), Some(name));
+        assert_eq!(users.next_row().and_then(|row| users.cell(row, 0)), Some(name));
     }
     let rest: Vec<bool> = (0..3).map(|_| once.next_row().is_some()).collect();
     assert_eq!(rest, [true, true, false]);
