@@ -1,8 +1,6 @@
 //! Documents inside documents: `LD_execute_action`, `LD_execute_files`. And what the reference can
 //! do and ldctl refuses by design.
 
-use std::path::PathBuf;
-
 use super::arguments::{Arguments, Call, required};
 use super::context::Context;
 use super::document::{Document, InvalidDocument};
@@ -75,7 +73,7 @@ fn execute_file(path: &str, context: &mut Context<'_>) -> Result<Value, Failure>
     })?;
     let value =
         Value::parse(&text).map_err(|error| invalid(format!("{path:?} is not JSON: {error}")))?;
-    let file: PathBuf = context.files().resolve(path)?;
+    let file = context.files().identity(path)?;
     if context.is_executing(&file) {
         return Err(invalid(format!("{path:?} would run itself; take it out of its own list")));
     }

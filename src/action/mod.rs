@@ -9,6 +9,7 @@
 //! `registry`.
 
 mod arguments;
+mod builtins;
 mod context;
 pub mod document;
 mod execute;
@@ -17,6 +18,7 @@ mod records;
 mod registry;
 mod resolver;
 mod start_test;
+mod stub;
 
 use std::fmt;
 use std::path::PathBuf;
