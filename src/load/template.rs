@@ -39,13 +39,13 @@ pub enum Escape {
     Form,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Piece {
     Literal(Box<str>),
     Hole { hole: Hole, written: Box<str>, escape: Escape },
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Hole {
     Variable(Slot),
     Column { source: usize, column: usize },
@@ -56,7 +56,7 @@ enum Hole {
 }
 
 /// A text with holes.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Template {
     pieces: Vec<Piece>,
 }
@@ -164,7 +164,8 @@ impl Escape {
         }
     }
 
-    fn written(self, text: &str) -> String {
+    /// Text the way it must stand there.
+    pub fn written(self, text: &str) -> String {
         let mut out = Vec::new();
         self.write(text, &mut out);
         String::from_utf8_lossy(&out).into_owned()

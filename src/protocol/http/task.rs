@@ -553,32 +553,34 @@ fn form(
     compiler: &mut Compiler<'_>,
 ) -> Result<Template, Invalid> {
     let mut out = Template::default();
-    let mut pair = |key: &str, value: &Value, compiler: &mut Compiler<'_>| {
+    let mut pair = |key: &Template, value: &Value, compiler: &mut Compiler<'_>| {
         if !out.is_empty() {
             out.push_literal("&");
         }
-        out.push(compiler.escaped(key, Escape::Form));
+        out.push(key.clone());
         out.push_literal("=");
         out.push(compiler.escaped(&value.to_text(), Escape::Form));
     };
-    let mut add = |key: &str, value: &Value, compiler: &mut Compiler<'_>| match value {
+    let mut add = |key: Template, value: &Value, compiler: &mut Compiler<'_>| match value {
         Value::List(items) if flavor == Flavor::Requests => {
-            items.iter().for_each(|item| pair(key, item, compiler));
+            items.iter().for_each(|item| pair(&key, item, compiler));
         }
         Value::Null if flavor == Flavor::Requests => {}
-        value => pair(key, value, compiler),
+        value => pair(&key, value, compiler),
     };
     match field.value() {
-        Value::Dict(members) => {
-            members.iter().for_each(|(key, value)| add(key, value, compiler));
-        }
+        // An object's keys are names: placeholders stand in values.
+        Value::Dict(members) => members.iter().for_each(|(key, value)| {
+            add(Template::literal(Escape::Form.written(key)), value, compiler);
+        }),
         Value::List(_) => {
             for item in field.list()? {
                 let parts = item.list()?;
                 let [key, value] = parts.as_slice() else {
                     return Err(item.expected("a pair [name, value]"));
                 };
-                add(&key.value().to_text(), value.value(), compiler);
+                let key = compiler.escaped(&key.value().to_text(), Escape::Form);
+                add(key, value.value(), compiler);
             }
         }
         Value::Str(text) => return Ok(compiler.template(text)),
