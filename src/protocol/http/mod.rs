@@ -63,13 +63,7 @@ pub struct Http {
 impl Http {
     /// A driver without tasks.
     pub fn new(targets: Targets) -> Self {
-        Self {
-            tasks: Vec::new(),
-            tls: Vec::new(),
-            settings: Vec::new(),
-            tls_of: Vec::new(),
-            targets,
-        }
+        Self { tasks: Vec::new(), tls: Vec::new(), tls_of: Vec::new(), targets }
     }
 
     /// Takes the HTTP fields out of the next task. `method` is the key of the old form
