@@ -9,3 +9,4 @@ pub mod load;
 pub mod protocol;
 pub mod record;
 pub mod value;
+pub mod wire;
