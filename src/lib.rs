@@ -1,6 +1,7 @@
 //! ldctl
 pub mod action;
 pub mod cli;
+pub mod client;
 pub mod command;
 pub mod console;
 pub mod error;

@@ -161,6 +161,7 @@ pub fn event_into(event: &Event, out: &mut Vec<u8>) {
                 command: result.command.clone(),
                 ok: false,
                 value: None,
+                details: None,
                 error: Some(too_long(json.len())),
                 action: String::new(),
             };
@@ -394,6 +395,7 @@ mod tests {
             command: "abs".to_owned(),
             ok: true,
             value: Some(value),
+            details: None,
             error: None,
             action: action.to_owned(),
         }
