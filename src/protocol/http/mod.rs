@@ -8,6 +8,7 @@ mod connection;
 mod deadline;
 mod decode;
 mod fault;
+mod h2;
 mod json;
 mod target;
 mod task;
@@ -20,7 +21,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cookie_store::CookieStore;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::rustls::ClientConfig;
 use url::Url;
 
@@ -28,6 +29,7 @@ use self::answer::Answer;
 use self::connection::{Connector, Exchange, SCRATCH, Stream};
 use self::deadline::Deadline;
 use self::fault::Fault;
+use self::h2::Session;
 use self::target::{Origin, Origins};
 pub use self::task::{Context, Flavor, ReadFile};
 use self::task::{Line, Task};
@@ -126,7 +128,24 @@ pub struct User {
 struct Kept {
     origin: Rc<Origin>,
     tls: usize,
-    stream: Stream,
+    carrier: Carrier,
+}
+
+/// What a connection speaks.
+#[derive(Debug)]
+enum Carrier {
+    Http1(Stream),
+    Http2(Session),
+}
+
+impl Carrier {
+    /// Whether it can carry no further request.
+    fn spent(&self) -> bool {
+        match self {
+            Self::Http1(stream) => stream.disturbed(),
+            Self::Http2(session) => session.ended(),
+        }
+    }
 }
 
 impl Driver for Http {
@@ -432,7 +451,7 @@ impl Attempt<'_> {
             kept.tls == self.tls && (Rc::ptr_eq(&kept.origin, &origin) || kept.origin == origin)
         });
         let kept = kept.map(|at| self.user.connections.swap_remove(at));
-        let mut kept = match kept.filter(|kept| !kept.stream.disturbed()) {
+        let mut kept = match kept.filter(|kept| !kept.carrier.spent()) {
             Some(kept) => kept,
             None => self.connect(origin).await?,
         };
@@ -443,17 +462,26 @@ impl Attempt<'_> {
             Some(fixed) if user.request.is_empty() => &*fixed.bytes,
             _ => user.request.as_slice(),
         };
-        let head_only = request.starts_with(b"HEAD ");
-        let exchange = Exchange {
-            stream: &mut kept.stream,
-            request,
-            answer: &mut user.answer,
-            deadline: &mut user.deadline,
-            scratch: &self.worker.scratch,
-            wanted,
-            head_only,
-        };
-        exchange.run().await?;
+        match &mut kept.carrier {
+            Carrier::Http1(stream) => {
+                let exchange = Exchange {
+                    stream,
+                    request,
+                    answer: &mut user.answer,
+                    deadline: &mut user.deadline,
+                    scratch: &self.worker.scratch,
+                    wanted,
+                    head_only: request.starts_with(b"HEAD "),
+                };
+                exchange.run().await?;
+            }
+            Carrier::Http2(session) => {
+                let deadline = user.deadline.at().unwrap_or_else(Instant::now);
+                let exchange = session.exchange(&kept.origin, request, &mut user.answer, wanted);
+                // Boxed: its state must not make every HTTP/1.1 user's future larger.
+                timeout_at(deadline, Box::pin(exchange)).await.map_err(|_| None)??;
+            }
+        }
         if user.answer.keep_alive && user.connections.len() < MAX_CONNECTIONS {
             user.connections.push(kept);
         }
@@ -463,8 +491,17 @@ impl Attempt<'_> {
     async fn connect(&mut self, origin: Rc<Origin>) -> Result<Kept, Option<Fault>> {
         let config = if origin.tls { self.http.tls.get(self.tls) } else { None };
         let deadline = self.user.deadline.at().unwrap_or_else(Instant::now);
-        let stream = self.worker.connector.connect(&origin, config, deadline).await?;
-        Ok(Kept { origin, tls: self.tls, stream })
+        // Boxed, for a user connects once and then keeps the connection.
+        let opening = Box::pin(self.worker.connector.connect(&origin, config, deadline));
+        let stream = opening.await?;
+        let http2 = if origin.tls { stream.is_http2() } else { self.task.tls.http2 };
+        let carrier = if http2 {
+            let opening = Box::pin(Session::open(stream));
+            Carrier::Http2(timeout_at(deadline, opening).await.map_err(|_| None)??)
+        } else {
+            Carrier::Http1(stream)
+        };
+        Ok(Kept { origin, tls: self.tls, carrier })
     }
 }
 
