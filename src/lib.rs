@@ -1,6 +1,7 @@
 //! ldctl
 pub mod action;
 pub mod cli;
+pub mod client;
 pub mod command;
 pub mod console;
 pub mod error;
@@ -9,3 +10,4 @@ pub mod load;
 pub mod protocol;
 pub mod record;
 pub mod value;
+pub mod wire;
