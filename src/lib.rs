@@ -4,4 +4,5 @@ pub mod error;
 pub mod event;
 pub mod load;
 pub mod record;
+pub mod report;
 pub mod value;
