@@ -149,6 +149,14 @@ impl Live {
         self.lock().values().for_each(|series| total.add(series));
         total
     }
+
+    /// The series of one name as one, whatever their methods.
+    pub fn total_of(&self, name: &str) -> Series {
+        let mut total = Series::new(&"".into(), &name.into());
+        let table = self.lock();
+        table.values().filter(|series| &*series.name == name).for_each(|series| total.add(series));
+        total
+    }
 }
 
 /// The difference between two moments of a run, for figures «over the last interval».

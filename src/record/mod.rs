@@ -4,6 +4,7 @@
 //! size histograms per name, merged once a tick. Nothing here awaits, and nothing here knows HTTP.
 
 mod columns;
+pub mod gates;
 pub mod live;
 mod recorder;
 mod summary;
