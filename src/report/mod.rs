@@ -5,6 +5,8 @@
 
 pub mod csv;
 pub mod json;
+pub mod junit;
+pub mod summary;
 pub mod xml;
 
 use crate::record::{Records, Row};
