@@ -2,14 +2,39 @@
 //! `LD_*` commands. It is synchronous on purpose: whoever has a document gives it a thread of its
 //! own, and the only command that takes long hands its work to [`crate::load`]'s threads. Events go
 //! to one [`Sink`]; nothing here knows who listens.
+//!
+//! Read in this order: [`document`] (a value becomes typed commands), `registry` (which commands
+//! there are), `arguments` (how a command gets its arguments), `context` (what a running command may
+//! touch), then the families. A new family is one file with a `COMMANDS` table and one line in
+//! `registry`.
 
+mod arguments;
+mod context;
+pub mod document;
+mod execute;
+mod files;
+mod records;
+mod registry;
+mod resolver;
+
+use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::event::Sink;
-use crate::value::Value;
+use crate::event::{ActionResult, Event, PROTOCOL, Sink};
+use crate::record::Records;
+use crate::record::live::Live;
+use context::{Context, Shared};
+
+pub use context::RunStatus;
+pub use document::{Document, InvalidDocument};
+pub use files::{Files, MAX_READ_BYTES};
+pub use registry::commands;
+pub use resolver::Resolver;
 
 /// What documents may reach on this machine.
 #[derive(Debug, Clone)]
@@ -23,27 +48,22 @@ pub struct Policy {
     pub secret_env: Vec<String>,
 }
 
-/// A list of actions, ready to run.
-#[derive(Debug)]
-pub struct Document {}
-
-/// Why a value is no document, in the reference's words.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("executor received invalid data: list is empty or wrong type")]
-pub struct InvalidDocument;
-
-impl Document {
-    /// Reads a document: a non-empty list of actions, or an object with that list under
-    /// `load_density`.
-    pub fn parse(_value: Value) -> Result<Self, InvalidDocument> {
-        Err(InvalidDocument)
+impl Policy {
+    /// An environment variable that a document may read, when it is set and is text.
+    pub fn env(&self, name: &str) -> Option<String> {
+        let listed = |names: &[String]| names.iter().any(|listed| listed == name);
+        let allowed = self.allow_env.as_deref().is_none_or(listed);
+        if !allowed || listed(&self.secret_env) {
+            return None;
+        }
+        std::env::var(name).ok()
     }
 }
 
 /// How a document ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {
-    /// How many of its actions failed.
+    /// How many of its actions failed, those of documents that it runs (`LD_execute_files`) included.
     pub failed: usize,
     /// Whether one of them failed because another test is running.
     pub busy: bool,
@@ -53,28 +73,87 @@ pub struct Outcome {
 
 /// Runs documents. One executor is shared by all connections of a server: records, variables and
 /// sources live in it and stay from one request to the next.
-#[derive(Debug)]
-pub struct Executor {}
+pub struct Executor {
+    shared: Shared,
+}
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Executor").field("policy", &self.shared.policy).finish_non_exhaustive()
+    }
+}
 
 impl Executor {
-    /// An executor with nothing recorded.
-    pub fn new(_policy: Policy) -> std::io::Result<Self> {
-        Ok(Self {})
+    /// An executor with nothing recorded. Fails when the data directory cannot be opened.
+    pub fn new(policy: Policy) -> std::io::Result<Self> {
+        Ok(Self { shared: Shared::new(policy)? })
+    }
+
+    /// Where `print` writes: each call is one line, without its line end and without control
+    /// characters. The hook must not block, for the run waits for it; without one the lines go
+    /// nowhere.
+    pub fn with_output(mut self, output: Box<dyn Fn(String) + Send + Sync>) -> Self {
+        self.shared.output = output;
+        self
     }
 
     /// Documents taken so far.
     pub fn runs(&self) -> u64 {
-        0
+        self.shared.runs.load(Ordering::Relaxed)
+    }
+
+    /// The load test that runs now.
+    pub fn running(&self) -> Option<RunStatus> {
+        self.shared.running()
+    }
+
+    /// The figures of every test since the executor was made, for exporters.
+    pub fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.shared.live)
+    }
+
+    /// A snapshot of the finished tests.
+    pub fn records(&self) -> Records {
+        self.shared.records()
     }
 
     /// Runs a document to its end, `Accepted` first and `Done` last. Blocks its thread; a cancelled
-    /// token ends a running test early with what it has recorded.
+    /// token ends a running test early with what it has recorded. What stands after the test still
+    /// runs, so that a summary or a report of the part that was measured is not lost.
     pub fn execute(
         &self,
-        _document: Document,
-        _sink: &mut dyn Sink,
-        _cancel: &CancellationToken,
+        document: Document,
+        sink: &mut dyn Sink,
+        cancel: &CancellationToken,
     ) -> Outcome {
-        Outcome { failed: 0, busy: false, elapsed: Duration::ZERO }
+        let began = Instant::now();
+        let run = self.shared.runs.fetch_add(1, Ordering::Relaxed) + 1;
+        sink.emit(Event::Accepted { protocol: PROTOCOL, run, actions: document.len() });
+        let mut context = Context::new(&self.shared, sink, cancel, run);
+        for (index, action) in document.into_actions().enumerate() {
+            let (command, text) = (action.command().to_owned(), action.text().to_owned());
+            context.start(index, &command);
+            let result = context.run(action);
+            let (value, error) = match result {
+                Ok(value) => (Some(value), None),
+                Err(failure) => (None, Some(failure)),
+            };
+            let ok = error.is_none();
+            context.emit(Event::Result(ActionResult {
+                index,
+                command,
+                ok,
+                value,
+                error,
+                action: text,
+            }));
+        }
+        let (failed, busy) = context.tally();
+        let elapsed = began.elapsed();
+        sink.emit(Event::Done { ok: failed == 0, failed, elapsed_s: elapsed.as_secs_f64() });
+        Outcome { failed, busy, elapsed }
     }
 }
+
+#[cfg(test)]
+mod tests;

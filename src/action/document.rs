@@ -1,0 +1,172 @@
+//! From a value to typed commands. Every action is read before the first one runs; one that cannot
+//! be run keeps its failure, which is shown at its place, because one wrong action does not stop a
+//! list. The order of the checks is the reference's and can be seen in its replies: the name, then
+//! the number of elements, then the payload, then the arguments.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::arguments::Call;
+use super::registry::{self, Command};
+use crate::event::{Failure, FailureKind};
+use crate::value::Value;
+
+/// The key that holds the list when a document is an object.
+const KEY: &str = "load_density";
+
+/// A list of actions, ready to run.
+#[derive(Debug)]
+pub struct Document {
+    actions: Vec<Action>,
+}
+
+/// Why a value is no document, in the reference's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("executor received invalid data: list is empty or wrong type")]
+pub struct InvalidDocument;
+
+impl From<InvalidDocument> for Failure {
+    fn from(invalid: InvalidDocument) -> Self {
+        Self::new(FailureKind::InvalidAction, invalid.to_string())
+    }
+}
+
+impl Document {
+    /// Reads a document: a non-empty list of actions, or an object with that list under
+    /// `load_density`.
+    pub fn parse(value: Value) -> Result<Self, InvalidDocument> {
+        Self::read(&value)
+    }
+
+    /// [`Document::parse`] of a part of another document.
+    pub(super) fn read(value: &Value) -> Result<Self, InvalidDocument> {
+        let list = match value {
+            Value::Dict(members) => members.get(KEY).ok_or(InvalidDocument)?,
+            other => other,
+        };
+        match list {
+            Value::List(actions) if !actions.is_empty() => {
+                Ok(Self { actions: actions.iter().map(Action::read).collect() })
+            }
+            _ => Err(InvalidDocument),
+        }
+    }
+
+    /// How many actions it holds.
+    pub fn len(&self) -> usize {
+        self.actions.len()
+    }
+
+    /// Whether it holds none; a document that was read never does.
+    pub fn is_empty(&self) -> bool {
+        self.actions.is_empty()
+    }
+
+    pub(super) fn into_actions(self) -> impl Iterator<Item = Action> {
+        self.actions.into_iter()
+    }
+}
+
+/// One action: how it is written, and what it does or why it cannot.
+#[derive(Debug)]
+pub(super) struct Action {
+    text: String,
+    command: String,
+    planned: Result<Box<dyn Command>, Failure>,
+}
+
+impl Action {
+    fn read(action: &Value) -> Self {
+        let planned = contained(|| plan(action));
+        let command = match action {
+            Value::List(elements) => elements.first().and_then(Value::as_str),
+            _ => None,
+        };
+        Self { text: action.to_text(), command: command.unwrap_or_default().to_owned(), planned }
+    }
+
+    /// As Python's `str()` writes it; actions with equal text share a line in the text dialect.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Its name; empty where it has none.
+    pub(super) fn command(&self) -> &str {
+        &self.command
+    }
+
+    pub(super) fn into_planned(self) -> Result<Box<dyn Command>, Failure> {
+        self.planned
+    }
+}
+
+fn plan(action: &Value) -> Result<Box<dyn Command>, Failure> {
+    let invalid = || {
+        let message = format!("executor received invalid data {}", action.to_text());
+        Failure::new(FailureKind::InvalidAction, message)
+    };
+    let (name, payload, surplus) = match action {
+        Value::List(elements) => match elements.as_slice() {
+            [] => return Err(malformed("an action is empty: write [name] or [name, arguments]")),
+            [name] => (name, None, false),
+            [name, payload] => (name, Some(payload), false),
+            [name, ..] => (name, None, true),
+        },
+        Value::Str(text) if text.is_empty() => {
+            return Err(malformed("an action is an empty string: write [name]"));
+        }
+        // A string has a first character, and no command has a name of one character.
+        Value::Str(_) => return Err(invalid()),
+        other => {
+            let message = format!("an action is a list, [name, arguments], not {}", other.kind());
+            return Err(Failure::new(FailureKind::InvalidArgument, message));
+        }
+    };
+    if matches!(name, Value::List(_) | Value::Dict(_)) {
+        let message = format!("the name of a command is a string, not {}", name.kind());
+        return Err(Failure::new(FailureKind::InvalidArgument, message));
+    }
+    let declaration = name.as_str().and_then(registry::find).ok_or_else(invalid)?;
+    if surplus {
+        return Err(invalid());
+    }
+    declaration.read(&call(declaration.name(), payload)?)
+}
+
+/// The payload as arguments: an object gives keywords, a list positions, and a string one position
+/// per character, as Python unpacks it.
+fn call<'a>(command: &str, payload: Option<&'a Value>) -> Result<Call<'a>, Failure> {
+    Ok(match payload {
+        None => Call::Positional(Cow::Borrowed(&[])),
+        Some(Value::Dict(keywords)) => Call::Keywords(keywords),
+        Some(Value::List(arguments)) => Call::Positional(Cow::Borrowed(arguments)),
+        Some(Value::Str(text)) => Call::Positional(Cow::Owned(
+            text.chars().map(|character| Value::Str(character.into())).collect(),
+        )),
+        Some(other) => {
+            let message = format!(
+                "{command}() takes its arguments as a list or an object, not {}",
+                other.kind()
+            );
+            return Err(Failure::new(FailureKind::InvalidArgument, message));
+        }
+    })
+}
+
+fn malformed(message: &str) -> Failure {
+    Failure::new(FailureKind::Malformed, message)
+}
+
+/// Runs a part of a document so that a fault of this program fails one action and nothing else.
+pub(super) fn contained<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let message = format!("a fault in ldctl, please report it: {}", panic_text(&*panic));
+        Err(Failure::new(FailureKind::Internal, message))
+    })
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}

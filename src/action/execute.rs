@@ -1,0 +1,83 @@
+//! Documents inside documents: `LD_execute_action`, `LD_execute_files`. And what the reference can
+//! do and ldctl refuses by design.
+
+use std::path::PathBuf;
+
+use super::arguments::{Arguments, Call, required};
+use super::context::Context;
+use super::document::{Document, InvalidDocument};
+use super::registry::{Command, Declaration, Parsed};
+use crate::event::{Failure, FailureKind};
+use crate::value::Value;
+
+pub(super) const COMMANDS: &[Declaration] = &[
+    Declaration::named("LD_execute_action", &[required("action_list")], execute_action),
+    Declaration::named("LD_execute_files", &[required("execute_files_list")], execute_files),
+    Declaration::free("LD_add_package_to_executor", |_: &Call<'_>| {
+        Err(refused(
+            "LD_add_package_to_executor loads code into the server and is refused by design; put \
+             what it should do into actions",
+        ))
+    }),
+    Declaration::free("LD_start_socket_server", |_: &Call<'_>| {
+        Err(refused(
+            "LD_start_socket_server opens a second, unprotected server and is refused by design; \
+             start another `ldctl serve`",
+        ))
+    }),
+];
+
+fn refused(message: &str) -> Failure {
+    Failure::new(FailureKind::Refused, message)
+}
+
+#[derive(Debug)]
+struct ExecuteAction(Result<Document, InvalidDocument>);
+
+fn execute_action(arguments: &Arguments<'_>) -> Parsed {
+    let list = arguments.required("action_list")?;
+    Ok(Box::new(ExecuteAction(Document::read(list.value()))))
+}
+
+impl Command for ExecuteAction {
+    fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
+        context.execute(self.0?, None)
+    }
+}
+
+#[derive(Debug)]
+struct ExecuteFiles(Vec<String>);
+
+fn execute_files(arguments: &Arguments<'_>) -> Parsed {
+    let list = arguments.required("execute_files_list")?.list()?;
+    let paths = list.iter().map(|path| path.text().map(str::to_owned)).collect::<Result<_, _>>()?;
+    Ok(Box::new(ExecuteFiles(paths)))
+}
+
+impl Command for ExecuteFiles {
+    fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
+        let results = self.0.iter().map(|path| {
+            if context.cancel().is_cancelled() {
+                let message = format!("{path:?} was not run: the document was cancelled");
+                return Err(Failure::new(FailureKind::Cancelled, message));
+            }
+            execute_file(path, context)
+        });
+        results.collect::<Result<Vec<_>, _>>().map(Value::List)
+    }
+}
+
+fn execute_file(path: &str, context: &mut Context<'_>) -> Result<Value, Failure> {
+    let invalid = |why: String| Failure::new(FailureKind::InvalidFile, why);
+    let bytes = context.files().read(path).map_err(|failure| invalid(failure.message))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        invalid(format!("{path:?} is not UTF-8 (byte {})", error.utf8_error().valid_up_to()))
+    })?;
+    let value =
+        Value::parse(&text).map_err(|error| invalid(format!("{path:?} is not JSON: {error}")))?;
+    let file: PathBuf = context.files().resolve(path)?;
+    if context.is_executing(&file) {
+        return Err(invalid(format!("{path:?} would run itself; take it out of its own list")));
+    }
+    context.execute(Document::parse(value)?, Some(file))
+}

@@ -1,0 +1,324 @@
+//! Files that documents name. All of them lie in the data directory: they are opened relative to it
+//! (cap-std resolves every step below an open directory, so that no `..` and no link leads out),
+//! read up to a limit, and written under a temporary name, synced and renamed.
+
+use std::fmt;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Component, Path, PathBuf};
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use cap_tempfile::TempFile;
+
+use crate::event::{Failure, FailureKind};
+
+/// The largest file that a document may have read into memory. A CSV of a million rows is about
+/// half of it; what is larger is a mistake or an attack.
+pub const MAX_READ_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The longest path that is looked at, in bytes: Linux's own limit.
+const MAX_PATH_BYTES: usize = 4095;
+
+/// The data directory.
+pub struct Files {
+    dir: Dir,
+    /// Its own path, without links, so that an absolute path inside it is told from one outside.
+    root: PathBuf,
+    /// Its path as the operator wrote it, made absolute.
+    spelled: PathBuf,
+}
+
+impl fmt::Debug for Files {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Files").field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
+impl Files {
+    /// The files of a directory.
+    pub fn open(data_dir: &Path) -> io::Result<Self> {
+        Ok(Self {
+            dir: Dir::open_ambient_dir(data_dir, ambient_authority())?,
+            root: data_dir.canonicalize()?,
+            spelled: std::path::absolute(data_dir)?,
+        })
+    }
+
+    /// A whole file, of at most [`MAX_READ_BYTES`].
+    pub fn read(&self, path: &str) -> Result<Vec<u8>, Failure> {
+        let file = self.open_for_read(path)?;
+        let length = file.metadata().map_err(|error| failure(path, &error))?.len();
+        if length > MAX_READ_BYTES {
+            return Err(too_large(path, length));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+        // One byte more than allowed, for a file that grows while it is read.
+        let taken = file.take(MAX_READ_BYTES + 1).read_to_end(&mut bytes);
+        taken.map_err(|error| failure(path, &error))?;
+        if bytes.len() as u64 > MAX_READ_BYTES {
+            return Err(too_large(path, bytes.len() as u64));
+        }
+        Ok(bytes)
+    }
+
+    /// An open regular file, of any size.
+    pub fn open_for_read(&self, path: &str) -> Result<std::fs::File, Failure> {
+        let inside = self.inside(path)?;
+        // Asked before it is opened, for opening a FIFO waits for a writer; asked again afterwards,
+        // for it may have been exchanged meanwhile.
+        let kind = self.dir.metadata(&inside).map_err(|error| failure(path, &error))?;
+        if !kind.is_file() {
+            return Err(not_regular(path));
+        }
+        let file = self.dir.open(&inside).map_err(|error| failure(path, &error))?.into_std();
+        let metadata = file.metadata().map_err(|error| failure(path, &error))?;
+        if metadata.is_file() { Ok(file) } else { Err(not_regular(path)) }
+    }
+
+    /// Writes a file under a temporary name in its directory, syncs it and renames it: whoever reads
+    /// `path` finds the old file or the whole new one. Gives the path as the document wrote it.
+    pub fn write_atomically(
+        &self,
+        path: &str,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<PathBuf, Failure> {
+        let inside = self.inside(path)?;
+        let name = inside.file_name().ok_or_else(|| refusal(path, "names no file"))?;
+        let parent = match inside.parent() {
+            Some(parent) if parent != Path::new("") => {
+                self.dir.open_dir(parent).map_err(|error| failure(path, &error))?
+            }
+            _ => self.dir.try_clone().map_err(|error| failure(path, &error))?,
+        };
+        replaceable(&parent, name).map_err(|why| refusal(path, why))?;
+        let work = || -> io::Result<()> {
+            let mut temporary = TempFile::new(&parent)?;
+            let mut buffered = BufWriter::new(temporary.as_file_mut());
+            write(&mut buffered)?;
+            buffered.flush()?;
+            drop(buffered);
+            temporary.as_file().sync_all()?;
+            temporary.replace(name)?;
+            // The rename is on disk when the directory is.
+            parent.open(".")?.sync_all()
+        };
+        work().map_err(|error| failure(path, &error))?;
+        Ok(PathBuf::from(path))
+    }
+
+    /// The absolute path of a file that may not exist yet, for libraries that open files themselves
+    /// (SQLite). Its directory exists and lies inside; the file itself is regular or missing.
+    pub fn resolve(&self, path: &str) -> Result<PathBuf, Failure> {
+        let inside = self.inside(path)?;
+        let name = inside.file_name().ok_or_else(|| refusal(path, "names no file"))?;
+        let parent = match inside.parent() {
+            Some(parent) if parent != Path::new("") => {
+                self.dir.canonicalize(parent).map_err(|error| failure(path, &error))?
+            }
+            _ => PathBuf::new(),
+        };
+        let dir = if parent.as_os_str().is_empty() {
+            self.dir.try_clone()
+        } else {
+            self.dir.open_dir(&parent)
+        };
+        let dir = dir.map_err(|error| failure(path, &error))?;
+        replaceable(&dir, name).map_err(|why| refusal(path, why))?;
+        Ok(self.root.join(parent).join(name))
+    }
+
+    /// The path relative to the data directory. Everything that can be told from the text alone is
+    /// refused here, with its reason; links are cap-std's business.
+    fn inside(&self, path: &str) -> Result<PathBuf, Failure> {
+        if path.is_empty() {
+            return Err(refusal(path, "is empty; name a file"));
+        }
+        if path.len() > MAX_PATH_BYTES {
+            let head: String = path.chars().take(40).collect();
+            return Err(refusal(&format!("{head}…"), "is longer than 4095 bytes"));
+        }
+        if path.contains('\0') {
+            return Err(refusal(path, "contains a NUL character"));
+        }
+        let written = Path::new(path);
+        let relative = if written.is_absolute() {
+            let inside = [&self.root, &self.spelled];
+            let inside = inside.into_iter().find_map(|root| written.strip_prefix(root).ok());
+            inside.ok_or_else(|| refusal(path, OUTSIDE))?
+        } else {
+            written
+        };
+        let mut clean = PathBuf::new();
+        for component in relative.components() {
+            match component {
+                Component::Normal(step) => clean.push(step),
+                Component::CurDir => {}
+                Component::ParentDir | Component::RootDir | Component::Prefix(_) => {
+                    return Err(refusal(path, OUTSIDE));
+                }
+            }
+        }
+        if clean.as_os_str().is_empty() || path.ends_with('/') {
+            return Err(refusal(path, "is a directory; name a file"));
+        }
+        Ok(clean)
+    }
+}
+
+const OUTSIDE: &str =
+    "leads out of the data directory; name a file inside it, without `..`, or change --data-dir";
+
+/// Whether a file of this name may be made or replaced, or why not.
+fn replaceable(dir: &Dir, name: &std::ffi::OsStr) -> Result<(), &'static str> {
+    match dir.symlink_metadata(name) {
+        Ok(found) if found.is_file() => Ok(()),
+        Ok(found) if found.is_dir() => Err("is a directory; name a file"),
+        Ok(found) if found.is_symlink() => Err("is a symbolic link; name the file itself"),
+        Ok(_) => Err("is a device, FIFO or socket; name a regular file"),
+        // What is wrong otherwise (no permission, a name too long) the write itself tells.
+        Err(_) => Ok(()),
+    }
+}
+
+fn refusal(path: &str, why: &str) -> Failure {
+    Failure::new(FailureKind::File, format!("{path:?} {why}"))
+}
+
+fn not_regular(path: &str) -> Failure {
+    refusal(path, "is not a regular file")
+}
+
+fn too_large(path: &str, bytes: u64) -> Failure {
+    let limit = MAX_READ_BYTES >> 20;
+    refusal(path, &format!("is too large: {bytes} bytes, the limit is {limit} MiB"))
+}
+
+fn failure(path: &str, error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            refusal(path, "does not exist in the data directory (or its directory does not)")
+        }
+        // cap-std says this of a link that leads out; so does the system of a file it guards.
+        io::ErrorKind::PermissionDenied => {
+            refusal(path, &format!("cannot be used, or leads out of the data directory: {error}"))
+        }
+        _ => refusal(path, &format!("cannot be used: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data_dir() -> (tempfile::TempDir, Files) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let inside = dir.path().join("data");
+        std::fs::create_dir(&inside).expect("a directory");
+        let files = Files::open(&inside).expect("a data directory");
+        (dir, files)
+    }
+
+    #[test]
+    fn a_file_is_written_whole_or_not_at_all() {
+        let (dir, files) = data_dir();
+        let write =
+            |text: &str| files.write_atomically("a.txt", |out| out.write_all(text.as_bytes()));
+        assert_eq!(write("old").expect("written"), Path::new("a.txt"));
+        let broken = files.write_atomically("a.txt", |out| {
+            out.write_all(b"half")?;
+            Err(io::Error::other("the disk is full"))
+        });
+        assert_eq!(
+            broken.expect_err("refused").message,
+            "\"a.txt\" cannot be used: the disk is full"
+        );
+        assert_eq!(files.read("a.txt").expect("readable"), b"old");
+        write("new").expect("written");
+        assert_eq!(files.read("./a.txt").expect("readable"), b"new");
+        let names = std::fs::read_dir(dir.path().join("data")).expect("readable");
+        assert_eq!(names.count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn an_absolute_path_inside_is_the_same_file() {
+        let (dir, files) = data_dir();
+        files.write_atomically("a.txt", |out| out.write_all(b"x")).expect("written");
+        let absolute = dir.path().join("data/a.txt");
+        let absolute = absolute.to_str().expect("text");
+        assert_eq!(files.read(absolute).expect("readable"), b"x");
+        assert!(files.resolve(absolute).expect("inside").ends_with("data/a.txt"));
+    }
+
+    #[test]
+    fn t16_names_that_lead_out_are_refused_and_nothing_outside_changes() {
+        let (dir, files) = data_dir();
+        let outside = dir.path().join("outside.txt");
+        std::fs::write(&outside, "kept").expect("written");
+        let data = dir.path().join("data");
+        std::os::unix::fs::symlink(&outside, data.join("link")).expect("a link");
+        std::os::unix::fs::symlink(dir.path(), data.join("up")).expect("a link");
+        std::fs::create_dir(data.join("sub")).expect("a directory");
+        let long = "x".repeat(4096);
+        let long_name = "x".repeat(300);
+        for path in [
+            "../outside.txt",
+            "../../x",
+            "sub/../../outside.txt",
+            outside.to_str().expect("text"),
+            "/abs",
+            "a\0b",
+            "link",
+            "up/outside.txt",
+            "up/new.txt",
+            &long,
+            &long_name,
+            "",
+            ".",
+            "sub",
+            "sub/",
+            "missing/a.txt",
+        ] {
+            let written = files.write_atomically(path, |out| out.write_all(b"hacked"));
+            let refused = written.expect_err(path);
+            assert_eq!(refused.kind, FailureKind::File, "{path}");
+        }
+        assert_eq!(std::fs::read(&outside).expect("readable"), b"kept");
+        let names = std::fs::read_dir(dir.path()).expect("readable");
+        assert_eq!(names.count(), 2, "nothing new outside");
+    }
+
+    #[test]
+    fn t17_what_is_no_small_regular_file_inside_is_not_read() {
+        let (dir, files) = data_dir();
+        let data = dir.path().join("data");
+        std::os::unix::fs::symlink("/etc/shadow", data.join("shadow")).expect("a link");
+        std::os::unix::fs::symlink("/dev/zero", data.join("zero")).expect("a link");
+        std::os::unix::net::UnixListener::bind(data.join("socket")).expect("a socket");
+        let fifo = std::process::Command::new("mkfifo").arg(data.join("fifo")).status();
+        assert!(fifo.expect("mkfifo").success());
+        let large = std::fs::File::create(data.join("large")).expect("a file");
+        large.set_len(1 << 30).expect("a sparse file");
+        for path in ["/etc/shadow", "/dev/zero", "shadow", "zero", "socket", "fifo", "large", "no"]
+        {
+            let refused = files.read(path).expect_err(path);
+            assert_eq!(refused.kind, FailureKind::File, "{path}");
+            assert!(refused.message.contains(path), "{}", refused.message);
+        }
+        assert_eq!(
+            files.read("large").expect_err("too large").message,
+            "\"large\" is too large: 1073741824 bytes, the limit is 64 MiB"
+        );
+    }
+
+    #[test]
+    fn a_database_path_is_resolved_only_inside() {
+        let (dir, files) = data_dir();
+        std::os::unix::fs::symlink(dir.path(), dir.path().join("data/up")).expect("a link");
+        std::os::unix::fs::symlink("../x.db", dir.path().join("data/x.db")).expect("a link");
+        for path in ["../x.db", "up/x.db", "x.db", "no/such/dir/runs.db"] {
+            files.resolve(path).expect_err(path);
+        }
+        let inside = files.resolve("runs.db").expect("inside");
+        assert_eq!(inside, dir.path().canonicalize().expect("a path").join("data/runs.db"));
+    }
+}

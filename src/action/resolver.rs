@@ -1,0 +1,142 @@
+//! Variables and CSV sources, which placeholders in tasks read: `LD_register_variable(s)`,
+//! `LD_register_csv_source(s)`, `LD_clear_resolver`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::arguments::{Arguments, optional, required};
+use super::context::Context;
+use super::registry::{Command, Declaration, Parsed};
+use crate::event::{Failure, FailureKind};
+use crate::load::Source;
+use crate::value::{Invalid, Map, Reader, Value};
+
+pub(super) const COMMANDS: &[Declaration] = &[
+    Declaration::named("LD_register_variable", &[required("name"), required("value")], |given| {
+        let name = given.required("name")?.text()?.to_owned();
+        let value = given.required("value")?.value().clone();
+        Ok(Box::new(RegisterVariables(Map::from([(name, value)]))))
+    }),
+    Declaration::named("LD_register_variables", &[required("variables")], |given| {
+        Ok(Box::new(RegisterVariables(variables(&given.required("variables")?)?)))
+    }),
+    Declaration::named(
+        "LD_register_csv_source",
+        &[required("name"), required("file_path"), optional("cycle")],
+        register_csv_source,
+    ),
+    Declaration::named("LD_register_csv_sources", &[required("sources")], |given| {
+        Ok(Box::new(RegisterSources(csv_sources(&given.required("sources")?)?)))
+    }),
+    Declaration::named("LD_clear_resolver", &[], |_| Ok(Box::new(ClearResolver))),
+];
+
+/// Variables and sources. A clone is a fork: its variables are its own, its sources go on giving
+/// rows to everyone.
+#[derive(Debug, Clone, Default)]
+pub struct Resolver {
+    /// `${var.NAME}`
+    pub variables: Map,
+    /// `${csv.NAME.COLUMN}`
+    pub sources: HashMap<String, Arc<Source>>,
+}
+
+/// A CSV source as a document asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CsvSource {
+    /// Its name in placeholders.
+    pub(crate) name: String,
+    /// Its file in the data directory.
+    pub(crate) file_path: String,
+    /// Whether the first row follows the last.
+    pub(crate) cycle: bool,
+}
+
+impl CsvSource {
+    /// Reads the file.
+    pub(crate) fn load(&self, context: &Context<'_>) -> Result<Source, Failure> {
+        let bytes = context.files().read(&self.file_path)?;
+        Source::read(bytes.as_slice(), self.cycle).map_err(|error| {
+            let message = format!("{:?} is not a CSV file: {error}", self.file_path);
+            Failure::new(FailureKind::InvalidValue, message)
+        })
+    }
+}
+
+/// An object of variables.
+pub(crate) fn variables(reader: &Reader<'_>) -> Result<Map, Invalid> {
+    match reader.value() {
+        Value::Dict(members) => Ok(members.clone()),
+        _ => Err(reader.expected("an object of names and values")),
+    }
+}
+
+/// A list of `{name, file_path, cycle}`.
+pub(crate) fn csv_sources(reader: &Reader<'_>) -> Result<Vec<CsvSource>, Invalid> {
+    reader.list()?.iter().map(csv_source).collect()
+}
+
+fn csv_source(reader: &Reader<'_>) -> Result<CsvSource, Invalid> {
+    let mut members = reader.object()?;
+    let source = CsvSource {
+        name: name(&members.required("name")?)?,
+        file_path: members.required("file_path")?.text()?.to_owned(),
+        cycle: members.present("cycle").map_or(Ok(true), |cycle| cycle.boolean())?,
+    };
+    members.finish()?;
+    Ok(source)
+}
+
+fn register_csv_source(given: &Arguments<'_>) -> Parsed {
+    Ok(Box::new(RegisterSources(vec![CsvSource {
+        name: name(&given.required("name")?)?,
+        file_path: given.required("file_path")?.text()?.to_owned(),
+        cycle: given.present("cycle").map_or(Ok(true), |cycle| cycle.boolean())?,
+    }])))
+}
+
+/// A source's name ends at the first dot of its placeholder, so it holds none.
+fn name(reader: &Reader<'_>) -> Result<String, Invalid> {
+    match reader.text()? {
+        name if name.is_empty() || name.contains(['.', '}']) => {
+            Err(reader.expected("a name without dots and braces"))
+        }
+        name => Ok(name.to_owned()),
+    }
+}
+
+#[derive(Debug)]
+struct RegisterVariables(Map);
+
+impl Command for RegisterVariables {
+    fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
+        context.with_resolver(|resolver| resolver.variables.extend(self.0));
+        Ok(Value::Null)
+    }
+}
+
+#[derive(Debug)]
+struct RegisterSources(Vec<CsvSource>);
+
+impl Command for RegisterSources {
+    /// All files are read before the first source is registered: all or none.
+    fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
+        let loaded = self
+            .0
+            .into_iter()
+            .map(|source| source.load(context).map(|rows| (source.name, Arc::new(rows))))
+            .collect::<Result<Vec<_>, _>>()?;
+        context.with_resolver(|resolver| resolver.sources.extend(loaded));
+        Ok(Value::Null)
+    }
+}
+
+#[derive(Debug)]
+struct ClearResolver;
+
+impl Command for ClearResolver {
+    fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
+        context.with_resolver(|resolver| *resolver = Resolver::default());
+        Ok(Value::dict([("status", Value::from("cleared"))]))
+    }
+}
