@@ -1,10 +1,10 @@
 //! Gates: rules that a run's figures must keep, such as «p95 of /login at most 300 ms». They are
 //! judged after a run over its [`Summary`] (or over a summary that a document brings along), and
-//! once a second over [`Live`] figures where a test shall stop early. The texts are the reference's;
+//! once a second over live [`Series`] where a test shall stop early. The texts are the reference's;
 //! where it lets a run pass that nobody would call good — no request at all, a failure rate per
 //! name — these gates do not.
 
-use super::live::{Live, Series};
+use super::live::{self, Series};
 use super::summary::{NameSummary, Summary};
 use crate::value::{Invalid, Reader, Value};
 
@@ -101,7 +101,10 @@ impl Rule {
         let written = reader.value().clone();
         let mut object = reader.object()?;
         let metric = object.optional("type").and_then(|kind| {
-            METRICS.iter().find(|(name, _)| kind.value().as_str() == Some(name)).map(|found| found.1)
+            METRICS
+                .iter()
+                .find(|(name, _)| kind.value().as_str() == Some(name))
+                .map(|found| found.1)
         });
         let name = object
             .present("name")
@@ -303,13 +306,15 @@ fn member<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
 }
 
 /// Figures of a run that still goes on; successes and failures together.
-impl Figures for Live {
+struct Running<'a>(&'a [Series]);
+
+impl Figures for Running<'_> {
     fn overall(&self, metric: Metric) -> Option<f64> {
-        of_series(&self.total(), metric)
+        of_series(&live::total(self.0), metric)
     }
 
     fn named(&self, name: &str, metric: Metric) -> Option<f64> {
-        of_series(&self.total_of(name), metric)
+        of_series(&live::total(self.0.iter().filter(|series| &*series.name == name)), metric)
     }
 }
 
@@ -351,14 +356,16 @@ impl AbortOn {
         }
         object.finish()?;
         let rule = Rule::read(reader)?;
-        let condition = rule.condition.as_ref().map_err(|reason| reader.invalid(reason.as_str()))?;
+        let condition =
+            rule.condition.as_ref().map_err(|reason| reader.invalid(reason.as_str()))?;
         match (condition.metric, condition.comparison) {
             (None, _) => {
                 let names: Vec<&str> = METRICS.iter().map(|(name, _)| *name).collect();
                 Err(kind.expected(&format!("one of {}", names.join(", "))))
             }
-            (Some(Metric::Requests), Comparison::Above | Comparison::AtLeast) => Err(kind
-                .invalid("a least number of requests can only be judged after the run (LD_assert_sla)")),
+            (Some(Metric::Requests), Comparison::Above | Comparison::AtLeast) => Err(kind.invalid(
+                "a least number of requests can only be judged after the run (LD_assert_sla)",
+            )),
             (Some(Metric::Mean), _) if condition.name.is_none() => {
                 Err(reader.invalid("latency_mean needs a \"name\""))
             }
@@ -371,11 +378,12 @@ impl AbortOn {
         self.rules.is_empty()
     }
 
-    /// Why the run must end now, if it must. A figure that is not known yet breaks no rule.
-    pub fn broken(&self, live: &Live) -> Option<String> {
+    /// Why the run must end now, if it must. `run` is what this run has added to the live figures so
+    /// far ([`live::changes`]); a figure that is not known yet breaks no rule.
+    pub fn broken(&self, run: &[Series]) -> Option<String> {
         self.rules
             .iter()
-            .map(|rule| rule.judge(live))
+            .map(|rule| rule.judge(&Running(run)))
             .find(|verdict| !verdict.passed && verdict.actual.is_some())
             .map(|verdict| verdict.reason)
     }
@@ -473,7 +481,10 @@ mod tests {
     fn a_gate_over_zero_requests_fails() {
         let verdict =
             rules(r#"[{"type": "failure_rate", "value": 1}]"#)[0].judge(&Summary::default());
-        assert_eq!(verdict.to_value().to_text(), "{'passed': False, 'rule': {'type': 'failure_rate', 'value': 1}, 'actual': 0.0, 'reason': 'no requests were recorded'}");
+        assert_eq!(
+            verdict.to_value().to_text(),
+            "{'passed': False, 'rule': {'type': 'failure_rate', 'value': 1}, 'actual': 0.0, 'reason': 'no requests were recorded'}"
+        );
     }
 
     #[test]
@@ -497,15 +508,19 @@ mod tests {
 
     #[test]
     fn a_running_test_is_judged_by_what_it_has_shown_so_far() {
-        let live = Live::default();
+        let live = live::Live::default();
         let rules = abort_on(
             r#"[{"type": "failure_rate", "value": 0.2}, {"type": "latency_p50", "value": 50,
                 "name": "b"}]"#,
         )
         .expect("rules");
-        assert_eq!(rules.broken(&live), None);
         recorder().live().give(&live);
-        let reason = rules.broken(&live).expect("b is too slow");
+        let before = live.series();
+        assert_eq!(rules.broken(&live::changes(&live.series(), &before)), None);
+        recorder().live().give(&live);
+        let run = live::changes(&live.series(), &before);
+        assert_eq!(live::total(&run).requests, 10);
+        let reason = rules.broken(&run).expect("b is too slow");
         assert!(reason.starts_with("latency_p50(b)=10"), "{reason}");
     }
 

@@ -145,18 +145,22 @@ impl Live {
 
     /// All series as one.
     pub fn total(&self) -> Series {
-        let mut total = Series::new(&"".into(), &"".into());
-        self.lock().values().for_each(|series| total.add(series));
-        total
+        total(self.lock().values())
     }
+}
 
-    /// The series of one name as one, whatever their methods.
-    pub fn total_of(&self, name: &str) -> Series {
-        let mut total = Series::new(&"".into(), &name.into());
-        let table = self.lock();
-        table.values().filter(|series| &*series.name == name).for_each(|series| total.add(series));
-        total
-    }
+/// Series as one.
+pub fn total<'a>(series: impl IntoIterator<Item = &'a Series>) -> Series {
+    let mut total = Series::new(&"".into(), &"".into());
+    series.into_iter().for_each(|series| total.add(series));
+    total
+}
+
+/// What has come between two copies of the same [`Live`]'s series. Series are only ever added, so
+/// those of the older copy stand at the same places.
+pub fn changes(now: &[Series], before: &[Series]) -> Vec<Series> {
+    let known = now.iter().zip(before).map(|(now, before)| since(now, before));
+    known.chain(now.iter().skip(before.len()).cloned()).collect()
 }
 
 /// The difference between two moments of a run, for figures «over the last interval».

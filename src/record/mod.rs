@@ -4,9 +4,13 @@
 //! size histograms per name, merged once a tick. Nothing here awaits, and nothing here knows HTTP.
 
 mod columns;
+pub mod diff;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod gates;
 pub mod live;
 mod recorder;
+pub mod sqlite;
 mod summary;
 
 use std::sync::Arc;

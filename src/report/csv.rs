@@ -22,8 +22,7 @@ pub const COLUMNS: [&str; 8] = [
 
 /// Writes all records.
 pub fn write(records: &Records, out: &mut dyn Write) -> io::Result<()> {
-    let mut writer =
-        csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
     writer.write_record(COLUMNS)?;
     let (mut status, mut length) = (itoa::Buffer::new(), itoa::Buffer::new());
     let mut time = ryu::Buffer::new();
@@ -53,8 +52,9 @@ fn cell(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{HOSTILE, hostile, records, written};
+    use super::super::tests::written;
     use super::*;
+    use crate::record::fixture::{HOSTILE, hostile, records};
 
     #[test]
     fn successes_stand_before_failures_in_the_columns_of_the_reference() {

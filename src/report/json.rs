@@ -74,8 +74,9 @@ impl Serialize for Entry<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{HOSTILE, hostile, records, written};
+    use super::super::tests::written;
     use super::*;
+    use crate::record::fixture::{HOSTILE, hostile, records};
 
     #[test]
     fn successes_and_failures_are_two_documents_of_texts() {

@@ -150,9 +150,10 @@ fn testcase<W: Write>(
 mod tests {
     use quick_xml::Reader;
 
-    use super::super::tests::{HOSTILE, hostile, records, written};
+    use super::super::tests::written;
     use super::super::xml::tests::holdable;
     use super::*;
+    use crate::record::fixture::{HOSTILE, hostile, records};
     use crate::value::Value;
 
     fn three() -> Records {
@@ -199,7 +200,9 @@ mod tests {
         assert!(text.contains("tests=\"2\" failures=\"1\""), "{text}");
         assert!(text.contains("name=\"requests(overall) gte 3\" time=\"0.000\"/>"), "{text}");
         assert!(
-            text.contains("<failure message=\"failure_rate(overall)=0.3333333333333333 not lte 0\">"),
+            text.contains(
+                "<failure message=\"failure_rate(overall)=0.3333333333333333 not lte 0\">"
+            ),
             "{text}"
         );
     }

@@ -11,8 +11,9 @@ pub fn write(records: &Records, out: &mut dyn Write) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{records, written};
+    use super::super::tests::written;
     use super::*;
+    use crate::record::fixture::records;
     use crate::value::Value;
 
     #[test]

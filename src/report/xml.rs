@@ -92,8 +92,9 @@ pub(super) fn escaped(text: &str) -> Cow<'_, str> {
 pub(super) mod tests {
     use quick_xml::Reader;
 
-    use super::super::tests::{HOSTILE, hostile, records, written};
+    use super::super::tests::written;
     use super::*;
+    use crate::record::fixture::{HOSTILE, hostile, records};
 
     /// What XML can hold of a text.
     pub(in crate::report) fn holdable(text: &str) -> String {
