@@ -4,6 +4,7 @@
 //! directory, a value, a pipe — is the caller's business.
 
 pub mod csv;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod summary;
