@@ -10,11 +10,14 @@
 
 mod arguments;
 mod context;
+mod database;
 pub mod document;
 mod execute;
 mod files;
+mod gates;
 mod records;
 mod registry;
+mod reports;
 mod resolver;
 
 use std::fmt;

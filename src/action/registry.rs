@@ -7,12 +7,19 @@ use std::sync::LazyLock;
 
 use super::arguments::{Arguments, Call, Parameter, bind};
 use super::context::Context;
-use super::{execute, records, resolver};
+use super::{database, execute, gates, records, reports, resolver};
 use crate::event::{Failure, FailureKind};
 use crate::value::{Invalid, Value};
 
 /// Every family's commands, in the order in which they are listed to people.
-const FAMILIES: &[&[Declaration]] = &[execute::COMMANDS, records::COMMANDS, resolver::COMMANDS];
+const FAMILIES: &[&[Declaration]] = &[
+    execute::COMMANDS,
+    records::COMMANDS,
+    resolver::COMMANDS,
+    reports::COMMANDS,
+    database::COMMANDS,
+    gates::COMMANDS,
+];
 
 /// A command whose arguments have been read, ready to run.
 pub(crate) trait Command: Debug + Send + Sync {
