@@ -1,8 +1,12 @@
 //! ldctl
 pub mod action;
+pub mod cli;
+pub mod command;
+pub mod console;
 pub mod error;
 pub mod event;
 pub mod load;
+pub mod protocol;
 pub mod record;
 pub mod report;
 pub mod value;

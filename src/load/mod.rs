@@ -1,6 +1,20 @@
 //! How load is made: plan, shape, pacer, scenario, virtual user, runner. It knows no protocol and no
 //! socket: what a task does is a driver's business.
 
+pub mod driver;
+pub mod faker;
+pub mod pacer;
+mod plan;
+pub mod predicate;
+mod runner;
+pub mod scenario;
+pub mod shape;
 mod source;
+pub mod template;
+mod throttle;
+mod user;
 
+pub use plan::Plan;
+pub use runner::{RunError, run};
 pub use source::Source;
+pub use throttle::Throttle;

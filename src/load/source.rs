@@ -28,13 +28,17 @@ impl Source {
         self.columns.iter().position(|column| column == name)
     }
 
-    /// The next row for whoever asks.
-    pub fn next_row(&self) -> Option<&csv::StringRecord> {
+    /// The place of the next row, for whoever asks.
+    pub fn next_row(&self) -> Option<usize> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         if self.cycle {
-            let place = turn.checked_rem(self.rows.len())?;
-            return self.rows.get(place);
+            return turn.checked_rem(self.rows.len());
         }
-        self.rows.get(turn)
+        (turn < self.rows.len()).then_some(turn)
+    }
+
+    /// A cell of a row.
+    pub fn cell(&self, row: usize, column: usize) -> Option<&str> {
+        self.rows.get(row)?.get(column)
     }
 }

@@ -114,6 +114,29 @@ impl Value {
         }
     }
 
+    /// Python's `==`: numbers compare by value over their kinds, `true` is 1.
+    pub fn equals(&self, other: &Self) -> bool {
+        let number = |value: &Self| match value {
+            Self::Bool(value) => Some(f64::from(u8::from(*value))),
+            value => value.as_f64(),
+        };
+        match (self, other) {
+            (Self::Int(left), Self::Int(right)) => left == right,
+            (Self::Big(left), Self::Big(right)) => left == right,
+            (Self::List(left), Self::List(right)) => {
+                left.len() == right.len() && left.iter().zip(right).all(|(l, r)| l.equals(r))
+            }
+            (Self::Dict(left), Self::Dict(right)) => {
+                left.len() == right.len()
+                    && left.iter().all(|(key, l)| right.get(key).is_some_and(|r| l.equals(r)))
+            }
+            _ => match (number(self), number(other)) {
+                (Some(left), Some(right)) => left == right,
+                _ => self == other,
+            },
+        }
+    }
+
     /// An object from members, for results.
     pub fn dict<K: Into<String>, const N: usize>(members: [(K, Value); N]) -> Self {
         Self::Dict(members.into_iter().map(|(key, value)| (key.into(), value)).collect())

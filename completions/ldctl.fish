@@ -1,0 +1,111 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_ldctl_global_optspecs
+    string join \n v/verbose h/help V/version
+end
+
+function __fish_ldctl_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_ldctl_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_ldctl_using_subcommand
+    set -l cmd (__fish_ldctl_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c ldctl -n "__fish_ldctl_needs_command" -s v -l verbose -d 'Say more on stderr: once for what happens, twice for every detail'
+complete -c ldctl -n "__fish_ldctl_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_needs_command" -s V -l version -d 'Print version'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "serve" -d 'Serve the control socket until a client says quit'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "send" -d 'Send a document to a server and print what each action gives'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "ping" -d 'Ask a server whether it is there; nothing runs'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "quit" -d 'Tell a server to stop'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "run" -d 'Run documents in this process, without a server'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "completions" -d 'Print a shell\'s completion script'
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l host -d 'Address or name to listen on; localhost means IPv4 and IPv6 loopback. Any other than a loopback address needs a token' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l port -d 'TCP port to listen on; 0 takes a free one, which the first line on stdout names' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l data-dir -d 'Directory that documents may read and write files in [default: the working directory]' -r -f -a "(__fish_complete_directories)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-env -d 'Environment variable that documents may read as ${env.NAME}; may be given several times [default: none]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token-env -d 'Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is named, and fail when it is not set. Without any of these options that variable is used when it is set' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token-file -d 'Take the token from a file that only its owner can read' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token -d 'The token itself. Other users of this machine can read it in the list of processes' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-cert -d 'The server\'s certificate, with its chain, as PEM. TLS is on when this and the key are given' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-key -d 'The certificate\'s private key, as PEM' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-client-ca -d 'Ask clients for a certificate that one of these authorities has signed' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l framed -d 'Refuse legacy requests. Without it both modes are served on the one port'
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-unauthenticated -d 'Listen on other than loopback addresses without a token: anyone who reaches the port can then start load'
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token-prompt -d 'Ask for the token on the terminal, without echo'
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -s v -l verbose -d 'Say more on stderr: once for what happens, twice for every detail'
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l json -d 'The document itself, in place of a file' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l timeout -d 'Longest silence to bear, in seconds: while connecting and between two replies [default: 10 while connecting, 3600 between replies]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l output -d 'How replies are printed on stdout' -r -f -a "text\t'One line per action, as LoadDensity writes it'
+json\t'One JSON object per line and event'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l port -d 'The server\'s TCP port' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-ca -d 'Certificates of the authorities to trust, as PEM [default: the system\'s]' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-server-name -d 'Name that the server\'s certificate must hold [default: the host]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-cert -d 'A certificate to show to the server, as PEM' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-key -d 'That certificate\'s private key, as PEM' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token-env -d 'Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is named, and fail when it is not set. Without any of these options that variable is used when it is set' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token-file -d 'Take the token from a file that only its owner can read' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token -d 'The token itself. Other users of this machine can read it in the list of processes' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s q -l quiet -d 'Print no replies and no progress, only errors'
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l legacy -d 'Send an unframed request, for a LoadDensity server that was started without --framed. ldctl serve takes both'
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls -d 'Connect by TLS 1.2 or 1.3'
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-insecure -d 'Trust whatever certificate the server shows: anyone on the way can then read the token'
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token-prompt -d 'Ask for the token on the terminal, without echo'
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s v -l verbose -d 'Say more on stderr: once for what happens, twice for every detail'
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l wait -d 'Ask again until the server answers, for at most this many seconds. A refused token or an untrusted certificate ends the wait at once' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l timeout -d 'Longest silence to bear, in seconds' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l port -d 'The server\'s TCP port' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-ca -d 'Certificates of the authorities to trust, as PEM [default: the system\'s]' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-server-name -d 'Name that the server\'s certificate must hold [default: the host]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-cert -d 'A certificate to show to the server, as PEM' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-key -d 'That certificate\'s private key, as PEM' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l token-env -d 'Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is named, and fail when it is not set. Without any of these options that variable is used when it is set' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l token-file -d 'Take the token from a file that only its owner can read' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l token -d 'The token itself. Other users of this machine can read it in the list of processes' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l legacy -d 'Send an unframed request, for a LoadDensity server that was started without --framed. ldctl serve takes both'
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls -d 'Connect by TLS 1.2 or 1.3'
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-insecure -d 'Trust whatever certificate the server shows: anyone on the way can then read the token'
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l token-prompt -d 'Ask for the token on the terminal, without echo'
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -s v -l verbose -d 'Say more on stderr: once for what happens, twice for every detail'
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l timeout -d 'Longest silence to bear, in seconds' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l port -d 'The server\'s TCP port' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-ca -d 'Certificates of the authorities to trust, as PEM [default: the system\'s]' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-server-name -d 'Name that the server\'s certificate must hold [default: the host]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-cert -d 'A certificate to show to the server, as PEM' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-key -d 'That certificate\'s private key, as PEM' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token-env -d 'Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is named, and fail when it is not set. Without any of these options that variable is used when it is set' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token-file -d 'Take the token from a file that only its owner can read' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token -d 'The token itself. Other users of this machine can read it in the list of processes' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l legacy -d 'Send an unframed request, for a LoadDensity server that was started without --framed. ldctl serve takes both'
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls -d 'Connect by TLS 1.2 or 1.3'
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-insecure -d 'Trust whatever certificate the server shows: anyone on the way can then read the token'
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token-prompt -d 'Ask for the token on the terminal, without echo'
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -s v -l verbose -d 'Say more on stderr: once for what happens, twice for every detail'
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l data-dir -d 'Directory that documents may read and write files in [default: the working directory]' -r -f -a "(__fish_complete_directories)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l output -d 'How replies are printed on stdout' -r -f -a "text\t'One line per action, as LoadDensity writes it'
+json\t'One JSON object per line and event'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s q -l quiet -d 'Print no replies and no progress, only errors'
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s v -l verbose -d 'Say more on stderr: once for what happens, twice for every detail'
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand completions" -s v -l verbose -d 'Say more on stderr: once for what happens, twice for every detail'
+complete -c ldctl -n "__fish_ldctl_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'

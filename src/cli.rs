@@ -1,0 +1,362 @@
+//! The command line as it is typed: clap's types and nothing else. What is meant by it is resolved
+//! in [`crate::command`]; completions and man pages are generated from here.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+/// The environment variable that holds the token unless another is named: the reference's.
+pub const TOKEN_VARIABLE: &str = "LOAD_DENSITY_SOCKET_TOKEN";
+
+/// The port of LoadDensity's control server.
+pub const DEFAULT_PORT: u16 = 9940;
+
+/// What each exit code means, as help and man pages print it.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    an action failed
+  2    the command line or a local file is wrong; nothing was sent
+  3    the server is unreachable, TLS failed, it took too long, or it speaks something else
+  4    the server refused the token
+  5    the server is busy
+  130  interrupted";
+
+/// Control server, client and load engine for LoadDensity action documents.
+///
+/// `ldctl serve` waits next to what is under test, `ldctl send` gives it a document of actions and
+/// prints what each of them gives, and `ldctl run` does the same without a server.
+#[derive(Parser)]
+#[command(
+    name = "ldctl",
+    version,
+    after_help = EXIT_CODES,
+    after_long_help = EXIT_CODES,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+
+    /// Say more on stderr: once for what happens, twice for every detail
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The verbs.
+#[derive(Subcommand)]
+pub enum Verb {
+    /// Serve the control socket until a client says quit
+    #[command(after_long_help = EXIT_CODES)]
+    Serve(Serve),
+    /// Send a document to a server and print what each action gives
+    #[command(after_long_help = EXIT_CODES)]
+    Send(Send),
+    /// Ask a server whether it is there; nothing runs
+    #[command(after_long_help = EXIT_CODES)]
+    Ping(Ping),
+    /// Tell a server to stop
+    #[command(after_long_help = EXIT_CODES)]
+    Quit(Quit),
+    /// Run documents in this process, without a server
+    #[command(after_long_help = EXIT_CODES)]
+    Run(Run),
+    /// Print a shell's completion script
+    #[command(after_long_help = EXIT_CODES)]
+    Completions(Completions),
+}
+
+/// `ldctl serve`
+#[derive(Args)]
+pub struct Serve {
+    /// Address or name to listen on; localhost means IPv4 and IPv6 loopback. Any other than a
+    /// loopback address needs a token
+    #[arg(long, default_value = "localhost", value_hint = ValueHint::Hostname)]
+    pub host: String,
+
+    /// TCP port to listen on; 0 takes a free one, which the first line on stdout names
+    #[arg(long, default_value_t = DEFAULT_PORT)]
+    pub port: u16,
+
+    /// Refuse legacy requests. Without it both modes are served on the one port
+    #[arg(long)]
+    pub framed: bool,
+
+    /// Listen on other than loopback addresses without a token: anyone who reaches the port can
+    /// then start load
+    #[arg(long)]
+    pub allow_unauthenticated: bool,
+
+    /// Directory that documents may read and write files in [default: the working directory]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data_dir: Option<PathBuf>,
+
+    /// Environment variable that documents may read as ${env.NAME}; may be given several times
+    /// [default: none]
+    #[arg(long, value_name = "NAME")]
+    pub allow_env: Vec<String>,
+
+    /// Where the token comes from.
+    #[command(flatten)]
+    pub token: TokenSource,
+
+    /// The server's certificate, with its chain, as PEM. TLS is on when this and the key are given
+    #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath, help_heading = "TLS")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key, as PEM
+    #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath, help_heading = "TLS")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Ask clients for a certificate that one of these authorities has signed
+    #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath, help_heading = "TLS")]
+    pub tls_client_ca: Option<PathBuf>,
+}
+
+/// `ldctl send`
+#[derive(Args)]
+pub struct Send {
+    /// The document; - reads it from stdin
+    #[arg(value_name = "FILE", required_unless_present = "json", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+
+    /// The document itself, in place of a file
+    #[arg(long, value_name = "TEXT", conflicts_with = "file")]
+    pub json: Option<String>,
+
+    /// Longest silence to bear, in seconds: while connecting and between two replies
+    /// [default: 10 while connecting, 3600 between replies]
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    pub timeout: Option<f64>,
+
+    /// How replies are printed.
+    #[command(flatten)]
+    pub printing: Printing,
+
+    /// The server.
+    #[command(flatten)]
+    pub connection: Connection,
+
+    /// Where the token comes from.
+    #[command(flatten)]
+    pub token: TokenSource,
+}
+
+/// `ldctl ping`
+#[derive(Args)]
+pub struct Ping {
+    /// Ask again until the server answers, for at most this many seconds. A refused token or an
+    /// untrusted certificate ends the wait at once
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    pub wait: Option<f64>,
+
+    /// Longest silence to bear, in seconds
+    #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
+    pub timeout: f64,
+
+    /// The server.
+    #[command(flatten)]
+    pub connection: Connection,
+
+    /// Where the token comes from.
+    #[command(flatten)]
+    pub token: TokenSource,
+}
+
+/// `ldctl quit`
+#[derive(Args)]
+pub struct Quit {
+    /// Longest silence to bear, in seconds
+    #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
+    pub timeout: f64,
+
+    /// The server.
+    #[command(flatten)]
+    pub connection: Connection,
+
+    /// Where the token comes from.
+    #[command(flatten)]
+    pub token: TokenSource,
+}
+
+/// `ldctl run`
+#[derive(Args)]
+pub struct Run {
+    /// The documents, run one after the other; - reads one from stdin. All are checked before the
+    /// first runs
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+
+    /// Directory that documents may read and write files in [default: the working directory]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data_dir: Option<PathBuf>,
+
+    /// How results are printed.
+    #[command(flatten)]
+    pub printing: Printing,
+}
+
+/// `ldctl completions`
+#[derive(Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// How replies are printed.
+#[derive(Args, Clone, Copy)]
+pub struct Printing {
+    /// How replies are printed on stdout
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
+    pub output: Output,
+
+    /// Print no replies and no progress, only errors
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// The forms of a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// One line per action, as LoadDensity writes it
+    Text,
+    /// One JSON object per line and event
+    Json,
+}
+
+/// Where the server is and how to reach it.
+#[derive(Args)]
+pub struct Connection {
+    /// The server's address or name
+    #[arg(
+        long,
+        default_value = "localhost",
+        value_hint = ValueHint::Hostname,
+        help_heading = "Connection"
+    )]
+    pub host: String,
+
+    /// The server's TCP port
+    #[arg(
+        long,
+        default_value_t = DEFAULT_PORT,
+        value_parser = clap::value_parser!(u16).range(1..),
+        help_heading = "Connection"
+    )]
+    pub port: u16,
+
+    /// Send an unframed request, for a LoadDensity server that was started without --framed. ldctl
+    /// serve takes both
+    #[arg(long, help_heading = "Connection")]
+    pub legacy: bool,
+
+    /// Connect by TLS 1.2 or 1.3
+    #[arg(long, help_heading = "Connection")]
+    pub tls: bool,
+
+    /// Certificates of the authorities to trust, as PEM [default: the system's]
+    #[arg(
+        long,
+        value_name = "PEM",
+        value_hint = ValueHint::FilePath,
+        help_heading = "Connection"
+    )]
+    pub tls_ca: Option<PathBuf>,
+
+    /// Name that the server's certificate must hold [default: the host]
+    #[arg(long, value_name = "NAME", help_heading = "Connection")]
+    pub tls_server_name: Option<String>,
+
+    /// A certificate to show to the server, as PEM
+    #[arg(
+        long,
+        value_name = "PEM",
+        value_hint = ValueHint::FilePath,
+        help_heading = "Connection"
+    )]
+    pub tls_cert: Option<PathBuf>,
+
+    /// That certificate's private key, as PEM
+    #[arg(
+        long,
+        value_name = "PEM",
+        value_hint = ValueHint::FilePath,
+        help_heading = "Connection"
+    )]
+    pub tls_key: Option<PathBuf>,
+
+    /// Trust whatever certificate the server shows: anyone on the way can then read the token
+    #[arg(long, help_heading = "Connection")]
+    pub tls_insecure: bool,
+}
+
+/// Where the token comes from. At most one; without any, [`TOKEN_VARIABLE`] when it is set.
+#[derive(Args)]
+#[group(id = "token source", multiple = false)]
+pub struct TokenSource {
+    /// Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is
+    /// named, and fail when it is not set. Without any of these options that variable is used when
+    /// it is set
+    #[arg(
+        long,
+        value_name = "VAR",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = TOKEN_VARIABLE,
+        help_heading = "Token"
+    )]
+    pub token_env: Option<String>,
+
+    /// Take the token from a file that only its owner can read
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = "Token")]
+    pub token_file: Option<PathBuf>,
+
+    /// Ask for the token on the terminal, without echo
+    #[arg(long, help_heading = "Token")]
+    pub token_prompt: bool,
+
+    /// The token itself. Other users of this machine can read it in the list of processes
+    #[arg(long, value_name = "VALUE", help_heading = "Token")]
+    pub token: Option<String>,
+}
+
+/// The longest time that is taken, in seconds: a year.
+const LONGEST: f64 = 366.0 * 86_400.0;
+
+fn seconds(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|seconds: &f64| (0.001..=LONGEST).contains(seconds))
+        .ok_or_else(|| format!("expected seconds, from 0.001 to {LONGEST}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_token_variable_needs_no_value_and_takes_none_without_an_equals_sign() {
+        let cli = Cli::try_parse_from(["ldctl", "send", "--token-env", "actions.json"]);
+        let Ok(Cli { verb: Verb::Send(send), .. }) = cli else { panic!("it did not parse") };
+        assert_eq!(send.token.token_env.as_deref(), Some(TOKEN_VARIABLE));
+        assert_eq!(send.file, Some(PathBuf::from("actions.json")));
+    }
+
+    #[test]
+    fn another_token_variable_is_named_with_an_equals_sign() {
+        let cli = Cli::try_parse_from(["ldctl", "quit", "--token-env=OTHER"]);
+        let Ok(Cli { verb: Verb::Quit(quit), .. }) = cli else { panic!("it did not parse") };
+        assert_eq!(quit.token.token_env.as_deref(), Some("OTHER"));
+    }
+}

@@ -1,0 +1,146 @@
+//! Local documents, checked before anything is sent or run: readable, UTF-8, JSON, and a list of
+//! actions. A refusal names the file, and the line and column where there is one.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use crate::action::Document;
+use crate::error::Error;
+use crate::event::Event;
+use crate::value::Value;
+
+/// The largest document that is read, in bytes. One that a server can take is far smaller; the
+/// bound is against a wrong file name (`/dev/zero`).
+const LARGEST: u64 = 64 * 1024 * 1024;
+
+/// How long a test lasts that does not say it, in seconds.
+const DEFAULT_TEST_TIME: f64 = 60.0;
+
+/// A document that can be run.
+pub(super) struct Local {
+    /// As it was written.
+    pub(super) text: String,
+    /// As it will be run.
+    pub(super) document: Document,
+    /// How long its tests last.
+    pub(super) test_times: TestTimes,
+}
+
+/// How long each action's load test lasts, in seconds, where the action is one that says it.
+#[derive(Debug, PartialEq)]
+pub(super) struct TestTimes(Vec<Option<f64>>);
+
+impl TestTimes {
+    /// The length of the test that an event belongs to.
+    pub(super) fn of(&self, event: &Event) -> Option<f64> {
+        match event {
+            Event::Progress(progress) => self.0.get(progress.index).copied().flatten(),
+            _ => None,
+        }
+    }
+}
+
+/// Reads the document at a path; `-` is stdin.
+pub(super) fn read(path: &Path) -> Result<Local, Error> {
+    let stdin = path.as_os_str() == "-";
+    let place = if stdin { "stdin".to_owned() } else { path.display().to_string() };
+    let bytes = if stdin { bytes(io::stdin()) } else { File::open(path).and_then(bytes) };
+    let bytes = bytes.map_err(|error| Error::usage(format!("cannot read {place}: {error}")))?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(Error::usage(format!("{place}: more than {LARGEST} bytes is no document")));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| not_utf8(&place, &error))?;
+    check(text, &place)
+}
+
+/// Checks a document; `place` is what a refusal calls it.
+pub(super) fn check(text: String, place: &str) -> Result<Local, Error> {
+    let value =
+        Value::parse(&text).map_err(|error| Error::usage(format!("{place}: not JSON: {error}")))?;
+    let test_times = test_times(&value);
+    let document = Document::parse(value).map_err(|_| {
+        Error::usage(format!(
+            "{place}: not a document: expected a list of actions that is not empty, or an object \
+             with that list under \"load_density\""
+        ))
+    })?;
+    Ok(Local { text, document, test_times })
+}
+
+fn bytes(from: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn not_utf8(place: &str, error: &std::string::FromUtf8Error) -> Error {
+    let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+    let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let column = good.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+    Error::usage(format!("{place}: not UTF-8 at line {line} column {column}"))
+}
+
+/// What the progress bar needs to know. A test with a load shape ends with its shape, and one
+/// without an end has none.
+fn test_times(document: &Value) -> TestTimes {
+    let actions = match document {
+        Value::Dict(members) => members.get("load_density").unwrap_or(document),
+        _ => document,
+    };
+    let Value::List(actions) = actions else { return TestTimes(Vec::new()) };
+    TestTimes(actions.iter().map(test_time).collect())
+}
+
+fn test_time(action: &Value) -> Option<f64> {
+    let Value::List(parts) = action else { return None };
+    let [Value::Str(name), Value::Dict(arguments)] = parts.as_slice() else { return None };
+    if name != "LD_start_test" || arguments.contains_key("load_shape") {
+        return None;
+    }
+    arguments.get("test_time").map_or(Some(DEFAULT_TEST_TIME), Value::as_f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_refusal(text: &str, expected: &str) {
+        let error = check(text.to_owned(), "a.json").err().expect("a refusal");
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn a_text_that_is_not_json_is_refused_with_line_and_column() {
+        check_refusal(
+            "[\n  [\"LD_summary\",]\n]",
+            "a.json: not JSON: trailing comma at line 2 column 17",
+        );
+    }
+
+    #[test]
+    fn json_that_is_no_document_is_refused() {
+        check_refusal(
+            "{\"load_density\": []}",
+            "a.json: not a document: expected a list of actions that is not empty, or an object \
+             with that list under \"load_density\"",
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_not_text_are_named_by_line_and_column() {
+        let error = String::from_utf8(b"[\n \xff]".to_vec()).expect_err("not UTF-8");
+        assert_eq!(not_utf8("a.json", &error).to_string(), "a.json: not UTF-8 at line 2 column 2");
+    }
+
+    #[test]
+    fn the_length_of_a_test_is_known_where_the_document_says_it() {
+        let value = Value::parse(
+            r#"[["LD_summary"], ["LD_start_test", {"test_time": 3}], ["LD_start_test", {}],
+                ["LD_start_test", {"test_time": null}], ["LD_start_test", {"load_shape": "soak"}]]"#,
+        )
+        .expect("JSON");
+        assert_eq!(test_times(&value).0, [None, Some(3.0), Some(60.0), None, None]);
+    }
+}

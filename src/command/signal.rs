@@ -1,0 +1,52 @@
+//! SIGINT and SIGTERM: the one place that knows how this system asks a program to stop.
+
+use crate::error::Error;
+
+/// Hears requests to stop from here on.
+#[cfg(unix)]
+pub(super) struct Interrupt {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Interrupt {
+    /// Begins to listen; until here a signal ends the program at once.
+    pub(super) fn listen() -> Result<Self, Error> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let listen = |kind| {
+            signal(kind).map_err(|error| Error::usage(format!("cannot hear signals: {error}")))
+        };
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for the next request to stop.
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Hears requests to stop from here on.
+#[cfg(not(unix))]
+pub(super) struct Interrupt;
+
+#[cfg(not(unix))]
+impl Interrupt {
+    /// Begins to listen.
+    pub(super) fn listen() -> Result<Self, Error> {
+        Ok(Self)
+    }
+
+    /// Waits for the next request to stop; where none can be heard, for ever.
+    pub(super) async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! The only printer: answers go to stdout, talk and the progress bar to stderr. A reader of stdout
+//! that has gone away is no error, for it has what it wanted: the work goes on unprinted, and the
+//! exit code tells how it went. What other machines say is printed so that no terminal obeys it.
+
+mod announcer;
+mod bar;
+
+use std::borrow::Cow;
+use std::io::{self, IsTerminal, Write};
+
+use crate::error::{Error, Exit};
+use crate::event::{ActionResult, Event};
+
+pub use announcer::Announcer;
+use bar::Bar;
+
+/// Begins to write the log to stderr: warnings, with `verbose` what happens as well, twice every
+/// detail. A second call does nothing.
+pub fn log(verbose: u8) {
+    let level = match verbose {
+        0 => tracing::Level::WARN,
+        1 => tracing::Level::INFO,
+        _ => tracing::Level::DEBUG,
+    };
+    let _ = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .compact()
+        .try_init();
+}
+
+/// How replies are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One line per action.
+    Text,
+    /// One JSON object per event.
+    Json,
+}
+
+/// stdout and stderr.
+pub struct Console {
+    out: Box<dyn Write>,
+    /// Whether stdout is a terminal, which would obey control characters.
+    terminal: bool,
+    format: Format,
+    quiet: bool,
+    bar: Option<Bar>,
+    state: State,
+}
+
+/// What has become of stdout.
+enum State {
+    Open,
+    /// The reader has gone.
+    Closed,
+    /// The disk is full, or the like.
+    Failed(io::Error),
+}
+
+impl Console {
+    /// The process's own stdout and stderr.
+    pub fn new() -> Self {
+        let stdout = io::stdout();
+        let terminal = stdout.is_terminal();
+        Self::over(Box::new(stdout), terminal)
+    }
+
+    fn over(out: Box<dyn Write>, terminal: bool) -> Self {
+        let (format, quiet, bar, state) = (Format::Text, false, None, State::Open);
+        Self { out, terminal, format, quiet, bar, state }
+    }
+
+    /// How replies are printed from here on. A progress bar is shown where stderr is a terminal,
+    /// unless `quiet`.
+    pub fn replies(&mut self, format: Format, quiet: bool) {
+        self.format = format;
+        self.quiet = quiet;
+        self.bar = (!quiet && io::stderr().is_terminal()).then(Bar::default);
+    }
+
+    /// One reply. `test_time` is how long the test that it belongs to lasts, in seconds, where that
+    /// is known.
+    pub fn event(&mut self, event: &Event, test_time: Option<f64>) {
+        if let (Event::Progress(progress), Some(bar)) = (event, &mut self.bar) {
+            bar.show(progress, test_time);
+        }
+        if let (Event::Result(_) | Event::Done { .. }, Some(bar)) = (event, &mut self.bar) {
+            bar.clear();
+        }
+        if self.quiet {
+            return;
+        }
+        match (self.format, event) {
+            (Format::Json, event) => self.json(event),
+            (Format::Text, Event::Result(result)) => self.result(result),
+            (Format::Text, _) => {}
+        }
+    }
+
+    /// One line of a reply in the text dialect, as the JSON object `{"event": "line", …}` where
+    /// JSON is asked for.
+    pub fn reply_line(&mut self, text: &str, ok: bool) {
+        if self.quiet {
+            return;
+        }
+        match self.format {
+            Format::Text => self.print(text),
+            Format::Json => self.json(&Line { event: "line", ok, text }),
+        }
+    }
+
+    /// A line that a document prints: an object where JSON is asked for.
+    pub fn printed(&mut self, text: &str) {
+        if self.quiet {
+            return;
+        }
+        match self.format {
+            Format::Text => self.print(text),
+            Format::Json => self.json(&Printed { event: "print", text }),
+        }
+    }
+
+    /// One line on stdout.
+    pub fn print(&mut self, text: &str) {
+        let text = if self.terminal { tame(text) } else { Cow::Borrowed(text) };
+        self.write(text.as_bytes());
+        self.write(b"\n");
+        self.flush();
+    }
+
+    /// Bytes on stdout, as they are.
+    pub fn write(&mut self, bytes: &[u8]) {
+        if matches!(self.state, State::Open) {
+            let written = self.out.write_all(bytes);
+            self.note(written);
+        }
+    }
+
+    /// A warning on stderr.
+    pub fn warn(&mut self, text: &str) {
+        self.talk("warning", text);
+    }
+
+    /// An error on stderr.
+    pub fn error(&mut self, text: &str) {
+        self.talk("error", text);
+    }
+
+    /// Asks for a secret on the terminal, without echo.
+    pub fn secret(&mut self, prompt: &str) -> io::Result<String> {
+        rpassword::prompt_password(prompt)
+    }
+
+    /// The end: takes the progress bar away and says whether everything could be written.
+    pub fn finish(&mut self) -> Result<(), Error> {
+        if let Some(bar) = &mut self.bar {
+            bar.clear();
+        }
+        self.flush();
+        match &self.state {
+            State::Open | State::Closed => Ok(()),
+            State::Failed(error) => {
+                Err(Error::new(Exit::Usage, format!("cannot write to stdout: {error}")))
+            }
+        }
+    }
+
+    fn result(&mut self, result: &ActionResult) {
+        self.print(&result.line());
+    }
+
+    fn json(&mut self, object: &impl serde::Serialize) {
+        match serde_json::to_string(object) {
+            Ok(json) => self.print(&json),
+            Err(error) => self.error(&format!("a reply cannot be written as JSON: {error}")),
+        }
+    }
+
+    fn flush(&mut self) {
+        if matches!(self.state, State::Open) {
+            let flushed = self.out.flush();
+            self.note(flushed);
+        }
+    }
+
+    fn note(&mut self, outcome: io::Result<()>) {
+        if let Err(error) = outcome {
+            self.state = match error.kind() {
+                io::ErrorKind::BrokenPipe => State::Closed,
+                _ => State::Failed(error),
+            };
+        }
+    }
+
+    /// One line on stderr. When stderr is gone there is nobody left to tell.
+    fn talk(&mut self, kind: &str, text: &str) {
+        if let Some(bar) = &mut self.bar {
+            bar.clear();
+        }
+        let _ = writeln!(io::stderr(), "{kind}: {}", tame(text).replace('\n', " "));
+    }
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A line of the text dialect as an object.
+#[derive(serde::Serialize)]
+struct Line<'a> {
+    event: &'static str,
+    ok: bool,
+    text: &'a str,
+}
+
+/// A line of the command `print` as an object.
+#[derive(serde::Serialize)]
+struct Printed<'a> {
+    event: &'static str,
+    text: &'a str,
+}
+
+/// The text with its control characters written out (`\x1b`), so that no terminal obeys them. Tabs
+/// and line ends stay.
+pub(crate) fn tame(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| c.is_control() && c != '\t' && c != '\n';
+    if !text.contains(obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut tame = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if obeyed(c) {
+            tame.push_str(&format!("\\x{:02x}", u32::from(c)));
+        } else {
+            tame.push(c);
+        }
+    }
+    Cow::Owned(tame)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::value::Value;
+
+    #[derive(Clone, Default)]
+    struct Captured(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Captured {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("one thread").write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Fails every write.
+    struct Broken(io::ErrorKind);
+
+    impl Write for Broken {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Err(self.0.into())
+        }
+    }
+
+    fn printed(terminal: bool, act: impl FnOnce(&mut Console)) -> String {
+        let captured = Captured::default();
+        let mut console = Console::over(Box::new(captured.clone()), terminal);
+        act(&mut console);
+        let bytes = captured.0.lock().expect("one thread").clone();
+        String::from_utf8(bytes).expect("UTF-8")
+    }
+
+    fn result(value: Value) -> Event {
+        let (command, action) = ("LD_summary".to_owned(), String::new());
+        let (value, error) = (Some(value), None);
+        Event::Result(ActionResult { index: 0, command, ok: true, value, error, action })
+    }
+
+    #[test]
+    fn text_is_one_line_per_action_as_python_writes_it() {
+        let text = printed(false, |console| {
+            console.event(&Event::Started { index: 0, command: "LD_summary".into() }, None);
+            console.event(&result(Value::dict([("status", "cleared".into())])), None);
+        });
+        assert_eq!(text, "{'status': 'cleared'}\n");
+    }
+
+    #[test]
+    fn json_is_one_object_per_event() {
+        let text = printed(false, |console| {
+            console.replies(Format::Json, false);
+            console.event(&result(Value::Null), None);
+            console.reply_line("None", true);
+        });
+        let expected = "{\"event\":\"result\",\"index\":0,\"command\":\"LD_summary\",\"ok\":true,\
+                        \"value\":null}\n{\"event\":\"line\",\"ok\":true,\"text\":\"None\"}\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn quiet_prints_no_reply() {
+        let text = printed(false, |console| {
+            console.replies(Format::Json, true);
+            console.event(&result(Value::Null), None);
+            console.reply_line("None", true);
+        });
+        assert_eq!(text, "");
+    }
+
+    #[test]
+    fn a_terminal_does_not_obey_what_a_server_says() {
+        let text = printed(true, |console| console.print("\u{1b}[2J\u{9b}1m\tdone"));
+        assert_eq!(text, "\\x1b[2J\\x9b1m\tdone\n");
+    }
+
+    #[test]
+    fn a_pipe_gets_the_bytes_as_they_are() {
+        assert_eq!(printed(false, |console| console.print("\u{1b}[2J")), "\u{1b}[2J\n");
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_no_error() {
+        let mut console = Console::over(Box::new(Broken(io::ErrorKind::BrokenPipe)), false);
+        console.print("x");
+        assert!(console.finish().is_ok());
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error() {
+        let mut console = Console::over(Box::new(Broken(io::ErrorKind::StorageFull)), false);
+        console.print("x");
+        let error = console.finish().expect_err("nothing could be written");
+        assert_eq!(error.to_string(), "cannot write to stdout: no storage space");
+    }
+}

@@ -1,0 +1,187 @@
+//! The border between how load is made and how a task reaches a target. A [`Driver`] performs tasks;
+//! a [`Visit`] is what it is given of the user it performs them for. The engine is generic over the
+//! driver, so a request costs no dynamic call.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::scenario::Verdict;
+use super::template::Scope;
+use crate::record::{LabelId, Recorder, Sample};
+
+/// A protocol with its compiled tasks. One is shared by all workers.
+pub trait Driver: Send + Sync + 'static {
+    /// What the users of one worker share (caches, buffers).
+    type Worker: 'static;
+    /// What one user keeps between tasks (connections, cookies).
+    type User: 'static;
+
+    /// A worker's share at its beginning.
+    fn worker(&self) -> Self::Worker;
+
+    /// A user at its beginning.
+    fn user(&self) -> Self::User;
+
+    /// Performs a task once, and records every request that it makes.
+    fn perform(
+        &self,
+        worker: &Self::Worker,
+        user: &mut Self::User,
+        task: usize,
+        visit: &mut Visit,
+    ) -> impl Future<Output = Verdict>;
+
+    /// Records what `perform` had begun when it was dropped at the end of a run.
+    fn abandon(&self, worker: &Self::Worker, user: &mut Self::User, visit: &mut Visit);
+}
+
+/// A user as its driver sees it.
+#[derive(Debug)]
+pub struct Visit {
+    /// The user's variables and randomness.
+    pub scope: Scope,
+    start: Instant,
+    /// When the iteration should have started; taken by its first request.
+    intended: Option<Duration>,
+    recorder: Rc<RefCell<Recorder>>,
+    keep_bodies: bool,
+    requests: u64,
+}
+
+/// One request, as a driver reports it.
+#[derive(Debug, Clone, Copy)]
+pub struct Report<'a> {
+    /// Method, URL and name.
+    pub label: LabelId,
+    /// When it was sent.
+    pub start: Instant,
+    /// When the last byte of its answer came.
+    pub end: Instant,
+    /// The protocol's status; 0 where no answer came.
+    pub status: u16,
+    /// Bytes of the answer's body.
+    pub bytes: u64,
+    /// Why it failed.
+    pub error: Option<&'a str>,
+    /// The answer's body, where it was read.
+    pub body: &'a [u8],
+}
+
+impl Visit {
+    pub(super) fn new(
+        scope: Scope,
+        start: Instant,
+        recorder: Rc<RefCell<Recorder>>,
+        keep_bodies: bool,
+    ) -> Self {
+        Self { scope, start, intended: None, recorder, keep_bodies, requests: 0 }
+    }
+
+    pub(super) fn begin(&mut self, intended: Option<Duration>) {
+        self.intended = intended;
+        self.requests = 0;
+    }
+
+    /// How many requests this iteration has made.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    /// Time since the run began.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// Whether the bodies of failures are kept.
+    pub fn keeps_bodies(&self) -> bool {
+        self.keep_bodies
+    }
+
+    /// The worker's record, to number labels.
+    pub fn recorder(&self) -> &RefCell<Recorder> {
+        &self.recorder
+    }
+
+    /// Records one request.
+    pub fn record(&mut self, report: Report<'_>) {
+        self.requests += 1;
+        let start = report.start.saturating_duration_since(self.start);
+        let delay = self.intended.take().map_or(Duration::ZERO, |due| start.saturating_sub(due));
+        let mut recorder = self.recorder.borrow_mut();
+        let error = report.error.map(|text| recorder.error(text));
+        recorder.record(Sample {
+            label: report.label,
+            start,
+            delay,
+            service: report.end.saturating_duration_since(report.start),
+            status: report.status,
+            bytes: report.bytes,
+            error,
+        });
+        if self.keep_bodies && error.is_some() && !report.body.is_empty() {
+            recorder.keep_body(&String::from_utf8_lossy(report.body));
+        }
+    }
+}
+
+/// How far a user is asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    /// Go on.
+    Run,
+    /// Finish the request in hand, then end.
+    Finish,
+    /// Drop the request in hand.
+    Abort,
+}
+
+/// Tells one user to stop. Both sides live on one thread.
+#[derive(Debug)]
+pub(super) struct Signal {
+    phase: Cell<Phase>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Signal {
+    pub(super) fn new() -> Self {
+        Self { phase: Cell::new(Phase::Run), waker: RefCell::new(None) }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    pub(super) fn raise(&self, phase: Phase) {
+        if phase > self.phase.get() {
+            self.phase.set(phase);
+            if let Some(waker) = self.waker.borrow_mut().take() {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Runs a future to its end, unless `phase` comes first.
+    pub(super) async fn unless<F: Future>(&self, phase: Phase, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
+        poll_fn(|context| {
+            if self.phase.get() >= phase {
+                return Poll::Ready(None);
+            }
+            if let Poll::Ready(output) = future.as_mut().poll(context) {
+                return Poll::Ready(Some(output));
+            }
+            let mut waker = self.waker.borrow_mut();
+            if !waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+                *waker = Some(context.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}

@@ -1,0 +1,125 @@
+//! When an iteration starts. Closed: a user waits a while after each iteration, so a slow target
+//! slows the load. Open: iterations start at a rate, whatever the target does, and their latency
+//! counts from the intended start, so that a stalled target cannot hide (coordinated omission).
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use crate::value::{Invalid, Reader, Value};
+
+/// The most iterations a second that an open model may ask for.
+const MAX_RATE: f64 = 10_000_000.0;
+
+/// A span of time, or one drawn anew from a range each time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Wait {
+    min: f64,
+    max: f64,
+}
+
+impl Wait {
+    /// LoadDensity's fixed wait between a user's iterations: 0.1 to 0.2 s.
+    pub const DEFAULT: Self = Self { min: 0.1, max: 0.2 };
+
+    /// Seconds, or `{"min": seconds, "max": seconds}`.
+    pub fn parse(field: &Reader<'_>) -> Result<Self, Invalid> {
+        let Value::Dict(_) = field.value() else {
+            let seconds = super::shape::seconds(field)?;
+            return Ok(Self { min: seconds, max: seconds });
+        };
+        let mut fields = field.object()?;
+        let min = fields.present("min").map_or(Ok(0.0), |min| super::shape::seconds(&min))?;
+        let max = fields.present("max").map_or(Ok(min), |max| super::shape::seconds(&max))?;
+        fields.finish()?;
+        if max < min {
+            return Err(field.invalid(format!("max ({max}) is less than min ({min})")));
+        }
+        Ok(Self { min, max })
+    }
+
+    /// Draws a span; `None` when there is nothing to wait for.
+    pub fn draw(&self, random: &mut fastrand::Rng) -> Option<Duration> {
+        if self.max <= 0.0 {
+            return None;
+        }
+        let seconds = self.min + (self.max - self.min) * random.f64();
+        Some(Duration::from_secs_f64(seconds))
+    }
+}
+
+/// When iterations start.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Pacing {
+    /// A user's next iteration follows its last one after a wait.
+    Closed(Wait),
+    /// Iterations start at a rate over all users.
+    Open {
+        /// Iterations a second.
+        rate: f64,
+    },
+}
+
+impl Pacing {
+    /// `arrival_rate`: the pacing and the number of users that share the arrivals.
+    pub fn open(field: &Reader<'_>) -> Result<(Self, u64), Invalid> {
+        let mut fields = field.object()?;
+        let place = fields.required("rate")?;
+        let rate = place.positive()?;
+        if rate > MAX_RATE {
+            return Err(place.invalid(format!("{rate} a second is over the limit of {MAX_RATE}")));
+        }
+        let place = fields.required("max_users")?;
+        place.integer(1)?;
+        let users = super::shape::users(&place)?;
+        fields.finish()?;
+        Ok((Self::Open { rate }, users))
+    }
+}
+
+/// One worker's share of an open model's arrivals. Arrival `k` of the whole test starts at `k/rate`
+/// and belongs to worker `k % workers`; whichever of its users is free takes the next one.
+#[derive(Debug)]
+pub struct Arrivals {
+    rate: f64,
+    next: Cell<u64>,
+    workers: u64,
+}
+
+impl Arrivals {
+    /// The arrivals of worker number `worker` among `workers`.
+    pub fn new(rate: f64, worker: usize, workers: usize) -> Self {
+        Self { rate, next: Cell::new(worker as u64), workers: workers.max(1) as u64 }
+    }
+
+    /// Takes the next arrival: when it should start, from the start of the test.
+    pub fn take(&self) -> Duration {
+        let turn = self.next.get();
+        self.next.set(turn + self.workers);
+        Duration::from_secs_f64(turn as f64 / self.rate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_share_the_arrivals_evenly() {
+        let workers = [Arrivals::new(10.0, 0, 2), Arrivals::new(10.0, 1, 2)];
+        let mut starts: Vec<Duration> =
+            workers.iter().flat_map(|worker| (0..50).map(|_| worker.take())).collect();
+        starts.sort();
+        let even: Vec<Duration> = (0..100u32).map(|k| Duration::from_millis(100) * k).collect();
+        assert_eq!(starts, even);
+    }
+
+    #[test]
+    fn a_wait_is_drawn_from_its_range() {
+        let mut random = fastrand::Rng::with_seed(3);
+        for _ in 0..1000 {
+            let wait = Wait::DEFAULT.draw(&mut random).expect("a wait").as_secs_f64();
+            assert!((0.1..=0.2).contains(&wait), "{wait}");
+        }
+        assert_eq!(Wait { min: 0.0, max: 0.0 }.draw(&mut random), None);
+    }
+}

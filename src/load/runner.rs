@@ -1,0 +1,330 @@
+//! Runs a plan: one thread per core, each with a single-threaded runtime and its own share of the
+//! users. The threads share nothing on the request path; once a tick each gives its figures to
+//! [`Live`]. The calling thread watches the clock, reports progress, and gathers the record.
+
+use std::cell::{Cell, RefCell};
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use tokio::task::{JoinSet, LocalSet};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::driver::{Driver, Phase, Signal};
+use super::pacer::{Arrivals, Pacing};
+use super::plan::Plan;
+use super::user::{self, Crew};
+use crate::event::Progress;
+use crate::record::live::{Live, Series, since};
+use crate::record::{Recorder, Recording};
+
+/// How often a worker gives its figures away.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How often the number of users is brought into line with the shape while it changes.
+const RAMP_TICK: Duration = Duration::from_millis(5);
+
+/// How long requests in hand may take after the end before they are dropped.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How often the caller looks whether it was cancelled.
+const WATCH: Duration = Duration::from_millis(50);
+
+/// How often progress is reported.
+const PROGRESS: Duration = Duration::from_secs(1);
+
+/// A worker's tick that comes later than this is the sign of a generator that cannot keep up.
+const LAG: Duration = Duration::from_millis(50);
+
+/// The share of late starts or ticks, in percent, from which the result carries a warning.
+const WARN_PERCENT: u64 = 1;
+
+/// Why a run could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The operating system refuses a thread or a runtime.
+    #[error("cannot start a worker thread: {0}")]
+    Worker(#[from] std::io::Error),
+}
+
+/// What a worker hands back.
+struct Part {
+    recorder: Recorder,
+    starts: u64,
+    late: u64,
+    ticks: u64,
+    lagging: u64,
+    broken: u64,
+}
+
+/// Runs a plan to its end on `workers` threads; `watch` sees the progress about once a second and
+/// may end the run early, as `cancel` does. Blocks the calling thread.
+pub fn run<D: Driver>(
+    plan: Plan<D>,
+    workers: usize,
+    live: &Arc<Live>,
+    cancel: &CancellationToken,
+    watch: &mut dyn FnMut(Progress, &Live) -> ControlFlow<String>,
+) -> Result<Recording, RunError> {
+    let plan = Arc::new(plan);
+    let workers = workers.clamp(1, plan.shape.peak().max(1));
+    let stop = cancel.child_token();
+    // Whatever way this function is left, the workers end.
+    let _stops = stop.clone().drop_guard();
+    let users = Arc::new(AtomicUsize::new(0));
+    let (done, parts) = mpsc::channel();
+    let (started_at, start) = (SystemTime::now(), Instant::now());
+    let mut threads = Vec::new();
+    for number in 0..workers {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (plan, live, stop) = (Arc::clone(&plan), Arc::clone(live), stop.clone());
+        let (users, done) = (Arc::clone(&users), done.clone());
+        let body = move || {
+            let work = worker(plan, number, workers, start, &live, stop, &users);
+            let part = runtime.block_on(LocalSet::new().run_until(work));
+            let _ = done.send(part);
+        };
+        threads.push(thread::Builder::new().name(format!("load-{number}")).spawn(body)?);
+    }
+    drop(done);
+
+    let mut gathered = Vec::new();
+    let mut warnings = Vec::new();
+    let mut meter = Meter::new();
+    loop {
+        match parts.recv_timeout(WATCH) {
+            Ok(part) => gathered.push(part),
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+        }
+        if let Some(progress) = meter.read(start.elapsed(), live, &users)
+            && let ControlFlow::Break(reason) = watch(progress, live)
+            && !stop.is_cancelled()
+        {
+            warnings.push(reason);
+            stop.cancel();
+        }
+    }
+    let lost = threads.into_iter().map(thread::JoinHandle::join).filter(Result::is_err).count();
+    if lost > 0 {
+        warnings.push(format!("{lost} of {workers} worker threads broke; their requests are lost"));
+    }
+    warnings.extend(doubts(&plan, &gathered, start.elapsed()));
+    let mut recording =
+        Recording::new(started_at, gathered.into_iter().map(|part| part.recorder).collect());
+    recording.warnings = warnings;
+    Ok(recording)
+}
+
+/// One worker: keeps the number of its users on the shape, and ends them when the shape does.
+async fn worker<D: Driver>(
+    plan: Arc<Plan<D>>,
+    number: usize,
+    workers: usize,
+    start: Instant,
+    live: &Live,
+    stop: CancellationToken,
+    users: &AtomicUsize,
+) -> Part {
+    let recorder = Rc::new(RefCell::new(Recorder::default()));
+    let arrivals = match plan.pacing {
+        Pacing::Open { rate } => Some(Arrivals::new(rate, number, workers)),
+        Pacing::Closed(_) => None,
+    };
+    let crew = Rc::new(Crew {
+        worker: plan.driver.worker(),
+        plan: Arc::clone(&plan),
+        start,
+        recorder: Rc::clone(&recorder),
+        arrivals,
+        starts: Cell::new(0),
+        late: Cell::new(0),
+    });
+    let mut crowd = Crowd {
+        crew,
+        number,
+        workers,
+        signals: Vec::new(),
+        ending: Vec::new(),
+        tasks: JoinSet::new(),
+        spawned: 0,
+        broken: 0,
+    };
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut ticks, mut lagging) = (0, 0);
+    loop {
+        let at = start.elapsed();
+        let ended = stop.is_cancelled() || plan.shape.end().is_some_and(|end| at >= end);
+        if ended {
+            break;
+        }
+        let before = crowd.signals.len();
+        crowd.resize(plan.shape.users(at));
+        let now = crowd.signals.len();
+        users.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+        let next = match (plan.shape.level_until(at), plan.shape.end()) {
+            (Some(until), _) if until <= at => at + RAMP_TICK,
+            (Some(until), _) => until,
+            (None, Some(end)) => end,
+            (None, None) => at + Duration::from_secs(3600),
+        };
+        tokio::select! {
+            () = sleep_until(start + next) => {}
+            () = stop.cancelled() => {}
+            due = tick.tick() => {
+                ticks += 1;
+                lagging += u64::from(due.elapsed() > LAG);
+                recorder.borrow_mut().live().give(live);
+                crowd.reap();
+            }
+        }
+    }
+    crowd.resize(0);
+    if timeout(GRACE, crowd.drain()).await.is_err() {
+        crowd.abort();
+        crowd.drain().await;
+    }
+    recorder.borrow_mut().live().give(live);
+    let (starts, late) = (crowd.crew.starts.get(), crowd.crew.late.get());
+    let broken = crowd.broken;
+    drop(crowd);
+    Part { recorder: recorder.take(), starts, late, ticks, lagging, broken }
+}
+
+/// The users of one worker. Of all the test's users, number `i` belongs to worker `i % workers`.
+struct Crowd<D: Driver> {
+    crew: Rc<Crew<D>>,
+    number: usize,
+    workers: usize,
+    signals: Vec<Rc<Signal>>,
+    /// Those that were told to finish the request in hand.
+    ending: Vec<Rc<Signal>>,
+    tasks: JoinSet<()>,
+    spawned: u64,
+    broken: u64,
+}
+
+impl<D: Driver> Crowd<D> {
+    /// Starts or stops users until this worker has its share of `total`.
+    fn resize(&mut self, total: usize) {
+        let share = total.saturating_sub(self.number).div_ceil(self.workers);
+        while self.signals.len() < share {
+            let signal = Rc::new(Signal::new());
+            let seed = self.seed();
+            let life = user::live(Rc::clone(&self.crew), Rc::clone(&signal), seed);
+            self.tasks.spawn_local(life);
+            self.signals.push(signal);
+        }
+        if self.signals.len() > share {
+            for signal in self.signals.drain(share..) {
+                signal.raise(Phase::Finish);
+                self.ending.push(signal);
+            }
+        }
+    }
+
+    fn seed(&mut self) -> u64 {
+        self.spawned += 1;
+        let user = self.spawned * self.workers as u64 + self.number as u64;
+        // Any odd multiplier spreads neighbouring users over the whole range; this one is 2^64/φ.
+        self.crew.plan.seed ^ user.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    fn reap(&mut self) {
+        while let Some(ended) = self.tasks.try_join_next() {
+            self.broken += u64::from(ended.is_err());
+        }
+        self.ending.retain(|signal| Rc::strong_count(signal) > 1);
+    }
+
+    async fn drain(&mut self) {
+        while let Some(ended) = self.tasks.join_next().await {
+            self.broken += u64::from(ended.is_err());
+        }
+    }
+
+    fn abort(&mut self) {
+        self.ending.iter().for_each(|signal| signal.raise(Phase::Abort));
+    }
+}
+
+/// Turns the live figures into progress, once a second.
+struct Meter {
+    next: Duration,
+    last: Duration,
+    before: Option<Series>,
+}
+
+impl Meter {
+    fn new() -> Self {
+        Self { next: PROGRESS, last: Duration::ZERO, before: None }
+    }
+
+    fn read(&mut self, elapsed: Duration, live: &Live, users: &AtomicUsize) -> Option<Progress> {
+        if elapsed < self.next {
+            return None;
+        }
+        self.next = elapsed + PROGRESS;
+        let total = live.total();
+        let span = (elapsed - self.last).as_secs_f64();
+        let change = match &self.before {
+            Some(before) => since(&total, before),
+            None => total.clone(),
+        };
+        self.last = elapsed;
+        let progress = Progress {
+            index: 0,
+            elapsed_s: elapsed.as_secs_f64(),
+            users: users.load(Ordering::Relaxed),
+            requests: total.requests,
+            failures: total.failures,
+            rps: change.requests as f64 / span,
+            p50_ms: change.percentile_ms(50.0),
+            p95_ms: change.percentile_ms(95.0),
+            p99_ms: change.percentile_ms(99.0),
+        };
+        self.before = Some(total);
+        Some(progress)
+    }
+}
+
+/// What the run's user should know before believing its figures.
+fn doubts<D: Driver>(plan: &Plan<D>, parts: &[Part], elapsed: Duration) -> Vec<String> {
+    let sum = |field: fn(&Part) -> u64| parts.iter().map(field).sum::<u64>();
+    let (starts, late) = (sum(|part| part.starts), sum(|part| part.late));
+    let (ticks, lagging) = (sum(|part| part.ticks), sum(|part| part.lagging));
+    let broken = sum(|part| part.broken);
+    let mut doubts = Vec::new();
+    if late * 100 > starts * WARN_PERCENT {
+        doubts.push(format!(
+            "the generator was the bottleneck: {late} of {starts} iterations started more than \
+             10 ms late; give it more cores or a lower rate"
+        ));
+    }
+    if lagging * 100 > ticks * WARN_PERCENT && lagging > 1 {
+        doubts.push(format!(
+            "the generator was the bottleneck: its event loop lagged by more than 50 ms in \
+             {lagging} of {ticks} ticks, so latencies are too high; give it more cores or fewer users"
+        ));
+    }
+    if let Pacing::Open { rate } = plan.pacing {
+        let span = plan.shape.end().map_or(elapsed, |end| end.min(elapsed));
+        let planned = (rate * span.as_secs_f64()) as u64;
+        let missed = planned.saturating_sub(starts);
+        if missed * 100 > planned * WARN_PERCENT {
+            doubts.push(format!(
+                "{missed} of {planned} planned iterations never started: all max_users were busy; \
+                 raise max_users or lower the rate"
+            ));
+        }
+    }
+    if broken > 0 {
+        doubts.push(format!("{broken} virtual users broke off through a fault of this program"));
+    }
+    doubts
+}

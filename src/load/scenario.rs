@@ -1,0 +1,317 @@
+//! What a user does in one iteration: every task in order, or one drawn by weight; a task whose
+//! condition does not hold is skipped. A [`Step`] is what the engine itself needs to know of a task;
+//! the rest of it belongs to the protocol's driver, under the same number.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::pacer::Wait;
+use super::predicate::Predicate;
+use super::template::{Compiler, Scope};
+use super::throttle::Throttle;
+use crate::value::{Invalid, Object, Reader, Value};
+
+/// The most tasks a test may have.
+pub const MAX_TASKS: usize = 10_000;
+
+/// What one iteration is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Every task in order (`sequence`, and `conditional`, which is the same).
+    Sequence,
+    /// One task, drawn by weight.
+    Weighted,
+}
+
+/// A test's tasks and how an iteration goes through them.
+#[derive(Debug)]
+pub struct Scenario {
+    mode: Mode,
+    steps: Vec<Step>,
+    /// The sums of the weights up to and including each step.
+    weights: Vec<u64>,
+}
+
+/// What the engine needs to know of a task.
+#[derive(Debug)]
+pub struct Step {
+    weight: u64,
+    run_if: Option<Predicate>,
+    skip_if: Option<Predicate>,
+    /// How long the user thinks after it.
+    pub think: Option<Wait>,
+    /// The rate that it shares with others.
+    pub throttle: Option<Arc<Throttle>>,
+    /// Whether and how it is tried again.
+    pub retry: Option<Retry>,
+}
+
+/// A task as the document has it, whichever of the three forms it came in.
+#[derive(Debug)]
+pub struct Written<'a> {
+    /// `get`, `post`, …: the key in the old form `{"get": {…}}`, else `None`.
+    pub method: Option<&'a str>,
+    /// The task.
+    pub fields: Reader<'a>,
+}
+
+/// Reads `tasks` in any of its three forms: a list; `{"mode": …, "tasks": […]}`; `{"get": {…}}`.
+pub fn tasks<'a>(field: &Reader<'a>) -> Result<(Mode, Vec<Written<'a>>), Invalid> {
+    let mut mode = Mode::Sequence;
+    let mut list = field.clone();
+    if let Value::Dict(members) = field.value()
+        && matches!(members.get("tasks"), Some(Value::List(_) | Value::Dict(_)))
+    {
+        let mut fields = field.object()?;
+        if let Some(place) = fields.present("mode") {
+            mode = match place.text()?.to_ascii_lowercase().as_str() {
+                "sequence" | "conditional" => Mode::Sequence,
+                "weighted" => Mode::Weighted,
+                _ => return Err(place.expected("\"sequence\", \"weighted\" or \"conditional\"")),
+            };
+        }
+        list = fields.required("tasks")?;
+        fields.finish()?;
+    }
+    let written: Vec<Written<'a>> = match list.value() {
+        Value::Dict(_) => list
+            .object()?
+            .entries()
+            .into_iter()
+            .map(|(method, fields)| Written { method: Some(method), fields })
+            .collect(),
+        _ => list.list()?.into_iter().map(|fields| Written { method: None, fields }).collect(),
+    };
+    if written.is_empty() {
+        return Err(list.invalid("expected at least one task"));
+    }
+    if written.len() > MAX_TASKS {
+        let count = written.len();
+        return Err(list.invalid(format!("{count} tasks are over the limit of {MAX_TASKS}")));
+    }
+    Ok((mode, written))
+}
+
+/// The throttles of a plan by their keys.
+pub type Throttles = HashMap<String, Arc<Throttle>>;
+
+impl Step {
+    /// Takes the engine's fields out of a task.
+    pub fn parse(
+        fields: &mut Object<'_>,
+        compiler: &mut Compiler<'_>,
+        throttles: &mut Throttles,
+    ) -> Result<Self, Invalid> {
+        let weight = fields.present("weight").map_or(Ok(1), |weight| weight.integer(0))?;
+        let run_if = fields.present("run_if");
+        let run_if = run_if.map(|field| Predicate::parse(&field, compiler)).transpose()?;
+        let skip_if = fields.present("skip_if");
+        let skip_if = skip_if.map(|field| Predicate::parse(&field, compiler)).transpose()?;
+        let think = fields.present("think_time").map(|field| Wait::parse(&field)).transpose()?;
+        let throttle = match fields.present("throttle") {
+            Some(field) => Some(throttle(&field, throttles)?),
+            None => None,
+        };
+        let retry = fields.present("retry").map(|field| Retry::parse(&field)).transpose()?;
+        Ok(Self { weight, run_if, skip_if, think, throttle, retry })
+    }
+
+    /// Whether its conditions let it run.
+    pub fn runs(&self, scope: &mut Scope) -> bool {
+        self.run_if.as_ref().is_none_or(|condition| condition.holds(scope))
+            && !self.skip_if.as_ref().is_some_and(|condition| condition.holds(scope))
+    }
+}
+
+fn throttle(field: &Reader<'_>, throttles: &mut Throttles) -> Result<Arc<Throttle>, Invalid> {
+    let mut fields = field.object()?;
+    let key = match fields.present("key") {
+        Some(key) => key.text()?.to_owned(),
+        None => "default".to_owned(),
+    };
+    let rps = fields.required("rps")?.positive()?;
+    let burst = match fields.present("burst") {
+        Some(burst) => burst.integer(1)?,
+        None => (rps as u64).max(1),
+    };
+    fields.finish()?;
+    // The first task with a key decides its rate.
+    Ok(Arc::clone(throttles.entry(key).or_insert_with(|| Arc::new(Throttle::new(rps, burst)))))
+}
+
+impl Scenario {
+    /// A scenario of these steps.
+    pub fn new(mode: Mode, steps: Vec<Step>) -> Self {
+        let mut sum = 0u64;
+        let weights = steps
+            .iter()
+            .map(|step| {
+                sum = sum.saturating_add(step.weight);
+                sum
+            })
+            .collect();
+        Self { mode, steps, weights }
+    }
+
+    /// The steps.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The numbers of the steps that one iteration goes through.
+    pub fn iteration(&self, random: &mut fastrand::Rng) -> std::ops::Range<usize> {
+        match self.mode {
+            Mode::Sequence => 0..self.steps.len(),
+            Mode::Weighted => {
+                let total = self.weights.last().copied().unwrap_or(0);
+                if total == 0 {
+                    return 0..0;
+                }
+                let drawn = random.u64(..total);
+                let at = self.weights.partition_point(|sum| *sum <= drawn);
+                at..at + 1
+            }
+        }
+    }
+}
+
+/// Why an attempt failed, for the budgets of a retry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It passed.
+    Passed,
+    /// The connection failed or a timeout passed: worth many tries.
+    Transient,
+    /// An assertion did not hold: worth a few.
+    Flaky,
+    /// The target answered with an error: the answer is the answer.
+    Permanent,
+}
+
+/// `retry`: how often a failed task is tried again, per kind of failure, and how long it waits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Retry {
+    transient: u64,
+    flaky: u64,
+    permanent: u64,
+    base_delay: f64,
+    max_delay: f64,
+    backoff_factor: f64,
+    jitter: f64,
+}
+
+impl Retry {
+    fn parse(field: &Reader<'_>) -> Result<Self, Invalid> {
+        let mut fields = field.object()?;
+        let mut count = |key: &str, default: u64| {
+            fields.present(key).map_or(Ok(default), |field| field.integer(0))
+        };
+        let (transient, flaky, permanent) =
+            (count("transient", 5)?, count("flaky", 2)?, count("permanent", 0)?);
+        let mut number = |key: &str, default: f64| {
+            fields.present(key).map_or(Ok(default), |field| super::shape::seconds(&field))
+        };
+        let (base_delay, max_delay) = (number("base_delay", 0.1)?, number("max_delay", 5.0)?);
+        let (backoff_factor, jitter) = (number("backoff_factor", 2.0)?, number("jitter", 0.25)?);
+        fields.finish()?;
+        Ok(Self { transient, flaky, permanent, base_delay, max_delay, backoff_factor, jitter })
+    }
+
+    /// How long to wait before trying again after `attempt` attempts (counted from 1), of which
+    /// `used` were tried again for the same kind of failure; `None` when the budget is used up.
+    pub fn delay(
+        &self,
+        verdict: Verdict,
+        used: u64,
+        attempt: u32,
+        random: &mut fastrand::Rng,
+    ) -> Option<Duration> {
+        let budget = match verdict {
+            Verdict::Passed => 0,
+            Verdict::Transient => self.transient,
+            Verdict::Flaky => self.flaky,
+            Verdict::Permanent => self.permanent,
+        };
+        if used >= budget {
+            return None;
+        }
+        let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
+        let delay = (self.base_delay * self.backoff_factor.powi(exponent)).min(self.max_delay);
+        let delay = delay + delay * self.jitter * random.f64();
+        Some(Duration::from_secs_f64(delay.min(super::shape::MAX_SECONDS)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::template::Names;
+    use super::*;
+
+    fn step(json: &str) -> Result<Step, Invalid> {
+        let value = Value::parse(json).expect("JSON");
+        let mut fields = Reader::at(&value, "/tasks/2").object()?;
+        let mut compiler = Compiler::new(Names::default(), &|_| None);
+        let step = Step::parse(&mut fields, &mut compiler, &mut Throttles::default())?;
+        fields.finish()?;
+        Ok(step)
+    }
+
+    #[test]
+    fn weights_decide_how_often_a_task_is_drawn_and_zero_is_never() {
+        let steps = ["{\"weight\": 1}", "{\"weight\": 0}", "{\"weight\": 3}"];
+        let steps = steps.iter().map(|json| step(json).expect("a step")).collect();
+        let scenario = Scenario::new(Mode::Weighted, steps);
+        let mut random = fastrand::Rng::with_seed(5);
+        let mut counts = [0; 3];
+        for _ in 0..4000 {
+            counts[scenario.iteration(&mut random).start] += 1;
+        }
+        assert_eq!(counts[1], 0);
+        assert!((900..1100).contains(&counts[0]), "{counts:?}");
+    }
+
+    #[test]
+    fn a_wrong_weight_is_refused_with_its_place() {
+        assert_eq!(
+            step(r#"{"weight": "x"}"#).unwrap_err().to_string(),
+            "/tasks/2/weight: expected an integer of at least 0, got \"x\""
+        );
+    }
+
+    #[test]
+    fn retries_back_off_within_their_budget() {
+        let step =
+            step(r#"{"retry": {"flaky": 1, "jitter": 0, "base_delay": 1}}"#).expect("a step");
+        let retry = step.retry.expect("a retry");
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut delay = |verdict, used, attempt| {
+            retry.delay(verdict, used, attempt, &mut random).map(|delay| delay.as_secs())
+        };
+        assert_eq!(delay(Verdict::Transient, 0, 1), Some(1));
+        assert_eq!(delay(Verdict::Transient, 1, 2), Some(2));
+        assert_eq!(delay(Verdict::Transient, 4, 5), Some(5));
+        assert_eq!(delay(Verdict::Transient, 5, 6), None);
+        assert_eq!(delay(Verdict::Flaky, 1, 2), None);
+        assert_eq!(delay(Verdict::Permanent, 0, 1), None);
+    }
+
+    #[test]
+    fn the_three_forms_of_tasks_are_one() {
+        for (json, count, mode) in [
+            (r#"[{"method": "get"}]"#, 1, Mode::Sequence),
+            (r#"{"get": {}, "post": {}}"#, 2, Mode::Sequence),
+            (r#"{"mode": "weighted", "tasks": [{}, {}]}"#, 2, Mode::Weighted),
+            (r#"{"tasks": {"get": {}}}"#, 1, Mode::Sequence),
+        ] {
+            let value = Value::parse(json).expect("JSON");
+            let (found, written) = tasks(&Reader::at(&value, "/tasks")).expect("tasks");
+            assert_eq!((found, written.len()), (mode, count), "{json}");
+        }
+        let value = Value::parse("[]").expect("JSON");
+        assert_eq!(
+            tasks(&Reader::at(&value, "/tasks")).unwrap_err().to_string(),
+            "/tasks: expected at least one task"
+        );
+    }
+}

@@ -1,0 +1,267 @@
+//! When to stop and how many users to have until then. A [`Shape`] is a line over time: from it the
+//! runner reads how many users should run at any moment, so ramps go down as smoothly as up.
+
+use std::time::Duration;
+
+use crate::value::{Invalid, Object, Reader};
+
+/// The most virtual users one test may ask for. A user costs memory and a socket.
+pub const MAX_USERS: u64 = 1_000_000;
+
+/// The longest test, in seconds: thirty days.
+pub const MAX_SECONDS: f64 = 30.0 * 24.0 * 3600.0;
+
+/// The most stages a shape may have.
+const MAX_STAGES: usize = 10_000;
+
+/// How many users over time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shape {
+    /// Corners of the line: seconds from the start, users. Both straight between two corners and
+    /// level after the last one. Times never go back; two corners may stand at one time.
+    corners: Vec<(f64, f64)>,
+    /// When the test ends; `None` when somebody has to stop it.
+    end: Option<f64>,
+}
+
+impl Shape {
+    /// `users` at `rate` a second until `seconds` have passed.
+    pub fn constant(users: u64, rate: f64, seconds: Option<f64>) -> Self {
+        let mut shape = Self { corners: vec![(0.0, 0.0)], end: seconds };
+        shape.towards(users as f64, rate, f64::INFINITY);
+        shape
+    }
+
+    /// All `users` at once (an open model's pool).
+    pub fn immediate(users: u64, seconds: Option<f64>) -> Self {
+        Self { corners: vec![(0.0, users as f64)], end: seconds }
+    }
+
+    /// The shape that `load_shape` names, from `shape_config`.
+    pub fn parse(name: &Reader<'_>, config: &mut Object<'_>) -> Result<Self, Invalid> {
+        match name.text()?.to_ascii_lowercase().as_str() {
+            "stages" => Self::stages(config),
+            "spike" => Self::spike(config),
+            "soak" => Self::soak(config),
+            other => Err(name.invalid(format!(
+                "unknown load shape {other:?}; the shapes are stages, spike and soak"
+            ))),
+        }
+    }
+
+    fn stages(config: &mut Object<'_>) -> Result<Self, Invalid> {
+        let list = config.required("stages")?;
+        let stages = list.list()?;
+        if stages.is_empty() || stages.len() > MAX_STAGES {
+            return Err(
+                list.invalid(format!("expected 1 to {MAX_STAGES} stages, got {}", stages.len()))
+            );
+        }
+        let mut shape = Self { corners: vec![(0.0, 0.0)], end: None };
+        let mut until = 0.0;
+        for stage in stages {
+            let mut fields = stage.object()?;
+            until += seconds(&fields.required("duration")?)?;
+            let users = users(&fields.required("users")?)?;
+            let rate = fields.present("spawn_rate").map_or(Ok(1.0), |rate| rate.positive())?;
+            fields.finish()?;
+            shape.towards(users as f64, rate, until);
+        }
+        shape.end = Some(until);
+        Ok(shape)
+    }
+
+    fn spike(config: &mut Object<'_>) -> Result<Self, Invalid> {
+        let baseline = config.present("baseline_users").map_or(Ok(0), |field| users(&field))?;
+        let spike = config.present("spike_users").map_or(Ok(baseline), |field| users(&field))?;
+        let rate = config.present("spawn_rate").map_or(Ok(10.0), |rate| rate.positive())?;
+        let mut until = 0.0;
+        let mut shape = Self { corners: vec![(0.0, 0.0)], end: None };
+        for (key, users) in
+            [("pre_seconds", baseline), ("spike_seconds", spike), ("post_seconds", baseline)]
+        {
+            until += config.present(key).map_or(Ok(30.0), |field| seconds(&field))?;
+            shape.towards(users as f64, rate, until);
+        }
+        shape.end = Some(until);
+        Ok(shape)
+    }
+
+    fn soak(config: &mut Object<'_>) -> Result<Self, Invalid> {
+        let users = users(&config.required("users")?)? as f64;
+        let rate =
+            config.present("spawn_rate").map_or(Ok(f64::INFINITY), |rate| rate.positive())?;
+        let ramp = config.present("ramp_seconds").map_or(Ok(60.0), |field| seconds(&field))?;
+        let hold = config.present("hold_seconds").map_or(Ok(600.0), |field| seconds(&field))?;
+        let cool = config.present("cooldown_seconds").map_or(Ok(60.0), |field| seconds(&field))?;
+        let mut shape = Self { corners: vec![(0.0, 0.0)], end: None };
+        // The spawn rate caps the ramps; by default the ramps decide alone.
+        shape.towards(users, rate.min(users / ramp), ramp + hold);
+        shape.towards(0.0, rate.min(users / cool), ramp + hold + cool);
+        shape.end = Some(ramp + hold + cool);
+        Ok(shape)
+    }
+
+    /// Goes on from the last corner at `rate` users a second, and stays level until `until`.
+    fn towards(&mut self, users: f64, rate: f64, until: f64) {
+        let (from, level) = self.corners.last().copied().unwrap_or((0.0, 0.0));
+        let needed = (users - level).abs() / rate;
+        if users != level {
+            let reached = from + needed;
+            if reached <= until {
+                self.corners.push((reached, users));
+            } else {
+                let step = (until - from) * rate;
+                let part = if users > level { level + step } else { level - step };
+                self.corners.push((until, part));
+                return;
+            }
+        }
+        if until.is_finite() {
+            self.corners.push((until, users));
+        }
+    }
+
+    /// How many users should run `at` this long after the start.
+    pub fn users(&self, at: Duration) -> usize {
+        // A user begins when its turn comes, not when it is complete: the first at once.
+        let at = at.as_secs_f64() + 1e-6;
+        let after = self.corners.partition_point(|(time, _)| *time <= at);
+        let before = after.checked_sub(1).and_then(|index| self.corners.get(index));
+        let level = match (before, self.corners.get(after)) {
+            (Some((t0, u0)), Some((t1, u1))) => u0 + (u1 - u0) * (at - t0) / (t1 - t0),
+            (Some((_, users)), None) | (None, Some((_, users))) => *users,
+            (None, None) => 0.0,
+        };
+        // Rounding errors of the line must not add a user.
+        (level - 1e-9).ceil().max(0.0) as usize
+    }
+
+    /// Whether the number of users stays as it is from `at` on, and until when: `None` for ever.
+    pub fn level_until(&self, at: Duration) -> Option<Duration> {
+        let at = at.as_secs_f64();
+        let after = self.corners.partition_point(|(time, _)| *time <= at);
+        let mut level = after.checked_sub(1).and_then(|index| self.corners.get(index))?.1;
+        let mut until = None;
+        for (time, users) in self.corners.get(after..).unwrap_or_default() {
+            if (users - level).abs() > f64::EPSILON {
+                return Some(Duration::from_secs_f64(until.unwrap_or(at)));
+            }
+            until = Some(*time);
+            level = *users;
+        }
+        None
+    }
+
+    /// When the test ends.
+    pub fn end(&self) -> Option<Duration> {
+        self.end.map(Duration::from_secs_f64)
+    }
+
+    /// The most users it ever has.
+    pub fn peak(&self) -> usize {
+        self.corners.iter().map(|(_, users)| users.ceil() as usize).max().unwrap_or(0)
+    }
+}
+
+/// A number of users, within the limit.
+pub fn users(field: &Reader<'_>) -> Result<u64, Invalid> {
+    let users = field.integer(0)?;
+    if users > MAX_USERS {
+        return Err(field.invalid(format!("{users} users are over the limit of {MAX_USERS}")));
+    }
+    Ok(users)
+}
+
+/// A span in seconds, within the limit.
+pub fn seconds(field: &Reader<'_>) -> Result<f64, Invalid> {
+    let seconds = field.number()?;
+    if seconds > MAX_SECONDS {
+        return Err(
+            field.invalid(format!("{seconds} s are over the limit of {MAX_SECONDS} s (30 days)"))
+        );
+    }
+    Ok(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Value;
+
+    fn curve(shape: &Shape, seconds: &[f64]) -> Vec<usize> {
+        seconds.iter().map(|at| shape.users(Duration::from_secs_f64(*at))).collect()
+    }
+
+    fn parse(name: &str, config: &str) -> Result<Shape, Invalid> {
+        let name = name.into();
+        let config = Value::parse(config).expect("JSON");
+        let mut fields = Reader::at(&config, "/shape_config").object()?;
+        let shape = Shape::parse(&Reader::at(&name, "/load_shape"), &mut fields)?;
+        fields.finish()?;
+        Ok(shape)
+    }
+
+    #[test]
+    fn a_constant_shape_ramps_at_the_spawn_rate_and_then_stays() {
+        let shape = Shape::constant(50, 10.0, Some(60.0));
+        assert_eq!(curve(&shape, &[0.0, 0.95, 2.0, 4.95, 5.0, 30.0]), [1, 10, 21, 50, 50, 50]);
+        assert_eq!(shape.end(), Some(Duration::from_secs(60)));
+        assert_eq!(shape.level_until(Duration::from_secs(6)), None);
+        assert_eq!(shape.peak(), 50);
+    }
+
+    #[test]
+    fn stages_ramp_up_and_down() {
+        let shape = parse(
+            "stages",
+            r#"{"stages": [{"duration": 10, "users": 20, "spawn_rate": 10},
+                           {"duration": 10, "users": 5, "spawn_rate": 5}]}"#,
+        )
+        .expect("a shape");
+        assert_eq!(
+            curve(&shape, &[0.95, 2.0, 9.9, 11.0, 12.0, 13.0, 19.0]),
+            [10, 20, 20, 15, 10, 5, 5]
+        );
+        assert_eq!(shape.end(), Some(Duration::from_secs(20)));
+    }
+
+    #[test]
+    fn a_spike_goes_up_and_comes_back() {
+        let shape = parse(
+            "spike",
+            r#"{"baseline_users": 2, "spike_users": 10, "spawn_rate": 100,
+                "pre_seconds": 1, "spike_seconds": 2, "post_seconds": 1}"#,
+        )
+        .expect("a shape");
+        assert_eq!(curve(&shape, &[0.5, 1.5, 2.9, 3.5]), [2, 10, 10, 2]);
+        assert_eq!(shape.end(), Some(Duration::from_secs(4)));
+    }
+
+    #[test]
+    fn a_soak_ramps_over_its_ramp_and_down_over_its_cooldown() {
+        let shape = parse(
+            "soak",
+            r#"{"users": 10, "ramp_seconds": 10, "hold_seconds": 5, "cooldown_seconds": 10}"#,
+        )
+        .expect("a shape");
+        assert_eq!(curve(&shape, &[4.95, 10.0, 14.0, 20.0, 24.95]), [5, 10, 10, 5, 1]);
+    }
+
+    #[test]
+    fn limits_and_unknown_shapes_are_refused_with_their_place() {
+        let refusal = |name, config| parse(name, config).unwrap_err().to_string();
+        assert_eq!(
+            refusal("stages", r#"{"stages": [{"duration": 1, "users": 1000000000}]}"#),
+            "/shape_config/stages/0/users: 1000000000 users are over the limit of 1000000"
+        );
+        assert_eq!(
+            refusal("wave", "{}"),
+            "/load_shape: unknown load shape \"wave\"; the shapes are stages, spike and soak"
+        );
+        assert_eq!(
+            refusal("soak", r#"{"users": 1, "ramp_seconds": -1}"#),
+            "/shape_config/ramp_seconds: expected a number of at least 0, got -1"
+        );
+    }
+}

@@ -1,0 +1,346 @@
+//! What an answer must hold and what is taken out of it: assertions, whose failure texts are the
+//! reference's, and extractors, which run only after all assertions held.
+
+use std::borrow::Cow;
+
+use super::answer::{Answer, Wanted};
+use super::decode;
+use super::json::Path;
+use crate::load::predicate::Operand;
+use crate::load::template::{Compiler, Scope, Slot, Space, Template};
+use crate::value::{Invalid, Reader, Value, quote};
+
+/// The most assertions and extractors a task may have, each.
+const MOST: usize = 1000;
+
+/// Something an answer must hold.
+#[derive(Debug)]
+enum Assertion {
+    Status(Template),
+    Contains(Template),
+    ContainsNot(Template),
+    Json { written: String, path: Path, value: Operand },
+    Header { name: String, value: Operand },
+}
+
+/// Something taken out of an answer.
+#[derive(Debug)]
+struct Extractor {
+    from: Source,
+    slot: Slot,
+}
+
+#[derive(Debug)]
+enum Source {
+    Json(Path),
+    Header(String),
+    Status,
+}
+
+/// A task's assertions and extractors.
+#[derive(Debug, Default)]
+pub(crate) struct Checks {
+    assertions: Vec<Assertion>,
+    extractors: Vec<Extractor>,
+}
+
+impl Checks {
+    /// Reads `assertions` and `extract`.
+    pub(crate) fn parse(
+        assertions: Option<Reader<'_>>,
+        extract: Option<Reader<'_>>,
+        compiler: &mut Compiler<'_>,
+    ) -> Result<Self, Invalid> {
+        let mut checks = Self::default();
+        for field in list(assertions)? {
+            checks.assertions.push(Assertion::parse(&field, compiler)?);
+        }
+        for field in list(extract)? {
+            checks.extractors.push(Extractor::parse(&field, compiler)?);
+        }
+        Ok(checks)
+    }
+
+    /// Whether an answer's status alone decides.
+    pub(crate) fn status_decides(&self) -> bool {
+        self.assertions.is_empty()
+    }
+
+    /// What of an answer they look at.
+    pub(crate) fn wanted(&self) -> Wanted {
+        Wanted {
+            head: self.assertions.iter().any(|check| matches!(check, Assertion::Header { .. }))
+                || self.extractors.iter().any(|taken| matches!(taken.from, Source::Header(_))),
+            body: self
+                .assertions
+                .iter()
+                .any(|check| !matches!(check, Assertion::Status(_) | Assertion::Header { .. }))
+                || self.extractors.iter().any(|taken| matches!(taken.from, Source::Json(_))),
+        }
+    }
+
+    /// Why the answer fails, if it does; otherwise takes out what the extractors want.
+    pub(crate) fn run(&self, answer: &Answer, scope: &mut Scope) -> Option<String> {
+        if self.assertions.is_empty() && self.extractors.is_empty() {
+            return None;
+        }
+        let text = Text::of(answer);
+        for assertion in &self.assertions {
+            if let Some(reason) = assertion.fails(answer, &text, scope) {
+                return Some(reason);
+            }
+        }
+        for extractor in &self.extractors {
+            extractor.take(answer, &text, scope);
+        }
+        None
+    }
+}
+
+fn list(field: Option<Reader<'_>>) -> Result<Vec<Reader<'_>>, Invalid> {
+    let Some(field) = field else { return Ok(Vec::new()) };
+    let list = field.list()?;
+    if list.len() > MOST {
+        return Err(field.invalid(format!("{} are over the limit of {MOST}", list.len())));
+    }
+    Ok(list)
+}
+
+/// An answer's body, unpacked when it is first looked at.
+struct Text<'a>(Cow<'a, [u8]>);
+
+impl<'a> Text<'a> {
+    fn of(answer: &'a Answer) -> Self {
+        Self(decode::body(answer).unwrap_or_default())
+    }
+
+    fn contains(&self, needle: &[u8]) -> bool {
+        needle.is_empty() || memchr::memmem::find(&self.0, needle).is_some()
+    }
+}
+
+impl Assertion {
+    fn parse(field: &Reader<'_>, compiler: &mut Compiler<'_>) -> Result<Self, Invalid> {
+        let mut fields = field.object()?;
+        let kind = fields.required("type")?;
+        let value = fields.required("value")?;
+        let assertion = match kind.text()?.to_ascii_lowercase().as_str() {
+            "status_code" => Self::Status(status(&value, compiler)?),
+            "contains" => Self::Contains(compiler.template(&value.value().to_text())),
+            "not_contains" => Self::ContainsNot(compiler.template(&value.value().to_text())),
+            "json_path" => {
+                let written = fields.required("path")?.text()?.to_owned();
+                let path = Path::new(&written);
+                Self::Json { written, path, value: Operand::compile(value.value(), compiler) }
+            }
+            "header" => Self::Header {
+                name: fields.required("name")?.text()?.to_owned(),
+                value: Operand::compile(value.value(), compiler),
+            },
+            unknown => return Err(kind.invalid(format!("unknown assertion {unknown:?}"))),
+        };
+        fields.finish()?;
+        Ok(assertion)
+    }
+
+    fn fails(&self, answer: &Answer, text: &Text<'_>, scope: &mut Scope) -> Option<String> {
+        match self {
+            Self::Status(want) => {
+                let got = answer.status;
+                let holds = |want: &str| want.trim().parse() == Ok(got);
+                match want.as_literal() {
+                    Some(want) if holds(want) => return None,
+                    _ => {}
+                }
+                let want = want.text(scope);
+                (!holds(&want)).then(|| format!("status_code expected {want}, got {got}"))
+            }
+            Self::Contains(want) => {
+                let want = want.text(scope);
+                (!text.contains(want.as_bytes()))
+                    .then(|| format!("body does not contain {}", quote(&want)))
+            }
+            Self::ContainsNot(want) => {
+                let want = want.text(scope);
+                text.contains(want.as_bytes())
+                    .then(|| format!("body unexpectedly contains {}", quote(&want)))
+            }
+            Self::Json { written, path, value } => {
+                let got = path.find(&text.0).unwrap_or_default();
+                if let Some(want) = value.as_value()
+                    && want.equals(&got)
+                {
+                    return None;
+                }
+                let want = value.value(scope);
+                let (w, g) = (want.to_repr(), got.to_repr());
+                (!want.equals(&got)).then(|| format!("json_path {written} expected {w}, got {g}"))
+            }
+            Self::Header { name, value } => {
+                let got = header(answer, name).map_or(Value::Null, Value::Str);
+                let want = value.value(scope);
+                let (w, g) = (want.to_repr(), got.to_repr());
+                (!want.equals(&got)).then(|| format!("header {name} expected {w}, got {g}"))
+            }
+        }
+    }
+}
+
+fn status(value: &Reader<'_>, compiler: &mut Compiler<'_>) -> Result<Template, Invalid> {
+    let template = compiler.template(&value.value().to_text());
+    let wrong = template.as_literal().is_some_and(|text| text.trim().parse::<u16>().is_err());
+    if wrong { Err(value.expected("an HTTP status")) } else { Ok(template) }
+}
+
+/// A header's value by its name in any case; several are joined (RFC 9110, section 5.3).
+fn header(answer: &Answer, name: &str) -> Option<String> {
+    let mut values = answer.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+    let (_, first) = values.next()?;
+    Some(values.fold(first.clone(), |all, (_, value)| format!("{all}, {value}")))
+}
+
+impl Extractor {
+    fn parse(field: &Reader<'_>, compiler: &mut Compiler<'_>) -> Result<Self, Invalid> {
+        let mut fields = field.object()?;
+        let name = fields.required("var")?;
+        if name.text()?.is_empty() {
+            return Err(name.expected("a variable's name"));
+        }
+        let space = match fields.present("scope") {
+            None => Space::Var,
+            Some(scope) => match scope.text()? {
+                "var" => Space::Var,
+                "session" => Space::Session,
+                _ => return Err(scope.expected("\"var\" or \"session\"")),
+            },
+        };
+        let from = match fields.present("from") {
+            None => Source::Json(Path::new(fields.required("path")?.text()?)),
+            Some(from) => match from.text()?.to_ascii_lowercase().as_str() {
+                "json_path" => Source::Json(Path::new(fields.required("path")?.text()?)),
+                "header" => Source::Header(fields.required("name")?.text()?.to_owned()),
+                "status_code" => Source::Status,
+                unknown => {
+                    return Err(from.invalid(format!(
+                        "unknown extractor {unknown:?}; expected json_path, header or status_code"
+                    )));
+                }
+            },
+        };
+        let slot = compiler.names.slot(space, name.text()?);
+        fields.finish()?;
+        Ok(Self { from, slot })
+    }
+
+    fn take(&self, answer: &Answer, text: &Text<'_>, scope: &mut Scope) {
+        match &self.from {
+            Source::Json(path) => match path.find(&text.0) {
+                None | Some(Value::Null) => {}
+                Some(Value::Str(value)) => scope.set(self.slot, &value),
+                Some(value) => scope.set(self.slot, &value.to_text()),
+            },
+            Source::Header(name) => {
+                if let Some(value) = header(answer, name) {
+                    scope.set(self.slot, &value);
+                }
+            }
+            Source::Status => scope.set(self.slot, itoa::Buffer::new().format(answer.status)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::load::template::Names;
+
+    fn answer() -> Answer {
+        let mut answer = Answer::default();
+        answer.status = 500;
+        answer.body = br#"{"a": {"b": [1, 2]}, "s": "it's"}"#.to_vec();
+        answer.headers = vec![("x-one".into(), "v".into()), ("X-One".into(), "w".into())];
+        answer
+    }
+
+    fn run(
+        assertions: &str,
+        extract: &str,
+        show: &str,
+    ) -> Result<(Option<String>, String), Invalid> {
+        let assertions = Value::parse(assertions).expect("JSON");
+        let extract = Value::parse(extract).expect("JSON");
+        let mut names = Names::default();
+        names.set(Space::Var, "x", &"2".into());
+        let mut compiler = Compiler::new(names, &|_| None);
+        let checks = Checks::parse(
+            Some(Reader::at(&assertions, "/tasks/2/assertions")),
+            Some(Reader::at(&extract, "/tasks/2/extract")),
+            &mut compiler,
+        )?;
+        let show = compiler.template(show);
+        let mut scope = Scope::new(&Arc::new(compiler.names), 1);
+        let reason = checks.run(&answer(), &mut scope);
+        Ok((reason, show.text(&mut scope)))
+    }
+
+    fn reason(assertion: &str) -> Option<String> {
+        run(&format!("[{assertion}]"), "[]", "").expect("checks").0
+    }
+
+    #[test]
+    fn failures_read_as_the_reference_writes_them() {
+        for (assertion, want) in [
+            (r#"{"type": "status_code", "value": 200}"#, Some("status_code expected 200, got 500")),
+            (r#"{"type": "status_code", "value": "500"}"#, None),
+            (r#"{"type": "contains", "value": "x"}"#, Some("body does not contain 'x'")),
+            (r#"{"type": "contains", "value": "it's"}"#, None),
+            (
+                r#"{"type": "not_contains", "value": "it's"}"#,
+                Some("body unexpectedly contains \"it's\""),
+            ),
+            (r#"{"type": "json_path", "path": "a.b.0", "value": 1.0}"#, None),
+            (
+                r#"{"type": "json_path", "path": "a.b.1", "value": "${x}"}"#,
+                Some("json_path a.b.1 expected '2', got 2"),
+            ),
+            (
+                r#"{"type": "json_path", "path": "a.c", "value": 1}"#,
+                Some("json_path a.c expected 1, got None"),
+            ),
+            (r#"{"type": "header", "name": "X-ONE", "value": "v, w"}"#, None),
+            (
+                r#"{"type": "header", "name": "X", "value": "a"}"#,
+                Some("header X expected 'a', got None"),
+            ),
+        ] {
+            assert_eq!(reason(assertion).as_deref(), want, "{assertion}");
+        }
+    }
+
+    #[test]
+    fn extractors_take_only_after_all_assertions_held() {
+        let extract = r#"[{"var": "n", "path": "a.b.1"}, {"var": "h", "from": "header", "name": "x-one"},
+                          {"var": "c", "from": "status_code", "scope": "session"}]"#;
+        let show = "${n} ${h} ${session.c} ${c}";
+        let (_, text) = run("[]", extract, show).expect("checks");
+        assert_eq!(text, "2 v, w 500 ${c}");
+        let (_, text) =
+            run(r#"[{"type": "contains", "value": "no"}]"#, extract, show).expect("checks");
+        assert_eq!(text, "${n} ${h} ${session.c} ${c}");
+    }
+
+    #[test]
+    fn unknown_checks_are_refused_with_their_place() {
+        let refusal = |assertions, extract| run(assertions, extract, "").unwrap_err().to_string();
+        assert_eq!(
+            refusal(r#"[{"type": "status", "value": 1}]"#, "[]"),
+            "/tasks/2/assertions/0/type: unknown assertion \"status\""
+        );
+        assert_eq!(
+            refusal("[]", r#"[{"var": "x", "from": "cookie"}]"#),
+            "/tasks/2/extract/0/from: unknown extractor \"cookie\"; expected json_path, header or status_code"
+        );
+    }
+}

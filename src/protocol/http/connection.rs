@@ -1,0 +1,290 @@
+//! A user's connection to an origin: made under the request's deadline, kept for the next request,
+//! and given up as soon as the target or an error says so. Reading goes through one buffer per
+//! worker, so an idle user holds none.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::{ClientConfig, pki_types::ServerName};
+
+use super::answer::{Answer, Wanted};
+use super::deadline::Deadline;
+use super::fault::Fault;
+use super::target::Origin;
+use crate::protocol::Targets;
+
+/// How much one read takes in. Larger than a TLS record and than nearly every answer.
+pub(crate) const SCRATCH: usize = 64 * 1024;
+
+/// How long a worker remembers a name's addresses.
+const RESOLVE_FOR: Duration = Duration::from_secs(30);
+
+/// The most names that a worker remembers.
+const MAX_NAMES: usize = 1024;
+
+/// A byte stream to a target.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    /// TCP.
+    Plain(TcpStream),
+    /// TLS over TCP.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// Whether something came in (data or the end) although nothing was asked: such a connection
+    /// cannot carry another request. Without news from the poller it costs no system call.
+    pub(crate) fn disturbed(&self) -> bool {
+        match self {
+            Self::Plain(socket) => match socket.try_read(&mut [0; 1]) {
+                Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+                Ok(_) => true,
+            },
+            // Session tickets follow a handshake, so data is no sign; only the end is.
+            Self::Tls(tls) => ended(tls.get_ref().0),
+        }
+    }
+
+    /// The protocol that TLS agreed on.
+    pub(crate) fn is_http2(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
+        }
+    }
+}
+
+/// Whether the peer has ended the connection; takes nothing from the socket.
+fn ended(socket: &TcpStream) -> bool {
+    let mut byte = [0];
+    let mut context = Context::from_waker(Waker::noop());
+    match socket.poll_peek(&mut context, &mut ReadBuf::new(&mut byte)) {
+        Poll::Ready(Ok(count)) => count == 0,
+        Poll::Ready(Err(_)) => true,
+        Poll::Pending => false,
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_read(context, buffer),
+            Self::Tls(tls) => Pin::new(tls).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_write(context, bytes),
+            Self::Tls(tls) => Pin::new(tls).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_flush(context),
+            Self::Tls(tls) => Pin::new(tls).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_shutdown(context),
+            Self::Tls(tls) => Pin::new(tls).poll_shutdown(context),
+        }
+    }
+}
+
+/// What a worker remembers of names.
+type Addresses = HashMap<(Box<str>, u16), (Instant, Vec<SocketAddr>)>;
+
+/// Makes connections for one worker's users.
+#[derive(Debug)]
+pub(crate) struct Connector {
+    targets: Targets,
+    addresses: RefCell<Addresses>,
+}
+
+impl Connector {
+    /// A connector that keeps to `targets`.
+    pub(crate) fn new(targets: Targets) -> Self {
+        Self { targets, addresses: RefCell::default() }
+    }
+
+    /// Connects to an origin before the deadline; `timeout` is how the fault names it.
+    pub(crate) async fn connect(
+        &self,
+        origin: &Origin,
+        tls: Option<&Arc<ClientConfig>>,
+        deadline: Instant,
+    ) -> Result<Stream, Option<Fault>> {
+        match timeout_at(deadline, self.open(origin, tls)).await {
+            Ok(outcome) => outcome.map_err(Some),
+            Err(_) => Err(None),
+        }
+    }
+
+    async fn open(
+        &self,
+        origin: &Origin,
+        tls: Option<&Arc<ClientConfig>>,
+    ) -> Result<Stream, Fault> {
+        let socket = self.dial(origin).await?;
+        // A request is one write: waiting to fill a segment would only delay it.
+        let _ = socket.set_nodelay(true);
+        let Some(config) = tls else { return Ok(Stream::Plain(socket)) };
+        let name = ServerName::try_from(origin.host.to_string())
+            .map_err(|error| Fault::Tls(error.to_string()))?;
+        let stream = TlsConnector::from(Arc::clone(config)).connect(name, socket).await;
+        match stream {
+            Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(Fault::Tls("connection closed in the handshake".to_owned()))
+            }
+            Err(error) => Err(Fault::Tls(error.to_string())),
+        }
+    }
+
+    async fn dial(&self, origin: &Origin) -> Result<TcpStream, Fault> {
+        let mut last = None;
+        for address in self.resolve(origin).await? {
+            match TcpStream::connect(address).await {
+                Ok(socket) => return Ok(socket),
+                Err(error) => last = Some(Fault::of_connect(&error)),
+            }
+        }
+        Err(last.unwrap_or(Fault::Refused))
+    }
+
+    async fn resolve(&self, origin: &Origin) -> Result<Vec<SocketAddr>, Fault> {
+        let key = (origin.host.clone(), origin.port);
+        if let Some((at, addresses)) = self.addresses.borrow().get(&key)
+            && at.elapsed() < RESOLVE_FOR
+        {
+            return Ok(addresses.clone());
+        }
+        let failed = |why: String| Fault::Resolve { host: origin.host.to_string(), why };
+        let found = tokio::net::lookup_host((&*origin.host, origin.port)).await;
+        let all: Vec<SocketAddr> = found.map_err(|error| failed(error.to_string()))?.collect();
+        let refused = all.iter().find_map(|address| {
+            self.targets.refuses(*address).map(|why| Fault::Forbidden(address.ip(), why))
+        });
+        let allowed: Vec<SocketAddr> =
+            all.into_iter().filter(|address| self.targets.refuses(*address).is_none()).collect();
+        if allowed.is_empty() {
+            return Err(refused.unwrap_or_else(|| failed("no address".to_owned())));
+        }
+        let mut addresses = self.addresses.borrow_mut();
+        if addresses.len() >= MAX_NAMES {
+            addresses.clear();
+        }
+        addresses.insert(key, (Instant::now(), allowed.clone()));
+        Ok(allowed)
+    }
+}
+
+/// Sends a request and reads its answer.
+#[derive(Debug)]
+pub(crate) struct Exchange<'a> {
+    pub(crate) stream: &'a mut Stream,
+    pub(crate) request: &'a [u8],
+    pub(crate) answer: &'a mut Answer,
+    pub(crate) deadline: &'a mut Deadline,
+    pub(crate) scratch: &'a RefCell<Box<[u8]>>,
+    pub(crate) wanted: Wanted,
+    /// Whether the answer has a head only (to a HEAD).
+    pub(crate) head_only: bool,
+}
+
+impl Exchange<'_> {
+    /// Does it; `Err(None)` is the deadline.
+    pub(crate) async fn run(mut self) -> Result<(), Option<Fault>> {
+        let mut sent = 0;
+        poll_fn(|context| {
+            match self.poll(context, &mut sent) {
+                Poll::Ready(outcome) => return Poll::Ready(outcome.map_err(Some)),
+                Poll::Pending => {}
+            }
+            self.deadline.poll(context).map(|()| Err(None))
+        })
+        .await
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>, sent: &mut usize) -> Poll<Result<(), Fault>> {
+        let mut unsent = None;
+        while *sent < self.request.len() {
+            let rest = self.request.get(*sent..).unwrap_or_default();
+            match Pin::new(&mut *self.stream).poll_write(context, rest) {
+                Poll::Ready(Ok(count)) => *sent += count,
+                Poll::Ready(Err(error)) => {
+                    // It may have answered before it read all: the answer counts.
+                    unsent = Some(Fault::of_io(&error));
+                    *sent = self.request.len();
+                }
+                Poll::Pending => break,
+            }
+        }
+        if *sent >= self.request.len()
+            && let Stream::Tls(_) = self.stream
+            && let Poll::Ready(Err(error)) = Pin::new(&mut *self.stream).poll_flush(context)
+        {
+            unsent = Some(Fault::of_io(&error));
+        }
+        match self.poll_answer(context) {
+            Poll::Ready(Err(_)) if unsent.is_some() => {
+                Poll::Ready(Err(unsent.unwrap_or(Fault::Reset)))
+            }
+            other => other,
+        }
+    }
+
+    fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        let mut scratch = self.scratch.borrow_mut();
+        loop {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match ready!(Pin::new(&mut *self.stream).poll_read(context, &mut buffer)) {
+                Ok(()) => {}
+                // A TLS peer that ends without saying so: whether that cuts the answer short, its
+                // framing decides.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Poll::Ready(self.answer.end());
+                }
+                Err(error) => {
+                    let fault = Fault::of_io(&error);
+                    return Poll::Ready(Err(fault));
+                }
+            }
+            let bytes = buffer.filled();
+            if bytes.is_empty() {
+                return Poll::Ready(self.answer.end());
+            }
+            match self.answer.feed(bytes, self.wanted, self.head_only) {
+                Ok(true) => return Poll::Ready(Ok(())),
+                Ok(false) => {}
+                Err(fault) => return Poll::Ready(Err(fault)),
+            }
+        }
+    }
+}

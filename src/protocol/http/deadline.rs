@@ -1,0 +1,67 @@
+//! A deadline that moves with every request. Arming a timer anew for each would cost more than the
+//! request's own bookkeeping, so the timer is left where it stands and moved only when it fires too
+//! early or stands too late.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// One user's deadline.
+#[derive(Debug, Default)]
+pub(crate) struct Deadline {
+    at: Option<Instant>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Deadline {
+    /// Sets when the request in hand must be done.
+    pub(crate) fn set(&mut self, at: Instant) {
+        self.at = Some(at);
+        if let Some(sleep) = &mut self.sleep
+            && sleep.deadline() > at
+        {
+            sleep.as_mut().reset(at);
+        }
+    }
+
+    /// When the request in hand must be done.
+    pub(crate) fn at(&self) -> Option<Instant> {
+        self.at
+    }
+
+    /// Ready when the deadline has passed.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(at) = self.at else { return Poll::Pending };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        while sleep.as_mut().poll(context).is_ready() {
+            if Instant::now() >= at {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(at);
+        }
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_fires_at_the_last_time_set_whether_that_was_later_or_earlier() {
+        let begin = Instant::now();
+        let mut deadline = Deadline::default();
+        for (seconds, elapsed) in [(5, 5), (20, 20), (21, 21)] {
+            deadline.set(begin + Duration::from_secs(seconds + 100));
+            let _ = poll_fn(|context| Poll::Ready(deadline.poll(context))).await;
+            deadline.set(begin + Duration::from_secs(seconds));
+            poll_fn(|context| deadline.poll(context)).await;
+            assert_eq!(begin.elapsed().as_secs(), elapsed);
+        }
+    }
+}

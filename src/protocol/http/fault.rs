@@ -1,0 +1,85 @@
+//! Why a request got no answer. Few kinds and stable texts, so that a report can group them; the
+//! same fault of the same target always has the same text.
+
+use std::io;
+use std::net::IpAddr;
+
+/// What went wrong on the way to an answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fault {
+    /// The URL, with its placeholders filled in, is none.
+    #[error("invalid URL {url:?}: {why}")]
+    Url { url: String, why: String },
+    /// The method, with its placeholders filled in, is none.
+    #[error("invalid method {0:?}")]
+    Method(String),
+    /// A header, with its placeholders filled in, would break the request.
+    #[error("header {0}: its value has a line break or another control character")]
+    Header(String),
+    /// No address for the name.
+    #[error("name resolution failed for {host}: {why}")]
+    Resolve { host: String, why: String },
+    /// An address that no test may reach.
+    #[error("target {0} is refused: {1}")]
+    Forbidden(IpAddr, &'static str),
+    /// Nothing listens.
+    #[error("connection refused")]
+    Refused,
+    /// The connection could not be made for another reason.
+    #[error("connection failed: {0}")]
+    Connect(String),
+    /// The TLS handshake failed.
+    #[error("TLS failed: {0}")]
+    Tls(String),
+    /// The task's timeout passed.
+    #[error("timed out after {0} s")]
+    Timeout(String),
+    /// The target reset the connection.
+    #[error("connection reset by the target")]
+    Reset,
+    /// The target closed before it answered.
+    #[error("connection closed before an answer")]
+    Closed,
+    /// The target closed within an answer.
+    #[error("connection closed within an answer")]
+    Truncated,
+    /// The answer is not HTTP.
+    #[error("invalid HTTP answer: {0}")]
+    Malformed(&'static str),
+    /// The answer's head is longer than any should be.
+    #[error("the answer's head is over the limit of {limit} bytes or {headers} headers")]
+    LongHead { limit: usize, headers: usize },
+    /// A redirect too many.
+    #[error("more than {0} redirects")]
+    Redirects(usize),
+    /// HTTP/2 broke.
+    #[error("HTTP/2 failed: {0}")]
+    Http2(String),
+    /// The run ended before the answer came.
+    #[error("no answer before the test ended")]
+    Ended,
+    /// Reading or writing failed for another reason.
+    #[error("connection broke: {0}")]
+    Broken(String),
+}
+
+impl Fault {
+    /// The fault behind an error of a connection in use.
+    pub(crate) fn of_io(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Self::Reset,
+            io::ErrorKind::UnexpectedEof => Self::Truncated,
+            io::ErrorKind::ConnectionRefused => Self::Refused,
+            _ => Self::Broken(error.to_string()),
+        }
+    }
+
+    /// The fault behind an error while connecting.
+    pub(crate) fn of_connect(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => Self::Refused,
+            io::ErrorKind::ConnectionReset => Self::Reset,
+            _ => Self::Connect(error.to_string()),
+        }
+    }
+}

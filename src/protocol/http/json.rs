@@ -1,0 +1,191 @@
+//! Looking up a dotted path (`data.items.0.id`) in a JSON text without building the rest of it: the
+//! text is checked to its end, and only the value at the path is kept.
+
+use std::fmt;
+
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+use serde_json::value::RawValue;
+
+use crate::value::Value;
+
+/// A dotted path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Path {
+    steps: Vec<String>,
+}
+
+impl Path {
+    /// A path from its text; empty steps are skipped, as in the reference.
+    pub(crate) fn new(text: &str) -> Self {
+        let steps = text.split('.').filter(|step| !step.is_empty()).map(str::to_owned).collect();
+        Self { steps }
+    }
+
+    /// The value at the path; `None` where the text is no JSON or has nothing there.
+    pub(crate) fn find(&self, text: &[u8]) -> Option<Value> {
+        let mut deserializer = serde_json::Deserializer::from_slice(text);
+        let found = Seek(&self.steps).deserialize(&mut deserializer).ok()?;
+        deserializer.end().ok()?;
+        found
+    }
+}
+
+/// Deserializes the value at the remaining steps.
+struct Seek<'p>(&'p [String]);
+
+impl<'de> DeserializeSeed<'de> for Seek<'_> {
+    type Value = Option<Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+        if self.0.is_empty() {
+            let raw = <&RawValue as serde::Deserialize>::deserialize(from)?;
+            // The text has been checked; what cannot be held is an integer beyond all limits.
+            return Value::parse(raw.get()).map(Some).map_err(D::Error::custom);
+        }
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Seek<'_> {
+    type Value = Option<Value>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let Some((step, rest)) = self.0.split_first() else { return Ok(None) };
+        let mut found = None;
+        while let Some(hit) = members.next_key_seed(Key(step))? {
+            if hit {
+                // Of equal keys the last one counts.
+                found = members.next_value_seed(Seek(rest))?;
+            } else {
+                members.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let Some((step, rest)) = self.0.split_first() else { return Ok(None) };
+        let index: Option<i64> = step.trim().parse().ok();
+        if index.is_some_and(|index| index < 0) {
+            return from_the_end(items, index.unwrap_or(0), rest);
+        }
+        let mut found = None;
+        let mut at = 0i64;
+        loop {
+            if Some(at) == index {
+                match items.next_element_seed(Seek(rest))? {
+                    Some(value) => found = value,
+                    None => return Ok(None),
+                }
+            } else if items.next_element::<IgnoredAny>()?.is_none() {
+                return Ok(found);
+            }
+            at += 1;
+        }
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+}
+
+/// `-1` is the last item, as in Python.
+fn from_the_end<'de, A: SeqAccess<'de>>(
+    mut items: A,
+    index: i64,
+    rest: &[String],
+) -> Result<Option<Value>, A::Error> {
+    let mut all: Vec<&RawValue> = Vec::new();
+    while let Some(item) = items.next_element()? {
+        all.push(item);
+    }
+    let back = usize::try_from(index.unsigned_abs()).unwrap_or(usize::MAX);
+    let item = all.len().checked_sub(back).and_then(|at| all.get(at));
+    Ok(item.and_then(|item| Path { steps: rest.to_vec() }.find(item.get().as_bytes())))
+}
+
+/// Tells whether a key is the one that is looked for, without copying it.
+struct Key<'p>(&'p str);
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<bool, D::Error> {
+        from.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = bool;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
+        Ok(key == self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(path: &str, text: &str) -> Option<String> {
+        Path::new(path).find(text.as_bytes()).map(|value| value.to_repr())
+    }
+
+    #[test]
+    fn a_path_finds_what_python_would_find() {
+        const TEXT: &str =
+            r#"{"a": {"b": [1, 2.5, true, null, "x"]}, "s": "it's", "a.b": 1, "n": 1e400}"#;
+        for (path, want) in [
+            ("a.b.0", Some("1")),
+            ("a.b.1", Some("2.5")),
+            ("a.b.-1", Some("'x'")),
+            ("a.b.3", Some("None")),
+            ("a.b.9", None),
+            ("a.b.-9", None),
+            ("a.b.x", None),
+            (".a..b.4", Some("'x'")),
+            ("a.b", Some("[1, 2.5, True, None, 'x']")),
+            ("s.x", None),
+            ("n.x", None),
+            ("nope", None),
+            ("s", Some("\"it's\"")),
+            ("n", Some("inf")),
+        ] {
+            assert_eq!(find(path, TEXT).as_deref(), want, "{path}");
+        }
+        assert_eq!(find("a", r#"{"a": 1, "a": 2}"#).as_deref(), Some("2"));
+        assert_eq!(find("", "[1]").as_deref(), Some("[1]"));
+    }
+
+    #[test]
+    fn what_is_no_json_has_nothing_anywhere() {
+        for text in ["", "{", r#"{"a": 1} x"#, r#"{"a": 1, "b": }"#, "<html>"] {
+            assert_eq!(find("a", text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,491 @@
+//! HTTP tasks: HTTP/1.1 by a client of our own over httparse, HTTP/2 by the h2 crate. A request that
+//! never changes is bytes that are ready to send; an answer that comes in one piece is read where it
+//! lies. Way of a request: [`task`] → bytes → [`connection`] → [`answer`] → [`check`] → a sample.
+
+mod answer;
+mod check;
+mod connection;
+mod deadline;
+mod decode;
+mod fault;
+mod json;
+mod target;
+mod task;
+mod tls;
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use cookie_store::CookieStore;
+use tokio::time::Instant;
+use tokio_rustls::rustls::ClientConfig;
+use url::Url;
+
+use self::answer::Answer;
+use self::connection::{Connector, Exchange, SCRATCH, Stream};
+use self::deadline::Deadline;
+use self::fault::Fault;
+use self::target::{Origin, Origins};
+pub use self::task::{Context, Flavor, ReadFile};
+use self::task::{Line, Task};
+use crate::load::driver::{Driver, Report, Visit};
+use crate::load::scenario::Verdict;
+use crate::load::template::Compiler;
+use crate::protocol::Targets;
+use crate::record::{Label, LabelId};
+use crate::value::{Invalid, Object, Reader};
+
+/// How many redirects one request follows: Locust's own limit.
+const MAX_REDIRECTS: usize = 30;
+
+/// How many connections a user keeps, to different origins.
+const MAX_CONNECTIONS: usize = 8;
+
+/// How many different URLs and names of one task a worker tells apart in its record. A task that
+/// makes up more is listed as the document writes it.
+const MAX_LABELS: usize = 1000;
+
+/// The HTTP tasks of a test.
+#[derive(Debug)]
+pub struct Http {
+    tasks: Vec<Task>,
+    tls: Vec<Arc<ClientConfig>>,
+    settings: Vec<tls::Setting>,
+    /// Which of `tls` each task uses.
+    tls_of: Vec<usize>,
+    targets: Targets,
+}
+
+impl Http {
+    /// A driver without tasks.
+    pub fn new(targets: Targets) -> Self {
+        Self {
+            tasks: Vec::new(),
+            tls: Vec::new(),
+            settings: Vec::new(),
+            tls_of: Vec::new(),
+            targets,
+        }
+    }
+
+    /// Takes the HTTP fields out of the next task. `method` is the key of the old form
+    /// `{"get": {…}}`.
+    pub fn add(
+        &mut self,
+        method: Option<&str>,
+        fields: &mut Object<'_>,
+        place: &Reader<'_>,
+        context: &Context<'_>,
+        compiler: &mut Compiler<'_>,
+    ) -> Result<(), Invalid> {
+        let task = Task::parse(method, fields, place, context, compiler)?;
+        let known = self.settings.iter().position(|setting| *setting == task.tls);
+        let index = match known {
+            Some(index) => index,
+            None => {
+                self.tls.push(task.tls.build().map_err(|why| place.invalid(why))?);
+                self.settings.push(task.tls.clone());
+                self.tls.len() - 1
+            }
+        };
+        self.tls_of.push(index);
+        self.tasks.push(task);
+        Ok(())
+    }
+}
+
+/// What the users of one worker share.
+#[derive(Debug)]
+pub struct Worker {
+    connector: Connector,
+    scratch: RefCell<Box<[u8]>>,
+    origins: RefCell<Origins>,
+    /// Per task, what its fixed request needs.
+    fixed: RefCell<Vec<Option<(Rc<Origin>, LabelId)>>>,
+    /// Per task, its labels by URL and name.
+    labels: RefCell<Vec<HashMap<(Box<str>, Box<str>), LabelId>>>,
+}
+
+/// What one user keeps between requests.
+#[derive(Debug, Default)]
+pub struct User {
+    connections: Vec<Kept>,
+    jar: Option<Box<CookieStore>>,
+    request: Vec<u8>,
+    body: Vec<u8>,
+    answer: Answer,
+    deadline: Deadline,
+    in_hand: Option<(LabelId, Instant)>,
+}
+
+/// A connection that can carry another request.
+#[derive(Debug)]
+struct Kept {
+    origin: Rc<Origin>,
+    tls: usize,
+    stream: Stream,
+}
+
+impl Driver for Http {
+    type Worker = Worker;
+    type User = User;
+
+    fn worker(&self) -> Worker {
+        Worker {
+            connector: Connector::new(self.targets.clone()),
+            scratch: RefCell::new(vec![0; SCRATCH].into()),
+            origins: RefCell::default(),
+            fixed: RefCell::new(vec![None; self.tasks.len()]),
+            labels: RefCell::new(vec![HashMap::new(); self.tasks.len()]),
+        }
+    }
+
+    fn user(&self) -> User {
+        User::default()
+    }
+
+    async fn perform(
+        &self,
+        worker: &Worker,
+        user: &mut User,
+        index: usize,
+        visit: &mut Visit,
+    ) -> Verdict {
+        let Some(task) = self.tasks.get(index) else { return Verdict::Permanent };
+        let tls = self.tls_of.get(index).copied().unwrap_or(0);
+        let start = Instant::now();
+        user.deadline.set(start + task.timeout);
+        user.answer.clear();
+        let mut attempt = Attempt { http: self, worker, user, task, tls, visit };
+        let label;
+        let outcome = match attempt.prepare(index) {
+            Ok((origin, name)) => {
+                label = name;
+                attempt.user.in_hand = Some((label, start));
+                attempt.follow(origin).await
+            }
+            Err((name, fault)) => {
+                label = name;
+                Err(Some(fault))
+            }
+        };
+        let end = Instant::now();
+        user.in_hand = None;
+        conclude(task, user, visit, label, (start, end), outcome)
+    }
+
+    fn abandon(&self, _: &Worker, user: &mut User, visit: &mut Visit) {
+        let Some((label, start)) = user.in_hand.take() else { return };
+        let error = Fault::Ended.to_string();
+        visit.record(Report {
+            label,
+            start,
+            end: Instant::now(),
+            status: user.answer.status,
+            bytes: user.answer.bytes,
+            error: Some(&error),
+            body: &[],
+        });
+    }
+}
+
+/// Judges and records a request. `Err(None)` is the deadline.
+fn conclude(
+    task: &Task,
+    user: &mut User,
+    visit: &mut Visit,
+    label: LabelId,
+    (start, end): (Instant, Instant),
+    outcome: Result<(), Option<Fault>>,
+) -> Verdict {
+    let answer = &user.answer;
+    let (verdict, error) = match outcome {
+        Err(fault) => {
+            let fault = fault.unwrap_or_else(|| Fault::Timeout(task.timeout_text.clone()));
+            (Verdict::Transient, Some(Cow::from(fault.to_string())))
+        }
+        Ok(()) if task.checks.status_decides() && answer.status >= 400 => {
+            (Verdict::Permanent, Some(status_text(answer.status)))
+        }
+        Ok(()) => match task.checks.run(answer, &mut visit.scope) {
+            Some(reason) => (Verdict::Flaky, Some(Cow::from(reason))),
+            None => (Verdict::Passed, None),
+        },
+    };
+    visit.record(Report {
+        label,
+        start,
+        end,
+        status: answer.status,
+        bytes: answer.bytes,
+        error: error.as_deref(),
+        body: &answer.body,
+    });
+    verdict
+}
+
+/// `404 Not Found`, with the registry's phrase where it has one.
+fn status_text(status: u16) -> Cow<'static, str> {
+    let phrase = http::StatusCode::from_u16(status).ok().and_then(|code| code.canonical_reason());
+    match phrase {
+        Some(phrase) => format!("{status} {phrase}").into(),
+        None => format!("status {status}").into(),
+    }
+}
+
+/// One execution of one task.
+struct Attempt<'a> {
+    http: &'a Http,
+    worker: &'a Worker,
+    user: &'a mut User,
+    task: &'a Task,
+    tls: usize,
+    visit: &'a mut Visit,
+}
+
+impl Attempt<'_> {
+    /// Makes the request's bytes, unless they are fixed, and finds out where it goes.
+    fn prepare(&mut self, index: usize) -> Result<(Rc<Origin>, LabelId), (LabelId, Fault)> {
+        self.user.request.clear();
+        if let Some(fixed) = &self.task.fixed {
+            let known = self.worker.fixed.borrow().get(index).cloned().flatten();
+            let (origin, label) = match known {
+                Some(known) => known,
+                None => self.meet(index, &fixed.url)?,
+            };
+            if self.user.jar.is_some() {
+                let rest = origin.rest(&fixed.url).unwrap_or_default().to_owned();
+                let method = self.task.method.as_literal().unwrap_or("GET");
+                self.write(method, &origin, &rest).map_err(|fault| (label, fault))?;
+            }
+            return Ok((origin, label));
+        }
+        let url = self.url();
+        let label = self.label(index, &url);
+        let prepare = |this: &mut Self| {
+            let method = match this.task.method.as_literal() {
+                Some(method) => Cow::from(method),
+                None => task::method(&this.task.method, &mut this.visit.scope)?.into(),
+            };
+            let (origin, rest) = this.worker.origins.borrow_mut().find(&url)?;
+            this.write(&method, &origin, rest)?;
+            Ok(origin)
+        };
+        prepare(self).map(|origin| (origin, label)).map_err(|fault| (label, fault))
+    }
+
+    /// The first time that this worker performs a fixed task.
+    fn meet(&mut self, index: usize, url: &str) -> Result<(Rc<Origin>, LabelId), (LabelId, Fault)> {
+        let label = self.label(index, url);
+        let found = self.worker.origins.borrow_mut().find(url);
+        let (origin, _) = found.map_err(|fault| (label, fault))?;
+        if let Some(place) = self.worker.fixed.borrow_mut().get_mut(index) {
+            *place = Some((Rc::clone(&origin), label));
+        }
+        Ok((origin, label))
+    }
+
+    fn url(&mut self) -> String {
+        let mut url = Vec::with_capacity(128);
+        self.task.url.fill(&mut self.visit.scope, &mut url);
+        String::from_utf8(url)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    }
+
+    fn write(&mut self, method: &str, origin: &Origin, rest: &str) -> Result<(), Fault> {
+        let jar = cookies(self.user.jar.as_deref(), origin, rest);
+        let jar = jar.as_deref();
+        let line = Line { method, origin, rest, jar, body: true, secrets: true, host: true };
+        let (body, request) = (&mut self.user.body, &mut self.user.request);
+        self.task.fill_body(&mut self.visit.scope, body);
+        self.task.write(&line, &mut self.visit.scope, body, request)
+    }
+
+    /// The number that this request is recorded under.
+    fn label(&mut self, index: usize, url: &str) -> LabelId {
+        let name = match self.task.name.as_literal() {
+            Some(name) => Cow::from(name),
+            None => Cow::from(self.task.name.text(&mut self.visit.scope)),
+        };
+        let mut labels = self.worker.labels.borrow_mut();
+        let Some(known) = labels.get_mut(index) else {
+            return self.number(url, &name);
+        };
+        let key = (Box::from(url), Box::from(&*name));
+        if known.len() <= MAX_LABELS {
+            return *known.entry(key).or_insert_with(|| self.number(url, &name));
+        }
+        if let Some(label) = known.get(&key) {
+            return *label;
+        }
+        // Too many different ones: as written, from here on.
+        let name = match self.task.name.as_literal() {
+            Some(name) => name.to_owned(),
+            None => self.task.name.written(),
+        };
+        self.number(&self.task.url.written(), &name)
+    }
+
+    fn number(&self, url: &str, name: &str) -> LabelId {
+        let method = self
+            .task
+            .method
+            .as_literal()
+            .map_or_else(|| self.task.method.written().to_ascii_uppercase(), str::to_owned);
+        let label = Label { method: method.into(), url: url.into(), name: name.into() };
+        self.visit.recorder().borrow_mut().label(label)
+    }
+
+    /// Sends the request, keeps its cookies, and follows its redirects.
+    async fn follow(&mut self, origin: Rc<Origin>) -> Result<(), Option<Fault>> {
+        self.exchange(Rc::clone(&origin)).await?;
+        if self.user.answer.cookies.is_empty() && !self.redirected() {
+            return Ok(());
+        }
+        // Few requests come here: its state must not make every user's future larger.
+        Box::pin(self.go_on(origin)).await
+    }
+
+    fn redirected(&self) -> bool {
+        self.task.redirects
+            && matches!(self.user.answer.status, 301 | 302 | 303 | 307 | 308)
+            && self.user.answer.location.is_some()
+    }
+
+    /// What follows an answer that sets cookies or leads elsewhere.
+    async fn go_on(&mut self, first: Rc<Origin>) -> Result<(), Option<Fault>> {
+        let mut origin = Rc::clone(&first);
+        let (mut body, mut secrets) = (true, true);
+        if self.task.fixed.is_some() {
+            self.task.fill_body(&mut self.visit.scope, &mut self.user.body);
+        }
+        for _ in 0..=MAX_REDIRECTS {
+            let (method, here) = self.sent(&origin)?;
+            self.keep_cookies(&here);
+            if !self.redirected() {
+                return Ok(());
+            }
+            let location = self.user.answer.location.take().unwrap_or_default();
+            let next = here
+                .join(&location)
+                .map_err(|error| Fault::Url { url: location.clone(), why: error.to_string() })?;
+            let method = match (self.user.answer.status, method.as_str()) {
+                (303, "HEAD") => method,
+                (303, _) | (301 | 302, "POST") => {
+                    body = false;
+                    "GET".to_owned()
+                }
+                _ => method,
+            };
+            let (to, rest) = self.worker.origins.borrow_mut().find(next.as_str())?;
+            origin = to;
+            secrets &= first.trusts(&origin);
+            let jar = cookies(self.user.jar.as_deref(), &origin, rest);
+            let (method, jar) = (method.as_str(), jar.as_deref());
+            let line = Line { method, origin: &origin, rest, jar, body, secrets, host: false };
+            let user = &mut *self.user;
+            self.task.write(&line, &mut self.visit.scope, &user.body, &mut user.request)?;
+            user.answer.clear();
+            self.exchange(Rc::clone(&origin)).await?;
+        }
+        Err(Some(Fault::Redirects(MAX_REDIRECTS)))
+    }
+
+    /// The method and URL of the request that was sent last, from its own first line.
+    fn sent(&self, origin: &Origin) -> Result<(String, Url), Fault> {
+        let line = self.bytes().split(|byte| *byte == b'\r').next().unwrap_or_default();
+        let line = String::from_utf8_lossy(line);
+        let mut words = line.split(' ');
+        let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let url = absolute(origin, target).ok_or_else(|| Fault::Url {
+            url: target.to_owned(),
+            why: "it cannot be put together".to_owned(),
+        })?;
+        Ok((method.to_owned(), url))
+    }
+
+    fn keep_cookies(&mut self, url: &Url) {
+        if self.user.answer.cookies.is_empty() {
+            return;
+        }
+        let jar = self.user.jar.get_or_insert_default();
+        for cookie in self.user.answer.cookies.drain(..) {
+            // One that cannot be read, or is not for this host, is left out, as browsers do.
+            let _ = jar.parse(&cookie, url);
+        }
+    }
+
+    /// The request: the fixed one, unless another was written.
+    fn bytes(&self) -> &[u8] {
+        match &self.task.fixed {
+            Some(fixed) if self.user.request.is_empty() => &fixed.bytes,
+            _ => &self.user.request,
+        }
+    }
+
+    /// One request and its answer over a kept or a new connection.
+    async fn exchange(&mut self, origin: Rc<Origin>) -> Result<(), Option<Fault>> {
+        let kept = self.user.connections.iter().position(|kept| {
+            kept.tls == self.tls && (Rc::ptr_eq(&kept.origin, &origin) || kept.origin == origin)
+        });
+        let kept = kept.map(|at| self.user.connections.swap_remove(at));
+        let mut kept = match kept.filter(|kept| !kept.stream.disturbed()) {
+            Some(kept) => kept,
+            None => self.connect(origin).await?,
+        };
+        let mut wanted = self.task.checks.wanted();
+        wanted.body |= self.visit.keeps_bodies();
+        let user = &mut *self.user;
+        let request = match &self.task.fixed {
+            Some(fixed) if user.request.is_empty() => &*fixed.bytes,
+            _ => user.request.as_slice(),
+        };
+        let head_only = request.starts_with(b"HEAD ");
+        let exchange = Exchange {
+            stream: &mut kept.stream,
+            request,
+            answer: &mut user.answer,
+            deadline: &mut user.deadline,
+            scratch: &self.worker.scratch,
+            wanted,
+            head_only,
+        };
+        exchange.run().await?;
+        if user.answer.keep_alive && user.connections.len() < MAX_CONNECTIONS {
+            user.connections.push(kept);
+        }
+        Ok(())
+    }
+
+    async fn connect(&mut self, origin: Rc<Origin>) -> Result<Kept, Option<Fault>> {
+        let config = if origin.tls { self.http.tls.get(self.tls) } else { None };
+        let deadline = self.user.deadline.at().unwrap_or_else(Instant::now);
+        let stream = self.worker.connector.connect(&origin, config, deadline).await?;
+        Ok(Kept { origin, tls: self.tls, stream })
+    }
+}
+
+/// The cookies that a jar holds for a URL, as a `Cookie` header has them.
+fn cookies(jar: Option<&CookieStore>, origin: &Origin, rest: &str) -> Option<String> {
+    let jar = jar?;
+    let url = absolute(origin, rest)?;
+    let mut cookies = String::new();
+    for (name, value) in jar.get_request_values(&url) {
+        if !cookies.is_empty() {
+            cookies.push_str("; ");
+        }
+        cookies.push_str(name);
+        cookies.push('=');
+        cookies.push_str(value);
+    }
+    (!cookies.is_empty()).then_some(cookies)
+}
+
+fn absolute(origin: &Origin, rest: &str) -> Option<Url> {
+    let scheme = if origin.tls { "https" } else { "http" };
+    let slash = if rest.starts_with('/') { "" } else { "/" };
+    Url::parse(&format!("{scheme}://{}{slash}{rest}", origin.authority)).ok()
+}

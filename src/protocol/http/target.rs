@@ -1,0 +1,197 @@
+//! Where a request goes: a URL is split into an [`Origin`] (what a connection is made to) and the
+//! path that stands in the request line. Splitting a URL that a request has just filled in must be
+//! cheap: an origin is parsed once per worker and then found by the text in front of the path.
+
+use std::rc::Rc;
+
+use base64::Engine as _;
+use url::Url;
+
+use super::fault::Fault;
+
+/// What a connection is made to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The URL up to its path, as documents write it: `http://host:8080`.
+    prefix: Box<str>,
+    /// Whether TLS is spoken.
+    pub(crate) tls: bool,
+    /// The name or address to connect to; an IPv6 address without its brackets.
+    pub(crate) host: Box<str>,
+    /// The port to connect to.
+    pub(crate) port: u16,
+    /// The value of the `Host` header: without the scheme's default port.
+    pub(crate) authority: Box<str>,
+    /// `Basic …` from credentials in the URL.
+    pub(crate) credentials: Option<Box<str>>,
+}
+
+impl Origin {
+    /// The origin and the rest (path, query, fragment) of an absolute URL.
+    pub(crate) fn split(text: &str) -> Result<(Self, &str), Fault> {
+        let invalid = |why: &str| Fault::Url { url: text.to_owned(), why: why.to_owned() };
+        let scheme = text.find("://").ok_or_else(|| invalid("expected http:// or https://"))? + 3;
+        let end = text
+            .get(scheme..)
+            .and_then(|rest| rest.find(['/', '?', '#']))
+            .map_or(text.len(), |at| scheme + at);
+        let (prefix, rest) = text.split_at(end);
+        let url = Url::parse(prefix).map_err(|error| invalid(&error.to_string()))?;
+        let tls = match url.scheme() {
+            "http" => false,
+            "https" => true,
+            _ => return Err(invalid("expected http:// or https://")),
+        };
+        let host =
+            url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| invalid("no host"))?;
+        let port = url.port_or_known_default().unwrap_or(80);
+        let authority = match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        let credentials = (!url.username().is_empty()).then(|| {
+            let decode = |part: &str| percent_decode(part).unwrap_or_else(|| part.to_owned());
+            basic(&decode(url.username()), &decode(url.password().unwrap_or_default()))
+        });
+        let origin = Self {
+            prefix: prefix.into(),
+            tls,
+            host: host.trim_start_matches('[').trim_end_matches(']').into(),
+            port,
+            authority: authority.into(),
+            credentials: credentials.map(Into::into),
+        };
+        Ok((origin, rest))
+    }
+
+    /// The rest of a URL that goes to this origin, if it does.
+    pub(crate) fn rest<'a>(&self, url: &'a str) -> Option<&'a str> {
+        let rest = url.strip_prefix(&*self.prefix)?;
+        (rest.is_empty() || rest.starts_with(['/', '?', '#'])).then_some(rest)
+    }
+
+    /// Whether what proves who the user is may follow a redirect from here to `other`: to the same
+    /// place, or to its secure door.
+    pub(crate) fn trusts(&self, other: &Self) -> bool {
+        let same = self.tls == other.tls && self.port == other.port;
+        let upgrade = !self.tls && self.port == 80 && other.tls && other.port == 443;
+        self.host == other.host && (same || upgrade)
+    }
+}
+
+/// The origins that a worker has met. A test has few; one that makes up more than this is not slowed
+/// by looking through all of them.
+#[derive(Debug, Default)]
+pub(crate) struct Origins(Vec<Rc<Origin>>);
+
+const MAX_ORIGINS: usize = 64;
+
+impl Origins {
+    /// The origin and the rest of a URL.
+    pub(crate) fn find<'a>(&mut self, url: &'a str) -> Result<(Rc<Origin>, &'a str), Fault> {
+        for origin in &self.0 {
+            if let Some(rest) = origin.rest(url) {
+                return Ok((Rc::clone(origin), rest));
+            }
+        }
+        let (origin, rest) = Origin::split(url)?;
+        let origin = Rc::new(origin);
+        if self.0.len() < MAX_ORIGINS {
+            self.0.push(Rc::clone(&origin));
+        }
+        Ok((origin, rest))
+    }
+}
+
+/// Writes the rest of a URL as a request target (RFC 9112, section 3.2.1): the path is never empty,
+/// the fragment is left out, and bytes that may not stand there are percent-encoded.
+pub(crate) fn write_target(rest: &str, out: &mut Vec<u8>) {
+    if !rest.starts_with('/') {
+        out.push(b'/');
+    }
+    for byte in rest.bytes() {
+        match byte {
+            b'#' => return,
+            b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | 0..=b' ' | 0x7f.. => {
+                const HEX: &[u8; 16] = b"0123456789ABCDEF";
+                out.push(b'%');
+                for digit in [byte >> 4, byte & 15] {
+                    out.extend(HEX.get(usize::from(digit)));
+                }
+            }
+            _ => out.push(byte),
+        }
+    }
+}
+
+/// The value of an `Authorization` header (RFC 7617).
+pub(crate) fn basic(user: &str, password: &str) -> String {
+    let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+    format!("Basic {pair}")
+}
+
+fn percent_decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digits = [rest.next()?, rest.next()?];
+            let digits = std::str::from_utf8(&digits).ok()?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(rest: &str) -> String {
+        let mut out = Vec::new();
+        write_target(rest, &mut out);
+        String::from_utf8(out).expect("ASCII")
+    }
+
+    #[test]
+    fn a_url_is_split_into_origin_and_rest() {
+        let (origin, rest) = Origin::split("http://u:p%40@h.example:8080/a?b#c").expect("a URL");
+        assert_eq!((&*origin.host, origin.port, origin.tls), ("h.example", 8080, false));
+        assert_eq!((&*origin.authority, rest), ("h.example:8080", "/a?b#c"));
+        assert_eq!(origin.credentials.as_deref(), Some("Basic dTpwQA=="));
+        let (origin, rest) = Origin::split("https://[::1]").expect("a URL");
+        assert_eq!(
+            (&*origin.host, origin.port, &*origin.authority, rest),
+            ("::1", 443, "[::1]", "")
+        );
+        let mut origins = Origins::default();
+        let (first, _) = origins.find("http://h/a").expect("a URL");
+        let (second, rest) = origins.find("http://h?q").expect("a URL");
+        assert!(Rc::ptr_eq(&first, &second));
+        assert_eq!(rest, "?q");
+        assert!(origins.find("http://h2/").is_ok_and(|(other, _)| !Rc::ptr_eq(&first, &other)));
+    }
+
+    #[test]
+    fn what_is_no_url_says_why() {
+        for (text, why) in [
+            ("/relative", "invalid URL \"/relative\": expected http:// or https://"),
+            ("ftp://h/", "invalid URL \"ftp://h/\": expected http:// or https://"),
+            ("http:///x", "invalid URL \"http:///x\": empty host"),
+            ("http://h:99999/", "invalid URL \"http://h:99999/\": invalid port number"),
+        ] {
+            assert_eq!(Origin::split(text).unwrap_err().to_string(), why);
+        }
+    }
+
+    #[test]
+    fn a_request_target_is_encoded_and_has_no_fragment() {
+        assert_eq!(target("/p ath/é?q=a b&é=%20#frag"), "/p%20ath/%C3%A9?q=a%20b&%C3%A9=%20");
+        assert_eq!(target("/${var.nope}"), "/$%7Bvar.nope%7D");
+        assert_eq!(target(""), "/");
+        assert_eq!(target("?a=1"), "/?a=1");
+        assert_eq!(target("/a\r\nX: y"), "/a%0D%0AX:%20y");
+    }
+}

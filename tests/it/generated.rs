@@ -1,0 +1,89 @@
+//! Files that are made from the command line's definition: completions and man pages. When one is
+//! stale, `TRYCMD=overwrite cargo test --test it` writes it anew, as it does with the transcripts.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use clap::{Command, CommandFactory};
+use clap_complete::Shell;
+use clap_mangen::Man;
+use ldctl::cli::{Cli, EXIT_CODES};
+use snapbox::{Assert, Data};
+
+/// File names and what must stand in them.
+type Files = BTreeMap<String, Vec<u8>>;
+
+#[test]
+fn the_completions_are_those_of_the_command_line() {
+    let files = [Shell::Bash, Shell::Elvish, Shell::Fish, Shell::PowerShell, Shell::Zsh]
+        .into_iter()
+        .map(|shell| {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "ldctl", &mut script);
+            (clap_complete::Generator::file_name(&shell, "ldctl"), script)
+        })
+        .collect();
+    check("completions", &files);
+}
+
+#[test]
+fn the_man_pages_are_those_of_the_command_line() {
+    let mut command = Cli::command();
+    command.build();
+    let mut files = Files::new();
+    for verb in command.get_subcommands().cloned() {
+        let (name, page) = page(verb);
+        files.insert(name, page);
+    }
+    let (name, page) = page(command);
+    files.insert(name, page);
+    check("man", &files);
+}
+
+/// Every file as it must be, and no other file.
+fn check(directory: &str, files: &Files) {
+    for (name, contents) in files {
+        let text = String::from_utf8(contents.clone()).expect("UTF-8");
+        let path = format!("{directory}/{name}");
+        let committed = Data::read_from(path.as_ref(), None).raw();
+        Assert::new().action_env("TRYCMD").eq(Data::text(text).raw(), committed);
+    }
+    let mut present: Vec<String> = fs::read_dir(directory)
+        .expect("a directory")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    present.sort();
+    assert_eq!(present, files.keys().cloned().collect::<Vec<_>>(), "files in {directory}/");
+}
+
+/// One page. What clap shows after its help is the list of exit codes, which has a section of its
+/// own in a man page.
+fn page(command: Command) -> (String, Vec<u8>) {
+    let has_verbs = command.has_subcommands();
+    let command = command.after_help(None::<&str>).after_long_help(None::<&str>);
+    let man = Man::new(command)
+        .date("")
+        .source(concat!("ldctl ", env!("CARGO_PKG_VERSION")))
+        .manual("User Commands");
+    let mut page = Vec::new();
+    let out = &mut page;
+    man.render_title(out).expect("memory");
+    man.render_name_section(out).expect("memory");
+    man.render_synopsis_section(out).expect("memory");
+    man.render_description_section(out).expect("memory");
+    man.render_options_section(out).expect("memory");
+    if has_verbs {
+        man.render_subcommands_section(out).expect("memory");
+    }
+    out.extend(exit_status().bytes());
+    (man.get_filename(), page)
+}
+
+fn exit_status() -> String {
+    let mut section = ".SH \"EXIT STATUS\"\n".to_owned();
+    for line in EXIT_CODES.lines().skip(1) {
+        let (code, meaning) = line.trim().split_once(' ').expect("a code and its meaning");
+        section.push_str(&format!(".TP\n\\fB{code}\\fR\n{}\n", meaning.trim()));
+    }
+    section
+}
