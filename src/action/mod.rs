@@ -15,6 +15,8 @@ pub mod document;
 mod execute;
 mod files;
 mod gates;
+mod har;
+mod lint;
 mod records;
 mod registry;
 mod reports;
@@ -36,6 +38,7 @@ use context::{Context, Shared};
 pub use context::RunStatus;
 pub use document::{Document, InvalidDocument};
 pub use files::{Files, MAX_READ_BYTES};
+pub use lint::{Finding, Severity, check, lint};
 pub use registry::commands;
 pub use resolver::Resolver;
 
