@@ -6,6 +6,7 @@ pub mod console;
 pub mod error;
 pub mod event;
 pub mod load;
+pub mod metrics;
 pub mod protocol;
 pub mod record;
 pub mod report;
