@@ -13,6 +13,7 @@ mod context;
 mod database;
 pub mod document;
 mod execute;
+mod exporters;
 mod files;
 mod gates;
 mod har;

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use super::arguments::{Arguments, Call, Parameter, bind};
 use super::context::Context;
-use super::{database, execute, gates, har, lint, records, reports, resolver};
+use super::{database, execute, exporters, gates, har, lint, records, reports, resolver};
 use crate::event::{Failure, FailureKind};
 use crate::value::{Invalid, Value};
 
@@ -19,6 +19,7 @@ const FAMILIES: &[&[Declaration]] = &[
     reports::COMMANDS,
     database::COMMANDS,
     gates::COMMANDS,
+    exporters::COMMANDS,
     har::COMMANDS,
     lint::COMMANDS,
 ];

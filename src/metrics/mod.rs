@@ -15,7 +15,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-pub use http::Endpoint;
+pub use http::{Endpoint, InvalidEndpoint};
 
 /// Why an address must not be sent to, if it must not. Figures are sent where a document says, and a
 /// document comes over a socket.
