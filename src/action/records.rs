@@ -75,7 +75,7 @@ fn truthy(value: &Value) -> bool {
         Value::Bool(value) => *value,
         Value::Int(_) | Value::Big(_) | Value::Float(_) => value.as_f64() != Some(0.0),
         Value::Str(text) => !text.is_empty(),
-        Value::List(items) => !items.is_empty(),
+        Value::List(items) | Value::Tuple(items) => !items.is_empty(),
         Value::Dict(members) => !members.is_empty(),
     }
 }
