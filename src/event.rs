@@ -2,7 +2,8 @@
 //! behind it: a session writes them as frames (text lines or JSON objects), `ldctl run` prints
 //! them, a test collects them. The same types are read back by the client.
 
-use serde::{Deserialize, Serialize};
+use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::value::{Value, quote};
 
@@ -89,7 +90,7 @@ pub struct Progress {
 }
 
 /// How one action ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct ActionResult {
     /// Its place in the document, from 0.
     pub index: usize,
@@ -98,10 +99,14 @@ pub struct ActionResult {
     /// Whether it succeeded.
     pub ok: bool,
     /// What it gave.
-    #[serde(skip_serializing_if = "Option::is_none", default, with = "present")]
+    #[serde(default, deserialize_with = "present")]
     pub value: Option<Value>,
+    /// What it gave beyond what the reference gives (a load test's summary). On the wire it stands
+    /// in place of `value`; the text dialect does not know it.
+    #[serde(skip)]
+    pub details: Option<Value>,
     /// Why it failed.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(default)]
     pub error: Option<Failure>,
     /// The action as Python's `str()` writes it. In the text dialect actions with equal text share
     /// one line, so the sink needs it; on the wire it is not said.
@@ -240,22 +245,23 @@ impl<F: FnMut(Event)> Sink for F {
     }
 }
 
+impl Serialize for ActionResult {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut members = to.serialize_map(None)?;
+        members.serialize_entry("index", &self.index)?;
+        members.serialize_entry("command", &self.command)?;
+        members.serialize_entry("ok", &self.ok)?;
+        if let Some(value) = self.details.as_ref().or(self.value.as_ref()) {
+            members.serialize_entry("value", value)?;
+        }
+        if let Some(error) = &self.error {
+            members.serialize_entry("error", error)?;
+        }
+        members.end()
+    }
+}
+
 /// `value` may be there and null: the result of a command that gives nothing.
-mod present {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use crate::value::Value;
-
-    pub(super) fn serialize<S: Serializer>(
-        value: &Option<Value>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        value.serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Option<Value>, D::Error> {
-        Value::deserialize(from).map(Some)
-    }
+fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(from).map(Some)
 }

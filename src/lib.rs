@@ -1,6 +1,7 @@
 //! ldctl
 pub mod action;
 pub mod cli;
+pub mod client;
 pub mod command;
 pub mod console;
 pub mod error;
@@ -11,3 +12,4 @@ pub mod protocol;
 pub mod record;
 pub mod report;
 pub mod value;
+pub mod wire;

@@ -67,6 +67,21 @@ impl Shared {
     }
 }
 
+#[cfg(test)]
+impl Shared {
+    pub(super) fn keep(&self, recording: Arc<Recording>) {
+        lock(&self.records).push(recording);
+    }
+
+    pub(super) fn resolver_names(&self) -> Vec<String> {
+        lock(&self.resolver).variables.keys().cloned().collect()
+    }
+
+    pub(super) fn sources(&self) -> std::collections::HashMap<String, Arc<crate::load::Source>> {
+        lock(&self.resolver).sources.clone()
+    }
+}
+
 /// A poisoned lock still holds whole values: nothing panics between two related writes.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -125,6 +140,7 @@ pub(crate) struct Context<'a> {
     stack: Vec<PathBuf>,
     failed: usize,
     busy: bool,
+    details: Option<Value>,
 }
 
 impl<'a> Context<'a> {
@@ -134,7 +150,17 @@ impl<'a> Context<'a> {
         cancel: &'a CancellationToken,
         run: u64,
     ) -> Self {
-        Self { shared, sink, cancel, run, index: 0, stack: Vec::new(), failed: 0, busy: false }
+        Self {
+            shared,
+            sink,
+            cancel,
+            run,
+            index: 0,
+            stack: Vec::new(),
+            failed: 0,
+            busy: false,
+            details: None,
+        }
     }
 
     /// Files of the data directory.
@@ -191,6 +217,15 @@ impl<'a> Context<'a> {
     /// Writes one line to the output, control characters escaped.
     pub(crate) fn print(&self, line: &str) {
         (self.shared.output)(escape_controls(line));
+    }
+
+    /// Says more of this action's result than the reference does: for the event dialect only.
+    pub(crate) fn enrich(&mut self, details: Value) {
+        self.details = Some(details);
+    }
+
+    pub(super) fn take_details(&mut self) -> Option<Value> {
+        self.details.take()
     }
 
     /// Tells how a test is going; its place in the document is filled in here.

@@ -1,8 +1,6 @@
 //! Documents inside documents: `LD_execute_action`, `LD_execute_files`. And what the reference can
 //! do and ldctl refuses by design.
 
-use std::path::PathBuf;
-
 use super::arguments::{Arguments, Call, required};
 use super::context::Context;
 use super::document::{Document, InvalidDocument};
@@ -70,7 +68,7 @@ impl Command for ExecuteFiles {
 fn execute_file(path: &str, context: &mut Context<'_>) -> Result<Value, Failure> {
     let invalid = |why: String| Failure::new(FailureKind::InvalidFile, why);
     let value = context.files().read_json(path)?;
-    let file: PathBuf = context.files().resolve(path)?;
+    let file = context.files().identity(path)?;
     if context.is_executing(&file) {
         return Err(invalid(format!("{path:?} would run itself; take it out of its own list")));
     }

@@ -139,6 +139,11 @@ impl Files {
         Ok(self.root.join(parent).join(name))
     }
 
+    /// A name that two paths of the same existing file share, relative to the data directory.
+    pub fn identity(&self, path: &str) -> Result<PathBuf, Failure> {
+        self.dir.canonicalize(self.inside(path)?).map_err(|error| failure(path, &error))
+    }
+
     /// The path relative to the data directory. Everything that can be told from the text alone is
     /// refused here, with its reason; links are cap-std's business.
     fn inside(&self, path: &str) -> Result<PathBuf, Failure> {

@@ -9,6 +9,7 @@
 //! `registry`.
 
 mod arguments;
+mod builtins;
 mod context;
 mod database;
 pub mod document;
@@ -22,6 +23,8 @@ mod records;
 mod registry;
 mod reports;
 mod resolver;
+mod start_test;
+mod stub;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -32,6 +35,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::event::{ActionResult, Event, PROTOCOL, Sink};
+pub use crate::protocol::Targets;
 use crate::record::Records;
 use crate::record::live::Live;
 use context::{Context, Shared};
@@ -53,6 +57,8 @@ pub struct Policy {
     pub allow_env: Option<Vec<String>>,
     /// Variables that `${env.NAME}` never reads, whatever `allow_env` says: the token's.
     pub secret_env: Vec<String>,
+    /// Which addresses load tests may reach.
+    pub targets: Targets,
 }
 
 impl Policy {
@@ -145,11 +151,12 @@ impl Executor {
                 Ok(value) => (Some(value), None),
                 Err(failure) => (None, Some(failure)),
             };
-            let ok = error.is_none();
+            let details = context.take_details();
             context.emit(Event::Result(ActionResult {
                 index,
                 command,
-                ok,
+                ok: error.is_none(),
+                details,
                 value,
                 error,
                 action: text,

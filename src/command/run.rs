@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::document::{self, Local};
 use super::signal::Interrupt;
 use super::{data_dir, runtime};
-use crate::action::{Document, Executor, Outcome, Policy};
+use crate::action::{Document, Executor, Outcome, Policy, Targets};
 use crate::cli::{Run, TOKEN_VARIABLE};
 use crate::console::Console;
 use crate::error::{Error, Exit};
@@ -31,6 +31,7 @@ pub(super) fn run(args: &Run, console: &mut Console) -> Result<Exit, Error> {
         data_dir: data_dir(args.data_dir.as_deref())?,
         allow_env: None,
         secret_env: vec![TOKEN_VARIABLE.to_owned()],
+        targets: Targets::default(),
     };
     console.replies(args.printing.output.into(), args.printing.quiet);
     runtime()?.block_on(Runner::new(policy)?.run_all(locals, console))

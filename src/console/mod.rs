@@ -285,7 +285,15 @@ mod tests {
     fn result(value: Value) -> Event {
         let (command, action) = ("LD_summary".to_owned(), String::new());
         let (value, error) = (Some(value), None);
-        Event::Result(ActionResult { index: 0, command, ok: true, value, error, action })
+        Event::Result(ActionResult {
+            index: 0,
+            command,
+            ok: true,
+            value,
+            details: None,
+            error,
+            action,
+        })
     }
 
     #[test]

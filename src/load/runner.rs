@@ -94,7 +94,7 @@ pub fn run<D: Driver>(
 
     let mut gathered = Vec::new();
     let mut warnings = Vec::new();
-    let mut meter = Meter::new();
+    let mut meter = Meter::new(live);
     loop {
         match parts.recv_timeout(WATCH) {
             Ok(part) => gathered.push(part),
@@ -257,12 +257,15 @@ impl<D: Driver> Crowd<D> {
 struct Meter {
     next: Duration,
     last: Duration,
-    before: Option<Series>,
+    /// What earlier tests left in the live figures.
+    base: Series,
+    before: Series,
 }
 
 impl Meter {
-    fn new() -> Self {
-        Self { next: PROGRESS, last: Duration::ZERO, before: None }
+    fn new(live: &Live) -> Self {
+        let base = live.total();
+        Self { next: PROGRESS, last: Duration::ZERO, before: base.clone(), base }
     }
 
     fn read(&mut self, elapsed: Duration, live: &Live, users: &AtomicUsize) -> Option<Progress> {
@@ -272,23 +275,20 @@ impl Meter {
         self.next = elapsed + PROGRESS;
         let total = live.total();
         let span = (elapsed - self.last).as_secs_f64();
-        let change = match &self.before {
-            Some(before) => since(&total, before),
-            None => total.clone(),
-        };
+        let change = since(&total, &self.before);
         self.last = elapsed;
         let progress = Progress {
             index: 0,
             elapsed_s: elapsed.as_secs_f64(),
             users: users.load(Ordering::Relaxed),
-            requests: total.requests,
-            failures: total.failures,
+            requests: total.requests - self.base.requests,
+            failures: total.failures - self.base.failures,
             rps: change.requests as f64 / span,
             p50_ms: change.percentile_ms(50.0),
             p95_ms: change.percentile_ms(95.0),
             p99_ms: change.percentile_ms(99.0),
         };
-        self.before = Some(total);
+        self.before = total;
         Some(progress)
     }
 }

@@ -1,0 +1,327 @@
+//! TLS settings from files: which certificate a server shows, which one a client trusts. Versions
+//! 1.2 and 1.3 only, one provider named explicitly, no session tickets and no early data. Every
+//! error names the file and what to change.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_rustls::rustls;
+
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
+
+/// Why TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("{}: cannot be read as PEM ({source}); give a readable PEM file", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: pem::Error,
+    },
+    /// A file holds no certificate.
+    #[error("{}: no certificate in it; give a PEM file with a CERTIFICATE block", path.display())]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file holds no private key.
+    #[error("{}: no private key in it; give a PEM file with an unencrypted PRIVATE KEY block", path.display())]
+    NoKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A certificate and key that cannot be used together.
+    #[error("{} and {}: {source}; give a certificate and its own key", cert.display(), key.display())]
+    Pair {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// Why.
+        source: rustls::Error,
+    },
+    /// A certificate authority that cannot be used.
+    #[error("{}: {why}; give the certificate of a certificate authority", path.display())]
+    Authority {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The platform trusts nobody.
+    #[error("no trusted certificates on this machine; name a certificate authority with --tls-ca")]
+    NoRoots,
+    /// A server name that no certificate can carry.
+    #[error("{name:?} is neither a host name nor an IP address; give one with --tls-server-name")]
+    ServerName {
+        /// The name.
+        name: String,
+    },
+    /// The provider lacks something; a fault of this build.
+    #[error("TLS cannot be set up: {0}")]
+    Provider(rustls::Error),
+}
+
+/// A certificate chain and its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The certificate chain, PEM, the own certificate first.
+    pub cert: PathBuf,
+    /// The private key, PEM, not encrypted.
+    pub key: PathBuf,
+}
+
+/// How a client uses TLS.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientTls {
+    /// The certificate authorities to trust, PEM; `None` for the platform's.
+    pub ca: Option<PathBuf>,
+    /// The name that the server's certificate must carry; `None` for the host.
+    pub server_name: Option<String>,
+    /// The client's own certificate.
+    pub identity: Option<Identity>,
+    /// Trust any certificate. The caller warns.
+    pub insecure: bool,
+}
+
+/// What a server needs for TLS; with `client_ca` only clients with a certificate of that authority
+/// get in.
+pub fn server_config(
+    identity: &Identity,
+    client_ca: Option<&Path>,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let provider = provider();
+    let builder = ServerConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(&[&TLS13, &TLS12])
+        .map_err(TlsError::Provider)?;
+    let builder = match client_ca {
+        None => builder.with_no_client_auth(),
+        Some(path) => {
+            let roots = Arc::new(roots_from(path)?);
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(roots, provider).build().map_err(
+                    |error| TlsError::Authority { path: path.to_owned(), why: error.to_string() },
+                )?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let (chain, key) = read_identity(identity)?;
+    let mut config =
+        builder.with_single_cert(chain, key).map_err(|source| pair_error(identity, source))?;
+    // One request per connection: nothing is gained by resuming, and nothing kept can leak.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(Arc::new(config))
+}
+
+/// What a client needs for TLS, and the name that it expects on the certificate.
+pub fn client_config(
+    tls: &ClientTls,
+    host: &str,
+) -> Result<(Arc<ClientConfig>, ServerName<'static>), TlsError> {
+    let provider = provider();
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(&[&TLS13, &TLS12])
+        .map_err(TlsError::Provider)?;
+    let builder = if tls.insecure {
+        let algorithms = provider.signature_verification_algorithms;
+        builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate { algorithms }))
+    } else {
+        let roots = match &tls.ca {
+            Some(path) => roots_from(path)?,
+            None => platform_roots()?,
+        };
+        builder.with_root_certificates(roots)
+    };
+    let mut config = match &tls.identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => {
+            let (chain, key) = read_identity(identity)?;
+            builder
+                .with_client_auth_cert(chain, key)
+                .map_err(|source| pair_error(identity, source))?
+        }
+    };
+    config.resumption = Resumption::disabled();
+    let name = tls.server_name.as_deref().unwrap_or(host);
+    let server_name = ServerName::try_from(name.to_owned())
+        .map_err(|_| TlsError::ServerName { name: name.to_owned() })?;
+    Ok((Arc::new(config), server_name))
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+fn pair_error(identity: &Identity, source: rustls::Error) -> TlsError {
+    TlsError::Pair { cert: identity.cert.clone(), key: identity.key.clone(), source }
+}
+
+fn read_identity(
+    identity: &Identity,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
+    let chain = certificates(&identity.cert)?;
+    let path = &identity.key;
+    let key = PrivateKeyDer::from_pem_file(path).map_err(|source| match source {
+        pem::Error::NoItemsFound => TlsError::NoKey { path: path.clone() },
+        source => TlsError::File { path: path.clone(), source },
+    })?;
+    Ok((chain, key))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let file = |source| TlsError::File { path: path.to_owned(), source };
+    let found: Vec<_> = CertificateDer::pem_file_iter(path)
+        .map_err(file)?
+        .collect::<Result<_, _>>()
+        .map_err(file)?;
+    if found.is_empty() {
+        return Err(TlsError::NoCertificate { path: path.to_owned() });
+    }
+    Ok(found)
+}
+
+fn roots_from(path: &Path) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        roots.add(certificate).map_err(|error| TlsError::Authority {
+            path: path.to_owned(),
+            why: error.to_string(),
+        })?;
+    }
+    Ok(roots)
+}
+
+fn platform_roots() -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() { Err(TlsError::NoRoots) } else { Ok(roots) }
+}
+
+/// Accepts any certificate, but checks that the peer owns its key.
+#[derive(Debug)]
+struct AnyCertificate {
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Files {
+        dir: tempfile::TempDir,
+    }
+
+    impl Files {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().expect("a directory");
+            for name in ["a", "b"] {
+                let made = rcgen::generate_simple_self_signed([name.to_owned()]).expect("a cert");
+                std::fs::write(dir.path().join(format!("{name}.crt")), made.cert.pem()).expect("x");
+                let key = made.signing_key.serialize_pem();
+                std::fs::write(dir.path().join(format!("{name}.key")), key).expect("a file");
+            }
+            std::fs::write(dir.path().join("empty"), "").expect("a file");
+            Self { dir }
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.dir.path().join(name)
+        }
+
+        fn refusal(&self, cert: &str, key: &str) -> String {
+            let identity = Identity { cert: self.path(cert), key: self.path(key) };
+            let text = server_config(&identity, None).unwrap_err().to_string();
+            text.replace(&self.dir.path().display().to_string(), "DIR")
+        }
+    }
+
+    #[test]
+    fn a_certificate_and_its_key_make_a_server() {
+        let files = Files::new();
+        let identity = Identity { cert: files.path("a.crt"), key: files.path("a.key") };
+        let config = server_config(&identity, Some(&files.path("b.crt"))).expect("a server");
+        assert_eq!(config.max_early_data_size, 0);
+        assert_eq!(config.send_tls13_tickets, 0);
+    }
+
+    #[test]
+    fn every_refusal_names_the_file_and_what_to_change() {
+        let files = Files::new();
+        for (cert, key, refusal) in [
+            (
+                "empty",
+                "a.key",
+                "DIR/empty: no certificate in it; give a PEM file with a CERTIFICATE block",
+            ),
+            (
+                "a.crt",
+                "a.crt",
+                "DIR/a.crt: no private key in it; give a PEM file with an unencrypted PRIVATE KEY block",
+            ),
+        ] {
+            assert_eq!(files.refusal(cert, key), refusal);
+        }
+        assert!(files.refusal("none", "a.key").starts_with("DIR/none: cannot be read as PEM ("));
+        let pair = files.refusal("a.crt", "b.key");
+        assert!(pair.starts_with("DIR/a.crt and DIR/b.key: "), "{pair}");
+        assert!(pair.ends_with("; give a certificate and its own key"), "{pair}");
+    }
+
+    #[test]
+    fn a_name_that_no_certificate_carries_is_refused() {
+        let tls = ClientTls { insecure: true, ..ClientTls::default() };
+        let refusal = client_config(&tls, "no host").unwrap_err().to_string();
+        assert_eq!(
+            refusal,
+            "\"no host\" is neither a host name nor an IP address; give one with --tls-server-name"
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! The shared secret. A [`Token`] is what a client sends; a server keeps only digests
+//! ([`Tokens`]), and compares those, so that neither the content nor the length of a guess shows in
+//! the time that the answer takes.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+use zeroize::Zeroizing;
+
+/// A token. It is never printed, and overwritten when it is dropped.
+#[derive(Clone)]
+pub struct Token(Zeroizing<String>);
+
+/// An empty token would turn authentication off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the token is empty; give one of at least one character, or no token option at all")]
+pub struct EmptyToken;
+
+impl Token {
+    /// A token of at least one character.
+    pub fn new(text: impl Into<String>) -> Result<Self, EmptyToken> {
+        let text = Zeroizing::new(text.into());
+        if text.is_empty() { Err(EmptyToken) } else { Ok(Self(text)) }
+    }
+
+    /// The text, for the wire only.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Token(..)")
+    }
+}
+
+/// The tokens that a server accepts, as digests; none for a server that asks for none. More than
+/// one while a token is being replaced.
+#[derive(Clone, Default)]
+pub struct Tokens(Vec<[u8; 32]>);
+
+impl Tokens {
+    /// A server that asks for no token.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// A server that accepts any of these.
+    pub fn new<'a>(tokens: impl IntoIterator<Item = &'a Token>) -> Self {
+        Self(tokens.into_iter().map(|token| digest(token.expose().as_bytes())).collect())
+    }
+
+    /// Whether a request must carry a token.
+    pub fn required(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// Whether this is one of the tokens. Every token is compared, whatever the others gave.
+    pub fn accepts(&self, supplied: &str) -> bool {
+        let supplied = digest(supplied.as_bytes());
+        let any = self.0.iter().fold(Choice::from(0), |any, token| any | token.ct_eq(&supplied));
+        any.into()
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Tokens({})", self.0.len())
+    }
+}
+
+fn digest(text: &[u8]) -> [u8; 32] {
+    Sha256::digest(text).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_accepted_by_its_bytes_alone() {
+        let (old, new) = (Token::new("sécret").expect("a token"), Token::new("next").expect("one"));
+        let tokens = Tokens::new([&old, &new]);
+        for (supplied, accepted) in
+            [("sécret", true), ("next", true), ("sécre", false), ("sécret ", false), ("", false)]
+        {
+            assert_eq!(tokens.accepts(supplied), accepted, "{supplied:?}");
+        }
+    }
+
+    #[test]
+    fn without_tokens_nothing_is_required_and_nothing_accepted() {
+        assert!(!Tokens::none().required());
+        assert!(!Tokens::none().accepts(""));
+    }
+
+    #[test]
+    fn an_empty_token_is_refused() {
+        assert_eq!(Token::new("").unwrap_err(), EmptyToken);
+    }
+
+    #[test]
+    fn neither_form_shows_the_secret() {
+        let token = Token::new("s3cret").expect("a token");
+        assert_eq!(format!("{token:?} {:?}", Tokens::new([&token])), "Token(..) Tokens(1)");
+    }
+}
