@@ -4,4 +4,5 @@
 mod changelog;
 mod generated;
 mod layering;
+mod reports;
 mod transcripts;
