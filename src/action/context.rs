@@ -67,6 +67,21 @@ impl Shared {
     }
 }
 
+#[cfg(test)]
+impl Shared {
+    pub(super) fn keep(&self, recording: Arc<Recording>) {
+        lock(&self.records).push(recording);
+    }
+
+    pub(super) fn resolver_names(&self) -> Vec<String> {
+        lock(&self.resolver).variables.keys().cloned().collect()
+    }
+
+    pub(super) fn sources(&self) -> std::collections::HashMap<String, Arc<crate::load::Source>> {
+        lock(&self.resolver).sources.clone()
+    }
+}
+
 /// A poisoned lock still holds whole values: nothing panics between two related writes.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
