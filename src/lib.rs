@@ -9,5 +9,6 @@ pub mod event;
 pub mod load;
 pub mod protocol;
 pub mod record;
+pub mod server;
 pub mod value;
 pub mod wire;
