@@ -49,6 +49,14 @@ impl<'a> Arguments<'a> {
         self.optional(name).filter(|reader| !reader.is_null())
     }
 
+    /// All arguments as they were given, by their names.
+    pub(crate) fn to_value(&self) -> Value {
+        let given = self.given.iter();
+        Value::Dict(
+            given.map(|(name, reader)| ((*name).to_owned(), reader.value().clone())).collect(),
+        )
+    }
+
     /// An argument that was declared as required.
     pub(crate) fn required(&self, name: &str) -> Result<Reader<'a>, Invalid> {
         self.optional(name).ok_or_else(|| Invalid {

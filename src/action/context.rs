@@ -67,6 +67,21 @@ impl Shared {
     }
 }
 
+#[cfg(test)]
+impl Shared {
+    pub(super) fn keep(&self, recording: Arc<Recording>) {
+        lock(&self.records).push(recording);
+    }
+
+    pub(super) fn resolver_names(&self) -> Vec<String> {
+        lock(&self.resolver).variables.keys().cloned().collect()
+    }
+
+    pub(super) fn sources(&self) -> std::collections::HashMap<String, Arc<crate::load::Source>> {
+        lock(&self.resolver).sources.clone()
+    }
+}
+
 /// A poisoned lock still holds whole values: nothing panics between two related writes.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -161,11 +176,6 @@ impl<'a> Context<'a> {
     /// Cancelled when the document should end early.
     pub(crate) fn cancel(&self) -> &'a CancellationToken {
         self.cancel
-    }
-
-    /// The document's number since the executor was made.
-    pub(crate) fn run_id(&self) -> u64 {
-        self.run
     }
 
     /// A snapshot of the finished tests.

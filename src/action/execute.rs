@@ -1,8 +1,6 @@
 //! Documents inside documents: `LD_execute_action`, `LD_execute_files`. And what the reference can
 //! do and ldctl refuses by design.
 
-use std::path::PathBuf;
-
 use super::arguments::{Arguments, Call, required};
 use super::context::Context;
 use super::document::{Document, InvalidDocument};
@@ -69,13 +67,8 @@ impl Command for ExecuteFiles {
 
 fn execute_file(path: &str, context: &mut Context<'_>) -> Result<Value, Failure> {
     let invalid = |why: String| Failure::new(FailureKind::InvalidFile, why);
-    let bytes = context.files().read(path).map_err(|failure| invalid(failure.message))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        invalid(format!("{path:?} is not UTF-8 (byte {})", error.utf8_error().valid_up_to()))
-    })?;
-    let value =
-        Value::parse(&text).map_err(|error| invalid(format!("{path:?} is not JSON: {error}")))?;
-    let file: PathBuf = context.files().resolve(path)?;
+    let value = context.files().read_json(path)?;
+    let file = context.files().identity(path)?;
     if context.is_executing(&file) {
         return Err(invalid(format!("{path:?} would run itself; take it out of its own list")));
     }

@@ -9,14 +9,22 @@
 //! `registry`.
 
 mod arguments;
+mod builtins;
 mod context;
+mod database;
 pub mod document;
 mod execute;
+mod exporters;
 mod files;
+mod gates;
+mod har;
+mod lint;
 mod records;
 mod registry;
+mod reports;
 mod resolver;
 mod start_test;
+mod stub;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -35,6 +43,7 @@ use context::{Context, Shared};
 pub use context::RunStatus;
 pub use document::{Document, InvalidDocument};
 pub use files::{Files, MAX_READ_BYTES};
+pub use lint::{Finding, Severity, check, lint};
 pub use registry::commands;
 pub use resolver::Resolver;
 

@@ -75,7 +75,7 @@ fn truthy(value: &Value) -> bool {
         Value::Bool(value) => *value,
         Value::Int(_) | Value::Big(_) | Value::Float(_) => value.as_f64() != Some(0.0),
         Value::Str(text) => !text.is_empty(),
-        Value::List(items) => !items.is_empty(),
+        Value::List(items) | Value::Tuple(items) => !items.is_empty(),
         Value::Dict(members) => !members.is_empty(),
     }
 }
@@ -157,13 +157,45 @@ fn sorted(times: impl IntoIterator<Item = f64>) -> Vec<f64> {
 }
 
 /// The arithmetic mean, scaled by the largest so that times near the limits of a float cannot
-/// overflow their sum.
+/// overflow their sum, and rounded once.
 fn mean(times: &[f64]) -> f64 {
     let scale = times.iter().copied().fold(0.0, f64::max);
     if scale == 0.0 {
         return 0.0;
     }
-    times.iter().map(|time| time / scale).sum::<f64>() / times.len() as f64 * scale
+    exact_sum(times.iter().map(|time| time / scale)) / times.len() as f64 * scale
+}
+
+/// The sum of finite numbers of one sign, rounded once (Shewchuk's method, that of Python's
+/// `math.fsum`): `parts` add up to the exact sum and do not overlap, the smallest first.
+fn exact_sum(numbers: impl Iterator<Item = f64>) -> f64 {
+    let mut parts: Vec<f64> = Vec::new();
+    for mut number in numbers {
+        parts.retain_mut(|part| {
+            let (large, small) =
+                if number.abs() < part.abs() { (*part, number) } else { (number, *part) };
+            number = large + small;
+            *part = small - (number - large);
+            *part != 0.0
+        });
+        parts.push(number);
+    }
+    let Some(mut sum) = parts.pop() else { return 0.0 };
+    while let Some(part) = parts.pop() {
+        let before = sum;
+        sum = before + part;
+        let lost = part - (sum - before);
+        if lost != 0.0 {
+            // What is lost is half a unit of the last place and more of its sign follows: round up.
+            let twice = lost * 2.0;
+            let same_sign = parts.last().is_some_and(|next| (*next < 0.0) == (lost < 0.0));
+            if same_sign && twice == (sum + twice) - sum {
+                sum += twice;
+            }
+            break;
+        }
+    }
+    sum
 }
 
 /// As [`crate::record::percentile`], over milliseconds that a document gives.
@@ -173,4 +205,23 @@ fn percentile(sorted: &[f64], percentile: f64) -> f64 {
     let below = rank as usize;
     let at = |index: usize| sorted.get(index.min(last)).copied().unwrap_or_default();
     at(below) + (at(below + 1) - at(below)) * (rank - below as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_is_rounded_once() {
+        for (numbers, sum) in [
+            (&[][..], 0.0),
+            (&[0.1; 10], 1.0),
+            (&[1.0, 1e-16, 1e-16, 1e-16], 1.0000000000000002),
+            (&[1e16, 1.0, 1.0], 1.0000000000000002e16),
+            (&[1.0, f64::EPSILON / 2.0, 1e-300], 1.0 + f64::EPSILON),
+        ] {
+            assert_eq!(exact_sum(numbers.iter().copied()), sum, "{numbers:?}");
+        }
+        assert_eq!(mean(&[f64::MAX, f64::MAX]), f64::MAX);
+    }
 }

@@ -7,13 +7,28 @@ use std::sync::LazyLock;
 
 use super::arguments::{Arguments, Call, Parameter, bind};
 use super::context::Context;
-use super::{execute, records, resolver, start_test};
+use super::{
+    builtins, database, execute, exporters, gates, har, lint, records, reports, resolver,
+    start_test, stub,
+};
 use crate::event::{Failure, FailureKind};
 use crate::value::{Invalid, Value};
 
 /// Every family's commands, in the order in which they are listed to people.
-const FAMILIES: &[&[Declaration]] =
-    &[start_test::COMMANDS, execute::COMMANDS, records::COMMANDS, resolver::COMMANDS];
+const FAMILIES: &[&[Declaration]] = &[
+    start_test::COMMANDS,
+    execute::COMMANDS,
+    records::COMMANDS,
+    resolver::COMMANDS,
+    stub::COMMANDS,
+    reports::COMMANDS,
+    database::COMMANDS,
+    gates::COMMANDS,
+    exporters::COMMANDS,
+    har::COMMANDS,
+    lint::COMMANDS,
+    builtins::COMMANDS,
+];
 
 /// A command whose arguments have been read, ready to run.
 pub(crate) trait Command: Debug + Send + Sync {

@@ -1,1 +1,608 @@
+use std::sync::{Arc, Mutex};
 
+use proptest::prelude::*;
+
+use super::*;
+use crate::event::FailureKind;
+use crate::record::{Label, Recorder, Recording, Sample};
+use crate::value::Value;
+
+/// An executor over a fresh data directory.
+struct Bench {
+    executor: Executor,
+    dir: tempfile::TempDir,
+    printed: Arc<Mutex<Vec<String>>>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let policy = Policy {
+            data_dir: dir.path().to_owned(),
+            allow_env: Some(vec!["PATH".to_owned(), "TOKEN".to_owned()]),
+            secret_env: vec!["TOKEN".to_owned()],
+            targets: crate::protocol::Targets::default(),
+        };
+        let printed = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::clone(&printed);
+        let executor = Executor::new(policy)
+            .expect("an executor")
+            .with_output(Box::new(move |line| lines.lock().expect("unpoisoned").push(line)));
+        Self { executor, dir, printed }
+    }
+
+    fn with_file(self, name: &str, text: &str) -> Self {
+        std::fs::write(self.dir.path().join(name), text).expect("written");
+        self
+    }
+
+    fn run(&self, json: &str) -> (Vec<Event>, Outcome) {
+        let document = Document::parse(Value::parse(json).expect("JSON")).expect("a document");
+        let mut events = Vec::new();
+        let outcome = self.executor.execute(
+            document,
+            &mut |event| events.push(event),
+            &CancellationToken::new(),
+        );
+        (events, outcome)
+    }
+
+    fn lines(&self, json: &str) -> Vec<String> {
+        let (events, _) = self.run(json);
+        let results = events.iter().filter_map(|event| match event {
+            Event::Result(result) => Some(result.line()),
+            _ => None,
+        });
+        results.collect()
+    }
+
+    fn check(&self, json: &str, lines: &[&str]) {
+        assert_eq!(self.lines(json), lines, "{json}");
+    }
+}
+
+fn check(json: &str, lines: &[&str]) {
+    Bench::new().check(json, lines);
+}
+
+#[test]
+fn a_document_is_a_list_of_actions_or_an_object_that_holds_one() {
+    check(r#"[["abs", [-1]]]"#, &["1"]);
+    check(r#"{"load_density": [["abs", [-1]]], "name": "x"}"#, &["1"]);
+    for json in [
+        "null",
+        "true",
+        "5",
+        "\"quit_server\"",
+        "[]",
+        "{}",
+        r#"{"load_density": []}"#,
+        r#"{"load_density": {"load_density": [["abs", [-1]]]}}"#,
+        r#"{"other": [["abs", [-1]]]}"#,
+    ] {
+        let refused = Document::parse(Value::parse(json).expect("JSON")).expect_err(json);
+        assert_eq!(
+            refused.to_string(),
+            "executor received invalid data: list is empty or wrong type"
+        );
+    }
+}
+
+#[test]
+fn an_unknown_command_or_form_shows_the_action() {
+    for (json, line) in [
+        (r#"[["LD_nope"]]"#, r#""executor received invalid data ['LD_nope']""#),
+        (
+            r#"[["LD_nope", {"a": 1, "b": [true, null]}]]"#,
+            r#""executor received invalid data ['LD_nope', {'a': 1, 'b': [True, None]}]""#,
+        ),
+        (r#"[["ld_summary"]]"#, r#""executor received invalid data ['ld_summary']""#),
+        (r#"[["abs", [-1], 3]]"#, r#""executor received invalid data ['abs', [-1], 3]""#),
+        (r#"[["nope", [], {}]]"#, r#""executor received invalid data ['nope', [], {}]""#),
+        (r#"["LD_clear_records"]"#, "'executor received invalid data LD_clear_records'"),
+        (r#"[[null]]"#, "'executor received invalid data [None]'"),
+        (r#"[[5]]"#, "'executor received invalid data [5]'"),
+        (r#"[[true, []]]"#, "'executor received invalid data [True, []]'"),
+        (r#"[[""]]"#, r#""executor received invalid data ['']""#),
+        (r#"[["Zażółć"]]"#, r#""executor received invalid data ['Zażółć']""#),
+        (r#"[["eval", ["1+1"]]]"#, r#""executor received invalid data ['eval', ['1+1']]""#),
+    ] {
+        check(json, &[&format!("LoadDensityTestExecuteException({line})")]);
+    }
+}
+
+#[test]
+fn an_action_without_a_name_is_refused_by_its_form() {
+    for (json, exception) in [
+        ("[[]]", "IndexError("),
+        ("[\"\"]", "IndexError("),
+        ("[5]", "TypeError("),
+        ("[null]", "TypeError("),
+        ("[1.5]", "TypeError("),
+        ("[true]", "TypeError("),
+        (r#"[{"LD_clear_records": {}}]"#, "TypeError("),
+        ("[[{}, [1]]]", "TypeError("),
+        ("[[[]]]", "TypeError("),
+        ("[[[], 1, 2]]", "TypeError("),
+        (r#"[["abs", null]]"#, "TypeError("),
+        (r#"[["abs", 5]]"#, "TypeError("),
+        (r#"[["LD_summary", 5]]"#, "TypeError("),
+    ] {
+        let lines = Bench::new().lines(json);
+        assert!(lines.len() == 1 && lines[0].starts_with(exception), "{json}: {lines:?}");
+    }
+}
+
+#[test]
+fn a_failing_action_does_not_stop_the_list() {
+    let bench = Bench::new();
+    bench.check(
+        r#"[["abs", [-1]], ["LD_nope"], ["abs", ["x"]], ["abs", [-4]]]"#,
+        &[
+            "1",
+            "LoadDensityTestExecuteException(\"executor received invalid data ['LD_nope']\")",
+            "TypeError(\"bad operand type for abs(): 'str'\")",
+            "4",
+        ],
+    );
+    let (events, outcome) = bench.run(r#"[["abs", [-1]], ["LD_nope"], ["abs", [-1]]]"#);
+    assert_eq!((outcome.failed, outcome.busy), (1, false));
+    assert_eq!(events.len(), 8);
+    assert_eq!(events[0], Event::Accepted { protocol: 1, run: 2, actions: 3 });
+    assert_eq!(events[3], Event::Started { index: 1, command: "LD_nope".to_owned() });
+    assert!(matches!(&events[7], Event::Done { ok: false, failed: 1, .. }));
+    let Event::Result(last) = &events[6] else { panic!("a result") };
+    assert_eq!((last.index, last.ok, last.action.as_str()), (2, true, "['abs', [-1]]"));
+}
+
+#[test]
+fn arguments_are_bound_by_position_or_by_name_and_refused_by_name() {
+    let bench = Bench::new();
+    bench.check(
+        r#"[
+            ["LD_register_variable", {"name": "host", "value": "127.0.0.1"}],
+            ["LD_register_variable", ["a", null]],
+            ["LD_register_variable", "xy"],
+            ["LD_register_variable", ["only-name"]],
+            ["LD_register_variable", {"nope": 1}],
+            ["LD_register_variable", ["a", 1, 2]],
+            ["LD_register_variable", [5, 1]],
+            ["LD_register_variables", [{"b": 1}]],
+            ["LD_register_variables", [[1]]],
+            ["LD_clear_records", [1]],
+            ["LD_summary", {"nope": 1}]
+        ]"#,
+        &[
+            "None",
+            "None",
+            "None",
+            "TypeError('LD_register_variable() needs the argument \"value\"')",
+            "TypeError('LD_register_variable() has no argument \"nope\"; it takes name, value')",
+            "TypeError('LD_register_variable() takes at most 2 arguments (name, value), got 3')",
+            "TypeError('LD_register_variable: /name: expected a string, got 5')",
+            "None",
+            "TypeError('LD_register_variables: /variables: expected an object of names and values, \
+             got [1]')",
+            "TypeError('LD_clear_records() takes at most 0 arguments (none), got 1')",
+            "TypeError('LD_summary() has no argument \"nope\"; it takes success, failures')",
+        ],
+    );
+    let names: Vec<String> = bench.executor.shared.resolver_names();
+    assert_eq!(names, ["host", "a", "x", "b"]);
+    bench.check(r#"[["LD_clear_resolver"]]"#, &["{'status': 'cleared'}"]);
+    assert!(bench.executor.shared.resolver_names().is_empty());
+}
+
+#[test]
+fn csv_sources_are_read_from_the_data_directory_all_or_none() {
+    let bench = Bench::new().with_file("users.csv", "name,age\nann,1\nbob,2\n");
+    bench.check(
+        r#"[
+            ["LD_register_csv_source", ["users", "users.csv"]],
+            ["LD_register_csv_source", {"name": "once", "file_path": "users.csv", "cycle": false}],
+            ["LD_register_csv_sources", [[{"name": "n", "file_path": "users.csv"},
+                                          {"name": "m", "file_path": "../users.csv"}]]],
+            ["LD_register_csv_sources", [[{"name": "n"}]]],
+            ["LD_register_csv_source", ["a.b", "users.csv"]]
+        ]"#,
+        &[
+            "None",
+            "None",
+            "OSError('\"../users.csv\" leads out of the data directory; name a file inside it, \
+             without `..`, or change --data-dir')",
+            "TypeError('LD_register_csv_sources: /sources/0: missing \"file_path\"')",
+            "TypeError('LD_register_csv_source: /name: expected a name without dots and braces, got \
+             \"a.b\"')",
+        ],
+    );
+    let sources = bench.executor.shared.sources();
+    let (users, once) = (&sources["users"], &sources["once"]);
+    assert_eq!(sources.len(), 2, "neither n nor m");
+    for name in ["ann", "bob", "ann"] {
+        assert_eq!(users.next_row().and_then(|row| users.cell(row, 0)), Some(name));
+    }
+    let rest: Vec<bool> = (0..3).map(|_| once.next_row().is_some()).collect();
+    assert_eq!(rest, [true, true, false]);
+}
+
+#[test]
+fn documents_inside_documents_give_their_values_by_action() {
+    check(
+        r#"[
+            ["LD_execute_action", [[["abs", [-3]], ["LD_nope"]]]],
+            ["LD_execute_action", {"action_list": {"load_density": [["abs", [-3]]]}}],
+            ["LD_execute_action", [[["LD_execute_action", [[["abs", [-3]]]]]]]],
+            ["LD_execute_action", [["abs", [-1]]]],
+            ["LD_execute_action", [[]]],
+            ["LD_execute_action", [5]],
+            ["LD_execute_action", []]
+        ]"#,
+        &[
+            r#"{"execute: ['abs', [-3]]": 3, "execute: ['LD_nope']": 'LoadDensityTestExecuteException("executor received invalid data [\'LD_nope\']")'}"#,
+            r#"{"execute: ['abs', [-3]]": 3}"#,
+            r#"{"execute: ['LD_execute_action', [[['abs', [-3]]]]]": {"execute: ['abs', [-3]]": 3}}"#,
+            r#"{'execute: abs': "LoadDensityTestExecuteException('executor received invalid data abs')", 'execute: [-1]': "LoadDensityTestExecuteException('executor received invalid data [-1]')"}"#,
+            "LoadDensityTestExecuteException('executor received invalid data: list is empty or wrong type')",
+            "LoadDensityTestExecuteException('executor received invalid data: list is empty or wrong type')",
+            r#"TypeError('LD_execute_action() needs the argument "action_list"')"#,
+        ],
+    );
+}
+
+#[test]
+fn a_failure_in_an_inner_document_fails_the_outer_one_too() {
+    let (_, outcome) = Bench::new().run(r#"[["LD_execute_action", [[["LD_nope"]]]]]"#);
+    assert_eq!(outcome.failed, 1);
+}
+
+#[test]
+fn files_of_documents_are_run_in_order_and_never_run_themselves() {
+    let bench = Bench::new()
+        .with_file("a.json", r#"[["abs", [-1]], ["LD_execute_files", [["b.json"]]]]"#)
+        .with_file("b.json", r#"{"load_density": [["LD_execute_files", [["./a.json"]]]]}"#)
+        .with_file("list.json", "[]")
+        .with_file("broken.json", "[")
+        .with_file("latin.json", "");
+    std::fs::write(bench.dir.path().join("latin.json"), b"[\"\xe9\"]").expect("written");
+    let lines = bench.lines(
+        r#"[
+            ["LD_execute_files", [["a.json"]]],
+            ["LD_execute_files", [["missing.json"]]],
+            ["LD_execute_files", [["list.json"]]],
+            ["LD_execute_files", [["broken.json"]]],
+            ["LD_execute_files", [["latin.json"]]],
+            ["LD_execute_files", [["../a.json"]]],
+            ["LD_execute_files", [[]]],
+            ["LD_execute_files", ["a.json"]]
+        ]"#,
+    );
+    assert!(lines[0].starts_with("[{\"execute: ['abs', [-1]]\": 1, "), "{}", lines[0]);
+    assert!(lines[0].contains("would run itself"), "{}", lines[0]);
+    assert_eq!(
+        lines[2],
+        "LoadDensityTestExecuteException('executor received invalid data: list is empty or wrong type')"
+    );
+    for line in [&lines[1], &lines[3], &lines[4], &lines[5]] {
+        assert!(line.starts_with("LoadDensityTestJsonException("), "{line}");
+    }
+    assert_eq!(lines[6], "[]");
+    assert!(lines[7].starts_with("TypeError("), "{}", lines[7]);
+}
+
+#[test]
+fn print_writes_one_line_that_cannot_pass_for_another() {
+    let bench = Bench::new();
+    bench.check(
+        r#"[
+            ["print", ["hello", 1, null, true, 1.5, ["a"]]],
+            ["print", {"sep": "-", "end": "!\n"}],
+            ["print", ["two\nServer started on x\u001b[2J"]],
+            ["print"],
+            ["print", {"file": "x"}],
+            ["print", {"sep": 5}],
+            ["print", {"nope": 5}]
+        ]"#,
+        &[
+            "None",
+            "None",
+            "None",
+            "None",
+            "TypeError(\"print() writes to the server's output only\")",
+            "TypeError('sep must be None or a string, not int')",
+            "TypeError(\"'nope' is an invalid keyword argument for print()\")",
+        ],
+    );
+    let printed = bench.printed.lock().expect("unpoisoned");
+    assert_eq!(
+        *printed,
+        ["hello 1 None True 1.5 ['a']", "!", "two\\nServer started on x\\u{1b}[2J", ""]
+    );
+}
+
+#[test]
+fn builtins_compute_as_python_does() {
+    for (json, lines) in [
+        (
+            r#"[["len", [[1, 2, 3]]], ["len", ["añc"]], ["len", [{"a": 1}]], ["len", [5]], ["len", []]]"#,
+            &[
+                "3",
+                "3",
+                "1",
+                "TypeError(\"object of type 'int' has no len()\")",
+                "TypeError('len() takes exactly one argument (0 given)')",
+            ][..],
+        ),
+        (
+            r#"[["max", [1, 5, 3]], ["max", [[1, 5.0, 3]]], ["min", ["b", "a"]], ["max", [[]]],
+                ["max", []], ["max", [1, 1.0, true]], ["min", [[[1, 2], [1, true]]]], ["max", [null, 1]],
+                ["max", [9007199254740993, 9007199254740992.0]], ["min", ["cab"]], ["max", [5]]]"#,
+            &[
+                "5",
+                "5.0",
+                "a",
+                "ValueError('max() arg is an empty sequence')",
+                "TypeError('max expected at least 1 argument, got 0')",
+                "1",
+                "[1, True]",
+                "TypeError(\"'>' not supported between instances of 'int' and 'NoneType'\")",
+                "9007199254740993",
+                "a",
+                "TypeError(\"'int' object is not iterable\")",
+            ],
+        ),
+        (
+            r#"[["sorted", [[3, 1, 2]]], ["sorted", ["cab"]], ["sorted", [[1, "a"]]],
+                ["sorted", [{"b": 1, "a": 2}]], ["sorted", [[true, 1, 0.5, 1.0, false]]],
+                ["sorted", [[[2], [1, 3], [1]]]], ["sorted", [[1e400, -1e400, 1]]]]"#,
+            &[
+                "[1, 2, 3]",
+                "['a', 'b', 'c']",
+                "TypeError(\"'<' not supported between instances of 'str' and 'int'\")",
+                "['a', 'b']",
+                "[False, 0.5, True, 1, 1.0]",
+                "[[1], [1, 3], [2]]",
+                "[-inf, 1, inf]",
+            ],
+        ),
+        (
+            r#"[["round", [2.5]], ["round", [3.5]], ["round", [2.675, 2]], ["round", [1234, -2]],
+                ["round", [1.0]], ["round", [-0.5]], ["round", [0.125, 2]], ["round", [1250, -2]],
+                ["round", [true]], ["round", [1e22]], ["round", [1e400]], ["round", ["x"]],
+                ["round", {"number": 2.567, "ndigits": 1}], ["round", [1234.5, -2]],
+                ["round", [5, -1000000000]], ["round", [1.5, null]], ["round", [1.5, 1.5]],
+                ["round", [1.7976931348623157e308, -308]], ["round", [-0.04, 1]]]"#,
+            &[
+                "2",
+                "4",
+                "2.67",
+                "1200",
+                "1",
+                "0",
+                "0.12",
+                "1200",
+                "1",
+                "10000000000000000000000",
+                "ValueError('cannot convert float infinity to integer')",
+                "TypeError(\"type str doesn't define __round__ method\")",
+                "2.6",
+                "1200.0",
+                "0",
+                "2",
+                "TypeError(\"'float' object cannot be interpreted as an integer\")",
+                "ValueError('rounded value too large to represent')",
+                "-0.0",
+            ],
+        ),
+        (
+            r#"[["sum", [[1, 2.5]]], ["sum", [[0.1, 0.2]]], ["sum", [["a"]]], ["sum", [[]]],
+                ["sum", [[9223372036854775807, 1, true]]], ["sum", [[[1], [2]], []]],
+                ["sum", [[1], "a"]], ["sum", [[], true]], ["sum", [[[1], 2], []]], ["sum", [1, 2, 3]]]"#,
+            &[
+                "3.5",
+                "0.30000000000000004",
+                "TypeError(\"unsupported operand type(s) for +: 'int' and 'str'\")",
+                "0",
+                "9223372036854775809",
+                "[1, 2]",
+                "TypeError(\"sum() can't sum strings [use ''.join(seq) instead]\")",
+                "True",
+                "TypeError('can only concatenate list (not \"int\") to list')",
+                "TypeError('sum() takes at most 2 arguments (3 given)')",
+            ],
+        ),
+        (
+            r#"[["abs", [-9223372036854775808]], ["abs", [true]], ["abs", [-0.0]], ["abs", {"x": 1}],
+                ["abs", {}]]"#,
+            &[
+                "9223372036854775808",
+                "1",
+                "0.0",
+                "TypeError('abs() takes no keyword arguments')",
+                "TypeError('abs() takes exactly one argument (0 given)')",
+            ],
+        ),
+    ] {
+        check(json, lines);
+    }
+}
+
+#[test]
+fn what_would_load_code_or_open_a_port_is_refused_by_design() {
+    let lines = Bench::new().lines(
+        r#"[["LD_add_package_to_executor", ["os"]], ["LD_start_socket_server", {"port": 1}]]"#,
+    );
+    for (line, command) in
+        lines.iter().zip(["LD_add_package_to_executor", "LD_start_socket_server"])
+    {
+        assert!(line.starts_with(&format!("PermissionError('{command} ")), "{line}");
+    }
+}
+
+/// Ten requests named `a`, of 1 to 10 ms, the last two failed.
+fn recording() -> Arc<Recording> {
+    let mut recorder = Recorder::default();
+    let label = Label { method: "GET".into(), url: "/a".into(), name: "a".into() };
+    let label = recorder.label(label);
+    let error = recorder.error("refused");
+    for millis in 1..=10 {
+        recorder.record(Sample {
+            label,
+            start: Duration::ZERO,
+            delay: Duration::ZERO,
+            service: Duration::from_millis(millis),
+            status: 200,
+            bytes: 1,
+            error: (millis > 8).then_some(error),
+        });
+    }
+    Arc::new(Recording::new(std::time::SystemTime::now(), vec![recorder]))
+}
+
+#[test]
+fn records_stay_between_documents_until_they_are_cleared() {
+    let bench = Bench::new();
+    let empty = "{'totals': {'requests': 0, 'successes': 0, 'failures': 0, 'failure_rate': 0.0}, \
+                 'latency_overall': {'count': 0, 'p50_ms': 0.0, 'p90_ms': 0.0, 'p95_ms': 0.0, \
+                 'p99_ms': 0.0, 'max_ms': 0.0}, 'per_name': {}}";
+    bench.check(r#"[["LD_summary"]]"#, &[empty]);
+    bench.executor.shared.keep(recording());
+    let both = bench.lines(
+        r#"[["LD_summary"], ["LD_summary", {"success": [], "failures": null}], ["LD_clear_records"],
+            ["LD_summary", {"success": null}]]"#,
+    );
+    assert!(both[0].starts_with("{'totals': {'requests': 10, 'successes': 8, 'failures': 2, "));
+    assert!(both[0].contains("'per_name': {'a': {'count': 8, 'min_ms': 1.0, 'max_ms': 8.0, "));
+    assert!(both[1].starts_with("{'totals': {'requests': 2, 'successes': 0, 'failures': 2, "));
+    assert_eq!(both[2..], ["{'status': 'cleared'}", empty]);
+}
+
+#[test]
+fn a_summary_of_given_records_counts_as_the_reference_does() {
+    check(
+        r#"[["LD_summary", [
+            [{"name": "a", "response_time_ms": 10}, {"name": "a", "response_time_ms": "20.5"},
+             {"test_url": "/u", "response_time_ms": -1}, {"name": "", "test_url": "/v", "response_time_ms": 3},
+             {"response_time_ms": true}],
+            [{"name": "a", "response_time_ms": 100.0}]
+        ]]]"#,
+        &["{'totals': {'requests': 6, 'successes': 5, 'failures': 1, 'failure_rate': \
+           0.16666666666666666}, 'latency_overall': {'count': 4, 'p50_ms': 15.25, 'p90_ms': \
+           76.15, 'p95_ms': 88.07499999999997, 'p99_ms': 97.61499999999998, 'max_ms': 100.0}, 'per_name': \
+           {'a': {'count': 2, 'min_ms': 10.0, 'max_ms': 20.5, 'mean_ms': 15.25, 'p50_ms': 15.25, \
+           'p90_ms': 19.450000000000003, 'p95_ms': 19.975, 'p99_ms': 20.395}, '/v': {'count': 1, 'min_ms': 3.0, \
+           'max_ms': 3.0, 'mean_ms': 3.0, 'p50_ms': 3.0, 'p90_ms': 3.0, 'p95_ms': 3.0, 'p99_ms': \
+           3.0}}}"],
+    );
+    check(
+        r#"[["LD_summary", [[5]]], ["LD_summary", [5]]]"#,
+        &[
+            "TypeError('LD_summary: /success/0: expected an object, got 5')",
+            "TypeError('LD_summary: /success: expected a list, got 5')",
+        ],
+    );
+}
+
+#[test]
+fn a_stub_server_is_started_once_and_stopped_by_an_action() {
+    let bench = Bench::new();
+    let lines = bench.lines(
+        r#"[["LD_start_stub_server", {"rules": [{"path": "/"}]}], ["LD_start_stub_server", [[]]],
+            ["LD_stop_stub_server"], ["LD_stop_stub_server"]]"#,
+    );
+    assert!(lines[0].starts_with("{'host': '127.0.0.1', 'port': "), "{}", lines[0]);
+    assert_eq!(lines[1], lines[0]);
+    assert_eq!(lines[2..], ["None", "None"]);
+    let refused = bench.lines(r#"[["LD_start_stub_server", [[], "0.0.0.0"]]]"#);
+    assert!(refused[0].contains("/host: expected a loopback address"), "{}", refused[0]);
+}
+
+#[test]
+fn one_test_runs_at_a_time_and_a_second_names_it() {
+    let bench = Bench::new();
+    let cancel = CancellationToken::new();
+    let mut ignore = |_| ();
+    let context = Context::new(&bench.executor.shared, &mut ignore, &cancel, 7);
+    let held = context.claim_run("fast_http_user", None).expect("free");
+    let refused = context.claim_run("second", None).err().expect("taken");
+    assert_eq!(refused.kind, FailureKind::Busy);
+    assert_eq!(
+        refused.message,
+        "another test is running: fast_http_user of run 7 (until it is stopped); wait for its end or \
+         stop it"
+    );
+    let status = bench.executor.running().expect("running");
+    assert_eq!((status.run, status.remaining), (7, None));
+    drop(held);
+    assert_eq!(bench.executor.running(), None);
+    let _held = context.claim_run("second", Some(Duration::from_secs(60))).expect("free again");
+    let refused = context.claim_run("third", None).err().expect("taken");
+    assert!(refused.message.contains("second of run 7 (60 s left)"), "{}", refused.message);
+}
+
+#[test]
+fn t26_a_panic_in_a_command_is_contained() {
+    let failed: Result<(), _> = document::contained(|| panic!("at {}", "the disco"));
+    let failure = failed.expect_err("contained");
+    assert_eq!(failure.kind, FailureKind::Internal);
+    assert!(failure.message.ends_with("at the disco"), "{}", failure.message);
+}
+
+#[test]
+fn the_environment_is_read_by_name_and_the_token_never() {
+    let policy = Bench::new().executor.shared.policy;
+    assert_eq!(policy.env("PATH"), std::env::var("PATH").ok());
+    assert_eq!(policy.env("HOME"), None);
+    assert_eq!(policy.env("TOKEN"), None);
+    let open = Policy { allow_env: None, secret_env: vec!["PATH".to_owned()], ..policy };
+    assert_eq!(open.env("PATH"), None);
+    assert_eq!(open.env("HOME"), std::env::var("HOME").ok());
+}
+
+/// Any JSON, with the names of commands and arguments among its strings.
+fn json() -> impl Strategy<Value = Value> {
+    let names: Vec<&'static str> = commands()
+        .filter(|name| !name.ends_with("_server"))
+        .chain(["load_density", "name", "value", "file_path", "sources", "success", "sep", ""])
+        .collect();
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(Value::Int),
+        any::<f64>().prop_map(Value::Float),
+        "[0-9]{1,40}"
+            .prop_map(|digits| Value::parse(digits.trim_start_matches('0')).unwrap_or_default()),
+        ".{0,8}".prop_map(Value::Str),
+        proptest::sample::select(names.clone()).prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 48, 6, move |inner| {
+        let key =
+            prop_oneof![proptest::sample::select(names.clone()).prop_map(str::to_owned), ".{0,4}"];
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::List),
+            proptest::collection::vec((key, inner), 0..4)
+                .prop_map(|members| Value::Dict(members.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_document_runs_to_its_end_and_none_panics(
+        actions in proptest::collection::vec(json(), 1..4),
+        name in proptest::sample::select(commands().filter(|name| !name.ends_with("_server")).collect::<Vec<_>>()),
+        payload in json(),
+    ) {
+        let bench = Bench::new();
+        let mut actions = actions;
+        actions.push(Value::List(vec![name.into(), payload]));
+        let count = actions.len();
+        let document = Document::parse(Value::List(actions)).expect("a list");
+        let mut results = Vec::new();
+        bench.executor.execute(document, &mut |event| if let Event::Result(result) = event { results.push(result) }, &CancellationToken::new());
+        prop_assert_eq!(results.len(), count);
+        for result in results {
+            let internal = result.error.is_some_and(|failure| failure.kind == FailureKind::Internal);
+            prop_assert!(!internal);
+        }
+    }
+}

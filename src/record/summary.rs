@@ -178,11 +178,18 @@ impl LatencySummary {
 /// A percentile (0 to 100) of sorted numbers, interpolated linearly between the two nearest ranks
 /// (the method of `numpy.percentile`, type 7 of Hyndman and Fan); 0 of none.
 pub fn percentile(sorted: &[u64], percentile: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
+    interpolate(sorted.len(), percentile, |index| {
+        sorted.get(index).map_or(0.0, |value| *value as f64)
+    })
+}
+
+/// [`percentile`] of numbers of any kind, asked for by their places.
+pub(super) fn interpolate(count: usize, percentile: f64, at: impl Fn(usize) -> f64) -> f64 {
+    let Some(last) = count.checked_sub(1) else { return 0.0 };
     let rank = percentile / 100.0 * last as f64;
     let below = (rank as usize).min(last);
-    let at = |index: usize| sorted.get(index.min(last)).map_or(0.0, |value| *value as f64);
-    at(below) + (at(below + 1) - at(below)) * (rank - below as f64)
+    let (low, high) = (at(below), at((below + 1).min(last)));
+    low + (high - low) * (rank - below as f64)
 }
 
 fn millis(ticks: f64) -> f64 {

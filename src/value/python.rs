@@ -37,13 +37,14 @@ impl Value {
             Self::Str(text) => quoted_into(text, out),
             Self::List(items) => {
                 out.push('[');
-                for (index, item) in items.iter().enumerate() {
-                    if index > 0 {
-                        out.push_str(", ");
-                    }
-                    item.repr_into(out);
-                }
+                items_into(items, out);
                 out.push(']');
+            }
+            Self::Tuple(items) => {
+                out.push('(');
+                items_into(items, out);
+                // A comma tells a tuple of one from a value in parentheses.
+                out.push_str(if items.len() == 1 { ",)" } else { ")" });
             }
             Self::Dict(members) => {
                 out.push('{');
@@ -58,6 +59,15 @@ impl Value {
                 out.push('}');
             }
         }
+    }
+}
+
+fn items_into(items: &[Value], out: &mut String) {
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            out.push_str(", ");
+        }
+        item.repr_into(out);
     }
 }
 
@@ -122,11 +132,7 @@ fn float_into(value: f64, out: &mut String) {
     if value.is_sign_negative() {
         out.push('-');
     }
-    // Rust's `{:e}` gives the same shortest digits, as `d.ddde±x`.
-    let shortest = format!("{:e}", value.abs());
-    let (mantissa, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
-    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let (digits, exponent) = shortest(value.abs());
     if (-4..16).contains(&exponent) {
         fixed_into(&digits, exponent, out);
     } else {
@@ -139,6 +145,26 @@ fn float_into(value: f64, out: &mut String) {
         let sign = if exponent < 0 { '-' } else { '+' };
         let _ = write!(out, "e{sign}{:02}", exponent.abs());
     }
+}
+
+/// The shortest digits that read back, and the exponent of the first. Of two that are equally near
+/// Python takes the one that ends even, and so does Ryu; the standard library's `{:e}` does not.
+fn shortest(value: f64) -> (String, i32) {
+    let mut buffer = ryu::Buffer::new();
+    let text = buffer.format_finite(value);
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = format!("{whole}{fraction}");
+    let digits = all.trim_start_matches('0');
+    let leading = all.len() - digits.len();
+    let digits = digits.trim_end_matches('0');
+    if digits.is_empty() {
+        return ("0".to_owned(), 0);
+    }
+    // Both are at most a few hundred.
+    let point = i32::try_from(whole.len()).unwrap_or(0) - i32::try_from(leading).unwrap_or(0);
+    (digits.to_owned(), exponent + point - 1)
 }
 
 fn fixed_into(digits: &str, exponent: i32, out: &mut String) {
@@ -179,6 +205,15 @@ mod tests {
     }
 
     #[test]
+    fn tuples_stand_in_parentheses() {
+        let tuple =
+            |items: &[&str]| Value::Tuple(items.iter().map(|item| (*item).into()).collect());
+        assert_eq!(tuple(&["a", "b"]).to_text(), "('a', 'b')");
+        assert_eq!(tuple(&["a"]).to_text(), "('a',)");
+        assert_eq!(serde_json::to_string(&tuple(&["a"])).expect("JSON"), r#"["a"]"#);
+    }
+
+    #[test]
     fn floats_are_the_shortest_that_read_back() {
         for (json, text) in [
             ("1.0", "1.0"),
@@ -192,6 +227,10 @@ mod tests {
             ("1e400", "inf"),
             ("0.1", "0.1"),
             ("1234.5678", "1234.5678"),
+            ("-80388477817149.625", "-80388477817149.62"),
+            ("0.00012", "0.00012"),
+            ("100.0", "100.0"),
+            ("1.5e300", "1.5e+300"),
         ] {
             check(json, text);
         }

@@ -40,9 +40,14 @@ impl<'de> DeserializeSeed<'de> for Seek<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
         if self.0.is_empty() {
-            let raw = <&RawValue as serde::Deserialize>::deserialize(from)?;
+            let raw = <&RawValue as serde::Deserialize>::deserialize(from)?.get();
+            // Most values that documents look at are plain strings: no second parse for them.
+            let inner = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+            if let Some(text) = inner.filter(|inner| !inner.contains('\\')) {
+                return Ok(Some(Value::Str(text.to_owned())));
+            }
             // The text has been checked; what cannot be held is an integer beyond all limits.
-            return Value::parse(raw.get()).map(Some).map_err(D::Error::custom);
+            return Value::parse(raw).map(Some).map_err(D::Error::custom);
         }
         from.deserialize_any(self)
     }

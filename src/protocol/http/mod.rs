@@ -8,6 +8,7 @@ mod connection;
 mod deadline;
 mod decode;
 mod fault;
+mod h2;
 mod json;
 mod target;
 mod task;
@@ -17,10 +18,10 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cookie_store::CookieStore;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::rustls::ClientConfig;
 use url::Url;
 
@@ -28,6 +29,7 @@ use self::answer::Answer;
 use self::connection::{Connector, Exchange, SCRATCH, Stream};
 use self::deadline::Deadline;
 use self::fault::Fault;
+use self::h2::Session;
 use self::target::{Origin, Origins};
 pub use self::task::{Context, Flavor, ReadFile};
 use self::task::{Line, Task};
@@ -52,8 +54,7 @@ const MAX_LABELS: usize = 1000;
 #[derive(Debug)]
 pub struct Http {
     tasks: Vec<Task>,
-    tls: Vec<Arc<ClientConfig>>,
-    settings: Vec<tls::Setting>,
+    tls: Vec<Tls>,
     /// Which of `tls` each task uses.
     tls_of: Vec<usize>,
     targets: Targets,
@@ -62,13 +63,7 @@ pub struct Http {
 impl Http {
     /// A driver without tasks.
     pub fn new(targets: Targets) -> Self {
-        Self {
-            tasks: Vec::new(),
-            tls: Vec::new(),
-            settings: Vec::new(),
-            tls_of: Vec::new(),
-            targets,
-        }
+        Self { tasks: Vec::new(), tls: Vec::new(), tls_of: Vec::new(), targets }
     }
 
     /// Takes the HTTP fields out of the next task. `method` is the key of the old form
@@ -82,18 +77,36 @@ impl Http {
         compiler: &mut Compiler<'_>,
     ) -> Result<(), Invalid> {
         let task = Task::parse(method, fields, place, context, compiler)?;
-        let known = self.settings.iter().position(|setting| *setting == task.tls);
+        let known = self.tls.iter().position(|known| known.setting == task.tls);
         let index = match known {
             Some(index) => index,
             None => {
-                self.tls.push(task.tls.build().map_err(|why| place.invalid(why))?);
-                self.settings.push(task.tls.clone());
+                let tls = Tls { setting: task.tls.clone(), config: OnceLock::new() };
+                // What the document names is checked now. The platform's roots are read when the
+                // first request needs them: most tests never do.
+                if tls.setting.names_files() {
+                    tls.config().map_err(|why| place.invalid(why))?;
+                }
+                self.tls.push(tls);
                 self.tls.len() - 1
             }
         };
         self.tls_of.push(index);
         self.tasks.push(task);
         Ok(())
+    }
+}
+
+/// A TLS setting and its configuration, made when it is first needed.
+#[derive(Debug)]
+struct Tls {
+    setting: tls::Setting,
+    config: OnceLock<Result<Arc<ClientConfig>, String>>,
+}
+
+impl Tls {
+    fn config(&self) -> Result<&Arc<ClientConfig>, String> {
+        self.config.get_or_init(|| self.setting.build()).as_ref().map_err(Clone::clone)
     }
 }
 
@@ -105,8 +118,18 @@ pub struct Worker {
     origins: RefCell<Origins>,
     /// Per task, what its fixed request needs.
     fixed: RefCell<Vec<Option<(Rc<Origin>, LabelId)>>>,
-    /// Per task, its labels by URL and name.
-    labels: RefCell<Vec<HashMap<(Box<str>, Box<str>), LabelId>>>,
+    /// Per task, what its requests are recorded under.
+    labels: RefCell<Vec<Labels>>,
+}
+
+/// What the requests of one task are recorded under.
+#[derive(Debug, Default)]
+struct Labels {
+    /// By URL and name, with a line break between them.
+    known: HashMap<String, LabelId>,
+    /// As the document writes it, for what comes after too many different ones.
+    rest: Option<LabelId>,
+    key: String,
 }
 
 /// What one user keeps between requests.
@@ -126,7 +149,24 @@ pub struct User {
 struct Kept {
     origin: Rc<Origin>,
     tls: usize,
-    stream: Stream,
+    carrier: Carrier,
+}
+
+/// What a connection speaks.
+#[derive(Debug)]
+enum Carrier {
+    Http1(Stream),
+    Http2(Session),
+}
+
+impl Carrier {
+    /// Whether it can carry no further request.
+    fn spent(&self) -> bool {
+        match self {
+            Self::Http1(stream) => stream.disturbed(),
+            Self::Http2(session) => session.ended(),
+        }
+    }
 }
 
 impl Driver for Http {
@@ -139,7 +179,7 @@ impl Driver for Http {
             scratch: RefCell::new(vec![0; SCRATCH].into()),
             origins: RefCell::default(),
             fixed: RefCell::new(vec![None; self.tasks.len()]),
-            labels: RefCell::new(vec![HashMap::new(); self.tasks.len()]),
+            labels: RefCell::new(self.tasks.iter().map(|_| Labels::default()).collect()),
         }
     }
 
@@ -311,22 +351,28 @@ impl Attempt<'_> {
             None => Cow::from(self.task.name.text(&mut self.visit.scope)),
         };
         let mut labels = self.worker.labels.borrow_mut();
-        let Some(known) = labels.get_mut(index) else {
+        let Some(Labels { known, rest, key }) = labels.get_mut(index) else {
             return self.number(url, &name);
         };
-        let key = (Box::from(url), Box::from(&*name));
-        if known.len() <= MAX_LABELS {
-            return *known.entry(key).or_insert_with(|| self.number(url, &name));
-        }
-        if let Some(label) = known.get(&key) {
+        key.clear();
+        key.push_str(url);
+        key.push('\n');
+        key.push_str(&name);
+        if let Some(label) = known.get(key.as_str()) {
             return *label;
         }
-        // Too many different ones: as written, from here on.
-        let name = match self.task.name.as_literal() {
-            Some(name) => name.to_owned(),
-            None => self.task.name.written(),
-        };
-        self.number(&self.task.url.written(), &name)
+        if known.len() < MAX_LABELS {
+            let label = self.number(url, &name);
+            known.insert(key.clone(), label);
+            return label;
+        }
+        *rest.get_or_insert_with(|| {
+            let name = match self.task.name.as_literal() {
+                Some(name) => name.to_owned(),
+                None => self.task.name.written(),
+            };
+            self.number(&self.task.url.written(), &name)
+        })
     }
 
     fn number(&self, url: &str, name: &str) -> LabelId {
@@ -432,7 +478,7 @@ impl Attempt<'_> {
             kept.tls == self.tls && (Rc::ptr_eq(&kept.origin, &origin) || kept.origin == origin)
         });
         let kept = kept.map(|at| self.user.connections.swap_remove(at));
-        let mut kept = match kept.filter(|kept| !kept.stream.disturbed()) {
+        let mut kept = match kept.filter(|kept| !kept.carrier.spent()) {
             Some(kept) => kept,
             None => self.connect(origin).await?,
         };
@@ -443,17 +489,26 @@ impl Attempt<'_> {
             Some(fixed) if user.request.is_empty() => &*fixed.bytes,
             _ => user.request.as_slice(),
         };
-        let head_only = request.starts_with(b"HEAD ");
-        let exchange = Exchange {
-            stream: &mut kept.stream,
-            request,
-            answer: &mut user.answer,
-            deadline: &mut user.deadline,
-            scratch: &self.worker.scratch,
-            wanted,
-            head_only,
-        };
-        exchange.run().await?;
+        match &mut kept.carrier {
+            Carrier::Http1(stream) => {
+                let exchange = Exchange {
+                    stream,
+                    request,
+                    answer: &mut user.answer,
+                    deadline: &mut user.deadline,
+                    scratch: &self.worker.scratch,
+                    wanted,
+                    head_only: request.starts_with(b"HEAD "),
+                };
+                exchange.run().await?;
+            }
+            Carrier::Http2(session) => {
+                let deadline = user.deadline.at().unwrap_or_else(Instant::now);
+                let exchange = session.exchange(&kept.origin, request, &mut user.answer, wanted);
+                // Boxed: its state must not make every HTTP/1.1 user's future larger.
+                timeout_at(deadline, Box::pin(exchange)).await.map_err(|_| None)??;
+            }
+        }
         if user.answer.keep_alive && user.connections.len() < MAX_CONNECTIONS {
             user.connections.push(kept);
         }
@@ -461,10 +516,22 @@ impl Attempt<'_> {
     }
 
     async fn connect(&mut self, origin: Rc<Origin>) -> Result<Kept, Option<Fault>> {
-        let config = if origin.tls { self.http.tls.get(self.tls) } else { None };
+        let config = match self.http.tls.get(self.tls).filter(|_| origin.tls) {
+            Some(tls) => Some(tls.config().map_err(Fault::Tls)?),
+            None => None,
+        };
         let deadline = self.user.deadline.at().unwrap_or_else(Instant::now);
-        let stream = self.worker.connector.connect(&origin, config, deadline).await?;
-        Ok(Kept { origin, tls: self.tls, stream })
+        // Boxed, for a user connects once and then keeps the connection.
+        let opening = Box::pin(self.worker.connector.connect(&origin, config, deadline));
+        let stream = opening.await?;
+        let http2 = if origin.tls { stream.is_http2() } else { self.task.tls.http2 };
+        let carrier = if http2 {
+            let opening = Box::pin(Session::open(stream));
+            Carrier::Http2(timeout_at(deadline, opening).await.map_err(|_| None)??)
+        } else {
+            Carrier::Http1(stream)
+        };
+        Ok(Kept { origin, tls: self.tls, carrier })
     }
 }
 

@@ -1,0 +1,270 @@
+//! The builtins of Python that documents call: `print len max min sum round abs sorted`, for JSON
+//! values exactly as Python 3.11 computes them. A payload gives either positions or keywords, never
+//! both, so of the keywords only those of `print` and `round` can be of use; the others are refused
+//! as Python refuses them.
+
+mod number;
+mod order;
+
+use super::arguments::Call;
+use super::context::Context;
+use super::registry::{Command, Declaration};
+use crate::event::{Failure, FailureKind};
+use crate::value::{Map, Value};
+use number::Number;
+
+pub(super) const COMMANDS: &[Declaration] = &[
+    Declaration::free("print", |call| Ok(Box::new(Print(line(call)?)))),
+    Declaration::free("len", |call| computed(len(positions("len", call)?))),
+    Declaration::free("max", |call| computed(extreme("max", call))),
+    Declaration::free("min", |call| computed(extreme("min", call))),
+    Declaration::free("sum", |call| computed(sum(positions("sum", call)?))),
+    Declaration::free("round", |call| computed(round(call))),
+    Declaration::free("abs", |call| computed(abs(positions("abs", call)?))),
+    Declaration::free("sorted", |call| computed(sorted(positions("sorted", call)?))),
+];
+
+/// A value that the arguments alone decide, and that reading them has computed.
+#[derive(Debug)]
+struct Computed(Value);
+
+fn computed(value: Result<Value, Failure>) -> Result<Box<dyn Command>, Failure> {
+    Ok(Box::new(Computed(value?)))
+}
+
+impl Command for Computed {
+    fn run(self: Box<Self>, _context: &mut Context<'_>) -> Result<Value, Failure> {
+        Ok(self.0)
+    }
+}
+
+#[derive(Debug)]
+struct Print(String);
+
+impl Command for Print {
+    fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
+        context.print(&self.0);
+        Ok(Value::Null)
+    }
+}
+
+/// What `print` writes, without its line end.
+fn line(call: &Call<'_>) -> Result<String, Failure> {
+    let keywords = match call {
+        Call::Positional(values) => {
+            return Ok(values.iter().map(Value::to_text).collect::<Vec<_>>().join(" "));
+        }
+        Call::Keywords(keywords) => *keywords,
+    };
+    for (key, value) in keywords {
+        match (key.as_str(), value) {
+            ("sep" | "end", Value::Null | Value::Str(_)) | ("file", Value::Null) | ("flush", _) => {
+            }
+            ("sep" | "end", other) => {
+                let kind = type_name(other);
+                return Err(type_error(format!("{key} must be None or a string, not {kind}")));
+            }
+            ("file", _) => return Err(type_error("print() writes to the server's output only")),
+            _ => {
+                let message = format!("'{key}' is an invalid keyword argument for print()");
+                return Err(type_error(message));
+            }
+        }
+    }
+    let end = keywords.get("end").and_then(Value::as_str).unwrap_or("\n");
+    Ok(end.strip_suffix('\n').unwrap_or(end).to_owned())
+}
+
+/// The arguments of a function that takes positions only.
+fn positions<'a>(name: &str, call: &'a Call<'_>) -> Result<&'a [Value], Failure> {
+    match call {
+        Call::Positional(values) => Ok(values),
+        Call::Keywords(keywords) if keywords.is_empty() => Ok(&[]),
+        Call::Keywords(_) => Err(type_error(format!("{name}() takes no keyword arguments"))),
+    }
+}
+
+/// The one argument of a function that takes one.
+fn only<'a>(name: &str, arguments: &'a [Value]) -> Result<&'a Value, Failure> {
+    match arguments {
+        [only] => Ok(only),
+        _ => {
+            let given = arguments.len();
+            Err(type_error(format!("{name}() takes exactly one argument ({given} given)")))
+        }
+    }
+}
+
+fn len(arguments: &[Value]) -> Result<Value, Failure> {
+    let length = match only("len", arguments)? {
+        Value::Str(text) => text.chars().count(),
+        Value::List(items) => items.len(),
+        Value::Dict(members) => members.len(),
+        other => {
+            let message = format!("object of type '{}' has no len()", type_name(other));
+            return Err(type_error(message));
+        }
+    };
+    Ok(Value::from(length as u64))
+}
+
+fn abs(arguments: &[Value]) -> Result<Value, Failure> {
+    let argument = only("abs", arguments)?;
+    let number = Number::of(argument).ok_or_else(|| {
+        type_error(format!("bad operand type for abs(): '{}'", type_name(argument)))
+    })?;
+    Ok(number.abs().into())
+}
+
+fn extreme(name: &str, call: &Call<'_>) -> Result<Value, Failure> {
+    let arguments = match call {
+        Call::Positional(arguments) => arguments,
+        Call::Keywords(_) => &[][..],
+    };
+    let items = match arguments {
+        [] => return Err(type_error(format!("{name} expected at least 1 argument, got 0"))),
+        [iterable] => iterate(iterable)?,
+        several => several.to_vec(),
+    };
+    let mut items = items.into_iter();
+    let Some(mut best) = items.next() else {
+        return Err(value_error(format!("{name}() arg is an empty sequence")));
+    };
+    for item in items {
+        let better = match name {
+            "max" => order::greater(&item, &best)?,
+            _ => order::less(&item, &best)?,
+        };
+        if better {
+            best = item;
+        }
+    }
+    Ok(best)
+}
+
+fn sum(arguments: &[Value]) -> Result<Value, Failure> {
+    let (items, start) = match arguments {
+        [items] => (items, Value::Int(0)),
+        [items, start] => (items, start.clone()),
+        [] => return Err(type_error("sum() takes at least 1 positional argument (0 given)")),
+        _ => {
+            let given = arguments.len();
+            return Err(type_error(format!("sum() takes at most 2 arguments ({given} given)")));
+        }
+    };
+    let items = iterate(items)?;
+    if let Value::Str(_) = start {
+        return Err(type_error("sum() can't sum strings [use ''.join(seq) instead]"));
+    }
+    items.into_iter().try_fold(start, add)
+}
+
+/// Python's `left + right`, for what a sum can hold.
+fn add(left: Value, right: Value) -> Result<Value, Failure> {
+    match (left, right) {
+        (Value::List(mut left), Value::List(right)) => {
+            left.extend(right);
+            Ok(Value::List(left))
+        }
+        (Value::List(_), right) => {
+            let kind = type_name(&right);
+            Err(type_error(format!("can only concatenate list (not \"{kind}\") to list")))
+        }
+        (left, right) => match (Number::of(&left), Number::of(&right)) {
+            (Some(left), Some(right)) => left.add(right).map(Value::from),
+            _ => {
+                let (left, right) = (type_name(&left), type_name(&right));
+                let message = format!("unsupported operand type(s) for +: '{left}' and '{right}'");
+                Err(type_error(message))
+            }
+        },
+    }
+}
+
+fn round(call: &Call<'_>) -> Result<Value, Failure> {
+    let (number, digits) = match call {
+        Call::Positional(arguments) => match &**arguments {
+            [] => (None, None),
+            [number] => (Some(number), None),
+            [number, digits] => (Some(number), Some(digits)),
+            _ => {
+                let given = arguments.len();
+                let message = format!("round() takes at most 2 arguments ({given} given)");
+                return Err(type_error(message));
+            }
+        },
+        Call::Keywords(keywords) => round_keywords(keywords)?,
+    };
+    let number =
+        number.ok_or_else(|| type_error("round() missing required argument 'number' (pos 1)"))?;
+    let value = Number::of(number).ok_or_else(|| {
+        type_error(format!("type {} doesn't define __round__ method", type_name(number)))
+    })?;
+    let digits = match digits {
+        None | Some(Value::Null) => None,
+        Some(digits) => match Number::of(digits) {
+            Some(Number::Int(digits)) => Some(number::clamp(&digits)),
+            _ => {
+                let kind = type_name(digits);
+                let message = format!("'{kind}' object cannot be interpreted as an integer");
+                return Err(type_error(message));
+            }
+        },
+    };
+    value.round(digits).map(Value::from)
+}
+
+fn round_keywords(keywords: &Map) -> Result<(Option<&Value>, Option<&Value>), Failure> {
+    match keywords.keys().find(|key| !matches!(key.as_str(), "number" | "ndigits")) {
+        None => Ok((keywords.get("number"), keywords.get("ndigits"))),
+        Some(key) => {
+            let message = format!("'{key}' is an invalid keyword argument for round()");
+            Err(type_error(message))
+        }
+    }
+}
+
+fn sorted(arguments: &[Value]) -> Result<Value, Failure> {
+    match arguments {
+        [items] => order::sort(iterate(items)?).map(Value::List),
+        _ => {
+            let given = arguments.len();
+            Err(type_error(format!("sorted expected 1 argument, got {given}")))
+        }
+    }
+}
+
+/// What a `for` loop over a value sees: items, characters, keys.
+fn iterate(value: &Value) -> Result<Vec<Value>, Failure> {
+    match value {
+        Value::List(items) => Ok(items.clone()),
+        Value::Str(text) => {
+            Ok(text.chars().map(|character| Value::Str(character.into())).collect())
+        }
+        Value::Dict(members) => Ok(members.keys().map(|key| Value::Str(key.clone())).collect()),
+        other => Err(type_error(format!("'{}' object is not iterable", type_name(other)))),
+    }
+}
+
+/// The name of a value's type in Python's messages.
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "NoneType",
+        Value::Bool(_) => "bool",
+        Value::Int(_) | Value::Big(_) => "int",
+        Value::Float(_) => "float",
+        Value::Str(_) => "str",
+        Value::List(_) => "list",
+        // Results alone; a document has none.
+        Value::Tuple(_) => "tuple",
+        Value::Dict(_) => "dict",
+    }
+}
+
+fn type_error(message: impl Into<String>) -> Failure {
+    Failure::new(FailureKind::InvalidArgument, message)
+}
+
+fn value_error(message: impl Into<String>) -> Failure {
+    Failure::new(FailureKind::InvalidValue, message)
+}

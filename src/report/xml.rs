@@ -1,0 +1,152 @@
+//! The fields of the JSON report as XML elements below `xml_data`, as the reference writes them. The
+//! escaping here also serves the JUnit report.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
+
+use super::Outcome;
+use super::json::{fields, key};
+use crate::record::Records;
+
+const ROOT: &str = "xml_data";
+
+/// Writes the records that ended one way, a tab for each level.
+pub fn write(records: &Records, outcome: Outcome, out: &mut dyn Write) -> io::Result<()> {
+    let mut writer = Writer::new_with_indent(out, b'\t', 1);
+    writer.write_event(Event::Decl(BytesDecl::new("1.0", None, None)))?;
+    elements(records, outcome, &mut writer)?;
+    writer.get_mut().write_all(b"\n")
+}
+
+/// The same on one line and without a declaration, as the reference gives it as a value.
+pub fn value(records: &Records, outcome: Outcome) -> io::Result<String> {
+    let mut writer = Writer::new(Vec::new());
+    elements(records, outcome, &mut writer)?;
+    Ok(String::from_utf8_lossy(&writer.into_inner()).into_owned())
+}
+
+fn elements<W: Write>(
+    records: &Records,
+    outcome: Outcome,
+    writer: &mut Writer<W>,
+) -> io::Result<()> {
+    let mut rows = outcome.rows(records).zip(1u64..).peekable();
+    if rows.peek().is_none() {
+        return writer.write_event(Event::Empty(BytesStart::new(ROOT)));
+    }
+    writer.write_event(Event::Start(BytesStart::new(ROOT)))?;
+    for (row, number) in rows {
+        let key = key(outcome, number);
+        writer.write_event(Event::Start(BytesStart::new(&key)))?;
+        for (name, text) in fields(outcome, &row) {
+            element(writer, name, &text)?;
+        }
+        writer.write_event(Event::End(BytesEnd::new(&key)))?;
+    }
+    writer.write_event(Event::End(BytesEnd::new(ROOT)))
+}
+
+fn element<W: Write>(writer: &mut Writer<W>, name: &str, text: &str) -> io::Result<()> {
+    if text.is_empty() {
+        return writer.write_event(Event::Empty(BytesStart::new(name)));
+    }
+    writer.write_event(Event::Start(BytesStart::new(name)))?;
+    writer.write_event(Event::Text(BytesText::from_escaped(escaped(text))))?;
+    writer.write_event(Event::End(BytesEnd::new(name)))
+}
+
+/// A text as it stands between tags or in an attribute. Line ends and tabs are character references,
+/// for a parser would turn them into others; what XML 1.0 cannot hold at all (section 2.2) becomes
+/// U+FFFD.
+pub(super) fn escaped(text: &str) -> Cow<'_, str> {
+    let plain = |character: char| match character {
+        '<' | '>' | '&' | '"' | '\'' | '\u{7f}' => false,
+        ' '.. => !matches!(character, '\u{fffe}' | '\u{ffff}'),
+        _ => false,
+    };
+    if text.chars().all(plain) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        match character {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&apos;"),
+            '\n' => out.push_str("&#10;"),
+            '\r' => out.push_str("&#13;"),
+            '\t' => out.push_str("&#9;"),
+            '\u{0}'..'\u{20}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
+            _ => out.push(character),
+        }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use quick_xml::Reader;
+
+    use super::super::tests::written;
+    use super::*;
+    use crate::record::fixture::{HOSTILE, hostile, records};
+
+    /// What XML can hold of a text.
+    pub(in crate::report) fn holdable(text: &str) -> String {
+        text.replace('\u{1b}', "\u{fffd}")
+    }
+
+    /// The texts of all elements of a name, as a parser reads them.
+    fn texts(xml: &str, element: &str) -> Vec<String> {
+        let mut reader = Reader::from_str(xml);
+        let (mut found, mut current) = (Vec::new(), None);
+        loop {
+            match reader.read_event().expect("well-formed") {
+                Event::Start(start) if start.name().as_ref() == element => {
+                    current = Some(String::new());
+                }
+                Event::Text(text) => {
+                    if let Some(current) = &mut current {
+                        current.push_str(&text.xml10_content());
+                    }
+                }
+                Event::GeneralRef(reference) => {
+                    if let Some(current) = &mut current {
+                        let name = format!("&{};", &*reference);
+                        current.push_str(&quick_xml::escape::unescape(&name).expect("known"));
+                    }
+                }
+                Event::End(end) if end.name().as_ref() == element => found.extend(current.take()),
+                Event::Eof => return found,
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_is_an_element_of_elements() {
+        let records = records(&[("POST", "http://x/", "", 0, 3.0, 0, Some("a < b"))]);
+        assert_eq!(
+            written(|out| write(&records, Outcome::Failure, out)),
+            "<?xml version=\"1.0\"?>\n<xml_data>\n\t<Failure_Test1>\n\t\t<Method>POST</Method>\n\
+             \t\t<test_url>http://x/</test_url>\n\t\t<name/>\n\
+             \t\t<status_code>None</status_code>\n\t\t<error>a &lt; b</error>\n\
+             \t</Failure_Test1>\n</xml_data>\n"
+        );
+        assert_eq!(value(&records, Outcome::Success).expect("written"), "<xml_data/>");
+    }
+
+    #[test]
+    fn hostile_texts_come_back_unharmed_but_for_what_xml_cannot_hold() {
+        let xml = written(|out| write(&hostile(), Outcome::Failure, out));
+        let want: Vec<String> = HOSTILE.iter().map(|text| holdable(text)).collect();
+        for element in ["test_url", "name", "error"] {
+            assert_eq!(texts(&xml, element), want);
+        }
+    }
+}
