@@ -331,11 +331,13 @@ impl ClientError {
 impl From<&CertificateError> for Distrust {
     fn from(error: &CertificateError) -> Self {
         use CertificateError::{
-            Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
-            NotValidYetContext, UnknownIssuer,
+            BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext,
+            NotValidYet, NotValidYetContext, UnknownIssuer,
         };
         match error {
-            UnknownIssuer => Self::UnknownIssuer,
+            // A wrong signature: an authority of the same name, but with another key, as when it was
+            // made anew.
+            UnknownIssuer | BadSignature => Self::UnknownIssuer,
             Expired | ExpiredContext { .. } => Self::Expired,
             NotValidYet | NotValidYetContext { .. } => Self::NotValidYet,
             NotValidForName => Self::WrongName { names: Vec::new() },
@@ -353,7 +355,7 @@ impl From<&CertificateError> for Distrust {
 fn own_certificate(address: &str, alert: AlertDescription) -> Option<ClientError> {
     use AlertDescription::{
         AccessDenied, BadCertificate, CertificateExpired, CertificateRequired, CertificateRevoked,
-        CertificateUnknown, UnknownCA, UnsupportedCertificate,
+        CertificateUnknown, DecryptError, UnknownCA, UnsupportedCertificate,
     };
     let address = address.to_owned();
     match alert {
@@ -363,6 +365,8 @@ fn own_certificate(address: &str, alert: AlertDescription) -> Option<ClientError
         | CertificateExpired
         | CertificateRevoked
         | CertificateUnknown
+        // Signed by an authority of the same name with another key.
+        | DecryptError
         | UnknownCA
         | UnsupportedCertificate => {
             Some(ClientError::ClientCertificateRejected { address, reason: format!("{alert:?}") })

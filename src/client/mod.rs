@@ -290,8 +290,8 @@ impl<S: AsyncRead + Unpin> Replies<S> {
 
     /// Takes one frame or line that is there.
     fn take(&mut self) -> Result<Option<Decoded>, ClientError> {
-        if self.count == 0 {
-            self.check_opening()?;
+        if self.count == 0 && !self.check_opening()? {
+            return Ok(None);
         }
         let too_long = |source| ClientError::ReplyLength { address: self.address.clone(), source };
         let (body, consumed) = match self.mode {
@@ -309,9 +309,9 @@ impl<S: AsyncRead + Unpin> Replies<S> {
         Ok(Some(decoded))
     }
 
-    /// A peer of another kind shows in the first bytes of its answer. A frame's first byte is 0 or,
-    /// for a reply of 16 MiB, 1.
-    fn check_opening(&self) -> Result<(), ClientError> {
+    /// A peer of another kind shows in the first bytes of its answer; false while more bytes are
+    /// needed to tell. A frame's first byte is 0 or, for a reply of 16 MiB, 1.
+    fn check_opening(&self) -> Result<bool, ClientError> {
         let address = || self.address.clone();
         let pending = self.inbox.pending();
         match (pending, self.mode) {
@@ -324,12 +324,12 @@ impl<S: AsyncRead + Unpin> Replies<S> {
                 if legacy.iter().any(|start| pending.starts_with(start)) {
                     Err(ClientError::LegacyOnly { address: address() })
                 } else if legacy.iter().any(|start| start.starts_with(pending)) {
-                    Ok(())
+                    Ok(false)
                 } else {
                     Err(ClientError::NotThisProtocol { address: address() })
                 }
             }
-            _ => Ok(()),
+            _ => Ok(true),
         }
     }
 
