@@ -11,5 +11,7 @@ pub mod metrics;
 pub mod protocol;
 pub mod record;
 pub mod report;
+pub mod server;
+pub mod trust;
 pub mod value;
 pub mod wire;

@@ -4,7 +4,6 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use super::arguments::{Arguments, Parameter, optional, required};
 use super::context::Context;
@@ -19,7 +18,7 @@ use crate::load::{Plan, run};
 use crate::protocol::http::{self, Flavor, Http};
 use crate::record::gates::AbortOn;
 use crate::record::live::changes;
-use crate::record::{Recording, Records, UserCount};
+use crate::record::{Recording, Records};
 use crate::value::{Invalid, Map, Reader, Value};
 
 const PARAMETERS: &[Parameter] = &[
@@ -38,8 +37,8 @@ const PARAMETERS: &[Parameter] = &[
     optional("arrival_rate"),
     optional("http2"),
     optional("record_bodies"),
-    optional("seed"),
     optional("abort_on"),
+    optional("seed"),
 ];
 
 pub(super) const COMMANDS: &[Declaration] =
@@ -81,9 +80,9 @@ struct StartTest {
     sources: Vec<CsvSource>,
     http2: bool,
     keep_bodies: bool,
-    seed: Option<u64>,
     abort_on: AbortOn,
-    /// The action as the report shows it.
+    seed: Option<u64>,
+    /// The whole action, for the report.
     document: Value,
 }
 
@@ -134,11 +133,12 @@ fn parse(given: &Arguments<'_>) -> Parsed {
             .map_or(Ok(Vec::new()), |field| csv_sources(&field))?,
         http2: flag("http2")?,
         keep_bodies: flag("record_bodies")?,
-        seed: given.present("seed").map(|field| field.integer(0)).transpose()?,
-        abort_on: given
-            .present("abort_on")
-            .map_or(Ok(AbortOn::default()), |field| AbortOn::read(&field))?,
+        abort_on: match given.present("abort_on") {
+            Some(rules) => AbortOn::read(&rules)?,
+            None => AbortOn::default(),
+        },
         document: Value::List(vec!["LD_start_test".into(), given.to_value()]),
+        seed: given.present("seed").map(|field| field.integer(0)).transpose()?,
     }))
 }
 
@@ -221,26 +221,20 @@ fn model(
 impl Command for StartTest {
     fn run(mut self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
         let length = self.shape.end();
+        let abort_on = std::mem::take(&mut self.abort_on);
+        let document = std::mem::take(&mut self.document);
         let guard = context.claim_run("LD_start_test", length)?;
         self.register(context)?;
-        let (abort_on, document) =
-            (std::mem::take(&mut self.abort_on), std::mem::take(&mut self.document));
         let (echo, plan) = self.plan(context)?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let (live, cancel) = (context.live(), context.cancel().clone());
         let before = live.series();
-        let mut users = Vec::new();
         let recording = run(plan, cores, &live, &cancel, &mut |progress, live| {
-            users.push(UserCount {
-                at: Duration::from_secs_f64(progress.elapsed_s),
-                users: u32::try_from(progress.users).unwrap_or(u32::MAX),
-            });
             context.progress(progress);
-            // The figures are copied only for those who ask.
-            let broken = (!abort_on.is_empty())
-                .then(|| abort_on.broken(&changes(&live.series(), &before)))
-                .flatten();
-            match broken {
+            if abort_on.is_empty() {
+                return ControlFlow::Continue(());
+            }
+            match abort_on.broken(&changes(&live.series(), &before)) {
                 Some(reason) => ControlFlow::Break(format!("stopped early by abort_on: {reason}")),
                 None => ControlFlow::Continue(()),
             }
@@ -248,8 +242,10 @@ impl Command for StartTest {
         drop(guard);
         let mut recording =
             recording.map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?;
-        recording.users = users;
         recording.document = Some(document);
+        if cancel.is_cancelled() {
+            recording.warnings.push("cancelled before its end; the figures are partial".to_owned());
+        }
         conclude(context, echo, recording)
     }
 }
