@@ -151,8 +151,14 @@ impl Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
-    /// An unknown command, an action of the wrong form, or a gate that does not hold.
+    /// An unknown command or an action of the wrong form.
     InvalidAction,
+    /// A gate does not hold.
+    Gate,
+    /// There is nothing to report as JSON or XML.
+    NoRecords,
+    /// There is nothing to report as a page.
+    NoPage,
     /// An argument is missing, unknown or of the wrong kind.
     InvalidArgument,
     /// An argument is of the right kind and still cannot be used.
@@ -185,6 +191,9 @@ impl FailureKind {
     pub fn exception(self) -> &'static str {
         match self {
             Self::InvalidAction => "LoadDensityTestExecuteException",
+            Self::Gate => "LoadDensityAssertException",
+            Self::NoRecords => "LoadDensityGenerateJsonReportException",
+            Self::NoPage => "LoadDensityHTMLException",
             Self::InvalidArgument => "TypeError",
             Self::InvalidValue => "ValueError",
             Self::Malformed => "IndexError",

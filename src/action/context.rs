@@ -178,11 +178,6 @@ impl<'a> Context<'a> {
         self.cancel
     }
 
-    /// The document's number since the executor was made.
-    pub(crate) fn run_id(&self) -> u64 {
-        self.run
-    }
-
     /// A snapshot of the finished tests.
     pub(crate) fn records(&self) -> Records {
         self.shared.records()

@@ -68,6 +68,15 @@ impl Document {
     }
 }
 
+/// The actions of a document that cannot be run, by their places, with the reasons.
+pub(super) fn refusals(
+    value: &Value,
+) -> Result<impl Iterator<Item = (usize, Failure)>, InvalidDocument> {
+    let document = Document::read(value)?;
+    let actions = document.actions.into_iter().enumerate();
+    Ok(actions.filter_map(|(index, action)| Some((index, action.planned.err()?))))
+}
+
 /// One action: how it is written, and what it does or why it cannot.
 #[derive(Debug)]
 pub(super) struct Action {

@@ -67,12 +67,7 @@ impl Command for ExecuteFiles {
 
 fn execute_file(path: &str, context: &mut Context<'_>) -> Result<Value, Failure> {
     let invalid = |why: String| Failure::new(FailureKind::InvalidFile, why);
-    let bytes = context.files().read(path).map_err(|failure| invalid(failure.message))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        invalid(format!("{path:?} is not UTF-8 (byte {})", error.utf8_error().valid_up_to()))
-    })?;
-    let value =
-        Value::parse(&text).map_err(|error| invalid(format!("{path:?} is not JSON: {error}")))?;
+    let value = context.files().read_json(path)?;
     let file = context.files().identity(path)?;
     if context.is_executing(&file) {
         return Err(invalid(format!("{path:?} would run itself; take it out of its own list")));

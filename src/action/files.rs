@@ -11,6 +11,7 @@ use cap_std::fs::Dir;
 use cap_tempfile::TempFile;
 
 use crate::event::{Failure, FailureKind};
+use crate::value::Value;
 
 /// The largest file that a document may have read into memory. A CSV of a million rows is about
 /// half of it; what is larger is a mistake or an attack.
@@ -59,6 +60,17 @@ impl Files {
             return Err(too_large(path, bytes.len() as u64));
         }
         Ok(bytes)
+    }
+
+    /// A whole JSON file; a byte order mark is passed over.
+    pub fn read_json(&self, path: &str) -> Result<Value, Failure> {
+        let invalid = |why: String| Failure::new(FailureKind::InvalidFile, why);
+        let bytes = self.read(path).map_err(|failure| invalid(failure.message))?;
+        let text = std::str::from_utf8(&bytes).map_err(|error| {
+            invalid(format!("{path:?} is not UTF-8 (byte {})", error.valid_up_to()))
+        })?;
+        Value::parse(text.strip_prefix('\u{feff}').unwrap_or(text))
+            .map_err(|error| invalid(format!("{path:?} is not JSON: {error}")))
     }
 
     /// An open regular file, of any size.

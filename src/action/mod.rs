@@ -11,11 +11,17 @@
 mod arguments;
 mod builtins;
 mod context;
+mod database;
 pub mod document;
 mod execute;
+mod exporters;
 mod files;
+mod gates;
+mod har;
+mod lint;
 mod records;
 mod registry;
+mod reports;
 mod resolver;
 mod start_test;
 mod stub;
@@ -37,6 +43,7 @@ use context::{Context, Shared};
 pub use context::RunStatus;
 pub use document::{Document, InvalidDocument};
 pub use files::{Files, MAX_READ_BYTES};
+pub use lint::{Finding, Severity, check, lint};
 pub use registry::commands;
 pub use resolver::Resolver;
 

@@ -7,7 +7,10 @@ use std::sync::LazyLock;
 
 use super::arguments::{Arguments, Call, Parameter, bind};
 use super::context::Context;
-use super::{builtins, execute, records, resolver, start_test, stub};
+use super::{
+    builtins, database, execute, exporters, gates, har, lint, records, reports, resolver,
+    start_test, stub,
+};
 use crate::event::{Failure, FailureKind};
 use crate::value::{Invalid, Value};
 
@@ -18,6 +21,12 @@ const FAMILIES: &[&[Declaration]] = &[
     records::COMMANDS,
     resolver::COMMANDS,
     stub::COMMANDS,
+    reports::COMMANDS,
+    database::COMMANDS,
+    gates::COMMANDS,
+    exporters::COMMANDS,
+    har::COMMANDS,
+    lint::COMMANDS,
     builtins::COMMANDS,
 ];
 

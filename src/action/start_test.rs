@@ -16,6 +16,8 @@ use crate::load::shape::{Shape, seconds, users};
 use crate::load::template::{Compiler, Names, Space};
 use crate::load::{Plan, run};
 use crate::protocol::http::{self, Flavor, Http};
+use crate::record::gates::AbortOn;
+use crate::record::live::changes;
 use crate::record::{Recording, Records};
 use crate::value::{Invalid, Map, Reader, Value};
 
@@ -35,6 +37,7 @@ const PARAMETERS: &[Parameter] = &[
     optional("arrival_rate"),
     optional("http2"),
     optional("record_bodies"),
+    optional("abort_on"),
     optional("seed"),
 ];
 
@@ -77,7 +80,10 @@ struct StartTest {
     sources: Vec<CsvSource>,
     http2: bool,
     keep_bodies: bool,
+    abort_on: AbortOn,
     seed: Option<u64>,
+    /// The whole action, for the report.
+    document: Value,
 }
 
 fn parse(given: &Arguments<'_>) -> Parsed {
@@ -127,6 +133,11 @@ fn parse(given: &Arguments<'_>) -> Parsed {
             .map_or(Ok(Vec::new()), |field| csv_sources(&field))?,
         http2: flag("http2")?,
         keep_bodies: flag("record_bodies")?,
+        abort_on: match given.present("abort_on") {
+            Some(rules) => AbortOn::read(&rules)?,
+            None => AbortOn::default(),
+        },
+        document: Value::List(vec!["LD_start_test".into(), given.to_value()]),
         seed: given.present("seed").map(|field| field.integer(0)).transpose()?,
     }))
 }
@@ -208,20 +219,33 @@ fn model(
 }
 
 impl Command for StartTest {
-    fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
+    fn run(mut self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
         let length = self.shape.end();
+        let abort_on = std::mem::take(&mut self.abort_on);
+        let document = std::mem::take(&mut self.document);
         let guard = context.claim_run("LD_start_test", length)?;
         self.register(context)?;
         let (echo, plan) = self.plan(context)?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let (live, cancel) = (context.live(), context.cancel().clone());
-        let recording = run(plan, cores, &live, &cancel, &mut |progress, _| {
+        let before = live.series();
+        let recording = run(plan, cores, &live, &cancel, &mut |progress, live| {
             context.progress(progress);
-            ControlFlow::Continue(())
+            if abort_on.is_empty() {
+                return ControlFlow::Continue(());
+            }
+            match abort_on.broken(&changes(&live.series(), &before)) {
+                Some(reason) => ControlFlow::Break(format!("stopped early by abort_on: {reason}")),
+                None => ControlFlow::Continue(()),
+            }
         });
         drop(guard);
-        let recording =
+        let mut recording =
             recording.map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?;
+        recording.document = Some(document);
+        if cancel.is_cancelled() {
+            recording.warnings.push("cancelled before its end; the figures are partial".to_owned());
+        }
         conclude(context, echo, recording)
     }
 }

@@ -164,7 +164,7 @@ fn truth(value: &Value) -> bool {
         Value::Big(_) => true,
         Value::Float(value) => *value != 0.0,
         Value::Str(text) => !text.is_empty(),
-        Value::List(items) => !items.is_empty(),
+        Value::List(items) | Value::Tuple(items) => !items.is_empty(),
         Value::Dict(members) => !members.is_empty(),
     }
 }

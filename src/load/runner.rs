@@ -20,7 +20,7 @@ use super::plan::Plan;
 use super::user::{self, Crew};
 use crate::event::Progress;
 use crate::record::live::{Live, Series, since};
-use crate::record::{Recorder, Recording};
+use crate::record::{Recorder, Recording, UserCount};
 
 /// How often a worker gives its figures away.
 const TICK: Duration = Duration::from_millis(250);
@@ -99,12 +99,14 @@ pub fn run<D: Driver>(
     let mut gathered = Vec::new();
     let mut warnings = Vec::new();
     let mut meter = Meter::new(live);
+    let mut curve = Vec::new();
     loop {
         match parts.recv_timeout(WATCH) {
             Ok(part) => gathered.push(part),
             Err(mpsc::RecvTimeoutError::Timeout) => {}
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
         }
+        note(&mut curve, start.elapsed(), &users);
         if let Some(progress) = meter.read(start.elapsed(), live, &users)
             && let ControlFlow::Break(reason) = watch(progress, live)
             && !stop.is_cancelled()
@@ -121,7 +123,16 @@ pub fn run<D: Driver>(
     let mut recording =
         Recording::new(started_at, gathered.into_iter().map(|part| part.recorder).collect());
     recording.warnings = warnings;
+    recording.users = curve;
     Ok(recording)
+}
+
+/// Notes how many users there are, when that has changed.
+fn note(curve: &mut Vec<UserCount>, at: Duration, users: &AtomicUsize) {
+    let users = u32::try_from(users.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
+    if curve.last().is_none_or(|last| last.users != users) {
+        curve.push(UserCount { at, users });
+    }
 }
 
 /// One worker: keeps the number of its users on the shape, and ends them when the shape does.

@@ -312,7 +312,7 @@ impl<'a> Compiler<'a> {
                 out.push(inner);
                 out.push_literal("\"");
             }
-            Value::List(items) => {
+            Value::List(items) | Value::Tuple(items) => {
                 out.push_literal("[");
                 for (index, item) in items.iter().enumerate() {
                     out.push_literal(if index > 0 { ", " } else { "" });

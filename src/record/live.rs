@@ -14,6 +14,16 @@ use super::Label;
 /// The longest latency that a histogram tells apart, in microseconds: an hour.
 const LONGEST_US: u64 = 3_600_000_000;
 
+/// Upper bounds of the answer sizes that are told apart, in bytes; what is larger counts apart. The
+/// reference's Prometheus buckets.
+pub const SIZE_BOUNDS: [u64; 8] = [64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576];
+
+/// The place of a size among [`SIZE_BOUNDS`]: each is four times the one before.
+fn size_place(bytes: u64) -> usize {
+    let bits = u64::BITS - bytes.saturating_sub(1).leading_zeros();
+    (bits.saturating_sub(6) as usize).div_ceil(2).min(SIZE_BOUNDS.len())
+}
+
 /// A latency histogram in microseconds, right to 1 % (two significant digits), 22 KiB.
 fn histogram() -> Option<Histogram<u64>> {
     Histogram::new_with_bounds(1, LONGEST_US, 2).ok()
@@ -37,6 +47,9 @@ pub struct Series {
     pub bytes: u64,
     /// The sum of the latencies in microseconds.
     pub latency_sum_us: u64,
+    /// How many answers lie within each of [`SIZE_BOUNDS`] and beyond the one before; the last are
+    /// beyond all.
+    pub sizes: [u64; SIZE_BOUNDS.len() + 1],
     latency: Option<Histogram<u64>>,
 }
 
@@ -49,6 +62,7 @@ impl Series {
             failures: 0,
             bytes: 0,
             latency_sum_us: 0,
+            sizes: [0; SIZE_BOUNDS.len() + 1],
             latency: histogram(),
         }
     }
@@ -58,6 +72,7 @@ impl Series {
         self.failures += other.failures;
         self.bytes += other.bytes;
         self.latency_sum_us += other.latency_sum_us;
+        self.sizes.iter_mut().zip(other.sizes).for_each(|(mine, theirs)| *mine += theirs);
         if let (Some(mine), Some(theirs)) = (&mut self.latency, &other.latency) {
             let _ = mine.add(theirs);
         }
@@ -68,6 +83,7 @@ impl Series {
         self.failures = 0;
         self.bytes = 0;
         self.latency_sum_us = 0;
+        self.sizes = [0; SIZE_BOUNDS.len() + 1];
         if let Some(latency) = &mut self.latency {
             latency.reset();
         }
@@ -83,6 +99,15 @@ impl Series {
     pub fn count_up_to_ms(&self, millis: f64) -> u64 {
         let latency = self.latency.as_ref();
         latency.map_or(0, |latency| latency.count_between(0, (millis * 1000.0) as u64))
+    }
+
+    /// The latencies that came, in milliseconds and rising, with how often they did.
+    pub fn latencies_ms(&self) -> impl Iterator<Item = (f64, u64)> {
+        self.latency.iter().flat_map(|latency| {
+            latency
+                .iter_recorded()
+                .map(|step| (step.value_iterated_to() as f64 / 1000.0, step.count_at_value()))
+        })
     }
 }
 
@@ -109,6 +134,9 @@ impl Share {
         series.failures += u64::from(failed);
         series.bytes += bytes;
         series.latency_sum_us += micros;
+        if let Some(count) = series.sizes.get_mut(size_place(bytes)) {
+            *count += 1;
+        }
         if let Some(histogram) = &mut series.latency {
             histogram.saturating_record(micros.clamp(1, LONGEST_US));
         }
@@ -145,10 +173,22 @@ impl Live {
 
     /// All series as one.
     pub fn total(&self) -> Series {
-        let mut total = Series::new(&"".into(), &"".into());
-        self.lock().values().for_each(|series| total.add(series));
-        total
+        total(self.lock().values())
     }
+}
+
+/// Series as one.
+pub fn total<'a>(series: impl IntoIterator<Item = &'a Series>) -> Series {
+    let mut total = Series::new(&"".into(), &"".into());
+    series.into_iter().for_each(|series| total.add(series));
+    total
+}
+
+/// What has come between two copies of the same [`Live`]'s series. Series are only ever added, so
+/// those of the older copy stand at the same places.
+pub fn changes(now: &[Series], before: &[Series]) -> Vec<Series> {
+    let known = now.iter().zip(before).map(|(now, before)| since(now, before));
+    known.chain(now.iter().skip(before.len()).cloned()).collect()
 }
 
 /// The difference between two moments of a run, for figures «over the last interval».
@@ -158,8 +198,46 @@ pub fn since(now: &Series, before: &Series) -> Series {
     change.failures = now.failures.saturating_sub(before.failures);
     change.bytes = now.bytes.saturating_sub(before.bytes);
     change.latency_sum_us = now.latency_sum_us.saturating_sub(before.latency_sum_us);
+    for (mine, theirs) in change.sizes.iter_mut().zip(before.sizes) {
+        *mine = mine.saturating_sub(theirs);
+    }
     if let (Some(mine), Some(theirs)) = (&mut change.latency, &before.latency) {
         let _ = mine.subtract(theirs);
     }
     change
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_counts_at_the_first_bound_that_it_does_not_pass() {
+        for bytes in (0..=1026).chain([4096, 4097, 1_048_576, 1_048_577, u64::MAX]) {
+            let want = SIZE_BOUNDS.iter().take_while(|bound| **bound < bytes).count();
+            assert_eq!(size_place(bytes), want, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn changes_are_what_came_between_two_copies() {
+        let (live, mut share) = (Live::default(), Share::default());
+        let label = |name: &str| Label { method: "GET".into(), url: "u".into(), name: name.into() };
+        let (a, b) = (share.series(&label("a")), share.series(&label("b")));
+        share.record(a, Duration::from_millis(10), 100, false);
+        share.give(&live);
+        let before = live.series();
+        share.record(a, Duration::from_millis(20), 1, true);
+        share.record(b, Duration::from_millis(30), 1, false);
+        share.give(&live);
+        let changes = changes(&live.series(), &before);
+        let seen: Vec<_> = changes
+            .iter()
+            .map(|series| (&*series.name, series.requests, series.failures, series.sizes[0]))
+            .collect();
+        assert_eq!(seen, [("a", 1, 1, 1), ("b", 1, 0, 1)]);
+        let latencies: Vec<_> =
+            total(&changes).latencies_ms().map(|(ms, n)| (ms.round(), n)).collect();
+        assert_eq!(latencies, [(20.0, 1), (30.0, 1)]);
+    }
 }

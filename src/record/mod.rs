@@ -4,16 +4,23 @@
 //! size histograms per name, merged once a tick. Nothing here awaits, and nothing here knows HTTP.
 
 mod columns;
+pub mod diff;
+#[cfg(test)]
+pub(crate) mod fixture;
+pub mod gates;
 pub mod live;
 mod recorder;
+pub mod sqlite;
 mod summary;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::value::Value;
+
 pub use columns::Columns;
 pub use recorder::{ErrorId, LabelId, Recorder};
-pub use summary::{LatencySummary, NameSummary, Summary, percentile};
+pub use summary::{LatencySummary, NameSummary, Summary, interpolate};
 
 /// Times are kept in ticks of this many nanoseconds: finer than any load test can tell apart, and
 /// coarse enough that seven minutes fit 32 bits.
@@ -85,12 +92,25 @@ pub struct Recording {
     /// What the run's user should know before believing the figures (a saturated generator, an
     /// early end).
     pub warnings: Vec<String>,
+    /// How many virtual users there were, over the run.
+    pub users: Vec<UserCount>,
+    /// The action that was run, for the page that shows it. Reports hide its secrets.
+    pub document: Option<Value>,
+}
+
+/// How many virtual users there were at one moment of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UserCount {
+    /// The moment, from the start of the run.
+    pub at: Duration,
+    /// How many there were.
+    pub users: u32,
 }
 
 impl Recording {
     /// The parts of one run that began at `started_at`.
     pub fn new(started_at: SystemTime, parts: Vec<Recorder>) -> Self {
-        Self { started_at, parts, warnings: Vec::new() }
+        Self { started_at, parts, warnings: Vec::new(), users: Vec::new(), document: None }
     }
 
     /// When the run began.

@@ -37,6 +37,9 @@ pub enum Value {
     Str(String),
     /// An array.
     List(Vec<Value>),
+    /// A result of several parts, which Python writes with parentheses. JSON has no such thing: it
+    /// goes out as an array, and no document holds one.
+    Tuple(Vec<Value>),
     /// An object.
     Dict(Map),
 }
@@ -106,7 +109,7 @@ impl Value {
             Self::Int(_) | Self::Big(_) => "an integer",
             Self::Float(_) => "a number",
             Self::Str(_) => "a string",
-            Self::List(_) => "a list",
+            Self::List(_) | Self::Tuple(_) => "a list",
             Self::Dict(_) => "an object",
         }
     }
@@ -212,7 +215,7 @@ impl Serialize for Value {
             // JSON has no NaN and no infinity: they become null.
             Self::Float(value) => serializer.serialize_f64(*value),
             Self::Str(text) => serializer.serialize_str(text),
-            Self::List(items) => serializer.collect_seq(items),
+            Self::List(items) | Self::Tuple(items) => serializer.collect_seq(items),
             Self::Dict(members) => serializer.collect_map(members),
         }
     }

@@ -37,13 +37,14 @@ impl Value {
             Self::Str(text) => quoted_into(text, out),
             Self::List(items) => {
                 out.push('[');
-                for (index, item) in items.iter().enumerate() {
-                    if index > 0 {
-                        out.push_str(", ");
-                    }
-                    item.repr_into(out);
-                }
+                items_into(items, out);
                 out.push(']');
+            }
+            Self::Tuple(items) => {
+                out.push('(');
+                items_into(items, out);
+                // A comma tells a tuple of one from a value in parentheses.
+                out.push_str(if items.len() == 1 { ",)" } else { ")" });
             }
             Self::Dict(members) => {
                 out.push('{');
@@ -58,6 +59,15 @@ impl Value {
                 out.push('}');
             }
         }
+    }
+}
+
+fn items_into(items: &[Value], out: &mut String) {
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            out.push_str(", ");
+        }
+        item.repr_into(out);
     }
 }
 
@@ -192,6 +202,15 @@ mod tests {
         check(r#"{"b": 1, "a": [2.0, "x"]}"#, "{'b': 1, 'a': [2.0, 'x']}");
         check("123456789012345678901234567890", "123456789012345678901234567890");
         check(r#""raw 'top' level""#, "raw 'top' level");
+    }
+
+    #[test]
+    fn tuples_stand_in_parentheses() {
+        let tuple =
+            |items: &[&str]| Value::Tuple(items.iter().map(|item| (*item).into()).collect());
+        assert_eq!(tuple(&["a", "b"]).to_text(), "('a', 'b')");
+        assert_eq!(tuple(&["a"]).to_text(), "('a',)");
+        assert_eq!(serde_json::to_string(&tuple(&["a"])).expect("JSON"), r#"["a"]"#);
     }
 
     #[test]

@@ -226,6 +226,7 @@ impl Lines {
 }
 
 /// One piece of a reply, as a client gets it.
+#[expect(clippy::large_enum_variant, reason = "a client holds one at a time")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
     /// From a server that speaks events.
@@ -235,6 +236,7 @@ pub enum Reply {
 }
 
 /// What a frame or line of a reply means.
+#[expect(clippy::large_enum_variant, reason = "a client holds one at a time")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decoded {
     /// The terminator.

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use tokio_rustls::rustls;
 
 use rustls::client::Resumption;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+use crate::trust::{self, Trust, TrustError, provider};
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +66,9 @@ pub enum TlsError {
         /// The name.
         name: String,
     },
+    /// Certificates cannot be judged.
+    #[error("{0}")]
+    Trust(TrustError),
     /// The provider lacks something; a fault of this build.
     #[error("TLS cannot be set up: {0}")]
     Provider(rustls::Error),
@@ -128,22 +131,17 @@ pub fn client_config(
     tls: &ClientTls,
     host: &str,
 ) -> Result<(Arc<ClientConfig>, ServerName<'static>), TlsError> {
-    let provider = provider();
-    let builder = ClientConfig::builder_with_provider(provider.clone())
-        .with_protocol_versions(&[&TLS13, &TLS12])
-        .map_err(TlsError::Provider)?;
-    let builder = if tls.insecure {
-        let algorithms = provider.signature_verification_algorithms;
-        builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyCertificate { algorithms }))
-    } else {
-        let roots = match &tls.ca {
-            Some(path) => roots_from(path)?,
-            None => platform_roots()?,
-        };
-        builder.with_root_certificates(roots)
+    let trusted = match (&tls.ca, tls.insecure) {
+        (_, true) => Trust::Anybody,
+        (Some(path), false) => Trust::Only(certificates(path)?),
+        (None, false) => Trust::Platform,
     };
+    let builder = trust::client(&trusted).map_err(|error| match (error, &tls.ca) {
+        (TrustError::NoRoots, _) => TlsError::NoRoots,
+        (TrustError::Provider(error), _) => TlsError::Provider(error),
+        (error, Some(path)) => TlsError::Authority { path: path.clone(), why: error.to_string() },
+        (error, None) => TlsError::Trust(error),
+    })?;
     let mut config = match &tls.identity {
         None => builder.with_no_client_auth(),
         Some(identity) => {
@@ -158,10 +156,6 @@ pub fn client_config(
     let server_name = ServerName::try_from(name.to_owned())
         .map_err(|_| TlsError::ServerName { name: name.to_owned() })?;
     Ok((Arc::new(config), server_name))
-}
-
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(ring::default_provider())
 }
 
 fn pair_error(identity: &Identity, source: rustls::Error) -> TlsError {
@@ -201,54 +195,6 @@ fn roots_from(path: &Path) -> Result<RootCertStore, TlsError> {
         })?;
     }
     Ok(roots)
-}
-
-fn platform_roots() -> Result<RootCertStore, TlsError> {
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() { Err(TlsError::NoRoots) } else { Ok(roots) }
-}
-
-/// Accepts any certificate, but checks that the peer owns its key.
-#[derive(Debug)]
-struct AnyCertificate {
-    algorithms: WebPkiSupportedAlgorithms,
-}
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,14 @@
-//! The integration tests, in reading order: first what the tree itself must hold, then the program
-//! from outside.
+//! The integration tests, in reading order: what the tree itself must hold, what the program says,
+//! client and server, load, and bad ends.
+
+mod support;
 
 mod changelog;
 mod generated;
 mod layering;
+mod reports;
+
 mod transcripts;
+
+mod control;
+mod diagnosis;

@@ -255,6 +255,8 @@ fn type_name(value: &Value) -> &'static str {
         Value::Float(_) => "float",
         Value::Str(_) => "str",
         Value::List(_) => "list",
+        // Results alone; a document has none.
+        Value::Tuple(_) => "tuple",
         Value::Dict(_) => "dict",
     }
 }

@@ -18,7 +18,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cookie_store::CookieStore;
 use tokio::time::{Instant, timeout_at};
@@ -30,6 +30,7 @@ use self::connection::{Connector, Exchange, SCRATCH, Stream};
 use self::deadline::Deadline;
 use self::fault::Fault;
 use self::h2::Session;
+pub use self::json::Path as JsonPath;
 use self::target::{Origin, Origins};
 pub use self::task::{Context, Flavor, ReadFile};
 use self::task::{Line, Task};
@@ -59,8 +60,7 @@ const MAX_LABELS: usize = 1000;
 #[derive(Debug)]
 pub struct Http {
     tasks: Vec<Task>,
-    tls: Vec<Arc<ClientConfig>>,
-    settings: Vec<tls::Setting>,
+    tls: Vec<Tls>,
     /// Which of `tls` each task uses.
     tls_of: Vec<usize>,
     targets: Targets,
@@ -69,13 +69,7 @@ pub struct Http {
 impl Http {
     /// A driver without tasks.
     pub fn new(targets: Targets) -> Self {
-        Self {
-            tasks: Vec::new(),
-            tls: Vec::new(),
-            settings: Vec::new(),
-            tls_of: Vec::new(),
-            targets,
-        }
+        Self { tasks: Vec::new(), tls: Vec::new(), tls_of: Vec::new(), targets }
     }
 
     /// Takes the HTTP fields out of the next task. `method` is the key of the old form
@@ -89,18 +83,36 @@ impl Http {
         compiler: &mut Compiler<'_>,
     ) -> Result<(), Invalid> {
         let task = Task::parse(method, fields, place, context, compiler)?;
-        let known = self.settings.iter().position(|setting| *setting == task.tls);
+        let known = self.tls.iter().position(|known| known.setting == task.tls);
         let index = match known {
             Some(index) => index,
             None => {
-                self.tls.push(task.tls.build().map_err(|why| place.invalid(why))?);
-                self.settings.push(task.tls.clone());
+                let tls = Tls { setting: task.tls.clone(), config: OnceLock::new() };
+                // What the document names is checked now. The platform's roots are read when the
+                // first request needs them: most tests never do.
+                if tls.setting.names_files() {
+                    tls.config().map_err(|why| place.invalid(why))?;
+                }
+                self.tls.push(tls);
                 self.tls.len() - 1
             }
         };
         self.tls_of.push(index);
         self.tasks.push(task);
         Ok(())
+    }
+}
+
+/// A TLS setting and its configuration, made when it is first needed.
+#[derive(Debug)]
+struct Tls {
+    setting: tls::Setting,
+    config: OnceLock<Result<Arc<ClientConfig>, String>>,
+}
+
+impl Tls {
+    fn config(&self) -> Result<&Arc<ClientConfig>, String> {
+        self.config.get_or_init(|| self.setting.build()).as_ref().map_err(Clone::clone)
     }
 }
 
@@ -542,7 +554,10 @@ impl Attempt<'_> {
     }
 
     async fn connect(&mut self, origin: Rc<Origin>) -> Result<Kept, Option<Fault>> {
-        let config = if origin.tls { self.http.tls.get(self.tls) } else { None };
+        let config = match self.http.tls.get(self.tls).filter(|_| origin.tls) {
+            Some(tls) => Some(tls.config().map_err(Fault::Tls)?),
+            None => None,
+        };
         let deadline = self.user.deadline.at().unwrap_or_else(Instant::now);
         // Boxed, for a user connects once and then keeps the connection.
         let opening = Box::pin(self.worker.connector.connect(&origin, config, deadline));

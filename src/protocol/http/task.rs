@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::check::Checks;
 use super::fault::Fault;
 use super::target::{Origin, basic, write_target};
-use super::tls::{Setting, Trust};
+use super::tls::{Setting, certificates};
 use crate::load::template::{Compiler, Escape, Scope, Template};
+use crate::trust::Trust;
 use crate::value::{Invalid, Object, Reader, Value};
 
 /// How long a request may take where its task does not say: Locust's own 60 s.
@@ -465,7 +466,10 @@ fn parse_tls(fields: &mut Object<'_>, context: &Context<'_>) -> Result<Setting, 
         Some(field) => match field.value() {
             Value::Bool(true) => Trust::Platform,
             Value::Bool(false) => Trust::Anybody,
-            Value::Str(path) => Trust::Pem(read(&field, path)?),
+            Value::Str(path) => {
+                let pem = read(&field, path)?;
+                Trust::Only(certificates(&pem).map_err(|why| field.invalid(why))?)
+            }
             _ => return Err(field.expected("true, false or the path of a PEM file")),
         },
     };

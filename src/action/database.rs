@@ -1,0 +1,217 @@
+//! Runs in an SQLite file: `LD_persist_records`, `LD_list_runs`, `LD_fetch_run_records`,
+//! `LD_diff_runs`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use super::arguments::{optional, required};
+use super::context::Context;
+use super::registry::{Command, Declaration};
+use crate::event::{Failure, FailureKind};
+use crate::record::diff::{self, Run};
+use crate::record::sqlite::{Database, DatabaseError};
+use crate::value::{Invalid, Map, Reader, Value};
+
+pub(super) const COMMANDS: &[Declaration] = &[
+    Declaration::named(
+        "LD_persist_records",
+        &[required("database_path"), optional("label"), optional("metadata")],
+        |given| {
+            let metadata = match given.present("metadata") {
+                None => Value::Dict(Map::new()),
+                Some(metadata) => match metadata.value() {
+                    Value::Dict(_) => metadata.value().clone(),
+                    _ => return Err(metadata.expected("an object")),
+                },
+            };
+            let label = given.present("label");
+            Ok(Box::new(Persist {
+                path: given.required("database_path")?.text()?.to_owned(),
+                label: label.map(|label| label.text().map(str::to_owned)).transpose()?,
+                metadata,
+            }))
+        },
+    ),
+    Declaration::named("LD_list_runs", &[required("database_path"), optional("limit")], |given| {
+        Ok(Box::new(List {
+            path: given.required("database_path")?.text()?.to_owned(),
+            limit: given.present("limit").map_or(Ok(20), |limit| whole(&limit))?,
+        }))
+    }),
+    Declaration::named(
+        "LD_fetch_run_records",
+        &[required("database_path"), required("run_id")],
+        |given| {
+            Ok(Box::new(Fetch {
+                path: given.required("database_path")?.text()?.to_owned(),
+                run: whole(&given.required("run_id")?)?,
+            }))
+        },
+    ),
+    Declaration::named(
+        "LD_diff_runs",
+        &[
+            required("database_path"),
+            required("baseline_run_id"),
+            required("current_run_id"),
+            optional("tolerance"),
+        ],
+        |given| {
+            Ok(Box::new(Diff {
+                path: given.required("database_path")?.text()?.to_owned(),
+                baseline: whole(&given.required("baseline_run_id")?)?,
+                current: whole(&given.required("current_run_id")?)?,
+                tolerance: given.present("tolerance").map_or(Ok(0.1), |share| share.number())?,
+            }))
+        },
+    ),
+];
+
+/// A whole number; a negative limit is none, and no run has a negative number.
+fn whole(reader: &Reader<'_>) -> Result<i64, Invalid> {
+    match reader.value() {
+        Value::Int(number) => Ok(*number),
+        _ => Err(reader.expected("an integer")),
+    }
+}
+
+fn failed(error: DatabaseError) -> Failure {
+    Failure::new(FailureKind::Database, error.to_string())
+}
+
+/// The file inside the data directory. A directory that does not exist is SQLite's to report, in the
+/// reference's words.
+fn located(context: &Context<'_>, path: &str) -> Result<PathBuf, Failure> {
+    context.files().resolve(path).map_err(|failure| {
+        let missing = failure.message.contains("does not exist");
+        if missing { failed(DatabaseError::CannotOpen) } else { failure }
+    })
+}
+
+/// Opens a file that should be there; `None` is one without any run.
+fn opened(context: &Context<'_>, path: &str) -> Result<Option<Database>, Failure> {
+    Database::open(&located(context, path)?, path).map_err(failed)
+}
+
+#[derive(Debug)]
+struct Persist {
+    path: String,
+    label: Option<String>,
+    metadata: Value,
+}
+
+impl Command for Persist {
+    fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
+        let records = context.records();
+        let began = records.recordings().first().map(|recording| recording.started_at());
+        let began = jiff::Timestamp::try_from(began.unwrap_or_else(SystemTime::now))
+            .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let started_at = began.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();
+        let metadata = spaced_json(&self.metadata)
+            .map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?;
+        let file = located(context, &self.path)?;
+        let mut database = Database::create(&file, &self.path).map_err(failed)?;
+        let label = self.label.as_deref();
+        let run = database.persist(&records, &started_at, label, &metadata).map_err(failed)?;
+        Ok(run.into())
+    }
+}
+
+/// JSON with a space after each comma and colon, as Python writes it by default: the same metadata
+/// give the same text in files of either program.
+fn spaced_json(value: &Value) -> serde_json::Result<String> {
+    let mut out = Vec::new();
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, Spaced))?;
+    Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
+struct Spaced;
+
+impl serde_json::ser::Formatter for Spaced {
+    fn begin_array_value<W: Write + ?Sized>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        out.write_all(if first { b"" } else { b", " })
+    }
+
+    fn begin_object_key<W: Write + ?Sized>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        out.write_all(if first { b"" } else { b", " })
+    }
+
+    fn begin_object_value<W: Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        out.write_all(b": ")
+    }
+}
+
+#[derive(Debug)]
+struct List {
+    path: String,
+    limit: i64,
+}
+
+impl Command for List {
+    fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
+        let runs = match opened(context, &self.path)? {
+            Some(database) => database.runs(self.limit).map_err(failed)?,
+            None => Vec::new(),
+        };
+        Ok(runs.into())
+    }
+}
+
+#[derive(Debug)]
+struct Fetch {
+    path: String,
+    run: i64,
+}
+
+impl Command for Fetch {
+    fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
+        let records = match opened(context, &self.path)? {
+            Some(database) => database.records(self.run).map_err(failed)?,
+            None => Vec::new(),
+        };
+        Ok(records.into())
+    }
+}
+
+#[derive(Debug)]
+struct Diff {
+    path: String,
+    baseline: i64,
+    current: i64,
+    tolerance: f64,
+}
+
+impl Command for Diff {
+    fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
+        let database = opened(context, &self.path)?;
+        let figures = |run| match &database {
+            Some(database) => database.figures(run).map_err(failed),
+            None => Ok(Run::new()),
+        };
+        let (baseline, current) = (figures(self.baseline)?, figures(self.current)?);
+        let mut result = Map::from_iter([
+            ("baseline_run_id".to_owned(), self.baseline.into()),
+            ("current_run_id".to_owned(), self.current.into()),
+            ("tolerance".to_owned(), self.tolerance.into()),
+        ]);
+        result.extend(diff::compare(&baseline, &current, self.tolerance));
+        Ok(Value::Dict(result))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_are_written_as_python_writes_them() {
+        let value = Value::parse(r#"{"a":"é","b":[1,2.0,{"c":null}],"d":{}}"#).expect("JSON");
+        assert_eq!(
+            spaced_json(&value).expect("written"),
+            r#"{"a": "é", "b": [1, 2.0, {"c": null}], "d": {}}"#
+        );
+    }
+}

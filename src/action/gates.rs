@@ -1,0 +1,73 @@
+//! Gates over what was recorded: `LD_evaluate_sla`, `LD_assert_sla`.
+
+use super::arguments::{Arguments, Parameter, optional, required};
+use super::context::Context;
+use super::registry::{Command, Declaration};
+use crate::event::{Failure, FailureKind};
+use crate::record::gates::{Rule, Verdict, failed};
+use crate::value::{Invalid, Value};
+
+const PARAMETERS: &[Parameter] = &[required("rules"), optional("summary")];
+
+pub(super) const COMMANDS: &[Declaration] = &[
+    Declaration::named("LD_evaluate_sla", PARAMETERS, |given| {
+        Ok(Box::new(Evaluate(Gates::read(given)?)))
+    }),
+    Declaration::named("LD_assert_sla", PARAMETERS, |given| {
+        Ok(Box::new(Assert(Gates::read(given)?)))
+    }),
+];
+
+#[derive(Debug)]
+struct Gates {
+    rules: Vec<Rule>,
+    /// A summary that the document brings along, instead of the records'.
+    summary: Option<Value>,
+}
+
+impl Gates {
+    fn read(given: &Arguments<'_>) -> Result<Self, Invalid> {
+        let rules = Rule::read_list(&given.required("rules")?)?;
+        let summary = given.present("summary").map(|summary| match summary.value() {
+            Value::Dict(_) => Ok(summary.value().clone()),
+            _ => Err(summary.expected("a summary, as LD_summary gives it")),
+        });
+        Ok(Self { rules, summary: summary.transpose()? })
+    }
+
+    fn judge(&self, context: &Context<'_>) -> Vec<Verdict> {
+        match &self.summary {
+            Some(summary) => self.rules.iter().map(|rule| rule.judge(summary)).collect(),
+            None => {
+                let summary = context.records().summary();
+                self.rules.iter().map(|rule| rule.judge(&summary)).collect()
+            }
+        }
+    }
+}
+
+fn value(verdicts: &[Verdict]) -> Value {
+    Value::List(verdicts.iter().map(Verdict::to_value).collect())
+}
+
+#[derive(Debug)]
+struct Evaluate(Gates);
+
+impl Command for Evaluate {
+    fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
+        Ok(value(&self.0.judge(context)))
+    }
+}
+
+#[derive(Debug)]
+struct Assert(Gates);
+
+impl Command for Assert {
+    fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
+        let verdicts = self.0.judge(context);
+        match failed(&verdicts) {
+            Some(reasons) => Err(Failure::new(FailureKind::Gate, reasons)),
+            None => Ok(value(&verdicts)),
+        }
+    }
+}

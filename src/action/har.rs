@@ -1,0 +1,258 @@
+//! From a browser's recording (HAR 1.2) to a document: `LD_load_har`, `LD_har_to_tasks`,
+//! `LD_har_to_action_json`. What a client library sets itself (host, length, connection, HTTP/2's
+//! pseudo-headers) is left out of the tasks; the recorded status becomes an assertion.
+
+use regex::Regex;
+
+use super::arguments::{Arguments, Parameter, optional, required};
+use super::context::Context;
+use super::registry::{Command, Declaration};
+use crate::event::Failure;
+use crate::value::{Invalid, Map, Reader, Value};
+
+pub(super) const COMMANDS: &[Declaration] = &[
+    Declaration::named("LD_load_har", &[required("file_path")], |given| {
+        Ok(Box::new(LoadHar(given.required("file_path")?.text()?.to_owned())))
+    }),
+    Declaration::named(
+        "LD_har_to_tasks",
+        &[required("har"), optional("include"), optional("exclude")],
+        |given| Ok(Box::new(Ready(Value::List(tasks(given)?)))),
+    ),
+    Declaration::named("LD_har_to_action_json", ACTION_PARAMETERS, |given| {
+        Ok(Box::new(Ready(document(given)?)))
+    }),
+];
+
+const ACTION_PARAMETERS: &[Parameter] = &[
+    required("har"),
+    optional("user"),
+    optional("user_count"),
+    optional("spawn_rate"),
+    optional("test_time"),
+    optional("include"),
+    optional("exclude"),
+];
+
+/// Headers that belong to the connection and not to the request.
+const CONNECTION_HEADERS: [&str; 7] =
+    ["host", "content-length", "connection", ":authority", ":method", ":path", ":scheme"];
+
+fn document(given: &Arguments<'_>) -> Result<Value, Invalid> {
+    let or = |name: &str, default: Value| {
+        given.present(name).map_or(default, |argument| argument.value().clone())
+    };
+    let steps = Value::dict([("mode", Value::from("sequence")), ("tasks", tasks(given)?.into())]);
+    let test = Value::dict([
+        ("user_detail_dict", Value::dict([("user", or("user", "fast_http_user".into()))])),
+        ("tasks", steps),
+        ("user_count", or("user_count", 10_i64.into())),
+        ("spawn_rate", or("spawn_rate", 5_i64.into())),
+        ("test_time", or("test_time", 60_i64.into())),
+    ]);
+    let action = Value::List(vec!["LD_start_test".into(), test]);
+    Ok(Value::dict([("load_density", Value::List(vec![action]))]))
+}
+
+fn tasks(given: &Arguments<'_>) -> Result<Vec<Value>, Invalid> {
+    let har = given.required("har")?;
+    if !matches!(har.value(), Value::Dict(_)) {
+        return Err(har.expected("a HAR document, as LD_load_har gives it"));
+    }
+    let (include, exclude) = (patterns(given, "include")?, patterns(given, "exclude")?);
+    let entries = member(har.value(), "log").and_then(|log| member(log, "entries"));
+    let Some(Value::List(entries)) = entries else { return Ok(Vec::new()) };
+    let wanted = entries.iter().filter(|entry| {
+        let url = member(entry, "request").and_then(|request| text(request, "url"));
+        let url = url.unwrap_or_default();
+        let any = |patterns: &[Regex]| patterns.iter().any(|pattern| pattern.is_match(url));
+        (include.is_empty() || any(&include)) && !any(&exclude)
+    });
+    Ok(wanted.filter_map(task).map(Value::Dict).collect())
+}
+
+/// A list of regular expressions, each sought anywhere in the URL.
+fn patterns(given: &Arguments<'_>, name: &str) -> Result<Vec<Regex>, Invalid> {
+    let Some(list) = given.present(name) else { return Ok(Vec::new()) };
+    list.list()?.iter().map(pattern).collect()
+}
+
+fn pattern(reader: &Reader<'_>) -> Result<Regex, Invalid> {
+    Regex::new(reader.text()?).map_err(|error| {
+        let detail = error.to_string();
+        let last = detail.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        reader.invalid(format!("not a regular expression: {last}"))
+    })
+}
+
+/// An entry as a task; none of one without method or URL.
+fn task(entry: &Value) -> Option<Map> {
+    let request = member(entry, "request")?;
+    let method = text(request, "method").filter(|method| !method.is_empty())?;
+    let url = text(request, "url").filter(|url| !url.is_empty())?;
+    let mut task = Map::new();
+    let mut set = |key: &str, value: Value| task.insert(key.to_owned(), value);
+    set("method", method.to_lowercase().into());
+    set("request_url", url.into());
+    set("name", format!("{} {}", method.to_uppercase(), path(url)).into());
+    let headers = headers(request);
+    if !headers.is_empty() {
+        set("headers", Value::Dict(headers));
+    }
+    if let Some((key, body)) = member(request, "postData").and_then(body) {
+        set(key, body);
+    }
+    if let Some(Value::Int(status)) = member(entry, "response").and_then(|r| member(r, "status"))
+        && *status != 0
+    {
+        let assertion =
+            Value::dict([("type", Value::from("status_code")), ("value", Value::from(*status))]);
+        set("assertions", Value::List(vec![assertion]));
+    }
+    Some(task)
+}
+
+/// The URL from its path on; the whole of one that is not absolute.
+fn path(url: &str) -> &str {
+    let rest = url.split_once("://").filter(|(scheme, rest)| {
+        let letters = scheme.bytes().all(|byte| byte.is_ascii_alphabetic());
+        !scheme.is_empty() && letters && !rest.is_empty() && !rest.starts_with('/')
+    });
+    match rest {
+        None => url,
+        Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"),
+    }
+}
+
+fn headers(request: &Value) -> Map {
+    let Some(Value::List(headers)) = member(request, "headers") else { return Map::new() };
+    let mut kept = Map::new();
+    for header in headers {
+        let name = text(header, "name").unwrap_or_default().trim();
+        if name.is_empty() || CONNECTION_HEADERS.contains(&name.to_lowercase().as_str()) {
+            continue;
+        }
+        let value = member(header, "value").cloned().unwrap_or_else(|| "".into());
+        kept.insert(name.to_owned(), value);
+    }
+    kept
+}
+
+/// The body as the task's `json` or `data`.
+fn body(posted: &Value) -> Option<(&'static str, Value)> {
+    let mime = text(posted, "mimeType").unwrap_or_default().to_lowercase();
+    let written = text(posted, "text").filter(|text| !text.is_empty());
+    if let Some(written) = written.filter(|_| mime.contains("application/json")) {
+        return Some(match Value::parse(written) {
+            Ok(json) => ("json", json),
+            Err(_) => ("data", written.into()),
+        });
+    }
+    if let Some(Value::List(params)) =
+        member(posted, "params").filter(|params| **params != Value::List(Vec::new()))
+    {
+        let fields = params.iter().filter_map(|param| {
+            let name = text(param, "name").filter(|name| !name.is_empty())?;
+            Some((name.to_owned(), member(param, "value").cloned().unwrap_or_default()))
+        });
+        return Some(("data", Value::Dict(fields.collect())));
+    }
+    written.map(|written| ("data", written.into()))
+}
+
+fn member<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
+    match value {
+        Value::Dict(members) => members.get(key),
+        _ => None,
+    }
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
+    member(value, key)?.as_str()
+}
+
+#[derive(Debug)]
+struct LoadHar(String);
+
+impl Command for LoadHar {
+    fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
+        context.files().read_json(&self.0)
+    }
+}
+
+/// What was known as soon as the arguments were read.
+#[derive(Debug)]
+struct Ready(Value);
+
+impl Command for Ready {
+    fn run(self: Box<Self>, _: &mut Context<'_>) -> Result<Value, Failure> {
+        Ok(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(json: &str) -> String {
+        let entry = Value::parse(json).expect("JSON");
+        Value::Dict(task(&entry).unwrap_or_default()).to_text()
+    }
+
+    #[test]
+    fn an_entry_becomes_a_task_without_what_belongs_to_the_connection() {
+        assert_eq!(
+            entry(
+                r#"{"request": {"method": "POST", "url": "https://x.test/a?b=1", "headers": [
+                    {"name": "Host", "value": "x.test"}, {"name": ":path", "value": "/a"},
+                    {"name": "Accept", "value": "*/*"}],
+                    "postData": {"mimeType": "application/json; charset=utf-8", "text": "{\"a\": 1}"}},
+                    "response": {"status": 201}}"#
+            ),
+            "{'method': 'post', 'request_url': 'https://x.test/a?b=1', 'name': 'POST /a?b=1', \
+             'headers': {'Accept': '*/*'}, 'json': {'a': 1}, 'assertions': [{'type': 'status_code', \
+             'value': 201}]}"
+        );
+    }
+
+    #[test]
+    fn bodies_are_json_forms_or_text() {
+        let data = |posted: &str| {
+            let posted = Value::parse(posted).expect("JSON");
+            body(&posted).map(|(key, value)| format!("{key} {}", value.to_text()))
+        };
+        assert_eq!(
+            data(r#"{"mimeType": "application/json", "text": "{"}"#),
+            Some("data {".to_owned())
+        );
+        assert_eq!(
+            data(
+                r#"{"mimeType": "application/x-www-form-urlencoded", "text": "a=1",
+                "params": [{"name": "a", "value": "1"}, {"value": "x"}]}"#
+            ),
+            Some("data {'a': '1'}".to_owned())
+        );
+        assert_eq!(data(r#"{"text": "plain", "params": []}"#), Some("data plain".to_owned()));
+        assert_eq!(data("{}"), None);
+    }
+
+    #[test]
+    fn a_name_is_the_method_and_the_path() {
+        for (url, want) in [
+            ("http://x", "/"),
+            ("http://x/", "/"),
+            ("http://x:80/a/b?c#d", "/a/b?c#d"),
+            ("/relative", "/relative"),
+            ("://x/", "://x/"),
+        ] {
+            assert_eq!(path(url), want);
+        }
+    }
+
+    #[test]
+    fn entries_without_method_or_url_are_left_out() {
+        for json in ["{}", r#"{"request": {"method": "GET"}}"#, "7", r#"{"request": null}"#] {
+            assert_eq!(entry(json), "{}");
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! One `POST` at a time to a collector, from a thread that may wait for it: HTTP/1.1 over TCP or TLS,
+//! a connection for each, all of it under one deadline.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Request, Uri, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
+
+use super::{Guard, allowed};
+
+/// An `http://` or `https://` URL that is sent to.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint(url::Url);
+
+/// Why a text is no endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected a URL that begins with http:// or https://")]
+pub struct InvalidEndpoint;
+
+impl FromStr for Endpoint {
+    type Err = InvalidEndpoint;
+
+    fn from_str(text: &str) -> Result<Self, InvalidEndpoint> {
+        let url = url::Url::parse(text).map_err(|_| InvalidEndpoint)?;
+        let known = matches!(url.scheme(), "http" | "https") && url.has_host();
+        if known { Ok(Self(url)) } else { Err(InvalidEndpoint) }
+    }
+}
+
+/// Without user, password and query, which may hold secrets.
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Endpoint({})", self.0.origin().ascii_serialization())
+    }
+}
+
+impl Endpoint {
+    /// Gives a URL without a path this one.
+    pub fn or_path(mut self, path: &str) -> Self {
+        if self.0.path() == "/" {
+            self.0.set_path(path);
+        }
+        self
+    }
+}
+
+/// Sends to one endpoint.
+pub(super) struct Client {
+    url: url::Url,
+    host: String,
+    port: u16,
+    tls: Option<TlsConnector>,
+    guard: Guard,
+    timeout: Duration,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Client {
+    /// A client for the thread that makes it. Nothing is connected yet.
+    pub(super) fn new(endpoint: Endpoint, guard: Guard, timeout: Duration) -> io::Result<Self> {
+        let Endpoint(url) = endpoint;
+        let host = url.host_str().unwrap_or_default();
+        Ok(Self {
+            host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
+            port: url.port_or_known_default().unwrap_or(80),
+            tls: if url.scheme() == "https" { Some(tls()?) } else { None },
+            url,
+            guard,
+            timeout,
+            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+        })
+    }
+
+    /// Sends a body and waits for the answer's head; anything but 2xx is an error.
+    pub(super) fn post(&mut self, headers: &[(&str, &str)], body: Vec<u8>) -> io::Result<()> {
+        let request = self.request(headers, body)?;
+        self.runtime.block_on(async {
+            let within = tokio::time::timeout(self.timeout, self.exchange(request)).await;
+            within.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+        })
+    }
+
+    fn request(&self, headers: &[(&str, &str)], body: Vec<u8>) -> io::Result<Request<Full<Bytes>>> {
+        use base64::Engine as _;
+        let target = &self.url[url::Position::BeforePath..url::Position::AfterQuery];
+        let authority = &self.url[url::Position::BeforeHost..url::Position::AfterPort];
+        let mut request = Request::post(target.parse::<Uri>().map_err(io::Error::other)?)
+            .header("host", authority)
+            .header("user-agent", concat!("ldctl/", env!("CARGO_PKG_VERSION")));
+        if !self.url.username().is_empty() {
+            let pair = format!("{}:{}", self.url.username(), self.url.password().unwrap_or(""));
+            let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+            request = request.header("authorization", format!("Basic {encoded}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(Full::from(body)).map_err(io::Error::other)
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> io::Result<()> {
+        let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await?;
+        let address: SocketAddr = allowed(found, &self.guard)?;
+        let stream = TcpStream::connect(address).await?;
+        let status = match &self.tls {
+            None => send(stream, request).await?,
+            Some(tls) => {
+                let name = ServerName::try_from(self.host.clone()).map_err(io::Error::other)?;
+                send(tls.connect(name, stream).await?, request).await?
+            }
+        };
+        if status.is_success() {
+            return Ok(());
+        }
+        Err(io::Error::other(format!("the receiver answered {status}")))
+    }
+}
+
+async fn send<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    request: Request<Full<Bytes>>,
+) -> io::Result<hyper::StatusCode> {
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    // Both in this task: the connection is driven while the answer is awaited, and dropped after.
+    let answer = sender.send_request(request);
+    tokio::pin!(connection);
+    tokio::select! {
+        answer = answer => answer.map(|answer| answer.status()).map_err(io::Error::other),
+        ended = &mut connection => Err(io::Error::other(match ended {
+            Ok(()) => "the receiver closed the connection without an answer".to_owned(),
+            Err(error) => error.to_string(),
+        })),
+    }
+}
+
+/// The platform's roots, TLS 1.2 and 1.3, ring.
+fn tls() -> io::Result<TlsConnector> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
+    use axum::body::to_bytes;
+    use axum::http::StatusCode;
+
+    use super::*;
+
+    /// A request that a collector got.
+    #[derive(Debug)]
+    pub(in crate::metrics) struct Got {
+        pub(in crate::metrics) target: String,
+        headers: axum::http::HeaderMap,
+        pub(in crate::metrics) body: Vec<u8>,
+    }
+
+    impl Got {
+        pub(in crate::metrics) fn header(&self, name: &str) -> Option<&str> {
+            self.headers.get(name)?.to_str().ok()
+        }
+    }
+
+    /// A server that keeps what it is sent.
+    pub(in crate::metrics) struct Collector {
+        address: SocketAddr,
+        got: Receiver<Got>,
+        _runtime: tokio::runtime::Runtime,
+    }
+
+    impl Collector {
+        pub(in crate::metrics) fn url(&self, path: &str) -> String {
+            format!("http://{}{path}", self.address)
+        }
+
+        pub(in crate::metrics) fn next(&self) -> Got {
+            self.got.recv_timeout(Duration::from_secs(30)).expect("a request")
+        }
+    }
+
+    /// A collector on a free port that answers everything with one status.
+    pub(in crate::metrics) fn collector(status: u16) -> Collector {
+        let (keep, got) = channel();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let listener =
+            runtime.block_on(tokio::net::TcpListener::bind(("127.0.0.1", 0))).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let status = StatusCode::from_u16(status).expect("a status");
+        let app = axum::Router::new().fallback(move |request: axum::extract::Request| {
+            let keep = keep.clone();
+            async move {
+                let (head, body) = request.into_parts();
+                let body = to_bytes(body, 1 << 20).await.expect("a body").to_vec();
+                let target = head.uri.to_string();
+                let _ = keep.send(Got { target, headers: head.headers, body });
+                status
+            }
+        });
+        runtime.spawn(async move { axum::serve(listener, app).await });
+        Collector { address, got, _runtime: runtime }
+    }
+
+    fn post(url: &str, guard: Guard) -> io::Result<()> {
+        let endpoint = url.parse().expect("a URL");
+        let mut client = Client::new(endpoint, guard, Duration::from_secs(30)).expect("a client");
+        client.post(&[("x-test", "1")], b"body".to_vec())
+    }
+
+    #[test]
+    fn a_body_arrives_with_its_headers() {
+        let collector = collector(200);
+        let url = collector.url("/a?b=c").replace("http://", "http://u:p@");
+        post(&url, Arc::new(|_| None)).expect("sent");
+        let got = collector.next();
+        assert_eq!((got.target.as_str(), got.body.as_slice()), ("/a?b=c", &b"body"[..]));
+        assert_eq!(got.header("x-test"), Some("1"));
+        assert_eq!(got.header("authorization"), Some("Basic dTpw"));
+    }
+
+    #[test]
+    fn a_refusal_is_an_error_that_names_the_status() {
+        let collector = collector(401);
+        let error = post(&collector.url("/"), Arc::new(|_| None)).expect_err("refused");
+        assert_eq!(error.to_string(), "the receiver answered 401 Unauthorized");
+    }
+
+    #[test]
+    fn an_address_that_the_guard_refuses_is_not_connected_to() {
+        let collector = collector(200);
+        let error = post(&collector.url("/"), Arc::new(|_| Some("it is mine"))).expect_err("no");
+        assert_eq!(error.to_string(), "it is mine");
+        assert!(collector.got.try_recv().is_err());
+    }
+
+    #[test]
+    fn an_endpoint_is_a_web_address_and_shows_no_secret() {
+        for text in ["", "x", "file:///etc/passwd", "ftp://x/"] {
+            assert_eq!(Endpoint::from_str(text), Err(InvalidEndpoint), "{text}");
+        }
+        let endpoint: Endpoint = "https://u:p@x.test:8/w?token=t".parse().expect("a URL");
+        assert_eq!(format!("{endpoint:?}"), "Endpoint(https://x.test:8)");
+    }
+}

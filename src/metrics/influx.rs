@@ -1,0 +1,187 @@
+//! Figures as InfluxDB line protocol, over UDP or HTTP, with the reference's measurement and tags. It
+//! writes a point for every request; this writes a point a second for each method and name, with
+//! counts, the mean latency (`latency_ms`) and percentiles.
+
+use std::fmt::Write;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::Guard;
+use super::http::{Client, Endpoint};
+use super::ticker::{Span, Ticker};
+use super::udp::Lines;
+use crate::record::live::{Live, Series};
+
+/// How often points are written.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Where points go.
+#[derive(Debug)]
+pub enum Transport {
+    /// Datagrams to a host and port.
+    Udp {
+        /// The receiver's host.
+        host: String,
+        /// Its port.
+        port: u16,
+    },
+    /// `POST` to a write URL of InfluxDB.
+    Http {
+        /// The URL.
+        endpoint: Endpoint,
+        /// What is sent as `Authorization: Token …`, and is nowhere shown.
+        token: Option<zeroize::Zeroizing<String>>,
+        /// How long a write may take.
+        timeout: Duration,
+    },
+}
+
+/// A running sink.
+#[derive(Debug)]
+pub struct Influx {
+    _ticker: Ticker,
+}
+
+impl Influx {
+    /// Begins to write what is recorded from now on.
+    pub fn start(
+        live: Arc<Live>,
+        transport: Transport,
+        measurement: &str,
+        guard: &Guard,
+    ) -> io::Result<Self> {
+        let mut send = sender(transport, guard)?;
+        let measurement = escaped(measurement, &[',', ' ']);
+        let ticker = Ticker::start("influxdb", live, INTERVAL, Span::Tick, move |series| {
+            let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+            let busy = series.iter().filter(|series| series.requests > 0);
+            let lines: Vec<String> =
+                busy.map(|series| point(series, &measurement, nanos)).collect();
+            if lines.is_empty() { Ok(()) } else { send(&lines) }
+        })?;
+        Ok(Self { _ticker: ticker })
+    }
+}
+
+type Send = Box<dyn FnMut(&[String]) -> io::Result<()> + std::marker::Send>;
+
+fn sender(transport: Transport, guard: &Guard) -> io::Result<Send> {
+    Ok(match transport {
+        Transport::Udp { host, port } => {
+            let mut socket = Lines::to(&host, port, guard)?;
+            Box::new(move |lines| {
+                lines.iter().try_for_each(|line| socket.push(line))?;
+                socket.flush()
+            })
+        }
+        Transport::Http { endpoint, token, timeout } => {
+            let mut client = Client::new(endpoint, Arc::clone(guard), timeout)?;
+            let authorization =
+                token.map(|token| zeroize::Zeroizing::new(format!("Token {}", *token)));
+            Box::new(move |lines| {
+                let mut headers = vec![("content-type", "text/plain; charset=utf-8")];
+                headers
+                    .extend(authorization.as_ref().map(|value| ("authorization", value.as_str())));
+                client.post(&headers, lines.join("\n").into_bytes())
+            })
+        }
+    })
+}
+
+/// One point.
+fn point(series: &Series, measurement: &str, nanos: u128) -> String {
+    let mut line = measurement.to_owned();
+    for (key, value) in [("request_type", &series.method), ("name", &series.name)] {
+        // A tag without a value is a syntax error.
+        if !value.is_empty() {
+            let _ = write!(line, ",{key}={}", escaped(value, &[',', ' ', '=']));
+        }
+    }
+    let _ = write!(
+        line,
+        " requests={}i,failures={}i,response_bytes={}i,latency_ms={},latency_p50_ms={},\
+         latency_p95_ms={},latency_p99_ms={} {nanos}",
+        series.requests,
+        series.failures,
+        series.bytes,
+        series.latency_sum_us as f64 / 1000.0 / series.requests.max(1) as f64,
+        series.percentile_ms(50.0),
+        series.percentile_ms(95.0),
+        series.percentile_ms(99.0),
+    );
+    line
+}
+
+/// A name or tag with its special signs escaped. A line end would end the point and a backslash at
+/// the end would escape what follows; neither can be written, so both become something that can.
+fn escaped(text: &str, special: &[char]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if special.contains(&character) {
+            out.push('\\');
+        }
+        out.push(if character.is_control() { '_' } else { character });
+    }
+    if out.ends_with('\\') {
+        out.push('_');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::http::tests::collector;
+    use super::super::ticker::tests::request;
+    use super::super::udp::tests::{everyone, received, receiver};
+    use super::*;
+
+    fn without_time(line: &str) -> &str {
+        let (point, nanos) = line.rsplit_once(' ').expect("a time");
+        assert!(nanos.parse::<u64>().expect("nanoseconds") > 1_600_000_000_000_000_000);
+        point
+    }
+
+    #[test]
+    fn a_receiver_of_datagrams_gets_a_point_for_each_name() {
+        let (receiver, port) = receiver();
+        let live = Arc::new(Live::default());
+        let udp = Transport::Udp { host: "127.0.0.1".to_owned(), port };
+        let sink = Influx::start(Arc::clone(&live), udp, "load test", &everyone());
+        let sink = sink.expect("started");
+        request(&live, "a b,c=d\n\\", 16, 100, false);
+        request(&live, "a b,c=d\n\\", 16, 200, true);
+        drop(sink);
+        let text = received(&receiver);
+        let point = without_time(&text);
+        assert!(
+            point.starts_with(
+                "load\\ test,request_type=GET,name=a\\ b\\,c\\=d_\\_ \
+                 requests=2i,failures=1i,response_bytes=300i,latency_ms=16,latency_p50_ms=16."
+            ),
+            "{point}"
+        );
+    }
+
+    #[test]
+    fn a_server_gets_points_with_the_token() {
+        let collector = collector(204);
+        let live = Arc::new(Live::default());
+        let http = Transport::Http {
+            endpoint: collector.url("/api/v2/write?bucket=b").parse().expect("a URL"),
+            token: Some("sesame".to_owned().into()),
+            timeout: Duration::from_secs(30),
+        };
+        let sink = Influx::start(Arc::clone(&live), http, "m", &everyone()).expect("started");
+        request(&live, "a", 16, 100, false);
+        drop(sink);
+        let got = collector.next();
+        assert_eq!(got.target, "/api/v2/write?bucket=b");
+        assert_eq!(got.header("authorization"), Some("Token sesame"));
+        let body = String::from_utf8(got.body).expect("text");
+        assert!(
+            without_time(&body).starts_with("m,request_type=GET,name=a requests=1i,"),
+            "{body}"
+        );
+    }
+}

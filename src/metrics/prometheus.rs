@@ -1,0 +1,288 @@
+//! Figures for Prometheus: an HTTP server of its own whose `/metrics` answers in the OpenMetrics text
+//! format, with the reference's metric names, labels and buckets. The counters run on as long as the
+//! process lives, whatever is started, stopped or cleared meanwhile.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::record::live::{Live, SIZE_BOUNDS, Series};
+
+/// Upper bounds of the latency buckets in milliseconds, the reference's.
+pub(super) const LATENCY_BOUNDS_MS: [f64; 11] =
+    [5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10_000.0];
+
+/// How long a scraper may take to send its request.
+const HEAD_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Scrapers that are served at once; more wait to be accepted.
+const MAX_CONNECTIONS: usize = 32;
+
+/// The media type of the OpenMetrics text format.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// A running exporter.
+#[derive(Debug)]
+pub struct Prometheus {
+    address: SocketAddr,
+    stop: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Prometheus {
+    /// Listens, on a free port where `port` is 0.
+    pub fn start(live: Arc<Live>, host: &str, port: u16) -> io::Result<Self> {
+        let listener = std::net::TcpListener::bind((host, port))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let listener = {
+            let _inside = runtime.enter();
+            TcpListener::from_std(listener)?
+        };
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let thread = thread::Builder::new()
+            .name("prometheus".to_owned())
+            .spawn(move || runtime.block_on(serve(listener, live, stopped)))?;
+        Ok(Self { address, stop, thread: Some(thread) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been reported by its own thread.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Serves until it is told to stop; connections that are open then are dropped.
+async fn serve(listener: TcpListener, live: Arc<Live>, stop: CancellationToken) {
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => accepted,
+        };
+        let Ok((stream, _)) = accepted else {
+            // Out of descriptors: the connections that are open must end first.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let live = Arc::clone(&live);
+        let answer = service_fn(move |request| {
+            let answer = answer(&request, &live);
+            async move { Ok::<_, Infallible>(answer) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_DEADLINE)
+            .serve_connection(TokioIo::new(stream), answer);
+        connections.spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!("prometheus: a connection ended early: {error}");
+            }
+        });
+    }
+}
+
+fn answer(request: &Request<Incoming>, live: &Live) -> Response<Full<Bytes>> {
+    let get = matches!(*request.method(), Method::GET | Method::HEAD);
+    let (status, kind, body) = match request.uri().path() {
+        "/metrics" if get => match text(live.series()) {
+            Ok(text) => (StatusCode::OK, OPEN_METRICS, text),
+            Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "text/plain", String::new()),
+        },
+        "/metrics" => {
+            (StatusCode::METHOD_NOT_ALLOWED, "text/plain", "use GET /metrics\n".to_owned())
+        }
+        _ => (StatusCode::NOT_FOUND, "text/plain", "the figures are at /metrics\n".to_owned()),
+    };
+    let mut answer = Response::new(Full::from(body));
+    *answer.status_mut() = status;
+    let kind = hyper::header::HeaderValue::from_static(kind);
+    answer.headers_mut().insert(hyper::header::CONTENT_TYPE, kind);
+    answer
+}
+
+/// The figures in the OpenMetrics text format.
+pub fn text(series: Vec<Series>) -> Result<String, std::fmt::Error> {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Snapshot(series)));
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+/// One scrape's copy of the figures.
+#[derive(Debug)]
+struct Snapshot(Vec<Series>);
+
+impl Collector for Snapshot {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        // `_total` is added by the format.
+        let mut family = encoder.encode_descriptor(
+            "loaddensity_requests",
+            "Requests made by load tests",
+            None,
+            MetricType::Counter,
+        )?;
+        for series in &self.0 {
+            let successes = series.requests - series.failures;
+            for (outcome, count) in [("success", successes), ("failure", series.failures)] {
+                if count > 0 {
+                    let labels = [
+                        ("request_type", &*series.method),
+                        ("name", &*series.name),
+                        ("outcome", outcome),
+                    ];
+                    family
+                        .encode_family(&labels)?
+                        .encode_counter::<NoLabelSet, _, f64>(&count, None)?;
+                }
+            }
+        }
+        let mut family = encoder.encode_descriptor(
+            "loaddensity_request_latency_ms",
+            "Time from the intended start to the last byte, in milliseconds",
+            None,
+            MetricType::Histogram,
+        )?;
+        for series in &self.0 {
+            let buckets: Vec<(f64, u64)> = latency_buckets(series).collect();
+            let sum = series.latency_sum_us as f64 / 1000.0;
+            family.encode_family(&labels(series))?.encode_histogram::<NoLabelSet>(
+                sum,
+                series.requests,
+                &buckets,
+                None,
+            )?;
+        }
+        let mut family = encoder.encode_descriptor(
+            "loaddensity_response_bytes",
+            "Size of the answers' bodies in bytes",
+            None,
+            MetricType::Histogram,
+        )?;
+        for series in &self.0 {
+            let bounds = SIZE_BOUNDS.iter().map(|bound| *bound as f64).chain([f64::INFINITY]);
+            let buckets: Vec<(f64, u64)> = bounds.zip(series.sizes).collect();
+            family.encode_family(&labels(series))?.encode_histogram::<NoLabelSet>(
+                series.bytes as f64,
+                series.requests,
+                &buckets,
+                None,
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn labels(series: &Series) -> [(&str, &str); 2] {
+    [("request_type", &*series.method), ("name", &*series.name)]
+}
+
+/// How many requests lie within each bound and beyond the one before; the last are beyond all, which
+/// the encoder writes as `+Inf`.
+pub(super) fn latency_buckets(series: &Series) -> impl Iterator<Item = (f64, u64)> {
+    let mut below = 0;
+    LATENCY_BOUNDS_MS.into_iter().chain([f64::INFINITY]).map(move |bound| {
+        let up_to =
+            if bound.is_infinite() { series.requests } else { series.count_up_to_ms(bound) };
+        let within = up_to.saturating_sub(below);
+        below = up_to;
+        (bound, within)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use super::super::ticker::tests::request;
+    use super::*;
+
+    fn get(address: SocketAddr, request: &str) -> String {
+        let mut stream = TcpStream::connect(address).expect("connected");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("set");
+        let head = format!("{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    }
+
+    #[test]
+    fn a_scrape_gives_counters_and_histograms_in_the_names_of_the_reference() {
+        let live = Arc::new(Live::default());
+        request(&live, "a \"b\"\n\\", 7, 100, false);
+        request(&live, "a \"b\"\n\\", 20_000, 2_000_000, true);
+        let exporter = Prometheus::start(live, "127.0.0.1", 0).expect("started");
+        let answer = get(exporter.address(), "GET /metrics");
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(answer.contains(OPEN_METRICS), "{answer}");
+        let labels = r#"request_type="GET",name="a \"b\"\n\\""#;
+        for line in [
+            "# TYPE loaddensity_requests counter".to_owned(),
+            format!("loaddensity_requests_total{{{labels},outcome=\"success\"}} 1"),
+            format!("loaddensity_requests_total{{{labels},outcome=\"failure\"}} 1"),
+            format!("loaddensity_request_latency_ms_sum{{{labels}}} 20007.0"),
+            format!("loaddensity_request_latency_ms_count{{{labels}}} 2"),
+            format!("loaddensity_request_latency_ms_bucket{{le=\"5.0\",{labels}}} 0"),
+            format!("loaddensity_request_latency_ms_bucket{{le=\"10.0\",{labels}}} 1"),
+            format!("loaddensity_request_latency_ms_bucket{{le=\"10000.0\",{labels}}} 1"),
+            format!("loaddensity_request_latency_ms_bucket{{le=\"+Inf\",{labels}}} 2"),
+            format!("loaddensity_response_bytes_bucket{{le=\"64.0\",{labels}}} 0"),
+            format!("loaddensity_response_bytes_bucket{{le=\"256.0\",{labels}}} 1"),
+            format!("loaddensity_response_bytes_bucket{{le=\"1048576.0\",{labels}}} 1"),
+            format!("loaddensity_response_bytes_bucket{{le=\"+Inf\",{labels}}} 2"),
+            "# EOF".to_owned(),
+        ] {
+            assert!(answer.lines().any(|found| found == line), "{line}\nis not in\n{answer}");
+        }
+    }
+
+    #[test]
+    fn other_paths_and_methods_are_told_where_the_figures_are() {
+        let exporter = Prometheus::start(Arc::default(), "127.0.0.1", 0).expect("started");
+        assert!(get(exporter.address(), "GET /").starts_with("HTTP/1.1 404"));
+        assert!(get(exporter.address(), "POST /metrics").starts_with("HTTP/1.1 405"));
+    }
+
+    #[test]
+    fn a_stopped_exporter_gives_its_port_back_although_a_scraper_hangs() {
+        let exporter = Prometheus::start(Arc::default(), "127.0.0.1", 0).expect("started");
+        let address = exporter.address();
+        let _silent = TcpStream::connect(address).expect("connected");
+        drop(exporter);
+        std::net::TcpListener::bind(address).expect("the port is free");
+    }
+}

@@ -1,0 +1,116 @@
+//! Figures in the DogStatsD dialect over UDP, with the reference's metric names and tags. It sends a
+//! packet for every request; this sends the same counts and the same distribution of latencies in a
+//! few lines a second: a count as one number, each distinct latency once with the sample rate that
+//! stands for how often it came.
+
+use std::fmt::Write;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Guard;
+use super::ticker::{Span, Ticker};
+use super::udp::Lines;
+use crate::record::live::{Live, Series};
+
+/// How often figures are sent.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// A running sink.
+#[derive(Debug)]
+pub struct Statsd {
+    _ticker: Ticker,
+}
+
+impl Statsd {
+    /// Begins to send what is recorded from now on.
+    pub fn start(
+        live: Arc<Live>,
+        host: &str,
+        port: u16,
+        prefix: &str,
+        guard: &Guard,
+    ) -> io::Result<Self> {
+        let mut lines = Lines::to(host, port, guard)?;
+        let prefix = prefix.trim_end_matches('.').to_owned();
+        let ticker = Ticker::start("statsd", live, INTERVAL, Span::Tick, move |series| {
+            for series in series.iter().filter(|series| series.requests > 0) {
+                write_series(series, &prefix, &mut |line| lines.push(line))?;
+            }
+            lines.flush()
+        })?;
+        Ok(Self { _ticker: ticker })
+    }
+}
+
+fn write_series(
+    series: &Series,
+    prefix: &str,
+    push: &mut dyn FnMut(&str) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut tags = String::from("method:");
+    tag(&series.method, &mut tags);
+    tags.push_str(",name:");
+    tag(&series.name, &mut tags);
+    let successes = series.requests - series.failures;
+    for (count, outcome) in [(successes, "success"), (series.failures, "failure")] {
+        if count > 0 {
+            push(&format!("{prefix}.requests:{count}|c|#{tags},outcome:{outcome}"))?;
+        }
+    }
+    let mut line = String::new();
+    for (millis, count) in series.latencies_ms() {
+        line.clear();
+        let _ = write!(line, "{prefix}.request.latency:{millis}|ms{}|#{tags}", Rate(count));
+        push(&line)?;
+    }
+    let mean = series.bytes / series.requests.max(1);
+    push(&format!("{prefix}.response.size:{mean}|h{}|#{tags}", Rate(series.requests)))
+}
+
+/// The sample rate of a value that stands for so many.
+struct Rate(u64);
+
+impl std::fmt::Display for Rate {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0 > 1 { write!(out, "|@{}", 1.0 / self.0 as f64) } else { Ok(()) }
+    }
+}
+
+/// A tag's value: the protocol has no escapes, so its own signs become `_`, as in the reference.
+fn tag(value: &str, out: &mut String) {
+    let plain = |character: char| match character {
+        '|' | ',' | ':' | '#' => '_',
+        control if control.is_control() => '_',
+        other => other,
+    };
+    out.extend(value.chars().map(plain));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ticker::tests::request;
+    use super::super::udp::tests::{everyone, received, receiver};
+    use super::*;
+
+    #[test]
+    fn a_receiver_gets_counts_and_the_distribution_of_latencies() {
+        let (receiver, port) = receiver();
+        let live = Arc::new(Live::default());
+        let sink = Statsd::start(Arc::clone(&live), "127.0.0.1", port, "load.", &everyone());
+        let sink = sink.expect("started");
+        request(&live, "/a:b|c\n", 10, 100, false);
+        request(&live, "/a:b|c\n", 10, 200, true);
+        drop(sink);
+        let text = received(&receiver);
+        let tags = "#method:GET,name:/a_b_c_";
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], format!("load.requests:1|c|{tags},outcome:success"));
+        assert_eq!(lines[1], format!("load.requests:1|c|{tags},outcome:failure"));
+        let latency = lines[2].strip_prefix("load.request.latency:").expect("a latency");
+        let (millis, rest) = latency.split_once('|').expect("a type");
+        assert!((9.9..10.2).contains(&millis.parse::<f64>().expect("a number")), "{millis}");
+        assert_eq!(rest, format!("ms|@0.5|{tags}"));
+        assert_eq!(lines[3..], [format!("load.response.size:150|h|@0.5|{tags}")]);
+    }
+}

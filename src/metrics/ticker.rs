@@ -1,0 +1,156 @@
+//! The thread of an exporter that sends: at each tick, and once more at the end, it hands what has
+//! come since the exporter began (or since the last tick) to a function that sends it. Failures are
+//! logged once until one succeeds, for a receiver that is gone stays gone for many ticks.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::record::live::{Live, Series, changes};
+
+/// What a tick hands over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Span {
+    /// What has come since the last tick that was sent.
+    Tick,
+    /// What has come since the exporter began.
+    Beginning,
+}
+
+/// The thread; dropping this ends it after a last sending.
+#[derive(Debug)]
+pub(super) struct Ticker {
+    /// Dropped to end the thread.
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    /// Starts a thread that sends. `send` must come back within a bounded time.
+    pub(super) fn start(
+        name: &'static str,
+        live: Arc<Live>,
+        interval: Duration,
+        span: Span,
+        mut send: impl FnMut(&[Series]) -> io::Result<()> + Send + 'static,
+    ) -> io::Result<Self> {
+        let (stop, stopped) = channel();
+        let mut before = live.series();
+        let mut work = move || {
+            let mut failing = false;
+            loop {
+                let last = stopped.recv_timeout(interval) != Err(RecvTimeoutError::Timeout);
+                let now = live.series();
+                match send(&changes(&now, &before)) {
+                    Ok(()) => {
+                        if failing {
+                            tracing::info!("{name}: the receiver is back");
+                        }
+                        failing = false;
+                        if span == Span::Tick {
+                            before = now;
+                        }
+                    }
+                    Err(error) if !failing => {
+                        failing = true;
+                        tracing::warn!(
+                            "{name}: figures cannot be sent, will go on trying: {error}"
+                        );
+                    }
+                    Err(_) => {}
+                }
+                if last {
+                    return;
+                }
+            }
+        };
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || work())?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been reported by its own thread.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::record::{Label, Recorder, Sample};
+
+    /// Adds a request to live figures.
+    pub(in crate::metrics) fn request(
+        live: &Live,
+        name: &str,
+        millis: u64,
+        bytes: u64,
+        failed: bool,
+    ) {
+        let mut recorder = Recorder::default();
+        let label =
+            recorder.label(Label { method: "GET".into(), url: "u".into(), name: name.into() });
+        let error = recorder.error("broken");
+        recorder.record(Sample {
+            label,
+            start: Duration::ZERO,
+            delay: Duration::ZERO,
+            service: Duration::from_millis(millis),
+            status: 200,
+            bytes,
+            error: failed.then_some(error),
+        });
+        recorder.live().give(live);
+    }
+
+    #[test]
+    fn what_came_before_the_start_is_not_sent_and_the_rest_is_at_the_end() {
+        let live = Arc::new(Live::default());
+        request(&live, "early", 1, 1, false);
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&sent);
+        let hour = Duration::from_secs(3600);
+        let ticker = Ticker::start("test", Arc::clone(&live), hour, Span::Tick, move |series| {
+            let counts = series.iter().map(|series| (series.name.to_string(), series.requests));
+            seen.lock().expect("sound").extend(counts);
+            Ok(())
+        })
+        .expect("started");
+        request(&live, "late", 1, 1, false);
+        drop(ticker);
+        let want = [("early".to_owned(), 0), ("late".to_owned(), 1)];
+        assert_eq!(*sent.lock().expect("sound"), want);
+    }
+
+    #[test]
+    fn what_could_not_be_sent_is_sent_at_the_next_tick() {
+        let live = Arc::new(Live::default());
+        let (tell, told) = channel();
+        let mut down = true;
+        let tick = Duration::from_millis(1);
+        let ticker = Ticker::start("test", Arc::clone(&live), tick, Span::Tick, move |series| {
+            let requests: u64 = series.iter().map(|series| series.requests).sum();
+            if requests == 0 {
+                return Ok(());
+            }
+            if std::mem::take(&mut down) {
+                return Err(io::Error::other("down"));
+            }
+            tell.send(requests).map_err(io::Error::other)
+        })
+        .expect("started");
+        request(&live, "a", 1, 1, false);
+        assert_eq!(told.recv_timeout(Duration::from_secs(30)), Ok(1));
+        drop(ticker);
+        assert!(told.try_recv().is_err(), "sent once");
+    }
+}

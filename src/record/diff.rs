@@ -1,0 +1,190 @@
+//! Two finished runs side by side: per name the latency percentiles, the mean and the failure rate,
+//! and which of them got worse by more than a tolerance.
+
+use std::collections::BTreeMap;
+
+use super::summary::interpolate;
+use crate::value::{Map, Value};
+
+/// The figures of one name in one run.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Figures {
+    /// All its requests.
+    pub requests: u64,
+    /// Those that failed.
+    pub failures: u64,
+    /// Median latency, successes and failures together.
+    pub p50_ms: f64,
+    /// 95th percentile.
+    pub p95_ms: f64,
+    /// 99th percentile.
+    pub p99_ms: f64,
+    /// Mean latency.
+    pub mean_ms: f64,
+}
+
+impl Figures {
+    /// From all latencies of a name, in any order.
+    pub fn of(requests: u64, failures: u64, latencies: &mut [f64]) -> Self {
+        latencies.sort_unstable_by(f64::total_cmp);
+        let percentile = |at| {
+            interpolate(latencies.len(), at, |index| {
+                latencies.get(index).copied().unwrap_or_default()
+            })
+        };
+        Self {
+            requests,
+            failures,
+            p50_ms: percentile(50.0),
+            p95_ms: percentile(95.0),
+            p99_ms: percentile(99.0),
+            mean_ms: mean(latencies),
+        }
+    }
+
+    fn failure_rate(&self) -> f64 {
+        self.failures as f64 / self.requests.max(1) as f64
+    }
+}
+
+/// The mean of a sorted list. Each term keeps what the sum lost of it (Neumaier), so that the result
+/// is the same whatever the order was.
+fn mean(numbers: &[f64]) -> f64 {
+    let (mut sum, mut lost) = (0.0_f64, 0.0_f64);
+    for number in numbers {
+        let next = sum + number;
+        lost += if sum.abs() >= number.abs() { sum - next + number } else { number - next + sum };
+        sum = next;
+    }
+    if numbers.is_empty() { 0.0 } else { (sum + lost) / numbers.len() as f64 }
+}
+
+/// A run's figures by name.
+pub type Run = BTreeMap<String, Figures>;
+
+/// One figure in both runs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Delta {
+    baseline: f64,
+    current: f64,
+}
+
+impl Delta {
+    /// The growth as a share of the baseline; 0 where the baseline is 0, as the reference has it.
+    fn share(self) -> f64 {
+        if self.baseline > 0.0 { (self.current - self.baseline) / self.baseline } else { 0.0 }
+    }
+
+    fn to_value(self) -> Value {
+        Value::dict([
+            ("baseline", Value::from(self.baseline)),
+            ("current", self.current.into()),
+            ("abs", (self.current - self.baseline).into()),
+            ("pct", self.share().into()),
+        ])
+    }
+}
+
+/// Compares two runs, in the shape of `LD_diff_runs` without the runs' numbers. A metric is worse
+/// when it grew by more than `tolerance` (0.1 = 10 %). A failure rate that was 0 is worse as soon as
+/// it is not; a latency that was not measured before is not.
+pub fn compare(baseline: &Run, current: &Run, tolerance: f64) -> Map {
+    let mut names: Vec<&String> = baseline.keys().chain(current.keys()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let (mut per_name, mut regressions) = (Map::new(), Vec::new());
+    for name in names {
+        let before = baseline.get(name).copied().unwrap_or_default();
+        let after = current.get(name).copied().unwrap_or_default();
+        let delta = |figure: fn(&Figures) -> f64| Delta {
+            baseline: figure(&before),
+            current: figure(&after),
+        };
+        let deltas = [
+            ("p50_ms", delta(|figures| figures.p50_ms)),
+            ("p95_ms", delta(|figures| figures.p95_ms)),
+            ("p99_ms", delta(|figures| figures.p99_ms)),
+            ("failure_rate", delta(Figures::failure_rate)),
+            ("mean_ms", delta(|figures| figures.mean_ms)),
+        ];
+        let worse: Vec<Value> = deltas
+            .iter()
+            .filter(|(metric, delta)| {
+                let from_zero = delta.baseline == 0.0 && delta.current > 0.0;
+                delta.share() > tolerance || (*metric == "failure_rate" && from_zero)
+            })
+            .map(|(metric, _)| Value::from(*metric))
+            .collect();
+        let deltas = Value::dict(deltas.map(|(metric, delta)| (metric, delta.to_value())));
+        per_name.insert(name.clone(), Value::dict([("deltas", deltas)]));
+        if !worse.is_empty() {
+            regressions.push(Value::dict([
+                ("name", Value::from(name.as_str())),
+                ("metrics", worse.into()),
+            ]));
+        }
+    }
+    let has_regressions = !regressions.is_empty();
+    Map::from_iter([
+        ("per_name".to_owned(), Value::Dict(per_name)),
+        ("regressions".to_owned(), regressions.into()),
+        ("has_regressions".to_owned(), has_regressions.into()),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(names: &[(&str, u64, u64, &[f64])]) -> Run {
+        names
+            .iter()
+            .map(|(name, requests, failures, latencies)| {
+                ((*name).to_owned(), Figures::of(*requests, *failures, &mut latencies.to_vec()))
+            })
+            .collect()
+    }
+
+    fn check(baseline: &Run, current: &Run, regressions: &str) {
+        let diff = compare(baseline, current, 0.1);
+        assert_eq!(diff["regressions"].to_text(), regressions);
+        assert_eq!(diff["has_regressions"], Value::Bool(regressions != "[]"));
+    }
+
+    #[test]
+    fn what_grew_by_more_than_the_tolerance_is_a_regression() {
+        let baseline = run(&[("a", 2, 0, &[10.0, 10.0]), ("b", 1, 0, &[10.0])]);
+        let current = run(&[("a", 2, 0, &[10.0, 20.0]), ("b", 1, 0, &[11.0])]);
+        check(
+            &baseline,
+            &current,
+            "[{'name': 'a', 'metrics': ['p50_ms', 'p95_ms', 'p99_ms', 'mean_ms']}]",
+        );
+        check(&current, &baseline, "[]");
+    }
+
+    #[test]
+    fn a_failure_rate_that_rises_from_zero_is_a_regression() {
+        let baseline = run(&[("a", 1000, 0, &[10.0])]);
+        let current = run(&[("a", 1000, 1, &[10.0]), ("new", 1, 1, &[5.0])]);
+        check(
+            &baseline,
+            &current,
+            "[{'name': 'a', 'metrics': ['failure_rate']}, \
+             {'name': 'new', 'metrics': ['failure_rate']}]",
+        );
+    }
+
+    #[test]
+    fn a_delta_has_the_shape_of_the_reference() {
+        let diff = compare(&run(&[("a", 4, 1, &[10.0])]), &run(&[("a", 4, 2, &[15.0])]), 0.1);
+        let Value::Dict(names) = &diff["per_name"] else { panic!("an object") };
+        assert!(
+            names["a"].to_text().starts_with(
+                "{'deltas': {'p50_ms': {'baseline': 10.0, 'current': 15.0, 'abs': 5.0, 'pct': 0.5}, "
+            ),
+            "{}",
+            names["a"].to_text()
+        );
+    }
+}

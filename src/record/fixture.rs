@@ -1,0 +1,53 @@
+//! Records for tests: a few plain ones, and ones whose texts would break a careless format.
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::{Label, Recorder, Recording, Records, Sample};
+
+/// Strings that would break a format that does not escape: HTML, XML, formulas, terminal
+/// escapes, line ends, quotes.
+pub(crate) const HOSTILE: [&str; 9] = [
+    "<script>alert(1)</script>",
+    "]]>&lt;!--",
+    "=HYPERLINK(\"x\")",
+    "+1",
+    "@x",
+    "a\r\nb\tc",
+    "\"quoted\", 'twice'",
+    "\u{1b}[31mred",
+    "Zażółć \u{1f600} \u{202e}",
+];
+
+/// Records of one run: method, URL, name, status, milliseconds, bytes, error.
+pub(crate) fn records(rows: &[(&str, &str, &str, u16, f64, u64, Option<&str>)]) -> Records {
+    let mut recorder = Recorder::default();
+    for (method, url, name, status, millis, bytes, error) in rows {
+        let label = recorder.label(Label {
+            method: (*method).into(),
+            url: (*url).into(),
+            name: (*name).into(),
+        });
+        let error = error.map(|text| recorder.error(text));
+        recorder.record(Sample {
+            label,
+            start: Duration::ZERO,
+            delay: Duration::ZERO,
+            service: Duration::from_secs_f64(millis / 1000.0),
+            status: *status,
+            bytes: *bytes,
+            error,
+        });
+    }
+    let mut records = Records::default();
+    let started = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    records.push(Arc::new(Recording::new(started, vec![recorder])));
+    records
+}
+
+/// One failed request for each hostile string, which stands in its name, URL and error.
+pub(crate) fn hostile() -> Records {
+    let rows: Vec<_> =
+        HOSTILE.iter().map(|text| ("GET", *text, *text, 500, 1.5, 10, Some(*text))).collect();
+    records(&rows)
+}

@@ -1,0 +1,546 @@
+//! Gates: rules that a run's figures must keep, such as «p95 of /login at most 300 ms». They are
+//! judged after a run over its [`Summary`] (or over a summary that a document brings along), and
+//! once a second over live [`Series`] where a test shall stop early. The texts are the reference's;
+//! where it lets a run pass that nobody would call good — no request at all, a failure rate per
+//! name — these gates do not.
+
+use super::live::{self, Series};
+use super::summary::{NameSummary, Summary};
+use crate::value::{Invalid, Reader, Value};
+
+/// What a rule looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metric {
+    /// Median latency in milliseconds.
+    P50,
+    /// 90th percentile in milliseconds.
+    P90,
+    /// 95th percentile in milliseconds.
+    P95,
+    /// 99th percentile in milliseconds.
+    P99,
+    /// Mean latency of one name in milliseconds.
+    Mean,
+    /// The share of requests that failed, 0 to 1.
+    FailureRate,
+    /// How many requests; of one name, how many successes, as the reference counts.
+    Requests,
+}
+
+/// The metrics with their spelling in documents.
+const METRICS: [(&str, Metric); 7] = [
+    ("latency_p50", Metric::P50),
+    ("latency_p90", Metric::P90),
+    ("latency_p95", Metric::P95),
+    ("latency_p99", Metric::P99),
+    ("latency_mean", Metric::Mean),
+    ("failure_rate", Metric::FailureRate),
+    ("requests", Metric::Requests),
+];
+
+/// How the figure must stand to the rule's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    Below,
+    AtMost,
+    Above,
+    AtLeast,
+}
+
+impl Comparison {
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "lt" => Self::Below,
+            "lte" => Self::AtMost,
+            "gt" => Self::Above,
+            "gte" => Self::AtLeast,
+            _ => return None,
+        })
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Below => "lt",
+            Self::AtMost => "lte",
+            Self::Above => "gt",
+            Self::AtLeast => "gte",
+        }
+    }
+
+    fn holds(self, actual: f64, limit: f64) -> bool {
+        match self {
+            Self::Below => actual < limit,
+            Self::AtMost => actual <= limit,
+            Self::Above => actual > limit,
+            Self::AtLeast => actual >= limit,
+        }
+    }
+}
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    written: Value,
+    condition: Result<Condition, String>,
+}
+
+/// A rule that can be judged.
+#[derive(Debug, Clone, PartialEq)]
+struct Condition {
+    /// `None` is a type that no summary has.
+    metric: Option<Metric>,
+    name: Option<String>,
+    comparison: Comparison,
+    limit: f64,
+}
+
+impl Rule {
+    /// Reads a rule. One that cannot be judged (an unknown `type` or `op`, no `value`) is read all
+    /// the same and never holds: the others of its list are still judged.
+    pub fn read(reader: &Reader<'_>) -> Result<Self, Invalid> {
+        let written = reader.value().clone();
+        let mut object = reader.object()?;
+        let metric = object.optional("type").and_then(|kind| {
+            METRICS
+                .iter()
+                .find(|(name, _)| kind.value().as_str() == Some(name))
+                .map(|found| found.1)
+        });
+        let name = object
+            .present("name")
+            .map(|name| name.value().to_text())
+            .filter(|name| !name.is_empty());
+        let op = object.optional("op").map_or_else(|| "lte".to_owned(), |op| op.value().to_text());
+        let value = object.present("value");
+        let Some(comparison) = Comparison::parse(&op.to_lowercase()) else {
+            let reason = format!("unsupported op {}", crate::value::quote(&op.to_lowercase()));
+            return Ok(Self { written, condition: Err(reason) });
+        };
+        let Some(value) = value else {
+            return Ok(Self { written, condition: Err("rule missing 'value'".to_owned()) });
+        };
+        let number = match value.value() {
+            Value::Str(text) => text.trim().parse().ok(),
+            other => other.as_f64(),
+        };
+        let limit = number
+            .filter(|limit: &f64| limit.is_finite())
+            .ok_or_else(|| value.expected("a number"))?;
+        Ok(Self { written, condition: Ok(Condition { metric, name, comparison, limit }) })
+    }
+
+    /// Reads a list of rules.
+    pub fn read_list(reader: &Reader<'_>) -> Result<Vec<Self>, Invalid> {
+        reader.list()?.iter().map(Self::read).collect()
+    }
+
+    /// The rule in a few words, for a report: `latency_p95(overall) lte 300`.
+    pub fn title(&self) -> String {
+        let member = |key| match &self.written {
+            Value::Dict(members) => members.get(key).map(Value::to_text),
+            _ => None,
+        };
+        format!(
+            "{}({}) {} {}",
+            member("type").unwrap_or_else(|| "None".to_owned()),
+            member("name").unwrap_or_else(|| "overall".to_owned()),
+            member("op").map_or_else(|| "lte".to_owned(), |op| op.to_lowercase()),
+            member("value").unwrap_or_else(|| "None".to_owned()),
+        )
+    }
+
+    /// Judges the rule.
+    pub fn judge(&self, figures: &dyn Figures) -> Verdict {
+        let fail = |actual, reason| Verdict { passed: false, rule: self.clone(), actual, reason };
+        let condition = match &self.condition {
+            Ok(condition) => condition,
+            Err(reason) => return fail(None, reason.clone()),
+        };
+        let actual = condition.metric.and_then(|metric| match &condition.name {
+            Some(name) => figures.named(name, metric),
+            None => figures.overall(metric),
+        });
+        let Some(actual) = actual else {
+            return fail(None, "metric not available in summary".to_owned());
+        };
+        if figures.overall(Metric::Requests) == Some(0.0) {
+            return fail(Some(actual), "no requests were recorded".to_owned());
+        }
+        if condition.comparison.holds(actual, condition.limit) {
+            return Verdict {
+                passed: true,
+                rule: self.clone(),
+                actual: Some(actual),
+                reason: String::new(),
+            };
+        }
+        let reason = self.broken(condition, actual);
+        fail(Some(actual), reason)
+    }
+
+    fn broken(&self, condition: &Condition, actual: f64) -> String {
+        let member = |key, missing: &str| match &self.written {
+            Value::Dict(members) => {
+                members.get(key).map_or_else(|| missing.to_owned(), Value::to_text)
+            }
+            _ => missing.to_owned(),
+        };
+        format!(
+            "{}({})={} not {} {}",
+            member("type", "None"),
+            member("name", "overall"),
+            Value::Float(actual).to_text(),
+            condition.comparison.text(),
+            member("value", "None"),
+        )
+    }
+}
+
+/// How a rule was judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// Whether it holds.
+    pub passed: bool,
+    /// The rule.
+    pub rule: Rule,
+    /// The figure, where there is one.
+    pub actual: Option<f64>,
+    /// Why it does not hold; empty where it does.
+    pub reason: String,
+}
+
+impl Verdict {
+    /// As `LD_evaluate_sla` gives it.
+    pub fn to_value(&self) -> Value {
+        Value::dict([
+            ("passed", Value::from(self.passed)),
+            ("rule", self.rule.written.clone()),
+            ("actual", self.actual.into()),
+            ("reason", self.reason.as_str().into()),
+        ])
+    }
+}
+
+/// Why a list of verdicts does not hold, in one line; `None` where all hold.
+pub fn failed(verdicts: &[Verdict]) -> Option<String> {
+    let reasons: Vec<&str> = verdicts
+        .iter()
+        .filter(|verdict| !verdict.passed)
+        .map(|verdict| verdict.reason.as_str())
+        .collect();
+    (!reasons.is_empty()).then(|| format!("SLA gates failed: {}", reasons.join("; ")))
+}
+
+/// Figures that rules are judged by. `None` is a figure that is not known.
+pub trait Figures {
+    /// A figure over all requests.
+    fn overall(&self, metric: Metric) -> Option<f64>;
+    /// A figure over the requests of one name.
+    fn named(&self, name: &str, metric: Metric) -> Option<f64>;
+}
+
+impl Figures for Summary {
+    fn overall(&self, metric: Metric) -> Option<f64> {
+        Some(match metric {
+            Metric::P50 => self.overall.p50_ms,
+            Metric::P90 => self.overall.p90_ms,
+            Metric::P95 => self.overall.p95_ms,
+            Metric::P99 => self.overall.p99_ms,
+            Metric::Mean => return None,
+            Metric::FailureRate => self.failure_rate(),
+            Metric::Requests => self.requests as f64,
+        })
+    }
+
+    fn named(&self, name: &str, metric: Metric) -> Option<f64> {
+        let found = self.per_name.iter().find(|entry| &*entry.name == name)?;
+        let NameSummary { requests, failures, latency, .. } = found;
+        let measured = |figure: f64| (latency.count > 0).then_some(figure);
+        match metric {
+            Metric::P50 => measured(latency.p50_ms),
+            Metric::P90 => measured(latency.p90_ms),
+            Metric::P95 => measured(latency.p95_ms),
+            Metric::P99 => measured(latency.p99_ms),
+            Metric::Mean => measured(latency.mean_ms),
+            Metric::FailureRate => Some(*failures as f64 / (*requests).max(1) as f64),
+            Metric::Requests => measured(latency.count as f64),
+        }
+    }
+}
+
+/// A summary that a document brings along, in the shape of `LD_summary`'s result. Its names have no
+/// failures, unless somebody put a `failure_rate` there.
+impl Figures for Value {
+    fn overall(&self, metric: Metric) -> Option<f64> {
+        let (block, key) = match metric {
+            Metric::P50 => ("latency_overall", "p50_ms"),
+            Metric::P90 => ("latency_overall", "p90_ms"),
+            Metric::P95 => ("latency_overall", "p95_ms"),
+            Metric::P99 => ("latency_overall", "p99_ms"),
+            Metric::Mean => return None,
+            Metric::FailureRate => ("totals", "failure_rate"),
+            Metric::Requests => ("totals", "requests"),
+        };
+        member(member(self, block)?, key)?.as_f64()
+    }
+
+    fn named(&self, name: &str, metric: Metric) -> Option<f64> {
+        let key = match metric {
+            Metric::P50 => "p50_ms",
+            Metric::P90 => "p90_ms",
+            Metric::P95 => "p95_ms",
+            Metric::P99 => "p99_ms",
+            Metric::Mean => "mean_ms",
+            Metric::FailureRate => "failure_rate",
+            Metric::Requests => "count",
+        };
+        member(member(member(self, "per_name")?, name)?, key)?.as_f64()
+    }
+}
+
+fn member<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
+    match value {
+        Value::Dict(members) => members.get(key),
+        _ => None,
+    }
+}
+
+/// Figures of a run that still goes on; successes and failures together.
+struct Running<'a>(&'a [Series]);
+
+impl Figures for Running<'_> {
+    fn overall(&self, metric: Metric) -> Option<f64> {
+        of_series(&live::total(self.0), metric)
+    }
+
+    fn named(&self, name: &str, metric: Metric) -> Option<f64> {
+        of_series(&live::total(self.0.iter().filter(|series| &*series.name == name)), metric)
+    }
+}
+
+fn of_series(series: &Series, metric: Metric) -> Option<f64> {
+    if series.requests == 0 {
+        return None;
+    }
+    let requests = series.requests as f64;
+    Some(match metric {
+        Metric::P50 => series.percentile_ms(50.0),
+        Metric::P90 => series.percentile_ms(90.0),
+        Metric::P95 => series.percentile_ms(95.0),
+        Metric::P99 => series.percentile_ms(99.0),
+        Metric::Mean => series.latency_sum_us as f64 / 1000.0 / requests,
+        Metric::FailureRate => series.failures as f64 / requests,
+        Metric::Requests => requests,
+    })
+}
+
+/// Rules that end a test as soon as one of them does not hold.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AbortOn {
+    rules: Vec<Rule>,
+}
+
+impl AbortOn {
+    /// Reads the list. Here a rule that cannot be judged is refused: it would never stop anything.
+    /// So is a lower bound of `requests`, which only the end of a run can break.
+    pub fn read(reader: &Reader<'_>) -> Result<Self, Invalid> {
+        let rules = reader.list()?.iter().map(Self::read_rule).collect::<Result<_, _>>()?;
+        Ok(Self { rules })
+    }
+
+    fn read_rule(reader: &Reader<'_>) -> Result<Rule, Invalid> {
+        let mut object = reader.object()?;
+        let kind = object.required("type")?;
+        for key in ["op", "value", "name"] {
+            object.optional(key);
+        }
+        object.finish()?;
+        let rule = Rule::read(reader)?;
+        let condition =
+            rule.condition.as_ref().map_err(|reason| reader.invalid(reason.as_str()))?;
+        match (condition.metric, condition.comparison) {
+            (None, _) => {
+                let names: Vec<&str> = METRICS.iter().map(|(name, _)| *name).collect();
+                Err(kind.expected(&format!("one of {}", names.join(", "))))
+            }
+            (Some(Metric::Requests), Comparison::Above | Comparison::AtLeast) => Err(kind.invalid(
+                "a least number of requests can only be judged after the run (LD_assert_sla)",
+            )),
+            (Some(Metric::Mean), _) if condition.name.is_none() => {
+                Err(reader.invalid("latency_mean needs a \"name\""))
+            }
+            _ => Ok(rule),
+        }
+    }
+
+    /// Whether there is no rule.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Why the run must end now, if it must. `run` is what this run has added to the live figures so
+    /// far ([`live::changes`]); a figure that is not known yet breaks no rule.
+    pub fn broken(&self, run: &[Series]) -> Option<String> {
+        self.rules
+            .iter()
+            .map(|rule| rule.judge(&Running(run)))
+            .find(|verdict| !verdict.passed && verdict.actual.is_some())
+            .map(|verdict| verdict.reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{Label, Recorder, Sample};
+    use super::*;
+
+    fn rules(json: &str) -> Vec<Rule> {
+        let value = Value::parse(json).expect("JSON");
+        Rule::read_list(&Reader::root(&value)).expect("rules")
+    }
+
+    /// Nine requests of `a` that take 10 ms and one of `b` that fails after 100 ms.
+    fn recorder() -> Recorder {
+        let mut recorder = Recorder::default();
+        let error = recorder.error("broken");
+        for number in 1..=10u64 {
+            let name = if number < 10 { "a" } else { "b" };
+            let label = recorder.label(Label {
+                method: "GET".into(),
+                url: "http://x/".into(),
+                name: name.into(),
+            });
+            recorder.record(Sample {
+                label,
+                start: Duration::ZERO,
+                delay: Duration::ZERO,
+                service: Duration::from_millis(if number < 10 { 10 } else { 100 }),
+                status: 200,
+                bytes: 1,
+                error: (number == 10).then_some(error),
+            });
+        }
+        recorder
+    }
+
+    fn check(rule: &str, passed: bool, actual: Option<f64>, reason: &str) {
+        let recorder = recorder();
+        let summary = Summary::of([&recorder].into_iter());
+        let verdict = rules(&format!("[{rule}]"))[0].judge(&summary);
+        assert_eq!(
+            (verdict.passed, verdict.actual, verdict.reason.as_str()),
+            (passed, actual, reason),
+            "{rule}"
+        );
+    }
+
+    #[test]
+    fn rules_are_judged_with_the_reasons_of_the_reference() {
+        check(r#"{"type": "latency_p50", "value": 10}"#, true, Some(10.0), "");
+        check(
+            r#"{"type": "requests", "value": 1, "op": "LT"}"#,
+            false,
+            Some(10.0),
+            "requests(overall)=10.0 not lt 1",
+        );
+        check(
+            r#"{"type": "latency_p99", "value": 9.5, "name": "a"}"#,
+            false,
+            Some(10.0),
+            "latency_p99(a)=10.0 not lte 9.5",
+        );
+        check(
+            r#"{"type": "latency_mean", "value": 10}"#,
+            false,
+            None,
+            "metric not available in summary",
+        );
+        check(
+            r#"{"type": "failure_rate", "value": 1, "op": "eq"}"#,
+            false,
+            None,
+            "unsupported op 'eq'",
+        );
+        check(r#"{"type": "failure_rate"}"#, false, None, "rule missing 'value'");
+    }
+
+    #[test]
+    fn a_failure_rate_of_one_name_is_judged_also_where_it_has_no_success() {
+        check(
+            r#"{"type": "failure_rate", "value": 0.5, "name": "b"}"#,
+            false,
+            Some(1.0),
+            "failure_rate(b)=1.0 not lte 0.5",
+        );
+        check(r#"{"type": "failure_rate", "value": 0, "name": "a"}"#, true, Some(0.0), "");
+    }
+
+    #[test]
+    fn a_gate_over_zero_requests_fails() {
+        let verdict =
+            rules(r#"[{"type": "failure_rate", "value": 1}]"#)[0].judge(&Summary::default());
+        assert_eq!(
+            verdict.to_value().to_text(),
+            "{'passed': False, 'rule': {'type': 'failure_rate', 'value': 1}, 'actual': 0.0, 'reason': 'no requests were recorded'}"
+        );
+    }
+
+    #[test]
+    fn a_summary_that_a_document_brings_along_is_judged_as_well() {
+        let recorder = recorder();
+        let summary = Summary::of([&recorder].into_iter()).to_value();
+        let verdicts: Vec<bool> = rules(
+            r#"[{"type": "latency_p95", "value": 60}, {"type": "requests", "value": 9, "op": "gte",
+                "name": "a"}, {"type": "latency_mean", "value": 1, "name": "a"}]"#,
+        )
+        .iter()
+        .map(|rule| rule.judge(&summary).passed)
+        .collect();
+        assert_eq!(verdicts, [true, true, false]);
+    }
+
+    fn abort_on(json: &str) -> Result<AbortOn, String> {
+        let value = Value::parse(json).expect("JSON");
+        AbortOn::read(&Reader::at(&value, "/abort_on")).map_err(|invalid| invalid.to_string())
+    }
+
+    #[test]
+    fn a_running_test_is_judged_by_what_it_has_shown_so_far() {
+        let live = live::Live::default();
+        let rules = abort_on(
+            r#"[{"type": "failure_rate", "value": 0.2}, {"type": "latency_p50", "value": 50,
+                "name": "b"}]"#,
+        )
+        .expect("rules");
+        recorder().live().give(&live);
+        let before = live.series();
+        assert_eq!(rules.broken(&live::changes(&live.series(), &before)), None);
+        recorder().live().give(&live);
+        let run = live::changes(&live.series(), &before);
+        assert_eq!(live::total(&run).requests, 10);
+        let reason = rules.broken(&run).expect("b is too slow");
+        assert!(reason.starts_with("latency_p50(b)=10"), "{reason}");
+    }
+
+    #[test]
+    fn a_rule_that_could_never_stop_a_test_is_refused_with_its_place() {
+        for (json, refusal) in [
+            (
+                r#"[{"type": "latency_p42", "value": 1}]"#,
+                "/abort_on/0/type: expected one of latency_p50, latency_p90, latency_p95, \
+                 latency_p99, latency_mean, failure_rate, requests, got \"latency_p42\"",
+            ),
+            (
+                r#"[{"type": "requests", "op": "gte", "value": 1}]"#,
+                "/abort_on/0/type: a least number of requests can only be judged after the run \
+                 (LD_assert_sla)",
+            ),
+            (r#"[{"type": "requests"}]"#, "/abort_on/0: rule missing 'value'"),
+            (r#"[{"type": "requests", "value": 1, "x": 1}]"#, "/abort_on/0/x: unknown field"),
+        ] {
+            assert_eq!(abort_on(json), Err(refusal.to_owned()));
+        }
+    }
+}

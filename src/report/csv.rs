@@ -1,0 +1,89 @@
+//! One line per request, successes first, in the reference's columns (RFC 4180, CRLF). A cell that a
+//! spreadsheet would run as a formula gets an apostrophe in front, which is the only change that is
+//! ever made to a text.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use super::in_order;
+use crate::record::Records;
+
+/// The columns.
+pub const COLUMNS: [&str; 8] = [
+    "outcome",
+    "Method",
+    "test_url",
+    "name",
+    "status_code",
+    "response_time_ms",
+    "response_length",
+    "error",
+];
+
+/// Writes all records.
+pub fn write(records: &Records, out: &mut dyn Write) -> io::Result<()> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
+    writer.write_record(COLUMNS)?;
+    let (mut status, mut length) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let mut time = ryu::Buffer::new();
+    for (outcome, row) in in_order(records) {
+        writer.write_record([
+            outcome.text().as_bytes(),
+            cell(&row.label.method).as_bytes(),
+            cell(&row.label.url).as_bytes(),
+            cell(&row.label.name).as_bytes(),
+            row.status.map_or("", |code| status.format(code)).as_bytes(),
+            time.format(row.response_ms).as_bytes(),
+            length.format(row.bytes).as_bytes(),
+            cell(row.error.unwrap_or_default()).as_bytes(),
+        ])?;
+    }
+    writer.flush()
+}
+
+/// A text as a cell. The signs are those that spreadsheets take for the start of a formula (OWASP,
+/// "CSV Injection").
+fn cell(text: &str) -> Cow<'_, str> {
+    match text.as_bytes().first() {
+        Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r') => Cow::Owned(format!("'{text}")),
+        _ => Cow::Borrowed(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::written;
+    use super::*;
+    use crate::record::fixture::{HOSTILE, hostile, records};
+
+    #[test]
+    fn successes_stand_before_failures_in_the_columns_of_the_reference() {
+        let records = records(&[
+            ("POST", "http://x/", "", 0, 3.0, 0, Some("bad \"q\"\nx")),
+            ("GET", "http://x/a?b&c", "n <1>", 200, 12.5, 3, None),
+        ]);
+        assert_eq!(
+            written(|out| write(&records, out)),
+            "outcome,Method,test_url,name,status_code,response_time_ms,response_length,error\r\n\
+             success,GET,http://x/a?b&c,n <1>,200,12.5,3,\r\n\
+             failure,POST,http://x/,,,3.0,0,\"bad \"\"q\"\"\nx\"\r\n"
+        );
+    }
+
+    #[test]
+    fn hostile_texts_come_back_and_none_starts_a_formula() {
+        let text = written(|out| write(&hostile(), out));
+        let rows: Vec<csv::StringRecord> = csv::Reader::from_reader(text.as_bytes())
+            .records()
+            .collect::<Result<_, _>>()
+            .expect("CSV");
+        assert_eq!(rows.len(), HOSTILE.len());
+        for (row, hostile) in rows.iter().zip(HOSTILE) {
+            for column in [2, 3, 7] {
+                let cell = row.get(column).expect("a cell");
+                assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{cell:?}");
+                assert_eq!(cell.strip_prefix('\'').unwrap_or(cell), hostile);
+            }
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! What the page shows, counted in two passes over the rows: the first learns how long the runs took
+//! and which names matter, the second fills fixed-size histograms. So memory depends on the number
+//! of names and errors shown, which is bounded, and not on the number of requests.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use super::super::name_of;
+use crate::record::{Recording, Records, Row};
+
+/// Names that have a row of their own; the busiest are chosen, the others share one.
+const MAX_NAMES: usize = 150;
+
+/// Errors that have a row of their own.
+const MAX_ERRORS: usize = 50;
+
+/// Points of a curve: as many as can be told apart in a chart of this width.
+const MAX_BUCKETS: f64 = 120.0;
+
+/// Widths of a point in seconds that make axes easy to read.
+const WIDTHS: [f64; 16] = [
+    0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0,
+    86400.0,
+];
+
+/// Latencies in microseconds. It grows with the slowest value: 3 significant digits need 40 KiB up
+/// to a second.
+#[derive(Debug, Clone)]
+pub(super) struct Latency(Option<Histogram<u32>>);
+
+impl Latency {
+    fn new(digits: u8) -> Self {
+        Self(Histogram::new(digits).ok())
+    }
+
+    fn record(&mut self, millis: f64) {
+        if let Some(histogram) = &mut self.0 {
+            // Out of range are only values beyond 2^64; a float cast saturates.
+            let _ = histogram.record((millis * 1000.0).round() as u64);
+        }
+    }
+
+    /// A percentile in milliseconds; `None` of nothing.
+    pub(super) fn percentile(&self, percentile: f64) -> Option<f64> {
+        let histogram = self.0.as_ref().filter(|histogram| !histogram.is_empty())?;
+        Some(histogram.value_at_percentile(percentile) as f64 / 1000.0)
+    }
+
+    /// The distinct latencies in milliseconds with how often they came.
+    pub(super) fn counts(&self) -> impl Iterator<Item = (f64, u64)> {
+        self.0.iter().flat_map(|histogram| {
+            histogram.iter_recorded().map(|step| {
+                (step.value_iterated_to() as f64 / 1000.0, step.count_since_last_iteration())
+            })
+        })
+    }
+}
+
+/// The figures of a set of requests.
+#[derive(Debug, Clone)]
+pub(super) struct Totals {
+    pub(super) requests: u64,
+    pub(super) failures: u64,
+    pub(super) bytes: u64,
+    sum_ms: f64,
+    pub(super) max_ms: f64,
+    pub(super) latency: Latency,
+}
+
+impl Totals {
+    fn new(digits: u8) -> Self {
+        Self {
+            requests: 0,
+            failures: 0,
+            bytes: 0,
+            sum_ms: 0.0,
+            max_ms: 0.0,
+            latency: Latency::new(digits),
+        }
+    }
+
+    fn record(&mut self, row: &Row<'_>) {
+        self.requests += 1;
+        self.failures += u64::from(row.failed());
+        self.bytes = self.bytes.saturating_add(row.bytes);
+        self.sum_ms += row.response_ms;
+        self.max_ms = self.max_ms.max(row.response_ms);
+        self.latency.record(row.response_ms);
+    }
+
+    pub(super) fn mean_ms(&self) -> f64 {
+        self.sum_ms / self.requests.max(1) as f64
+    }
+
+    pub(super) fn failure_rate(&self) -> f64 {
+        self.failures as f64 / self.requests.max(1) as f64
+    }
+}
+
+/// A row of the table.
+#[derive(Debug)]
+pub(super) struct Name<'a> {
+    /// `None` is the row that the names beyond [`MAX_NAMES`] share.
+    pub(super) label: Option<(&'a str, &'a str)>,
+    pub(super) totals: Totals,
+}
+
+/// One point in time: the requests that ended in it.
+#[derive(Debug, Clone)]
+pub(super) struct Bucket {
+    /// Its beginning, in seconds since the first run began, pauses between runs left out.
+    pub(super) start: f64,
+    pub(super) totals: Totals,
+    /// The most users in it, where the run counted them.
+    pub(super) users: Option<u32>,
+}
+
+/// One error text.
+#[derive(Debug)]
+pub(super) struct Group<'a> {
+    pub(super) text: &'a str,
+    pub(super) count: u64,
+    /// Method and name of the first request that had it.
+    pub(super) first: (&'a str, &'a str),
+    /// Whether others had it too.
+    pub(super) several: bool,
+}
+
+/// Everything that the page shows of the requests.
+#[derive(Debug)]
+pub(super) struct Figures<'a> {
+    pub(super) total: Totals,
+    /// Seconds that the runs took together.
+    pub(super) seconds: f64,
+    /// Seconds that a point in time covers.
+    pub(super) width: f64,
+    pub(super) buckets: Vec<Bucket>,
+    /// The busiest first.
+    pub(super) names: Vec<Name<'a>>,
+    /// How many names share the last row of `names`.
+    pub(super) further_names: usize,
+    /// The most frequent first.
+    pub(super) errors: Vec<Group<'a>>,
+    /// Error texts without a row, and how often they came.
+    pub(super) further_errors: (usize, u64),
+    pub(super) most_users: Option<u32>,
+}
+
+impl<'a> Figures<'a> {
+    pub(super) fn of(records: &'a Records) -> Self {
+        let recordings = records.recordings();
+        // Runs follow each other without the pauses between them.
+        let mut offsets = Vec::with_capacity(recordings.len());
+        let mut seconds = 0.0;
+        let mut counts: HashMap<(&str, &str), u64> = HashMap::new();
+        let mut errors: HashMap<&str, Group<'_>> = HashMap::new();
+        for recording in recordings {
+            offsets.push(seconds);
+            let mut length: f64 = 0.0;
+            for row in recording.rows() {
+                let label = (&*row.label.method, name_of(&row));
+                length = length.max(end_of(&row, recording));
+                *counts.entry(label).or_default() += 1;
+                if let Some(text) = row.error {
+                    let group = errors.entry(text).or_insert(Group {
+                        text,
+                        count: 0,
+                        first: label,
+                        several: false,
+                    });
+                    group.count += 1;
+                    group.several |= group.first != label;
+                }
+            }
+            seconds += length;
+        }
+        let (places, mut names, further_names) = places(counts);
+        let width = width(seconds);
+        let mut buckets: Vec<Bucket> = (0..(seconds / width) as usize + 1)
+            .map(|place| Bucket {
+                start: place as f64 * width,
+                totals: Totals::new(2),
+                users: None,
+            })
+            .collect();
+        let mut total = Totals::new(3);
+        for (recording, offset) in recordings.iter().zip(&offsets) {
+            for row in recording.rows() {
+                total.record(&row);
+                let place = places.get(&(&*row.label.method, name_of(&row)));
+                let place = place.copied().unwrap_or(MAX_NAMES);
+                if let Some(name) = names.get_mut(place) {
+                    name.totals.record(&row);
+                }
+                let place = ((offset + end_of(&row, recording)) / width) as usize;
+                if let Some(bucket) = buckets.get_mut(place) {
+                    bucket.totals.record(&row);
+                }
+            }
+            for count in &recording.users {
+                let place = ((offset + count.at.as_secs_f64()) / width) as usize;
+                if let Some(bucket) = buckets.get_mut(place) {
+                    bucket.users = bucket.users.max(Some(count.users));
+                }
+            }
+        }
+        let most_users = buckets.iter().filter_map(|bucket| bucket.users).max();
+        let (errors, further_errors) = most_frequent(errors.into_values().collect());
+        Self {
+            total,
+            seconds,
+            width,
+            buckets,
+            names,
+            further_names,
+            errors,
+            further_errors,
+            most_users,
+        }
+    }
+}
+
+/// When a request ended, in seconds since its run began.
+fn end_of(row: &Row<'_>, recording: &Recording) -> f64 {
+    let epoch = recording.started_at().duration_since(std::time::UNIX_EPOCH);
+    let start = row.start_time - epoch.unwrap_or(Duration::ZERO).as_secs_f64();
+    (start + row.service_ms / 1000.0).max(0.0)
+}
+
+/// The width of a point, for runs of this many seconds.
+fn width(seconds: f64) -> f64 {
+    let fits = |width: &f64| seconds / width <= MAX_BUCKETS;
+    WIDTHS.into_iter().find(fits).unwrap_or(seconds / MAX_BUCKETS)
+}
+
+type Places<'a> = HashMap<(&'a str, &'a str), usize>;
+
+/// The rows of the table, where each method and name counts, and how many share the last row.
+fn places<'a>(counts: HashMap<(&'a str, &'a str), u64>) -> (Places<'a>, Vec<Name<'a>>, usize) {
+    let mut order: Vec<_> = counts.into_iter().collect();
+    order.sort_unstable_by(|(a, many), (b, more)| more.cmp(many).then(a.cmp(b)));
+    let further = order.len().saturating_sub(MAX_NAMES);
+    let mut places = Places::new();
+    let mut names = Vec::new();
+    for (place, (label, _)) in order.into_iter().take(MAX_NAMES).enumerate() {
+        places.insert(label, place);
+        names.push(Name { label: Some(label), totals: Totals::new(3) });
+    }
+    if further > 0 {
+        names.push(Name { label: None, totals: Totals::new(3) });
+    }
+    (places, names, further)
+}
+
+fn most_frequent(mut groups: Vec<Group<'_>>) -> (Vec<Group<'_>>, (usize, u64)) {
+    groups.sort_unstable_by(|a, b| b.count.cmp(&a.count).then(a.text.cmp(b.text)));
+    let further = groups.split_off(groups.len().min(MAX_ERRORS));
+    let count = further.iter().map(|group| group.count).sum();
+    (groups, (further.len(), count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::fixture::records;
+
+    #[test]
+    fn points_in_time_are_round_and_few() {
+        for (seconds, want) in
+            [(0.0, 0.1), (12.0, 0.1), (12.1, 0.25), (60.0, 0.5), (3600.0, 30.0), (1e9, 1e9 / 120.0)]
+        {
+            assert_eq!(width(seconds), want, "{seconds} s");
+        }
+    }
+
+    #[test]
+    fn names_beyond_the_busiest_share_a_row_and_no_request_is_lost() {
+        let names: Vec<String> = (0..MAX_NAMES + 5).map(|number| format!("n{number:03}")).collect();
+        let mut rows: Vec<_> =
+            names.iter().map(|name| ("GET", "u", name.as_str(), 200, 1.0, 1, None)).collect();
+        rows.push(("GET", "u", "n154", 200, 1.0, 1, None));
+        let records = records(&rows);
+        let figures = Figures::of(&records);
+        assert_eq!(figures.names.len(), MAX_NAMES + 1);
+        assert_eq!(figures.further_names, 5);
+        assert_eq!(figures.names[0].label, Some(("GET", "n154")));
+        let counted: u64 = figures.names.iter().map(|name| name.totals.requests).sum();
+        assert_eq!(counted, rows.len() as u64);
+        let timed: u64 = figures.buckets.iter().map(|bucket| bucket.totals.requests).sum();
+        assert_eq!(timed, rows.len() as u64);
+    }
+
+    #[test]
+    fn errors_are_grouped_by_text_the_most_frequent_first() {
+        let records = records(&[
+            ("GET", "u", "a", 500, 1.0, 1, Some("rare")),
+            ("GET", "u", "a", 500, 1.0, 1, Some("often")),
+            ("GET", "u", "b", 500, 1.0, 1, Some("often")),
+        ]);
+        let figures = Figures::of(&records);
+        let groups: Vec<_> = figures
+            .errors
+            .iter()
+            .map(|group| (group.text, group.count, group.first.1, group.several))
+            .collect();
+        assert_eq!(groups, [("often", 2, "a", true), ("rare", 1, "a", false)]);
+    }
+}

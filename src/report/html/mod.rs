@@ -1,0 +1,467 @@
+//! The report as a page for a person: one file that needs nothing else, verdict first, light and
+//! dark by the reader's own setting, readable without its script (which only sorts the table). It
+//! stays below 300 KiB whatever the run was: names, errors and the document are capped, curves have
+//! a fixed number of points.
+
+mod chart;
+mod figures;
+mod text;
+
+use std::io::{self, Write};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest, Sha256};
+
+use self::chart::{Chart, Curve};
+use self::figures::{Figures, Name, Totals};
+use crate::record::Records;
+use crate::record::gates::{Rule, Verdict};
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// Bytes of HTML for a name, an error and the document.
+const NAME_ROOM: usize = 200;
+const ERROR_ROOM: usize = 500;
+const DOCUMENT_ROOM: usize = 40_000;
+
+/// Writes the page. The rules, if there are any, make the verdict; without them a run is good when
+/// no request failed.
+pub fn write(records: &Records, rules: &[Rule], out: &mut dyn Write) -> io::Result<()> {
+    let figures = Figures::of(records);
+    let verdicts: Vec<Verdict> = if rules.is_empty() {
+        Vec::new()
+    } else {
+        let summary = records.summary();
+        rules.iter().map(|rule| rule.judge(&summary)).collect()
+    };
+    out.write_all(page(records, &figures, &verdicts).into_string().as_bytes())
+}
+
+fn page(records: &Records, figures: &Figures<'_>, verdicts: &[Verdict]) -> Markup {
+    // Only this style and this script: whatever a target's bytes smuggle into the page never runs.
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'",
+        STANDARD.encode(Sha256::digest(STYLE)),
+        STANDARD.encode(Sha256::digest(SCRIPT)),
+    );
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(policy);
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="referrer" content="no-referrer";
+                title { "Load test report" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                header {
+                    h1 { "Load test report" }
+                    (verdict(figures, verdicts))
+                    p class="soft" { (when(records, figures)) }
+                    @for recording in records.recordings() {
+                        @for warning in &recording.warnings {
+                            p class="warn" { "⚠ " (text::shown(warning, ERROR_ROOM)) }
+                        }
+                    }
+                }
+                (tiles(figures))
+                @if !verdicts.is_empty() { (gates(verdicts)) }
+                h2 { "Over time" }
+                div class="charts" { (rates(figures)) (percentiles(figures)) }
+                h2 { "Latencies" }
+                (chart::histogram("Requests by latency (logarithmic)", figures.total.latency.counts()))
+                (names(figures))
+                (errors(figures))
+                (documents(records))
+                footer class="soft" {
+                    p {
+                        "Latencies count every request, failed ones included, from when it was meant to start "
+                        "to its last byte. They are exact to 0.1 %; the curves to 1 %. "
+                        "A point of a curve covers " (text::seconds(figures.width)) "."
+                    }
+                    p { "Written by ldctl " (env!("CARGO_PKG_VERSION")) "." }
+                }
+                script { (PreEscaped(SCRIPT)) }
+            }
+        }
+    }
+}
+
+fn verdict(figures: &Figures<'_>, verdicts: &[Verdict]) -> Markup {
+    let broken = verdicts.iter().filter(|verdict| !verdict.passed).count();
+    let failures = figures.total.failures;
+    html! {
+        @if figures.total.requests == 0 {
+            p class="verdict bad" { "✗ Nothing was measured" }
+        } @else if broken > 0 {
+            p class="verdict bad" { "✗ Failed: " (broken) " of " (verdicts.len()) " gates broken" }
+        } @else if !verdicts.is_empty() {
+            p class="verdict good" { "✓ Passed: all " (verdicts.len()) " gates hold" }
+        } @else if failures > 0 {
+            p class="verdict bad" {
+                "✗ " (text::count(failures)) " of " (text::count(figures.total.requests))
+                " requests failed (" (text::percent(figures.total.failure_rate())) ")"
+            }
+        } @else {
+            p class="verdict good" { "✓ No request failed" }
+        }
+    }
+}
+
+/// When the runs were, in one line.
+fn when(records: &Records, figures: &Figures<'_>) -> String {
+    let runs = records.recordings();
+    let mut line = match runs.first().map(|run| jiff::Timestamp::try_from(run.started_at())) {
+        Some(Ok(began)) => format!("Began {} · ", began.strftime("%Y-%m-%d %H:%M:%S UTC")),
+        _ => String::new(),
+    };
+    line.push_str(&format!("took {}", text::seconds(figures.seconds)));
+    if runs.len() > 1 {
+        line.push_str(&format!(" · {} runs, shown one after the other", runs.len()));
+    }
+    if let Some(users) = figures.most_users {
+        line.push_str(&format!(" · up to {} users", text::count(users.into())));
+    }
+    line
+}
+
+fn tiles(figures: &Figures<'_>) -> Markup {
+    let Totals { requests, failures, bytes, max_ms, .. } = figures.total;
+    let percentile = |at| figures.total.latency.percentile(at).map_or("–".to_owned(), text::millis);
+    let rate = requests as f64 / figures.seconds.max(0.001);
+    let tiles = [
+        ("Requests", text::count(requests)),
+        (
+            "Failures",
+            format!("{} ({})", text::count(failures), text::percent(figures.total.failure_rate())),
+        ),
+        ("Requests per second", text::rate(rate)),
+        ("Median", percentile(50.0)),
+        ("95th percentile", percentile(95.0)),
+        ("99th percentile", percentile(99.0)),
+        ("Slowest", text::millis(max_ms)),
+        ("Received", text::bytes(bytes)),
+    ];
+    html! {
+        dl class="tiles" {
+            @for (name, value) in tiles { div { dt { (name) } dd { (value) } } }
+        }
+    }
+}
+
+fn gates(verdicts: &[Verdict]) -> Markup {
+    html! {
+        h2 { "Gates" }
+        div class="wide" {
+            table {
+                thead { tr { th class="text" { "Rule" } th { "Measured" } th class="text" { "Verdict" } } }
+                tbody {
+                    @for verdict in verdicts {
+                        tr {
+                            td class="text" { (text::shown(&verdict.rule.title(), NAME_ROOM)) }
+                            td { (verdict.actual.map_or("–".to_owned(), text::short)) }
+                            td class="text" {
+                                @if verdict.passed { span class="good" { "✓ holds" } }
+                                @else { span class="bad" { "✗ " (text::shown(&verdict.reason, ERROR_ROOM)) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn rates(figures: &Figures<'_>) -> Markup {
+    let per_second = |count: u64| Some(count as f64 / figures.width);
+    let buckets = &figures.buckets;
+    let mut curves = vec![
+        Curve {
+            class: "rate",
+            name: "requests per second",
+            points: buckets.iter().map(|bucket| per_second(bucket.totals.requests)).collect(),
+            right: false,
+        },
+        Curve {
+            class: "fail",
+            name: "failures per second",
+            points: buckets.iter().map(|bucket| per_second(bucket.totals.failures)).collect(),
+            right: false,
+        },
+    ];
+    if figures.most_users.is_some() {
+        curves.push(Curve {
+            class: "users",
+            name: "users",
+            points: buckets.iter().map(|bucket| bucket.users.map(f64::from)).collect(),
+            right: true,
+        });
+    }
+    let hints = buckets.iter().map(|bucket| {
+        let users = bucket.users.map_or(String::new(), |users| format!(", {users} users"));
+        format!(
+            "{}: {}/s, {} failed{users}",
+            text::seconds(bucket.start),
+            text::rate(bucket.totals.requests as f64 / figures.width),
+            text::count(bucket.totals.failures),
+        )
+    });
+    Chart {
+        title: "Requests and users",
+        unit: "/s",
+        width: figures.width,
+        hints: hints.collect(),
+        curves,
+    }
+    .draw()
+}
+
+fn percentiles(figures: &Figures<'_>) -> Markup {
+    let curve = |class, name, at| Curve {
+        class,
+        name,
+        points: figures.buckets.iter().map(|bucket| bucket.totals.latency.percentile(at)).collect(),
+        right: false,
+    };
+    let hints = figures.buckets.iter().map(|bucket| {
+        let at = |at| bucket.totals.latency.percentile(at).map_or("–".to_owned(), text::millis);
+        format!(
+            "{}: p50 {}, p95 {}, p99 {}",
+            text::seconds(bucket.start),
+            at(50.0),
+            at(95.0),
+            at(99.0)
+        )
+    });
+    Chart {
+        title: "Latency percentiles",
+        unit: "ms",
+        width: figures.width,
+        hints: hints.collect(),
+        curves: vec![
+            curve("p50", "median", 50.0),
+            curve("p95", "95th", 95.0),
+            curve("p99", "99th", 99.0),
+        ],
+    }
+    .draw()
+}
+
+/// The columns of the table: heading, what is shown, what is sorted by.
+type Column = (&'static str, fn(&Totals) -> String, fn(&Totals) -> f64);
+
+fn shown_percentile(totals: &Totals, at: f64) -> String {
+    totals.latency.percentile(at).map_or("–".to_owned(), text::millis)
+}
+
+fn sorted_percentile(totals: &Totals, at: f64) -> f64 {
+    totals.latency.percentile(at).unwrap_or(-1.0)
+}
+
+const COLUMNS: [Column; 10] = [
+    ("Requests", |totals| text::count(totals.requests), |totals| totals.requests as f64),
+    ("Failures", |totals| text::count(totals.failures), |totals| totals.failures as f64),
+    ("Mean", |totals| text::millis(totals.mean_ms()), Totals::mean_ms),
+    ("p50", |totals| shown_percentile(totals, 50.0), |totals| sorted_percentile(totals, 50.0)),
+    ("p90", |totals| shown_percentile(totals, 90.0), |totals| sorted_percentile(totals, 90.0)),
+    ("p95", |totals| shown_percentile(totals, 95.0), |totals| sorted_percentile(totals, 95.0)),
+    ("p99", |totals| shown_percentile(totals, 99.0), |totals| sorted_percentile(totals, 99.0)),
+    ("p99.9", |totals| shown_percentile(totals, 99.9), |totals| sorted_percentile(totals, 99.9)),
+    ("Max", |totals| text::millis(totals.max_ms), |totals| totals.max_ms),
+    ("Bytes", |totals| text::bytes(totals.bytes), |totals| totals.bytes as f64),
+];
+
+fn names(figures: &Figures<'_>) -> Markup {
+    html! {
+        h2 { "Requests by name" }
+        div class="wide" {
+            table class="sortable" {
+                thead {
+                    tr {
+                        th class="text" scope="col" { "Name" }
+                        @for (heading, _, _) in COLUMNS {
+                            th scope="col" data-number { (heading) }
+                        }
+                    }
+                }
+                tbody {
+                    @for Name { label, totals } in &figures.names {
+                        tr {
+                            td class="text" {
+                                @match label {
+                                    Some((method, name)) => {
+                                        (text::shown(method, 20)) " " (text::shown(name, NAME_ROOM))
+                                    }
+                                    None => { (text::count(figures.further_names as u64)) " further names" }
+                                }
+                            }
+                            @for (place, (_, shown, key)) in COLUMNS.iter().enumerate() {
+                                td class=[(place == 1 && totals.failures > 0).then_some("bad")]
+                                    data-v=(text::short_key(key(totals))) { (shown(totals)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn errors(figures: &Figures<'_>) -> Markup {
+    let (texts, count) = figures.further_errors;
+    html! {
+        @if !figures.errors.is_empty() {
+            h2 { "Errors" }
+            div class="wide" {
+                table {
+                    thead {
+                        tr { th { "Count" } th class="text" { "Error" } th class="text" { "Request" } }
+                    }
+                    tbody {
+                        @for group in &figures.errors {
+                            tr {
+                                td { (text::count(group.count)) }
+                                td class="text" { (text::shown(group.text, ERROR_ROOM)) }
+                                td class="text" {
+                                    (text::shown(group.first.0, 20)) " " (text::shown(group.first.1, NAME_ROOM))
+                                    @if group.several { " and others" }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            @if texts > 0 {
+                p class="soft" {
+                    (text::count(texts as u64)) " further texts, together " (text::count(count)) " times"
+                }
+            }
+        }
+    }
+}
+
+/// The documents that were run; one that ran several times stands here once.
+fn documents(records: &Records) -> Markup {
+    let mut documents: Vec<String> = Vec::new();
+    for recording in records.recordings().iter().rev() {
+        let Some(document) = &recording.document else { continue };
+        let text = serde_json::to_string_pretty(&text::redacted(document)).unwrap_or_default();
+        if !documents.contains(&text) {
+            documents.push(text);
+        }
+    }
+    documents.reverse();
+    html! {
+        @if !documents.is_empty() {
+            h2 { "What was run" }
+            pre { code { (text::cut(&documents.join("\n\n"), DOCUMENT_ROOM)) } }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::super::tests::written;
+    use super::*;
+    use crate::record::fixture::{HOSTILE, hostile, records};
+    use crate::record::{Label, Recorder, Recording, Sample, UserCount};
+    use crate::value::{Reader, Value};
+
+    #[test]
+    fn the_verdict_comes_first_and_says_it_in_words() {
+        let good = [("GET", "u", "a", 200, 1.0, 1, None)];
+        let bad = [("GET", "u", "a", 500, 1.0, 1, Some("x"))];
+        let json = Value::parse(
+            r#"[{"type": "failure_rate", "value": 0}, {"type": "latency_p95", "value": 100}]"#,
+        )
+        .expect("JSON");
+        let rules = Rule::read_list(&Reader::root(&json)).expect("rules");
+        for (rows, rules, want) in [
+            (&[][..], &[][..], "✗ Nothing was measured"),
+            (&good[..], &[][..], "✓ No request failed"),
+            (&bad[..], &[][..], "✗ 1 of 1 requests failed (100 %)"),
+            (&good[..], &rules[..], "✓ Passed: all 2 gates hold"),
+            (&bad[..], &rules[..], "✗ Failed: 1 of 2 gates broken"),
+        ] {
+            let page = written(|out| write(&records(rows), rules, out));
+            let (_, body) = page.split_once("<h1>").expect("a heading");
+            let first = body.split("<p class=\"verdict").nth(1).expect("a verdict");
+            assert!(first.contains(&format!(">{want}</p>")), "{want}: {first:.80}");
+        }
+    }
+
+    #[test]
+    fn hostile_texts_come_back_as_text_and_the_page_fetches_nothing() {
+        let page = written(|out| write(&hostile(), &[], out));
+        for text in HOSTILE {
+            let escaped = html! { (text) }.into_string();
+            assert!(page.contains(&format!(">{escaped}<")), "{escaped}");
+        }
+        assert_eq!(page.matches("<script").count(), 1);
+        for outside in ["src=", "href=", "url(", "@import", "<link", "<img", "<iframe"] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+        assert!(page.contains("default-src 'none'"));
+    }
+
+    #[test]
+    fn the_document_is_shown_without_its_secrets() {
+        let mut recording = Recording::new(UNIX_EPOCH, Vec::new());
+        recording.document = Value::parse(
+            r#"[["LD_start_test", {"tasks": [{"headers": {"Authorization": "Bearer hunter2hunter2"}}]}]]"#,
+        )
+        .ok();
+        let mut records = Records::default();
+        records.push(Arc::new(recording));
+        let page = written(|out| write(&records, &[], out));
+        assert!(page.contains("LD_start_test") && page.contains("[redacted]"));
+        assert!(!page.contains("hunter2"));
+    }
+
+    /// A long run: very many different names and errors, all of them long and full of markup.
+    fn worst() -> Records {
+        let mut recorder = Recorder::default();
+        let errors: Vec<_> = (0..2000)
+            .map(|number| recorder.error(&format!("{number}{}", "<&>\"".repeat(300))))
+            .collect();
+        for number in 0..50_000u64 {
+            let label = recorder.label(Label {
+                method: "DELETE".into(),
+                url: "u".into(),
+                name: format!("{}{}", number % 1000, "<&>\"".repeat(300)).into(),
+            });
+            recorder.record(Sample {
+                label,
+                start: Duration::from_millis(number * 70),
+                delay: Duration::ZERO,
+                service: Duration::from_micros(number * 997 % 5_000_000),
+                status: 200,
+                bytes: number,
+                error: errors.get(number as usize % 2000).copied(),
+            });
+        }
+        let mut recording = Recording::new(UNIX_EPOCH, vec![recorder]);
+        recording.document = Some(Value::List(vec!["<\"&>".repeat(40_000).into()]));
+        recording.users = (0..3500)
+            .map(|second| UserCount { at: Duration::from_secs(second), users: second as u32 })
+            .collect();
+        let mut records = Records::default();
+        records.push(Arc::new(recording));
+        records
+    }
+
+    #[test]
+    fn the_worst_run_makes_a_page_of_at_most_three_hundred_kilobytes() {
+        let page = written(|out| write(&worst(), &[], out));
+        assert!(page.len() <= 300_000, "{} bytes", page.len());
+        assert!(page.contains("850 further names") && page.contains("1\u{202f}950 further texts"));
+    }
+}

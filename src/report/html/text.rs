@@ -1,0 +1,245 @@
+//! Numbers and texts as the page shows them.
+
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+
+use crate::value::Value;
+
+/// What stands where a secret was.
+const REDACTED: &str = "[redacted]";
+
+/// A count with its thousands apart.
+pub(super) fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut out = String::with_capacity(digits.len() * 2);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Three significant digits of a latency, in the unit that suits it.
+pub(super) fn millis(value: f64) -> String {
+    match value {
+        _ if value >= 10_000.0 => format!("{:.1} s", value / 1000.0),
+        _ if value >= 100.0 => format!("{value:.0} ms"),
+        _ if value >= 10.0 => format!("{value:.1} ms"),
+        _ if value >= 1.0 || value == 0.0 => format!("{value:.2} ms"),
+        _ => format!("{:.0} µs", value * 1000.0),
+    }
+}
+
+/// A time since the beginning.
+pub(super) fn seconds(value: f64) -> String {
+    match value {
+        _ if value >= 7200.0 => format!("{} h", trimmed(value / 3600.0)),
+        _ if value >= 180.0 => format!("{} min", trimmed(value / 60.0)),
+        _ => format!("{} s", trimmed(value)),
+    }
+}
+
+fn trimmed(value: f64) -> String {
+    let text = format!("{value:.1}");
+    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+}
+
+/// A share as a percentage. Anything above nothing never reads as nothing, and anything below all
+/// never as all.
+pub(super) fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    match percent {
+        _ if percent > 0.0 && percent < 0.01 => "< 0.01 %".to_owned(),
+        _ if percent > 99.99 && percent < 100.0 => "> 99.99 %".to_owned(),
+        _ if percent == 0.0 || percent >= 100.0 => format!("{percent:.0} %"),
+        _ => format!("{percent:.2} %"),
+    }
+}
+
+/// A rate with three significant digits.
+pub(super) fn rate(value: f64) -> String {
+    match value {
+        _ if value >= 100.0 => count(value.round() as u64),
+        _ if value >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+/// An amount of bytes.
+pub(super) fn bytes(value: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    let mut scaled = value as f64;
+    let mut unit = "B";
+    for larger in UNITS {
+        if scaled < 1024.0 {
+            break;
+        }
+        scaled /= 1024.0;
+        unit = larger;
+    }
+    if unit == "B" { format!("{value} B") } else { format!("{scaled:.1} {unit}") }
+}
+
+/// A number at an axis.
+pub(super) fn short(value: f64) -> String {
+    let (scaled, suffix) = match value {
+        _ if value >= 1e9 => (value / 1e9, "G"),
+        _ if value >= 1e6 => (value / 1e6, "M"),
+        _ if value >= 1e4 => (value / 1e3, "k"),
+        _ => (value, ""),
+    };
+    let text = format!("{scaled:.3}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    format!("{text}{suffix}")
+}
+
+/// A number that a script sorts by, with the digits that make a difference.
+pub(super) fn short_key(value: f64) -> String {
+    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.3}") }
+}
+
+/// A text without its secrets, cut so that it takes at most `room` bytes of HTML.
+pub(super) fn shown(text: &str, room: usize) -> String {
+    cut(&without_secrets(text), room)
+}
+
+/// Cuts a text by the bytes that it takes once escaped.
+pub(super) fn cut(text: &str, room: usize) -> String {
+    let mut left = room;
+    for (place, character) in text.char_indices() {
+        let cost = match character {
+            '&' => 5,
+            '<' | '>' => 4,
+            '"' => 6,
+            other => other.len_utf8(),
+        };
+        if cost > left {
+            let mut short = text.get(..place).unwrap_or_default().to_owned();
+            short.push('…');
+            return short;
+        }
+        left -= cost;
+    }
+    text.to_owned()
+}
+
+/// Names of members and parameters that hold secrets.
+static SECRET_NAME: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(concat!(
+        r"(?i)(^|[^a-z])(authorization|cookies?|pass(word|wd|phrase)?|pwd|secret|token|",
+        r"api[_-]?key|access[_-]?key|private[_-]?key|credentials?|session[_-]?id|signature|jwt|otp)s?$",
+    ))
+    .ok()
+});
+
+/// Secrets inside a text: credentials in a URL, parameters with such names, HTTP credentials.
+static SECRET_TEXT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(concat!(
+        r"(?i)(?P<url>://)[^/@\s?#]+@",
+        r"|(?P<scheme>\b(?:bearer|basic)\s+)[a-z0-9._~+/=-]{6,}",
+        r"|(?P<name>[a-z0-9_.-]*(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|",
+        r"signature|credentials?|session[_-]?id)=)[^&\s;#]+",
+    ))
+    .ok()
+});
+
+fn is_secret(name: &str) -> bool {
+    SECRET_NAME.as_ref().is_none_or(|pattern| pattern.is_match(name))
+}
+
+fn without_secrets(text: &str) -> String {
+    let Some(pattern) = SECRET_TEXT.as_ref() else { return REDACTED.to_owned() };
+    let replace = |found: &Captures<'_>| {
+        let kept = ["scheme", "name", "url"].into_iter().find_map(|group| found.name(group));
+        let at = if found.name("url").is_some() { "@" } else { "" };
+        format!("{}{REDACTED}{at}", kept.map_or("", |kept| kept.as_str()))
+    };
+    pattern.replace_all(text, replace).into_owned()
+}
+
+/// A document without its secrets: members with telling names, pairs that begin with such a name,
+/// and what [`shown`] finds in texts. Placeholders stay, for they only name a secret.
+pub(super) fn redacted(value: &Value) -> Value {
+    match value {
+        Value::Str(text) => Value::Str(without_secrets(text)),
+        Value::List(items) => match items.as_slice() {
+            [Value::Str(name), Value::Str(secret)] if is_secret(name) => {
+                Value::List(vec![name.as_str().into(), hidden(&Value::from(secret.as_str()))])
+            }
+            items => Value::List(items.iter().map(redacted).collect()),
+        },
+        Value::Dict(members) => Value::Dict(
+            members
+                .iter()
+                .map(|(name, value)| {
+                    let value = if is_secret(name) { hidden(value) } else { redacted(value) };
+                    (name.clone(), value)
+                })
+                .collect(),
+        ),
+        other => other.clone(),
+    }
+}
+
+/// The value of a member with a telling name.
+fn hidden(value: &Value) -> Value {
+    match value {
+        Value::Null | Value::Bool(_) => value.clone(),
+        Value::Str(text) if text.starts_with("${") && text.find('}') == Some(text.len() - 1) => {
+            value.clone()
+        }
+        _ => REDACTED.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_and_keep_their_meaning() {
+        assert_eq!(count(1_234_567), "1\u{202f}234\u{202f}567");
+        let latencies: Vec<String> =
+            [0.0, 0.25, 1.234, 12.34, 123.4, 12_345.0].into_iter().map(millis).collect();
+        assert_eq!(latencies, ["0.00 ms", "250 µs", "1.23 ms", "12.3 ms", "123 ms", "12.3 s"]);
+        let shares: Vec<String> =
+            [0.0, 0.000_001, 0.0123, 0.999_999, 1.0].into_iter().map(percent).collect();
+        assert_eq!(shares, ["0 %", "< 0.01 %", "1.23 %", "> 99.99 %", "100 %"]);
+        assert_eq!([bytes(10), bytes(1536), bytes(5 << 30)], ["10 B", "1.5 KiB", "5.0 GiB"]);
+        assert_eq!([short(0.25), short(2500.0), short(12_500.0)], ["0.25", "2500", "12.5k"]);
+    }
+
+    #[test]
+    fn a_text_is_cut_by_what_it_takes_once_escaped() {
+        assert_eq!(cut("<<<", 12), "<<<");
+        assert_eq!(cut("<<<", 11), "<<…");
+        assert_eq!(cut("żżż", 5), "żż…");
+    }
+
+    #[test]
+    fn secrets_in_documents_are_hidden_and_placeholders_are_not() {
+        let document = Value::parse(
+            r#"{"headers": {"Authorization": "Bearer abcdefgh", "X-Api-Key": "k", "Accept": "a"},
+                "auth": {"type": "basic", "username": "u", "password": "p"},
+                "params": [["token", "t"], ["page", "1"]], "cookies": {"a": "b"},
+                "json": {"password": "${env.PASSWORD}", "passenger": "x", "notes": ["Basic dXNlcjpw"]},
+                "request_url": "http://u:p@host/x?access_token=abc&y=1", "data": "user=a&password=b",
+                "verify": true}"#,
+        )
+        .expect("JSON");
+        assert_eq!(
+            serde_json::to_string(&redacted(&document)).expect("JSON"),
+            concat!(
+                r#"{"headers":{"Authorization":"[redacted]","X-Api-Key":"[redacted]","Accept":"a"},"#,
+                r#""auth":{"type":"basic","username":"u","password":"[redacted]"},"#,
+                r#""params":[["token","[redacted]"],["page","1"]],"cookies":"[redacted]","#,
+                r#""json":{"password":"${env.PASSWORD}","passenger":"x","notes":["Basic [redacted]"]},"#,
+                r#""request_url":"http://[redacted]@host/x?access_token=[redacted]&y=1","#,
+                r#""data":"user=a&password=[redacted]","verify":true}"#,
+            )
+        );
+    }
+}

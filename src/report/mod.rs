@@ -1,0 +1,65 @@
+//! A finished record as text, one file per format. Every format is a function from [`Records`] to a
+//! writer; it reads the columns and writes as it goes, so its memory does not grow with the number
+//! of requests (the page in [`html`] aggregates first). Where the text goes — a file inside the data
+//! directory, a value, a pipe — is the caller's business.
+
+pub mod csv;
+pub mod html;
+pub mod json;
+pub mod junit;
+pub mod summary;
+pub mod xml;
+
+use crate::record::{Records, Row};
+
+/// Which half of the records a two-part report is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Requests without an error.
+    Success,
+    /// Requests with one.
+    Failure,
+}
+
+impl Outcome {
+    /// As the reports spell it.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+        }
+    }
+
+    /// The requests that ended so.
+    fn rows(self, records: &Records) -> impl Iterator<Item = Row<'_>> {
+        records.rows().filter(move |row| row.failed() == (self == Self::Failure))
+    }
+}
+
+/// Every request with its outcome, successes first: the order of the reference's reports, whose
+/// records lie in two lists.
+pub(crate) fn in_order(records: &Records) -> impl Iterator<Item = (Outcome, Row<'_>)> {
+    [Outcome::Success, Outcome::Failure]
+        .into_iter()
+        .flat_map(move |outcome| outcome.rows(records).map(move |row| (outcome, row)))
+}
+
+/// What a request is listed under: its name, or its URL where it has none.
+pub(crate) fn name_of<'a>(row: &Row<'a>) -> &'a str {
+    if row.label.name.is_empty() { &row.label.url } else { &row.label.name }
+}
+
+/// A status as Python's `str()` writes it.
+fn status_text(status: Option<u16>) -> String {
+    status.map_or_else(|| "None".to_owned(), |status| status.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    /// What a format's function writes.
+    pub(crate) fn written(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
+        let mut out = Vec::new();
+        write(&mut out).expect("written");
+        String::from_utf8(out).expect("UTF-8")
+    }
+}

@@ -1,0 +1,169 @@
+//! The fields of the JSON report as XML elements below `xml_data`, as the reference writes them. The
+//! escaping here also serves the JUnit report.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
+
+use super::Outcome;
+use super::json::{fields, key};
+use crate::record::Records;
+
+const ROOT: &str = "xml_data";
+
+/// Writes the records that ended one way, a tab for each level.
+pub fn write(records: &Records, outcome: Outcome, out: &mut dyn Write) -> io::Result<()> {
+    let mut writer = Writer::new_with_indent(out, b'\t', 1);
+    writer.write_event(Event::Decl(BytesDecl::new("1.0", None, None)))?;
+    elements(records, outcome, &mut writer)?;
+    writer.get_mut().write_all(b"\n")
+}
+
+/// The same on one line and without a declaration, as the reference gives it as a value.
+pub fn value(records: &Records, outcome: Outcome) -> io::Result<String> {
+    let mut writer = Writer::new(Vec::new());
+    elements(records, outcome, &mut writer)?;
+    Ok(String::from_utf8_lossy(&writer.into_inner()).into_owned())
+}
+
+fn elements<W: Write>(
+    records: &Records,
+    outcome: Outcome,
+    writer: &mut Writer<W>,
+) -> io::Result<()> {
+    let mut rows = outcome.rows(records).zip(1u64..).peekable();
+    if rows.peek().is_none() {
+        return writer.write_event(Event::Empty(BytesStart::new(ROOT)));
+    }
+    writer.write_event(Event::Start(BytesStart::new(ROOT)))?;
+    for (row, number) in rows {
+        let key = key(outcome, number);
+        writer.write_event(Event::Start(BytesStart::new(&key)))?;
+        for (name, text) in fields(outcome, &row) {
+            element(writer, name, &text)?;
+        }
+        writer.write_event(Event::End(BytesEnd::new(&key)))?;
+    }
+    writer.write_event(Event::End(BytesEnd::new(ROOT)))
+}
+
+fn element<W: Write>(writer: &mut Writer<W>, name: &str, text: &str) -> io::Result<()> {
+    if text.is_empty() {
+        return writer.write_event(Event::Empty(BytesStart::new(name)));
+    }
+    writer.write_event(Event::Start(BytesStart::new(name)))?;
+    writer.write_event(Event::Text(BytesText::from_escaped(escaped(text))))?;
+    writer.write_event(Event::End(BytesEnd::new(name)))
+}
+
+/// A text as it stands between tags. A carriage return is a character reference, for a parser would
+/// make a line feed of it.
+pub(super) fn escaped(text: &str) -> Cow<'_, str> {
+    replaced(text, |character| match character {
+        '\r' => Some("&#13;"),
+        '\n' | '\t' => None,
+        other => common(other),
+    })
+}
+
+/// A text as it stands in an attribute, where a parser would make spaces of line ends and tabs.
+pub(super) fn escaped_attribute(text: &str) -> Cow<'_, str> {
+    replaced(text, |character| match character {
+        '"' => Some("&quot;"),
+        '\'' => Some("&apos;"),
+        '\r' => Some("&#13;"),
+        '\n' => Some("&#10;"),
+        '\t' => Some("&#9;"),
+        other => common(other),
+    })
+}
+
+fn common(character: char) -> Option<&'static str> {
+    match character {
+        '<' => Some("&lt;"),
+        '>' => Some("&gt;"),
+        '&' => Some("&amp;"),
+        // What XML 1.0 cannot hold at all (section 2.2).
+        '\u{0}'..'\u{20}' | '\u{fffe}' | '\u{ffff}' => Some("\u{fffd}"),
+        _ => None,
+    }
+}
+
+fn replaced(text: &str, by: impl Fn(char) -> Option<&'static str>) -> Cow<'_, str> {
+    if text.chars().all(|character| by(character).is_none()) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        match by(character) {
+            Some(replacement) => out.push_str(replacement),
+            None => out.push(character),
+        }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use quick_xml::Reader;
+
+    use super::super::tests::written;
+    use super::*;
+    use crate::record::fixture::{HOSTILE, hostile, records};
+
+    /// What XML can hold of a text.
+    pub(in crate::report) fn holdable(text: &str) -> String {
+        text.replace('\u{1b}', "\u{fffd}")
+    }
+
+    /// The texts of all elements of a name, as a parser reads them.
+    fn texts(xml: &str, element: &str) -> Vec<String> {
+        let mut reader = Reader::from_str(xml);
+        let (mut found, mut current) = (Vec::new(), None);
+        loop {
+            match reader.read_event().expect("well-formed") {
+                Event::Start(start) if start.name().as_ref() == element => {
+                    current = Some(String::new());
+                }
+                Event::Text(text) => {
+                    if let Some(current) = &mut current {
+                        current.push_str(&text.xml10_content());
+                    }
+                }
+                Event::GeneralRef(reference) => {
+                    if let Some(current) = &mut current {
+                        let name = format!("&{};", &*reference);
+                        current.push_str(&quick_xml::escape::unescape(&name).expect("known"));
+                    }
+                }
+                Event::End(end) if end.name().as_ref() == element => found.extend(current.take()),
+                Event::Eof => return found,
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_is_an_element_of_elements() {
+        let records = records(&[("POST", "http://x/", "", 0, 3.0, 0, Some("a < b"))]);
+        assert_eq!(
+            written(|out| write(&records, Outcome::Failure, out)),
+            "<?xml version=\"1.0\"?>\n<xml_data>\n\t<Failure_Test1>\n\t\t<Method>POST</Method>\n\
+             \t\t<test_url>http://x/</test_url>\n\t\t<name/>\n\
+             \t\t<status_code>None</status_code>\n\t\t<error>a &lt; b</error>\n\
+             \t</Failure_Test1>\n</xml_data>\n"
+        );
+        assert_eq!(value(&records, Outcome::Success).expect("written"), "<xml_data/>");
+    }
+
+    #[test]
+    fn hostile_texts_come_back_unharmed_but_for_what_xml_cannot_hold() {
+        let xml = written(|out| write(&hostile(), Outcome::Failure, out));
+        let want: Vec<String> = HOSTILE.iter().map(|text| holdable(text)).collect();
+        for element in ["test_url", "name", "error"] {
+            assert_eq!(texts(&xml, element), want);
+        }
+    }
+}

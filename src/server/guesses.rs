@@ -1,0 +1,153 @@
+//! Who guesses tokens. Wrong tokens are counted per source: the first few cost nothing, further ones
+//! are answered late, and after many the source is refused for minutes, right token or not. This
+//! machine itself is only delayed, never refused, so that nobody can lock the operator out.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::limits::Limits;
+
+/// Sources that are remembered; beyond it strangers share one entry, so that memory stays bounded.
+const MOST_SOURCES: usize = 4096;
+
+/// The entry that they share. No client has this address.
+const STRANGERS: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+
+/// What each further wrong token adds to the delay.
+const STEP: Duration = Duration::from_millis(50);
+
+/// The longest delay. Below the second that scripts are often patient.
+const LONGEST: Duration = Duration::from_millis(500);
+
+/// Wrong tokens per source.
+#[derive(Debug, Default)]
+pub(super) struct Guesses {
+    sources: Mutex<HashMap<IpAddr, Source>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Source {
+    wrong: u32,
+    last: Instant,
+}
+
+/// What becomes of a request with a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It may go on.
+    Admitted,
+    /// It is refused after a delay.
+    Refused(Duration),
+}
+
+impl Guesses {
+    /// Judges a request from an address by whether its token is right.
+    pub(super) fn judge(&self, from: IpAddr, right: bool, limits: &Limits) -> Verdict {
+        let now = Instant::now();
+        let from = source(from);
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = |source: &Source| now - source.last < limits.guess_memory;
+        let wrong = |sources: &HashMap<IpAddr, Source>, from| {
+            sources.get(from).filter(|source| fresh(source)).map_or(0, |source| source.wrong)
+        };
+        let locked = wrong(&sources, &from) >= limits.most_guesses && !from.is_loopback();
+        if right && !locked {
+            return Verdict::Admitted;
+        }
+        let mut key = from;
+        if !sources.contains_key(&key) && sources.len() >= MOST_SOURCES {
+            sources.retain(|_, source| fresh(source));
+            if sources.len() >= MOST_SOURCES {
+                key = STRANGERS;
+            }
+        }
+        let wrong = wrong(&sources, &key).saturating_add(1);
+        // While it is locked out nothing is counted, so that the lock ends.
+        if !locked {
+            sources.insert(key, Source { wrong, last: now });
+        }
+        Verdict::Refused((STEP * wrong.saturating_sub(limits.free_guesses)).min(LONGEST))
+    }
+}
+
+/// An IPv6 host owns at least its /64, so that counting single addresses would count nothing.
+fn source(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) if !address.is_loopback() => {
+            let network = address.to_bits() & !u128::from(u64::MAX);
+            IpAddr::V6(Ipv6Addr::from_bits(network))
+        }
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits() -> Limits {
+        Limits { free_guesses: 3, most_guesses: 8, ..Limits::default() }
+    }
+
+    fn after(guesses: &Guesses, from: &str, wrong: u32) -> Verdict {
+        let from = from.parse().expect("an address");
+        let mut verdict = Verdict::Admitted;
+        for _ in 0..wrong {
+            verdict = guesses.judge(from, false, &limits());
+        }
+        verdict
+    }
+
+    fn right(guesses: &Guesses, from: &str) -> Verdict {
+        guesses.judge(from.parse().expect("an address"), true, &limits())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_is_free_then_answers_are_late() {
+        let guesses = Guesses::default();
+        assert_eq!(after(&guesses, "192.0.2.1", 3), Verdict::Refused(Duration::ZERO));
+        assert_eq!(after(&guesses, "192.0.2.1", 2), Verdict::Refused(Duration::from_millis(100)));
+        assert_eq!(right(&guesses, "192.0.2.1"), Verdict::Admitted);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_many_the_source_is_refused_for_minutes_and_then_forgotten() {
+        let guesses = Guesses::default();
+        after(&guesses, "192.0.2.1", 8);
+        assert!(matches!(right(&guesses, "192.0.2.1"), Verdict::Refused(_)));
+        assert_eq!(right(&guesses, "192.0.2.2"), Verdict::Admitted);
+        tokio::time::advance(Duration::from_secs(301)).await;
+        assert_eq!(right(&guesses, "192.0.2.1"), Verdict::Admitted);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_right_token_from_this_machine_is_never_refused() {
+        let guesses = Guesses::default();
+        for loopback in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+            after(&guesses, loopback, 1000);
+            assert_eq!(right(&guesses, loopback), Verdict::Admitted);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_ipv6_network_is_one_source() {
+        let guesses = Guesses::default();
+        after(&guesses, "2001:db8::1", 8);
+        assert!(matches!(right(&guesses, "2001:db8::2"), Verdict::Refused(_)));
+        assert_eq!(right(&guesses, "2001:db8:0:1::1"), Verdict::Admitted);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn memory_is_bounded_whoever_guesses() {
+        let guesses = Guesses::default();
+        for network in 0..2 * MOST_SOURCES as u32 {
+            let from = IpAddr::from((0x0a00_0000 + network).to_be_bytes());
+            guesses.judge(from, false, &limits());
+        }
+        assert!(guesses.sources.lock().expect("no panic").len() <= MOST_SOURCES + 1);
+    }
+}

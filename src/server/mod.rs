@@ -1,0 +1,334 @@
+//! The server: it accepts connections, gives each a task with deadlines of its own, and ends when it
+//! is told to. What a connection asks for is read by [`crate::wire`] and run by an [`Execute`],
+//! whose events go back to the session that asked. The caller binds ([`Listeners::bind`]), chooses
+//! the [`Limits`] and decides when to stop; nothing here reads a flag, a signal or a file.
+//!
+//! Invariants: nothing waits for a silent peer without a deadline; what a peer claims is never
+//! allocated before it is sent; a panic ends one connection or one run and is counted.
+
+mod guesses;
+mod limits;
+mod listen;
+mod pipe;
+mod session;
+mod writer;
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_util::sync::CancellationToken;
+
+use crate::action::{Document, Executor, InvalidDocument};
+use crate::event::Sink;
+use crate::value::Value;
+use crate::wire::token::Tokens;
+use guesses::Guesses;
+use limits::Budget;
+
+pub use limits::{Counters, Limits};
+pub use listen::{BindError, Listeners};
+
+/// A document that is ready to run: it blocks its thread until the document has ended, and says what
+/// happens to the sink.
+pub type Job = Box<dyn FnOnce(&mut dyn Sink, &CancellationToken) + Send>;
+
+/// Who runs documents.
+pub trait Execute: Send + Sync + 'static {
+    /// Reads a document; what it gives runs on another thread. Must not block.
+    fn prepare(self: Arc<Self>, document: Value) -> Result<Job, InvalidDocument>;
+
+    /// Documents taken so far.
+    fn runs(&self) -> u64;
+}
+
+impl Execute for Executor {
+    fn prepare(self: Arc<Self>, document: Value) -> Result<Job, InvalidDocument> {
+        let document = Document::parse(document)?;
+        Ok(Box::new(move |sink, cancel| {
+            self.execute(document, sink, cancel);
+        }))
+    }
+
+    fn runs(&self) -> u64 {
+        Self::runs(self)
+    }
+}
+
+/// Takes the lines that belong on stdout. It is called by connections and must not block.
+pub type Announce = Box<dyn Fn(String) + Send + Sync>;
+
+/// What a server is.
+pub struct Server {
+    /// Who runs documents.
+    pub executor: Arc<dyn Execute>,
+    /// The tokens that it accepts.
+    pub tokens: Tokens,
+    /// Whether only framed requests are served.
+    pub framed_only: bool,
+    /// TLS, if it speaks it; then it speaks nothing else.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// What it allows.
+    pub limits: Limits,
+    /// What happened; the caller may keep a clone.
+    pub counters: Arc<Counters>,
+    /// Where its lines for stdout go.
+    pub announce: Announce,
+}
+
+impl Server {
+    /// A server with an executor and nothing else: no token, no TLS, both modes, silent.
+    pub fn new(executor: Arc<dyn Execute>) -> Self {
+        Self {
+            executor,
+            tokens: Tokens::none(),
+            framed_only: false,
+            tls: None,
+            limits: Limits::default(),
+            counters: Arc::default(),
+            announce: Box::new(|_| {}),
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Server")
+            .field("tokens", &self.tokens)
+            .field("framed_only", &self.framed_only)
+            .field("tls", &self.tls.is_some())
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What all connections share.
+struct Shared {
+    server: Server,
+    acceptor: Option<TlsAcceptor>,
+    guesses: Guesses,
+    budget: Budget,
+    begun: Instant,
+    shutdown: CancellationToken,
+    /// Connections that are open.
+    open: AtomicUsize,
+    /// Connections over the limit that are being told so.
+    lobby: AtomicUsize,
+    /// Requests that were taken and not yet answered; a closing server waits for these.
+    active: AtomicUsize,
+    settled: Notify,
+}
+
+/// Connections over the limit that are told so in their own mode; more are told at once, as text.
+const LOBBY: usize = 256;
+
+/// The first pause after a failed accept, and the longest; each failure doubles it.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+
+/// Serves until `shutdown`, which a quit request also triggers: then it stops accepting, cancels
+/// what runs, answers those who wait within [`Limits::shutdown`], and returns without waiting for
+/// idle peers. Runs on a runtime of one thread or many; documents run on its blocking threads, so
+/// that after a run that ignores its cancellation the caller should not wait for those threads.
+pub async fn run(listeners: Listeners, server: Server, shutdown: CancellationToken) {
+    let shared = Arc::new(Shared::new(server, shutdown.clone()));
+    shared.announce(format!("Server started on {}:{}", listeners.host(), listeners.port()));
+    let mut sessions = JoinSet::new();
+    serve(&listeners, &shared, &shutdown, &mut sessions).await;
+    drop(listeners);
+    shared.settle().await;
+    sessions.shutdown().await;
+    shared.announce("Server shutdown complete".to_owned());
+}
+
+/// Accepts until the shutdown.
+async fn serve(
+    listeners: &Listeners,
+    shared: &Arc<Shared>,
+    shutdown: &CancellationToken,
+    sessions: &mut JoinSet<()>,
+) {
+    let mut stopped = pin!(shutdown.cancelled());
+    let mut next = 0;
+    let mut backoff = BACKOFF.0;
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut stopped => return,
+            accepted = accept(&listeners.sockets, &mut next) => match accepted {
+                Ok((stream, peer)) => {
+                    backoff = BACKOFF.0;
+                    shared.admit(stream, peer, sessions);
+                }
+                Err(error) if is_peers_fault(&error) => {}
+                // Descriptors or memory are exhausted. The connection waits in the backlog.
+                Err(error) => {
+                    tracing::warn!("cannot accept a connection: {error}; trying again");
+                    tokio::select! {
+                        () = &mut stopped => return,
+                        () = sleep(backoff) => {}
+                    }
+                    backoff = (backoff * 2).min(BACKOFF.1);
+                }
+            },
+            Some(ended) = sessions.join_next(), if !sessions.is_empty() => shared.ended(ended),
+        }
+    }
+}
+
+/// Accepts from whichever socket has a connection, taking turns.
+async fn accept(sockets: &[TcpListener], next: &mut usize) -> io::Result<(TcpStream, SocketAddr)> {
+    poll_fn(|context| {
+        for offset in 0..sockets.len() {
+            let turn = (*next + offset) % sockets.len();
+            if let Some(Poll::Ready(accepted)) =
+                sockets.get(turn).map(|socket| socket.poll_accept(context))
+            {
+                *next = turn + 1;
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// The connection was gone before it was accepted.
+fn is_peers_fault(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+impl Shared {
+    fn new(server: Server, shutdown: CancellationToken) -> Self {
+        Self {
+            acceptor: server.tls.clone().map(TlsAcceptor::from),
+            guesses: Guesses::default(),
+            budget: Budget::new(server.limits.request_bytes),
+            begun: Instant::now(),
+            shutdown,
+            open: AtomicUsize::new(0),
+            lobby: AtomicUsize::new(0),
+            active: AtomicUsize::new(0),
+            settled: Notify::new(),
+            server,
+        }
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.server.limits
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.server.counters
+    }
+
+    fn announce(&self, line: String) {
+        (self.server.announce)(line);
+    }
+
+    /// Gives a connection a task, or tells it that there is no room.
+    fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, sessions: &mut JoinSet<()>) {
+        Counters::count(&self.counters().connections);
+        let peer = peer.ip();
+        if let Some(place) = Place::take(self, |shared| &shared.open, self.limits().connections) {
+            self.spawn(stream, peer, place, true, sessions);
+            return;
+        }
+        Counters::count(&self.counters().refused);
+        match Place::take(self, |shared| &shared.lobby, LOBBY) {
+            Some(place) => self.spawn(stream, peer, place, false, sessions),
+            None => session::turn_away_at_once(&stream, self),
+        }
+    }
+
+    fn spawn(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        peer: IpAddr,
+        place: Place,
+        welcome: bool,
+        sessions: &mut JoinSet<()>,
+    ) {
+        if self.acceptor.is_some() {
+            sessions.spawn(session::secure(stream, peer, place, welcome));
+        } else {
+            sessions.spawn(session::plain(stream, peer, place, welcome));
+        }
+    }
+
+    fn ended(&self, ended: Result<(), JoinError>) {
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            Counters::count(&self.counters().panics);
+            tracing::error!("a connection broke: {error}");
+        }
+    }
+
+    /// Waits until every request that was taken is answered.
+    async fn settle(&self) {
+        let settled = async {
+            while self.active.load(Ordering::Acquire) > 0 {
+                self.settled.notified().await;
+            }
+        };
+        if timeout(self.limits().shutdown, settled).await.is_err() {
+            tracing::warn!("a run did not end in time; its reply is lost");
+        }
+    }
+}
+
+/// A connection's place among those that are allowed; given back on drop.
+struct Place {
+    shared: Arc<Shared>,
+    of: fn(&Shared) -> &AtomicUsize,
+}
+
+impl Place {
+    fn take(shared: &Arc<Shared>, of: fn(&Shared) -> &AtomicUsize, most: usize) -> Option<Self> {
+        if of(shared).fetch_add(1, Ordering::Relaxed) >= most {
+            of(shared).fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(Self { shared: Arc::clone(shared), of })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        (self.of)(&self.shared).fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A request that was taken; the server waits for it when it closes.
+struct Active(Arc<Shared>);
+
+impl Active {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.active.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        if self.0.active.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.settled.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

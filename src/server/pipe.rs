@@ -1,0 +1,174 @@
+//! The way of a reply from the thread of a run to the session that writes it. It holds a bounded
+//! number of bytes: for a client that does not read, the run waits a moment, then drops the reply
+//! and goes on.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+/// Bytes on their way to a client.
+#[derive(Debug)]
+pub(super) struct Pipe {
+    state: Mutex<State>,
+    /// Told when bytes were written or nobody writes any more.
+    room: Condvar,
+    /// Told when there are bytes to write, or the last were given.
+    filled: Notify,
+    most: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: Vec<u8>,
+    /// Taken and not yet written.
+    writing: usize,
+    ended: bool,
+    dropped: bool,
+}
+
+impl Pipe {
+    pub(super) fn new(most: usize) -> Self {
+        Self { state: Mutex::default(), room: Condvar::new(), filled: Notify::new(), most }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives bytes, waiting at most `patience` for room; one chunk always has room where nothing
+    /// else waits. False when the reply is dropped. Blocks its thread.
+    pub(super) fn push(&self, chunk: &[u8], patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        let mut state = self.state();
+        loop {
+            if state.dropped {
+                return false;
+            }
+            let held = state.waiting.len() + state.writing;
+            if held == 0 || held + chunk.len() <= self.most {
+                break;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                state.drop_all();
+                drop(state);
+                self.filled.notify_one();
+                return false;
+            }
+            let waited = self.room.wait_timeout(state, left);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        state.waiting.extend_from_slice(chunk);
+        drop(state);
+        self.filled.notify_one();
+        true
+    }
+
+    /// Nothing more will be given.
+    pub(super) fn end(&self) {
+        self.state().ended = true;
+        self.filled.notify_one();
+    }
+
+    /// The next bytes; the previous ones count as written. `None` after the last, or when the reply
+    /// is dropped.
+    pub(super) async fn take(&self) -> Option<Vec<u8>> {
+        loop {
+            {
+                let mut state = self.state();
+                state.writing = 0;
+                if state.dropped {
+                    return None;
+                }
+                if !state.waiting.is_empty() {
+                    let chunk = std::mem::take(&mut state.waiting);
+                    state.writing = chunk.len();
+                    self.room.notify_all();
+                    return Some(chunk);
+                }
+                self.room.notify_all();
+                if state.ended {
+                    return None;
+                }
+            }
+            self.filled.notified().await;
+        }
+    }
+
+    /// Nobody will write any more.
+    pub(super) fn give_up(&self) {
+        self.state().drop_all();
+        self.room.notify_all();
+    }
+
+    /// Whether the reply was dropped before its end.
+    pub(super) fn is_dropped(&self) -> bool {
+        self.state().dropped
+    }
+}
+
+impl State {
+    fn drop_all(&mut self) {
+        self.dropped = true;
+        self.waiting = Vec::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    const NEVER: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn bytes_come_in_order_and_end() {
+        let pipe = Pipe::new(10);
+        assert!(pipe.push(b"ab", NEVER) && pipe.push(b"cd", NEVER));
+        pipe.end();
+        assert_eq!(pipe.take().await.as_deref(), Some(&b"abcd"[..]));
+        assert_eq!(pipe.take().await, None);
+    }
+
+    #[tokio::test]
+    async fn one_chunk_longer_than_the_pipe_passes_alone() {
+        let pipe = Pipe::new(2);
+        assert!(pipe.push(b"long", NEVER));
+        assert!(!pipe.push(b"x", Duration::ZERO));
+        assert!(pipe.is_dropped());
+        assert_eq!(pipe.take().await, None);
+    }
+
+    #[tokio::test]
+    async fn a_writer_waits_for_a_reader_that_reads() {
+        let pipe = Arc::new(Pipe::new(4));
+        let writer = {
+            let pipe = Arc::clone(&pipe);
+            std::thread::spawn(move || {
+                let all = (0..100_u8).all(|byte| pipe.push(&[byte; 3], NEVER));
+                pipe.end();
+                all
+            })
+        };
+        let mut read = Vec::new();
+        while let Some(chunk) = pipe.take().await {
+            read.extend(chunk);
+        }
+        assert_eq!(read, (0..100).flat_map(|byte| [byte; 3]).collect::<Vec<u8>>());
+        assert!(writer.join().expect("no panic"));
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_gives_up_frees_the_writer() {
+        let pipe = Arc::new(Pipe::new(1));
+        assert!(pipe.push(b"a", NEVER));
+        let writer = {
+            let pipe = Arc::clone(&pipe);
+            std::thread::spawn(move || pipe.push(b"b", NEVER))
+        };
+        pipe.give_up();
+        assert!(!writer.join().expect("no panic"));
+    }
+}

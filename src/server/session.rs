@@ -1,0 +1,502 @@
+//! One connection: hear a request, answer it, close. It is generic over the byte stream; its waiting
+//! state is small, and what is rare (a run, a lingering close) is boxed, because a server holds
+//! thousands of sessions that only wait.
+
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::guesses::Verdict;
+use super::limits::{Counters, Share};
+use super::pipe::Pipe;
+use super::writer::Writer;
+use super::{Active, Job, Place, Shared};
+use crate::event::{ErrorKind, Event, PROTOCOL};
+use crate::wire::frame::legacy_is_complete;
+use crate::wire::frame::{HEADER, Inbox, MAX_LEGACY, MAX_REQUEST, Mode, Opening, terminator_into};
+use crate::wire::reply::{Dialect, Refusal, event_into, quit_into};
+use crate::wire::request::{Incoming, Request};
+
+/// What is taken from the stream at once, in bytes. A legacy request fits.
+const CHUNK: usize = MAX_LEGACY;
+
+/// How long a connection over the limit may take to show its mode.
+const LOBBY_TIME: Duration = Duration::from_millis(250);
+
+/// How long, and for how many bytes, a closing connection takes what the peer still sends: unread
+/// bytes would make the system reset the connection, and a reset destroys the reply.
+const LINGER: (Duration, usize) = (Duration::from_secs(1), 2 * MAX_REQUEST);
+
+/// A fatal `protocol_version` alert in a TLS 1.0 record, which every version understands.
+const NO_TLS_HERE: [u8; 7] = [0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x46];
+
+/// A byte stream that a session runs over.
+pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
+    /// Whether dropping it ends the stream properly.
+    const CLOSES_ON_DROP: bool;
+
+    /// Whether what the peer wrote at once also comes at once.
+    const KEEPS_RECORDS: bool;
+
+    /// Small writes shall leave at once from here on.
+    fn hurry(&self);
+}
+
+impl Transport for TcpStream {
+    const CLOSES_ON_DROP: bool = true;
+    const KEEPS_RECORDS: bool = false;
+
+    fn hurry(&self) {
+        // It fails only where the peer is gone.
+        let _ = self.set_nodelay(true);
+    }
+}
+
+/// Boxed: a TLS session is over a kilobyte.
+type Secured = Box<TlsStream<TcpStream>>;
+
+impl Transport for Secured {
+    const CLOSES_ON_DROP: bool = false;
+    const KEEPS_RECORDS: bool = true;
+
+    fn hurry(&self) {
+        self.get_ref().0.hurry();
+    }
+}
+
+/// A plain connection. Where it is not welcome, there is no room for it.
+pub(super) async fn plain(stream: TcpStream, peer: IpAddr, place: Place, welcome: bool) {
+    Session::new(stream, peer, place).serve(welcome).await;
+}
+
+/// A connection that must speak TLS.
+pub(super) async fn secure(stream: TcpStream, peer: IpAddr, place: Place, welcome: bool) {
+    match Box::pin(handshake(stream, &place.shared)).await {
+        Handshake::Done(stream) => Session::new(stream, peer, place).serve(welcome).await,
+        Handshake::Plain(stream, mode) => {
+            let mut session = Session::new(stream, peer, place);
+            Box::pin(session.refuse(mode, &Refusal::speaks_tls())).await;
+        }
+        Handshake::Failed => {}
+    }
+}
+
+enum Handshake {
+    Done(Secured),
+    /// The peer speaks plain TCP, in this mode.
+    Plain(TcpStream, Mode),
+    Failed,
+}
+
+async fn handshake(stream: TcpStream, shared: &Shared) -> Handshake {
+    let deadline = Instant::now() + shared.limits().handshake;
+    let Some(acceptor) = &shared.acceptor else { return Handshake::Failed };
+    let mut first = [0];
+    let handshake = async {
+        match stream.peek(&mut first).await {
+            Ok(1..) => {}
+            _ => return Handshake::Failed,
+        }
+        let [first] = first;
+        match Opening::of(first) {
+            Opening::Tls => accept(acceptor, stream).await,
+            Opening::Framed => Handshake::Plain(stream, Mode::Framed),
+            Opening::Legacy => Handshake::Plain(stream, Mode::Legacy),
+        }
+    };
+    timeout_at(deadline, handshake).await.unwrap_or_else(|_| {
+        Counters::count(&shared.counters().timeouts);
+        Handshake::Failed
+    })
+}
+
+async fn accept(acceptor: &TlsAcceptor, stream: TcpStream) -> Handshake {
+    match acceptor.accept(stream).await {
+        Ok(stream) => Handshake::Done(Box::new(stream)),
+        Err(error) => {
+            tracing::debug!("TLS handshake failed: {error}");
+            Handshake::Failed
+        }
+    }
+}
+
+/// Tells a connection that there is no room, without waiting for anything.
+pub(super) fn turn_away_at_once(stream: &TcpStream, shared: &Shared) {
+    if shared.acceptor.is_none() {
+        let mode = if shared.server.framed_only { Mode::Framed } else { Mode::Legacy };
+        let mut out = Vec::new();
+        no_room().reply_into(mode, Dialect::Text, &mut out);
+        let _ = stream.try_write(&out);
+    }
+}
+
+fn no_room() -> Refusal {
+    Refusal::busy("all connections are taken; try again, or raise the server's limit")
+}
+
+/// What was heard.
+enum Heard {
+    /// A whole request of this many bytes.
+    Request(Mode, usize),
+    /// A request that cannot be taken.
+    Refused(Mode, Refusal),
+    /// A TLS hello, where no TLS is spoken.
+    TlsHello,
+    /// A peer that sent nothing, or left.
+    Nothing,
+}
+
+/// What a request asks for, checked.
+enum Todo {
+    Quit,
+    Null,
+    Ping,
+    Run(Job),
+    Refuse(Refusal, Duration),
+}
+
+/// One connection.
+pub(super) struct Session<S> {
+    stream: S,
+    inbox: Inbox,
+    share: Share,
+    peer: IpAddr,
+    place: Place,
+}
+
+impl<S> Drop for Session<S> {
+    fn drop(&mut self) {
+        self.share.release(&self.place.shared.budget);
+    }
+}
+
+impl<S: Transport> Session<S> {
+    pub(super) fn new(stream: S, peer: IpAddr, place: Place) -> Self {
+        Self { stream, inbox: Inbox::default(), share: Share::default(), peer, place }
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.place.shared
+    }
+
+    /// Serves the connection to its end.
+    pub(super) async fn serve(&mut self, welcome: bool) {
+        if !welcome {
+            Box::pin(self.turn_away()).await;
+            return;
+        }
+        let heard = self.hear().await;
+        // From here on the server does not close without this session.
+        let active = Active::new(self.shared());
+        match heard {
+            Heard::Request(mode, length) => self.answer(mode, length, active).await,
+            Heard::Refused(mode, refusal) => Box::pin(self.refuse(mode, &refusal)).await,
+            Heard::TlsHello => {
+                tracing::info!("{}: a TLS client, but this server speaks no TLS", self.peer);
+                Box::pin(self.close_with(&NO_TLS_HERE)).await;
+            }
+            Heard::Nothing if S::CLOSES_ON_DROP => {}
+            Heard::Nothing => Box::pin(self.close(false, active)).await,
+        }
+    }
+
+    /// Waits for a whole request.
+    async fn hear(&mut self) -> Heard {
+        let deadline = Instant::now() + self.shared().limits().request;
+        let mut timer = pin!(sleep_until(deadline));
+        loop {
+            let room = MAX_LEGACY.saturating_sub(self.inbox.pending().len());
+            let most = if self.mode() == Some(Mode::Framed) { CHUNK } else { room };
+            let read = tokio::select! {
+                biased;
+                read = self.inbox.fill(&mut self.stream, most) => read,
+                () = &mut timer => return self.deadline_passed(),
+            };
+            match read {
+                Err(_) => return Heard::Nothing,
+                Ok(0) => return self.stream_ended(),
+                Ok(_) => {}
+            }
+            if let Some(heard) = self.heard() {
+                return heard;
+            }
+            if self.mode() == Some(Mode::Legacy) {
+                let limits = self.shared().limits();
+                let quiet = if S::KEEPS_RECORDS { limits.quiet_tls } else { limits.quiet };
+                timer.as_mut().reset(deadline.min(Instant::now() + quiet));
+            }
+        }
+    }
+
+    fn mode(&self) -> Option<Mode> {
+        self.inbox.pending().first().map(|first| match Opening::of(*first) {
+            Opening::Framed => Mode::Framed,
+            Opening::Legacy | Opening::Tls => Mode::Legacy,
+        })
+    }
+
+    /// What the bytes that came amount to; `None` while more must come.
+    fn heard(&mut self) -> Option<Heard> {
+        let shared = Arc::clone(self.shared());
+        if !self.share.grow(self.inbox.held(), &shared.budget) {
+            Counters::count(&shared.counters().shed);
+            let refusal = Refusal::busy("too many requests are arriving at once; try again");
+            return Some(Heard::Refused(self.mode()?, refusal));
+        }
+        let pending = self.inbox.pending();
+        let first = *pending.first()?;
+        let opening = Opening::of(first);
+        if opening == Opening::Tls {
+            return Some(Heard::TlsHello);
+        }
+        // Where only frames are served, anything but text is a frame with a wrong length.
+        let text = first.is_ascii_graphic() || first.is_ascii_whitespace();
+        if opening == Opening::Framed || shared.server.framed_only && !text {
+            return match self.inbox.frame(MAX_REQUEST) {
+                Ok(body) => body.map(|body| Heard::Request(Mode::Framed, body.len())),
+                Err(bad) => Some(Heard::Refused(Mode::Framed, bad.into())),
+            };
+        }
+        if shared.server.framed_only {
+            let refusal = Refusal::new(
+                ErrorKind::InvalidJson,
+                "only framed requests are served here: 4 bytes of length, then the document",
+            );
+            return Some(Heard::Refused(Mode::Legacy, refusal));
+        }
+        let complete = pending.len() >= MAX_LEGACY || legacy_is_complete(pending);
+        complete.then_some(Heard::Request(Mode::Legacy, pending.len()))
+    }
+
+    /// The request's time is up, or a legacy client has fallen quiet.
+    fn deadline_passed(&self) -> Heard {
+        match self.mode() {
+            Some(Mode::Legacy) if !self.shared().server.framed_only => {
+                return Heard::Request(Mode::Legacy, self.inbox.pending().len());
+            }
+            _ => Counters::count(&self.shared().counters().timeouts),
+        }
+        match self.mode() {
+            Some(mode) => {
+                let limit = self.shared().limits().request.as_secs_f64();
+                let what = format!("the request is not complete after {limit} s");
+                Heard::Refused(mode, Refusal::timeout(&what))
+            }
+            None => Heard::Nothing,
+        }
+    }
+
+    /// The peer will send nothing more.
+    fn stream_ended(&self) -> Heard {
+        match self.mode() {
+            Some(Mode::Legacy) => Heard::Request(Mode::Legacy, self.inbox.pending().len()),
+            _ => Heard::Nothing,
+        }
+    }
+
+    async fn answer(&mut self, mode: Mode, length: usize, active: Active) {
+        let start = if mode == Mode::Framed { HEADER } else { 0 };
+        let surplus = self.inbox.pending().len() > start + length;
+        let understood = catch_unwind(AssertUnwindSafe(|| {
+            let body = self.inbox.pending().get(start..start + length).unwrap_or_default();
+            self.understand(body, mode)
+        }));
+        let (todo, dialect) = understood.unwrap_or_else(|_| {
+            Counters::count(&self.shared().counters().panics);
+            let refusal = Refusal::internal("the request broke the server; see its log");
+            (Todo::Refuse(refusal, Duration::ZERO), Dialect::Text)
+        });
+        self.inbox.wipe();
+        let shared = Arc::clone(self.shared());
+        self.share.release(&shared.budget);
+        let mut out = Vec::new();
+        let mut unread = surplus;
+        let quit = matches!(todo, Todo::Quit);
+        match todo {
+            Todo::Null => terminator_into(mode, &mut out),
+            Todo::Quit => quit_into(mode, dialect, &mut out),
+            Todo::Ping => {
+                if dialect == Dialect::Events {
+                    event_into(&shared.pong(), &mut out);
+                }
+                terminator_into(mode, &mut out);
+            }
+            Todo::Refuse(refusal, delay) => {
+                refusal.reply_into(mode, dialect, &mut out);
+                // What is no JSON may be the beginning of anything, as a browser's POST.
+                unread |= refusal.kind == ErrorKind::InvalidJson;
+                if !delay.is_zero() {
+                    sleep(delay).await;
+                }
+            }
+            Todo::Run(job) => return Box::pin(self.run(job, mode, dialect, active)).await,
+        }
+        self.send(&out).await;
+        if quit {
+            shared.announce("Now quit server".to_owned());
+            shared.shutdown.cancel();
+        }
+        if unread || !S::CLOSES_ON_DROP {
+            Box::pin(self.close(unread, active)).await;
+        }
+    }
+
+    /// Reads a request and checks all that can be checked without running it.
+    fn understand(&self, body: &[u8], mode: Mode) -> (Todo, Dialect) {
+        let shared = self.shared();
+        let tokens = &shared.server.tokens;
+        let Incoming { request, dialect, characters } = Incoming::read(body, mode, tokens);
+        shared.announce(format!("Command received: {characters} bytes"));
+        let todo = match request {
+            Request::Refused(refusal) if refusal.kind == ErrorKind::Unauthorised => {
+                Counters::count(&shared.counters().auth_failures);
+                let verdict = shared.guesses.judge(self.peer, false, shared.limits());
+                return (refused(refusal, verdict), dialect);
+            }
+            Request::Refused(mut refusal) => {
+                if mode == Mode::Legacy && body.len() >= MAX_LEGACY {
+                    refusal.message = format!(
+                        "the request is longer than {MAX_LEGACY} bytes; send it in a frame ({})",
+                        refusal.message
+                    );
+                }
+                return (Todo::Refuse(refusal, Duration::ZERO), dialect);
+            }
+            Request::Quit => Todo::Quit,
+            Request::Null => Todo::Null,
+            Request::Ping => Todo::Ping,
+            Request::Command(_) if shared.shutdown.is_cancelled() => Todo::Quit,
+            Request::Command(document) => {
+                match Arc::clone(&shared.server.executor).prepare(document) {
+                    Ok(job) => Todo::Run(job),
+                    Err(_) => Todo::Refuse(Refusal::invalid_document(), Duration::ZERO),
+                }
+            }
+        };
+        if tokens.required() {
+            let verdict = shared.guesses.judge(self.peer, true, shared.limits());
+            if verdict != Verdict::Admitted {
+                return (refused(Refusal::unauthorised(), verdict), dialect);
+            }
+        }
+        (todo, dialect)
+    }
+
+    /// Runs a document and writes what it says. A client that leaves does not stop the run.
+    async fn run(&mut self, job: Job, mode: Mode, dialect: Dialect, active: Active) {
+        self.stream.hurry();
+        let shared = Arc::clone(self.shared());
+        let pipe = Arc::new(Pipe::new(shared.limits().reply_queue));
+        let running = {
+            let (shared, pipe) = (Arc::clone(&shared), Arc::clone(&pipe));
+            tokio::task::spawn_blocking(move || {
+                let mut reply = Writer::new(pipe, mode, dialect, shared.limits().clone());
+                job(&mut reply, &shared.shutdown);
+                reply.finish();
+            })
+        };
+        while let Some(chunk) = pipe.take().await {
+            if !self.send(&chunk).await {
+                pipe.give_up();
+            }
+        }
+        let ended = running.await;
+        if pipe.is_dropped() {
+            Counters::count(&shared.counters().shed);
+            tracing::warn!("{}: the client does not read; its reply is dropped", self.peer);
+            return;
+        }
+        if ended.is_err() {
+            Counters::count(&shared.counters().panics);
+            let mut out = Vec::new();
+            let refusal = Refusal::internal("the run broke; see the server's log");
+            refusal.reply_into(mode, dialect, &mut out);
+            self.send(&out).await;
+        }
+        // While it ran the peer may have sent anything.
+        self.close(true, active).await;
+    }
+
+    async fn turn_away(&mut self) {
+        let first = timeout(LOBBY_TIME, self.inbox.fill(&mut self.stream, CHUNK)).await;
+        let unknown = if self.shared().server.framed_only { Mode::Framed } else { Mode::Legacy };
+        match first {
+            Ok(Ok(0) | Err(_)) => {}
+            Ok(_) | Err(_) => self.refuse(self.mode().unwrap_or(unknown), &no_room()).await,
+        }
+    }
+
+    /// Refuses a request that was not read to its end.
+    async fn refuse(&mut self, mode: Mode, refusal: &Refusal) {
+        let mut out = Vec::new();
+        refusal.reply_into(mode, Dialect::Text, &mut out);
+        self.close_with(&out).await;
+    }
+
+    async fn close_with(&mut self, last: &[u8]) {
+        let active = Active::new(self.shared());
+        self.send(last).await;
+        self.close(true, active).await;
+    }
+
+    /// Writes; false when the peer is gone or does not read.
+    async fn send(&mut self, bytes: &[u8]) -> bool {
+        let limit = self.shared().limits().write;
+        let stream = &mut self.stream;
+        let writing = async {
+            stream.write_all(bytes).await?;
+            stream.flush().await
+        };
+        matches!(timeout(limit, writing).await, Ok(Ok(())))
+    }
+
+    /// Ends the stream properly, then takes what is still unread. A closing server does not wait for
+    /// the latter.
+    async fn close(&mut self, unread: bool, active: Active) {
+        let limit = self.shared().limits().write;
+        let ended = timeout(limit, self.stream.shutdown()).await;
+        drop(active);
+        if !unread || !matches!(ended, Ok(Ok(()))) {
+            return;
+        }
+        self.inbox.wipe();
+        let taking = async {
+            let mut taken = 0;
+            while taken < LINGER.1 {
+                match self.inbox.fill(&mut self.stream, CHUNK).await {
+                    Ok(0) | Err(_) => return,
+                    Ok(count) => taken += count,
+                }
+                self.inbox.consume(CHUNK);
+            }
+        };
+        let _ = timeout(LINGER.0, taking).await;
+    }
+}
+
+fn refused(refusal: Refusal, verdict: Verdict) -> Todo {
+    match verdict {
+        Verdict::Admitted => Todo::Refuse(refusal, Duration::ZERO),
+        Verdict::Refused(delay) => Todo::Refuse(refusal, delay),
+    }
+}
+
+impl Shared {
+    fn pong(&self) -> Event {
+        Event::Pong {
+            server: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol: PROTOCOL,
+            uptime_s: self.begun.elapsed().as_secs_f64(),
+            runs: self.server.executor.runs(),
+        }
+    }
+}
