@@ -70,6 +70,7 @@ class Target(http.server.ThreadingHTTPServer):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, *_):
         pass
@@ -162,7 +163,7 @@ WATCHED = {"/own": ("user-agent", "accept", "accept-encoding", "host")}
 
 
 def get(path, **more):
-    return {"method": "get", "request_url": path if "://" in path else "BASE" + path, **more}
+    return {"method": "get", "request_url": path if path.startswith("REFUSED") else "BASE" + path, **more}
 
 
 def post(path, **more):
@@ -223,7 +224,7 @@ def documents():
         get("/q?x=${randint(3,3)}&y=${nope.x}", headers={"X-U": "${session.no}"}),
         get("/${sp}"), post("/body", data="raw ${v} ${sp}"), post("/form", data={"k": "${sp}", "${v}": "${v}"}),
         get("/params", params={"p": "${sp}", "${v}": "1"}),
-        get("/r", headers={"X-R": "${randint(5, 1)}|${uuid}|${}|${ }|$ {v}|${v"}),
+        get("/r", headers={"X-R": "${randint(x)}|${uuid}|${}|${ }|$ {v}|${v"}),
     ], {}  # fmt: skip
     yield "csv", both, [get("/c/${csv.people.id}/${csv.people.name}/${csv.people.id}"), get("/d/${csv.people.name}/${csv.people.no}/${csv.no.id}"),
                         get("/if/${csv.people.id}", run_if={"equals": ["${csv.people.name}", "bob"]})], {
@@ -333,7 +334,7 @@ def documents():
     yield "redirects of bodies", both, [
         post("/s301", json={"b": 1}), post("/s302", data={"b": 1}), post("/s303", data="text"), post("/s307", json={"b": 1}), post("/s308", data={"b": 1}),
     ], {}  # fmt: skip
-    yield "redirects of other methods", (PLAIN,), [
+    yield "redirects of other methods", both, [
         {"method": method, "request_url": f"BASE/s{code}", "json": {"b": 1}} for method in ("put", "patch", "delete") for code in (301, 302, 303, 307)
     ], {}  # fmt: skip
     yield "redirects without an end", both, [get("/round", name="round"), get("/next")], {"test_time": 2.5}
@@ -427,12 +428,21 @@ def counted(entry):
     """A record as both programs must count it; only assertions have texts in common."""
     status = entry["status_code"]
     error = entry.get("error")
+    # A task without a name is listed under its URL as the document writes it; the reference lists
+    # it under the filled-in URL (fast_http_user) or its path (http_user).
+    unnamed = entry["name"].startswith(("BASE", "REFUSED", "/", "?"))
+    asserted = bool(error and ASSERTION.match(error))
+    answered = asserted or not error or re.match(r"\d{3} |.*code=", error)
     return (
         entry["Method"],
-        entry["name"],
-        None if status in ("0", "None") else status,
-        error if error and ASSERTION.match(error) else bool(error),
+        "" if unnamed else entry["name"],
+        # What is known of an answer that broke off is the client's own affair.
+        status if answered else None,
+        error if asserted else bool(error),
     )
+
+
+MOST = 4  # differences of one kind that are shown
 
 
 def compare(left, right):
@@ -445,9 +455,13 @@ def compare(left, right):
     ):
         if bool(one) != bool(other):
             found.append(f"{what}: the reference has {len(one)}, ldctl {len(other)}")
+        differ = 0
         for index, (a, b) in enumerate(zip(one, other)):
             if a != b:
                 found.append(f"{what} {index}:\n    reference {show(a)}\n    ldctl     {show(b)}")
+                differ += 1
+                if differ == MOST:
+                    break
     return found
 
 
@@ -461,7 +475,7 @@ def main():
     parser.add_argument("--reference", required=True, help="a Python with je_load_density==0.0.79")
     parser.add_argument("--only", help="documents whose name contains this")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--verbose", action="store_true", help="show what ldctl said, and every difference")
+    parser.add_argument("--verbose", action="store_true", help="show what ldctl said")
     arguments = parser.parse_args()
     reference = [os.path.abspath(arguments.reference), "-c", REFERENCE]
     ldctl = [os.path.abspath(arguments.ldctl), "run"]
@@ -494,7 +508,7 @@ def main():
             else:
                 print(f"same   {name}, {user}: {counts}")
             if (found and not excuse) or arguments.verbose:
-                print("".join(f"  {line}\n" for line in (found if arguments.verbose else found[:12])), end="")
+                print("".join(f"  {line}\n" for line in (found)), end="")
             if arguments.verbose or (not right.requests and left.requests):
                 print("  ldctl said:", right.said[-1500:])
     print(f"{len(cases) - wrong} of {len(cases)} documents as they should be")

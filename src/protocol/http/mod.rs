@@ -427,14 +427,14 @@ impl Attempt<'_> {
             let next = here
                 .join(&location)
                 .map_err(|error| Fault::Url { url: location.clone(), why: error.to_string() })?;
-            let method = match (self.user.answer.status, method.as_str()) {
-                (303, "HEAD") => method,
-                (303, _) | (301 | 302, "POST") => {
-                    body = false;
-                    "GET".to_owned()
-                }
-                _ => method,
+            let status = self.user.answer.status;
+            body &= matches!(status, 307 | 308);
+            let rewritten = match status {
+                301 => self.task.flavor == Flavor::Fast || method == "POST",
+                302 | 303 => true,
+                _ => false,
             };
+            let method = if rewritten && method != "HEAD" { "GET".to_owned() } else { method };
             let (to, rest) = self.worker.origins.borrow_mut().find(next.as_str())?;
             origin = to;
             secrets &= first.trusts(&origin);
