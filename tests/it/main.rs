@@ -5,3 +5,5 @@ mod changelog;
 mod generated;
 mod layering;
 mod transcripts;
+mod wire_server;
+mod wire_support;
