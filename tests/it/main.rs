@@ -1,6 +1,7 @@
 //! The integration tests, in reading order: first what the tree itself must hold, then the program
 //! from outside.
 
+mod abuse;
 mod changelog;
 mod generated;
 mod layering;

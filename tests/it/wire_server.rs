@@ -225,7 +225,7 @@ async fn several_slow_documents_do_not_wait_for_each_other() {
 }
 
 #[tokio::test]
-async fn a_wrong_token_is_told_apart_from_a_missing_one() {
+async fn requests_without_the_token_are_refused_in_their_own_words() {
     let served = server().token("s3cret").start();
     let endpoint = served.endpoint(Mode::Framed);
     let wrong = ldctl::wire::token::Token::new("guess").expect("a token");
