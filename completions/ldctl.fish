@@ -43,6 +43,12 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token -d 'The toke
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-cert -d 'The server\'s certificate, with its chain, as PEM. TLS is on when this and the key are given' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-key -d 'The certificate\'s private key, as PEM' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-client-ca -d 'Ask clients for a certificate that one of these authorities has signed' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-connections -d 'Connections at once; more are told that the server is busy' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l handshake-timeout -d 'Seconds that a TLS handshake may take' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l request-timeout -d 'Seconds that a whole request may take to arrive' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-request-bytes -d 'Bytes of memory for requests that are still arriving, over all connections' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-reply-queue -d 'Bytes of a reply that wait for a client that reads slowly' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l shutdown-timeout -d 'Seconds that a server which is told to stop waits for what still runs' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l framed -d 'Refuse legacy requests. Without it both modes are served on the one port'
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-unauthenticated -d 'Listen on other than loopback addresses without a token: anyone who reaches the port can then start load'
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token-prompt -d 'Ask for the token on the terminal, without echo'

@@ -114,6 +114,56 @@ pub struct Serve {
     /// Ask clients for a certificate that one of these authorities has signed
     #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath, help_heading = "TLS")]
     pub tls_client_ca: Option<PathBuf>,
+
+    /// What the server allows.
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+/// What the server allows.
+#[derive(Args)]
+pub struct Limits {
+    /// Connections at once; more are told that the server is busy
+    #[arg(long, value_name = "N", default_value = "19900", help_heading = "Limits")]
+    pub max_connections: usize,
+
+    /// Seconds that a TLS handshake may take
+    #[arg(
+        long,
+        value_name = "SECS",
+        default_value = "5",
+        value_parser = seconds,
+        help_heading = "Limits"
+    )]
+    pub handshake_timeout: f64,
+
+    /// Seconds that a whole request may take to arrive
+    #[arg(
+        long,
+        value_name = "SECS",
+        default_value = "10",
+        value_parser = seconds,
+        help_heading = "Limits"
+    )]
+    pub request_timeout: f64,
+
+    /// Bytes of memory for requests that are still arriving, over all connections
+    #[arg(long, value_name = "BYTES", default_value = "67108864", help_heading = "Limits")]
+    pub max_request_bytes: usize,
+
+    /// Bytes of a reply that wait for a client that reads slowly
+    #[arg(long, value_name = "BYTES", default_value = "1048576", help_heading = "Limits")]
+    pub max_reply_queue: usize,
+
+    /// Seconds that a server which is told to stop waits for what still runs
+    #[arg(
+        long,
+        value_name = "SECS",
+        default_value = "10",
+        value_parser = seconds,
+        help_heading = "Limits"
+    )]
+    pub shutdown_timeout: f64,
 }
 
 /// `ldctl send`

@@ -39,6 +39,14 @@ pub(crate) struct Arguments<'a> {
 }
 
 impl<'a> Arguments<'a> {
+    /// All of them as an object, by their names.
+    pub(crate) fn to_value(&self) -> Value {
+        let members = self.given.iter();
+        Value::Dict(
+            members.map(|(name, reader)| ((*name).to_owned(), reader.value().clone())).collect(),
+        )
+    }
+
     /// An argument, if it was given (`null` counts as given).
     pub(crate) fn optional(&self, name: &str) -> Option<Reader<'a>> {
         self.given.iter().find(|(given, _)| *given == name).map(|(_, reader)| reader.clone())
@@ -47,14 +55,6 @@ impl<'a> Arguments<'a> {
     /// An argument, unless it was left out or is `null`.
     pub(crate) fn present(&self, name: &str) -> Option<Reader<'a>> {
         self.optional(name).filter(|reader| !reader.is_null())
-    }
-
-    /// All arguments as they were given, by their names.
-    pub(crate) fn to_value(&self) -> Value {
-        let given = self.given.iter();
-        Value::Dict(
-            given.map(|(name, reader)| ((*name).to_owned(), reader.value().clone())).collect(),
-        )
     }
 
     /// An argument that was declared as required.

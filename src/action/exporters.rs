@@ -16,7 +16,6 @@ use crate::metrics::otlp::Otlp;
 use crate::metrics::prometheus::Prometheus;
 use crate::metrics::statsd::Statsd;
 use crate::metrics::{Endpoint, Guard};
-use crate::protocol::Targets;
 use crate::value::{Invalid, Reader, Value};
 
 pub(super) const COMMANDS: &[Declaration] = &[
@@ -81,8 +80,8 @@ fn endpoint(reader: &Reader<'_>) -> Result<Endpoint, Invalid> {
 }
 
 /// Figures go to no address that a test may not reach either.
-fn guard() -> Guard {
-    let targets = Targets::default();
+fn guard(context: &Context<'_>) -> Guard {
+    let targets = context.policy().targets.clone();
     Arc::new(move |address| targets.refuses(address))
 }
 
@@ -191,7 +190,7 @@ impl Command for StartInflux {
                 Transport::Udp { host, port } => format!("{host}:{port}"),
                 Transport::Http { endpoint, .. } => format!("{endpoint:?}"),
             };
-            let sink = Influx::start(context.live(), transport, &measurement, &guard())
+            let sink = Influx::start(context.live(), transport, &measurement, &guard(context))
                 .map_err(|error| failed(INFLUX, &place, &error))?;
             Ok(Running { _exporter: sink, value: Value::Null })
         })
@@ -219,7 +218,7 @@ impl Command for StartStatsd {
         // As in the reference, a second start moves it.
         context.stop_service(STATSD);
         context.start_service(STATSD, || {
-            let sink = Statsd::start(context.live(), &host, port, &prefix, &guard())
+            let sink = Statsd::start(context.live(), &host, port, &prefix, &guard(context))
                 .map_err(|error| failed(STATSD, &format!("{host}:{port}"), &error))?;
             Ok(Running { _exporter: sink, value: Value::Null })
         })
@@ -257,8 +256,9 @@ impl Command for StartOtlp {
         let Self { endpoint, service_name, interval } = *self;
         context.start_service(OTLP, || {
             let place = format!("{endpoint:?}");
-            let exporter = Otlp::start(context.live(), endpoint, &service_name, interval, &guard())
-                .map_err(|error| failed(OTLP, &place, &error))?;
+            let exporter =
+                Otlp::start(context.live(), endpoint, &service_name, interval, &guard(context))
+                    .map_err(|error| failed(OTLP, &place, &error))?;
             Ok(Running { _exporter: exporter, value: Value::Bool(true) })
         })
     }

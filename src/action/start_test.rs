@@ -235,7 +235,7 @@ impl Command for StartTest {
                 return ControlFlow::Continue(());
             }
             match abort_on.broken(&changes(&live.series(), &before)) {
-                Some(reason) => ControlFlow::Break(format!("ended early by abort_on: {reason}")),
+                Some(reason) => ControlFlow::Break(format!("stopped early by abort_on: {reason}")),
                 None => ControlFlow::Continue(()),
             }
         });

@@ -2,13 +2,19 @@
 //! code. Only here do the command line and the console meet the client, the server and the executor.
 
 mod completions;
+mod connection;
 mod document;
+mod ping;
+mod quit;
 mod run;
+mod send;
+mod serve;
 mod signal;
+mod token;
 
 use std::path::{Path, PathBuf};
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
 use crate::cli::{Cli, Output, Verb};
 use crate::console::{Console, Format};
@@ -17,7 +23,10 @@ use crate::error::{Error, Exit};
 /// Does what the command line says.
 pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
     match &cli.verb {
-        Verb::Serve(_) | Verb::Send(_) | Verb::Ping(_) | Verb::Quit(_) => Ok(Exit::Usage),
+        Verb::Serve(args) => serve::serve(args, console),
+        Verb::Send(args) => send::send(args, console),
+        Verb::Ping(args) => ping::ping(args, console),
+        Verb::Quit(args) => quit::quit(args, console),
         Verb::Run(args) => run::run(args, console),
         Verb::Completions(args) => {
             completions::completions(args, console);
@@ -35,12 +44,16 @@ impl From<Output> for Format {
     }
 }
 
-/// One thread is enough for every verb: load has threads of its own.
-fn runtime() -> Result<Runtime, Error> {
-    Builder::new_current_thread()
+/// Waits for the work on this thread; load has threads of its own. What blocks on after the end,
+/// such as the resolver, is not waited for.
+fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let runtime = Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Error::usage(format!("cannot start: {error}")))
+        .map_err(|error| Error::usage(format!("cannot start: {error}")))?;
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_background();
+    outcome
 }
 
 /// The directory that documents may use.

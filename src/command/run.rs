@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::document::{self, Local};
 use super::signal::Interrupt;
-use super::{data_dir, runtime};
+use super::{block_on, data_dir};
 use crate::action::{Document, Executor, Outcome, Policy, Targets};
 use crate::cli::{Run, TOKEN_VARIABLE};
 use crate::console::Console;
@@ -34,7 +34,7 @@ pub(super) fn run(args: &Run, console: &mut Console) -> Result<Exit, Error> {
         targets: Targets::default(),
     };
     console.replies(args.printing.output.into(), args.printing.quiet);
-    runtime()?.block_on(Runner::new(policy)?.run_all(locals, console))
+    block_on(Runner::new(policy)?.run_all(locals, console))
 }
 
 struct Runner {

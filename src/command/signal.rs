@@ -1,6 +1,6 @@
 //! SIGINT and SIGTERM: the one place that knows how this system asks a program to stop.
 
-use crate::error::Error;
+use crate::error::{Error, Exit};
 
 /// Hears requests to stop from here on.
 #[cfg(unix)]
@@ -48,5 +48,16 @@ impl Interrupt {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+/// Does the work, unless a signal asks to stop first.
+pub(super) async fn unless_interrupted(
+    work: impl Future<Output = Result<Exit, Error>>,
+) -> Result<Exit, Error> {
+    let mut interrupt = Interrupt::listen()?;
+    tokio::select! {
+        done = work => done,
+        () = interrupt.next() => Ok(Exit::Interrupted),
     }
 }

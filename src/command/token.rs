@@ -13,10 +13,7 @@ use crate::wire::token::Token;
 const LONGEST_FILE: u64 = 64 * 1024;
 
 /// The token that the command line names, or that the environment holds.
-pub(super) fn resolve(
-    source: &TokenSource,
-    console: &mut Console,
-) -> Result<Option<Token>, Error> {
+pub(super) fn resolve(source: &TokenSource, console: &mut Console) -> Result<Option<Token>, Error> {
     if let Some(variable) = &source.token_env {
         let text = variable_text(variable)?.ok_or_else(|| {
             Error::usage(format!("{variable} is not set: export it, or drop --token-env"))

@@ -1,10 +1,19 @@
-//! The integration tests, in reading order: first what the tree itself must hold, then the program
-//! from outside.
+//! The integration tests, in reading order: what the tree itself must hold, what the program says,
+//! client and server, load, and bad ends.
 
-mod abuse;
+mod support;
+mod wire_support;
+
 mod changelog;
 mod generated;
 mod layering;
+mod reports;
+
 mod transcripts;
+
 mod wire_server;
-mod wire_support;
+
+mod control;
+mod diagnosis;
+
+mod abuse;

@@ -10,21 +10,21 @@ use serde_json::value::RawValue;
 
 use crate::value::Value;
 
-/// A dotted path.
+/// A dotted path into a JSON text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Path {
+pub struct Path {
     steps: Vec<String>,
 }
 
 impl Path {
     /// A path from its text; empty steps are skipped, as in the reference.
-    pub(crate) fn new(text: &str) -> Self {
+    pub fn new(text: &str) -> Self {
         let steps = text.split('.').filter(|step| !step.is_empty()).map(str::to_owned).collect();
         Self { steps }
     }
 
     /// The value at the path; `None` where the text is no JSON or has nothing there.
-    pub(crate) fn find(&self, text: &[u8]) -> Option<Value> {
+    pub fn find(&self, text: &[u8]) -> Option<Value> {
         let mut deserializer = serde_json::Deserializer::from_slice(text);
         let found = Seek(&self.steps).deserialize(&mut deserializer).ok()?;
         deserializer.end().ok()?;

@@ -30,6 +30,7 @@ use self::connection::{Connector, Exchange, SCRATCH, Stream};
 use self::deadline::Deadline;
 use self::fault::Fault;
 use self::h2::Session;
+pub use self::json::Path as JsonPath;
 use self::target::{Origin, Origins};
 pub use self::task::{Context, Flavor, ReadFile};
 use self::task::{Line, Task};

@@ -1,0 +1,108 @@
+//! Why a server cannot be used: one line that says what to change, and exit code 3.
+
+use std::net::TcpListener;
+
+use crate::support::{Authority, Server, ldctl};
+
+#[track_caller]
+fn check(verb: &[&str], port: &str, said: &str) {
+    ldctl()
+        .args(verb)
+        .args(["--port", port])
+        .assert()
+        .code(3)
+        .stdout_eq("")
+        .stderr_eq(format!("error: localhost:{port}: {said}\n"));
+}
+
+#[test]
+fn a_port_where_nothing_listens_is_named() {
+    let port = free_port();
+    let said = "cannot connect; check that a server listens there (ldctl serve): [..]";
+    check(&["ping"], &port, said);
+    check(&["quit"], &port, said);
+    check(&["send", "--json", "[[\"LD_summary\"]]"], &port, said);
+}
+
+#[test]
+fn waiting_for_a_server_that_never_comes_ends_with_the_reason() {
+    check(
+        &["ping", "--wait", "0.2"],
+        &free_port(),
+        "cannot connect; check that a server listens there (ldctl serve): [..]",
+    );
+}
+
+#[test]
+fn a_port_that_speaks_tls_is_told_apart() {
+    let authority = Authority::new();
+    let (cert, key) = (authority.file("server.pem"), authority.file("server.key"));
+    let server = Server::start(&["--tls-cert", &cert, "--tls-key", &key], None);
+    for mode in [&["ping"][..], &["ping", "--legacy"], &["quit"]] {
+        check(mode, &server.port(), "the port speaks TLS; add --tls");
+    }
+}
+
+#[test]
+fn a_port_that_does_not_speak_tls_is_told_apart() {
+    let authority = Authority::new();
+    let server = Server::start(&[], None);
+    let ping = ["ping", "--tls", "--tls-ca", &authority.file("ca.pem")];
+    check(&ping, &server.port(), "the port does not speak TLS; leave out --tls");
+}
+
+#[test]
+fn a_server_that_takes_only_frames_is_told_apart() {
+    let server = Server::start(&["--framed"], None);
+    let said = "the port takes only framed requests; leave out --legacy";
+    check(&["ping", "--legacy"], &server.port(), said);
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted_is_told_apart() {
+    let authority = Authority::new();
+    let (cert, key) = (authority.file("server.pem"), authority.file("server.key"));
+    let server = Server::start(&["--tls-cert", &cert, "--tls-key", &key], None);
+    let (own, other) = (authority.file("ca.pem"), authority.file("other-ca.pem"));
+    let said = "the server's certificate is not trusted ([..]); name its authority with --tls-ca, \
+                or its name with --tls-server-name";
+    check(&["ping", "--tls", "--tls-ca", &other], &server.port(), said);
+    let misnamed = ["ping", "--tls", "--tls-ca", &own, "--tls-server-name", "elsewhere"];
+    check(&misnamed, &server.port(), said);
+    // Waiting does not make it trusted.
+    check(&["ping", "--wait", "60", "--tls", "--tls-ca", &other], &server.port(), said);
+}
+
+#[test]
+fn an_insecure_client_trusts_any_certificate_and_warns() {
+    let authority = Authority::new();
+    let (cert, key) = (authority.file("server.pem"), authority.file("server.key"));
+    let server = Server::start(&["--tls-cert", &cert, "--tls-key", &key], None);
+    ldctl()
+        .args(["ping", "--tls", "--tls-insecure", "--port", &server.port()])
+        .assert()
+        .success()
+        .stderr_eq(
+            "warning: --tls-insecure: whoever is on the way can read the token and change replies\n",
+        );
+}
+
+#[test]
+fn a_server_that_says_nothing_is_given_up_after_the_timeout() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = silent.local_addr().expect("an address").port().to_string();
+    let said = "no answer within 0.2 s; raise --timeout, or check the server";
+    ldctl()
+        .args(["send", "--json", "[[\"LD_summary\"]]", "--host", "127.0.0.1", "--timeout", "0.2"])
+        .args(["--port", &port])
+        .assert()
+        .code(3)
+        .stdout_eq("")
+        .stderr_eq(format!("error: 127.0.0.1:{port}: {said}\n"));
+}
+
+/// A port that nothing listens on: it was free a moment ago.
+fn free_port() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port().to_string()
+}

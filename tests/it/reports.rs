@@ -1,0 +1,299 @@
+//! A real load test, and everything that is made of its records: each file is read back by a parser
+//! of its format, and all of them must tell the same story.
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::Duration;
+
+use ldctl::action::{Document, Executor, Policy};
+use ldctl::event::{ActionResult, Event, FailureKind};
+use ldctl::protocol::Targets;
+use ldctl::value::Value;
+use tokio_util::sync::CancellationToken;
+
+/// An executor over a fresh data directory, with a target to test.
+struct Bench {
+    executor: Executor,
+    dir: tempfile::TempDir,
+    target: String,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let policy = Policy {
+            data_dir: dir.path().to_owned(),
+            allow_env: None,
+            secret_env: Vec::new(),
+            targets: Targets::default(),
+        };
+        let executor = Executor::new(policy).expect("an executor");
+        let mut bench = Self { executor, dir, target: String::new() };
+        let stub = bench.value(
+            r#"["LD_start_stub_server", {"rules": [
+                {"method": "GET", "path": "/ok", "body": "fine"},
+                {"method": "GET", "path": "/bad", "status": 500, "body": "broken"}]}]"#,
+        );
+        let Value::Dict(stub) = stub else { panic!("an object") };
+        bench.target = format!("http://127.0.0.1:{}", stub["port"].to_text());
+        bench
+    }
+
+    /// Runs one action to its result.
+    fn result(&self, action: &str) -> ActionResult {
+        let text = format!("[{}]", action.replace("TARGET", &self.target));
+        let document =
+            Document::parse(Value::parse(&text).expect("JSON")).expect("a list of actions");
+        let mut results = Vec::new();
+        let mut sink = |event| {
+            if let Event::Result(result) = event {
+                results.push(result);
+            }
+        };
+        self.executor.execute(document, &mut sink, &CancellationToken::new());
+        results.pop().expect("a result")
+    }
+
+    fn value(&self, action: &str) -> Value {
+        let result = self.result(action);
+        assert_eq!(result.error, None, "{action}");
+        result.value.expect("a value")
+    }
+
+    fn failure(&self, action: &str) -> (FailureKind, String) {
+        let failure = self.result(action).error.expect(action);
+        (failure.kind, failure.message)
+    }
+
+    /// A short test of two names, one of which always fails.
+    fn load(&self) {
+        self.value(
+            r#"["LD_start_test", {
+                "user_detail_dict": {"user": "fast_http_user", "host": "TARGET"},
+                "user_count": 2, "spawn_rate": 1000, "test_time": 0.3, "wait_time": 0.01,
+                "tasks": [{"method": "get", "url": "/ok", "name": "<good> & \"so\""},
+                          {"method": "get", "url": "/bad", "name": "=bad"}]}]"#,
+        );
+    }
+
+    fn file(&self, name: &str) -> String {
+        std::fs::read_to_string(self.dir.path().join(name)).expect(name)
+    }
+}
+
+fn text(value: &Value, path: &[&str]) -> String {
+    let mut value = value;
+    for key in path {
+        let Value::Dict(members) = value else { panic!("{key} of {value:?}") };
+        value = &members[*key];
+    }
+    value.to_text()
+}
+
+#[test]
+fn every_report_of_a_run_tells_the_same_story() {
+    let bench = Bench::new();
+    bench.load();
+    let summary = bench.value(r#"["LD_summary"]"#);
+    let total: usize = text(&summary, &["totals", "requests"]).parse().expect("a count");
+    let failed: usize = text(&summary, &["totals", "failures"]).parse().expect("a count");
+    assert!(total > 4 && failed > 1 && failed < total, "{total} requests, {failed} failed");
+
+    assert_eq!(bench.value(r#"["LD_generate_csv_report", ["run"]]"#).to_text(), "run.csv");
+    let csv = bench.file("run.csv");
+    let mut csv = csv::Reader::from_reader(csv.as_bytes());
+    let mut outcomes: HashMap<String, usize> = HashMap::new();
+    for row in csv.records() {
+        let row = row.expect("CSV");
+        *outcomes.entry(row[0].to_owned()).or_default() += 1;
+        let want = if &row[0] == "success" { "<good> & \"so\"" } else { "'=bad" };
+        assert_eq!(&row[3], want);
+    }
+    assert_eq!(outcomes["success"] + outcomes["failure"], total);
+    assert_eq!(outcomes["failure"], failed);
+
+    let paths = bench.value(r#"["LD_generate_json_report", ["run"]]"#).to_text();
+    assert_eq!(paths, "('run_success.json', 'run_failure.json')");
+    let failures = Value::parse(&bench.file("run_failure.json")).expect("JSON");
+    let Value::Dict(failures) = failures else { panic!("an object") };
+    assert_eq!(failures.len(), failed);
+    assert_eq!(text(&failures["Failure_Test1"], &["status_code"]), "500");
+
+    bench.value(r#"["LD_generate_xml_report", ["run"]]"#);
+    assert_eq!(
+        bench.file("run_success.xml").matches("<Method>GET</Method>").count(),
+        total - failed
+    );
+
+    bench.value(r#"["LD_generate_junit_report", ["run"]]"#);
+    let counted = format!("tests=\"{total}\" failures=\"{failed}\"");
+    assert!(bench.file("run.xml").contains(&counted));
+
+    bench.value(r#"["LD_generate_summary_report", ["run"]]"#);
+    assert_eq!(Value::parse(&bench.file("run.json")).expect("JSON"), summary);
+
+    bench.value(r#"["LD_generate_html_report", ["run"]]"#);
+    let page = bench.file("run.html");
+    assert!(page.contains("requests failed (50"), "half of them");
+    assert!(page.contains("&lt;good&gt; &amp; &quot;so&quot;"));
+    assert!(page.contains("LD_start_test"), "the document is shown");
+
+    assert_eq!(bench.value(r#"["LD_persist_records", ["runs.db", "first"]]"#), Value::Int(1));
+    let Value::List(rows) = bench.value(r#"["LD_fetch_run_records", ["runs.db", 1]]"#) else {
+        panic!("a list")
+    };
+    assert_eq!(rows.len(), total);
+}
+
+#[test]
+fn nothing_recorded_is_said_as_the_reference_says_it() {
+    let bench = Bench::new();
+    for (action, line) in [
+        (
+            r#"["LD_generate_html_report"]"#,
+            "LoadDensityHTMLException('no records to generate HTML report')",
+        ),
+        (
+            r#"["LD_generate_json_report"]"#,
+            "LoadDensityGenerateJsonReportException(\"can't generate JSON report\")",
+        ),
+        (
+            r#"["LD_generate_xml"]"#,
+            "LoadDensityGenerateJsonReportException(\"can't generate JSON report\")",
+        ),
+        (r#"["LD_generate_csv_report", ["x"]]"#, "x.csv"),
+        (r#"["LD_list_runs", ["runs.db"]]"#, "[]"),
+        (r#"["LD_fetch_run_records", ["runs.db", 7]]"#, "[]"),
+        (
+            r#"["LD_list_runs", ["no/such/dir/runs.db"]]"#,
+            "OperationalError('unable to open database file')",
+        ),
+        (
+            r#"["LD_persist_records", ["no/such/dir/runs.db"]]"#,
+            "OperationalError('unable to open database file')",
+        ),
+    ] {
+        assert_eq!(bench.result(action).line(), line, "{action}");
+    }
+}
+
+#[test]
+fn a_gate_that_does_not_hold_fails_its_action_with_the_reasons() {
+    let bench = Bench::new();
+    let rules = r#"[{"type": "failure_rate", "value": 0.6}, {"type": "failure_rate", "value": 0.5,
+                     "op": "lt", "name": "=bad"}]"#;
+    let failure = bench.failure(&format!(r#"["LD_assert_sla", [{rules}]]"#));
+    let unmeasured = "SLA gates failed: no requests were recorded; metric not available in summary";
+    assert_eq!(failure, (FailureKind::Gate, unmeasured.to_owned()));
+    bench.load();
+    let failure = bench.failure(&format!(r#"["LD_assert_sla", [{rules}]]"#));
+    let broken = "SLA gates failed: failure_rate(=bad)=1.0 not lt 0.5";
+    assert_eq!(failure, (FailureKind::Gate, broken.to_owned()));
+    let Value::List(verdicts) = bench.value(&format!(r#"["LD_evaluate_sla", [{rules}]]"#)) else {
+        panic!("a list")
+    };
+    let passed: Vec<String> = verdicts.iter().map(|verdict| text(verdict, &["passed"])).collect();
+    assert_eq!(passed, ["True", "False"]);
+}
+
+#[test]
+fn a_test_ends_as_soon_as_a_rule_of_abort_on_does_not_hold() {
+    let bench = Bench::new();
+    let result = bench.result(
+        r#"["LD_start_test", {
+            "user_detail_dict": {"host": "TARGET"}, "user_count": 1, "test_time": 600,
+            "wait_time": 0.01, "tasks": [{"method": "get", "url": "/bad", "name": "bad"}],
+            "abort_on": [{"type": "failure_rate", "value": 0.5, "name": "bad"}]}]"#,
+    );
+    assert_eq!(result.error, None);
+    let warnings = bench.executor.records().recordings()[0].warnings.clone();
+    assert_eq!(
+        warnings,
+        ["stopped early by abort_on: failure_rate(bad)=1.0 not lte 0.5".to_owned()]
+    );
+    assert!(!bench.executor.records().recordings()[0].users.is_empty());
+}
+
+#[test]
+fn prometheus_sees_what_the_summary_counts() {
+    let bench = Bench::new();
+    let port = bench.value(r#"["LD_start_prometheus_exporter", [0]]"#);
+    assert_eq!(bench.value(r#"["LD_start_prometheus_exporter"]"#), port, "it runs once");
+    bench.load();
+    let port: u16 = port.to_text().parse().expect("a port");
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("connected");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("set");
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let summary = bench.value(r#"["LD_summary"]"#);
+    for (name, outcome, count) in [
+        ("<good> & \\\"so\\\"", "success", text(&summary, &["totals", "successes"])),
+        ("=bad", "failure", text(&summary, &["totals", "failures"])),
+    ] {
+        let line = format!(
+            "loaddensity_requests_total{{request_type=\"GET\",name=\"{name}\",outcome=\"{outcome}\"}} {count}\n"
+        );
+        assert!(answer.contains(&line), "{line} is not in {answer}");
+    }
+    assert_eq!(bench.value(r#"["LD_stop_prometheus_exporter"]"#), Value::Null);
+    TcpStream::connect(("127.0.0.1", port)).expect_err("it is gone");
+}
+
+#[test]
+fn two_runs_are_compared_by_their_numbers() {
+    let bench = Bench::new();
+    bench.load();
+    bench.value(r#"["LD_persist_records", {"database_path": "runs.db", "metadata": {"a": 1}}]"#);
+    bench.value(r#"["LD_persist_records", ["runs.db"]]"#);
+    let diff = bench.value(r#"["LD_diff_runs", ["runs.db", 1, 2]]"#);
+    assert_eq!(text(&diff, &["has_regressions"]), "False");
+    assert_eq!(text(&diff, &["per_name", "=bad", "deltas", "failure_rate", "current"]), "1.0");
+    let Value::List(runs) = bench.value(r#"["LD_list_runs", ["runs.db"]]"#) else {
+        panic!("a list")
+    };
+    assert_eq!(text(&runs[1], &["metadata_json"]), "{\"a\": 1}");
+    assert_eq!(
+        bench.value(r#"["LD_list_runs", ["runs.db", 1]]"#).to_text().matches("'id'").count(),
+        1
+    );
+}
+
+#[test]
+fn a_recording_of_a_browser_becomes_a_document_that_lints() {
+    let bench = Bench::new();
+    let har = r#"{"log": {"entries": [
+        {"request": {"method": "GET", "url": "http://shop.test/a"}, "response": {"status": 200}},
+        {"request": {"method": "GET", "url": "http://ads.test/b"}, "response": {"status": 200}}]}}"#;
+    std::fs::write(bench.dir.path().join("shop.har"), format!("\u{feff}{har}")).expect("written");
+    let loaded = bench.value(r#"["LD_load_har", ["shop.har"]]"#);
+    assert_eq!(loaded, Value::parse(har).expect("JSON"));
+    let document = bench.value(&format!(
+        r#"["LD_har_to_action_json", {{"har": {har}, "exclude": ["ads"], "user_count": 3}}]"#
+    ));
+    let json = serde_json::to_string(&document).expect("JSON");
+    let findings = bench.value(&format!(r#"["LD_lint_action", [{json}]]"#));
+    let Value::List(findings) = findings else { panic!("a list") };
+    let rules: Vec<String> = findings.iter().map(|finding| text(finding, &["rule"])).collect();
+    assert_eq!(rules, ["hardcoded-url"]);
+    std::fs::write(bench.dir.path().join("document.json"), json).expect("written");
+    let of_file = bench.value(r#"["LD_lint_action_file", ["document.json"]]"#);
+    assert_eq!(of_file, Value::List(findings));
+}
+
+#[test]
+fn an_old_report_stays_whole_when_the_new_one_cannot_be_written() {
+    let bench = Bench::new();
+    let path = bench.dir.path().join("run.csv");
+    std::fs::create_dir(&path).expect("a directory in the way");
+    let (kind, message) = bench.failure(r#"["LD_generate_csv_report", ["run"]]"#);
+    assert_eq!(kind, FailureKind::File);
+    assert!(message.contains("\"run.csv\" is a directory"), "{message}");
+    let (kind, _) = bench.failure(r#"["LD_generate_csv_report", ["../run"]]"#);
+    assert_eq!(kind, FailureKind::File);
+    assert!(!Path::new(bench.dir.path()).join("../run.csv").exists());
+}

@@ -1,0 +1,34 @@
+//! What the tests share: the program with a deadline, servers on free ports, certificates, and a
+//! target that counts.
+
+mod authority;
+mod process;
+mod target;
+
+use std::time::Duration;
+
+use snapbox::cmd::Command;
+
+pub(crate) use authority::Authority;
+pub(crate) use process::{Running, Server, signal};
+pub(crate) use target::Target;
+
+/// The longest that anything here may take; nothing is measured by it.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The program, without the caller's token.
+pub(crate) fn ldctl() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_ldctl"))
+        .env_remove("LOAD_DENSITY_SOCKET_TOKEN")
+        .timeout(DEADLINE)
+}
+
+/// Whether a program that not every machine has can be run. Where it is missing the test that needs
+/// it says so and proves nothing; `.ci/run` installs them all.
+pub(crate) fn installed(program: &str) -> bool {
+    let found = std::process::Command::new(program).arg("--help").output().is_ok();
+    if !found {
+        eprintln!("{program} is not installed: nothing is proved here");
+    }
+    found
+}

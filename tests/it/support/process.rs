@@ -1,0 +1,135 @@
+//! Programs that run beside the test: their lines as they come, signals, and an end on every path.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::DEADLINE;
+
+/// A program that runs. It is killed when the test is done with it.
+pub(crate) struct Running {
+    child: Child,
+    stdout: Receiver<String>,
+    stderr: Receiver<String>,
+}
+
+impl Running {
+    /// Starts `ldctl`.
+    pub(crate) fn start(args: &[&str], token: Option<&str>) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ldctl"));
+        command.args(args).env_remove("LOAD_DENSITY_SOCKET_TOKEN");
+        if let Some(token) = token {
+            command.env("LOAD_DENSITY_SOCKET_TOKEN", token);
+        }
+        let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = piped.spawn().expect("the program");
+        let stdout = lines(child.stdout.take().expect("a pipe"));
+        let stderr = lines(child.stderr.take().expect("a pipe"));
+        Self { child, stdout, stderr }
+    }
+
+    /// The next line on stdout that holds a text.
+    pub(crate) fn line_with(&self, text: &str) -> String {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.stdout.recv_timeout(left) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(_) => {}
+                Err(_) => panic!("no line with {text:?}; stderr: {:?}", self.talk()),
+            }
+        }
+    }
+
+    /// The process, for signals.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for the end: the exit code, and what is left on stdout and stderr.
+    pub(crate) fn end(mut self) -> (Option<i32>, Vec<String>, Vec<String>) {
+        let code = self.wait();
+        (code, self.stdout.iter().collect(), self.stderr.iter().collect())
+    }
+
+    fn wait(&mut self) -> Option<i32> {
+        let until = Instant::now() + DEADLINE;
+        while Instant::now() < until {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status.code();
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("it did not end");
+    }
+
+    fn talk(&self) -> Vec<String> {
+        self.stderr.try_iter().collect()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `ldctl serve` on a free port.
+pub(crate) struct Server {
+    running: Running,
+    port: u16,
+}
+
+impl Server {
+    /// Starts it and waits until it listens.
+    pub(crate) fn start(args: &[&str], token: Option<&str>) -> Self {
+        let running = Running::start(&[&["serve", "--port", "0"], args].concat(), token);
+        let started = running.line_with("Server started on ");
+        let port = started.rsplit(':').next().and_then(|port| port.parse().ok());
+        Self { running, port: port.expect("a port") }
+    }
+
+    /// The port that it listens on.
+    pub(crate) fn port(&self) -> String {
+        self.port.to_string()
+    }
+
+    /// The process, for signals.
+    pub(crate) fn id(&self) -> u32 {
+        self.running.id()
+    }
+
+    /// Waits for its next line that holds a text.
+    pub(crate) fn line_with(&self, text: &str) -> String {
+        self.running.line_with(text)
+    }
+
+    /// Waits for its end: the exit code, and what is left on stdout and stderr.
+    pub(crate) fn end(self) -> (Option<i32>, Vec<String>, Vec<String>) {
+        self.running.end()
+    }
+}
+
+/// Sends a signal by name (`TERM`, `INT`).
+pub(crate) fn signal(name: &str, process: u32) {
+    let sent = Command::new("sh")
+        .args(["-c", &format!("kill -{name} {process}")])
+        .status()
+        .expect("a shell");
+    assert!(sent.success());
+}
+
+fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    lines
+}
