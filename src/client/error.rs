@@ -231,6 +231,9 @@ impl ClientError {
         if refusal.is_speaks_tls() {
             return Self::SpeaksTls { address };
         }
+        if refusal.is_framed_only() {
+            return Self::FramedOnly { address };
+        }
         match refusal.kind {
             ErrorKind::TokenRequired => Self::TokenRequired { address },
             // An envelope without a token is unauthorised, too.

@@ -266,11 +266,7 @@ impl<S: Transport> Session<S> {
             };
         }
         if shared.server.framed_only {
-            let refusal = Refusal::new(
-                ErrorKind::InvalidJson,
-                "only framed requests are served here: 4 bytes of length, then the document",
-            );
-            return Some(Heard::Refused(Mode::Legacy, refusal));
+            return Some(Heard::Refused(Mode::Legacy, Refusal::framed_only()));
         }
         let complete = pending.len() >= MAX_LEGACY || legacy_is_complete(pending);
         complete.then_some(Heard::Request(Mode::Legacy, pending.len()))
