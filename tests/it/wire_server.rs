@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, mpsc};
 
-use ldctl::client::{Ask, ClientError, Mode, Refusal, Reply, probe};
-use ldctl::event::{ErrorKind, Event};
+use ldctl::client::{Ask, Mode, Reply, probe};
+use ldctl::event::Event;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::wire_support::{
@@ -125,7 +125,7 @@ async fn events_arrive_while_the_document_still_runs() {
     .start();
     let document = serde_json::from_str("[1]").expect("JSON");
     let connection = served.endpoint(Mode::Framed).connect().await.expect("a server");
-    let asked = connection.ask(Ask::Command(document), None, Some(DEADLINE)).await;
+    let asked = connection.ask(Ask::Command(document), None, DEADLINE).await;
     let mut replies = asked.expect("an answer");
     let started = Event::Started { index: 0, command: "wait".to_owned() };
     assert_eq!(replies.next().await.expect("a reply"), Some(Reply::Event(started)));
@@ -222,20 +222,4 @@ async fn several_slow_documents_do_not_wait_for_each_other() {
     );
     assert_eq!((a, b), (format!("1\n{END}"), format!("2\n{END}")));
     assert_eq!((c, d), (frames(["3\n", END]), frames(["4\n", END])));
-}
-
-#[tokio::test]
-async fn requests_without_the_token_are_refused_in_their_own_words() {
-    let served = server().token("s3cret").start();
-    let endpoint = served.endpoint(Mode::Framed);
-    let wrong = ldctl::wire::token::Token::new("guess").expect("a token");
-    for (token, kind) in [(None, ErrorKind::Unauthorised), (Some(&wrong), ErrorKind::Unauthorised)]
-    {
-        match soon(probe(&endpoint, token, DEADLINE)).await {
-            Err(ClientError::Refused { refusal, .. }) => assert_eq!(refusal.kind, kind),
-            other => panic!("{other:?}"),
-        }
-    }
-    let line = served.exchange("[1]").await;
-    assert_eq!(Refusal::of_line(line.trim_end()), Some(Refusal::token_required()));
 }
