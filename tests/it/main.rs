@@ -2,6 +2,7 @@
 //! client and server, load, and bad ends.
 
 mod support;
+mod wire_support;
 
 mod changelog;
 mod generated;
@@ -10,5 +11,9 @@ mod reports;
 
 mod transcripts;
 
+mod wire_server;
+
 mod control;
 mod diagnosis;
+
+mod abuse;
