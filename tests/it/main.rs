@@ -7,6 +7,7 @@ mod changelog;
 mod generated;
 mod layering;
 mod reports;
+mod schema;
 
 mod transcripts;
 
