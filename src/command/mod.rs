@@ -8,6 +8,7 @@ mod ping;
 mod quit;
 mod run;
 mod send;
+mod serve;
 mod signal;
 mod token;
 
@@ -22,7 +23,7 @@ use crate::error::{Error, Exit};
 /// Does what the command line says.
 pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
     match &cli.verb {
-        Verb::Serve(_) => Err(Error::usage("this build has no server")),
+        Verb::Serve(args) => serve::serve(args, console),
         Verb::Send(args) => send::send(args, console),
         Verb::Ping(args) => ping::ping(args, console),
         Verb::Quit(args) => quit::quit(args, console),

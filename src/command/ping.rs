@@ -61,8 +61,8 @@ fn line(endpoint: &Endpoint, pong: &Pong) -> String {
         line.push_str(&format!(" {version}"));
     }
     line.push_str(&format!(" at {}", endpoint.address()));
-    if let Some(uptime) = pong.uptime_s {
-        line.push_str(&format!(", up {uptime:.0} s"));
+    if let Some(uptime) = pong.uptime {
+        line.push_str(&format!(", up {} s", uptime.as_secs()));
     }
     if let Some(runs) = pong.runs {
         line.push_str(&format!(", {runs} {}", if runs == 1 { "run" } else { "runs" }));
@@ -82,7 +82,8 @@ mod tests {
         let pong = Pong {
             server: told.then(|| "ldctl".to_owned()),
             version: told.then(|| "0.1.0".to_owned()),
-            uptime_s: told.then_some(12.3),
+            protocol: told.then_some(1),
+            uptime: told.then_some(Duration::from_millis(12_300)),
             runs: told.then_some(1),
             round_trip: Duration::from_micros(412),
         };

@@ -8,14 +8,11 @@ use serde_json::value::RawValue;
 use super::document::{self, Local, TestTimes};
 use super::{block_on, connection, signal, token};
 use crate::cli::Send;
-use crate::client::{Ask, ClientError, Endpoint, Refusal, Reply};
+use crate::client::{Ask, CONNECT_TIMEOUT, ClientError, Endpoint, Refusal, Reply, diagnose};
 use crate::console::Console;
 use crate::error::{Error, Exit};
 use crate::event::{Event, FailureKind};
 use crate::wire::token::Token;
-
-/// How long a connection may take when nothing else is said.
-const CONNECT: Duration = Duration::from_secs(10);
 
 /// How long a server may say nothing when nothing else is said. LoadDensity's own says nothing
 /// until the last action has ended, so a long test must fit.
@@ -28,7 +25,8 @@ pub(super) fn send(args: &Send, console: &mut Console) -> Result<Exit, Error> {
         (None, None) => return Err(Error::usage("no document: name a file, or give --json")),
     };
     let timeout = args.timeout.map(Duration::from_secs_f64);
-    let endpoint = connection::resolve(&args.connection, timeout.unwrap_or(CONNECT), console)?;
+    let endpoint =
+        connection::resolve(&args.connection, timeout.unwrap_or(CONNECT_TIMEOUT), console)?;
     let token = token::resolve(&args.token, console)?;
     console.replies(args.printing.output.into(), args.printing.quiet);
     let silence = timeout.unwrap_or(SILENCE);
@@ -50,15 +48,15 @@ async fn converse(
 ) -> Result<Exit, Error> {
     let document: &RawValue = serde_json::from_str(&local.text)
         .map_err(|error| Error::usage(format!("the document is not JSON: {error}")))?;
-    let failure = |error: ClientError| connection::failure(&error);
-    let connection = endpoint.connect().await.map_err(failure)?;
-    let mut replies =
-        connection.ask(Ask::Command(document), token, Some(silence)).await.map_err(failure)?;
     let mut listener = Listener::new(&local.test_times, console);
-    while let Some(reply) = replies.next().await.map_err(failure)? {
-        listener.hear(reply);
-    }
-    listener.verdict(endpoint).map_err(failure)
+    let told = listener.listen(endpoint, Ask::Command(document), token, silence).await;
+    let failure = match told {
+        Ok(exit) => return Ok(exit),
+        // A reply that has begun says what the port is; without one a second look may.
+        Err(error) if listener.heard => error,
+        Err(error) => diagnose(endpoint, error).await,
+    };
+    Err(connection::failure(&failure))
 }
 
 /// Prints replies and keeps what the exit code depends on.
@@ -66,97 +64,86 @@ struct Listener<'a> {
     test_times: &'a TestTimes,
     console: &'a mut Console,
     begun: Instant,
+    /// Whether anything was heard.
+    heard: bool,
+    /// Whether the server has told the end itself, as the event dialect does.
+    done: bool,
     failed: usize,
     busy: bool,
-    refusal: Option<Refusal>,
-    dialect: Option<Dialect>,
-}
-
-/// What the server speaks, and in the event dialect whether it has come to its end.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Dialect {
-    Lines,
-    Events { done: bool },
 }
 
 impl<'a> Listener<'a> {
     fn new(test_times: &'a TestTimes, console: &'a mut Console) -> Self {
-        Self {
-            test_times,
-            console,
-            begun: Instant::now(),
-            failed: 0,
-            busy: false,
-            refusal: None,
-            dialect: None,
-        }
+        let begun = Instant::now();
+        Self { test_times, console, begun, heard: false, done: false, failed: 0, busy: false }
     }
 
-    fn hear(&mut self, reply: Reply) {
-        match reply {
-            Reply::Event(event) => self.event(event),
-            Reply::Line(line) => self.line(&line),
+    async fn listen(
+        &mut self,
+        endpoint: &Endpoint,
+        ask: Ask<'_>,
+        token: Option<&Token>,
+        silence: Duration,
+    ) -> Result<Exit, ClientError> {
+        let mut replies = endpoint.ask(ask, token, silence).await?;
+        while let Some(reply) = replies.next().await? {
+            self.heard = true;
+            let refusal = replies.refusal(&reply);
+            match reply {
+                Reply::Event(event) => self.event(&event),
+                Reply::Line(line) if refusal.is_some() => self.refused(&line),
+                Reply::Line(line) => self.line(&line),
+            }
+            if let Some(refusal) = refusal {
+                return Err(refusal);
+            }
         }
+        if !replies.is_complete() {
+            return Err(ClientError::Truncated { address: endpoint.address() });
+        }
+        Ok(self.verdict())
     }
 
-    fn event(&mut self, event: Event) {
-        self.console.event(&event, self.test_times.of(&event));
-        let mut done = false;
+    fn event(&mut self, event: &Event) {
+        self.console.event(event, self.test_times.of(event));
         match event {
             Event::Result(result) if !result.ok => {
                 self.failed += 1;
-                self.busy |= result.error.is_some_and(|error| error.kind == FailureKind::Busy);
-            }
-            Event::Error { kind, message } => {
-                self.refusal = Some(Refusal::new(kind, message));
-                done = true;
+                let kind = result.error.as_ref().map(|error| error.kind);
+                self.busy |= kind == Some(FailureKind::Busy);
             }
             Event::Done { failed, .. } => {
-                self.failed = self.failed.max(failed);
-                done = true;
+                self.failed = self.failed.max(*failed);
+                self.done = true;
             }
             _ => {}
         }
-        self.dialect = Some(Dialect::Events { done });
     }
 
-    /// A line of the text dialect. A refusal comes alone, before any record.
-    fn line(&mut self, line: &str) {
-        if self.dialect.is_none()
-            && let Some(refusal) = Refusal::of_line(line)
-        {
-            let (kind, message) = (refusal.kind, refusal.message.clone());
+    /// A line of the text dialect that refuses the request. Text output leaves it to stderr.
+    fn refused(&mut self, line: &str) {
+        if let Some(Refusal { kind, message }) = Refusal::of_line(line) {
             self.console.event(&Event::Error { kind, message }, None);
-            self.refusal = Some(refusal);
-        } else {
-            let ok = !is_exception(line);
-            self.failed += usize::from(!ok);
-            self.console.reply_line(line, ok);
         }
-        self.dialect = Some(Dialect::Lines);
     }
 
-    fn verdict(self, endpoint: &Endpoint) -> Result<Exit, ClientError> {
-        if let Some(refusal) = self.refusal {
-            return Err(ClientError::refused(endpoint.address(), refusal));
+    fn line(&mut self, line: &str) {
+        let ok = !is_exception(line);
+        self.failed += usize::from(!ok);
+        self.console.reply_line(line, ok);
+    }
+
+    fn verdict(&mut self) -> Exit {
+        let (ok, failed) = (self.failed == 0, self.failed);
+        if !self.done {
+            let elapsed_s = self.begun.elapsed().as_secs_f64();
+            self.console.event(&Event::Done { ok, failed, elapsed_s }, None);
         }
-        match self.dialect {
-            Some(Dialect::Events { done: false }) => {
-                return Err(ClientError::Truncated { address: endpoint.address() });
-            }
-            Some(Dialect::Events { done: true }) => {}
-            // The end, which the event dialect has of itself.
-            Some(Dialect::Lines) | None => {
-                let (ok, failed) = (self.failed == 0, self.failed);
-                let elapsed_s = self.begun.elapsed().as_secs_f64();
-                self.console.event(&Event::Done { ok, failed, elapsed_s }, None);
-            }
-        }
-        Ok(match self.failed {
+        match failed {
             _ if self.busy => Exit::Busy,
             0 => Exit::Done,
             _ => Exit::ActionFailed,
-        })
+        }
     }
 }
 

@@ -29,6 +29,8 @@ const BUSY: &str = "busy: ";
 const TIMEOUT: &str = "timeout: ";
 const LIMIT: &str = "limit: ";
 const INTERNAL: &str = "internal: ";
+const FRAMED_ONLY: &str =
+    "only framed requests are served here: 4 bytes of length, then the document";
 const SPEAKS_TLS: &str = "this port speaks TLS; connect with TLS";
 
 /// Why a request is not run.
@@ -87,6 +89,11 @@ impl Refusal {
         Self::new(ErrorKind::InvalidJson, SPEAKS_TLS)
     }
 
+    /// A legacy request on a port that takes only frames.
+    pub fn framed_only() -> Self {
+        Self::new(ErrorKind::InvalidJson, FRAMED_ONLY)
+    }
+
     /// The text dialect's line.
     pub fn line(&self) -> String {
         format!("Error: {}", self.message)
@@ -112,6 +119,11 @@ impl Refusal {
     /// Whether it is what [`Refusal::speaks_tls`] says.
     pub fn is_speaks_tls(&self) -> bool {
         self.message == SPEAKS_TLS
+    }
+
+    /// Whether it is what [`Refusal::framed_only`] says.
+    pub fn is_framed_only(&self) -> bool {
+        self.message == FRAMED_ONLY
     }
 
     /// Appends the whole reply. In the text dialect no terminator follows a refusal of the token.

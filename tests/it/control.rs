@@ -93,7 +93,10 @@ fn a_wrong_or_missing_token_is_refused_in_every_mode_and_nothing_runs() {
                 Some("wrong"),
                 "error: localhost:[..]: the token is wrong; give the server's with --token-env or --token-file\n",
             ),
-            (None, "error: localhost:[..]: [..] with --token-env or --token-file\n"),
+            (
+                None,
+                "error: localhost:[..]: the server wants a token; give it with --token-env or --token-file\n",
+            ),
         ] {
             for verb in ["ping", "quit"] {
                 client(verb, &mode, &server, token).assert().code(4).stdout_eq("").stderr_eq(said);
@@ -181,7 +184,7 @@ fn a_client_certificate_is_asked_for_and_accepted() {
         .assert()
         .code(3)
         .stdout_eq("")
-        .stderr_eq("error: localhost:[..]: the TLS handshake failed; [..]\n");
+        .stderr_eq("error: localhost:[..]: the server wants a client certificate; give one with --tls-cert and --tls-key\n");
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn check(verb: &[&str], port: &str, said: &str) {
 #[test]
 fn a_port_where_nothing_listens_is_named() {
     let port = free_port();
-    let said = "cannot connect; check that a server listens there (ldctl serve): [..]";
+    let said = "nothing listens there; start a server (ldctl serve), or check --host and --port";
     check(&["ping"], &port, said);
     check(&["quit"], &port, said);
     check(&["send", "--json", "[[\"LD_summary\"]]"], &port, said);
@@ -29,7 +29,7 @@ fn waiting_for_a_server_that_never_comes_ends_with_the_reason() {
     check(
         &["ping", "--wait", "0.2"],
         &free_port(),
-        "cannot connect; check that a server listens there (ldctl serve): [..]",
+        "nothing listens there; start a server (ldctl serve), or check --host and --port",
     );
 }
 
@@ -64,13 +64,15 @@ fn a_certificate_that_is_not_trusted_is_told_apart() {
     let (cert, key) = (authority.file("server.pem"), authority.file("server.key"));
     let server = Server::start(&["--tls-cert", &cert, "--tls-key", &key], None);
     let (own, other) = (authority.file("ca.pem"), authority.file("other-ca.pem"));
-    let said = "the server's certificate is not trusted ([..]); name its authority with --tls-ca, \
-                or its name with --tls-server-name";
-    check(&["ping", "--tls", "--tls-ca", &other], &server.port(), said);
-    let misnamed = ["ping", "--tls", "--tls-ca", &own, "--tls-server-name", "elsewhere"];
-    check(&misnamed, &server.port(), said);
+    let unknown = "the server's certificate is not trusted: no trusted authority has signed it; \
+                   name its authority with --tls-ca";
+    let misnamed = "the server's certificate is not trusted: it is for another name[..]; \
+                    name one of its names with --tls-server-name";
+    check(&["ping", "--tls", "--tls-ca", &other], &server.port(), unknown);
+    let elsewhere = ["ping", "--tls", "--tls-ca", &own, "--tls-server-name", "elsewhere"];
+    check(&elsewhere, &server.port(), misnamed);
     // Waiting does not make it trusted.
-    check(&["ping", "--wait", "60", "--tls", "--tls-ca", &other], &server.port(), said);
+    check(&["ping", "--wait", "60", "--tls", "--tls-ca", &other], &server.port(), unknown);
 }
 
 #[test]
@@ -91,7 +93,7 @@ fn an_insecure_client_trusts_any_certificate_and_warns() {
 fn a_server_that_says_nothing_is_given_up_after_the_timeout() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = silent.local_addr().expect("an address").port().to_string();
-    let said = "no answer within 0.2 s; raise --timeout, or check the server";
+    let said = "no reply within 0.2 s; raise --timeout, or check the server";
     ldctl()
         .args(["send", "--json", "[[\"LD_summary\"]]", "--host", "127.0.0.1", "--timeout", "0.2"])
         .args(["--port", &port])

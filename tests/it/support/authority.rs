@@ -4,7 +4,9 @@
 use std::fs;
 use std::path::Path;
 
-use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+};
 use tempfile::TempDir;
 
 /// Files `ca.pem`, `server.pem`, `server.key`, `client.pem`, `client.key`, and `other-ca.pem`, an
@@ -26,6 +28,7 @@ impl Authority {
             let key = KeyPair::generate().expect("a key");
             let mut params =
                 CertificateParams::new(vec!["localhost".to_owned()]).expect("a host name");
+            params.distinguished_name.push(DnType::CommonName, format!("test {name}"));
             params.extended_key_usages = vec![usage];
             let certificate = params.signed_by(&key, &issuer).expect("a certificate");
             write(directory.path(), &format!("{name}.pem"), &certificate.pem());
@@ -43,6 +46,8 @@ impl Authority {
 fn issue_authority(directory: &Path, name: &str) -> Issuer<'static, KeyPair> {
     let key = KeyPair::generate().expect("a key");
     let mut params = CertificateParams::new(Vec::new()).expect("no names");
+    // OpenSSL takes a certificate that names itself as its issuer for a self-signed one.
+    params.distinguished_name.push(DnType::CommonName, format!("test {name}"));
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let certificate = params.self_signed(&key).expect("a certificate");
     write(directory, &format!("{name}.pem"), &certificate.pem());

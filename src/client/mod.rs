@@ -1,0 +1,367 @@
+//! The client: connect, ask, and iterate over the replies as they arrive. It holds at most one reply
+//! in memory and waits no longer than it is told, whatever the server does. [`probe()`] is the ping
+//! that finds out why it failed. Nothing here prints; an error knows its exit code.
+
+mod error;
+mod probe;
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsConnector;
+
+use crate::event::{ErrorKind, Event};
+use crate::wire::frame::{HEADER, Inbox, MAX_REPLY, TERMINATOR};
+use crate::wire::reply::{Decoded, Decoder, SHUTTING_DOWN};
+use crate::wire::stream::Stream;
+use crate::wire::tls;
+use crate::wire::token::Token;
+
+pub use crate::wire::frame::Mode;
+pub use crate::wire::reply::{Refusal, Reply};
+pub use crate::wire::request::{Ask, TooLong};
+pub use crate::wire::tls::{ClientTls, Identity};
+pub use error::{ClientError, Distrust};
+pub use probe::{Pong, diagnose, ping, probe, quit};
+
+/// How long a connection may take unless the caller says otherwise.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is taken from the stream at once, in bytes.
+const CHUNK: usize = 64 * 1024;
+
+/// The first two bytes of a TLS alert's record: what a TLS server says to a client that does not
+/// speak TLS.
+const TLS_ALERT: [u8; 2] = [0x15, 0x03];
+
+/// How the answer of a legacy server to a framed request begins.
+const LEGACY_ERROR: &[u8] = b"Error: ";
+
+/// Where a server listens, and how it is spoken to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// A name or an address.
+    pub host: String,
+    /// The TCP port.
+    pub port: u16,
+    /// How requests are delimited.
+    pub mode: Mode,
+    /// TLS, if the server speaks it.
+    pub tls: Option<ClientTls>,
+    /// How long the connection and the TLS handshake may take together.
+    pub connect_timeout: Duration,
+}
+
+impl Endpoint {
+    /// A server that takes frames over plain TCP.
+    pub fn new(host: impl Into<String>, port: u16) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            mode: Mode::Framed,
+            tls: None,
+            connect_timeout: CONNECT_TIMEOUT,
+        }
+    }
+
+    /// The address as a person writes it.
+    pub fn address(&self) -> String {
+        match self.host.contains(':') {
+            true => format!("[{}]:{}", self.host, self.port),
+            false => format!("{}:{}", self.host, self.port),
+        }
+    }
+
+    /// Connects, with TLS where it is asked for.
+    pub async fn connect(&self) -> Result<Connection<Stream>, ClientError> {
+        let stream = timeout(self.connect_timeout, self.open()).await.unwrap_or_else(|_| {
+            Err(ClientError::ConnectTimeout {
+                address: self.address(),
+                after: self.connect_timeout,
+            })
+        })?;
+        Ok(Connection::new(stream, self.mode, self.address()))
+    }
+
+    /// Connects and sends one request; a request that is too long is refused before. `quiet` is as
+    /// in [`Connection::ask`].
+    pub async fn ask(
+        &self,
+        ask: Ask<'_>,
+        token: Option<&Token>,
+        quiet: Duration,
+    ) -> Result<Replies<Stream>, ClientError> {
+        let request = ask.to_bytes(self.mode, token)?;
+        self.connect().await?.send(&request, token.is_some(), quiet).await
+    }
+
+    async fn open(&self) -> Result<Stream, ClientError> {
+        // Files are read before anything is sent.
+        let secure = match &self.tls {
+            Some(settings) => Some(tls::client_config(settings, &self.host)?),
+            None => None,
+        };
+        let plain = self.reach().await?;
+        let Some((config, name)) = secure else {
+            return Ok(Stream::Plain(plain));
+        };
+        let secured = TlsConnector::from(config)
+            .connect(name, plain)
+            .await
+            .map_err(|error| ClientError::handshake(self.address(), error))?;
+        Ok(Stream::Tls(Box::new(secured)))
+    }
+
+    /// Tries every address of the name. The last failure is the one told.
+    async fn reach(&self) -> Result<TcpStream, ClientError> {
+        let unresolved = |source| ClientError::Unresolved { host: self.host.clone(), source };
+        let mut failure = None;
+        for address in lookup_host((self.host.as_str(), self.port)).await.map_err(unresolved)? {
+            match TcpStream::connect(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failure = Some(error),
+            }
+        }
+        let address = self.address();
+        Err(match failure {
+            Some(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                ClientError::NothingListens { address }
+            }
+            Some(source) => ClientError::Unreachable { address, source },
+            None => unresolved(io::ErrorKind::AddrNotAvailable.into()),
+        })
+    }
+}
+
+/// An open connection; it carries one request.
+#[derive(Debug)]
+pub struct Connection<S> {
+    stream: S,
+    mode: Mode,
+    address: String,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// A connection over any byte stream; `address` is for messages.
+    pub fn new(stream: S, mode: Mode, address: String) -> Self {
+        Self { stream, mode, address }
+    }
+
+    /// Sends the request. `quiet` is the longest time that sending may take, and then the longest
+    /// from one complete reply to the next: bytes that complete nothing do not extend it.
+    pub async fn ask(
+        self,
+        ask: Ask<'_>,
+        token: Option<&Token>,
+        quiet: Duration,
+    ) -> Result<Replies<S>, ClientError> {
+        let request = ask.to_bytes(self.mode, token)?;
+        self.send(&request, token.is_some(), quiet).await
+    }
+
+    async fn send(
+        mut self,
+        request: &[u8],
+        has_token: bool,
+        quiet: Duration,
+    ) -> Result<Replies<S>, ClientError> {
+        let sending = async {
+            self.stream.write_all(request).await?;
+            self.stream.flush().await
+        };
+        match timeout(quiet, sending).await {
+            Err(_) => return Err(ClientError::Timeout { address: self.address, quiet }),
+            // A server that refuses early may close before it has read everything; what it had to
+            // say is still to be read.
+            Ok(Err(error)) if closed_by_peer(&error) => {}
+            Ok(sent) => sent.map_err(|source| ClientError::broken(&self.address, source))?,
+        }
+        Ok(Replies {
+            stream: self.stream,
+            mode: self.mode,
+            address: self.address,
+            has_token,
+            quiet,
+            deadline: Instant::now() + quiet,
+            most: MAX_REPLY,
+            inbox: Inbox::default(),
+            decoder: Decoder::default(),
+            stage: Stage::Waiting,
+            count: 0,
+            speaks_events: false,
+            may_end: false,
+        })
+    }
+}
+
+/// How far a reply has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// No byte was received.
+    Waiting,
+    /// Some were.
+    Receiving,
+    /// The terminator came.
+    Terminated,
+    /// The stream ended without one.
+    Closed,
+}
+
+/// A reply as it arrives. Dropping it closes the connection; what was asked goes on or not as the
+/// server decides.
+#[derive(Debug)]
+pub struct Replies<S> {
+    stream: S,
+    mode: Mode,
+    address: String,
+    /// Whether the request carried a token.
+    has_token: bool,
+    quiet: Duration,
+    /// When the next reply must be complete.
+    deadline: Instant,
+    /// The longest reply, in bytes: [`MAX_REPLY`].
+    most: usize,
+    inbox: Inbox,
+    decoder: Decoder,
+    stage: Stage,
+    /// How many replies were given out.
+    count: usize,
+    speaks_events: bool,
+    /// Whether the last line is one after which servers close without a terminator.
+    may_end: bool,
+}
+
+impl<S: AsyncRead + Unpin> Replies<S> {
+    /// The next reply; `None` after the last. The end is the terminator or, from a server that
+    /// speaks text, the end of the stream: refusals of the token have no terminator. Dropping the
+    /// future loses nothing.
+    pub async fn next(&mut self) -> Result<Option<Reply>, ClientError> {
+        while !matches!(self.stage, Stage::Terminated | Stage::Closed) {
+            match self.take()? {
+                Some(Decoded::Reply(reply)) => {
+                    self.note(&reply);
+                    return Ok(Some(reply));
+                }
+                // An event of a later version: a sign of life all the same.
+                Some(Decoded::Unknown) => {
+                    self.speaks_events = true;
+                    self.deadline = Instant::now() + self.quiet;
+                }
+                Some(Decoded::End) => self.stage = Stage::Terminated,
+                None => self.fill().await?,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the server has said all that it wanted to say: the terminator came, or the stream
+    /// ended after a line that has none. False after the last reply means that the server died or
+    /// does not speak this protocol.
+    pub fn is_complete(&self) -> bool {
+        self.stage == Stage::Terminated || (self.stage == Stage::Closed && self.may_end)
+    }
+
+    /// The refusal of the whole request that a reply says, if it is one. In the text dialect only
+    /// the first line can be a refusal: a later one is a record that looks like it.
+    pub fn refusal(&self, reply: &Reply) -> Option<ClientError> {
+        let refusal = match reply {
+            Reply::Event(Event::Error { kind, message }) => Refusal::new(*kind, message.clone()),
+            Reply::Line(line) if self.count <= 1 => Refusal::of_line(line)?,
+            _ => return None,
+        };
+        Some(ClientError::refused(self.address.clone(), refusal, self.has_token))
+    }
+
+    fn note(&mut self, reply: &Reply) {
+        self.count += 1;
+        self.deadline = Instant::now() + self.quiet;
+        match reply {
+            Reply::Event(_) => self.speaks_events = true,
+            Reply::Line(line) => {
+                let token = [ErrorKind::TokenRequired, ErrorKind::Unauthorised];
+                self.may_end = line == SHUTTING_DOWN
+                    || Refusal::of_line(line).is_some_and(|refusal| token.contains(&refusal.kind));
+            }
+        }
+    }
+
+    /// Takes one frame or line that is there.
+    fn take(&mut self) -> Result<Option<Decoded>, ClientError> {
+        if self.count == 0 && !self.check_opening()? {
+            return Ok(None);
+        }
+        let too_long = |source| ClientError::ReplyLength { address: self.address.clone(), source };
+        let (body, consumed) = match self.mode {
+            Mode::Framed => match self.inbox.frame(self.most).map_err(too_long)? {
+                Some(body) => (body, HEADER + body.len()),
+                None => return Ok(None),
+            },
+            Mode::Legacy => match self.inbox.line(self.most).map_err(too_long)? {
+                Some(line) => (line, line.len() + 1),
+                None => return Ok(None),
+            },
+        };
+        let decoded = self.decoder.read(body, self.mode);
+        self.inbox.consume(consumed);
+        Ok(Some(decoded))
+    }
+
+    /// A peer of another kind shows in the first bytes of its answer; false while more bytes are
+    /// needed to tell. A frame's first byte is 0 or, for a reply of 16 MiB, 1.
+    fn check_opening(&self) -> Result<bool, ClientError> {
+        let address = || self.address.clone();
+        let pending = self.inbox.pending();
+        match (pending, self.mode) {
+            (bytes, _) if bytes.starts_with(&TLS_ALERT) => {
+                Err(ClientError::SpeaksTls { address: address() })
+            }
+            ([0x00, ..], Mode::Legacy) => Err(ClientError::FramedOnly { address: address() }),
+            ([b' '..=b'~' | b'\r' | b'\n', ..], Mode::Framed) => {
+                let legacy = [LEGACY_ERROR, TERMINATOR.as_bytes()];
+                if legacy.iter().any(|start| pending.starts_with(start)) {
+                    Err(ClientError::LegacyOnly { address: address() })
+                } else if legacy.iter().any(|start| start.starts_with(pending)) {
+                    Ok(false)
+                } else {
+                    Err(ClientError::NotThisProtocol { address: address() })
+                }
+            }
+            _ => Ok(true),
+        }
+    }
+
+    async fn fill(&mut self) -> Result<(), ClientError> {
+        let address = || self.address.clone();
+        let filling = self.inbox.fill(&mut self.stream, CHUNK);
+        let count = match timeout_at(self.deadline, filling).await {
+            Err(_) => return Err(ClientError::Timeout { address: address(), quiet: self.quiet }),
+            // The reference closes TLS connections without saying so.
+            Ok(Err(error)) if closed_by_peer(&error) => 0,
+            Ok(read) => read.map_err(|source| ClientError::broken(&self.address, source))?,
+        };
+        if count > 0 {
+            self.stage = Stage::Receiving;
+            return Ok(());
+        }
+        if self.stage == Stage::Waiting {
+            return Err(ClientError::NoReply { address: address() });
+        }
+        // Events always end with the terminator.
+        if self.speaks_events || !self.inbox.pending().is_empty() {
+            return Err(ClientError::Truncated { address: address() });
+        }
+        self.stage = Stage::Closed;
+        Ok(())
+    }
+}
+
+fn closed_by_peer(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe | ConnectionAborted)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! Requests that run nothing: the ping, the quit, and the second look that finds out why a server
+//! did not answer. A second look sends pings without a token, in the ways that the endpoint does not
+//! name, and believes no certificate with anything.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::{Instant, timeout};
+
+use super::{
+    Ask, ClientError, ClientTls, Connection, Endpoint, Mode, Replies, Reply, Stream, Token,
+};
+use crate::event::Event;
+use crate::wire::reply::SHUTTING_DOWN;
+
+/// The longest that one way of a second look may take: a server on the same network answers a ping
+/// in milliseconds, and there are at most three ways.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Who answered a ping.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pong {
+    /// The server's name; `None` from a server that answers in text, as the Python one.
+    pub server: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// The version of the event dialect that it speaks.
+    pub protocol: Option<u32>,
+    /// How long it has been running.
+    pub uptime: Option<Duration>,
+    /// Documents that it has taken since it started.
+    pub runs: Option<u64>,
+    /// From before the connection to the end of the answer.
+    pub round_trip: Duration,
+}
+
+/// Pings without side effects, as [`ping`] does. When it fails, the error says why, if need be after
+/// a second look at the port.
+pub async fn probe(
+    endpoint: &Endpoint,
+    token: Option<&Token>,
+    quiet: Duration,
+) -> Result<Pong, ClientError> {
+    match ping(endpoint, token, quiet).await {
+        Ok(pong) => Ok(pong),
+        Err(error) => Err(diagnose(endpoint, error).await),
+    }
+}
+
+/// Pings without side effects. After the connection is there, the whole answer may take `quiet`.
+pub async fn ping(
+    endpoint: &Endpoint,
+    token: Option<&Token>,
+    quiet: Duration,
+) -> Result<Pong, ClientError> {
+    let begun = Instant::now();
+    let connection = endpoint.connect().await?;
+    let mut pong = within(quiet, endpoint, pong(connection, token, quiet)).await?;
+    pong.round_trip = begun.elapsed();
+    Ok(pong)
+}
+
+/// Ends the server. After the connection is there, the whole answer may take `quiet`.
+pub async fn quit(
+    endpoint: &Endpoint,
+    token: Option<&Token>,
+    quiet: Duration,
+) -> Result<(), ClientError> {
+    let connection = endpoint.connect().await?;
+    within(quiet, endpoint, goodbye(connection, token, quiet)).await
+}
+
+/// The error, or what a second look at the port says about its cause. Nothing runs by it.
+pub async fn diagnose(endpoint: &Endpoint, error: ClientError) -> ClientError {
+    if error.is_puzzling() { look(endpoint).await.unwrap_or(error) } else { error }
+}
+
+async fn pong<S>(
+    connection: Connection<S>,
+    token: Option<&Token>,
+    quiet: Duration,
+) -> Result<Pong, ClientError>
+where
+    S: AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let mut replies = connection.ask(Ask::Ping, token, quiet).await?;
+    let mut pong = Pong {
+        server: None,
+        version: None,
+        protocol: None,
+        uptime: None,
+        runs: None,
+        round_trip: Duration::ZERO,
+    };
+    while let Some(reply) = replies.next().await? {
+        match reply {
+            Reply::Event(Event::Pong { server, version, protocol, uptime_s, runs }) => {
+                pong.server = Some(server);
+                pong.version = Some(version);
+                pong.protocol = Some(protocol);
+                pong.uptime = Duration::try_from_secs_f64(uptime_s).ok();
+                pong.runs = Some(runs);
+            }
+            other => return Err(unexpected(&replies, &other)),
+        }
+    }
+    Ok(pong)
+}
+
+async fn goodbye<S>(
+    connection: Connection<S>,
+    token: Option<&Token>,
+    quiet: Duration,
+) -> Result<(), ClientError>
+where
+    S: AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let mut replies = connection.ask(Ask::Quit, token, quiet).await?;
+    let mut done = false;
+    while let Some(reply) = replies.next().await? {
+        match &reply {
+            Reply::Event(Event::Done { .. }) => done = true,
+            Reply::Line(line) if line == SHUTTING_DOWN => done = true,
+            other => return Err(unexpected(&replies, other)),
+        }
+    }
+    // A terminator alone says that the request ran nothing.
+    if done { Ok(()) } else { Err(ClientError::NotThisProtocol { address: replies.address }) }
+}
+
+fn unexpected<S: AsyncRead + Unpin>(replies: &Replies<S>, reply: &Reply) -> ClientError {
+    replies
+        .refusal(reply)
+        .unwrap_or_else(|| ClientError::NotThisProtocol { address: replies.address.clone() })
+}
+
+/// A server that never ends its answer must not hold the caller, however lively it is.
+async fn within<T>(
+    quiet: Duration,
+    endpoint: &Endpoint,
+    answer: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    let late = |_| Err(ClientError::Timeout { address: endpoint.address(), quiet });
+    timeout(quiet, answer).await.unwrap_or_else(late)
+}
+
+/// What the port is, where it is not what the endpoint says.
+async fn look(endpoint: &Endpoint) -> Option<ClientError> {
+    let address = endpoint.address();
+    let way = |mode, tls| Endpoint { mode, tls, connect_timeout: LOOK, ..endpoint.clone() };
+    let (other_mode, wrong_mode) = match endpoint.mode {
+        Mode::Framed => (Mode::Legacy, ClientError::LegacyOnly { address: address.clone() }),
+        Mode::Legacy => (Mode::Framed, ClientError::FramedOnly { address: address.clone() }),
+    };
+    if endpoint.tls.is_some() {
+        for mode in [endpoint.mode, other_mode] {
+            if speaks(&way(mode, None)).await {
+                return Some(ClientError::NotTls { address });
+            }
+        }
+        if let Some(refusal) = silent_refusal(&way(endpoint.mode, endpoint.tls.clone())).await {
+            return Some(refusal);
+        }
+    } else if speaks_tls(&way(endpoint.mode, None)).await {
+        return Some(ClientError::SpeaksTls { address });
+    }
+    speaks(&way(other_mode, endpoint.tls.clone())).await.then_some(wrong_mode)
+}
+
+/// Whether a ping is answered as this protocol answers it, if only by a refusal.
+async fn speaks(endpoint: &Endpoint) -> bool {
+    matches!(
+        ping(endpoint, None, LOOK).await,
+        Ok(_)
+            | Err(ClientError::TokenRequired { .. }
+                | ClientError::Unauthorised { .. }
+                | ClientError::Busy { .. })
+    )
+}
+
+/// Whether a TLS handshake gets as far as only a TLS server lets it. Nothing is sent after it.
+async fn speaks_tls(endpoint: &Endpoint) -> bool {
+    let any = ClientTls { insecure: true, ..ClientTls::default() };
+    match (Endpoint { tls: Some(any), ..endpoint.clone() }).connect().await {
+        Ok(_) => true,
+        Err(error) => error.is_alert(),
+    }
+}
+
+/// What a TLS server says about the client's certificate when nothing is asked of it. With a request
+/// under way its alert can be lost, for it closes without having read the request.
+async fn silent_refusal(endpoint: &Endpoint) -> Option<ClientError> {
+    let mut connection = match endpoint.connect().await {
+        Ok(connection) => connection,
+        Err(error) => return error.is_alert().then_some(error),
+    };
+    let read = async |stream: &mut Stream| stream.read_u8().await;
+    match timeout(LOOK, read(&mut connection.stream)).await {
+        Ok(Err(error)) => {
+            let error = ClientError::broken(&connection.address, error);
+            error.is_alert().then_some(error)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

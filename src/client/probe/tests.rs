@@ -1,0 +1,393 @@
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+};
+use tokio::io::{AsyncWrite, AsyncWriteExt, duplex};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+
+use super::*;
+use crate::client::{Distrust, Identity};
+use crate::wire::frame;
+use crate::wire::frame::{Inbox, MAX_REQUEST, Opening};
+use crate::wire::reply::{Dialect, event_into, quit_into};
+use crate::wire::request::{Incoming, Request};
+use crate::wire::tls::server_config;
+use crate::wire::token::Tokens;
+
+const QUIET: Duration = Duration::from_secs(10);
+
+/// No test waits longer.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// What a listener does with a connection.
+#[derive(Clone)]
+enum Conduct {
+    /// Answers requests of this mode, and closes on others.
+    Serve { mode: Mode, tokens: Tokens, dialect: Dialect },
+    /// Says these bytes, whatever it gets, and closes.
+    Say(&'static [u8]),
+}
+
+impl Conduct {
+    fn serve(mode: Mode) -> Self {
+        Self::Serve { mode, tokens: Tokens::none(), dialect: Dialect::Text }
+    }
+
+    async fn act<S: AsyncRead + AsyncWrite + Unpin>(self, mut stream: S) -> io::Result<()> {
+        let mut inbox = Inbox::default();
+        inbox.fill(&mut stream, MAX_REQUEST).await?;
+        let mut out = Vec::new();
+        match self {
+            Self::Say(bytes) => out.extend_from_slice(bytes),
+            Self::Serve { mode, tokens, dialect } => {
+                let bytes = match (mode, Opening::of(inbox.pending().first().copied().unwrap_or(1)))
+                {
+                    (Mode::Framed, Opening::Framed) => {
+                        while inbox.frame(MAX_REQUEST).map_err(io::Error::other)?.is_none() {
+                            inbox.fill(&mut stream, MAX_REQUEST).await?;
+                        }
+                        inbox.pending().get(frame::HEADER..).unwrap_or_default()
+                    }
+                    (Mode::Legacy, _) => inbox.pending(),
+                    _ => return Ok(()),
+                };
+                match Incoming::read(bytes, mode, &tokens).request {
+                    Request::Refused(refusal) => refusal.reply_into(mode, dialect, &mut out),
+                    Request::Quit => quit_into(mode, dialect, &mut out),
+                    Request::Ping if dialect == Dialect::Events => {
+                        let (server, version) = ("ldctl".to_owned(), "1.2.3".to_owned());
+                        let pong =
+                            Event::Pong { server, version, protocol: 1, uptime_s: 2.5, runs: 7 };
+                        event_into(&pong, &mut out);
+                        frame::terminator_into(mode, &mut out);
+                    }
+                    _ => frame::terminator_into(mode, &mut out),
+                }
+            }
+        }
+        stream.write_all(&out).await?;
+        stream.shutdown().await
+    }
+}
+
+/// A listener on a free port, and the endpoint that reaches it in frames. It ends with the test.
+async fn listen(conduct: Conduct, tls: Option<Arc<ServerConfig>>) -> Endpoint {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(meet(conduct.clone(), stream, tls.clone()));
+        }
+    });
+    Endpoint::new("127.0.0.1", port)
+}
+
+async fn meet(conduct: Conduct, stream: TcpStream, tls: Option<Arc<ServerConfig>>) {
+    // A client that breaks off is no failure of the test.
+    match tls {
+        None => conduct.act(stream).await.ok(),
+        Some(config) => match TlsAcceptor::from(config).accept(stream).await {
+            Ok(stream) => conduct.act(stream).await.ok(),
+            Err(_) => None,
+        },
+    };
+}
+
+/// An authority, and certificates that it has signed.
+struct Authority {
+    directory: tempfile::TempDir,
+    key: KeyPair,
+    params: CertificateParams,
+}
+
+impl Authority {
+    fn new() -> Self {
+        Self::named("test authority")
+    }
+
+    fn named(name: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let own = params.self_signed(&key).expect("a certificate");
+        fs::write(directory.path().join("ca.crt"), own.pem()).expect("a file");
+        Self { directory, key, params }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn sign(&self, name: &str, years: Range<i32>) -> Identity {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("parameters");
+        params.not_before = rcgen::date_time_ymd(years.start, 1, 1);
+        params.not_after = rcgen::date_time_ymd(years.end, 1, 1);
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let issuer = Issuer::from_params(&self.params, &self.key);
+        let cert = params.signed_by(&key, &issuer).expect("a certificate");
+        let identity = Identity {
+            cert: self.path(&format!("{name}-{}.crt", years.start)),
+            key: self.path(&format!("{name}-{}.key", years.start)),
+        };
+        fs::write(&identity.cert, cert.pem()).expect("a file");
+        fs::write(&identity.key, key.serialize_pem()).expect("a file");
+        identity
+    }
+
+    fn trusted(&self) -> ClientTls {
+        ClientTls { ca: Some(self.path("ca.crt")), ..ClientTls::default() }
+    }
+
+    fn server(&self) -> Arc<ServerConfig> {
+        server_config(&self.sign("127.0.0.1", 2020..3020), None).expect("TLS")
+    }
+}
+
+async fn probed(endpoint: &Endpoint, token: Option<&str>) -> Result<Pong, ClientError> {
+    let token = token.map(|text| Token::new(text).expect("a token"));
+    timeout(DEADLINE, probe(endpoint, token.as_ref(), QUIET)).await.expect("an answer in time")
+}
+
+/// The error's line, with the port taken out.
+async fn fault(endpoint: &Endpoint, token: Option<&str>) -> String {
+    let error = probed(endpoint, token).await.expect_err("an error");
+    error.line().replace(&endpoint.address(), "HERE")
+}
+
+fn legacy(endpoint: &Endpoint) -> Endpoint {
+    Endpoint { mode: Mode::Legacy, ..endpoint.clone() }
+}
+
+fn secured(endpoint: &Endpoint, tls: ClientTls) -> Endpoint {
+    Endpoint { tls: Some(tls), ..endpoint.clone() }
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_events_says_who_it_is() {
+    let serve =
+        Conduct::Serve { mode: Mode::Framed, tokens: Tokens::none(), dialect: Dialect::Events };
+    let pong = probed(&listen(serve, None).await, None).await.expect("a pong");
+    assert_eq!(pong.server.as_deref(), Some("ldctl"));
+    assert_eq!(pong.version.as_deref(), Some("1.2.3"));
+    assert_eq!((pong.protocol, pong.runs), (Some(1), Some(7)));
+    assert_eq!(pong.uptime, Some(Duration::from_millis(2500)));
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_text_answers_without_a_name() {
+    for mode in [Mode::Framed, Mode::Legacy] {
+        let endpoint = listen(Conduct::serve(mode), None).await;
+        let pong = probed(&Endpoint { mode, ..endpoint }, None).await.expect("a pong");
+        assert_eq!((pong.server, pong.version, pong.runs), (None, None, None));
+    }
+}
+
+#[tokio::test]
+async fn nothing_listens() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let endpoint = Endpoint::new("127.0.0.1", listener.local_addr().expect("an address").port());
+    drop(listener);
+    let line =
+        "HERE: nothing listens there; start a server (ldctl serve), or check --host and --port";
+    assert_eq!(fault(&endpoint, None).await, line);
+}
+
+#[tokio::test]
+async fn the_port_takes_only_the_other_mode() {
+    let framed = listen(Conduct::serve(Mode::Framed), None).await;
+    let line = "HERE: the port takes only framed requests; leave out --legacy";
+    assert_eq!(fault(&legacy(&framed), None).await, line);
+    let text = listen(Conduct::serve(Mode::Legacy), None).await;
+    let line = "HERE: the port takes only legacy requests; add --legacy";
+    assert_eq!(fault(&text, None).await, line);
+}
+
+#[tokio::test]
+async fn the_port_speaks_tls() {
+    let endpoint = listen(Conduct::serve(Mode::Framed), Some(Authority::new().server())).await;
+    let line = "HERE: the port speaks TLS; add --tls";
+    assert_eq!(fault(&endpoint, None).await, line);
+    assert_eq!(fault(&legacy(&endpoint), None).await, line);
+}
+
+#[tokio::test]
+async fn the_port_closes_on_everything_but_tls() {
+    // A server whose TLS says nothing to others, as some do: it closes without an alert.
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let endpoint = Endpoint::new("127.0.0.1", listener.local_addr().expect("an address").port());
+    let config = Authority::new().server();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut first = [0];
+            if stream.peek(&mut first).await.is_ok() && Opening::of(first[0]) == Opening::Tls {
+                tokio::spawn(meet(Conduct::serve(Mode::Framed), stream, Some(config.clone())));
+            }
+        }
+    });
+    assert_eq!(fault(&endpoint, None).await, "HERE: the port speaks TLS; add --tls");
+}
+
+#[tokio::test]
+async fn the_port_does_not_speak_tls() {
+    let authority = Authority::new();
+    let tls = authority.trusted();
+    for mode in [Mode::Framed, Mode::Legacy] {
+        let plain = listen(Conduct::serve(mode), None).await;
+        let line = "HERE: the port does not speak TLS; leave out --tls";
+        assert_eq!(fault(&secured(&plain, tls.clone()), None).await, line);
+        assert_eq!(fault(&legacy(&secured(&plain, tls.clone())), None).await, line);
+    }
+}
+
+#[tokio::test]
+async fn a_trusted_certificate_lets_the_ping_through() {
+    let authority = Authority::new();
+    let endpoint = listen(Conduct::serve(Mode::Framed), Some(authority.server())).await;
+    probed(&secured(&endpoint, authority.trusted()), None).await.expect("a pong");
+}
+
+/// Why the server's certificate is not trusted.
+async fn distrust(identity: &Identity, tls: ClientTls) -> Distrust {
+    let config = server_config(identity, None).expect("TLS");
+    let endpoint = listen(Conduct::serve(Mode::Framed), Some(config)).await;
+    match probed(&secured(&endpoint, tls), None).await {
+        Err(ClientError::NotTrusted { reason, .. }) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_trusted_is_refused_with_its_reason() {
+    let (authority, stranger) = (Authority::new(), Authority::named("stranger"));
+    let good = authority.sign("127.0.0.1", 2020..3020);
+    assert_eq!(distrust(&good, stranger.trusted()).await, Distrust::UnknownIssuer);
+    let anew = Authority::new();
+    assert_eq!(distrust(&good, anew.trusted()).await, Distrust::UnknownIssuer);
+    let old = authority.sign("127.0.0.1", 1980..1990);
+    assert_eq!(distrust(&old, authority.trusted()).await, Distrust::Expired);
+    let young = authority.sign("127.0.0.1", 2900..3900);
+    assert_eq!(distrust(&young, authority.trusted()).await, Distrust::NotValidYet);
+    let other = authority.sign("other.example", 2020..3020);
+    let reason = distrust(&other, authority.trusted()).await;
+    assert!(reason.to_string().contains("other.example"), "{reason}");
+    assert!(matches!(reason, Distrust::WrongName { .. }), "{reason:?}");
+}
+
+#[tokio::test]
+async fn an_authoritys_own_certificate_on_a_server_is_named() {
+    let authority = Authority::new();
+    fs::write(authority.path("ca.key"), authority.key.serialize_pem()).expect("a file");
+    let own = Identity { cert: authority.path("ca.crt"), key: authority.path("ca.key") };
+    assert_eq!(distrust(&own, authority.trusted()).await, Distrust::Authority);
+}
+
+#[tokio::test]
+async fn the_server_wants_a_client_certificate() {
+    let authority = Authority::new();
+    let identity = authority.sign("127.0.0.1", 2020..3020);
+    let config = server_config(&identity, Some(&authority.path("ca.crt"))).expect("TLS");
+    let endpoint = listen(Conduct::serve(Mode::Framed), Some(config)).await;
+    let shown = |identity| ClientTls { identity: Some(identity), ..authority.trusted() };
+
+    let line =
+        "HERE: the server wants a client certificate; give one with --tls-cert and --tls-key";
+    assert_eq!(fault(&secured(&endpoint, authority.trusted()), None).await, line);
+
+    for other in [Authority::named("stranger"), Authority::new()] {
+        let own = shown(other.sign("client.example", 2020..3020));
+        let error = probed(&secured(&endpoint, own), None).await.expect_err("an error");
+        assert!(matches!(error, ClientError::ClientCertificateRejected { .. }), "{error:?}");
+    }
+
+    let own = shown(authority.sign("client.example", 2020..3020));
+    probed(&secured(&endpoint, own), None).await.expect("a pong");
+}
+
+#[tokio::test]
+async fn the_token_is_missing_or_wrong() {
+    let tokens = Tokens::new([&Token::new("s3cret").expect("a token")]);
+    for (mode, dialect) in [
+        (Mode::Legacy, Dialect::Text),
+        (Mode::Framed, Dialect::Text),
+        (Mode::Framed, Dialect::Events),
+    ] {
+        let serve = Conduct::Serve { mode, tokens: tokens.clone(), dialect };
+        let endpoint = Endpoint { mode, ..listen(serve, None).await };
+        let line = "HERE: the server wants a token; give it with --token-env or --token-file";
+        assert_eq!(fault(&endpoint, None).await, line);
+        let line = "HERE: the token is wrong; give the server's with --token-env or --token-file";
+        assert_eq!(fault(&endpoint, Some("guess")).await, line);
+        probed(&endpoint, Some("s3cret")).await.expect("a pong");
+    }
+}
+
+#[tokio::test]
+async fn something_else_listens() {
+    let line = "HERE: what listens there is no control server; check --host and --port";
+    let web = listen(Conduct::Say(b"HTTP/1.1 400 Bad Request\r\n\r\n"), None).await;
+    assert_eq!(fault(&web, None).await, line);
+    assert_eq!(fault(&legacy(&web), None).await, line);
+}
+
+#[tokio::test]
+async fn a_port_that_closes_on_every_way_of_asking_stays_unexplained() {
+    let mute = listen(Conduct::Say(b""), None).await;
+    let line = fault(&mute, None).await;
+    assert!(line.starts_with("HERE: closed without a reply; check"), "{line}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn t24_a_server_that_says_nothing_times_out() {
+    let (near, _far) = duplex(1024);
+    let connection = Connection::new(near, Mode::Framed, "there:1".to_owned());
+    let error = pong(connection, None, QUIET).await.expect_err("a timeout");
+    assert!(matches!(error, ClientError::Timeout { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn t24_a_server_that_never_ends_its_answer_times_out() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let endpoint = Endpoint::new("127.0.0.1", listener.local_addr().expect("an address").port());
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a client");
+        let mut applause = Vec::new();
+        frame::frame_into(br#"{"event": "applause"}"#, &mut applause);
+        while stream.write_all(&applause).await.is_ok() {}
+    });
+    let ping = ping(&endpoint, None, Duration::from_millis(100));
+    let error = timeout(DEADLINE, ping).await.expect("no hang").expect_err("a timeout");
+    assert!(matches!(error, ClientError::Timeout { .. }), "{error:?}");
+    timeout(DEADLINE, server).await.expect("no hang").expect("a server");
+}
+
+#[tokio::test]
+async fn a_quit_is_done_when_the_server_says_so_in_either_dialect() {
+    for (mode, dialect) in [
+        (Mode::Legacy, Dialect::Text),
+        (Mode::Framed, Dialect::Text),
+        (Mode::Framed, Dialect::Events),
+    ] {
+        let serve = Conduct::Serve { mode, tokens: Tokens::none(), dialect };
+        let endpoint = Endpoint { mode, ..listen(serve, None).await };
+        let quit = timeout(DEADLINE, quit(&endpoint, None, QUIET)).await.expect("in time");
+        assert!(quit.is_ok(), "{mode:?} {dialect:?}: {quit:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_quit_that_is_answered_by_a_terminator_alone_is_not_done() {
+    let endpoint = legacy(&listen(Conduct::Say(b"Return_Data_Over_JE\n"), None).await);
+    let quit = timeout(DEADLINE, quit(&endpoint, None, QUIET)).await.expect("in time");
+    assert!(matches!(quit, Err(ClientError::NotThisProtocol { .. })), "{quit:?}");
+}

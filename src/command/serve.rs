@@ -1,0 +1,159 @@
+//! `ldctl serve`: what was typed becomes listeners, limits and a policy; what is not safe is
+//! refused before anything is accepted; a quit or a signal ends it.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::signal::Interrupt;
+use super::{block_on, connection, data_dir, token};
+use crate::action::{Executor, Policy, Targets};
+use crate::cli;
+use crate::console::{Announcer, Console};
+use crate::error::{Error, Exit, chain};
+use crate::server::{self, Counters, Limits, Listeners, Server};
+use crate::wire::tls::{self, TlsError};
+use crate::wire::token::Tokens;
+
+pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Error> {
+    let tokens = match token::resolve(&args.token, console)? {
+        Some(token) => Tokens::new([&token]),
+        None => Tokens::none(),
+    };
+    let tls = tls(args)?;
+    let policy = Policy {
+        data_dir: data_dir(args.data_dir.as_deref())?,
+        allow_env: Some(args.allow_env.clone()),
+        secret_env: token::variables(&args.token),
+        targets: Targets::default(),
+    };
+    block_on(async {
+        let listeners =
+            Listeners::bind(&args.host, args.port).map_err(|error| Error::usage(chain(&error)))?;
+        guard(args, &listeners, tokens.required(), tls.is_some(), console)?;
+        let announcer = Announcer::stdout()
+            .map_err(|error| Error::usage(format!("cannot start a thread: {error}")))?;
+        let executor = executor(policy, &listeners, &announcer)?;
+        let server = Server {
+            executor: Arc::new(executor),
+            tokens,
+            framed_only: args.framed,
+            tls,
+            limits: limits(&args.limits),
+            counters: Arc::new(Counters::default()),
+            announce: Box::new(announcer.speaker()),
+        };
+        let exit = until_stopped(listeners, server).await;
+        announcer.close();
+        exit
+    })
+}
+
+/// Serves until a quit or a signal; a second signal does not wait for what still runs.
+async fn until_stopped(listeners: Listeners, server: Server) -> Result<Exit, Error> {
+    let mut interrupt = Interrupt::listen()?;
+    let shutdown = CancellationToken::new();
+    let mut serving = pin!(server::run(listeners, server, shutdown.clone()));
+    let mut asked = false;
+    loop {
+        tokio::select! {
+            () = &mut serving => return Ok(Exit::Done),
+            () = interrupt.next() => {
+                if asked {
+                    return Ok(Exit::Interrupted);
+                }
+                asked = true;
+                shutdown.cancel();
+            }
+        }
+    }
+}
+
+/// A test must not be turned on the server itself, whose port is known only now.
+fn executor(
+    mut policy: Policy,
+    listeners: &Listeners,
+    announcer: &Announcer,
+) -> Result<Executor, Error> {
+    policy.targets.own_ports.push(listeners.port());
+    let place = policy.data_dir.display().to_string();
+    Executor::new(policy)
+        .map(|executor| executor.with_output(Box::new(announcer.speaker())))
+        .map_err(|error| Error::usage(format!("cannot use the data directory {place}: {error}")))
+}
+
+/// Refuses to be open to a network without a token, and warns when the token can be read there.
+fn guard(
+    args: &cli::Serve,
+    listeners: &Listeners,
+    token: bool,
+    tls: bool,
+    console: &mut Console,
+) -> Result<(), Error> {
+    if listeners.addresses().all(|address| address.ip().is_loopback()) {
+        return Ok(());
+    }
+    match (token, tls) {
+        (false, _) if !args.allow_unauthenticated => Err(Error::usage(format!(
+            "--host {} is open to the network and there is no token: give one with --token-env or \
+             --token-file, or say --allow-unauthenticated",
+            args.host
+        ))),
+        (false, _) => {
+            console.warn("without a token, anyone who reaches this port can start load");
+            Ok(())
+        }
+        (true, false) => {
+            console.warn(
+                "without TLS, anyone on the way can read the token; --tls-cert and --tls-key \
+                 prevent that",
+            );
+            Ok(())
+        }
+        (true, true) => Ok(()),
+    }
+}
+
+fn tls(args: &cli::Serve) -> Result<Option<Arc<tokio_rustls::rustls::ServerConfig>>, Error> {
+    let identity = connection::identity(args.tls_cert.as_deref(), args.tls_key.as_deref())?;
+    let Some(identity) = identity else {
+        return match args.tls_client_ca {
+            Some(_) => Err(Error::usage(
+                "--tls-client-ca has no effect without TLS: give --tls-cert and --tls-key",
+            )),
+            None => Ok(None),
+        };
+    };
+    tls::server_config(&identity, args.tls_client_ca.as_deref())
+        .map(Some)
+        .map_err(|error: TlsError| Error::usage(chain(&error)))
+}
+
+fn limits(args: &cli::Limits) -> Limits {
+    Limits {
+        connections: args.max_connections,
+        handshake: Duration::from_secs_f64(args.handshake_timeout),
+        request: Duration::from_secs_f64(args.request_timeout),
+        request_bytes: args.max_request_bytes,
+        reply_queue: args.max_reply_queue,
+        shutdown: Duration::from_secs_f64(args.shutdown_timeout),
+        ..Limits::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Verb};
+
+    #[test]
+    fn the_limits_in_the_help_are_those_of_the_server() {
+        let cli = Cli::try_parse_from(["ldctl", "serve"]).ok().expect("a command line");
+        let Verb::Serve(args) = cli.verb else { panic!("another verb") };
+        assert_eq!(format!("{:?}", limits(&args.limits)), format!("{:?}", Limits::default()));
+    }
+}
