@@ -7,6 +7,7 @@
 mod support;
 
 mod changelog;
+mod crash;
 mod generated;
 mod layering;
 mod reports;
