@@ -12,3 +12,5 @@ mod transcripts;
 
 mod control;
 mod diagnosis;
+mod endings;
+mod load;
