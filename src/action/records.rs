@@ -6,7 +6,7 @@ use super::arguments::{Arguments, optional};
 use super::context::Context;
 use super::registry::{Command, Declaration, Parsed};
 use crate::event::Failure;
-use crate::record::Records;
+use crate::record::{Records, interpolate};
 use crate::value::{Invalid, Map, Reader, Value};
 
 pub(super) const COMMANDS: &[Declaration] = &[
@@ -198,13 +198,9 @@ fn exact_sum(numbers: impl Iterator<Item = f64>) -> f64 {
     sum
 }
 
-/// As [`crate::record::percentile`], over milliseconds that a document gives.
+/// A percentile of sorted milliseconds that a document gives.
 fn percentile(sorted: &[f64], percentile: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
-    let rank = percentile / 100.0 * last as f64;
-    let below = rank as usize;
-    let at = |index: usize| sorted.get(index.min(last)).copied().unwrap_or_default();
-    at(below) + (at(below + 1) - at(below)) * (rank - below as f64)
+    interpolate(sorted.len(), percentile, |place| sorted.get(place).copied().unwrap_or_default())
 }
 
 #[cfg(test)]

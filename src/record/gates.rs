@@ -263,7 +263,7 @@ impl Figures for Summary {
             Metric::P99 => measured(latency.p99_ms),
             Metric::Mean => measured(latency.mean_ms),
             Metric::FailureRate => Some(*failures as f64 / (*requests).max(1) as f64),
-            Metric::Requests => Some(latency.count as f64),
+            Metric::Requests => measured(latency.count as f64),
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::value::Value;
 
 pub use columns::Columns;
 pub use recorder::{ErrorId, LabelId, Recorder};
-pub use summary::{LatencySummary, NameSummary, Summary, percentile};
+pub use summary::{LatencySummary, NameSummary, Summary, interpolate};
 
 /// Times are kept in ticks of this many nanoseconds: finer than any load test can tell apart, and
 /// coarse enough that seven minutes fit 32 bits.

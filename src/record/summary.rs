@@ -166,30 +166,31 @@ impl LatencySummary {
             count: ticks.len() as u64,
             min_ms: millis(*first as f64),
             mean_ms: millis(sum as f64 / ticks.len() as f64),
-            p50_ms: millis(percentile(ticks, 50.0)),
-            p90_ms: millis(percentile(ticks, 90.0)),
-            p95_ms: millis(percentile(ticks, 95.0)),
-            p99_ms: millis(percentile(ticks, 99.0)),
+            p50_ms: percentile_ms(ticks, 50.0),
+            p90_ms: percentile_ms(ticks, 90.0),
+            p95_ms: percentile_ms(ticks, 95.0),
+            p99_ms: percentile_ms(ticks, 99.0),
             max_ms: millis(*last as f64),
         }
     }
 }
 
-/// A percentile (0 to 100) of sorted numbers, interpolated linearly between the two nearest ranks
-/// (the method of `numpy.percentile`, type 7 of Hyndman and Fan); 0 of none.
-pub fn percentile(sorted: &[u64], percentile: f64) -> f64 {
-    interpolate(sorted.len(), percentile, |index| {
-        sorted.get(index).map_or(0.0, |value| *value as f64)
-    })
-}
-
-/// [`percentile`] of numbers of any kind, asked for by their places.
-pub(super) fn interpolate(count: usize, percentile: f64, at: impl Fn(usize) -> f64) -> f64 {
+/// A percentile (0 to 100) of `count` sorted numbers, asked for by their places: interpolated linearly
+/// between the two nearest ranks (the method of `numpy.percentile`, type 7 of Hyndman and Fan); 0 of
+/// none.
+pub fn interpolate(count: usize, percentile: f64, at: impl Fn(usize) -> f64) -> f64 {
     let Some(last) = count.checked_sub(1) else { return 0.0 };
     let rank = percentile / 100.0 * last as f64;
     let below = (rank as usize).min(last);
     let (low, high) = (at(below), at((below + 1).min(last)));
     low + (high - low) * (rank - below as f64)
+}
+
+/// Interpolated in milliseconds and not in ticks, so that the last bit is the reference's too.
+fn percentile_ms(sorted: &[u64], percentile: f64) -> f64 {
+    interpolate(sorted.len(), percentile, |index| {
+        sorted.get(index).map_or(0.0, |ticks| millis(*ticks as f64))
+    })
 }
 
 fn millis(ticks: f64) -> f64 {
@@ -204,12 +205,12 @@ mod tests {
     fn percentiles_are_interpolated_between_the_nearest_ranks() {
         for (numbers, at, want) in [
             (&[][..], 50.0, 0.0),
-            (&[7], 99.0, 7.0),
-            (&[1, 2], 50.0, 1.5),
-            (&[10, 20, 30, 40, 50], 90.0, 46.0),
-            (&[10, 20, 30, 40, 50], 100.0, 50.0),
+            (&[7.0], 99.0, 7.0),
+            (&[1.0, 2.0], 50.0, 1.5),
+            (&[10.0, 20.0, 30.0, 40.0, 50.0], 90.0, 46.0),
+            (&[10.0, 20.0, 30.0, 40.0, 50.0], 100.0, 50.0),
         ] {
-            assert_eq!(percentile(numbers, at), want);
+            assert_eq!(interpolate(numbers.len(), at, |place| numbers[place]), want);
         }
     }
 }

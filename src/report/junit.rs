@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
-use super::xml::escaped;
+use super::xml::{escaped, escaped_attribute};
 use super::{in_order, name_of};
 use crate::record::Records;
 use crate::record::gates::{Rule, Verdict};
@@ -133,13 +133,13 @@ fn testcase<W: Write>(
     // and leaves line ends as they are.
     let content = format!(
         "testcase classname=\"{}\" name=\"{}\" time=\"{seconds:.3}\"",
-        escaped(class),
-        escaped(name)
+        escaped_attribute(class),
+        escaped_attribute(name)
     );
     let start = BytesStart::from_content(content, "testcase".len());
     let Some((message, text)) = failure else { return writer.write_event(Event::Empty(start)) };
     writer.write_event(Event::Start(start))?;
-    let content = format!("failure message=\"{}\"", escaped(message));
+    let content = format!("failure message=\"{}\"", escaped_attribute(message));
     writer.write_event(Event::Start(BytesStart::from_content(content, "failure".len())))?;
     writer.write_event(Event::Text(BytesText::from_escaped(escaped(text))))?;
     writer.write_event(Event::End(BytesEnd::new("failure")))?;

@@ -58,31 +58,48 @@ fn element<W: Write>(writer: &mut Writer<W>, name: &str, text: &str) -> io::Resu
     writer.write_event(Event::End(BytesEnd::new(name)))
 }
 
-/// A text as it stands between tags or in an attribute. Line ends and tabs are character references,
-/// for a parser would turn them into others; what XML 1.0 cannot hold at all (section 2.2) becomes
-/// U+FFFD.
+/// A text as it stands between tags. A carriage return is a character reference, for a parser would
+/// make a line feed of it.
 pub(super) fn escaped(text: &str) -> Cow<'_, str> {
-    let plain = |character: char| match character {
-        '<' | '>' | '&' | '"' | '\'' | '\u{7f}' => false,
-        ' '.. => !matches!(character, '\u{fffe}' | '\u{ffff}'),
-        _ => false,
-    };
-    if text.chars().all(plain) {
+    replaced(text, |character| match character {
+        '\r' => Some("&#13;"),
+        '\n' | '\t' => None,
+        other => common(other),
+    })
+}
+
+/// A text as it stands in an attribute, where a parser would make spaces of line ends and tabs.
+pub(super) fn escaped_attribute(text: &str) -> Cow<'_, str> {
+    replaced(text, |character| match character {
+        '"' => Some("&quot;"),
+        '\'' => Some("&apos;"),
+        '\r' => Some("&#13;"),
+        '\n' => Some("&#10;"),
+        '\t' => Some("&#9;"),
+        other => common(other),
+    })
+}
+
+fn common(character: char) -> Option<&'static str> {
+    match character {
+        '<' => Some("&lt;"),
+        '>' => Some("&gt;"),
+        '&' => Some("&amp;"),
+        // What XML 1.0 cannot hold at all (section 2.2).
+        '\u{0}'..'\u{20}' | '\u{fffe}' | '\u{ffff}' => Some("\u{fffd}"),
+        _ => None,
+    }
+}
+
+fn replaced(text: &str, by: impl Fn(char) -> Option<&'static str>) -> Cow<'_, str> {
+    if text.chars().all(|character| by(character).is_none()) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
     for character in text.chars() {
-        match character {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&apos;"),
-            '\n' => out.push_str("&#10;"),
-            '\r' => out.push_str("&#13;"),
-            '\t' => out.push_str("&#9;"),
-            '\u{0}'..'\u{20}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
-            _ => out.push(character),
+        match by(character) {
+            Some(replacement) => out.push_str(replacement),
+            None => out.push(character),
         }
     }
     Cow::Owned(out)

@@ -16,6 +16,9 @@ pub struct Limits {
     /// How long a legacy client may pause within a request. Legacy text has no length, so that a
     /// pause after an unfinished document is its end.
     pub quiet: Duration,
+    /// The same under TLS, where it is shorter: a legacy request fits one record, and TLS hands
+    /// records over whole, so only a client that writes in pieces pauses at all.
+    pub quiet_tls: Duration,
     /// Bytes of memory for requests that are still arriving, over all connections.
     pub request_bytes: usize,
     /// Bytes of a reply that wait for a client that reads slowly.
@@ -44,6 +47,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(5),
             request: Duration::from_secs(10),
             quiet: Duration::from_millis(750),
+            quiet_tls: Duration::from_millis(150),
             request_bytes: 64 << 20,
             reply_queue: 1 << 20,
             reply_bytes: 64 << 20,

@@ -142,18 +142,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_
 /// idle peers. Runs on a runtime of one thread or many; documents run on its blocking threads, so
 /// that after a run that ignores its cancellation the caller should not wait for those threads.
 pub async fn run(listeners: Listeners, server: Server, shutdown: CancellationToken) {
-    let shared = Arc::new(Shared {
-        acceptor: server.tls.clone().map(TlsAcceptor::from),
-        guesses: Guesses::default(),
-        budget: Budget::new(server.limits.request_bytes),
-        begun: Instant::now(),
-        shutdown: shutdown.clone(),
-        open: AtomicUsize::new(0),
-        lobby: AtomicUsize::new(0),
-        active: AtomicUsize::new(0),
-        settled: Notify::new(),
-        server,
-    });
+    let shared = Arc::new(Shared::new(server, shutdown.clone()));
     shared.announce(format!("Server started on {}:{}", listeners.host(), listeners.port()));
     let mut sessions = JoinSet::new();
     serve(&listeners, &shared, &shutdown, &mut sessions).await;
@@ -222,6 +211,21 @@ fn is_peers_fault(error: &io::Error) -> bool {
 }
 
 impl Shared {
+    fn new(server: Server, shutdown: CancellationToken) -> Self {
+        Self {
+            acceptor: server.tls.clone().map(TlsAcceptor::from),
+            guesses: Guesses::default(),
+            budget: Budget::new(server.limits.request_bytes),
+            begun: Instant::now(),
+            shutdown,
+            open: AtomicUsize::new(0),
+            lobby: AtomicUsize::new(0),
+            active: AtomicUsize::new(0),
+            settled: Notify::new(),
+            server,
+        }
+    }
+
     fn limits(&self) -> &Limits {
         &self.server.limits
     }
@@ -325,3 +329,6 @@ impl Drop for Active {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

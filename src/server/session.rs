@@ -43,12 +43,16 @@ pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
     /// Whether dropping it ends the stream properly.
     const CLOSES_ON_DROP: bool;
 
+    /// Whether what the peer wrote at once also comes at once.
+    const KEEPS_RECORDS: bool;
+
     /// Small writes shall leave at once from here on.
     fn hurry(&self);
 }
 
 impl Transport for TcpStream {
     const CLOSES_ON_DROP: bool = true;
+    const KEEPS_RECORDS: bool = false;
 
     fn hurry(&self) {
         // It fails only where the peer is gone.
@@ -61,6 +65,7 @@ type Secured = Box<TlsStream<TcpStream>>;
 
 impl Transport for Secured {
     const CLOSES_ON_DROP: bool = false;
+    const KEEPS_RECORDS: bool = true;
 
     fn hurry(&self) {
         self.get_ref().0.hurry();
@@ -224,7 +229,9 @@ impl<S: Transport> Session<S> {
                 return heard;
             }
             if self.mode() == Some(Mode::Legacy) {
-                timer.as_mut().reset(deadline.min(Instant::now() + self.shared().limits().quiet));
+                let limits = self.shared().limits();
+                let quiet = if S::KEEPS_RECORDS { limits.quiet_tls } else { limits.quiet };
+                timer.as_mut().reset(deadline.min(Instant::now() + quiet));
             }
         }
     }

@@ -1,0 +1,145 @@
+//! Sessions over pipes on a paused clock: every deadline is waited for, none takes real time.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::task::JoinHandle;
+
+use super::session::{Session, Transport};
+use super::*;
+
+impl Transport for DuplexStream {
+    const CLOSES_ON_DROP: bool = true;
+
+    fn hurry(&self) {}
+}
+
+/// Answers every list with nothing.
+struct Idle;
+
+impl Execute for Idle {
+    fn prepare(self: Arc<Self>, document: Value) -> Result<Job, InvalidDocument> {
+        match document {
+            Value::List(_) => Ok(Box::new(|_, _| {})),
+            _ => Err(InvalidDocument),
+        }
+    }
+
+    fn runs(&self) -> u64 {
+        0
+    }
+}
+
+struct Talk {
+    peer: DuplexStream,
+    session: JoinHandle<()>,
+    shared: Arc<Shared>,
+    begun: Instant,
+}
+
+fn talk(framed_only: bool) -> Talk {
+    let server = Server { framed_only, ..Server::new(Arc::new(Idle)) };
+    let shared = Arc::new(Shared::new(server, CancellationToken::new()));
+    let (near, peer) = duplex(7);
+    let place = Place::take(&shared, |shared| &shared.open, 1).expect("a place");
+    let session = tokio::spawn(async move {
+        Session::new(near, [127, 0, 0, 1].into(), place).serve(true).await;
+    });
+    Talk { peer, session, shared, begun: Instant::now() }
+}
+
+impl Talk {
+    async fn say(&mut self, bytes: &[u8]) {
+        self.peer.write_all(bytes).await.expect("a session that listens");
+    }
+
+    /// The whole reply, and how long the connection lasted.
+    async fn end(mut self) -> (String, Duration) {
+        let mut reply = Vec::new();
+        self.peer.read_to_end(&mut reply).await.expect("a reply");
+        let lasted = self.begun.elapsed();
+        self.session.await.expect("no panic");
+        (String::from_utf8_lossy(&reply).into_owned(), lasted)
+    }
+}
+
+const END: &str = "Return_Data_Over_JE\n";
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_peer_is_closed_without_a_word_at_the_request_deadline() {
+    let talk = talk(false);
+    let shared = Arc::clone(&talk.shared);
+    let (reply, lasted) = talk.end().await;
+    assert_eq!(reply, "");
+    assert_eq!(lasted.as_secs(), 10);
+    assert_eq!(shared.counters().timeouts.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t02_a_byte_every_two_seconds_does_not_move_the_deadline() {
+    let mut talk = talk(false);
+    for byte in [0, 0, 0, 100, b'['] {
+        talk.say(&[byte]).await;
+        sleep(Duration::from_secs(2)).await;
+    }
+    let (reply, lasted) = talk.end().await;
+    let line = "Error: timeout: the request is not complete after 10 s\n";
+    assert_eq!(reply, format!("\0\0\0\x37{line}\0\0\0\x14{END}"));
+    assert_eq!(lasted.as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t15_a_legacy_document_in_pieces_is_one_request() {
+    let mut talk = talk(false);
+    for piece in ["[[\"a", "bs\", [", "1", "]]]"] {
+        sleep(Duration::from_millis(700)).await;
+        talk.say(piece.as_bytes()).await;
+    }
+    assert_eq!(talk.end().await.0, END);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_legacy_peer_that_falls_quiet_within_a_document_is_answered() {
+    let mut talk = talk(false);
+    talk.say(b"[[\"abs\"").await;
+    let (reply, lasted) = talk.end().await;
+    assert_eq!(reply, format!("Error: EOF while parsing a list at line 1 column 7\n{END}"));
+    assert_eq!(lasted.as_millis(), 750);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_legacy_peer_that_never_falls_quiet_is_answered_at_the_deadline() {
+    let mut talk = talk(false);
+    for _ in 0..20 {
+        talk.say(b"[").await;
+        sleep(Duration::from_millis(500)).await;
+    }
+    let (reply, lasted) = talk.end().await;
+    assert!(reply.starts_with("Error: EOF while parsing"), "{reply}");
+    assert_eq!(lasted.as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_waits_through_pauses_that_would_end_legacy_text() {
+    let mut talk = talk(true);
+    for piece in [&b"\0\0"[..], b"\0\x04nu", b"ll"] {
+        sleep(Duration::from_secs(3)).await;
+        talk.say(piece).await;
+    }
+    assert_eq!(talk.end().await.0, format!("\0\0\0\x14{END}"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_leaves_within_a_frame_gets_no_reply() {
+    let mut talk = talk(false);
+    talk.say(b"\0\0").await;
+    talk.peer.shutdown().await.expect("a pipe");
+    assert_eq!(talk.end().await.0, "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_follows_a_request_is_taken_but_never_run() {
+    let mut talk = talk(false);
+    talk.say(b"\0\0\0\x04null\0\0\0\x04null").await;
+    let (reply, lasted) = talk.end().await;
+    assert_eq!(reply, format!("\0\0\0\x14{END}"));
+    assert_eq!(lasted, Duration::ZERO);
+}
