@@ -170,7 +170,7 @@ pub struct Limits {
 #[derive(Args)]
 pub struct Send {
     /// The document; - reads it from stdin
-    #[arg(value_name = "FILE", required_unless_present = "json", value_hint = ValueHint::FilePath)]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
 
     /// The document itself, in place of a file

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use crate::action::Document;
-use crate::error::Error;
+use crate::error::{Error, reason};
 use crate::event::Event;
 use crate::value::Value;
 
@@ -46,7 +46,8 @@ pub(super) fn read(path: &Path) -> Result<Local, Error> {
     let stdin = path.as_os_str() == "-";
     let place = if stdin { "stdin".to_owned() } else { path.display().to_string() };
     let bytes = if stdin { bytes(io::stdin()) } else { File::open(path).and_then(bytes) };
-    let bytes = bytes.map_err(|error| Error::usage(format!("cannot read {place}: {error}")))?;
+    let bytes =
+        bytes.map_err(|error| Error::usage(format!("cannot read {place}: {}", reason(&error))))?;
     if bytes.len() as u64 > LARGEST {
         return Err(Error::usage(format!("{place}: more than {LARGEST} bytes is no document")));
     }

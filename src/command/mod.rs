@@ -18,7 +18,7 @@ use tokio::runtime::Builder;
 
 use crate::cli::{Cli, Output, Verb};
 use crate::console::{Console, Format};
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, reason};
 
 /// Does what the command line says.
 pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
@@ -50,7 +50,7 @@ fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error>
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Error::usage(format!("cannot start: {error}")))?;
+        .map_err(|error| Error::usage(format!("cannot start: {}", reason(&error))))?;
     let outcome = runtime.block_on(work);
     runtime.shutdown_background();
     outcome
@@ -60,14 +60,19 @@ fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error>
 fn data_dir(chosen: Option<&Path>) -> Result<PathBuf, Error> {
     let Some(path) = chosen else {
         return std::env::current_dir().map_err(|error| {
-            Error::usage(format!("the working directory is gone ({error}): use --data-dir"))
+            Error::usage(format!(
+                "the working directory cannot be used ({}): use --data-dir",
+                reason(&error)
+            ))
         });
     };
     match path.metadata() {
         Ok(metadata) if metadata.is_dir() => Ok(path.to_owned()),
         Ok(_) => Err(Error::usage(format!("--data-dir {} is no directory", path.display()))),
-        Err(error) => {
-            Err(Error::usage(format!("cannot use --data-dir {}: {error}", path.display())))
-        }
+        Err(error) => Err(Error::usage(format!(
+            "cannot use --data-dir {}: {}",
+            path.display(),
+            reason(&error)
+        ))),
     }
 }

@@ -10,6 +10,7 @@ mod reports;
 
 mod transcripts;
 
+mod bad_input;
 mod control;
 mod diagnosis;
 mod endings;
