@@ -8,6 +8,7 @@ use super::*;
 
 impl Transport for DuplexStream {
     const CLOSES_ON_DROP: bool = true;
+    const KEEPS_RECORDS: bool = false;
 
     fn hurry(&self) {}
 }
