@@ -4,6 +4,7 @@
 mod completions;
 mod connection;
 mod document;
+mod lint;
 mod ping;
 mod quit;
 mod run;
@@ -28,6 +29,7 @@ pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
         Verb::Ping(args) => ping::ping(args, console),
         Verb::Quit(args) => quit::quit(args, console),
         Verb::Run(args) => run::run(args, console),
+        Verb::Lint(args) => lint::lint(args, console),
         Verb::Completions(args) => {
             completions::completions(args, console);
             Ok(Exit::Done)

@@ -41,7 +41,12 @@ fn a_port_in_use_is_refused_with_2() {
         "error: cannot listen on localhost:{} (another program has the port: choose another with --port): [..]\n",
         server.port()
     );
-    ldctl().args(["serve", "--port", &server.port()]).assert().code(2).stdout_eq("").stderr_eq(said);
+    ldctl()
+        .args(["serve", "--port", &server.port()])
+        .assert()
+        .code(2)
+        .stdout_eq("")
+        .stderr_eq(said);
 }
 
 #[cfg(unix)]
