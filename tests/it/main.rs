@@ -13,6 +13,7 @@ mod control;
 mod crash;
 mod diagnosis;
 mod endings;
+mod engine_http;
 mod generated;
 mod layering;
 mod load;
