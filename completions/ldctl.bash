@@ -19,6 +19,9 @@ _ldctl() {
             ldctl,completions)
                 cmd="ldctl__subcmd__completions"
                 ;;
+            ldctl,lint)
+                cmd="ldctl__subcmd__lint"
+                ;;
             ldctl,ping)
                 cmd="ldctl__subcmd__ping"
                 ;;
@@ -41,7 +44,7 @@ _ldctl() {
 
     case "${cmd}" in
         ldctl)
-            opts="-v -h -V --verbose --help --version serve send ping quit run completions"
+            opts="-v -h -V --verbose --help --version serve send ping quit run lint completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -61,6 +64,24 @@ _ldctl() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ldctl__subcmd__lint)
+            opts="-v -h --output --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

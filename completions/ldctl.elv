@@ -29,6 +29,7 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand ping 'Ask a server whether it is there; nothing runs'
             cand quit 'Tell a server to stop'
             cand run 'Run documents in this process, without a server'
+            cand lint 'Find what is wrong or suspicious in documents, without running them'
             cand completions 'Print a shell''s completion script'
         }
         &'ldctl;serve'= {
@@ -126,6 +127,13 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --output 'How replies are printed on stdout'
             cand -q 'Print no replies and no progress, only errors'
             cand --quiet 'Print no replies and no progress, only errors'
+            cand -v 'Say more on stderr: once for what happens, twice for every detail'
+            cand --verbose 'Say more on stderr: once for what happens, twice for every detail'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'ldctl;lint'= {
+            cand --output 'How findings are printed on stdout'
             cand -v 'Say more on stderr: once for what happens, twice for every detail'
             cand --verbose 'Say more on stderr: once for what happens, twice for every detail'
             cand -h 'Print help (see more with ''--help'')'

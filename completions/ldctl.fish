@@ -32,6 +32,7 @@ complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "send" -d 'Send a docume
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "ping" -d 'Ask a server whether it is there; nothing runs'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "quit" -d 'Tell a server to stop'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "run" -d 'Run documents in this process, without a server'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "lint" -d 'Find what is wrong or suspicious in documents, without running them'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "completions" -d 'Print a shell\'s completion script'
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l host -d 'Address or name to listen on; localhost means IPv4 and IPv6 loopback. Any other than a loopback address needs a token' -r -f -a "(__fish_print_hostnames)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l port -d 'TCP port to listen on; 0 takes a free one, which the first line on stdout names' -r
@@ -56,8 +57,8 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -s v -l verbose -d 'S
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l json -d 'The document itself, in place of a file' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l timeout -d 'Longest silence to bear, in seconds: while connecting and between two replies [default: 10 while connecting, 3600 between replies]' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l output -d 'How replies are printed on stdout' -r -f -a "text\t'One line per action, as LoadDensity writes it'
-json\t'One JSON object per line and event'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l output -d 'How replies are printed on stdout' -r -f -a "text\t'One line each; replies as LoadDensity writes them'
+json\t'One JSON object per line'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l port -d 'The server\'s TCP port' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-ca -d 'Certificates of the authorities to trust, as PEM [default: the system\'s]' -r -F
@@ -108,10 +109,14 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token-prompt -d 'As
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -s v -l verbose -d 'Say more on stderr: once for what happens, twice for every detail'
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l data-dir -d 'Directory that documents may read and write files in [default: the working directory]' -r -f -a "(__fish_complete_directories)"
-complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l output -d 'How replies are printed on stdout' -r -f -a "text\t'One line per action, as LoadDensity writes it'
-json\t'One JSON object per line and event'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l output -d 'How replies are printed on stdout' -r -f -a "text\t'One line each; replies as LoadDensity writes them'
+json\t'One JSON object per line'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s q -l quiet -d 'Print no replies and no progress, only errors'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s v -l verbose -d 'Say more on stderr: once for what happens, twice for every detail'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -l output -d 'How findings are printed on stdout' -r -f -a "text\t'One line each; replies as LoadDensity writes them'
+json\t'One JSON object per line'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -s v -l verbose -d 'Say more on stderr: once for what happens, twice for every detail'
+complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand completions" -s v -l verbose -d 'Say more on stderr: once for what happens, twice for every detail'
 complete -c ldctl -n "__fish_ldctl_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -64,6 +64,9 @@ pub enum Verb {
     /// Run documents in this process, without a server
     #[command(after_long_help = EXIT_CODES)]
     Run(Run),
+    /// Find what is wrong or suspicious in documents, without running them
+    #[command(after_long_help = EXIT_CODES)]
+    Lint(Lint),
     /// Print a shell's completion script
     #[command(after_long_help = EXIT_CODES)]
     Completions(Completions),
@@ -170,7 +173,7 @@ pub struct Limits {
 #[derive(Args)]
 pub struct Send {
     /// The document; - reads it from stdin
-    #[arg(value_name = "FILE", required_unless_present = "json", value_hint = ValueHint::FilePath)]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
 
     /// The document itself, in place of a file
@@ -249,6 +252,18 @@ pub struct Run {
     pub printing: Printing,
 }
 
+/// `ldctl lint`
+#[derive(Args)]
+pub struct Lint {
+    /// The documents; - reads one from stdin. Exit code 1 tells of errors, not of warnings
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+
+    /// How findings are printed on stdout
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
+    pub output: Output,
+}
+
 /// `ldctl completions`
 #[derive(Args)]
 pub struct Completions {
@@ -269,12 +284,12 @@ pub struct Printing {
     pub quiet: bool,
 }
 
-/// The forms of a reply.
+/// The forms of what is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// One line per action, as LoadDensity writes it
+    /// One line each; replies as LoadDensity writes them
     Text,
-    /// One JSON object per line and event
+    /// One JSON object per line
     Json,
 }
 

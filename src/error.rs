@@ -79,3 +79,24 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     }
     line
 }
+
+/// An I/O error in words, without the number that the system has for it.
+pub fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" (os error ") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_has_no_number() {
+        let missing = std::fs::metadata("no/such/file").expect_err("no file");
+        assert!(!reason(&missing).contains("os error"), "{}", reason(&missing));
+        assert_eq!(reason(&std::io::ErrorKind::BrokenPipe.into()), "broken pipe");
+    }
+}

@@ -204,10 +204,8 @@ pub enum Distrust {
         /// The names that it is for.
         names: Vec<String>,
     },
-    /// It is an authority's own certificate, as `openssl req -x509` makes it.
-    #[error(
-        "it is an authority's own certificate; make the server's with basicConstraints CA:FALSE"
-    )]
+    /// It calls itself an authority, as `openssl req -x509` makes it, and is not itself trusted.
+    #[error("it calls itself an authority and is not itself trusted; name it with --tls-ca")]
     Authority,
     /// Another reason.
     #[error("{0}; check the certificate on the server")]

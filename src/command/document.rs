@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use crate::action::Document;
-use crate::error::Error;
+use crate::error::{Error, reason};
 use crate::event::Event;
 use crate::value::Value;
 
@@ -43,21 +43,32 @@ impl TestTimes {
 
 /// Reads the document at a path; `-` is stdin.
 pub(super) fn read(path: &Path) -> Result<Local, Error> {
+    let (text, place) = load(path)?;
+    check(text, &place)
+}
+
+/// The text at a path, and what a refusal calls the place.
+pub(super) fn load(path: &Path) -> Result<(String, String), Error> {
     let stdin = path.as_os_str() == "-";
     let place = if stdin { "stdin".to_owned() } else { path.display().to_string() };
     let bytes = if stdin { bytes(io::stdin()) } else { File::open(path).and_then(bytes) };
-    let bytes = bytes.map_err(|error| Error::usage(format!("cannot read {place}: {error}")))?;
+    let bytes =
+        bytes.map_err(|error| Error::usage(format!("cannot read {place}: {}", reason(&error))))?;
     if bytes.len() as u64 > LARGEST {
         return Err(Error::usage(format!("{place}: more than {LARGEST} bytes is no document")));
     }
     let text = String::from_utf8(bytes).map_err(|error| not_utf8(&place, &error))?;
-    check(text, &place)
+    Ok((text, place))
+}
+
+/// Reads a text as JSON; `place` is what a refusal calls it.
+pub(super) fn parse(text: &str, place: &str) -> Result<Value, Error> {
+    Value::parse(text).map_err(|error| Error::usage(format!("{place}: not JSON: {error}")))
 }
 
 /// Checks a document; `place` is what a refusal calls it.
 pub(super) fn check(text: String, place: &str) -> Result<Local, Error> {
-    let value =
-        Value::parse(&text).map_err(|error| Error::usage(format!("{place}: not JSON: {error}")))?;
+    let value = parse(&text, place)?;
     let test_times = test_times(&value);
     let document = Document::parse(value).map_err(|_| {
         Error::usage(format!(

@@ -4,6 +4,7 @@
 mod completions;
 mod connection;
 mod document;
+mod lint;
 mod ping;
 mod quit;
 mod run;
@@ -18,7 +19,7 @@ use tokio::runtime::Builder;
 
 use crate::cli::{Cli, Output, Verb};
 use crate::console::{Console, Format};
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, reason};
 
 /// Does what the command line says.
 pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
@@ -28,6 +29,7 @@ pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
         Verb::Ping(args) => ping::ping(args, console),
         Verb::Quit(args) => quit::quit(args, console),
         Verb::Run(args) => run::run(args, console),
+        Verb::Lint(args) => lint::lint(args, console),
         Verb::Completions(args) => {
             completions::completions(args, console);
             Ok(Exit::Done)
@@ -50,7 +52,7 @@ fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error>
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Error::usage(format!("cannot start: {error}")))?;
+        .map_err(|error| Error::usage(format!("cannot start: {}", reason(&error))))?;
     let outcome = runtime.block_on(work);
     runtime.shutdown_background();
     outcome
@@ -60,14 +62,19 @@ fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error>
 fn data_dir(chosen: Option<&Path>) -> Result<PathBuf, Error> {
     let Some(path) = chosen else {
         return std::env::current_dir().map_err(|error| {
-            Error::usage(format!("the working directory is gone ({error}): use --data-dir"))
+            Error::usage(format!(
+                "the working directory cannot be used ({}): use --data-dir",
+                reason(&error)
+            ))
         });
     };
     match path.metadata() {
         Ok(metadata) if metadata.is_dir() => Ok(path.to_owned()),
         Ok(_) => Err(Error::usage(format!("--data-dir {} is no directory", path.display()))),
-        Err(error) => {
-            Err(Error::usage(format!("cannot use --data-dir {}: {error}", path.display())))
-        }
+        Err(error) => Err(Error::usage(format!(
+            "cannot use --data-dir {}: {}",
+            path.display(),
+            reason(&error)
+        ))),
     }
 }

@@ -22,7 +22,9 @@ pub(super) fn send(args: &Send, console: &mut Console) -> Result<Exit, Error> {
     let local = match (&args.json, &args.file) {
         (Some(text), _) => document::check(text.clone(), "--json")?,
         (None, Some(path)) => document::read(path)?,
-        (None, None) => return Err(Error::usage("no document: name a file, or give --json")),
+        (None, None) => {
+            return Err(Error::usage("no document: name a file, - for stdin, or give --json"));
+        }
     };
     let timeout = args.timeout.map(Duration::from_secs_f64);
     let endpoint =

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::cli::{TOKEN_VARIABLE, TokenSource};
 use crate::console::Console;
-use crate::error::Error;
+use crate::error::{Error, reason};
 use crate::wire::token::Token;
 
 /// The longest token file that is read, in bytes: a token that did not fit a request would be useless.
@@ -24,17 +24,18 @@ pub(super) fn resolve(source: &TokenSource, console: &mut Console) -> Result<Opt
         return checked(read(path)?, &format!("the file {}", path.display())).map(Some);
     }
     if source.token_prompt {
-        let text = console
-            .secret("Token: ")
-            .map_err(|error| Error::usage(format!("cannot ask for the token: {error}")))?;
+        let text = console.secret("Token: ").map_err(|error| {
+            Error::usage(format!("cannot ask for the token: {}", reason(&error)))
+        })?;
         return checked(text, "the answer").map(Some);
     }
     if let Some(text) = &source.token {
+        let token = checked(text.clone(), "--token")?;
         console.warn(
             "--token shows the token to every user of this machine; \
              --token-env and --token-file do not",
         );
-        return checked(text.clone(), "--token").map(Some);
+        return Ok(Some(token));
     }
     match variable_text(TOKEN_VARIABLE)? {
         Some(text) => checked(text, &format!("the variable {TOKEN_VARIABLE}")).map(Some),
@@ -70,7 +71,7 @@ fn checked(text: String, place: &str) -> Result<Token, Error> {
 /// A token file's text without the line end that an editor leaves.
 fn read(path: &Path) -> Result<String, Error> {
     let unreadable = |error: io::Error| {
-        Error::usage(format!("cannot read the token file {}: {error}", path.display()))
+        Error::usage(format!("cannot read the token file {}: {}", path.display(), reason(&error)))
     };
     // Before opening as well: opening a FIFO would wait for a writer.
     check(path, &path.metadata().map_err(unreadable)?)?;

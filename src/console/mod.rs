@@ -103,23 +103,20 @@ impl Console {
     /// One line of a reply in the text dialect, as the JSON object `{"event": "line", …}` where
     /// JSON is asked for.
     pub fn reply_line(&mut self, text: &str, ok: bool) {
-        if self.quiet {
-            return;
-        }
-        match self.format {
-            Format::Text => self.print(text),
-            Format::Json => self.json(&Line { event: "line", ok, text }),
-        }
+        self.say(text, &Line { event: "line", ok, text });
     }
 
     /// A line that a document prints: an object where JSON is asked for.
     pub fn printed(&mut self, text: &str) {
-        if self.quiet {
-            return;
-        }
+        self.say(text, &Printed { event: "print", text });
+    }
+
+    /// One thing in two forms: a line, and an object where JSON is asked for.
+    pub fn say(&mut self, text: &str, object: &impl serde::Serialize) {
         match self.format {
+            _ if self.quiet => {}
             Format::Text => self.print(text),
-            Format::Json => self.json(&Printed { event: "print", text }),
+            Format::Json => self.json(object),
         }
     }
 

@@ -7,13 +7,17 @@
 mod support;
 
 mod changelog;
-mod crash;
 mod generated;
 mod layering;
-mod reports;
 mod schema;
-
 mod transcripts;
-
+mod wire_support;
+mod wire_server;
 mod control;
 mod diagnosis;
+mod bad_input;
+mod endings;
+mod load;
+mod crash;
+mod reports;
+mod abuse;

@@ -285,11 +285,14 @@ async fn a_certificate_that_is_not_trusted_is_refused_with_its_reason() {
 }
 
 #[tokio::test]
-async fn an_authoritys_own_certificate_on_a_server_is_named() {
-    let authority = Authority::new();
+async fn an_authoritys_own_certificate_on_a_server_must_be_trusted_itself() {
+    let (authority, stranger) = (Authority::new(), Authority::named("stranger"));
     fs::write(authority.path("ca.key"), authority.key.serialize_pem()).expect("a file");
     let own = Identity { cert: authority.path("ca.crt"), key: authority.path("ca.key") };
-    assert_eq!(distrust(&own, authority.trusted()).await, Distrust::Authority);
+    assert_eq!(distrust(&own, stranger.trusted()).await, Distrust::Authority);
+    // Then only its name is wrong: it has none.
+    let reason = distrust(&own, authority.trusted()).await;
+    assert_eq!(reason, Distrust::WrongName { names: Vec::new() });
 }
 
 #[tokio::test]

@@ -1,0 +1,40 @@
+//! `ldctl lint`: what is wrong or suspicious in documents, without running them.
+
+use super::document;
+use crate::action::{Finding, Severity, check};
+use crate::cli::Lint;
+use crate::console::Console;
+use crate::error::{Error, Exit};
+
+/// A finding as JSON: that of `LD_lint_action`, and its file.
+#[derive(serde::Serialize)]
+struct Found<'a> {
+    file: &'a str,
+    rule: &'static str,
+    severity: &'static str,
+    message: &'a str,
+    location: &'a str,
+}
+
+pub(super) fn lint(args: &Lint, console: &mut Console) -> Result<Exit, Error> {
+    console.replies(args.output.into(), false);
+    let mut exit = Exit::Done;
+    for path in &args.files {
+        let (text, file) = document::load(path)?;
+        for finding in check(&document::parse(&text, &file)?) {
+            if finding.severity == Severity::Error {
+                exit = Exit::ActionFailed;
+            }
+            tell(&file, &finding, console);
+        }
+    }
+    Ok(exit)
+}
+
+fn tell(file: &str, finding: &Finding, console: &mut Console) {
+    let Finding { rule, severity, message, location } = finding;
+    let severity = severity.text();
+    let place = if location.is_empty() { file.to_owned() } else { format!("{file}: {location}") };
+    let line = format!("{place}: {severity}: {message} [{rule}]");
+    console.say(&line, &Found { file, rule, severity, message, location });
+}

@@ -1,0 +1,113 @@
+//! How things end before their time: signals, a second test, a reader that has gone.
+
+use std::process::{Command, Stdio};
+
+use crate::support::{Running, Server, Target, ldctl, signal};
+
+/// A test that would outlast any deadline here.
+fn endless(target: &Target) -> String {
+    format!(
+        r#"[["LD_start_test", {{"user_detail_dict": {{"user": "fast_http_user", "host": "{}"}},
+            "user_count": 2, "spawn_rate": 100, "test_time": 3600,
+            "tasks": [{{"method": "get", "request_url": "/", "name": "home"}}]}}],
+            ["LD_summary"]]"#,
+        target.url()
+    )
+}
+
+#[test]
+fn a_terminated_server_ends_by_itself_with_0() {
+    for name in ["TERM", "INT"] {
+        let server = Server::start(&[], None);
+        signal(name, server.id());
+        let (code, stdout, _) = server.end();
+        assert_eq!((code, stdout), (Some(0), vec!["Server shutdown complete".to_owned()]));
+    }
+}
+
+#[test]
+fn a_server_terminated_during_a_test_sends_the_partial_results_first() {
+    let target = Target::start();
+    let server = Server::start(&[], None);
+    let client = Running::start(
+        &["send", "--output", "json", "--port", &server.port(), "--json", &endless(&target)],
+        None,
+    );
+    client.line_with(r#""event":"progress""#);
+    signal("TERM", server.id());
+    let test = client.line_with(r#""event":"result","index":0"#);
+    assert!(test.contains("cancelled before its end; the figures are partial"), "{test}");
+    let summary = client.line_with(r#""event":"result","index":1"#);
+    assert!(!summary.contains(r#""requests":0"#), "{summary}");
+    client.line_with(r#""event":"done""#);
+    assert_eq!(server.end().0, Some(0));
+}
+
+#[test]
+fn an_interrupted_client_ends_with_130_and_the_server_lives() {
+    let target = Target::start();
+    let server = Server::start(&[], None);
+    let client = Running::start(
+        &["send", "--output", "json", "--port", &server.port(), "--json", &endless(&target)],
+        None,
+    );
+    client.line_with(r#""event":"progress""#);
+    signal("INT", client.id());
+    assert_eq!(client.end().0, Some(130));
+    ldctl().args(["ping", "--port", &server.port()]).assert().success();
+}
+
+#[test]
+fn an_interrupted_run_prints_what_it_has_and_ends_with_130() {
+    let target = Target::start();
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("endless.json");
+    std::fs::write(&file, endless(&target)).expect("a file");
+    let run = Running::start(&["run", "--output", "json", &file.display().to_string()], None);
+    run.line_with(r#""event":"progress""#);
+    signal("INT", run.id());
+    run.line_with(r#""event":"started","index":1"#);
+    let summary = run.line_with(r#""event":"result","index":1"#);
+    assert!(!summary.contains(r#""requests":0"#), "{summary}");
+    assert_eq!(run.end().0, Some(130));
+}
+
+#[test]
+fn a_second_test_is_refused_with_5_while_pings_are_answered() {
+    let target = Target::start();
+    let server = Server::start(&[], None);
+    let first = Running::start(
+        &["send", "--output", "json", "--port", &server.port(), "--json", &endless(&target)],
+        None,
+    );
+    first.line_with(r#""event":"progress""#);
+    ldctl().args(["ping", "--port", &server.port()]).assert().success();
+    ldctl()
+        .args(["send", "--port", &server.port(), "--json", &endless(&target)])
+        .assert()
+        .code(5)
+        .stdout_eq("RuntimeError([..])\n{'totals': [..]\n");
+    ldctl().args(["quit", "--port", &server.port()]).assert().success();
+    assert_eq!(server.end().0, Some(0));
+}
+
+#[test]
+fn a_reader_of_stdout_that_has_gone_is_no_failure() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let status = Command::new(env!("CARGO_BIN_EXE_ldctl"))
+        .args(["run", "examples/quickstart.json", "--help"])
+        .stdout(writer)
+        .status()
+        .expect("the program");
+    assert_eq!(status.code(), Some(0));
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let status = Command::new(env!("CARGO_BIN_EXE_ldctl"))
+        .args(["completions", "bash"])
+        .stdout(writer)
+        .stderr(Stdio::inherit())
+        .status()
+        .expect("the program");
+    assert_eq!(status.code(), Some(0));
+}
