@@ -22,6 +22,16 @@ pub(crate) struct Parameter {
     required: bool,
 }
 
+impl Parameter {
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(super) fn is_required(&self) -> bool {
+        self.required
+    }
+}
+
 /// A parameter that must be given.
 pub(crate) const fn required(name: &'static str) -> Parameter {
     Parameter { name, required: true }

@@ -23,6 +23,7 @@ mod records;
 mod registry;
 mod reports;
 mod resolver;
+mod schema;
 mod start_test;
 mod stub;
 
@@ -46,6 +47,7 @@ pub use files::{Files, MAX_READ_BYTES};
 pub use lint::{Finding, Severity, check, lint};
 pub use registry::commands;
 pub use resolver::Resolver;
+pub use schema::schema;
 
 /// What documents may reach on this machine.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use super::arguments::{Arguments, Call, Parameter, bind};
 use super::context::Context;
 use super::{
-    builtins, database, execute, exporters, gates, har, lint, records, reports, resolver,
+    builtins, database, execute, exporters, gates, har, lint, records, reports, resolver, schema,
     start_test, stub,
 };
 use crate::event::{Failure, FailureKind};
@@ -27,6 +27,7 @@ const FAMILIES: &[&[Declaration]] = &[
     exporters::COMMANDS,
     har::COMMANDS,
     lint::COMMANDS,
+    schema::COMMANDS,
     builtins::COMMANDS,
 ];
 
@@ -76,6 +77,14 @@ impl Declaration {
         self.name
     }
 
+    /// The parameters, of a command that has them by name.
+    pub(super) fn parameters(&self) -> Option<&'static [Parameter]> {
+        match self.form {
+            Form::Named(parameters, _) => Some(parameters),
+            Form::Free(_) => None,
+        }
+    }
+
     /// Reads the arguments. A refusal names the command and the argument's place.
     pub(super) fn read(&self, call: &Call<'_>) -> Result<Box<dyn Command>, Failure> {
         match self.form {
@@ -92,7 +101,12 @@ impl Declaration {
 
 /// The names of all commands, for the linter and for completion.
 pub fn commands() -> impl Iterator<Item = &'static str> {
-    FAMILIES.iter().flat_map(|family| family.iter()).map(Declaration::name)
+    declarations().map(Declaration::name)
+}
+
+/// All commands.
+pub(super) fn declarations() -> impl Iterator<Item = &'static Declaration> {
+    FAMILIES.iter().flat_map(|family| family.iter())
 }
 
 /// A command by its name.

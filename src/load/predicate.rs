@@ -1,5 +1,7 @@
 //! `run_if` and `skip_if`: a condition over a user's variables, compiled once.
 
+use std::borrow::Cow;
+
 use super::template::{Compiler, Scope, Template};
 use crate::value::{Invalid, Reader, Value};
 
@@ -25,8 +27,10 @@ pub enum Operand {
     Value(Value),
     /// A text with some.
     Text(Template),
-    /// A list of them.
+    /// A list with some in it.
     List(Vec<Operand>),
+    /// An object with some in it.
+    Dict(Vec<(String, Operand)>),
 }
 
 /// Words that stand for no.
@@ -79,10 +83,10 @@ impl Predicate {
             Self::Truthy(template) => truthy(&template.text(scope)),
             Self::Equals(left, right) => left.value(scope).equals(&right.value(scope)),
             Self::NotEquals(left, right) => !left.value(scope).equals(&right.value(scope)),
-            Self::In(left, right) => match (left.value(scope), right.value(scope)) {
-                (value, Value::List(items)) => items.iter().any(|item| item.equals(&value)),
-                (Value::Str(part), Value::Str(text)) => text.contains(&part),
-                (Value::Str(key), Value::Dict(members)) => members.contains_key(&key),
+            Self::In(left, right) => match (&*left.value(scope), &*right.value(scope)) {
+                (value, Value::List(items)) => items.iter().any(|item| item.equals(value)),
+                (Value::Str(part), Value::Str(text)) => text.contains(part),
+                (Value::Str(key), Value::Dict(members)) => members.contains_key(key),
                 _ => false,
             },
         }
@@ -101,19 +105,37 @@ impl Operand {
                 }
             }
             Value::List(items) => {
-                Self::List(items.iter().map(|item| Self::compile(item, compiler)).collect())
+                let items: Vec<Self> =
+                    items.iter().map(|item| Self::compile(item, compiler)).collect();
+                let fixed = items.iter().all(|item| item.as_value().is_some());
+                if fixed { Self::Value(value.clone()) } else { Self::List(items) }
+            }
+            Value::Dict(members) => {
+                let members: Vec<(String, Self)> = members
+                    .iter()
+                    .map(|(key, member)| (key.clone(), Self::compile(member, compiler)))
+                    .collect();
+                let fixed = members.iter().all(|(_, member)| member.as_value().is_some());
+                if fixed { Self::Value(value.clone()) } else { Self::Dict(members) }
             }
             value => Self::Value(value.clone()),
         }
     }
 
     /// The value with its placeholders filled in.
-    pub fn value(&self, scope: &mut Scope) -> Value {
+    pub fn value(&self, scope: &mut Scope) -> Cow<'_, Value> {
         match self {
-            Self::Value(value) => value.clone(),
-            Self::Text(template) => Value::Str(template.text(scope)),
+            Self::Value(value) => Cow::Borrowed(value),
+            Self::Text(template) => Cow::Owned(Value::Str(template.text(scope))),
             Self::List(items) => {
-                items.iter().map(|item| item.value(scope)).collect::<Vec<_>>().into()
+                let items = items.iter().map(|item| item.value(scope).into_owned());
+                Cow::Owned(items.collect::<Vec<_>>().into())
+            }
+            Self::Dict(members) => {
+                let member = |(key, member): &(String, Self)| {
+                    (key.clone(), member.value(scope).into_owned())
+                };
+                Cow::Owned(Value::Dict(members.iter().map(member).collect()))
             }
         }
     }
@@ -181,6 +203,7 @@ mod tests {
             (r#"{"equals": [1, 1.0]}"#, true),
             (r#"{"in": ["${var.status}", ["a", "ok"]]}"#, true),
             (r#"{"in": ["k", "ok"]}"#, true),
+            (r#"{"equals": [{"a": ["${var.status}"]}, {"a": ["ok"]}]}"#, true),
             (r#"{"truthy": "${var.off}"}"#, false),
             (r#"{"truthy": []}"#, false),
         ] {

@@ -59,6 +59,8 @@ struct Part {
     ticks: u64,
     lagging: u64,
     broken: u64,
+    /// When it was told to end, from the start of the run.
+    ended: Duration,
 }
 
 /// Runs a plan to its end on `workers` threads; `watch` sees the progress about once a second and
@@ -86,6 +88,8 @@ pub fn run<D: Driver>(
         let body = move || {
             let work = worker(plan, number, workers, start, &live, stop, &users);
             let part = runtime.block_on(LocalSet::new().run_until(work));
+            // A name that is still being looked up must not hold the run's end up.
+            runtime.shutdown_background();
             let _ = done.send(part);
         };
         threads.push(thread::Builder::new().name(format!("load-{number}")).spawn(body)?);
@@ -115,7 +119,7 @@ pub fn run<D: Driver>(
     if lost > 0 {
         warnings.push(format!("{lost} of {workers} worker threads broke; their requests are lost"));
     }
-    warnings.extend(doubts(&plan, &gathered, start.elapsed()));
+    warnings.extend(doubts(&plan, &gathered));
     let mut recording =
         Recording::new(started_at, gathered.into_iter().map(|part| part.recorder).collect());
     recording.warnings = warnings;
@@ -168,11 +172,10 @@ async fn worker<D: Driver>(
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut ticks, mut lagging) = (0, 0);
-    loop {
+    let ended = loop {
         let at = start.elapsed();
-        let ended = stop.is_cancelled() || plan.shape.end().is_some_and(|end| at >= end);
-        if ended {
-            break;
+        if stop.is_cancelled() || plan.shape.end().is_some_and(|end| at >= end) {
+            break at;
         }
         let before = crowd.signals.len();
         crowd.resize(plan.shape.users(at));
@@ -194,7 +197,8 @@ async fn worker<D: Driver>(
                 crowd.reap();
             }
         }
-    }
+    };
+    users.fetch_sub(crowd.signals.len(), Ordering::Relaxed);
     crowd.resize(0);
     if timeout(GRACE, crowd.drain()).await.is_err() {
         crowd.abort();
@@ -204,7 +208,7 @@ async fn worker<D: Driver>(
     let (starts, late) = (crowd.crew.starts.get(), crowd.crew.late.get());
     let broken = crowd.broken;
     drop(crowd);
-    Part { recorder: recorder.take(), starts, late, ticks, lagging, broken }
+    Part { recorder: recorder.take(), starts, late, ticks, lagging, broken, ended }
 }
 
 /// The users of one worker. Of all the test's users, number `i` belongs to worker `i % workers`.
@@ -305,7 +309,7 @@ impl Meter {
 }
 
 /// What the run's user should know before believing its figures.
-fn doubts<D: Driver>(plan: &Plan<D>, parts: &[Part], elapsed: Duration) -> Vec<String> {
+fn doubts<D: Driver>(plan: &Plan<D>, parts: &[Part]) -> Vec<String> {
     let sum = |field: fn(&Part) -> u64| parts.iter().map(field).sum::<u64>();
     let (starts, late) = (sum(|part| part.starts), sum(|part| part.late));
     let (ticks, lagging) = (sum(|part| part.ticks), sum(|part| part.lagging));
@@ -324,7 +328,8 @@ fn doubts<D: Driver>(plan: &Plan<D>, parts: &[Part], elapsed: Duration) -> Vec<S
         ));
     }
     if let Pacing::Open { rate } = plan.pacing {
-        let span = plan.shape.end().map_or(elapsed, |end| end.min(elapsed));
+        let ended = parts.iter().map(|part| part.ended).max().unwrap_or_default();
+        let span = plan.shape.end().map_or(ended, |end| end.min(ended));
         let planned = (rate * span.as_secs_f64()) as u64;
         let missed = planned.saturating_sub(starts);
         if missed * 100 > planned * WARN_PERCENT {

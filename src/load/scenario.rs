@@ -12,6 +12,9 @@ use super::template::{Compiler, Scope};
 use super::throttle::Throttle;
 use crate::value::{Invalid, Object, Reader, Value};
 
+/// How long a user waits at least before it tries a target again that it could not reach.
+const LEAST_DELAY: Duration = Duration::from_millis(10);
+
 /// The most tasks a test may have.
 pub const MAX_TASKS: usize = 10_000;
 
@@ -110,7 +113,7 @@ impl Step {
         let skip_if = skip_if.map(|field| Predicate::parse(&field, compiler)).transpose()?;
         let think = fields.present("think_time").map(|field| Wait::parse(&field)).transpose()?;
         let throttle = match fields.present("throttle") {
-            Some(field) => Some(throttle(&field, throttles)?),
+            Some(field) => Some(throttle(&field, fields.present("name"), throttles)?),
             None => None,
         };
         let retry = fields.present("retry").map(|field| Retry::parse(&field)).transpose()?;
@@ -119,17 +122,27 @@ impl Step {
 
     /// Whether its conditions let it run.
     pub fn runs(&self, scope: &mut Scope) -> bool {
-        self.run_if.as_ref().is_none_or(|condition| condition.holds(scope))
-            && !self.skip_if.as_ref().is_some_and(|condition| condition.holds(scope))
+        // Each condition is an execution of its own: CSV sources give it their next row.
+        let mut holds = |condition: &Predicate| {
+            scope.begin();
+            condition.holds(scope)
+        };
+        self.run_if.as_ref().is_none_or(&mut holds) && !self.skip_if.as_ref().is_some_and(holds)
     }
 }
 
-fn throttle(field: &Reader<'_>, throttles: &mut Throttles) -> Result<Arc<Throttle>, Invalid> {
+/// A throttle is known by its key, else by the task's name.
+fn throttle(
+    field: &Reader<'_>,
+    name: Option<Reader<'_>>,
+    throttles: &mut Throttles,
+) -> Result<Arc<Throttle>, Invalid> {
     let mut fields = field.object()?;
-    let key = match fields.present("key") {
-        Some(key) => key.text()?.to_owned(),
-        None => "default".to_owned(),
+    let written = |field: Option<Reader<'_>>| {
+        field.map(|field| field.value().to_text()).filter(|text| !text.is_empty())
     };
+    let key = written(fields.present("key")).or_else(|| written(name));
+    let key = key.unwrap_or_else(|| "default".to_owned());
     let rps = fields.required("rps")?.positive()?;
     let burst = match fields.present("burst") {
         Some(burst) => burst.integer(1)?,
@@ -239,7 +252,10 @@ impl Retry {
         let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
         let delay = (self.base_delay * self.backoff_factor.powi(exponent)).min(self.max_delay);
         let delay = delay + delay * self.jitter * random.f64();
-        Some(Duration::from_secs_f64(delay.min(super::shape::MAX_SECONDS)))
+        let delay = Duration::from_secs_f64(delay.min(super::shape::MAX_SECONDS));
+        // Without a target a try costs nothing, so a large budget without a delay would spin.
+        let least = if verdict == Verdict::Transient { LEAST_DELAY } else { Duration::ZERO };
+        Some(delay.max(least))
     }
 }
 

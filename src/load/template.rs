@@ -39,13 +39,13 @@ pub enum Escape {
     Form,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Piece {
     Literal(Box<str>),
     Hole { hole: Hole, written: Box<str>, escape: Escape },
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Hole {
     Variable(Slot),
     Column { source: usize, column: usize },
@@ -56,7 +56,7 @@ enum Hole {
 }
 
 /// A text with holes.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Template {
     pieces: Vec<Piece>,
 }
@@ -156,18 +156,31 @@ impl Escape {
         match self {
             Self::Raw => out.extend_from_slice(text.as_bytes()),
             Self::Json => json_ascii(text, out),
-            Self::Form => {
-                for part in url::form_urlencoded::byte_serialize(text.as_bytes()) {
-                    out.extend_from_slice(part.as_bytes());
-                }
-            }
+            Self::Form => form(text, out),
         }
     }
 
-    fn written(self, text: &str) -> String {
+    /// Text the way it must stand there.
+    pub fn written(self, text: &str) -> String {
         let mut out = Vec::new();
         self.write(text, &mut out);
         String::from_utf8_lossy(&out).into_owned()
+    }
+}
+
+/// Text in a form or a query as Python's `quote_plus` writes it.
+fn form(text: &str, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'~' => out.push(byte),
+            b' ' => out.push(b'+'),
+            _ => {
+                out.push(b'%');
+                out.extend(HEX.get(usize::from(byte >> 4)));
+                out.extend(HEX.get(usize::from(byte & 15)));
+            }
+        }
     }
 }
 
@@ -559,6 +572,7 @@ mod tests {
         }
         assert_eq!(fill("é ${session.s}", Escape::Json), "\\u00e9 it's \\\"\\u00e9\\\" & more");
         assert_eq!(fill("a b ${session.s}", Escape::Form), "a+b+it%27s+%22%C3%A9%22+%26+more");
+        assert_eq!(fill("~-_.*!'()/", Escape::Form), "~-_.%2A%21%27%28%29%2F");
         assert_eq!(fill("${uuid()}", Escape::Raw).len(), 36);
         assert_eq!(fill("${now()}", Escape::Raw).len(), 19);
     }

@@ -107,7 +107,6 @@ async fn iterate<D: Driver>(
         if signal.phase() >= Phase::Finish {
             break;
         }
-        visit.scope.begin();
         if !step.runs(&mut visit.scope) {
             continue;
         }

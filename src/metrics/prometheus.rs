@@ -36,8 +36,11 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 /// Scrapers that are served at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 32;
 
-/// The media type of the OpenMetrics text format.
+/// The media type of the OpenMetrics text format, which Prometheus asks for.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The media type of the older Prometheus text format, which everybody else gets.
+const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// A running exporter.
 #[derive(Debug)]
@@ -117,7 +120,8 @@ fn answer(request: &Request<Incoming>, live: &Live) -> Response<Full<Bytes>> {
     let get = matches!(*request.method(), Method::GET | Method::HEAD);
     let (status, kind, body) = match request.uri().path() {
         "/metrics" if get => match text(live.series()) {
-            Ok(text) => (StatusCode::OK, OPEN_METRICS, text),
+            Ok(text) if accepts_open_metrics(request) => (StatusCode::OK, OPEN_METRICS, text),
+            Ok(text) => (StatusCode::OK, PLAIN, older(&text)),
             Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "text/plain", String::new()),
         },
         "/metrics" => {
@@ -130,6 +134,28 @@ fn answer(request: &Request<Incoming>, live: &Live) -> Response<Full<Bytes>> {
     let kind = hyper::header::HeaderValue::from_static(kind);
     answer.headers_mut().insert(hyper::header::CONTENT_TYPE, kind);
     answer
+}
+
+fn accepts_open_metrics(request: &Request<Incoming>) -> bool {
+    let mut accepted = request.headers().get_all(hyper::header::ACCEPT).iter();
+    accepted.any(|value| value.to_str().is_ok_and(|text| text.contains("openmetrics-text")))
+}
+
+/// OpenMetrics in the older format: there a counter's family has its samples' name, and the text has
+/// no end mark. No sample begins with `# `, and a line end in a label is escaped.
+fn older(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines().filter(|line| *line != "# EOF") {
+        let family = ["# HELP loaddensity_requests ", "# TYPE loaddensity_requests "]
+            .into_iter()
+            .find_map(|head| Some((head.trim_end(), line.strip_prefix(head)?)));
+        match family {
+            Some((head, rest)) => out.extend([head, "_total ", rest]),
+            None => out.push_str(line),
+        }
+        out.push('\n');
+    }
+    out
 }
 
 /// The figures in the OpenMetrics text format.
@@ -233,7 +259,9 @@ mod tests {
     fn get(address: SocketAddr, request: &str) -> String {
         let mut stream = TcpStream::connect(address).expect("connected");
         stream.set_read_timeout(Some(Duration::from_secs(30))).expect("set");
-        let head = format!("{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let accept = "Accept: application/openmetrics-text;version=1.0.0;q=0.5";
+        let head =
+            format!("{request} HTTP/1.1\r\n{accept}\r\nHost: x\r\nConnection: close\r\n\r\n");
         stream.write_all(head.as_bytes()).expect("sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
@@ -268,6 +296,17 @@ mod tests {
         ] {
             assert!(answer.lines().any(|found| found == line), "{line}\nis not in\n{answer}");
         }
+    }
+
+    #[test]
+    fn the_older_format_names_the_counter_as_its_samples() {
+        let live = Live::default();
+        request(&live, "# TYPE loaddensity_requests x", 7, 100, false);
+        let text = older(&text(live.series()).expect("text"));
+        assert!(text.contains("# TYPE loaddensity_requests_total counter\n"), "{text}");
+        assert!(!text.contains("# EOF"));
+        let label = "name=\"# TYPE loaddensity_requests x\",outcome=\"success\"} 1\n";
+        assert!(text.contains(label), "{text}");
     }
 
     #[test]

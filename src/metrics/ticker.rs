@@ -38,7 +38,7 @@ impl Ticker {
     ) -> io::Result<Self> {
         let (stop, stopped) = channel();
         let mut before = live.series();
-        let mut work = move || {
+        let work = move || {
             let mut failing = false;
             loop {
                 let last = stopped.recv_timeout(interval) != Err(RecvTimeoutError::Timeout);
@@ -66,7 +66,7 @@ impl Ticker {
                 }
             }
         };
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || work())?;
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(work)?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }

@@ -29,6 +29,10 @@ const MAX_ERROR_BYTES: usize = 1024;
 /// The longest body of a failed request that is kept, in bytes.
 pub(super) const MAX_BODY_BYTES: usize = 4096;
 
+/// How much memory the bodies of failed requests may take in one worker's record, in bytes; those
+/// that come later are not kept.
+const MAX_BODIES_BYTES: usize = 64 * 1024 * 1024;
+
 /// One worker's record of a run.
 #[derive(Debug, Default)]
 pub struct Recorder {
@@ -40,6 +44,7 @@ pub struct Recorder {
     error_ids: HashMap<Box<str>, ErrorId>,
     columns: Columns,
     bodies: HashMap<u64, Box<str>>,
+    bodies_bytes: usize,
     live: Share,
 }
 
@@ -96,7 +101,10 @@ impl Recorder {
     pub fn keep_body(&mut self, body: &str) {
         let row = self.columns.len() as u64;
         let cut = body.get(..body.floor_char_boundary(MAX_BODY_BYTES)).unwrap_or_default();
-        self.bodies.insert(row.saturating_sub(1), cut.into());
+        if self.bodies_bytes + cut.len() <= MAX_BODIES_BYTES {
+            self.bodies_bytes += cut.len();
+            self.bodies.insert(row.saturating_sub(1), cut.into());
+        }
     }
 
     /// The figures since they were last taken, for the merge of all workers.

@@ -83,6 +83,9 @@ pub struct BadLength {
 pub struct Inbox {
     bytes: Vec<u8>,
     taken: usize,
+    /// Bytes from the front on that are known to hold no newline: a long line is searched once and
+    /// not again with every piece of it.
+    searched: usize,
 }
 
 impl Inbox {
@@ -115,6 +118,7 @@ impl Inbox {
 
     /// Drops `count` bytes from the front.
     pub fn consume(&mut self, count: usize) {
+        self.searched = 0;
         self.taken = (self.taken + count).min(self.bytes.len());
         if self.taken == self.bytes.len() {
             self.bytes.clear();
@@ -139,9 +143,11 @@ impl Inbox {
     }
 
     /// The first line without its newline, once all of it is there.
-    pub fn line(&self, most: usize) -> Result<Option<&[u8]>, BadLength> {
-        let pending = self.pending();
-        let end = memchr::memchr(b'\n', pending);
+    pub fn line(&mut self, most: usize) -> Result<Option<&[u8]>, BadLength> {
+        let pending = self.bytes.get(self.taken..).unwrap_or_default();
+        let fresh = pending.get(self.searched..).unwrap_or_default();
+        let end = memchr::memchr(b'\n', fresh).map(|end| self.searched + end);
+        self.searched = end.unwrap_or(pending.len());
         match end {
             Some(end) if end <= most => Ok(pending.get(..end)),
             None if pending.len() <= most => Ok(None),
@@ -152,8 +158,7 @@ impl Inbox {
     /// Overwrites and frees what it holds: a request carries the token.
     pub fn wipe(&mut self) {
         self.bytes.zeroize();
-        self.bytes = Vec::new();
-        self.taken = 0;
+        *self = Self::default();
     }
 }
 
@@ -213,7 +218,7 @@ mod tests {
     use super::*;
 
     fn inbox(bytes: &[u8]) -> Inbox {
-        Inbox { bytes: bytes.to_vec(), taken: 0 }
+        Inbox { bytes: bytes.to_vec(), ..Inbox::default() }
     }
 
     #[tokio::test]

@@ -151,9 +151,10 @@ impl Ask<'_> {
         });
         let bare = match self {
             Self::Command(document) => document.get(),
-            // Both are envelopes because of the key `command`.
-            Self::Ping => r#""op":"ping","command":null"#,
-            Self::Quit => r#""op":"quit","command":null"#,
+            // Both are envelopes because of the key `token`. `command` never stands beside `op`: a
+            // server that does not know the `op` would run it.
+            Self::Ping => r#""token":null,"op":"ping""#,
+            Self::Quit => r#""token":null,"op":"quit""#,
         };
         let events = if mode == Mode::Framed { r#","reply":"events""# } else { "" };
         let mut body = Zeroizing::new(Vec::with_capacity(
@@ -315,8 +316,8 @@ mod tests {
         check_ask(run, Mode::Framed, None, r#"{"command":[["a", [1e999]]],"reply":"events"}"#);
         check_ask(quit, Mode::Legacy, None, "quit_server");
         check_ask(quit, Mode::Legacy, Some("T"), r#"{"token":"T","op":"quit"}"#);
-        check_ask(quit, Mode::Framed, None, r#"{"op":"quit","command":null,"reply":"events"}"#);
-        check_ask(Ask::Ping, Mode::Legacy, None, r#"{"op":"ping","command":null}"#);
+        check_ask(quit, Mode::Framed, None, r#"{"token":null,"op":"quit","reply":"events"}"#);
+        check_ask(Ask::Ping, Mode::Legacy, None, r#"{"token":null,"op":"ping"}"#);
         check_ask(
             Ask::Ping,
             Mode::Framed,

@@ -1,7 +1,7 @@
 //! The integration tests, in reading order: what the tree itself must hold, what the program says,
 //! client and server, load, and bad ends.
 
-// What is allowed in a test is allowed in what tests share.
+// The helpers of tests may fail as the tests do; clippy only spares functions marked as tests.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::print_stderr, clippy::unwrap_used)]
 
 mod support;
@@ -10,12 +10,20 @@ mod changelog;
 mod generated;
 mod layering;
 mod readme;
-mod reports;
-
+mod schema;
 mod transcripts;
 
-mod bad_input;
+mod wire_server;
+mod wire_support;
+
 mod control;
 mod diagnosis;
+
+mod bad_input;
+mod crash;
 mod endings;
+
 mod load;
+mod reports;
+
+mod abuse;

@@ -275,6 +275,10 @@ impl Answer {
                 self.headers.push((name.to_owned(), text(value)));
             }
         }
+        if self.status == 101 {
+            // What follows is another protocol.
+            self.keep_alive = false;
+        }
         // RFC 9112, section 6.3: which framing counts.
         self.framing = match length {
             _ if head_only || matches!(self.status, 101 | 204 | 304) => Framing::Done,

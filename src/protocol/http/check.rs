@@ -8,7 +8,7 @@ use super::decode;
 use super::json::Path;
 use crate::load::predicate::Operand;
 use crate::load::template::{Compiler, Scope, Slot, Space, Template};
-use crate::value::{Invalid, Reader, Value, quote};
+use crate::value::{Invalid, Reader, Value};
 
 /// The most assertions and extractors a task may have, each.
 const MOST: usize = 1000;
@@ -17,10 +17,32 @@ const MOST: usize = 1000;
 #[derive(Debug)]
 enum Assertion {
     Status(Template),
-    Contains(Template),
-    ContainsNot(Template),
-    Json { written: String, path: Path, value: Operand },
-    Header { name: String, value: Operand },
+    Contains(Operand),
+    ContainsNot(Operand),
+    Json { path: Place, value: Operand },
+    Header { name: Template, value: Operand },
+}
+
+/// A place in a JSON text; parsed once unless it has placeholders.
+#[derive(Debug)]
+struct Place {
+    written: Template,
+    parsed: Option<Path>,
+}
+
+impl Place {
+    fn parse(field: &Reader<'_>, compiler: &mut Compiler<'_>) -> Result<Self, Invalid> {
+        let written = compiler.template(field.text()?);
+        let parsed = written.as_literal().map(Path::new);
+        Ok(Self { written, parsed })
+    }
+
+    fn find(&self, text: &Text<'_>, scope: &mut Scope) -> Option<Value> {
+        match &self.parsed {
+            Some(path) => path.find(&text.0),
+            None => Path::new(&self.written.text(scope)).find(&text.0),
+        }
+    }
 }
 
 /// Something taken out of an answer.
@@ -32,8 +54,8 @@ struct Extractor {
 
 #[derive(Debug)]
 enum Source {
-    Json(Path),
-    Header(String),
+    Json(Place),
+    Header(Template),
     Status,
 }
 
@@ -114,6 +136,14 @@ impl<'a> Text<'a> {
         Self(decode::body(answer).unwrap_or_default())
     }
 
+    /// Whether it contains a value as Python's `str()` writes it.
+    fn holds(&self, value: &Value) -> bool {
+        match value {
+            Value::Str(text) => self.contains(text.as_bytes()),
+            value => self.contains(value.to_text().as_bytes()),
+        }
+    }
+
     fn contains(&self, needle: &[u8]) -> bool {
         needle.is_empty() || memchr::memmem::find(&self.0, needle).is_some()
     }
@@ -126,15 +156,14 @@ impl Assertion {
         let value = fields.required("value")?;
         let assertion = match kind.text()?.to_ascii_lowercase().as_str() {
             "status_code" => Self::Status(status(&value, compiler)?),
-            "contains" => Self::Contains(compiler.template(&value.value().to_text())),
-            "not_contains" => Self::ContainsNot(compiler.template(&value.value().to_text())),
+            "contains" => Self::Contains(Operand::compile(value.value(), compiler)),
+            "not_contains" => Self::ContainsNot(Operand::compile(value.value(), compiler)),
             "json_path" => {
-                let written = fields.required("path")?.text()?.to_owned();
-                let path = Path::new(&written);
-                Self::Json { written, path, value: Operand::compile(value.value(), compiler) }
+                let path = Place::parse(&fields.required("path")?, compiler)?;
+                Self::Json { path, value: Operand::compile(value.value(), compiler) }
             }
             "header" => Self::Header {
-                name: fields.required("name")?.text()?.to_owned(),
+                name: compiler.template(fields.required("name")?.text()?),
                 value: Operand::compile(value.value(), compiler),
             },
             unknown => return Err(kind.invalid(format!("unknown assertion {unknown:?}"))),
@@ -156,31 +185,29 @@ impl Assertion {
                 (!holds(&want)).then(|| format!("status_code expected {want}, got {got}"))
             }
             Self::Contains(want) => {
-                let want = want.text(scope);
-                (!text.contains(want.as_bytes()))
-                    .then(|| format!("body does not contain {}", quote(&want)))
+                let want = want.value(scope);
+                (!text.holds(&want)).then(|| format!("body does not contain {}", want.to_repr()))
             }
             Self::ContainsNot(want) => {
-                let want = want.text(scope);
-                text.contains(want.as_bytes())
-                    .then(|| format!("body unexpectedly contains {}", quote(&want)))
+                let want = want.value(scope);
+                text.holds(&want).then(|| format!("body unexpectedly contains {}", want.to_repr()))
             }
-            Self::Json { written, path, value } => {
-                let got = path.find(&text.0).unwrap_or_default();
-                if let Some(want) = value.as_value()
-                    && want.equals(&got)
-                {
-                    return None;
-                }
+            Self::Json { path, value } => {
+                let got = path.find(text, scope).unwrap_or_default();
                 let want = value.value(scope);
-                let (w, g) = (want.to_repr(), got.to_repr());
-                (!want.equals(&got)).then(|| format!("json_path {written} expected {w}, got {g}"))
+                (!want.equals(&got)).then(|| {
+                    let (want, got) = (want.to_repr(), got.to_repr());
+                    format!("json_path {} expected {want}, got {got}", path.written.text(scope))
+                })
             }
             Self::Header { name, value } => {
-                let got = header(answer, name).map_or(Value::Null, Value::Str);
+                let name = name.text(scope);
+                let got = header(answer, &name).map_or(Value::Null, Value::Str);
                 let want = value.value(scope);
-                let (w, g) = (want.to_repr(), got.to_repr());
-                (!want.equals(&got)).then(|| format!("header {name} expected {w}, got {g}"))
+                (!want.equals(&got)).then(|| {
+                    let (want, got) = (want.to_repr(), got.to_repr());
+                    format!("header {name} expected {want}, got {got}")
+                })
             }
         }
     }
@@ -215,10 +242,10 @@ impl Extractor {
             },
         };
         let from = match fields.present("from") {
-            None => Source::Json(Path::new(fields.required("path")?.text()?)),
+            None => Source::Json(Place::parse(&fields.required("path")?, compiler)?),
             Some(from) => match from.text()?.to_ascii_lowercase().as_str() {
-                "json_path" => Source::Json(Path::new(fields.required("path")?.text()?)),
-                "header" => Source::Header(fields.required("name")?.text()?.to_owned()),
+                "json_path" => Source::Json(Place::parse(&fields.required("path")?, compiler)?),
+                "header" => Source::Header(compiler.template(fields.required("name")?.text()?)),
                 "status_code" => Source::Status,
                 unknown => {
                     return Err(from.invalid(format!(
@@ -234,13 +261,13 @@ impl Extractor {
 
     fn take(&self, answer: &Answer, text: &Text<'_>, scope: &mut Scope) {
         match &self.from {
-            Source::Json(path) => match path.find(&text.0) {
+            Source::Json(path) => match path.find(text, scope) {
                 None | Some(Value::Null) => {}
                 Some(Value::Str(value)) => scope.set(self.slot, &value),
                 Some(value) => scope.set(self.slot, &value.to_text()),
             },
             Source::Header(name) => {
-                if let Some(value) = header(answer, name) {
+                if let Some(value) = header(answer, &name.text(scope)) {
                     scope.set(self.slot, &value);
                 }
             }
@@ -296,6 +323,7 @@ mod tests {
             (r#"{"type": "status_code", "value": "500"}"#, None),
             (r#"{"type": "contains", "value": "x"}"#, Some("body does not contain 'x'")),
             (r#"{"type": "contains", "value": "it's"}"#, None),
+            (r#"{"type": "contains", "value": 7}"#, Some("body does not contain 7")),
             (
                 r#"{"type": "not_contains", "value": "it's"}"#,
                 Some("body unexpectedly contains \"it's\""),
@@ -308,6 +336,10 @@ mod tests {
             (
                 r#"{"type": "json_path", "path": "a.c", "value": 1}"#,
                 Some("json_path a.c expected 1, got None"),
+            ),
+            (
+                r#"{"type": "json_path", "path": "a.b.${x}", "value": 1}"#,
+                Some("json_path a.b.2 expected 1, got None"),
             ),
             (r#"{"type": "header", "name": "X-ONE", "value": "v, w"}"#, None),
             (

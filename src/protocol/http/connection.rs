@@ -46,14 +46,19 @@ pub(crate) enum Stream {
 impl Stream {
     /// Whether something came in (data or the end) although nothing was asked: such a connection
     /// cannot carry another request. Without news from the poller it costs no system call.
-    pub(crate) fn disturbed(&self) -> bool {
+    pub(crate) fn disturbed(&mut self) -> bool {
         match self {
             Self::Plain(socket) => match socket.try_read(&mut [0; 1]) {
                 Err(error) => error.kind() != io::ErrorKind::WouldBlock,
                 Ok(_) => true,
             },
-            // Session tickets follow a handshake, so data is no sign; only the end is.
-            Self::Tls(tls) => ended(tls.get_ref().0),
+            // What lies there may be session tickets, which follow a handshake, or the peer's
+            // goodbye: TLS itself has to read it.
+            Self::Tls(tls) => {
+                let mut context = Context::from_waker(Waker::noop());
+                let mut byte = [0];
+                Pin::new(tls).poll_read(&mut context, &mut ReadBuf::new(&mut byte)).is_ready()
+            }
         }
     }
 
@@ -63,17 +68,6 @@ impl Stream {
             Self::Plain(_) => false,
             Self::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
         }
-    }
-}
-
-/// Whether the peer has ended the connection; takes nothing from the socket.
-fn ended(socket: &TcpStream) -> bool {
-    let mut byte = [0];
-    let mut context = Context::from_waker(Waker::noop());
-    match socket.poll_peek(&mut context, &mut ReadBuf::new(&mut byte)) {
-        Poll::Ready(Ok(count)) => count == 0,
-        Poll::Ready(Err(_)) => true,
-        Poll::Pending => false,
     }
 }
 
@@ -117,8 +111,12 @@ impl AsyncWrite for Stream {
     }
 }
 
+/// How long a worker remembers that a name could not be resolved, so that users without a target
+/// do not flood the resolver.
+const FAIL_FOR: Duration = Duration::from_secs(1);
+
 /// What a worker remembers of names.
-type Addresses = HashMap<(Box<str>, u16), (Instant, Vec<SocketAddr>)>;
+type Addresses = HashMap<(Box<str>, u16), (Instant, Result<Vec<SocketAddr>, Fault>)>;
 
 /// Makes connections for one worker's users.
 #[derive(Debug)]
@@ -180,11 +178,21 @@ impl Connector {
 
     async fn resolve(&self, origin: &Origin) -> Result<Vec<SocketAddr>, Fault> {
         let key = (origin.host.clone(), origin.port);
-        if let Some((at, addresses)) = self.addresses.borrow().get(&key)
-            && at.elapsed() < RESOLVE_FOR
+        if let Some((at, known)) = self.addresses.borrow().get(&key)
+            && at.elapsed() < if known.is_ok() { RESOLVE_FOR } else { FAIL_FOR }
         {
-            return Ok(addresses.clone());
+            return known.clone();
         }
+        let found = self.look_up(origin).await;
+        let mut addresses = self.addresses.borrow_mut();
+        if addresses.len() >= MAX_NAMES {
+            addresses.clear();
+        }
+        addresses.insert(key, (Instant::now(), found.clone()));
+        found
+    }
+
+    async fn look_up(&self, origin: &Origin) -> Result<Vec<SocketAddr>, Fault> {
         let failed = |why: String| Fault::Resolve { host: origin.host.to_string(), why };
         let found = tokio::net::lookup_host((&*origin.host, origin.port)).await;
         let all: Vec<SocketAddr> = found.map_err(|error| failed(error.to_string()))?.collect();
@@ -196,11 +204,6 @@ impl Connector {
         if allowed.is_empty() {
             return Err(refused.unwrap_or_else(|| failed("no address".to_owned())));
         }
-        let mut addresses = self.addresses.borrow_mut();
-        if addresses.len() >= MAX_NAMES {
-            addresses.clear();
-        }
-        addresses.insert(key, (Instant::now(), allowed.clone()));
         Ok(allowed)
     }
 }
@@ -221,10 +224,10 @@ pub(crate) struct Exchange<'a> {
 impl Exchange<'_> {
     /// Does it; `Err(None)` is the deadline.
     pub(crate) async fn run(mut self) -> Result<(), Option<Fault>> {
-        let mut sent = 0;
+        let (mut sent, mut unsent) = (0, None);
         poll_fn(|context| {
-            match self.poll(context, &mut sent) {
-                Poll::Ready(outcome) => return Poll::Ready(outcome.map_err(Some)),
+            match self.poll(context, &mut sent, &mut unsent) {
+                Poll::Ready(outcome) => return Poll::Ready(outcome),
                 Poll::Pending => {}
             }
             self.deadline.poll(context).map(|()| Err(None))
@@ -232,35 +235,39 @@ impl Exchange<'_> {
         .await
     }
 
-    fn poll(&mut self, context: &mut Context<'_>, sent: &mut usize) -> Poll<Result<(), Fault>> {
-        let mut unsent = None;
-        while *sent < self.request.len() {
+    fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        sent: &mut usize,
+        unsent: &mut Option<Fault>,
+    ) -> Poll<Result<(), Option<Fault>>> {
+        while *sent < self.request.len() && unsent.is_none() {
             let rest = self.request.get(*sent..).unwrap_or_default();
             match Pin::new(&mut *self.stream).poll_write(context, rest) {
                 Poll::Ready(Ok(count)) => *sent += count,
-                Poll::Ready(Err(error)) => {
-                    // It may have answered before it read all: the answer counts.
-                    unsent = Some(Fault::of_io(&error));
-                    *sent = self.request.len();
-                }
+                // It may have answered before it read all: the answer counts.
+                Poll::Ready(Err(error)) => *unsent = Some(Fault::of_io(&error)),
                 Poll::Pending => break,
             }
         }
-        if *sent >= self.request.len()
-            && let Stream::Tls(_) = self.stream
+        if let Stream::Tls(_) = self.stream
+            && unsent.is_none()
             && let Poll::Ready(Err(error)) = Pin::new(&mut *self.stream).poll_flush(context)
         {
-            unsent = Some(Fault::of_io(&error));
+            *unsent = Some(Fault::of_io(&error));
         }
-        match self.poll_answer(context) {
-            Poll::Ready(Err(_)) if unsent.is_some() => {
-                Poll::Ready(Err(unsent.unwrap_or(Fault::Reset)))
-            }
-            other => other,
+        let outcome = ready!(self.poll_answer(context));
+        if *sent < self.request.len() || unsent.is_some() {
+            // The target waits for the rest of this request: no other may follow it.
+            self.answer.keep_alive = false;
         }
+        Poll::Ready(match (outcome, unsent.take()) {
+            (Err(Some(_)), Some(why)) => Err(Some(why)),
+            (outcome, _) => outcome,
+        })
     }
 
-    fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+    fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Option<Fault>>> {
         let mut scratch = self.scratch.borrow_mut();
         loop {
             let mut buffer = ReadBuf::new(&mut scratch);
@@ -269,21 +276,23 @@ impl Exchange<'_> {
                 // A TLS peer that ends without saying so: whether that cuts the answer short, its
                 // framing decides.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    return Poll::Ready(self.answer.end());
+                    return Poll::Ready(self.answer.end().map_err(Some));
                 }
-                Err(error) => {
-                    let fault = Fault::of_io(&error);
-                    return Poll::Ready(Err(fault));
-                }
+                Err(error) => return Poll::Ready(Err(Some(Fault::of_io(&error)))),
             }
+            let more = buffer.remaining() == 0;
             let bytes = buffer.filled();
             if bytes.is_empty() {
-                return Poll::Ready(self.answer.end());
+                return Poll::Ready(self.answer.end().map_err(Some));
             }
             match self.answer.feed(bytes, self.wanted, self.head_only) {
                 Ok(true) => return Poll::Ready(Ok(())),
                 Ok(false) => {}
-                Err(fault) => return Poll::Ready(Err(fault)),
+                Err(fault) => return Poll::Ready(Err(Some(fault))),
+            }
+            // A target that always has more ready would never let the deadline's timer be polled.
+            if more && self.deadline.passed() {
+                return Poll::Ready(Err(None));
             }
         }
     }

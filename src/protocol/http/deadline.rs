@@ -31,6 +31,11 @@ impl Deadline {
         self.at
     }
 
+    /// Whether it has passed, by the clock and not by a timer.
+    pub(crate) fn passed(&self) -> bool {
+        self.at.is_some_and(|at| Instant::now() >= at)
+    }
+
     /// Ready when the deadline has passed.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(at) = self.at else { return Poll::Pending };

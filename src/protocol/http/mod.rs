@@ -47,6 +47,11 @@ const MAX_REDIRECTS: usize = 30;
 /// How many connections a user keeps, to different origins.
 const MAX_CONNECTIONS: usize = 8;
 
+/// How many cookies a user keeps, and how long each may be (RFC 6265, section 6.1, asks for at least
+/// 50 per domain and 4096 bytes). A target that sets ever new ones must not fill the memory.
+const MAX_COOKIES: usize = 256;
+const MAX_COOKIE_BYTES: usize = 4096;
+
 /// How many different URLs and names of one task a worker tells apart in its record. A task that
 /// makes up more is listed as the document writes it.
 const MAX_LABELS: usize = 1000;
@@ -162,7 +167,7 @@ enum Carrier {
 
 impl Carrier {
     /// Whether it can carry no further request.
-    fn spent(&self) -> bool {
+    fn spent(&mut self) -> bool {
         match self {
             Self::Http1(stream) => stream.disturbed(),
             Self::Http2(session) => session.ended(),
@@ -409,24 +414,27 @@ impl Attempt<'_> {
         if self.task.fixed.is_some() {
             self.task.fill_body(&mut self.visit.scope, &mut self.user.body);
         }
-        for _ in 0..=MAX_REDIRECTS {
+        for followed in 0..=MAX_REDIRECTS {
             let (method, here) = self.sent(&origin)?;
             self.keep_cookies(&here);
             if !self.redirected() {
                 return Ok(());
             }
+            if followed == MAX_REDIRECTS {
+                break;
+            }
             let location = self.user.answer.location.take().unwrap_or_default();
             let next = here
                 .join(&location)
                 .map_err(|error| Fault::Url { url: location.clone(), why: error.to_string() })?;
-            let method = match (self.user.answer.status, method.as_str()) {
-                (303, "HEAD") => method,
-                (303, _) | (301 | 302, "POST") => {
-                    body = false;
-                    "GET".to_owned()
-                }
-                _ => method,
+            let status = self.user.answer.status;
+            body &= matches!(status, 307 | 308);
+            let rewritten = match status {
+                301 => self.task.flavor == Flavor::Fast || method == "POST",
+                302 | 303 => true,
+                _ => false,
             };
+            let method = if rewritten && method != "HEAD" { "GET".to_owned() } else { method };
             let (to, rest) = self.worker.origins.borrow_mut().find(next.as_str())?;
             origin = to;
             secrets &= first.trusts(&origin);
@@ -459,9 +467,17 @@ impl Attempt<'_> {
             return;
         }
         let jar = self.user.jar.get_or_insert_default();
+        let mut room = MAX_COOKIES.saturating_sub(jar.iter_any().count());
         for cookie in self.user.answer.cookies.drain(..) {
-            // One that cannot be read, or is not for this host, is left out, as browsers do.
-            let _ = jar.parse(&cookie, url);
+            if room == 0 {
+                jar.clear();
+                room = MAX_COOKIES;
+            }
+            room -= 1;
+            if cookie.len() <= MAX_COOKIE_BYTES {
+                // One that cannot be read, or is not for this host, is left out, as browsers do.
+                let _ = jar.parse(&cookie, url);
+            }
         }
     }
 
@@ -479,10 +495,28 @@ impl Attempt<'_> {
             kept.tls == self.tls && (Rc::ptr_eq(&kept.origin, &origin) || kept.origin == origin)
         });
         let kept = kept.map(|at| self.user.connections.swap_remove(at));
-        let mut kept = match kept.filter(|kept| !kept.carrier.spent()) {
-            Some(kept) => kept,
-            None => self.connect(origin).await?,
-        };
+        if let Some(kept) = kept.and_then(|mut kept| (!kept.carrier.spent()).then_some(kept)) {
+            let outcome = self.exchange_over(kept).await;
+            if !self.stale(&outcome) {
+                return outcome;
+            }
+            self.user.answer.clear();
+        }
+        let fresh = self.connect(origin).await?;
+        self.exchange_over(fresh).await
+    }
+
+    /// Whether a kept connection ended without any answer at the very moment that it was used. That
+    /// is nobody's fault, and what may safely be said twice is said again over a fresh connection
+    /// (RFC 9112, section 9.3.1).
+    fn stale(&self, outcome: &Result<(), Option<Fault>>) -> bool {
+        let ended = matches!(outcome, Err(Some(Fault::Closed | Fault::Reset)));
+        let untouched = self.user.answer.status == 0;
+        let methods: [&[u8]; 5] = [b"GET ", b"HEAD ", b"PUT ", b"DELETE ", b"OPTIONS "];
+        ended && untouched && methods.iter().any(|method| self.bytes().starts_with(method))
+    }
+
+    async fn exchange_over(&mut self, mut kept: Kept) -> Result<(), Option<Fault>> {
         let mut wanted = self.task.checks.wanted();
         wanted.body |= self.visit.keeps_bodies();
         let user = &mut *self.user;
@@ -510,7 +544,10 @@ impl Attempt<'_> {
                 timeout_at(deadline, Box::pin(exchange)).await.map_err(|_| None)??;
             }
         }
-        if user.answer.keep_alive && user.connections.len() < MAX_CONNECTIONS {
+        if user.answer.keep_alive {
+            if user.connections.len() >= MAX_CONNECTIONS {
+                user.connections.swap_remove(0);
+            }
             user.connections.push(kept);
         }
         Ok(())

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use url::Url;
 
 use super::fault::Fault;
+use super::task::Flavor;
 
 /// What a connection is made to.
 #[derive(Debug, PartialEq, Eq)]
@@ -103,31 +104,104 @@ impl Origins {
     }
 }
 
-/// Writes the rest of a URL as a request target (RFC 9112, section 3.2.1): the path is never empty,
-/// the fragment is left out, and bytes that may not stand there are percent-encoded.
-pub(crate) fn write_target(rest: &str, out: &mut Vec<u8>) {
+/// Writes the rest of a URL as a request target (RFC 9112, section 3.2.1) in the spelling of the
+/// flavor's own client: the path is never empty, the fragment is left out, bytes that may not stand
+/// there are percent-encoded, and escapes that are not needed are undone.
+pub(crate) fn write_target(rest: &str, flavor: Flavor, out: &mut Vec<u8>) {
+    let rest = rest.split('#').next().unwrap_or_default();
     if !rest.starts_with('/') {
         out.push(b'/');
     }
-    for byte in rest.bytes() {
+    if flavor == Flavor::Requests && rest.contains("/.") {
+        write_bytes(&without_dots(rest), flavor, out);
+    } else {
+        write_bytes(rest, flavor, out);
+    }
+}
+
+fn write_bytes(text: &str, flavor: Flavor, out: &mut Vec<u8>) {
+    // One `%` that begins no escape makes them all literal.
+    let escaped = text.split('%').skip(1).all(|part| hex_pair(part).is_some());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
         match byte {
-            b'#' => return,
-            b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | 0..=b' ' | 0x7f.. => {
-                const HEX: &[u8; 16] = b"0123456789ABCDEF";
-                out.push(b'%');
-                for digit in [byte >> 4, byte & 15] {
-                    out.extend(HEX.get(usize::from(digit)));
+            b'%' if escaped => {
+                let pair = [bytes.next().unwrap_or_default(), bytes.next().unwrap_or_default()];
+                match std::str::from_utf8(&pair).ok().and_then(hex_pair) {
+                    Some(byte) if is_unreserved(byte) => out.push(byte),
+                    _ => {
+                        out.push(b'%');
+                        out.extend(pair);
+                    }
                 }
+            }
+            b'[' | b']' if flavor == Flavor::Requests => percent(byte, out),
+            b'"'
+            | b'<'
+            | b'>'
+            | b'\\'
+            | b'^'
+            | b'`'
+            | b'{'
+            | b'|'
+            | b'}'
+            | b'%'
+            | 0..=b' '
+            | 0x7f.. => {
+                percent(byte, out);
             }
             _ => out.push(byte),
         }
     }
 }
 
-/// The value of an `Authorization` header (RFC 7617).
+fn percent(byte: u8, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    out.push(b'%');
+    for digit in [byte >> 4, byte & 15] {
+        out.extend(HEX.get(usize::from(digit)));
+    }
+}
+
+/// The byte that the two hexadecimal digits at a text's beginning stand for.
+fn hex_pair(text: &str) -> Option<u8> {
+    let pair = text.get(..2).filter(|pair| pair.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    u8::from_str_radix(pair, 16).ok()
+}
+
+/// RFC 3986, section 2.3.
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+}
+
+/// A path without `.` and `..` (RFC 3986, section 5.2.4); its query stays.
+fn without_dots(rest: &str) -> String {
+    let (path, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
+    let mut kept: Vec<&str> = Vec::new();
+    for step in path.split('/') {
+        match step {
+            "." => {}
+            ".." => drop(kept.pop()),
+            step => kept.push(step),
+        }
+    }
+    if kept.first().is_none_or(|first| !first.is_empty()) {
+        kept.insert(0, "");
+    }
+    if path.ends_with("/.") || path.ends_with("/..") {
+        kept.push("");
+    }
+    kept.join("/") + query
+}
+
+/// The value of an `Authorization` header (RFC 7617): in Latin-1, as Python's clients send it, where
+/// it can be, else in UTF-8.
 pub(crate) fn basic(user: &str, password: &str) -> String {
-    let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
-    format!("Basic {pair}")
+    let pair = format!("{user}:{password}");
+    let latin: Option<Vec<u8>> =
+        pair.chars().map(|character| u8::try_from(u32::from(character)).ok()).collect();
+    let bytes = latin.unwrap_or_else(|| pair.into_bytes());
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(bytes))
 }
 
 fn percent_decode(text: &str) -> Option<String> {
@@ -150,8 +224,12 @@ mod tests {
     use super::*;
 
     fn target(rest: &str) -> String {
+        spelled(rest, Flavor::Fast)
+    }
+
+    fn spelled(rest: &str, flavor: Flavor) -> String {
         let mut out = Vec::new();
-        write_target(rest, &mut out);
+        write_target(rest, flavor, &mut out);
         String::from_utf8(out).expect("ASCII")
     }
 
@@ -193,5 +271,22 @@ mod tests {
         assert_eq!(target(""), "/");
         assert_eq!(target("?a=1"), "/?a=1");
         assert_eq!(target("/a\r\nX: y"), "/a%0D%0AX:%20y");
+        assert_eq!(target("/%41%2f%7e?x=%20"), "/A%2f~?x=%20");
+        assert_eq!(target("/%41%zz%"), "/%2541%25zz%25");
+        assert_eq!(target("/a/../b?q=[1]"), "/a/../b?q=[1]");
+    }
+
+    #[test]
+    fn a_request_target_of_an_http_user_is_spelled_as_requests_spells_it() {
+        let target = |rest| spelled(rest, Flavor::Requests);
+        assert_eq!(target("/a/../b/./c?d=/../[1]"), "/b/c?d=/../%5B1%5D");
+        assert_eq!(target("/../../x/.."), "/");
+        assert_eq!(target("/x/y/."), "/x/y/");
+    }
+
+    #[test]
+    fn a_password_is_sent_in_latin_1_where_it_can_be() {
+        assert_eq!(basic("u", "p:é"), "Basic dTpwOuk=");
+        assert_eq!(basic("u", "€"), "Basic dTrigqw=");
     }
 }

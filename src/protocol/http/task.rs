@@ -64,6 +64,7 @@ pub(crate) struct Task {
     /// The timeout as the fault's text has it.
     pub(crate) timeout_text: String,
     pub(crate) redirects: bool,
+    pub(crate) flavor: Flavor,
     pub(crate) tls: Setting,
     pub(crate) checks: Checks,
     /// The whole request, where nothing in it changes from one time to the next.
@@ -123,8 +124,10 @@ impl Task {
         if seconds > crate::load::shape::MAX_SECONDS {
             return Err(place.invalid("\"timeout\" is over the limit of 30 days"));
         }
+        // Python's requests does not follow a HEAD's redirects unless it is told to.
+        let follows = context.flavor == Flavor::Fast || method.as_literal() != Some("HEAD");
         let redirects =
-            fields.present("allow_redirects").map_or(Ok(true), |field| field.boolean())?;
+            fields.present("allow_redirects").map_or(Ok(follows), |field| field.boolean())?;
         let tls = parse_tls(fields, context)?;
         let authorization = parse_auth(fields, compiler)?;
         let checks =
@@ -140,6 +143,7 @@ impl Task {
             timeout: Duration::from_secs_f64(seconds),
             timeout_text: format!("{seconds}"),
             redirects,
+            flavor: context.flavor,
             tls,
             checks,
             fixed: None,
@@ -201,9 +205,12 @@ impl Task {
         body: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), Fault> {
-        let mut head = Head::begin(line, out);
+        let mut head = Head::begin(line, self.flavor, out);
+        // What the task or the URL says of the user counts more than a header that it writes.
+        let known = self.authorization.is_some() || line.origin.credentials.is_some();
         for (name, value) in &self.headers {
-            if line.carries(name) {
+            let doubled = known && name.eq_ignore_ascii_case("authorization");
+            if line.carries(name) && !doubled {
                 head.header(name, |out| value.fill(scope, out))?;
             }
         }
@@ -277,11 +284,11 @@ struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    fn begin(line: &Line<'a>, out: &'a mut Vec<u8>) -> Self {
+    fn begin(line: &Line<'a>, flavor: Flavor, out: &'a mut Vec<u8>) -> Self {
         out.clear();
         out.extend_from_slice(line.method.as_bytes());
         out.push(b' ');
-        write_target(line.rest, out);
+        write_target(line.rest, flavor, out);
         out.extend_from_slice(b" HTTP/1.1\r\n");
         Self { out, host: Some(&line.origin.authority), agent: true, accept: true, encoding: true }
     }
@@ -505,28 +512,35 @@ fn parse_body(
 ) -> Result<Option<Template>, Invalid> {
     let data = fields.present("data").filter(|field| !is_blank(field.value()));
     let json = fields.present("json");
-    let mut kind = |value: &str| {
-        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
-            headers.push(("Content-Type".to_owned(), Template::literal(value)));
+    let mut header = |name: &str, value: &str| {
+        if !headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            headers.push((name.to_owned(), Template::literal(value)));
         }
     };
+    let fast = context.flavor == Flavor::Fast;
     let body = if let Some(files) = fields.present("files") {
         let boundary = format!("ldctl-{:032x}", fastrand::u128(..));
-        kind(&format!("multipart/form-data; boundary={boundary}"));
+        header("Content-Type", &format!("multipart/form-data; boundary={boundary}"));
         Some(multipart(&files, data.as_ref(), &boundary, context, compiler)?)
     } else if let Some(data) = data {
         Some(match data.value() {
             Value::Dict(_) | Value::List(_) => {
-                kind("application/x-www-form-urlencoded");
+                let charset = if fast { "; charset=utf-8" } else { "" };
+                header("Content-Type", &format!("application/x-www-form-urlencoded{charset}"));
                 form(&data, context.flavor, compiler)?
             }
             value => {
-                kind("text/plain; charset=utf-8");
+                if fast {
+                    header("Content-Type", "text/plain; charset=utf-8");
+                }
                 compiler.template(&value.to_text())
             }
         })
     } else if let Some(json) = json {
-        kind("application/json");
+        header("Content-Type", "application/json");
+        if fast {
+            header("Accept", "application/json");
+        }
         Some(compiler.json(json.value()))
     } else {
         None
@@ -557,32 +571,34 @@ fn form(
     compiler: &mut Compiler<'_>,
 ) -> Result<Template, Invalid> {
     let mut out = Template::default();
-    let mut pair = |key: &str, value: &Value, compiler: &mut Compiler<'_>| {
+    let mut pair = |key: &Template, value: &Value, compiler: &mut Compiler<'_>| {
         if !out.is_empty() {
             out.push_literal("&");
         }
-        out.push(compiler.escaped(key, Escape::Form));
+        out.push(key.clone());
         out.push_literal("=");
         out.push(compiler.escaped(&value.to_text(), Escape::Form));
     };
-    let mut add = |key: &str, value: &Value, compiler: &mut Compiler<'_>| match value {
+    let mut add = |key: Template, value: &Value, compiler: &mut Compiler<'_>| match value {
         Value::List(items) if flavor == Flavor::Requests => {
-            items.iter().for_each(|item| pair(key, item, compiler));
+            items.iter().for_each(|item| pair(&key, item, compiler));
         }
         Value::Null if flavor == Flavor::Requests => {}
-        value => pair(key, value, compiler),
+        value => pair(&key, value, compiler),
     };
     match field.value() {
-        Value::Dict(members) => {
-            members.iter().for_each(|(key, value)| add(key, value, compiler));
-        }
+        // An object's keys are names: placeholders stand in values.
+        Value::Dict(members) => members.iter().for_each(|(key, value)| {
+            add(Template::literal(Escape::Form.written(key)), value, compiler);
+        }),
         Value::List(_) => {
             for item in field.list()? {
                 let parts = item.list()?;
                 let [key, value] = parts.as_slice() else {
                     return Err(item.expected("a pair [name, value]"));
                 };
-                add(&key.value().to_text(), value.value(), compiler);
+                let key = compiler.escaped(&key.value().to_text(), Escape::Form);
+                add(key, value.value(), compiler);
             }
         }
         Value::Str(text) => return Ok(compiler.template(text)),

@@ -7,11 +7,11 @@ use maud::{Markup, html};
 use super::text;
 
 /// The drawing's size in its own units.
-const WIDTH: f64 = 760.0;
-const HEIGHT: f64 = 240.0;
+const WIDTH: f64 = 600.0;
+const HEIGHT: f64 = 230.0;
 /// Room for the axes' labels.
 const LEFT: f64 = 58.0;
-const RIGHT: f64 = 46.0;
+const RIGHT: f64 = 40.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 26.0;
 
@@ -185,14 +185,15 @@ impl Scale {
     }
 }
 
-/// The next of 1, 2, 2.5 and 5 times a power of ten.
+/// The next number that reads well: one or two digits times a power of ten.
 fn round_up(value: f64) -> f64 {
     if value <= 0.0 {
         return 1.0;
     }
     let power = 10f64.powf(value.log10().floor());
-    let factor =
-        [1.0, 2.0, 2.5, 5.0].into_iter().find(|factor| factor * power >= value * 0.999_999);
+    let factor = [1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0]
+        .into_iter()
+        .find(|factor| factor * power >= value * 0.999_999);
     factor.unwrap_or(10.0) * power
 }
 
@@ -228,7 +229,7 @@ mod tests {
     #[test]
     fn axes_end_at_round_numbers() {
         for (value, want) in
-            [(0.0, 1.0), (0.9, 1.0), (1.1, 2.0), (2.2, 2.5), (26.0, 50.0), (51.0, 100.0)]
+            [(0.0, 1.0), (0.9, 1.0), (1.1, 1.5), (2.2, 2.5), (26.0, 30.0), (81.0, 100.0)]
         {
             assert_eq!(round_up(value), want, "{value}");
         }
@@ -238,6 +239,6 @@ mod tests {
     fn a_gap_lifts_the_pen_and_a_lonely_point_is_still_drawn() {
         let scale = Scale { top: 1.0 };
         let points = [Some(0.0), Some(1.0), None, Some(0.0)];
-        assert_eq!(path(&points, 10.0, &scale), "M63.0 214.0L73.0 10.0M93.0 214.0h0.1");
+        assert_eq!(path(&points, 10.0, &scale), "M63.0 204.0L73.0 10.0M93.0 204.0h0.1");
     }
 }

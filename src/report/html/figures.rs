@@ -112,6 +112,8 @@ pub(super) struct Name<'a> {
 pub(super) struct Bucket {
     /// Its beginning, in seconds since the first run began, pauses between runs left out.
     pub(super) start: f64,
+    /// How long it is, in seconds: the last one is a little longer or shorter than the others.
+    pub(super) length: f64,
     pub(super) totals: Totals,
     /// The most users in it, where the run counted them.
     pub(super) users: Option<u32>,
@@ -178,15 +180,12 @@ impl<'a> Figures<'a> {
         }
         let (places, mut names, further_names) = places(counts);
         let width = width(seconds);
-        let mut buckets: Vec<Bucket> = (0..(seconds / width) as usize + 1)
-            .map(|place| Bucket {
-                start: place as f64 * width,
-                totals: Totals::new(2),
-                users: None,
-            })
-            .collect();
+        let mut buckets = buckets(seconds, width);
+        let last = buckets.len().saturating_sub(1);
+        let place_of = |at: f64| ((at / width) as usize).min(last);
         let mut total = Totals::new(3);
-        for (recording, offset) in recordings.iter().zip(&offsets) {
+        let ends = offsets.iter().skip(1).copied().chain([seconds]);
+        for ((recording, offset), end) in recordings.iter().zip(&offsets).zip(ends) {
             for row in recording.rows() {
                 total.record(&row);
                 let place = places.get(&(&*row.label.method, name_of(&row)));
@@ -194,17 +193,19 @@ impl<'a> Figures<'a> {
                 if let Some(name) = names.get_mut(place) {
                     name.totals.record(&row);
                 }
-                let place = ((offset + end_of(&row, recording)) / width) as usize;
+                let place = place_of(offset + end_of(&row, recording));
                 if let Some(bucket) = buckets.get_mut(place) {
                     bucket.totals.record(&row);
                 }
             }
             for count in &recording.users {
-                let place = ((offset + count.at.as_secs_f64()) / width) as usize;
+                let place = place_of(offset + count.at.as_secs_f64());
                 if let Some(bucket) = buckets.get_mut(place) {
                     bucket.users = bucket.users.max(Some(count.users));
                 }
             }
+            let run = place_of(*offset)..=place_of(end);
+            connect_users(buckets.get_mut(run).unwrap_or_default());
         }
         let most_users = buckets.iter().filter_map(|bucket| bucket.users).max();
         let (errors, further_errors) = most_frequent(errors.into_values().collect());
@@ -219,6 +220,43 @@ impl<'a> Figures<'a> {
             further_errors,
             most_users,
         }
+    }
+}
+
+/// Points of equal length; what is left over at the end belongs to the last one, or is one of its own
+/// when it is more than half of one.
+fn buckets(seconds: f64, width: f64) -> Vec<Bucket> {
+    let count = ((seconds / width).round() as usize).max(1);
+    (0..count)
+        .map(|place| {
+            let start = place as f64 * width;
+            let length = if place + 1 == count { seconds - start } else { width };
+            // A run of a single instant still has a rate.
+            let length = if length > 0.0 { length } else { width };
+            Bucket { start, length, totals: Totals::new(2), users: None }
+        })
+        .collect()
+}
+
+/// Users are counted once a second: between two counts a straight line, and at the ends the nearest.
+fn connect_users(run: &mut [Bucket]) {
+    let known: Vec<(usize, u32)> =
+        run.iter().enumerate().filter_map(|(place, bucket)| Some((place, bucket.users?))).collect();
+    let mut next = known.iter().peekable();
+    let mut before = known.first().copied();
+    for (place, bucket) in run.iter_mut().enumerate() {
+        while let Some(reached) = next.next_if(|(known, _)| *known <= place) {
+            before = Some(*reached);
+        }
+        let Some((low, users)) = before else { return };
+        let after = next.peek().filter(|_| low <= place);
+        bucket.users = Some(match after {
+            Some((high, more)) => {
+                let share = (place - low) as f64 / (high - low).max(1) as f64;
+                (f64::from(users) + (f64::from(*more) - f64::from(users)) * share).round() as u32
+            }
+            None => users,
+        });
     }
 }
 
@@ -273,6 +311,19 @@ mod tests {
         {
             assert_eq!(width(seconds), want, "{seconds} s");
         }
+    }
+
+    #[test]
+    fn the_last_point_takes_what_is_left_over_and_users_are_connected() {
+        let mut points = buckets(4.3, 1.0);
+        let lengths: Vec<f64> = points.iter().map(|point| (point.length * 10.0).round()).collect();
+        assert_eq!(lengths, [10.0, 10.0, 10.0, 13.0]);
+        points.extend(buckets(4.0, 1.0));
+        points[1].users = Some(10);
+        points[5].users = Some(20);
+        connect_users(&mut points);
+        let users: Vec<_> = points.iter().filter_map(|point| point.users).collect();
+        assert_eq!(users, [10, 10, 13, 15, 18, 20, 20, 20]);
     }
 
     #[test]

@@ -74,7 +74,9 @@ fn page(records: &Records, figures: &Figures<'_>, verdicts: &[Verdict]) -> Marku
                 h2 { "Over time" }
                 div class="charts" { (rates(figures)) (percentiles(figures)) }
                 h2 { "Latencies" }
-                (chart::histogram("Requests by latency (logarithmic)", figures.total.latency.counts()))
+                div class="charts" {
+                    (chart::histogram("Requests by latency (logarithmic)", figures.total.latency.counts()))
+                }
                 (names(figures))
                 (errors(figures))
                 (documents(records))
@@ -134,13 +136,11 @@ fn tiles(figures: &Figures<'_>) -> Markup {
     let Totals { requests, failures, bytes, max_ms, .. } = figures.total;
     let percentile = |at| figures.total.latency.percentile(at).map_or("–".to_owned(), text::millis);
     let rate = requests as f64 / figures.seconds.max(0.001);
+    let failed = format!("Failed ({})", text::count(failures));
     let tiles = [
         ("Requests", text::count(requests)),
-        (
-            "Failures",
-            format!("{} ({})", text::count(failures), text::percent(figures.total.failure_rate())),
-        ),
-        ("Requests per second", text::rate(rate)),
+        (failed.as_str(), text::percent(figures.total.failure_rate())),
+        ("Per second", text::rate(rate)),
         ("Median", percentile(50.0)),
         ("95th percentile", percentile(95.0)),
         ("99th percentile", percentile(99.0)),
@@ -178,19 +178,21 @@ fn gates(verdicts: &[Verdict]) -> Markup {
 }
 
 fn rates(figures: &Figures<'_>) -> Markup {
-    let per_second = |count: u64| Some(count as f64 / figures.width);
     let buckets = &figures.buckets;
+    let per_second = |count: fn(&Totals) -> u64| {
+        buckets.iter().map(|bucket| Some(count(&bucket.totals) as f64 / bucket.length)).collect()
+    };
     let mut curves = vec![
         Curve {
             class: "rate",
             name: "requests per second",
-            points: buckets.iter().map(|bucket| per_second(bucket.totals.requests)).collect(),
+            points: per_second(|totals| totals.requests),
             right: false,
         },
         Curve {
             class: "fail",
             name: "failures per second",
-            points: buckets.iter().map(|bucket| per_second(bucket.totals.failures)).collect(),
+            points: per_second(|totals| totals.failures),
             right: false,
         },
     ];
@@ -207,7 +209,7 @@ fn rates(figures: &Figures<'_>) -> Markup {
         format!(
             "{}: {}/s, {} failed{users}",
             text::seconds(bucket.start),
-            text::rate(bucket.totals.requests as f64 / figures.width),
+            text::rate(bucket.totals.requests as f64 / bucket.length),
             text::count(bucket.totals.failures),
         )
     });

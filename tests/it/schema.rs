@@ -1,0 +1,136 @@
+//! The JSON Schema of documents, as it is committed in `schema/` for editors. When it is stale,
+//! `TRYCMD=overwrite cargo test --test it` writes it anew.
+
+use std::path::Path;
+
+use ldctl::action::schema;
+use serde_json::Value;
+use snapbox::{Assert, Data};
+
+const COMMITTED: &str = "schema/actions.json";
+
+fn validator() -> jsonschema::Validator {
+    let text = std::fs::read_to_string(COMMITTED).expect(COMMITTED);
+    let schema: Value = serde_json::from_str(&text).expect("JSON");
+    jsonschema::draft202012::meta::validate(&schema).expect("a valid schema");
+    jsonschema::draft202012::new(&schema).expect("a schema whose references resolve")
+}
+
+fn document(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"))
+}
+
+#[test]
+fn the_committed_schema_is_that_of_the_commands() {
+    let schema = schema().expect("built");
+    let text = serde_json::to_string_pretty(&schema).expect("JSON") + "\n";
+    let committed = Data::read_from(Path::new(COMMITTED), None).raw();
+    Assert::new().action_env("TRYCMD").eq(Data::text(text).raw(), committed);
+}
+
+#[test]
+fn every_example_is_accepted() {
+    let validator = validator();
+    let mut seen = 0;
+    for entry in std::fs::read_dir("examples").expect("examples") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|ending| ending == "json") {
+            let text = std::fs::read_to_string(&path).expect("readable");
+            let document = document(&text);
+            let found = validator.validate(&document);
+            assert!(found.is_ok(), "{}: {:?}", path.display(), found.err());
+            seen += 1;
+        }
+    }
+    assert!(seen > 0, "no example was found");
+}
+
+/// A test with these tasks and these further arguments.
+fn test_of(tasks: &str, further: &str) -> String {
+    format!(
+        r#"[["LD_start_test", {{"user_detail_dict": {{"user": "http_user"}}, "tasks": {tasks}{further}}}]]"#
+    )
+}
+
+#[test]
+fn what_the_product_takes_is_accepted() {
+    let validator = validator();
+    let task = r#"{"method": "Get", "url": "${var.base}/x"}"#;
+    for text in [
+        r#"[["LD_clear_records"]]"#.to_owned(),
+        r#"{"load_density": [["LD_summary", []]], "comment": "x"}"#.to_owned(),
+        r#"[["print", [1, "a"]], ["sorted", [[3, 1]]], ["abs", [-1]]]"#.to_owned(),
+        r#"[["LD_list_runs", ["runs.db"]], ["LD_list_runs", {"database_path": "runs.db", "limit": null}]]"#
+            .to_owned(),
+        r#"[["LD_execute_action", [[["LD_summary"]]]]]"#.to_owned(),
+        r#"[["LD_assert_sla", [[{"type": "latency_p95", "value": 300, "name": "x"}], null]]]"#.to_owned(),
+        test_of(&format!("[{task}]"), ""),
+        test_of(&format!(r#"{{"mode": "weighted", "tasks": [{task}]}}"#), r#", "wait_time": 0"#),
+        test_of(r#"{"get": {"request_url": "/x"}, "post": {"url": "/y", "json": null}}"#, ""),
+        test_of(
+            r#"[{"method": "post", "request_url": "/x", "name": "n", "params": [["a", 1]],
+                "headers": {"X-A": 1}, "auth": {"type": "bearer", "token": "${env.T}"},
+                "data": {"a": "b"}, "timeout": 2.5, "verify": "ca.pem", "cert": ["a.pem", "b.pem"],
+                "files": {"f": {"path": "a.txt"}, "g": ["a", "b", "text/plain"]},
+                "assertions": [{"type": "status_code", "value": 200},
+                               {"type": "json_path", "path": "a.0", "value": null}],
+                "extract": [{"var": "id", "path": "id"}, {"var": "s", "from": "status_code"}],
+                "run_if": {"equals": ["${var.a}", 1]}, "skip_if": "${var.b}", "weight": 0,
+                "think_time": {"min": 0.1, "max": 0.2}, "throttle": {"rps": 5, "key": "k"},
+                "retry": {"transient": 1, "jitter": 0}}]"#,
+            r#", "load_shape": "stages", "shape_config": {"stages": [{"duration": 1, "users": 5}]},
+               "abort_on": [{"type": "failure_rate", "value": 0.5}], "test_time": null"#,
+        ),
+    ] {
+        let document = document(&text);
+            let found = validator.validate(&document);
+        assert!(found.is_ok(), "{text}: {:?}", found.err());
+    }
+}
+
+#[test]
+fn what_is_broken_is_refused() {
+    let validator = validator();
+    let broken_task =
+        |member: &str| test_of(&format!(r#"[{{"method": "get", "url": "/x", {member}}}]"#), "");
+    let good = r#"[{"method": "get", "url": "/x"}]"#;
+    for text in [
+        "null".to_owned(),
+        "[]".to_owned(),
+        "{}".to_owned(),
+        r#"["LD_summary"]"#.to_owned(),
+        r#"[[]]"#.to_owned(),
+        r#"[[7]]"#.to_owned(),
+        r#"[["LD_nope"]]"#.to_owned(),
+        r#"[["LD_summary", [], 3]]"#.to_owned(),
+        r#"[["LD_summary", 3]]"#.to_owned(),
+        r#"[["LD_summary", [[], [], []]]]"#.to_owned(),
+        r#"[["LD_list_runs"]]"#.to_owned(),
+        r#"[["LD_list_runs", {"limit": 3}]]"#.to_owned(),
+        r#"[["LD_list_runs", {"database_path": "x", "nope": 3}]]"#.to_owned(),
+        r#"[["LD_list_runs", [7]]]"#.to_owned(),
+        r#"[["LD_assert_sla", [[{"type": "latency_p42", "value": 1}]]]]"#.to_owned(),
+        r#"[["LD_start_test", {"tasks": []}]]"#.to_owned(),
+        test_of("[]", ""),
+        test_of(r#"[{"method": "get"}]"#, ""),
+        test_of(r#"[{"url": "/x"}]"#, ""),
+        test_of(r#"[{"method": "fetch", "url": "/x"}]"#, ""),
+        test_of(r#"{"mode": "random", "tasks": [{"method": "get", "url": "/x"}]}"#, ""),
+        broken_task(r#""weight": -1"#),
+        broken_task(r#""weight": "x""#),
+        broken_task(r#""unknown": 1"#),
+        broken_task(r#""timeout": 0"#),
+        broken_task(r#""assertions": [{"type": "status", "value": 1}]"#),
+        broken_task(r#""assertions": [{"type": "json_path", "value": 1}]"#),
+        broken_task(r#""extract": [{"from": "header", "var": "x"}]"#),
+        broken_task(r#""run_if": {"equal": [1, 2]}"#),
+        broken_task(r#""headers": {"a b": "c"}"#),
+        test_of(good, r#", "user_count": -5"#),
+        test_of(good, r#", "spawn_rate": 0"#),
+        test_of(good, r#", "load_shape": "wave""#),
+        test_of(good, r#", "shape_config": {"stages": []}"#),
+        test_of(good, r#", "users": 5"#),
+    ] {
+        assert!(!validator.is_valid(&document(&text)), "accepted: {text}");
+    }
+}
