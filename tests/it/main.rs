@@ -6,18 +6,18 @@
 
 mod support;
 
+mod abuse;
+mod bad_input;
 mod changelog;
+mod control;
+mod crash;
+mod diagnosis;
+mod endings;
 mod generated;
 mod layering;
+mod load;
+mod reports;
 mod schema;
 mod transcripts;
-mod wire_support;
 mod wire_server;
-mod control;
-mod diagnosis;
-mod bad_input;
-mod endings;
-mod load;
-mod crash;
-mod reports;
-mod abuse;
+mod wire_support;
