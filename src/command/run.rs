@@ -19,7 +19,8 @@ use crate::event::Event;
 
 /// What a document says while it runs.
 enum Said {
-    Event(Event),
+    /// Boxed, for it is far larger than a line.
+    Event(Box<Event>),
     /// A line of the command `print`.
     Print(String),
 }
@@ -112,7 +113,7 @@ impl Runner {
         thread::Builder::new()
             .name("run".to_owned())
             .spawn(move || {
-                let mut sink = |event| drop(sender.send(Said::Event(event)));
+                let mut sink = |event| drop(sender.send(Said::Event(Box::new(event))));
                 let _ = ended.send(executor.execute(document, &mut sink, &cancel));
             })
             .map_err(|error| Error::usage(format!("cannot start a thread: {error}")))?;

@@ -2,22 +2,28 @@
 //! client and server, load, and bad ends.
 
 // The helpers of tests may fail as the tests do; clippy only spares functions marked as tests.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::print_stderr, clippy::unwrap_used)]
 
 mod support;
 
-mod abuse;
-mod bad_input;
 mod changelog;
-mod control;
-mod crash;
-mod diagnosis;
-mod endings;
 mod generated;
 mod layering;
-mod load;
-mod reports;
+mod readme;
 mod schema;
 mod transcripts;
+
 mod wire_server;
 mod wire_support;
+
+mod control;
+mod diagnosis;
+
+mod bad_input;
+mod crash;
+mod endings;
+
+mod load;
+mod reports;
+
+mod abuse;
