@@ -24,6 +24,7 @@ mod crash;
 mod endings;
 
 mod load;
+mod engine_http;
 mod reports;
 
 mod abuse;
