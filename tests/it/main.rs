@@ -23,8 +23,8 @@ mod bad_input;
 mod crash;
 mod endings;
 
-mod load;
 mod engine_http;
+mod load;
 mod reports;
 
 mod abuse;
