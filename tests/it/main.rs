@@ -23,7 +23,9 @@ mod bad_input;
 mod crash;
 mod endings;
 
+mod engine_faults;
 mod engine_http;
+mod engine_tls;
 mod load;
 mod reports;
 

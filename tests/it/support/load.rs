@@ -39,7 +39,6 @@ pub(crate) struct Kept {
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) rows: Vec<Kept>,
-    pub(crate) warnings: Vec<String>,
 }
 
 impl Load {
@@ -152,9 +151,7 @@ fn outcome(executor: &Executor, result: ActionResult) -> Result<Outcome, String>
             body: row.body.map(str::to_owned),
         })
         .collect();
-    let warnings =
-        records.recordings().iter().flat_map(|recording| recording.warnings.clone()).collect();
-    Ok(Outcome { rows, warnings })
+    Ok(Outcome { rows })
 }
 
 impl Outcome {

@@ -14,7 +14,7 @@ use snapbox::cmd::Command;
 pub(crate) use authority::Authority;
 pub(crate) use load::Load;
 pub(crate) use process::{Running, Server, signal};
-pub(crate) use scripted::{Next, Request, Scripted, answer, say};
+pub(crate) use scripted::{Next, Request, Scripted, Wire, answer, say};
 pub(crate) use target::Target;
 
 /// The longest that anything here may take; nothing is measured by it.
