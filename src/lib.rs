@@ -1,4 +1,63 @@
-//! ldctl
+//! Control server, client and load engine for LoadDensity action documents. This page is the map of
+//! the code.
+//!
+//! # The picture
+//!
+//! ```text
+//!                       main   parse, run, print the error, choose the exit code
+//!                        │
+//!            cli ──── command ──── console        one verb per file; the only printer
+//!                 ┌──────┼───────────┐
+//!              server    │         client         a session per connection; connect and ask
+//!                 │ │    │           │
+//!                 │ └────┼── wire ───┘            frames, requests, tokens, TLS, both reply dialects
+//!                 └── action                      a document becomes commands; the executor
+//!           ┌────────────┼────────────┐
+//!        protocol      report      metrics        HTTP drivers; finished records as text; live ones
+//!           └──────┬─────┴────────────┘
+//!                 load ──── record                how load is made; what happened
+//!
+//!         value  event  error  trust              free for all
+//! ```
+//!
+//! A module uses what is below or beside it, never what is above; a test reads the `use` lines.
+//!
+//! # The way of a request
+//!
+//! Bytes become a frame or a legacy text ([`wire::frame`]), that becomes a typed request with its
+//! token checked ([`wire::request`]), and a session ([`server`]) hands its document to the executor
+//! ([`action`]). There every action is read and checked before the first runs. A load test becomes a
+//! plan ([`load`]): *when to start* (pacer) × *what to do* (scenario and driver) × *when to stop*
+//! (shape), in one loop for all of them. Each request leaves a sample in the record ([`record`]),
+//! from which summaries, reports and gates are made.
+//!
+//! The way back is one [`event::Sink`]. A session writes events as text lines or as JSON frames,
+//! `ldctl run` prints them, a test collects them; nothing below knows who listens.
+//!
+//! # The order in which to read
+//!
+//! 1. [`value`], [`event`] and [`error`]: what everything else speaks in.
+//! 2. [`wire`]: the protocol, over any byte stream; [`server`] and [`client`] are its two ends.
+//! 3. [`action`]: documents, commands, placeholders, files.
+//! 4. [`record`] and [`load`]: the engine; then [`protocol`], how a task reaches its target.
+//! 5. [`report`] and [`metrics`]: what is made of a record.
+//! 6. [`cli`], [`command`] and [`console`]: the program around it.
+//!
+//! # Invariants
+//!
+//! - The text dialect gives the reference's bytes; what is new is asked for with `"reply": "events"`.
+//! - A value from outside never ends a reply, leaves the data directory, or is obeyed by a terminal.
+//! - A length from the wire is capped before anything is allocated for it, and every wait for a peer
+//!   has a deadline.
+//! - A token is compared as a digest in constant time, is never printed, and no document can read it.
+//! - Documents are parsed at the edge: inside are types that cannot be wrong, and a refusal names
+//!   its place.
+//! - On the way of a load test's request there is no shared lock; threads are merged on a tick.
+//! - `record`, `report` and parsing never await; `load` knows no socket and is tested on a paused
+//!   clock.
+//! - Every spawned task has an owner, a panic ends one connection or one run, and nothing but `main`
+//!   chooses an exit code for the process.
+
 pub mod action;
 pub mod cli;
 pub mod client;

@@ -152,8 +152,10 @@ mod tests {
 
     #[test]
     fn the_limits_in_the_help_are_those_of_the_server() {
-        let cli = Cli::try_parse_from(["ldctl", "serve"]).ok().expect("a command line");
-        let Verb::Serve(args) = cli.verb else { panic!("another verb") };
+        let Ok(Cli { verb: Verb::Serve(args), .. }) = Cli::try_parse_from(["ldctl", "serve"])
+        else {
+            panic!("it did not parse");
+        };
         assert_eq!(format!("{:?}", limits(&args.limits)), format!("{:?}", Limits::default()));
     }
 }

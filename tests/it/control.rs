@@ -19,21 +19,18 @@ fn modes(authority: &Authority) -> Vec<Mode> {
     let ca = authority.file("ca.pem");
     let secure = owned(&["--tls-cert", &cert, "--tls-key", &key]);
     let trusting = owned(&["--tls", "--tls-ca", &ca]);
-    let mode = |name, serve: &[Vec<String>], connect: &[Vec<String>]| Mode {
+    let (framed, legacy) = (owned(&["--framed"]), owned(&["--legacy"]));
+    let mode = |name, serve: &[&Vec<String>], connect: &[&Vec<String>]| Mode {
         name,
-        serve: serve.concat(),
-        connect: connect.concat(),
+        serve: serve.iter().flat_map(|args| args.iter().cloned()).collect(),
+        connect: connect.iter().flat_map(|args| args.iter().cloned()).collect(),
     };
     vec![
-        mode("both, legacy client", &[], &[owned(&["--legacy"])]),
+        mode("both, legacy client", &[], &[&legacy]),
         mode("both, framed client", &[], &[]),
-        mode("framed", &[owned(&["--framed"])], &[]),
-        mode(
-            "both + TLS, legacy client",
-            &[secure.clone()],
-            &[trusting.clone(), owned(&["--legacy"])],
-        ),
-        mode("framed + TLS", &[owned(&["--framed"]), secure], &[trusting]),
+        mode("framed", &[&framed], &[]),
+        mode("both + TLS, legacy client", &[&secure], &[&trusting, &legacy]),
+        mode("framed + TLS", &[&framed, &secure], &[&trusting]),
     ]
 }
 

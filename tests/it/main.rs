@@ -2,25 +2,31 @@
 //! client and server, load, and bad ends.
 
 // The helpers of tests may fail as the tests do; clippy only spares functions marked as tests.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::print_stderr, clippy::unwrap_used)]
 
 mod support;
 
-mod abuse;
-mod bad_input;
 mod changelog;
+mod generated;
+mod layering;
+mod readme;
+mod schema;
+mod transcripts;
+
+mod wire_server;
+mod wire_support;
+
 mod control;
-mod crash;
 mod diagnosis;
+
+mod bad_input;
+mod crash;
 mod endings;
+
 mod engine_faults;
 mod engine_http;
 mod engine_tls;
-mod generated;
-mod layering;
 mod load;
 mod reports;
-mod schema;
-mod transcripts;
-mod wire_server;
-mod wire_support;
+
+mod abuse;

@@ -102,11 +102,6 @@ impl Server {
         self.running.id()
     }
 
-    /// Waits for its next line that holds a text.
-    pub(crate) fn line_with(&self, text: &str) -> String {
-        self.running.line_with(text)
-    }
-
     /// Waits for its end: the exit code, and what is left on stdout and stderr.
     pub(crate) fn end(self) -> (Option<i32>, Vec<String>, Vec<String>) {
         self.running.end()

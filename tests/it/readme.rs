@@ -1,0 +1,133 @@
+//! The README tells the truth: its console blocks are run as they stand, in a directory of their own
+//! that holds the examples, and print what they are shown to print. Numbers may differ, `[..]` and a
+//! line `...` stand for anything.
+
+use std::fs;
+use std::path::Path;
+
+use regex::Regex;
+use snapbox::cmd::Command;
+
+use crate::support::{DEADLINE, installed};
+
+/// Ends each command's output.
+const MARK: &str = "\u{1e}";
+
+/// In place of `ldctl`: servers take a free port, which the other verbs find in what they print.
+const PREAMBLE: &str = r#"
+ldctl() {
+    local verb=$1; shift
+    case $verb in
+    serve) exec "$LDCTL" serve --port 0 "$@" >serve.log ;;
+    send | ping | quit)
+        local port=
+        while [ -n "$(jobs -p)" ] && [ -z "$port" ]; do
+            port=$(sed -n 's/^Server started on .*://p' serve.log 2>/dev/null)
+            [ -n "$port" ] || sleep 0.05
+        done
+        "$LDCTL" "$verb" ${port:+--port "$port"} "$@" ;;
+    *) "$LDCTL" "$verb" "$@" ;;
+    esac
+}
+trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT
+rm -f serve.log
+"#;
+
+/// What is typed, and what is shown below it.
+#[derive(Debug, PartialEq, Eq)]
+struct Step {
+    command: String,
+    shown: String,
+}
+
+#[test]
+fn the_console_blocks_of_the_readme_do_what_they_show() {
+    let readme = fs::read_to_string("README.md").expect("a README");
+    let blocks = blocks(&readme);
+    assert!(blocks.len() >= 5, "{blocks:?}");
+    for block in blocks {
+        check(&block);
+    }
+}
+
+#[test]
+fn a_block_is_read_as_commands_and_what_they_print() {
+    let step = |command: &str, shown: &str| Step { command: command.into(), shown: shown.into() };
+    let read = blocks("x\n```console\n$ a b\n1\n2\n$ c\n```\n```json\n$ d\n```\n");
+    assert_eq!(read, [[step("a b", "1\n2\n"), step("c", "")]]);
+}
+
+fn blocks(text: &str) -> Vec<Vec<Step>> {
+    text.split("```console\n")
+        .skip(1)
+        .map(|rest| steps(rest.split("```").next().unwrap()))
+        .collect()
+}
+
+fn steps(block: &str) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for line in block.lines() {
+        match (line.strip_prefix("$ "), steps.last_mut()) {
+            (Some(command), _) => {
+                steps.push(Step { command: command.to_owned(), shown: String::new() });
+            }
+            (None, Some(step)) => {
+                step.shown.push_str(line);
+                step.shown.push('\n');
+            }
+            (None, None) => panic!("output without a command: {line}"),
+        }
+    }
+    steps
+}
+
+fn check(block: &[Step]) {
+    // This test is a part of that command.
+    if block.iter().any(|step| step.command == "cargo test") {
+        return;
+    }
+    if block.iter().any(|step| step.command.starts_with("openssl")) && !installed("openssl") {
+        return;
+    }
+    let told = run(block);
+    assert_eq!(told.matches(MARK).count(), block.len(), "it ended early: {told}");
+    for (step, told) in block.iter().zip(told.split(MARK)) {
+        let shown = numbers_aside(&step.shown);
+        let told = numbers_aside(told.trim_start_matches('\n'));
+        snapbox::assert_data_eq!(
+            format!("$ {}\n{told}", step.command),
+            format!("$ {}\n{shown}", step.command)
+        );
+    }
+}
+
+fn run(block: &[Step]) -> String {
+    let directory = tempfile::tempdir().expect("a directory");
+    let examples = directory.path().join("examples");
+    fs::create_dir(&examples).expect("a directory");
+    for entry in fs::read_dir("examples").expect("the examples") {
+        let from = entry.expect("an entry").path();
+        fs::copy(&from, examples.join(from.file_name().expect("a name"))).expect("a copy");
+    }
+    let mut script = PREAMBLE.to_owned();
+    for step in block {
+        script.push_str(&format!("{}\nprintf '{MARK}'\n", step.command));
+    }
+    let output = Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(Path::new(directory.path()))
+        .env("LDCTL", env!("CARGO_BIN_EXE_ldctl"))
+        .env("LOAD_DENSITY_SOCKET_TOKEN", "s3cret")
+        .stderr_to_stdout()
+        .timeout(DEADLINE)
+        .output()
+        .expect("bash");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+fn numbers_aside(text: &str) -> String {
+    Regex::new(r"[0-9]+(\.[0-9]+)?(e-[0-9]+)?")
+        .expect("a pattern")
+        .replace_all(text, "0")
+        .into_owned()
+}
