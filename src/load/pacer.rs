@@ -10,6 +10,9 @@ use crate::value::{Invalid, Reader, Value};
 /// The most iterations a second that an open model may ask for.
 const MAX_RATE: f64 = 10_000_000.0;
 
+/// Later than the end of any test, in seconds.
+const FAR: f64 = 2.0 * super::shape::MAX_SECONDS;
+
 /// A span of time, or one drawn anew from a range each time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Wait {
@@ -95,7 +98,8 @@ impl Arrivals {
     pub fn take(&self) -> Duration {
         let turn = self.next.get();
         self.next.set(turn + self.workers);
-        Duration::from_secs_f64(turn as f64 / self.rate)
+        // At a very low rate it lies beyond all clocks; no test lasts as long as this.
+        Duration::from_secs_f64((turn as f64 / self.rate).min(FAR))
     }
 }
 
@@ -111,6 +115,13 @@ mod tests {
         starts.sort();
         let even: Vec<Duration> = (0..100u32).map(|k| Duration::from_millis(100) * k).collect();
         assert_eq!(starts, even);
+    }
+
+    #[test]
+    fn an_arrival_beyond_all_clocks_is_far_away() {
+        let arrivals = Arrivals::new(f64::MIN_POSITIVE, 0, 1);
+        assert_eq!(arrivals.take(), Duration::ZERO);
+        assert_eq!(arrivals.take(), Duration::from_secs_f64(FAR));
     }
 
     #[test]

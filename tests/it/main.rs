@@ -25,6 +25,7 @@ mod endings;
 
 mod engine_faults;
 mod engine_http;
+mod engine_http2;
 mod engine_tls;
 mod load;
 mod reports;

@@ -40,6 +40,9 @@ pub(crate) enum Fault {
     /// The target closed before it answered.
     #[error("connection closed before an answer")]
     Closed,
+    /// The target ended the session, and says or shows that it has not processed the request.
+    #[error("connection closed before an answer")]
+    Unsent,
     /// The target closed within an answer.
     #[error("connection closed within an answer")]
     Truncated,

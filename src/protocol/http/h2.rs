@@ -4,6 +4,7 @@
 //! comes as the HTTP/1.1 bytes that every task is compiled to, and is said anew here.
 
 use bytes::Bytes;
+use h2::Reason;
 use h2::client::SendRequest;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use tokio::task::JoinHandle;
@@ -16,6 +17,9 @@ use super::target::Origin;
 /// How much a target may send ahead, in bytes, per stream and per connection: enough that the
 /// window is never what a load test measures.
 const WINDOW: u32 = 4 * 1024 * 1024;
+
+/// The longest head of an answer, in bytes: as over HTTP/1.1.
+const MAX_HEAD: u32 = 64 * 1024;
 
 /// The most headers that a request is read back with; a task's own are bounded by its document.
 const MAX_HEADERS: usize = 256;
@@ -41,6 +45,7 @@ impl Session {
             .enable_push(false)
             .initial_window_size(WINDOW)
             .initial_connection_window_size(WINDOW)
+            .max_header_list_size(MAX_HEAD)
             .handshake::<_, Bytes>(stream)
             .await
             .map_err(fault)?;
@@ -65,9 +70,10 @@ impl Session {
         wanted: Wanted,
     ) -> Result<(), Fault> {
         let (request, body) = translate(origin, request)?;
-        let mut sender = self.sender.clone().ready().await.map_err(fault)?;
+        // Nothing has been sent yet: whatever fails here is the end of the session.
+        let mut sender = self.sender.clone().ready().await.map_err(|_| Fault::Unsent)?;
         let (response, mut upload) =
-            sender.send_request(request, body.is_empty()).map_err(fault)?;
+            sender.send_request(request, body.is_empty()).map_err(|_| Fault::Unsent)?;
         if !body.is_empty() {
             upload.send_data(body, true).map_err(fault)?;
         }
@@ -99,6 +105,12 @@ impl Session {
 }
 
 fn fault(error: h2::Error) -> Fault {
+    // RFC 9113, section 8.7: either says that the request has not been processed.
+    let refused = error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM);
+    let leaving = error.is_go_away() && error.reason() == Some(Reason::NO_ERROR);
+    if error.is_remote() && (refused || leaving) {
+        return Fault::Unsent;
+    }
     match error.get_io() {
         Some(io) => Fault::of_io(io),
         None => Fault::Http2(error.to_string()),

@@ -513,6 +513,9 @@ impl Attempt<'_> {
     /// is nobody's fault, and what may safely be said twice is said again over a fresh connection
     /// (RFC 9112, section 9.3.1).
     fn stale(&self, outcome: &Result<(), Option<Fault>>) -> bool {
+        if matches!(outcome, Err(Some(Fault::Unsent))) {
+            return true;
+        }
         let ended = matches!(outcome, Err(Some(Fault::Closed | Fault::Reset)));
         let untouched = self.user.answer.status == 0;
         let methods: [&[u8]; 5] = [b"GET ", b"HEAD ", b"PUT ", b"DELETE ", b"OPTIONS "];
