@@ -123,15 +123,13 @@ impl Console {
     /// One line on stdout.
     pub fn print(&mut self, text: &str) {
         let text = if self.terminal { tame(text) } else { Cow::Borrowed(text) };
-        self.write(text.as_bytes());
-        self.write(b"\n");
-        self.flush();
+        self.write(format!("{text}\n").as_bytes());
     }
 
     /// Bytes on stdout, as they are.
     pub fn write(&mut self, bytes: &[u8]) {
         if matches!(self.state, State::Open) {
-            let written = self.out.write_all(bytes);
+            let written = self.out.write_all(bytes).and_then(|()| self.out.flush());
             self.note(written);
         }
     }
@@ -151,12 +149,12 @@ impl Console {
         rpassword::prompt_password(prompt)
     }
 
-    /// The end: takes the progress bar away and says whether everything could be written.
+    /// The end: takes the progress bar away and says whether everything could be written. It does
+    /// not touch stdout, which an [`Announcer`] may still hold for a reader who does not read.
     pub fn finish(&mut self) -> Result<(), Error> {
         if let Some(bar) = &mut self.bar {
             bar.clear();
         }
-        self.flush();
         match &self.state {
             State::Open | State::Closed => Ok(()),
             State::Failed(error) => {
@@ -173,13 +171,6 @@ impl Console {
         match serde_json::to_string(object) {
             Ok(json) => self.print(&json),
             Err(error) => self.error(&format!("a reply cannot be written as JSON: {error}")),
-        }
-    }
-
-    fn flush(&mut self) {
-        if matches!(self.state, State::Open) {
-            let flushed = self.out.flush();
-            self.note(flushed);
         }
     }
 

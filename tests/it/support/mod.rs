@@ -10,7 +10,7 @@ use std::time::Duration;
 use snapbox::cmd::Command;
 
 pub(crate) use authority::Authority;
-pub(crate) use process::{Running, Server, signal};
+pub(crate) use process::{Running, Server, signal, wait};
 pub(crate) use target::Target;
 
 /// The longest that anything here may take; nothing is measured by it.
