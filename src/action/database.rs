@@ -85,10 +85,10 @@ fn failed(error: DatabaseError) -> Failure {
 /// The file inside the data directory. A directory that does not exist is SQLite's to report, in the
 /// reference's words.
 fn located(context: &Context<'_>, path: &str) -> Result<PathBuf, Failure> {
-    context.files().resolve(path).map_err(|failure| {
-        let missing = failure.message.contains("does not exist");
-        if missing { failed(DatabaseError::CannotOpen) } else { failure }
-    })
+    if context.files().lacks_directory(path) {
+        return Err(failed(DatabaseError::CannotOpen));
+    }
+    context.files().resolve(path)
 }
 
 /// Opens a file that should be there; `None` is one without any run.

@@ -144,6 +144,13 @@ impl Files {
         self.dir.canonicalize(self.inside(path)?).map_err(|error| failure(path, &error))
     }
 
+    /// Whether a path lies inside and its directory does not exist.
+    pub fn lacks_directory(&self, path: &str) -> bool {
+        let Ok(inside) = self.inside(path) else { return false };
+        let parent = inside.parent().filter(|parent| *parent != Path::new(""));
+        parent.is_some_and(|parent| !self.dir.exists(parent))
+    }
+
     /// The path relative to the data directory. Everything that can be told from the text alone is
     /// refused here, with its reason; links are cap-std's business.
     fn inside(&self, path: &str) -> Result<PathBuf, Failure> {
@@ -335,6 +342,11 @@ mod tests {
         for path in ["../x.db", "up/x.db", "x.db", "no/such/dir/runs.db"] {
             files.resolve(path).expect_err(path);
         }
+        let lacking: Vec<bool> = ["no/x.db", "x.db", "../no/x.db", "up/no/x.db"]
+            .into_iter()
+            .map(|path| files.lacks_directory(path))
+            .collect();
+        assert_eq!(lacking, [true, false, false, true]);
         let inside = files.resolve("runs.db").expect("inside");
         assert_eq!(inside, dir.path().canonicalize().expect("a path").join("data/runs.db"));
     }

@@ -19,6 +19,7 @@ use crate::event::Event;
 
 /// What a document says while it runs.
 enum Said {
+    /// Boxed, for it is far larger than a line.
     Event(Box<Event>),
     /// A line of the command `print`.
     Print(String),

@@ -18,3 +18,6 @@ pub use plan::Plan;
 pub use runner::{RunError, run};
 pub use source::Source;
 pub use throttle::Throttle;
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ const TICK: Duration = Duration::from_millis(250);
 const RAMP_TICK: Duration = Duration::from_millis(5);
 
 /// How long requests in hand may take after the end before they are dropped.
-const GRACE: Duration = Duration::from_secs(5);
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 /// How often the caller looks whether it was cancelled.
 const WATCH: Duration = Duration::from_millis(50);
@@ -52,15 +52,16 @@ pub enum RunError {
 }
 
 /// What a worker hands back.
-struct Part {
-    recorder: Recorder,
-    starts: u64,
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) recorder: Recorder,
+    pub(super) starts: u64,
     late: u64,
     ticks: u64,
     lagging: u64,
-    broken: u64,
+    pub(super) broken: u64,
     /// When it was told to end, from the start of the run.
-    ended: Duration,
+    pub(super) ended: Duration,
 }
 
 /// Runs a plan to its end on `workers` threads; `watch` sees the progress about once a second and
@@ -136,7 +137,7 @@ fn note(curve: &mut Vec<UserCount>, at: Duration, users: &AtomicUsize) {
 }
 
 /// One worker: keeps the number of its users on the shape, and ends them when the shape does.
-async fn worker<D: Driver>(
+pub(super) async fn worker<D: Driver>(
     plan: Arc<Plan<D>>,
     number: usize,
     workers: usize,
@@ -309,7 +310,7 @@ impl Meter {
 }
 
 /// What the run's user should know before believing its figures.
-fn doubts<D: Driver>(plan: &Plan<D>, parts: &[Part]) -> Vec<String> {
+pub(super) fn doubts<D: Driver>(plan: &Plan<D>, parts: &[Part]) -> Vec<String> {
     let sum = |field: fn(&Part) -> u64| parts.iter().map(field).sum::<u64>();
     let (starts, late) = (sum(|part| part.starts), sum(|part| part.late));
     let (ticks, lagging) = (sum(|part| part.ticks), sum(|part| part.lagging));

@@ -2,7 +2,7 @@
 //! writes a point for every request; this writes a point a second for each method and name, with
 //! counts, the mean latency (`latency_ms`) and percentiles.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,7 +17,6 @@ use crate::record::live::{Live, Series};
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Where points go.
-#[derive(Debug)]
 pub enum Transport {
     /// Datagrams to a host and port.
     Udp {
@@ -35,6 +34,16 @@ pub enum Transport {
         /// How long a write may take.
         timeout: Duration,
     },
+}
+
+/// Without the token.
+impl fmt::Debug for Transport {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Udp { host, port } => write!(out, "Udp({host}:{port})"),
+            Self::Http { endpoint, .. } => write!(out, "Http({endpoint:?})"),
+        }
+    }
 }
 
 /// A running sink.
@@ -161,6 +170,16 @@ mod tests {
             ),
             "{point}"
         );
+    }
+
+    #[test]
+    fn the_token_is_not_shown() {
+        let http = Transport::Http {
+            endpoint: "https://x.test/write?p=q".parse().expect("a URL"),
+            token: Some("sesame".to_owned().into()),
+            timeout: INTERVAL,
+        };
+        assert_eq!(format!("{http:?}"), "Http(Endpoint(https://x.test))");
     }
 
     #[test]

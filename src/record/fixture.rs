@@ -19,8 +19,11 @@ pub(crate) const HOSTILE: [&str; 9] = [
     "Zażółć \u{1f600} \u{202e}",
 ];
 
+/// Method, URL, name, status, milliseconds, bytes and error of a request.
+pub(crate) type Written<'a> = (&'a str, &'a str, &'a str, u16, f64, u64, Option<&'a str>);
+
 /// Records of one run: method, URL, name, status, milliseconds, bytes, error.
-pub(crate) fn records(rows: &[(&str, &str, &str, u16, f64, u64, Option<&str>)]) -> Records {
+pub(crate) fn records(rows: &[Written<'_>]) -> Records {
     let mut recorder = Recorder::default();
     for (method, url, name, status, millis, bytes, error) in rows {
         let label = recorder.label(Label {

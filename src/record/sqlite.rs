@@ -438,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_texts_come_back_unharmed() {
+    fn t23_hostile_texts_come_back_unharmed() {
         let (_dir, file) = place();
         persist(&file, &hostile()).expect("written");
         let database = Database::open(&file, "runs.db").expect("sound").expect("there");

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_texts_come_back_and_none_starts_a_formula() {
+    fn t23_hostile_texts_come_back_and_none_starts_a_formula() {
         let text = written(|out| write(&hostile(), out));
         let rows: Vec<csv::StringRecord> = csv::Reader::from_reader(text.as_bytes())
             .records()

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_texts_come_back_unharmed() {
+    fn t23_hostile_texts_come_back_unharmed() {
         let text = written(|out| write(&hostile(), Outcome::Failure, out));
         let parsed: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         for (number, hostile) in HOSTILE.iter().enumerate() {

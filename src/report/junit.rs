@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_texts_come_back_unharmed_but_for_what_xml_cannot_hold() {
+    fn t23_hostile_texts_come_back_unharmed_but_for_what_xml_cannot_hold() {
         let xml = written(|out| write(&hostile(), Per::Request, out));
         let mut reader = Reader::from_str(&xml);
         let (mut names, mut messages) = (Vec::new(), Vec::new());

@@ -159,7 +159,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn hostile_texts_come_back_unharmed_but_for_what_xml_cannot_hold() {
+    fn t23_hostile_texts_come_back_unharmed_but_for_what_xml_cannot_hold() {
         let xml = written(|out| write(&hostile(), Outcome::Failure, out));
         let want: Vec<String> = HOSTILE.iter().map(|text| holdable(text)).collect();
         for element in ["test_url", "name", "error"] {

@@ -78,6 +78,9 @@ HAR = {"log": {"entries": [
     {},
 ]}}
 
+# What headless Chromium recorded.
+RECORDINGS = pathlib.Path(__file__).resolve().parent.parent / "it" / "recordings"
+
 # Runs in the reference's interpreter: one JSON object of commands on stdin, their values on stdout.
 HELPER = """
 import contextlib, io, json, sys
@@ -264,6 +267,13 @@ def compare(ldctl, reference, ours, theirs, base):
     for arguments in ([HAR], [HAR, ["shop"]], [HAR, None, ["ads", r"/b$"]], [{}], [{"log": {}}]):
         value = ldctl.run([["LD_har_to_tasks", arguments]])[0]
         result.equal("tasks of a HAR", value, reference.run([("LD_har_to_tasks", arguments)])[0])
+    for recording in sorted(RECORDINGS.glob("*.har")):
+        subprocess.run(["cp", recording, ours], check=True)
+        value = ldctl.run([["LD_load_har", [recording.name]]])[0]
+        want = reference.run([("LD_load_har", [str(recording)])])[0]
+        result.equal(recording.name, value, want)
+        value = ldctl.run([["LD_har_to_tasks", [value]]])[0]
+        result.equal(f"tasks of {recording.name}", value, reference.run([("LD_har_to_tasks", [want])])[0])
     arguments = [HAR, "http_user", 3, 2, 9, ["shop"], ["form"]]
     value = ldctl.run([["LD_har_to_action_json", arguments]])[0]
     result.equal("document of a HAR", value, reference.run([("LD_har_to_action_json", arguments)])[0])

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ldctl::client::{Ask, ClientError, Connection, Mode, Reply, probe};
+use ldctl::client::{Ask, ClientError, ClientTls, Connection, Mode, Reply, probe};
 use ldctl::event::Event;
 use ldctl::server::Execute;
 use ldctl::value::Value;
@@ -14,9 +14,10 @@ use ldctl::wire::token::Token;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::support::{Authority, Server};
 use crate::wire_support::{
-    DEADLINE, END, Served, count, echo, frame, frames, reply, result, server, server_that, soon,
-    terminator,
+    DEADLINE, END, Served, count, echo, endpoint, frame, frames, reply, result, server,
+    server_that, soon, terminator,
 };
 
 /// Many connections that each sent the same bytes.
@@ -81,6 +82,34 @@ async fn t04_resets_during_handshakes_leave_nothing_behind() {
     })
     .await;
     assert_eq!(count(&served.counters.panics), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn t04_descriptors_are_back_at_their_number_after_2000_resets() {
+    let authority = Authority::new();
+    let (cert, key) = (authority.file("server.pem"), authority.file("server.key"));
+    let server = Server::start(&["--tls-cert", &cert, "--tls-key", &key], None);
+    let port: u16 = server.port().parse().expect("a port");
+    let descriptors = || {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", server.id())).expect("a process");
+        open.count()
+    };
+    let before = descriptors();
+    for _ in 0..2000 {
+        let mut stream = soon(TcpStream::connect(("127.0.0.1", port))).await.expect("a server");
+        stream.write_all(b"\x16\x03\x01\x02\x00\x01\x00").await.expect("a server that listens");
+        stream.set_zero_linger().expect("a socket");
+    }
+    soon(async {
+        while descriptors() > before + 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let ca = Some(authority.file("ca.pem").into());
+    let tls = ClientTls { ca, server_name: Some("localhost".to_owned()), ..ClientTls::default() };
+    soon(probe(&endpoint(port, Mode::Framed, Some(tls)), None, DEADLINE)).await.expect("a pong");
 }
 
 #[tokio::test]

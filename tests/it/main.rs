@@ -24,6 +24,7 @@ mod crash;
 mod endings;
 mod stdout;
 
+mod engine_http;
 mod load;
 mod reports;
 

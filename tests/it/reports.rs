@@ -297,3 +297,54 @@ fn an_old_report_stays_whole_when_the_new_one_cannot_be_written() {
     assert_eq!(kind, FailureKind::File);
     assert!(!Path::new(bench.dir.path()).join("../run.csv").exists());
 }
+
+/// What headless Chromium recorded of a shop over HTTP/1.1 and HTTP/2, less its timings and bodies.
+const RECORDINGS: [(&str, &str); 2] = [
+    ("http://127.0.0.1:28431", include_str!("recordings/shop.har")),
+    ("https://localhost:28432", include_str!("recordings/shop-http2.har")),
+];
+
+/// Rules of a stub server that answers every recorded request with its recorded status.
+fn rules_of(har: &serde_json::Value, origin: &str) -> Vec<serde_json::Value> {
+    let entries = har["log"]["entries"].as_array().expect("entries");
+    entries
+        .iter()
+        .map(|entry| {
+            let url = entry["request"]["url"].as_str().expect("a URL");
+            let path = url.strip_prefix(origin).expect("of this origin");
+            let (method, status) = (&entry["request"]["method"], &entry["response"]["status"]);
+            serde_json::json!({"method": method, "path": path, "status": status})
+        })
+        .collect()
+}
+
+#[test]
+fn recordings_of_a_real_browser_replay_with_the_statuses_that_it_saw() {
+    for (origin, text) in RECORDINGS {
+        let bench = Bench::new();
+        bench.value(r#"["LD_stop_stub_server"]"#);
+        let har: serde_json::Value = serde_json::from_str(text).expect("JSON");
+        let rules = serde_json::to_string(&rules_of(&har, origin)).expect("JSON");
+        let stub = bench.value(&format!(r#"["LD_start_stub_server", [{rules}]]"#));
+        let target = format!("http://127.0.0.1:{}", self::text(&stub, &["port"]));
+        let here = text.replace(origin, &target);
+        // What redirects is followed in a replay, and so ends in another status than was recorded.
+        let document = bench.value(&format!(
+            r#"["LD_har_to_action_json", {{"har": {here}, "exclude": ["/old$"], "user_count": 1,
+                "test_time": 0.5}}]"#
+        ));
+        let document = serde_json::to_string(&document).expect("JSON");
+        bench.value(&format!(r#"["LD_execute_action", [{document}]]"#));
+        let summary = bench.value(r#"["LD_summary"]"#);
+        let errors: Vec<String> = bench
+            .executor
+            .records()
+            .rows()
+            .filter_map(|row| Some(format!("{} {}", row.label.name, row.error?)))
+            .collect();
+        assert_eq!(errors, Vec::<String>::new());
+        let requests: usize =
+            self::text(&summary, &["totals", "requests"]).parse().expect("a count");
+        assert!(requests >= 6, "{requests} requests");
+    }
+}

@@ -194,6 +194,9 @@ impl Assertion {
             }
             Self::Json { path, value } => {
                 let got = path.find(text, scope).unwrap_or_default();
+                if value.as_value().is_some_and(|want| want.equals(&got)) {
+                    return None;
+                }
                 let want = value.value(scope);
                 (!want.equals(&got)).then(|| {
                     let (want, got) = (want.to_repr(), got.to_repr());

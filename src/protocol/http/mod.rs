@@ -116,6 +116,9 @@ impl Tls {
     }
 }
 
+/// A fixed request's origin and what it is recorded under.
+type Met = (Rc<Origin>, LabelId);
+
 /// What the users of one worker share.
 #[derive(Debug)]
 pub struct Worker {
@@ -123,7 +126,7 @@ pub struct Worker {
     scratch: RefCell<Box<[u8]>>,
     origins: RefCell<Origins>,
     /// Per task, what its fixed request needs.
-    fixed: RefCell<Vec<Option<(Rc<Origin>, LabelId)>>>,
+    fixed: RefCell<Vec<Option<Met>>>,
     /// Per task, what its requests are recorded under.
     labels: RefCell<Vec<Labels>>,
 }

@@ -112,6 +112,11 @@ pub(crate) fn write_target(rest: &str, flavor: Flavor, out: &mut Vec<u8>) {
     if !rest.starts_with('/') {
         out.push(b'/');
     }
+    if rest.bytes().all(is_plain) && !rest.contains("/.") {
+        // Nearly every URL: nothing to encode, nothing to undo.
+        out.extend_from_slice(rest.as_bytes());
+        return;
+    }
     if flavor == Flavor::Requests && rest.contains("/.") {
         write_bytes(&without_dots(rest), flavor, out);
     } else {
@@ -167,6 +172,26 @@ fn percent(byte: u8, out: &mut Vec<u8>) {
 fn hex_pair(text: &str) -> Option<u8> {
     let pair = text.get(..2).filter(|pair| pair.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
     u8::from_str_radix(pair, 16).ok()
+}
+
+/// Whether a byte stands in a request target as it is, whatever the flavor.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_graphic()
+        && !matches!(
+            byte,
+            b'"' | b'#'
+                | b'%'
+                | b'<'
+                | b'>'
+                | b'['
+                | b'\\'
+                | b']'
+                | b'^'
+                | b'`'
+                | b'{'
+                | b'|'
+                | b'}'
+        )
 }
 
 /// RFC 3986, section 2.3.

@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_texts_come_back_as_text_and_the_page_fetches_nothing() {
+    fn t23_hostile_texts_come_back_as_text_and_the_page_fetches_nothing() {
         let page = written(|out| write(&hostile(), &[], out));
         for text in HOSTILE {
             let escaped = html! { (text) }.into_string();

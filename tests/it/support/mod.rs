@@ -2,7 +2,9 @@
 //! target that counts.
 
 mod authority;
+mod load;
 mod process;
+mod scripted;
 mod target;
 
 use std::time::Duration;
@@ -10,7 +12,9 @@ use std::time::Duration;
 use snapbox::cmd::Command;
 
 pub(crate) use authority::Authority;
+pub(crate) use load::Load;
 pub(crate) use process::{Running, Server, signal, wait};
+pub(crate) use scripted::{Next, Request, Scripted, answer, say};
 pub(crate) use target::Target;
 
 /// The longest that anything here may take; nothing is measured by it.

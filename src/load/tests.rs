@@ -1,0 +1,723 @@
+//! The engine on a paused clock: a scripted driver stands in for the protocol, so what is measured
+//! is when users start, wait, stop and what is recorded of it, to the millisecond and without a
+//! socket. Every test ends by tokio's clock at the latest.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use tokio::task::LocalSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::driver::{Driver, Report, Visit};
+use super::pacer::{Pacing, Wait};
+use super::plan::Plan;
+use super::runner::{GRACE, Part, doubts, worker};
+use super::scenario::{Mode, Scenario, Step, Throttles, Verdict};
+use super::shape::Shape;
+use super::template::{Compiler, Names, Space};
+use crate::record::live::Live;
+use crate::record::{Label, LabelId, Recording, interpolate};
+use crate::value::{Reader, Value};
+
+/// No test lasts longer, by tokio's clock.
+const DEADLINE: Duration = Duration::from_secs(24 * 3600);
+
+/// One request, as the script sees it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Call {
+    user: usize,
+    task: usize,
+    /// How many came before it, over all users.
+    turn: usize,
+    at: Duration,
+}
+
+/// How a scripted request ends.
+#[derive(Debug, Clone, Copy)]
+struct Reply {
+    /// `None` hangs for ever.
+    service: Option<Duration>,
+    verdict: Verdict,
+    /// Whether it is a request at all, or a task that made none.
+    recorded: bool,
+}
+
+fn passes_after(service: Duration) -> Reply {
+    Reply { service: Some(service), verdict: Verdict::Passed, recorded: true }
+}
+
+fn fails(verdict: Verdict) -> Reply {
+    Reply { service: Some(Duration::ZERO), verdict, recorded: true }
+}
+
+const MILLI: Duration = Duration::from_millis(1);
+
+/// A percentile of sorted microseconds, in milliseconds.
+fn percentile(sorted: &[u64], at: f64) -> f64 {
+    interpolate(sorted.len(), at, |index| sorted[index] as f64) / 1000.0
+}
+
+type Act = Box<dyn Fn(Call) -> Reply + Send + Sync>;
+
+/// A driver that does what a script says, and keeps what it was asked.
+struct Script {
+    act: Act,
+    calls: Arc<Mutex<Vec<Call>>>,
+    present: Arc<AtomicUsize>,
+    users: AtomicUsize,
+    begin: Instant,
+}
+
+impl std::fmt::Debug for Script {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Script")
+    }
+}
+
+/// A user that is counted for as long as it lives.
+#[derive(Debug)]
+struct User {
+    number: usize,
+    in_hand: Option<(LabelId, Instant)>,
+    present: Arc<AtomicUsize>,
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        self.present.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Driver for Script {
+    type Worker = ();
+    type User = User;
+
+    fn worker(&self) {}
+
+    fn user(&self) -> User {
+        self.present.fetch_add(1, Ordering::Relaxed);
+        let number = self.users.fetch_add(1, Ordering::Relaxed);
+        User { number, in_hand: None, present: Arc::clone(&self.present) }
+    }
+
+    async fn perform(&self, _: &(), user: &mut User, task: usize, visit: &mut Visit) -> Verdict {
+        let start = Instant::now();
+        let call = {
+            let mut calls = self.calls.lock().expect("calls");
+            let at = start - self.begin;
+            let call = Call { user: user.number, task, turn: calls.len(), at };
+            calls.push(call);
+            call
+        };
+        let name: Arc<str> = format!("task {task}").into();
+        let label = Label { method: "GET".into(), url: Arc::clone(&name), name };
+        let label = visit.recorder().borrow_mut().label(label);
+        user.in_hand = Some((label, start));
+        let reply = (self.act)(call);
+        match reply.service {
+            Some(service) => sleep(service).await,
+            None => std::future::pending().await,
+        }
+        user.in_hand = None;
+        if reply.recorded {
+            let failed = reply.verdict != Verdict::Passed;
+            visit.record(report(label, start, failed.then_some("scripted")));
+        }
+        reply.verdict
+    }
+
+    fn abandon(&self, _: &(), user: &mut User, visit: &mut Visit) {
+        if let Some((label, start)) = user.in_hand.take() {
+            visit.record(report(label, start, Some("abandoned")));
+        }
+    }
+}
+
+fn report(label: LabelId, start: Instant, error: Option<&str>) -> Report<'_> {
+    Report { label, start, end: Instant::now(), status: 200, bytes: 1, error, body: &[] }
+}
+
+/// A test of the engine that reads as what it sets up.
+struct Scene {
+    shape: Shape,
+    pacing: Pacing,
+    mode: Mode,
+    tasks: &'static str,
+    act: Act,
+    workers: usize,
+    /// When the caller stops it.
+    stop_at: Option<Duration>,
+}
+
+/// What came of it.
+struct Run {
+    calls: Vec<Call>,
+    /// How many users were there, at each moment that was asked for.
+    seen: Vec<(Duration, usize)>,
+    recording: Recording,
+    warnings: Vec<String>,
+    starts: u64,
+    broken: u64,
+    elapsed: Duration,
+}
+
+fn wait(json: &str) -> Wait {
+    let value = Value::parse(json).expect("JSON");
+    Wait::parse(&Reader::at(&value, "/wait_time")).expect("a wait")
+}
+
+fn closed(json: &str) -> Pacing {
+    Pacing::Closed(wait(json))
+}
+
+fn users(count: u64, seconds: f64) -> Scene {
+    Scene {
+        shape: Shape::immediate(count, Some(seconds)),
+        pacing: closed("0"),
+        mode: Mode::Sequence,
+        tasks: "[{}]",
+        act: Box::new(|_| passes_after(MILLI)),
+        workers: 1,
+        stop_at: None,
+    }
+}
+
+impl Scene {
+    fn shape(self, shape: Shape) -> Self {
+        Self { shape, ..self }
+    }
+
+    fn pacing(self, pacing: Pacing) -> Self {
+        Self { pacing, ..self }
+    }
+
+    fn tasks(self, mode: Mode, tasks: &'static str) -> Self {
+        Self { mode, tasks, ..self }
+    }
+
+    fn act(self, act: impl Fn(Call) -> Reply + Send + Sync + 'static) -> Self {
+        Self { act: Box::new(act), ..self }
+    }
+
+    fn workers(self, workers: usize) -> Self {
+        Self { workers, ..self }
+    }
+
+    fn stop_at(self, at: Duration) -> Self {
+        Self { stop_at: Some(at), ..self }
+    }
+
+    /// Runs it, and counts the users at these moments.
+    async fn watch(self, moments: Vec<Duration>) -> Run {
+        timeout(DEADLINE, LocalSet::new().run_until(self.play(moments))).await.expect("an end")
+    }
+
+    async fn run(self) -> Run {
+        self.watch(Vec::new()).await
+    }
+
+    async fn play(self, moments: Vec<Duration>) -> Run {
+        let begin = Instant::now();
+        let calls = Arc::new(Mutex::new(Vec::new()));
+        let present = Arc::new(AtomicUsize::new(0));
+        let driver = Script {
+            act: self.act,
+            calls: Arc::clone(&calls),
+            present: Arc::clone(&present),
+            users: AtomicUsize::new(0),
+            begin,
+        };
+        let mut names = Names::default();
+        names.set(Space::Var, "on", &true.into());
+        let mut compiler = Compiler::new(names, &|_| None);
+        let tasks = Value::parse(self.tasks).expect("JSON");
+        let mut throttles = Throttles::default();
+        let steps = Reader::at(&tasks, "/tasks")
+            .list()
+            .expect("a list")
+            .iter()
+            .map(|task| {
+                let mut fields = task.object().expect("a task");
+                Step::parse(&mut fields, &mut compiler, &mut throttles).expect("a step")
+            })
+            .collect();
+        let plan = Arc::new(Plan {
+            shape: self.shape,
+            pacing: self.pacing,
+            scenario: Scenario::new(self.mode, steps),
+            driver,
+            names: Arc::new(compiler.names),
+            keep_bodies: false,
+            seed: 42,
+        });
+        let (live, stop) = (Arc::new(Live::default()), CancellationToken::new());
+        let count = Arc::new(AtomicUsize::new(0));
+        let work: Vec<_> = (0..self.workers)
+            .map(|number| {
+                let (plan, live, stop) = (Arc::clone(&plan), Arc::clone(&live), stop.clone());
+                let (count, workers) = (Arc::clone(&count), self.workers);
+                tokio::task::spawn_local(async move {
+                    worker(plan, number, workers, begin, &live, stop, &count).await
+                })
+            })
+            .collect();
+        if let Some(at) = self.stop_at {
+            tokio::task::spawn_local(async move {
+                sleep_until(begin + at).await;
+                stop.cancel();
+            });
+        }
+        let mut seen = Vec::new();
+        for moment in moments {
+            sleep_until(begin + moment).await;
+            seen.push((moment, present.load(Ordering::Relaxed)));
+        }
+        let mut parts: Vec<Part> = Vec::new();
+        for work in work {
+            parts.push(work.await.expect("a worker"));
+        }
+        assert_eq!(count.load(Ordering::Relaxed), 0, "users are left in the count");
+        let warnings = doubts(&plan, &parts);
+        let starts = parts.iter().map(|part| part.starts).sum();
+        let broken = parts.iter().map(|part| part.broken).sum();
+        let recorders = parts.into_iter().map(|part| part.recorder).collect();
+        let calls = std::mem::take(&mut *calls.lock().expect("calls"));
+        Run {
+            calls,
+            seen,
+            recording: Recording::new(SystemTime::now(), recorders),
+            warnings,
+            starts,
+            broken,
+            elapsed: begin.elapsed(),
+        }
+    }
+}
+
+impl Run {
+    /// When a user's requests began.
+    fn of_user(&self, user: usize) -> Vec<Duration> {
+        self.calls.iter().filter(|call| call.user == user).map(|call| call.at).collect()
+    }
+
+    fn errors(&self) -> Vec<&str> {
+        self.recording.rows().filter_map(|row| row.error).collect()
+    }
+
+    /// Percentiles 50, 90 and 99 of a time of every request, in milliseconds.
+    fn percentiles(&self, time: impl Fn(&crate::record::Row<'_>) -> f64) -> [f64; 3] {
+        let mut all: Vec<u64> =
+            self.recording.rows().map(|row| (time(&row) * 1000.0) as u64).collect();
+        all.sort_unstable();
+        [50.0, 90.0, 99.0].map(|at| percentile(&all, at))
+    }
+}
+
+fn seconds(count: u64) -> Vec<Duration> {
+    // Half a second after the full one: corners of a shape lie on full seconds.
+    (0..count).map(|second| Duration::from_secs(second) + Duration::from_millis(500)).collect()
+}
+
+fn shape(name: &str, config: &str) -> Shape {
+    let (name, config) = (Value::from(name), Value::parse(config).expect("JSON"));
+    let mut fields = Reader::at(&config, "/shape_config").object().expect("an object");
+    Shape::parse(&Reader::at(&name, "/load_shape"), &mut fields).expect("a shape")
+}
+
+/// The users follow the shape within one user or 2 % at each second, over two workers.
+async fn check_curve(shape: Shape, lasts: u64) {
+    let plan = shape.clone();
+    let scene = users(0, 0.0).shape(shape).pacing(closed("0.1")).workers(2);
+    let run = scene.watch(seconds(lasts)).await;
+    for (at, seen) in run.seen {
+        let want = plan.users(at) as f64;
+        let off = (seen as f64 - want).abs();
+        assert!(off <= (want * 0.02).max(1.0), "at {at:?}: {seen} users instead of {want}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_start_at_the_spawn_rate() {
+    check_curve(Shape::constant(500, 37.0, Some(20.0)), 20).await;
+    check_curve(Shape::constant(7, 0.5, Some(20.0)), 20).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_follow_every_shape_up_and_down() {
+    let stages = r#"{"stages": [{"duration": 10, "users": 200, "spawn_rate": 50},
+                                {"duration": 10, "users": 20, "spawn_rate": 30},
+                                {"duration": 5, "users": 100, "spawn_rate": 1000}]}"#;
+    check_curve(shape("stages", stages), 25).await;
+    let spike = r#"{"baseline_users": 10, "spike_users": 300, "spawn_rate": 100,
+                    "pre_seconds": 5, "spike_seconds": 10, "post_seconds": 10}"#;
+    check_curve(shape("spike", spike), 25).await;
+    let soak = r#"{"users": 150, "ramp_seconds": 10, "hold_seconds": 5, "cooldown_seconds": 10}"#;
+    check_curve(shape("soak", soak), 25).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_test_ends_with_its_shape() {
+    let run = users(10, 3.0).pacing(closed("0.1")).run().await;
+    assert!(run.calls.iter().all(|call| call.at < Duration::from_secs(3)));
+    assert!(run.elapsed < Duration::from_secs(3) + 2 * MILLI, "{:?}", run.elapsed);
+    assert_eq!(run.recording.len(), run.calls.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn closed_users_wait_between_their_iterations() {
+    let run = users(20, 30.0).pacing(Pacing::Closed(Wait::DEFAULT)).run().await;
+    let mut gaps = Vec::new();
+    for user in 0..20 {
+        let starts = run.of_user(user);
+        // Each gap is the request's millisecond, the wait, and up to a millisecond of the timer.
+        gaps.extend(starts.windows(2).map(|pair| (pair[1] - pair[0] - MILLI).as_secs_f64()));
+    }
+    assert!(gaps.iter().all(|gap| (0.1..=0.202).contains(gap)), "{gaps:?}");
+    let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+    assert!((0.147..0.153).contains(&mean), "{mean}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_wait_a_user_goes_on_at_once() {
+    let run = users(1, 1.0).act(|_| passes_after(10 * MILLI)).run().await;
+    assert_eq!(run.calls.len(), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn open_arrivals_keep_their_rate_whatever_an_answer_takes() {
+    for (rate, workers) in [(200.0, 2), (37.0, 1), (1000.0, 3)] {
+        let run = users(600, 20.0)
+            .pacing(Pacing::Open { rate })
+            .workers(workers)
+            .act(|call| passes_after(MILLI * (call.turn % 200) as u32))
+            .run()
+            .await;
+        for second in 0..20 {
+            let starts = run.calls.iter().filter(|call| call.at.as_secs() == second).count();
+            let off = (starts as f64 - rate).abs();
+            assert!(off <= (rate * 0.01).max(1.0), "{starts} in second {second} at {rate}");
+        }
+        assert_eq!(run.starts, (rate * 20.0) as u64);
+        assert_eq!(run.warnings, [""; 0]);
+    }
+}
+
+/// A target that answers in 2 ms, and not at all between the fifth and the sixth second.
+fn stalls(call: Call) -> Reply {
+    let (from, to) = (Duration::from_secs(5), Duration::from_secs(6));
+    let stalled = (from..to).contains(&call.at);
+    passes_after(if stalled { to - call.at } else { 2 * MILLI })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stalled_target_shows_in_response_time_but_hides_in_service_time() {
+    let run = users(10, 20.0).pacing(Pacing::Open { rate: 100.0 }).act(stalls).run().await;
+    assert_eq!(run.recording.len(), 2000, "every arrival is made, late or not");
+    let [_, _, service] = run.percentiles(|row| row.service_ms);
+    let [_, _, response] = run.percentiles(|row| row.response_ms);
+    println!("p99 over a stall of one second: service {service} ms, response {response} ms");
+    assert!(service < 5.0, "p99 of service time: {service} ms");
+    // 1 % of 2000 requests waited longer than about 0.8 s of the stalled second.
+    assert!((700.0..1000.0).contains(&response), "p99 of response time: {response} ms");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_model_records_no_delay() {
+    let run = users(10, 20.0).act(stalls).run().await;
+    assert!(run.recording.rows().all(|row| row.response_ms == row.service_ms));
+}
+
+#[tokio::test(start_paused = true)]
+async fn arrivals_that_nobody_is_free_for_are_said_aloud() {
+    let run = users(2, 10.0)
+        .pacing(Pacing::Open { rate: 100.0 })
+        .act(|_| passes_after(100 * MILLI))
+        .run()
+        .await;
+    assert_eq!(
+        run.warnings,
+        ["800 of 1000 planned iterations never started: all max_users were busy; raise max_users \
+          or lower the rate"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_lets_requests_in_hand_finish_and_starts_no_others() {
+    let stop = Duration::from_millis(2100);
+    let run = users(5, 60.0).act(|_| passes_after(500 * MILLI)).stop_at(stop).run().await;
+    assert!(run.calls.iter().all(|call| call.at <= stop));
+    assert_eq!(run.recording.len(), run.calls.len());
+    assert_eq!(run.errors(), [""; 0]);
+    let half = Duration::from_millis(2500);
+    assert!((half..half + 10 * MILLI).contains(&run.elapsed), "{:?}", run.elapsed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_does_not_wait_for_users_that_wait() {
+    let tasks = r#"[{"think_time": 1000}, {"throttle": {"rps": 0.001}}]"#;
+    for scene in [
+        users(5, 600.0).pacing(closed("1000")),
+        users(5, 600.0).tasks(Mode::Sequence, tasks),
+        users(5, 600.0).tasks(Mode::Sequence, r#"[{"throttle": {"rps": 0.001}}]"#),
+        users(5, 600.0).pacing(Pacing::Open { rate: 0.001 }),
+        users(5, 600.0)
+            .tasks(Mode::Sequence, r#"[{"retry": {"base_delay": 1000, "max_delay": 1000}}]"#)
+            .act(|_| fails(Verdict::Transient)),
+    ] {
+        let run = scene.stop_at(Duration::from_secs(2)).run().await;
+        assert!(run.elapsed < Duration::from_secs(2) + 10 * MILLI, "{:?}", run.elapsed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_within_an_iteration_leaves_its_other_tasks_out() {
+    let run = users(3, 60.0)
+        .tasks(Mode::Sequence, "[{}, {}, {}]")
+        .act(|_| passes_after(Duration::from_secs(1)))
+        .stop_at(Duration::from_millis(1500))
+        .run()
+        .await;
+    let tasks: Vec<usize> = run.calls.iter().map(|call| call.task).collect();
+    assert_eq!(tasks, [0, 0, 0, 1, 1, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_hang_are_dropped_after_the_grace_and_recorded() {
+    let hangs = Reply { service: None, verdict: Verdict::Passed, recorded: true };
+    let act = move |call: Call| if call.user < 2 { hangs } else { passes_after(MILLI) };
+    let run = users(5, 2.0).pacing(closed("0.1")).act(act).run().await;
+    let end = Duration::from_secs(2) + GRACE;
+    assert!((end..end + 10 * MILLI).contains(&run.elapsed), "{:?}", run.elapsed);
+    assert_eq!(run.errors(), ["abandoned"; 2]);
+    assert_eq!(run.recording.len(), run.calls.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_that_a_shape_takes_away_finish_what_they_have_in_hand() {
+    let shape = shape(
+        "stages",
+        r#"{"stages": [{"duration": 2, "users": 10, "spawn_rate": 1000},
+                       {"duration": 2, "users": 1, "spawn_rate": 1000}]}"#,
+    );
+    let run = users(0, 0.0).shape(shape).act(|_| passes_after(700 * MILLI)).run().await;
+    assert_eq!(run.errors(), [""; 0]);
+    assert_eq!(run.recording.len(), run.calls.len());
+    assert!(run.calls.iter().filter(|call| call.user > 0).all(|call| call.at.as_secs() < 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_task_is_tried_again_with_growing_delays() {
+    let run = users(1, 60.0)
+        .pacing(closed("1000"))
+        .tasks(Mode::Sequence, r#"[{"retry": {"transient": 3, "base_delay": 1, "jitter": 0}}, {}]"#)
+        .act(|call| match call.task {
+            0 => fails(Verdict::Transient),
+            _ => passes_after(MILLI),
+        })
+        .run()
+        .await;
+    let starts: Vec<(usize, u64)> =
+        run.calls.iter().map(|call| (call.task, call.at.as_secs())).collect();
+    assert_eq!(starts, [(0, 0), (0, 1), (0, 3), (0, 7), (1, 7)]);
+    assert_eq!(run.errors().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_kind_of_failure_has_its_own_budget() {
+    let tries = |tasks, verdict| async move {
+        let scene = users(1, 900.0).pacing(closed("1000")).tasks(Mode::Sequence, tasks);
+        scene.act(move |_| fails(verdict)).run().await.calls.len()
+    };
+    assert_eq!(tries(r#"[{"retry": {}}]"#, Verdict::Transient).await, 6);
+    assert_eq!(tries(r#"[{"retry": {}}]"#, Verdict::Flaky).await, 3);
+    assert_eq!(tries(r#"[{"retry": {}}]"#, Verdict::Permanent).await, 1);
+    assert_eq!(tries(r#"[{"retry": {"permanent": 2}}]"#, Verdict::Permanent).await, 3);
+    assert_eq!(tries("[{}]", Verdict::Transient).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttle_holds_its_rate_over_all_users_and_workers() {
+    let run = users(50, 10.0)
+        .tasks(Mode::Sequence, r#"[{"throttle": {"key": "k", "rps": 40, "burst": 8}}]"#)
+        .workers(2)
+        .run()
+        .await;
+    for second in 1..10 {
+        let starts = run.calls.iter().filter(|call| call.at.as_secs() == second).count();
+        assert!((39..=41).contains(&starts), "{starts} in second {second}");
+    }
+    let first = run.calls.iter().filter(|call| call.at.as_secs() == 0).count();
+    assert!((47..=49).contains(&first), "a burst of 8 and 40 in the first second: {first}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_without_a_key_share_a_throttle_by_name() {
+    let tasks = r#"[{"name": "a", "throttle": {"rps": 1, "burst": 1}},
+                    {"name": "b", "throttle": {"rps": 100}}]"#;
+    let run = users(10, 10.0).tasks(Mode::Weighted, tasks).run().await;
+    let slow = run.calls.iter().filter(|call| call.task == 0).count();
+    assert!((9..=11).contains(&slow), "{slow}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_thinks_after_its_task() {
+    let run = users(1, 60.0)
+        .tasks(Mode::Sequence, r#"[{"think_time": 2}, {"think_time": {"min": 3, "max": 4}}]"#)
+        .run()
+        .await;
+    let starts = run.of_user(0);
+    for pair in starts.windows(2).step_by(2) {
+        assert_eq!((pair[1] - pair[0]).as_secs(), 2);
+    }
+    for pair in starts[1..].windows(2).step_by(2) {
+        assert!((3..=4).contains(&(pair[1] - pair[0]).as_secs()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn weights_decide_how_often_a_task_runs() {
+    let tasks = r#"[{"weight": 1}, {"weight": 0}, {"weight": 3}]"#;
+    let run = users(10, 40.0).pacing(closed("0.1")).tasks(Mode::Weighted, tasks).run().await;
+    let of = |task| run.calls.iter().filter(|call| call.task == task).count() as f64;
+    assert_eq!(of(1), 0.0);
+    assert!((2.7..3.3).contains(&(of(2) / of(0))), "{} and {}", of(2), of(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn conditions_decide_whether_a_task_runs() {
+    let tasks = r#"[{"run_if": "${on}"}, {"run_if": "${off}"}, {"skip_if": "${on}"},
+                    {"skip_if": {"equals": ["${on}", "x"]}}]"#;
+    let run = users(1, 1.0).pacing(closed("10")).tasks(Mode::Sequence, tasks).run().await;
+    let tasks: Vec<usize> = run.calls.iter().map(|call| call.task).collect();
+    assert_eq!(tasks, [0, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_without_a_target_do_not_spin() {
+    let refused = || users(10, 10.0).act(|_| fails(Verdict::Transient));
+    let per_user = |run: Run| run.calls.len() / 10;
+    assert!(per_user(refused().run().await) <= 100);
+    let retry = r#"[{"retry": {"transient": 1000000000, "base_delay": 0}}]"#;
+    assert!(per_user(refused().tasks(Mode::Sequence, retry).run().await) <= 1000);
+    let none = Reply { recorded: false, ..passes_after(Duration::ZERO) };
+    assert!(per_user(users(10, 10.0).act(move |_| none).run().await) <= 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scenario_that_runs_nothing_does_not_spin_and_ends() {
+    for (mode, tasks) in
+        [(Mode::Weighted, r#"[{"weight": 0}]"#), (Mode::Sequence, r#"[{"run_if": false}]"#)]
+    {
+        let run = users(10, 10.0).tasks(mode, tasks).run().await;
+        assert_eq!((run.calls.len(), run.elapsed.as_secs()), (0, 10));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_user_that_breaks_leaves_the_others_running() {
+    let act = |call: Call| {
+        assert!(call.user != 1, "scripted");
+        passes_after(MILLI)
+    };
+    let run = users(3, 5.0).pacing(closed("1")).act(act).run().await;
+    assert_eq!(run.broken, 1);
+    assert_eq!((run.of_user(0).len(), run.of_user(2).len()), (5, 5));
+    assert_eq!(run.warnings, ["1 virtual users broke off through a fault of this program"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_differ_and_a_seed_repeats_them() {
+    let starts = || async {
+        let run = users(3, 5.0).pacing(Pacing::Closed(Wait::DEFAULT)).run().await;
+        (run.of_user(0), run.of_user(1))
+    };
+    let (first, again) = (starts().await, starts().await);
+    assert_eq!(first, again);
+    assert_ne!(first.0, first.1);
+}
+
+/// The delays of a target by table: what is recorded has the table's own percentiles.
+#[tokio::test(start_paused = true)]
+async fn recorded_percentiles_are_those_of_the_target() {
+    let mut random = fastrand::Rng::with_seed(7);
+    let table: Vec<u64> =
+        (0..1000).map(|_| 1 + (-random.f64().max(1e-9).ln() * 20.0) as u64).collect();
+    let mut sorted: Vec<u64> = table.iter().map(|millis| millis * 1000).collect();
+    sorted.sort_unstable();
+    let want = [50.0, 90.0, 99.0].map(|at| percentile(&sorted, at));
+    let run = users(50, 100.0)
+        .pacing(Pacing::Open { rate: 100.0 })
+        .act(move |call| passes_after(MILLI * table[call.turn % 1000] as u32))
+        .run()
+        .await;
+    let got = run.percentiles(|row| row.service_ms);
+    for (got, want) in got.into_iter().zip(want) {
+        assert!((got - want).abs() <= want * 0.02 + 0.3, "{got} ms instead of {want} ms");
+    }
+}
+
+/// Runs something that needs real threads, under a deadline that only a fault reaches.
+fn within_a_minute<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, outcome) = std::sync::mpsc::channel();
+    std::thread::spawn(move || done.send(body()));
+    outcome.recv_timeout(Duration::from_secs(60)).expect("an end within a minute")
+}
+
+fn threaded(act: impl Fn(Call) -> Reply + Send + Sync + 'static) -> Plan<Script> {
+    let driver = Script {
+        act: Box::new(act),
+        calls: Arc::default(),
+        present: Arc::default(),
+        users: AtomicUsize::new(0),
+        begin: Instant::now(),
+    };
+    let mut compiler = Compiler::new(Names::default(), &|_| None);
+    let task = Value::parse("{}").expect("JSON");
+    let mut fields = Reader::at(&task, "/tasks/0").object().expect("a task");
+    let step = Step::parse(&mut fields, &mut compiler, &mut Throttles::default()).expect("a step");
+    Plan {
+        shape: Shape::immediate(8, None),
+        pacing: closed("0"),
+        scenario: Scenario::new(Mode::Sequence, vec![step]),
+        driver,
+        names: Arc::new(compiler.names),
+        keep_bodies: false,
+        seed: 1,
+    }
+}
+
+#[test]
+fn worker_threads_end_when_cancelled_and_lose_no_request() {
+    let recorded = within_a_minute(|| {
+        let cancel = CancellationToken::new();
+        let stop = cancel.clone();
+        let plan = threaded(move |call| {
+            if call.turn == 500 {
+                stop.cancel();
+            }
+            passes_after(Duration::ZERO)
+        });
+        let calls = Arc::clone(&plan.driver.calls);
+        let live = Arc::new(Live::default());
+        let mut watch = |_, _: &Live| ControlFlow::Continue(());
+        let recording = super::run(plan, 4, &live, &cancel, &mut watch).expect("a run");
+        let called = calls.lock().expect("calls").len();
+        (recording.len(), live.total().requests as usize, called)
+    });
+    assert!(recorded.0 > 500);
+    assert_eq!((recorded.0, recorded.0), (recorded.1, recorded.2));
+}
+
+#[test]
+fn whoever_watches_a_run_can_end_it() {
+    let warnings = within_a_minute(|| {
+        let plan = threaded(|_| passes_after(MILLI));
+        let live = Arc::new(Live::default());
+        let mut watch = |_, _: &Live| ControlFlow::Break("a gate broke".to_owned());
+        super::run(plan, 2, &live, &CancellationToken::new(), &mut watch).expect("a run").warnings
+    });
+    assert!(warnings.contains(&"a gate broke".to_owned()), "{warnings:?}");
+}
