@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 DEADLINE = 90  # seconds for one program and one document: the reference's import takes some
 SECONDS = 1.3  # of load per document: some six iterations
@@ -43,6 +44,9 @@ JSON = {
     "f": False,
     "list": [{"id": 3}, {"id": 4}],
 }
+
+# Where `/rel/0`, `/rel/1`, … lead.
+LOCATIONS = ("landed", "../up", "?only=query", "/abs#fragment", "a b?c=d e", "//HOST/net", "./dot/../here", "/enc%20oded?x=%41", "")
 
 # What the target does not compare: written by the client, not by the document.
 OWN_HEADERS = {
@@ -109,6 +113,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
             status, headers = 302, headers + [("Location", "/hop2"), ("Set-Cookie", "hop=1; Path=/")]
         elif path == "/hop2":
             status, headers = 307, headers + [("Location", f"{self.server.base}/landed?q=a%20b")]
+        elif path == "/cookies":
+            headers += [("Set-Cookie", cookie) for cookie in (
+                "a=1; Path=/", "b=2; Path=/deep", "c=3", 'q="x y"; Path=/', "s=1; Secure; Path=/", "h=1; HttpOnly; Path=/",
+                "past=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/", "zero=1; Max-Age=0; Path=/", "e=; Path=/", "eq=a=b; Path=/",
+                "other=1; Domain=example.com; Path=/", "long=1; Max-Age=1000; Path=/",
+            )]  # fmt: skip
+        elif path == "/end":
+            headers += [("Set-Cookie", "a=gone; Max-Age=0; Path=/"), ("Set-Cookie", "h=2; Path=/")]
+        elif match := re.match(r"/rel/(\d+)$", path):
+            location = LOCATIONS[int(match[1])].replace("HOST", self.server.base.removeprefix("http://"))
+            status, headers = 302, headers + [("Location", location)]
+        elif path == "/slow":
+            time.sleep(0.4)
         elif path == "/round":
             status, headers = 302, headers + [("Location", "/round")]
         elif path == "/nowhere":
@@ -384,6 +401,19 @@ def documents():
     yield "assertion types in capitals", both, [get("/json", assertions=[{"type": "Json_Path", "path": "n", "value": 7}, {"type": "CONTAINS", "value": "zzz"}])], {}
     yield "retry of what passes", both, [get("/json", retry={"transient": 2, "base_delay": 0.01}, assertions=[status(200)])], {}
     yield "large answer", both, [get("/large", assertions=[{"type": "contains", "value": "the end"}, {"type": "not_contains", "value": "no end"}])], {}
+    yield "timeouts", (PLAIN,), [get("/slow", timeout=0.15, name="slow"), get("/next")], {}
+    yield "cookies that end", both, [get("/cookies"), get("/deep/er"), get("/end"), get("/deep"), get("/deeper")], {}
+    yield "cookies that a task adds to", (PLAIN,), [get("/set"), get("/back", cookies={"mine": "1"}), get("/later")], {}
+    yield "relative redirects", both, [get(f"/rel/{turn}") for turn in range(len(LOCATIONS))], {}
+    yield "bodies of a GET", both, [get("/echo", data="text"), get("/echo", data={"f": "1"}), {"method": "delete", "request_url": "BASE/echo", "data": {"f": "1"}}], {}
+    yield "JSON without truth", both, [post("/echo", json=0), post("/echo", json=""), post("/echo", json=[]), post("/echo", json=False)], {}
+    yield "params as text", both, [get("/p", params="a=1&b=x%20y"), get("/p?q=1", params="a=1")], {}
+    yield "credentials in the URL", both, [{"method": "get", "request_url": "AUTHBASE/secret", "name": "auth"}], {}
+    yield "headers of other letters", both, [get("/h", headers={"X-E": "é"}), get("/next")], {}
+    yield "retry of what fails", both, [get("/json", name="flaky", retry={"flaky": 2, "base_delay": 0.01}, assertions=[status(500)]), get("/next")], {}
+    yield "names that are no text", both, [get("/n", name=5), get("/m", name=["a", 1])], {}
+    yield "a body that is no JSON", both, [get("/text", extract=[take("x", "a.b")], assertions=[path_is("a.b", None)]), get("/u/${x}")], {}
+    yield "status texts", both, [get("/s404", name="text", assertions=[status("404")]), get("/s404", name="float", assertions=[status(404.0)])], {}
 
 
 # Documents that send nothing.
@@ -403,6 +433,12 @@ DIFFERENCES = {
     ("keywords that FastHttpUser appends", FAST): (
         "the reference appends keywords it does not know to the query string; ldctl does what they say"
     ),
+    ("credentials in the URL", FAST): (
+        "the reference drops them without a word; ldctl uses them, as http_user does"
+    ),
+    ("retry of what fails", "*"): (
+        "the reference's clients swallow the errors that its retry waits for, so it never retries; ldctl does"
+    ),
     ("numbers the wrong way round", "*"): (
         "the reference skips the task with an error in its log; ldctl leaves the placeholder as written"
     ),
@@ -410,7 +446,7 @@ DIFFERENCES = {
 
 
 def start_test(user, tasks, more, base, refused):
-    tasks = json.loads(json.dumps(tasks).replace("BASE", base).replace("REFUSED", refused))
+    tasks = json.loads(json.dumps(tasks).replace("AUTHBASE", base.replace("//", "//u:p%40@")).replace("BASE", base).replace("REFUSED", refused))
     return [
         "LD_start_test",
         {

@@ -176,7 +176,7 @@ impl Assertion {
         match self {
             Self::Status(want) => {
                 let got = answer.status;
-                let holds = |want: &str| want.trim().parse() == Ok(got);
+                let holds = |want: &str| number(want) == Some(got);
                 match want.as_literal() {
                     Some(want) if holds(want) => return None,
                     _ => {}
@@ -218,8 +218,13 @@ impl Assertion {
 
 fn status(value: &Reader<'_>, compiler: &mut Compiler<'_>) -> Result<Template, Invalid> {
     let template = compiler.template(&value.value().to_text());
-    let wrong = template.as_literal().is_some_and(|text| text.trim().parse::<u16>().is_err());
+    let wrong = template.as_literal().is_some_and(|text| number(text).is_none());
     if wrong { Err(value.expected("an HTTP status")) } else { Ok(template) }
+}
+
+/// A status, also where it is written as `200.0`.
+fn number(text: &str) -> Option<u16> {
+    text.trim().trim_end_matches(".0").parse().ok()
 }
 
 /// A header's value by its name in any case; several are joined (RFC 9110, section 5.3).
@@ -324,6 +329,7 @@ mod tests {
         for (assertion, want) in [
             (r#"{"type": "status_code", "value": 200}"#, Some("status_code expected 200, got 500")),
             (r#"{"type": "status_code", "value": "500"}"#, None),
+            (r#"{"type": "status_code", "value": 500.0}"#, None),
             (r#"{"type": "contains", "value": "x"}"#, Some("body does not contain 'x'")),
             (r#"{"type": "contains", "value": "it's"}"#, None),
             (r#"{"type": "contains", "value": 7}"#, Some("body does not contain 7")),

@@ -407,7 +407,7 @@ impl Attempt<'_> {
     fn redirected(&self) -> bool {
         self.task.redirects
             && matches!(self.user.answer.status, 301 | 302 | 303 | 307 | 308)
-            && self.user.answer.location.is_some()
+            && self.user.answer.location.as_deref().is_some_and(|place| !place.is_empty())
     }
 
     /// What follows an answer that sets cookies or leads elsewhere.
@@ -581,7 +581,9 @@ fn cookies(jar: Option<&CookieStore>, origin: &Origin, rest: &str) -> Option<Str
     let jar = jar?;
     let url = absolute(origin, rest)?;
     let mut cookies = String::new();
-    for (name, value) in jar.get_request_values(&url) {
+    // The store takes loopback for secure; whoever marks a cookie does not.
+    let sent = jar.matches(&url).into_iter().filter(|cookie| origin.tls || !secure(cookie));
+    for (name, value) in sent.map(|cookie| cookie.name_value()) {
         if !cookies.is_empty() {
             cookies.push_str("; ");
         }
@@ -590,6 +592,10 @@ fn cookies(jar: Option<&CookieStore>, origin: &Origin, rest: &str) -> Option<Str
         cookies.push_str(value);
     }
     (!cookies.is_empty()).then_some(cookies)
+}
+
+fn secure(cookie: &cookie_store::Cookie<'_>) -> bool {
+    cookie.secure().unwrap_or(false)
 }
 
 fn absolute(origin: &Origin, rest: &str) -> Option<Url> {

@@ -309,6 +309,10 @@ impl<'a> Head<'a> {
         if written.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
             return Err(Fault::Header(name.to_owned()));
         }
+        if let Some(value) = latin(written) {
+            self.out.truncate(from);
+            self.out.extend(value);
+        }
         self.out.extend_from_slice(b"\r\n");
         Ok(())
     }
@@ -341,6 +345,16 @@ impl<'a> Head<'a> {
         out.extend_from_slice(b"\r\n");
         out.extend_from_slice(body.unwrap_or_default());
     }
+}
+
+/// A header's value in Latin-1, as Python's clients send it, where it is not ASCII and can be; what
+/// cannot goes as UTF-8.
+fn latin(value: &[u8]) -> Option<Vec<u8>> {
+    if value.is_ascii() {
+        return None;
+    }
+    let text = std::str::from_utf8(value).ok()?;
+    text.chars().map(|character| u8::try_from(u32::from(character)).ok()).collect()
 }
 
 fn is_host(name: &str) -> bool {
