@@ -10,6 +10,7 @@ use std::io::{self, IsTerminal, Write};
 
 use crate::error::{Error, Exit};
 use crate::event::{ActionResult, Event};
+use crate::value::Value;
 
 pub use announcer::Announcer;
 use bar::Bar;
@@ -252,7 +253,6 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::value::Value;
 
     #[derive(Clone, Default)]
     struct Captured(Arc<Mutex<Vec<u8>>>);
