@@ -66,6 +66,9 @@ const HTTP_USERS: [(&str, Flavor); 3] = [
 /// The base of relative URLs where the document does not say: the reference's own.
 const HOST: &str = "http://localhost";
 
+/// What is said of a test that was stopped from outside.
+const CANCELLED: &str = "cancelled before its end; the figures are partial";
+
 /// A test whose arguments have been read; its tasks are compiled when it runs, for their
 /// placeholders may refer to what actions before it registered.
 #[derive(Debug)]
@@ -243,10 +246,13 @@ impl Command for StartTest {
         let mut recording =
             recording.map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?;
         recording.document = Some(document);
-        if cancel.is_cancelled() {
-            recording.warnings.push("cancelled before its end; the figures are partial".to_owned());
+        let cancelled = cancel.is_cancelled();
+        if cancelled {
+            recording.warnings.push(CANCELLED.to_owned());
         }
-        conclude(context, echo, recording)
+        let echo = conclude(context, echo, recording);
+        // What was asked for has not been done: a script must not take it for a finished test.
+        if cancelled { Err(Failure::new(FailureKind::Cancelled, CANCELLED)) } else { Ok(echo) }
     }
 }
 
@@ -324,11 +330,7 @@ fn compile(
 
 /// Keeps the record, and gives the result: in the text dialect the arguments alone, as the reference
 /// does; in the event dialect also what they led to.
-fn conclude(
-    context: &mut Context<'_>,
-    echo: Value,
-    recording: Recording,
-) -> Result<Value, Failure> {
+fn conclude(context: &mut Context<'_>, echo: Value, recording: Recording) -> Value {
     for warning in &recording.warnings {
         tracing::warn!("{warning}");
     }
@@ -346,5 +348,5 @@ fn conclude(
         rich.insert("warnings".to_owned(), warnings.into());
     }
     context.enrich(Value::Dict(rich));
-    Ok(echo)
+    echo
 }

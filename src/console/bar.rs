@@ -10,7 +10,7 @@ use crate::event::Progress;
 /// A bar's steps per second of the test.
 const STEPS: f64 = 10.0;
 
-/// How often the spinner turns and the elapsed time is drawn.
+/// How often the spinner turns.
 const TICK: Duration = Duration::from_millis(200);
 
 /// At most one bar, that of the test which runs.
@@ -25,15 +25,14 @@ impl Bar {
         let bar = self.shown.get_or_insert_with(|| {
             let bar = match test_time {
                 Some(seconds) => ProgressBar::new(steps(seconds))
-                    .with_style(style("{elapsed:>4} {bar:24} {percent:>3}%  {msg}")),
-                None => {
-                    ProgressBar::new_spinner().with_style(style("{elapsed:>4} {spinner} {msg}"))
-                }
+                    .with_style(style("{prefix:>6} {bar:24} {percent:>3}%  {msg}")),
+                None => ProgressBar::new_spinner().with_style(style("{prefix:>6} {spinner} {msg}")),
             };
             bar.enable_steady_tick(TICK);
             bar
         });
         bar.set_position(steps(progress.elapsed_s));
+        bar.set_prefix(format!("{:.0} s", progress.elapsed_s));
         bar.set_message(figures(progress));
     }
 

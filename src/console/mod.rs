@@ -10,6 +10,7 @@ use std::io::{self, IsTerminal, Write};
 
 use crate::error::{Error, Exit};
 use crate::event::{ActionResult, Event};
+use crate::value::Value;
 
 pub use announcer::Announcer;
 use bar::Bar;
@@ -123,15 +124,13 @@ impl Console {
     /// One line on stdout.
     pub fn print(&mut self, text: &str) {
         let text = if self.terminal { tame(text) } else { Cow::Borrowed(text) };
-        self.write(text.as_bytes());
-        self.write(b"\n");
-        self.flush();
+        self.write(format!("{text}\n").as_bytes());
     }
 
     /// Bytes on stdout, as they are.
     pub fn write(&mut self, bytes: &[u8]) {
         if matches!(self.state, State::Open) {
-            let written = self.out.write_all(bytes);
+            let written = self.out.write_all(bytes).and_then(|()| self.out.flush());
             self.note(written);
         }
     }
@@ -151,12 +150,12 @@ impl Console {
         rpassword::prompt_password(prompt)
     }
 
-    /// The end: takes the progress bar away and says whether everything could be written.
+    /// The end: takes the progress bar away and says whether everything could be written. It does
+    /// not touch stdout, which an [`Announcer`] may still hold for a reader who does not read.
     pub fn finish(&mut self) -> Result<(), Error> {
         if let Some(bar) = &mut self.bar {
             bar.clear();
         }
-        self.flush();
         match &self.state {
             State::Open | State::Closed => Ok(()),
             State::Failed(error) => {
@@ -165,21 +164,30 @@ impl Console {
         }
     }
 
+    /// A result as the text dialect writes it: what an event says beyond that (a test's summary) is
+    /// left to JSON, but its warnings are for people, too.
     fn result(&mut self, result: &ActionResult) {
-        self.print(&result.line());
+        let Some(Value::Dict(members)) = &result.value else {
+            self.print(&result.line());
+            return;
+        };
+        let mut plain = members.clone();
+        if result.command == "LD_start_test" {
+            plain.shift_remove("summary");
+            if let Some(Value::List(warnings)) = plain.shift_remove("warnings") {
+                warnings.iter().for_each(|warning| self.warn(&warning.to_text()));
+            }
+        }
+        match &result.error {
+            Some(failure) => self.print(&failure.to_python()),
+            None => self.print(&Value::Dict(plain).to_text()),
+        }
     }
 
     fn json(&mut self, object: &impl serde::Serialize) {
         match serde_json::to_string(object) {
             Ok(json) => self.print(&json),
             Err(error) => self.error(&format!("a reply cannot be written as JSON: {error}")),
-        }
-    }
-
-    fn flush(&mut self) {
-        if matches!(self.state, State::Open) {
-            let flushed = self.out.flush();
-            self.note(flushed);
         }
     }
 
@@ -245,7 +253,6 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::value::Value;
 
     #[derive(Clone, Default)]
     struct Captured(Arc<Mutex<Vec<u8>>>);

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ldctl::action::{Document, Executor, Policy};
-use ldctl::event::{ActionResult, Event};
+use ldctl::event::{ActionResult, Event, FailureKind};
 use ldctl::protocol::Targets;
 use ldctl::value::Value;
 use serde_json::json;
@@ -135,7 +135,8 @@ impl Load {
 }
 
 fn outcome(executor: &Executor, result: ActionResult) -> Result<Outcome, String> {
-    if let Some(failure) = result.error {
+    // The test is over when it has seen enough, and then it was cancelled.
+    if let Some(failure) = result.error.filter(|failure| failure.kind != FailureKind::Cancelled) {
         return Err(failure.message);
     }
     let records = executor.records();

@@ -13,7 +13,7 @@ use snapbox::cmd::Command;
 
 pub(crate) use authority::Authority;
 pub(crate) use load::Load;
-pub(crate) use process::{Running, Server, signal};
+pub(crate) use process::{Running, Server, signal, wait};
 pub(crate) use scripted::{Next, Request, Scripted, Wire, answer, say};
 pub(crate) use target::Target;
 

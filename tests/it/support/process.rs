@@ -50,19 +50,8 @@ impl Running {
 
     /// Waits for the end: the exit code, and what is left on stdout and stderr.
     pub(crate) fn end(mut self) -> (Option<i32>, Vec<String>, Vec<String>) {
-        let code = self.wait();
+        let code = wait(&mut self.child);
         (code, self.stdout.iter().collect(), self.stderr.iter().collect())
-    }
-
-    fn wait(&mut self) -> Option<i32> {
-        let until = Instant::now() + DEADLINE;
-        while Instant::now() < until {
-            if let Some(status) = self.child.try_wait().expect("a child") {
-                return status.code();
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        panic!("it did not end");
     }
 
     fn talk(&self) -> Vec<String> {
@@ -106,6 +95,19 @@ impl Server {
     pub(crate) fn end(self) -> (Option<i32>, Vec<String>, Vec<String>) {
         self.running.end()
     }
+}
+
+/// Waits for a program's end: its exit code.
+pub(crate) fn wait(child: &mut Child) -> Option<i32> {
+    let until = Instant::now() + DEADLINE;
+    while Instant::now() < until {
+        if let Some(status) = child.try_wait().expect("a child") {
+            return status.code();
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().expect("a child");
+    panic!("it did not end");
 }
 
 /// Sends a signal by name (`TERM`, `INT`).
