@@ -63,6 +63,11 @@ pub(super) fn load(path: &Path) -> Result<(String, String), Error> {
 
 /// Reads a text as JSON; `place` is what a refusal calls it.
 pub(super) fn parse(text: &str, place: &str) -> Result<Value, Error> {
+    if text.starts_with('\u{feff}') {
+        return Err(Error::usage(format!(
+            "{place}: not JSON: a byte order mark at line 1 column 1; save the file as UTF-8 without it"
+        )));
+    }
     Value::parse(text).map_err(|error| Error::usage(format!("{place}: not JSON: {error}")))
 }
 
@@ -127,6 +132,14 @@ mod tests {
         check_refusal(
             "[\n  [\"LD_summary\",]\n]",
             "a.json: not JSON: trailing comma at line 2 column 17",
+        );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_named() {
+        check_refusal(
+            "\u{feff}[[\"LD_summary\"]]",
+            "a.json: not JSON: a byte order mark at line 1 column 1; save the file as UTF-8 without it",
         );
     }
 
