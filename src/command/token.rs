@@ -78,7 +78,13 @@ fn read(path: &Path) -> Result<String, Error> {
     let file = File::open(path).map_err(unreadable)?;
     check(path, &file.metadata().map_err(unreadable)?)?;
     let mut text = String::new();
-    file.take(LONGEST_FILE).read_to_string(&mut text).map_err(unreadable)?;
+    file.take(LONGEST_FILE + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if text.len() as u64 > LONGEST_FILE {
+        return Err(Error::usage(format!(
+            "the token file {} has more than {LONGEST_FILE} bytes: give one that holds the token alone",
+            path.display()
+        )));
+    }
     let end = text.strip_suffix('\n').map_or(text.len(), |line| line.trim_end_matches('\r').len());
     text.truncate(end);
     Ok(text)

@@ -67,6 +67,11 @@ fn a_token_file_is_read_only_when_nobody_else_can() {
     }
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a file");
     ping().assert().success().stderr_eq("");
+    fs::write(&path, "s".repeat(65_537)).expect("a file");
+    ping().assert().code(2).stdout_eq("").stderr_eq(format!(
+        "error: the token file {shown} has more than 65536 bytes: give one that holds the token \
+         alone\n"
+    ));
 }
 
 #[test]
