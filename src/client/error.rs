@@ -334,11 +334,14 @@ impl From<&CertificateError> for Distrust {
         use CertificateError::{
             BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext,
             NotValidYet, NotValidYetContext, UnknownIssuer,
+            UnsupportedSignatureAlgorithmForPublicKeyContext,
         };
         match error {
             // A wrong signature: an authority of the same name, but with another key, as when it was
-            // made anew.
-            UnknownIssuer | BadSignature => Self::UnknownIssuer,
+            // made anew, or with a key of another kind.
+            UnknownIssuer
+            | BadSignature
+            | UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => Self::UnknownIssuer,
             Expired | ExpiredContext { .. } => Self::Expired,
             NotValidYet | NotValidYetContext { .. } => Self::NotValidYet,
             NotValidForName => Self::WrongName { names: Vec::new() },
