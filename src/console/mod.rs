@@ -186,7 +186,7 @@ impl Console {
 
     fn json(&mut self, object: &impl serde::Serialize) {
         match serde_json::to_string(object) {
-            Ok(json) => self.print(&json),
+            Ok(json) => self.print(&json_tame(&json)),
             Err(error) => self.error(&format!("a reply cannot be written as JSON: {error}")),
         }
     }
@@ -233,19 +233,42 @@ struct Printed<'a> {
 /// The text with its control characters written out (`\x1b`), so that no terminal obeys them. Tabs
 /// and line ends stay.
 pub(crate) fn tame(text: &str) -> Cow<'_, str> {
-    let obeyed = |c: char| c.is_control() && c != '\t' && c != '\n';
     if !text.contains(obeyed) {
         return Cow::Borrowed(text);
     }
     let mut tame = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         if obeyed(c) {
-            tame.push_str(&format!("\\x{:02x}", u32::from(c)));
+            let code = u32::from(c);
+            tame.push_str(&if code < 0x100 {
+                format!("\\x{code:02x}")
+            } else {
+                format!("\\u{code:04x}")
+            });
         } else {
             tame.push(c);
         }
     }
     Cow::Owned(tame)
+}
+
+/// [`tame`] for JSON, which has an escape of its own for what a serializer leaves as it is.
+fn json_tame(json: &str) -> Cow<'_, str> {
+    if !json.contains(obeyed) {
+        return Cow::Borrowed(json);
+    }
+    let escaped = json.chars().map(|c| match obeyed(c) {
+        true => format!("\\u{:04x}", u32::from(c)),
+        false => c.to_string(),
+    });
+    Cow::Owned(escaped.collect())
+}
+
+/// Whether a terminal obeys a character instead of showing it: controls, and the marks that turn the
+/// direction of writing around.
+fn obeyed(c: char) -> bool {
+    let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || c.is_control() && c != '\t' && c != '\n'
 }
 
 #[cfg(test)]
@@ -347,6 +370,12 @@ mod tests {
         let mut console = Console::over(Box::new(Broken(io::ErrorKind::BrokenPipe)), false);
         console.print("x");
         assert!(console.finish().is_ok());
+    }
+
+    #[test]
+    fn json_stays_json_whatever_a_terminal_would_obey() {
+        let text = serde_json::to_string("a\u{9b}\u{7f}\u{202e}\u{1b}é").expect("JSON");
+        assert_eq!(json_tame(&text), r#""a\u009b\u007f\u202e\u001bé""#);
     }
 
     #[test]
