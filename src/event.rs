@@ -147,6 +147,9 @@ impl Failure {
     }
 }
 
+/// How the message of a [`FailureKind::Busy`] begins: in the text dialect nothing else tells it.
+pub const BUSY: &str = "another test is running";
+
 /// The kinds of failure of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::document::{Action, Document, contained};
 use super::files::Files;
 use super::{Policy, Resolver};
-use crate::event::{Event, Failure, FailureKind, Progress, Sink};
+use crate::event::{BUSY, Event, Failure, FailureKind, Progress, Sink};
 use crate::record::live::Live;
 use crate::record::{Recording, Records};
 use crate::value::{Map, Value};
@@ -243,7 +243,7 @@ impl<'a> Context<'a> {
                 None => "until it is stopped".to_owned(),
             };
             let message = format!(
-                "another test is running: {} of run {} ({remaining}); wait for its end or stop it",
+                "{BUSY}: {} of run {} ({remaining}); wait for its end or stop it",
                 status.name, status.run
             );
             return Err(Failure::new(FailureKind::Busy, message));

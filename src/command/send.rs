@@ -11,7 +11,7 @@ use crate::cli::Send;
 use crate::client::{Ask, CONNECT_TIMEOUT, ClientError, Endpoint, Refusal, Reply, diagnose};
 use crate::console::Console;
 use crate::error::{Error, Exit};
-use crate::event::{Event, FailureKind};
+use crate::event::{BUSY, Event, FailureKind};
 use crate::wire::token::Token;
 
 /// How long a server may say nothing when nothing else is said. LoadDensity's own says nothing
@@ -132,6 +132,7 @@ impl<'a> Listener<'a> {
     fn line(&mut self, line: &str) {
         let ok = !is_exception(line);
         self.failed += usize::from(!ok);
+        self.busy |= is_busy(line);
         self.console.reply_line(line, ok);
     }
 
@@ -158,6 +159,13 @@ fn is_exception(line: &str) -> bool {
         && name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.')
 }
 
+/// Whether a line of the text dialect is the failure of a test that found another one running.
+fn is_busy(line: &str) -> bool {
+    let Some((exception, message)) = line.split_once('(') else { return false };
+    exception == FailureKind::Busy.exception()
+        && message.get(1..).is_some_and(|m| m.starts_with(BUSY))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,5 +184,15 @@ mod tests {
         {
             assert!(!is_exception(line), "{line}");
         }
+    }
+
+    #[test]
+    fn a_busy_server_is_told_from_its_text_too() {
+        let line = |kind| {
+            crate::event::Failure::new(kind, format!("{BUSY}: LD_start_test of run 1")).to_python()
+        };
+        assert!(is_busy(&line(FailureKind::Busy)));
+        assert!(!is_busy(&line(FailureKind::InvalidValue)));
+        assert!(!is_busy("RuntimeError('é')"));
     }
 }
