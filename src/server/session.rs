@@ -2,6 +2,7 @@
 //! state is small, and what is rare (a run, a lingering close) is boxed, because a server holds
 //! thousands of sessions that only wait.
 
+use std::io::Write;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -35,6 +36,9 @@ const LOBBY_TIME: Duration = Duration::from_millis(250);
 /// bytes would make the system reset the connection, and a reset destroys the reply.
 const LINGER: (Duration, usize) = (Duration::from_secs(1), 2 * MAX_REQUEST);
 
+/// The most that a TLS record holds, in bytes (RFC 8446, section 5.1).
+const RECORD: usize = 1 << 14;
+
 /// A fatal `protocol_version` alert in a TLS 1.0 record, which every version understands.
 const NO_TLS_HERE: [u8; 7] = [0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x46];
 
@@ -48,6 +52,12 @@ pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
 
     /// Small writes shall leave at once from here on.
     fn hurry(&self);
+
+    /// Takes these bytes and the stream's end, for the next flush to send in one piece. False where
+    /// that cannot be done, and then nothing was taken.
+    fn take_last(&mut self, _bytes: &[u8]) -> bool {
+        false
+    }
 }
 
 impl Transport for TcpStream {
@@ -69,6 +79,16 @@ impl Transport for Secured {
 
     fn hurry(&self) {
         self.get_ref().0.hurry();
+    }
+
+    fn take_last(&mut self, bytes: &[u8]) -> bool {
+        let (_, tls) = self.get_mut();
+        // One record, for which there is always room once the last flush has ended.
+        let taken = bytes.len() <= RECORD && tls.writer().write_all(bytes).is_ok();
+        if taken {
+            tls.send_close_notify();
+        }
+        taken
     }
 }
 
@@ -335,7 +355,11 @@ impl<S: Transport> Session<S> {
             }
             Todo::Run(job) => return Box::pin(self.run(job, mode, dialect, active)).await,
         }
-        self.send(&out).await;
+        if self.stream.take_last(&out) {
+            self.send(&[]).await;
+        } else {
+            self.send(&out).await;
+        }
         if quit {
             shared.announce("Now quit server".to_owned());
             shared.shutdown.cancel();
