@@ -47,6 +47,9 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             [CompletionResult]::new('--tls-cert', '--tls-cert', [CompletionResultType]::ParameterName, 'The server''s certificate, with its chain, as PEM. TLS is on when this and the key are given')
             [CompletionResult]::new('--tls-key', '--tls-key', [CompletionResultType]::ParameterName, 'The certificate''s private key, as PEM')
             [CompletionResult]::new('--tls-client-ca', '--tls-client-ca', [CompletionResultType]::ParameterName, 'Ask clients for a certificate that one of these authorities has signed')
+            [CompletionResult]::new('--max-users', '--max-users', [CompletionResultType]::ParameterName, 'Users that one test may have; a document that asks for more is refused')
+            [CompletionResult]::new('--max-test-time', '--max-test-time', [CompletionResultType]::ParameterName, 'Seconds that one test may last; a document that asks for more is refused. A test without an end ends then')
+            [CompletionResult]::new('--max-tasks', '--max-tasks', [CompletionResultType]::ParameterName, 'Tasks that one test may have; a document that has more is refused')
             [CompletionResult]::new('--max-connections', '--max-connections', [CompletionResultType]::ParameterName, 'Connections at once; more are told that the server is busy')
             [CompletionResult]::new('--handshake-timeout', '--handshake-timeout', [CompletionResultType]::ParameterName, 'Seconds that a TLS handshake may take')
             [CompletionResult]::new('--request-timeout', '--request-timeout', [CompletionResultType]::ParameterName, 'Seconds that a whole request may take to arrive')
@@ -132,6 +135,9 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
         }
         'ldctl;run' {
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Directory that documents may read and write files in [default: the working directory]')
+            [CompletionResult]::new('--max-users', '--max-users', [CompletionResultType]::ParameterName, 'Users that one test may have; a document that asks for more is refused')
+            [CompletionResult]::new('--max-test-time', '--max-test-time', [CompletionResultType]::ParameterName, 'Seconds that one test may last; a document that asks for more is refused. A test without an end ends then')
+            [CompletionResult]::new('--max-tasks', '--max-tasks', [CompletionResultType]::ParameterName, 'Tasks that one test may have; a document that has more is refused')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How replies are printed on stdout')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print no replies and no progress, only errors')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print no replies and no progress, only errors')

@@ -43,6 +43,9 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --tls-cert 'The server''s certificate, with its chain, as PEM. TLS is on when this and the key are given'
             cand --tls-key 'The certificate''s private key, as PEM'
             cand --tls-client-ca 'Ask clients for a certificate that one of these authorities has signed'
+            cand --max-users 'Users that one test may have; a document that asks for more is refused'
+            cand --max-test-time 'Seconds that one test may last; a document that asks for more is refused. A test without an end ends then'
+            cand --max-tasks 'Tasks that one test may have; a document that has more is refused'
             cand --max-connections 'Connections at once; more are told that the server is busy'
             cand --handshake-timeout 'Seconds that a TLS handshake may take'
             cand --request-timeout 'Seconds that a whole request may take to arrive'
@@ -124,6 +127,9 @@ set edit:completion:arg-completer[ldctl] = {|@words|
         }
         &'ldctl;run'= {
             cand --data-dir 'Directory that documents may read and write files in [default: the working directory]'
+            cand --max-users 'Users that one test may have; a document that asks for more is refused'
+            cand --max-test-time 'Seconds that one test may last; a document that asks for more is refused. A test without an end ends then'
+            cand --max-tasks 'Tasks that one test may have; a document that has more is refused'
             cand --output 'How replies are printed on stdout'
             cand -q 'Print no replies and no progress, only errors'
             cand --quiet 'Print no replies and no progress, only errors'

@@ -44,6 +44,9 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token -d 'The toke
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-cert -d 'The server\'s certificate, with its chain, as PEM. TLS is on when this and the key are given' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-key -d 'The certificate\'s private key, as PEM' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-client-ca -d 'Ask clients for a certificate that one of these authorities has signed' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-users -d 'Users that one test may have; a document that asks for more is refused' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-test-time -d 'Seconds that one test may last; a document that asks for more is refused. A test without an end ends then' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-tasks -d 'Tasks that one test may have; a document that has more is refused' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-connections -d 'Connections at once; more are told that the server is busy' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l handshake-timeout -d 'Seconds that a TLS handshake may take' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l request-timeout -d 'Seconds that a whole request may take to arrive' -r
@@ -109,6 +112,9 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token-prompt -d 'As
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -s v -l verbose -d 'Say more on stderr: once for what happens, twice for every detail'
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l data-dir -d 'Directory that documents may read and write files in [default: the working directory]' -r -f -a "(__fish_complete_directories)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-users -d 'Users that one test may have; a document that asks for more is refused' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-test-time -d 'Seconds that one test may last; a document that asks for more is refused. A test without an end ends then' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-tasks -d 'Tasks that one test may have; a document that has more is refused' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l output -d 'How replies are printed on stdout' -r -f -a "text\t'One line each; replies as LoadDensity writes them'
 json\t'One JSON object per line'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s q -l quiet -d 'Print no replies and no progress, only errors'

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 /// The environment variable that holds the token unless another is named: the reference's.
@@ -118,9 +119,48 @@ pub struct Serve {
     #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath, help_heading = "TLS")]
     pub tls_client_ca: Option<PathBuf>,
 
+    /// What documents may ask for.
+    #[command(flatten)]
+    pub documents: DocumentLimits,
+
     /// What the server allows.
     #[command(flatten)]
     pub limits: Limits,
+}
+
+/// What documents may ask for.
+#[derive(Args)]
+pub struct DocumentLimits {
+    /// Users that one test may have; a document that asks for more is refused
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "100000",
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000),
+        help_heading = "Limits"
+    )]
+    pub max_users: u64,
+
+    /// Seconds that one test may last; a document that asks for more is refused. A test without an
+    /// end ends then
+    #[arg(
+        long,
+        value_name = "SECS",
+        default_value = "604800",
+        value_parser = test_seconds,
+        help_heading = "Limits"
+    )]
+    pub max_test_time: f64,
+
+    /// Tasks that one test may have; a document that has more is refused
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "10000",
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000),
+        help_heading = "Limits"
+    )]
+    pub max_tasks: usize,
 }
 
 /// What the server allows.
@@ -246,6 +286,10 @@ pub struct Run {
     /// Directory that documents may read and write files in [default: the working directory]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data_dir: Option<PathBuf>,
+
+    /// What the documents may ask for.
+    #[command(flatten)]
+    pub documents: DocumentLimits,
 
     /// How results are printed.
     #[command(flatten)]
@@ -397,6 +441,16 @@ fn seconds(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|seconds: &f64| (0.001..=LONGEST).contains(seconds))
         .ok_or_else(|| format!("expected seconds, from 0.001 to {LONGEST}"))
+}
+
+/// The longest test that a limit may allow, in seconds: thirty days.
+const LONGEST_TEST: f64 = 30.0 * 86_400.0;
+
+fn test_seconds(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|seconds: &f64| (0.001..=LONGEST_TEST).contains(seconds))
+        .ok_or_else(|| format!("expected seconds, from 0.001 to {LONGEST_TEST}"))
 }
 
 #[cfg(test)]

@@ -36,9 +36,11 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::event::{ActionResult, Event, PROTOCOL, Sink};
+pub use crate::load::TestLimits;
 pub use crate::protocol::Targets;
 use crate::record::Records;
 use crate::record::live::Live;
+use crate::value::Value;
 use context::{Context, Shared};
 
 pub use context::RunStatus;
@@ -61,6 +63,8 @@ pub struct Policy {
     pub secret_env: Vec<String>,
     /// Which addresses load tests may reach.
     pub targets: Targets,
+    /// What one test may ask for.
+    pub limits: TestLimits,
 }
 
 impl Policy {
@@ -102,6 +106,11 @@ impl Executor {
     /// An executor with nothing recorded. Fails when the data directory cannot be opened.
     pub fn new(policy: Policy) -> std::io::Result<Self> {
         Ok(Self { shared: Shared::new(policy)? })
+    }
+
+    /// Reads a document, its tests held to the policy's limits.
+    pub fn read(&self, document: &Value) -> Result<Document, InvalidDocument> {
+        Document::within(document, self.shared.policy.limits)
     }
 
     /// Where `print` writes: each call is one line, without its line end and without control

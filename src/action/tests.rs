@@ -22,6 +22,7 @@ impl Bench {
             allow_env: Some(vec!["PATH".to_owned(), "TOKEN".to_owned()]),
             secret_env: vec!["TOKEN".to_owned()],
             targets: crate::protocol::Targets::default(),
+            limits: TestLimits::default(),
         };
         let printed = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&printed);

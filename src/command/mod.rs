@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 
 use tokio::runtime::Builder;
 
-use crate::cli::{Cli, Output, Verb};
+use crate::action::TestLimits;
+use crate::cli::{Cli, DocumentLimits, Output, Verb};
 use crate::console::{Console, Format};
 use crate::error::{Error, Exit, reason};
 
@@ -56,6 +57,11 @@ fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error>
     let outcome = runtime.block_on(work);
     runtime.shutdown_background();
     outcome
+}
+
+/// What documents may ask for.
+fn test_limits(args: &DocumentLimits) -> TestLimits {
+    TestLimits { users: args.max_users, seconds: args.max_test_time, tasks: args.max_tasks }
 }
 
 /// The directory that documents may use.

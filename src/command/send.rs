@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::document::{self, Local, TestTimes};
 use super::{block_on, connection, signal, token};
+use crate::action::TestLimits;
 use crate::cli::Send;
 use crate::client::{Ask, CONNECT_TIMEOUT, ClientError, Endpoint, Refusal, Reply, diagnose};
 use crate::console::Console;
@@ -19,9 +20,11 @@ use crate::wire::token::Token;
 const SILENCE: Duration = Duration::from_secs(3600);
 
 pub(super) fn send(args: &Send, console: &mut Console) -> Result<Exit, Error> {
+    // What may be asked for is for the server to say.
+    let limits = TestLimits::default();
     let local = match (&args.json, &args.file) {
-        (Some(text), _) => document::check(text.clone(), "--json")?,
-        (None, Some(path)) => document::read(path)?,
+        (Some(text), _) => document::check(text.clone(), "--json", limits)?,
+        (None, Some(path)) => document::read(path, limits)?,
         (None, None) => {
             return Err(Error::usage("no document: name a file, - for stdin, or give --json"));
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::signal::Interrupt;
-use super::{block_on, connection, data_dir, token};
+use super::{block_on, connection, data_dir, test_limits, token};
 use crate::action::{Executor, Policy, Targets};
 use crate::cli;
 use crate::console::{Announcer, Console};
@@ -28,6 +28,7 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
         allow_env: Some(args.allow_env.clone()),
         secret_env: token::variables(&args.token),
         targets: Targets::default(),
+        limits: test_limits(&args.documents),
     };
     block_on(async {
         let listeners =
@@ -148,6 +149,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::action::TestLimits;
     use crate::cli::{Cli, Verb};
 
     #[test]
@@ -157,5 +159,6 @@ mod tests {
             panic!("it did not parse");
         };
         assert_eq!(format!("{:?}", limits(&args.limits)), format!("{:?}", Limits::default()));
+        assert_eq!(test_limits(&args.documents), TestLimits::default());
     }
 }

@@ -31,7 +31,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
-use crate::action::{Document, Executor, InvalidDocument};
+use crate::action::{Executor, InvalidDocument};
 use crate::event::Sink;
 use crate::value::Value;
 use crate::wire::token::Tokens;
@@ -56,7 +56,7 @@ pub trait Execute: Send + Sync + 'static {
 
 impl Execute for Executor {
     fn prepare(self: Arc<Self>, document: Value) -> Result<Job, InvalidDocument> {
-        let document = Document::parse(document)?;
+        let document = self.read(&document)?;
         Ok(Box::new(move |sink, cancel| {
             self.execute(document, sink, cancel);
         }))

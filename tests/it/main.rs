@@ -28,6 +28,7 @@ mod engine_faults;
 mod engine_http;
 mod engine_http2;
 mod engine_tls;
+mod limits;
 mod load;
 mod reports;
 

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ldctl::action::{Document, Executor, Policy};
+use ldctl::action::{Document, Executor, Policy, TestLimits};
 use ldctl::event::{ActionResult, Event, FailureKind};
 use ldctl::protocol::Targets;
 use ldctl::value::Value;
@@ -100,6 +100,7 @@ impl Load {
             allow_env: None,
             secret_env: Vec::new(),
             targets: Targets::default(),
+            limits: TestLimits::default(),
         };
         let executor = Arc::new(Executor::new(policy).expect("an executor"));
         let document = json!([["LD_start_test", self.arguments]]).to_string();

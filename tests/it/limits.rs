@@ -1,0 +1,175 @@
+//! What documents may ask for, and what is said to one that asks for more.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::{Server, Target, ldctl};
+
+/// A test of one user and one task for a moment, but for these arguments.
+fn test_with(target: &Target, arguments: Value) -> Value {
+    let mut test = json!({
+        "user_detail_dict": {"user": "fast_http_user", "host": target.url()},
+        "user_count": 1, "spawn_rate": 100, "test_time": 0.2, "wait_time": 0,
+        "tasks": [{"method": "get", "request_url": "/"}],
+    });
+    let all = test.as_object_mut().expect("an object");
+    all.extend(arguments.as_object().expect("an object").clone());
+    json!(["LD_start_test", test])
+}
+
+/// A shape in place of a number of users and a time.
+fn shape(name: &str, config: Value) -> Value {
+    json!({"load_shape": name, "shape_config": config})
+}
+
+fn sent(server: &Server, document: &str) -> String {
+    let sent = ldctl()
+        .args(["send", "-", "--port", &server.port()])
+        .stdin(document.to_owned())
+        .assert()
+        .code(1);
+    String::from_utf8(sent.get_output().stdout.clone()).expect("UTF-8")
+}
+
+#[test]
+fn t18_a_test_that_asks_for_too_much_is_refused_with_its_place_before_any_user_starts() {
+    const BILLION: u64 = 1_000_000_000;
+    let target = Target::start();
+    let data = tempfile::tempdir().expect("a directory");
+    let server = Server::start(&["--data-dir", &data.path().display().to_string()], None);
+    let users = "1000000000 users are more than --max-users 100000 allows";
+    let time = "1000000000 s are more than --max-test-time 604800 allows";
+    let sum = "1000000001 s in all are more than --max-test-time 604800 allows";
+    let rate = "expected a number above 0, got inf";
+    let stage = |users: u64, seconds: u64, rate: &str| {
+        let rate: Value = serde_json::from_str(rate).expect("JSON");
+        let first = json!({"duration": 1, "users": 1});
+        let second = json!({"duration": seconds, "users": users, "spawn_rate": rate});
+        shape("stages", json!({"stages": [first, second]}))
+    };
+    let raw = |text: &str| -> Value { serde_json::from_str(text).expect("JSON") };
+    let infinite = raw("1e999");
+    for (arguments, place, message) in [
+        (json!({"user_count": BILLION}), "/user_count", users),
+        (json!({"test_time": BILLION}), "/test_time", time),
+        (json!({"spawn_rate": infinite}), "/spawn_rate", rate),
+        (stage(BILLION, 1, "1"), "/shape_config/stages/1/users", users),
+        (stage(1, BILLION, "1"), "/shape_config/stages/1/duration", sum),
+        (stage(1, 1, "1e999"), "/shape_config/stages/1/spawn_rate", rate),
+        (shape("spike", json!({"spike_users": BILLION})), "/shape_config/spike_users", users),
+        (shape("spike", json!({"baseline_users": BILLION})), "/shape_config/baseline_users", users),
+        (shape("spike", json!({"pre_seconds": BILLION})), "/shape_config/pre_seconds", time),
+        (
+            shape("spike", json!({"pre_seconds": 1, "spike_seconds": BILLION})),
+            "/shape_config/spike_seconds",
+            sum,
+        ),
+        (shape("spike", json!({"spawn_rate": infinite})), "/shape_config/spawn_rate", rate),
+        (shape("soak", json!({"users": BILLION})), "/shape_config/users", users),
+        (
+            shape("soak", json!({"users": 1, "ramp_seconds": BILLION})),
+            "/shape_config/ramp_seconds",
+            time,
+        ),
+        (
+            shape("soak", json!({"users": 1, "ramp_seconds": 1, "hold_seconds": BILLION})),
+            "/shape_config/hold_seconds",
+            sum,
+        ),
+        (
+            shape("soak", json!({"users": 1, "spawn_rate": infinite})),
+            "/shape_config/spawn_rate",
+            rate,
+        ),
+        (
+            json!({"arrival_rate": {"rate": 1, "max_users": BILLION}}),
+            "/arrival_rate/max_users",
+            users,
+        ),
+        (json!({"arrival_rate": {"rate": infinite, "max_users": 1}}), "/arrival_rate/rate", rate),
+    ] {
+        let document = json!([test_with(&target, arguments)]).to_string();
+        let line = format!("TypeError('LD_start_test: {place}: {message}')\n");
+        assert_eq!(sent(&server, &document), line, "{document}");
+    }
+    // JSON has no NaN; as a text it is no number.
+    let nan = json!([test_with(&target, json!({"spawn_rate": "NaN"}))]).to_string();
+    let line = sent(&server, &nan);
+    assert!(line.contains("/spawn_rate: expected a number above 0, got \"NaN\""), "{line}");
+    ldctl()
+        .args(["send", "-", "--port", &server.port()])
+        .stdin(nan.replace("\"NaN\"", "NaN"))
+        .assert()
+        .code(2);
+    // Nor does it pass inside another document.
+    let inner = json!([test_with(&target, json!({"user_count": BILLION}))]);
+    fs::write(data.path().join("inner.json"), inner.to_string()).expect("a file");
+    for outer in
+        [json!(["LD_execute_action", [inner]]), json!(["LD_execute_files", [["inner.json"]]])]
+    {
+        let line = sent(&server, &json!([outer]).to_string());
+        assert!(line.contains(&format!("/user_count: {users}")), "{line}");
+    }
+    // A million tasks do not fit a request.
+    let file = data.path().join("many.json");
+    let many = json!(vec![json!({}); 1_000_000]);
+    for (tasks, place) in [(json!({"tasks": many}), "/tasks/tasks"), (many, "/tasks")] {
+        let document = json!([test_with(&target, json!({"tasks": tasks}))]).to_string();
+        fs::write(&file, document).expect("a file");
+        let message = "1000000 tasks are more than --max-tasks 10000 allows";
+        ldctl()
+            .args(["run", &file.display().to_string()])
+            .assert()
+            .code(1)
+            .stdout_eq(format!("TypeError('LD_start_test: {place}: {message}')\n"));
+    }
+    assert_eq!(target.requests(), 0);
+}
+
+#[test]
+fn limits_are_raised_and_lowered_by_their_options_on_a_server_and_without_one() {
+    let target = Target::start();
+    let data = tempfile::tempdir().expect("a directory");
+    let file = data.path().join("test.json");
+    let path = file.display().to_string();
+    for (option, value, arguments, line) in [
+        ("--max-users", "2", json!({"user_count": 3}), "/user_count: 3 users are"),
+        ("--max-test-time", "0.1", json!({}), "/test_time: 0.2 s are"),
+        (
+            "--max-tasks",
+            "1",
+            json!({"tasks": [{"request_url": "/"}, {"request_url": "/"}]}),
+            "/tasks: 2 tasks are",
+        ),
+        // What the document leaves out counts as well.
+        ("--max-users", "49", json!({"user_count": null}), "/user_count: 50 users by default are"),
+        ("--max-test-time", "59", shape("spike", json!({})), "/load_shape: 90 s by default are"),
+    ] {
+        let document = json!([test_with(&target, arguments)]).to_string();
+        fs::write(&file, &document).expect("a file");
+        let refusal =
+            format!("TypeError('LD_start_test: {line} more than {option} {value} allows')\n");
+        let server = Server::start(&[option, value], None);
+        assert_eq!(sent(&server, &document), refusal);
+        ldctl().args(["run", &path, option, value]).assert().code(1).stdout_eq(refusal);
+    }
+    let more = json!([test_with(&target, json!({"user_count": 100_001, "test_time": 1e-9}))]);
+    fs::write(&file, more.to_string()).expect("a file");
+    ldctl().args(["run", &path, "--max-users", "100001"]).assert().success();
+    assert_eq!(target.requests(), 0);
+}
+
+#[test]
+fn a_test_without_an_end_ends_with_the_limit_and_says_so() {
+    let target = Target::start();
+    let data = tempfile::tempdir().expect("a directory");
+    let file = data.path().join("endless.json");
+    let document = json!([test_with(&target, json!({"test_time": null}))]);
+    fs::write(&file, document.to_string()).expect("a file");
+    ldctl()
+        .args(["run", "--max-test-time", "0.3", &file.display().to_string()])
+        .assert()
+        .success()
+        .stderr_eq("[..]WARN nobody stopped it: ended by --max-test-time 0.3\n");
+}
