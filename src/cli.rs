@@ -167,7 +167,13 @@ pub struct DocumentLimits {
 #[derive(Args)]
 pub struct Limits {
     /// Connections at once; more are told that the server is busy
-    #[arg(long, value_name = "N", default_value = "19900", help_heading = "Limits")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "19900",
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000),
+        help_heading = "Limits"
+    )]
     pub max_connections: usize,
 
     /// Seconds that a TLS handshake may take
@@ -191,11 +197,23 @@ pub struct Limits {
     pub request_timeout: f64,
 
     /// Bytes of memory for requests that are still arriving, over all connections
-    #[arg(long, value_name = "BYTES", default_value = "67108864", help_heading = "Limits")]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value = "67108864",
+        value_parser = RangedU64ValueParser::<usize>::new().range(LEAST_REQUEST_BYTES..=MOST_BYTES),
+        help_heading = "Limits"
+    )]
     pub max_request_bytes: usize,
 
     /// Bytes of a reply that wait for a client that reads slowly
-    #[arg(long, value_name = "BYTES", default_value = "1048576", help_heading = "Limits")]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value = "1048576",
+        value_parser = RangedU64ValueParser::<usize>::new().range(LEAST_REPLY_QUEUE..=MOST_BYTES),
+        help_heading = "Limits"
+    )]
     pub max_reply_queue: usize,
 
     /// Seconds that a server which is told to stop waits for what still runs
@@ -432,6 +450,16 @@ pub struct TokenSource {
     #[arg(long, value_name = "VALUE", help_heading = "Token")]
     pub token: Option<String>,
 }
+
+/// What one request of the longest kind takes while it arrives, in bytes: twice its length. With less
+/// it would never get through.
+const LEAST_REQUEST_BYTES: u64 = 2 * 1024 * 1024;
+
+/// A few events, in bytes. With less the reply would wait for every packet.
+const LEAST_REPLY_QUEUE: u64 = 4096;
+
+/// More memory than a machine has, in bytes: a slip of the hand.
+const MOST_BYTES: u64 = 1 << 40;
 
 /// The longest time that is taken, in seconds: a year.
 const LONGEST: f64 = 366.0 * 86_400.0;

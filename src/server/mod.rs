@@ -285,7 +285,10 @@ impl Shared {
             }
         };
         if timeout(self.limits().shutdown, settled).await.is_err() {
-            tracing::warn!("a run did not end in time; its reply is lost");
+            let seconds = self.limits().shutdown.as_secs_f64();
+            tracing::warn!(
+                "a run did not end within {seconds} s (--shutdown-timeout); its reply is lost"
+            );
         }
     }
 }

@@ -133,13 +133,14 @@ pub(super) fn turn_away_at_once(stream: &TcpStream, shared: &Shared) {
     if shared.acceptor.is_none() {
         let mode = if shared.server.framed_only { Mode::Framed } else { Mode::Legacy };
         let mut out = Vec::new();
-        no_room().reply_into(mode, Dialect::Text, &mut out);
+        no_room(shared).reply_into(mode, Dialect::Text, &mut out);
         let _ = stream.try_write(&out);
     }
 }
 
-fn no_room() -> Refusal {
-    Refusal::busy("all connections are taken; try again, or raise the server's limit")
+fn no_room(shared: &Shared) -> Refusal {
+    let most = shared.limits().connections;
+    Refusal::busy(&format!("all connections are taken (--max-connections {most})"))
 }
 
 /// What was heard.
@@ -248,7 +249,10 @@ impl<S: Transport> Session<S> {
         let shared = Arc::clone(self.shared());
         if !self.share.grow(self.inbox.held(), &shared.budget) {
             Counters::count(&shared.counters().shed);
-            let refusal = Refusal::busy("too many requests are arriving at once; try again");
+            let most = shared.limits().request_bytes;
+            let refusal = Refusal::busy(&format!(
+                "too many requests are arriving at once (--max-request-bytes {most})"
+            ));
             return Some(Heard::Refused(self.mode()?, refusal));
         }
         let pending = self.inbox.pending();
@@ -283,7 +287,8 @@ impl<S: Transport> Session<S> {
         match self.mode() {
             Some(mode) => {
                 let limit = self.shared().limits().request.as_secs_f64();
-                let what = format!("the request is not complete after {limit} s");
+                let what =
+                    format!("the request is not complete after {limit} s (--request-timeout)");
                 Heard::Refused(mode, Refusal::timeout(&what))
             }
             None => Heard::Nothing,
@@ -407,7 +412,12 @@ impl<S: Transport> Session<S> {
         let ended = running.await;
         if pipe.is_dropped() {
             Counters::count(&shared.counters().shed);
-            tracing::warn!("{}: the client does not read; its reply is dropped", self.peer);
+            tracing::warn!(
+                "{}: the client does not read, and {} bytes wait for it (--max-reply-queue); its \
+                 reply is dropped",
+                self.peer,
+                shared.limits().reply_queue
+            );
             return;
         }
         if ended.is_err() {
@@ -426,7 +436,9 @@ impl<S: Transport> Session<S> {
         let unknown = if self.shared().server.framed_only { Mode::Framed } else { Mode::Legacy };
         match first {
             Ok(Ok(0) | Err(_)) => {}
-            Ok(_) | Err(_) => self.refuse(self.mode().unwrap_or(unknown), &no_room()).await,
+            Ok(_) | Err(_) => {
+                self.refuse(self.mode().unwrap_or(unknown), &no_room(self.shared())).await
+            }
         }
     }
 

@@ -1,10 +1,12 @@
-//! What documents may ask for, and what is said to one that asks for more.
+//! What documents and connections may ask for, and what is said to those that ask for more.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, Target, ldctl};
+use crate::support::{DEADLINE, Server, Target, ldctl};
 
 /// A test of one user and one task for a moment, but for these arguments.
 fn test_with(target: &Target, arguments: Value) -> Value {
@@ -172,4 +174,61 @@ fn a_test_without_an_end_ends_with_the_limit_and_says_so() {
         .assert()
         .success()
         .stderr_eq("[..]WARN nobody stopped it: ended by --max-test-time 0.3\n");
+}
+
+#[test]
+fn a_raised_limit_is_told_once_at_the_start_and_a_lowered_one_is_not() {
+    let raised = [
+        ("--max-users", "100001", "100000"),
+        ("--max-test-time", "604801", "604800"),
+        ("--max-tasks", "10001", "10000"),
+        ("--max-connections", "19901", "19900"),
+        ("--handshake-timeout", "5.5", "5"),
+        ("--request-timeout", "11", "10"),
+        ("--max-request-bytes", "67108865", "67108864"),
+        ("--max-reply-queue", "1048577", "1048576"),
+        ("--shutdown-timeout", "10.001", "10"),
+    ];
+    let server = |arguments: Vec<&str>| {
+        let server = Server::start(&arguments, None);
+        ldctl().args(["quit", "--port", &server.port()]).assert().success();
+        server.end().2
+    };
+    let told: Vec<String> = raised
+        .iter()
+        .map(|(flag, value, default)| {
+            format!("warning: {flag} {value} is above its default of {default}")
+        })
+        .collect();
+    assert_eq!(server(raised.iter().flat_map(|(flag, value, _)| [*flag, *value]).collect()), told);
+    let defaults = raised.iter().flat_map(|(flag, _, default)| [*flag, *default]);
+    assert_eq!(server(defaults.collect()), [""; 0]);
+    assert_eq!(server(vec!["--max-users", "1", "--max-connections", "100"]), [""; 0]);
+}
+
+#[test]
+fn a_connection_over_the_limit_is_told_its_option() {
+    let server = Server::start(&["--max-connections", "1"], None);
+    let _held = connect(&server);
+    ldctl().args(["ping", "--port", &server.port()]).assert().code(5).stderr_eq(
+        "error: localhost:[..]: busy: all connections are taken (--max-connections 1); try again later\n",
+    );
+}
+
+#[test]
+fn a_request_that_is_too_slow_is_told_the_option_of_its_deadline() {
+    let server = Server::start(&["--request-timeout", "0.1"], None);
+    let mut slow = connect(&server);
+    slow.write_all(b"\0\0\0\x04nul").expect("a server that listens");
+    let mut told = Vec::new();
+    slow.read_to_end(&mut told).expect("a reply");
+    let told = String::from_utf8_lossy(&told).into_owned();
+    let line = "Error: timeout: the request is not complete after 0.1 s (--request-timeout)\n";
+    assert!(told.contains(line), "{told}");
+}
+
+fn connect(server: &Server) -> TcpStream {
+    let stream = TcpStream::connect(format!("127.0.0.1:{}", server.port())).expect("a server");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a socket");
+    stream
 }
