@@ -47,6 +47,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-client-ca -d '
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-users -d 'Users that one test may have; a document that asks for more is refused' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-test-time -d 'Seconds that one test may last; a document that asks for more is refused. A test without an end ends then' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-tasks -d 'Tasks that one test may have; a document that has more is refused' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-target -d 'The only host or network that documents may reach: example.com, 10.0.0.0/8 or [2001:db8::/32], each with :PORT for that port alone; may be given several times [default: any but link-local addresses]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-connections -d 'Connections at once; more are told that the server is busy' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l handshake-timeout -d 'Seconds that a TLS handshake may take' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l request-timeout -d 'Seconds that a whole request may take to arrive' -r
@@ -115,6 +116,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l data-dir -d 'Directo
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-users -d 'Users that one test may have; a document that asks for more is refused' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-test-time -d 'Seconds that one test may last; a document that asks for more is refused. A test without an end ends then' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-tasks -d 'Tasks that one test may have; a document that has more is refused' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l allow-target -d 'The only host or network that documents may reach: example.com, 10.0.0.0/8 or [2001:db8::/32], each with :PORT for that port alone; may be given several times [default: any but link-local addresses]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l output -d 'How replies are printed on stdout' -r -f -a "text\t'One line each; replies as LoadDensity writes them'
 json\t'One JSON object per line'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s q -l quiet -d 'Print no replies and no progress, only errors'

@@ -161,6 +161,12 @@ pub struct DocumentLimits {
         help_heading = "Limits"
     )]
     pub max_tasks: usize,
+
+    /// The only host or network that documents may reach: example.com, 10.0.0.0/8 or
+    /// [2001:db8::/32], each with :PORT for that port alone; may be given several times [default:
+    /// any but link-local addresses]
+    #[arg(long, value_name = "HOST|CIDR[:PORT]", help_heading = "Limits")]
+    pub allow_target: Vec<String>,
 }
 
 /// What the server allows.

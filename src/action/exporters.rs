@@ -82,7 +82,7 @@ fn endpoint(reader: &Reader<'_>) -> Result<Endpoint, Invalid> {
 /// Figures go to no address that a test may not reach either.
 fn guard(context: &Context<'_>) -> Guard {
     let targets = context.policy().targets.clone();
-    Arc::new(move |address| targets.refuses(address))
+    Arc::new(move |host, address| targets.refuses(host, address))
 }
 
 fn failed(service: &str, place: &str, error: &io::Error) -> Failure {

@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::event::{ActionResult, Event, PROTOCOL, Sink};
 pub use crate::load::TestLimits;
-pub use crate::protocol::Targets;
+pub use crate::protocol::{AllowedTarget, Targets};
 use crate::record::Records;
 use crate::record::live::Live;
 use crate::value::Value;

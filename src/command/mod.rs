@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::runtime::Builder;
 
-use crate::action::TestLimits;
+use crate::action::{AllowedTarget, Targets, TestLimits};
 use crate::cli::{Cli, DocumentLimits, Output, Verb};
 use crate::console::{Console, Format};
 use crate::error::{Error, Exit, reason};
@@ -62,6 +62,16 @@ fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error>
 /// What documents may ask for.
 fn test_limits(args: &DocumentLimits) -> TestLimits {
     TestLimits { users: args.max_users, seconds: args.max_test_time, tasks: args.max_tasks }
+}
+
+/// What documents may reach.
+fn targets(args: &DocumentLimits) -> Result<Targets, Error> {
+    let read = |text: &String| {
+        text.parse::<AllowedTarget>()
+            .map_err(|error| Error::usage(format!("--allow-target {text:?}: {error}")))
+    };
+    let allowed = args.allow_target.iter().map(read).collect::<Result<_, _>>()?;
+    Ok(Targets { own_ports: Vec::new(), allowed })
 }
 
 /// The directory that documents may use.

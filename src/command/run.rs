@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::document::{self, Local};
 use super::signal::Interrupt;
-use super::{block_on, data_dir, test_limits};
-use crate::action::{Document, Executor, Outcome, Policy, Targets};
+use super::{block_on, data_dir, targets, test_limits};
+use crate::action::{Document, Executor, Outcome, Policy};
 use crate::cli::{Run, TOKEN_VARIABLE};
 use crate::console::Console;
 use crate::error::{Error, Exit};
@@ -33,7 +33,7 @@ pub(super) fn run(args: &Run, console: &mut Console) -> Result<Exit, Error> {
         data_dir: data_dir(args.data_dir.as_deref())?,
         allow_env: None,
         secret_env: vec![TOKEN_VARIABLE.to_owned()],
-        targets: Targets::default(),
+        targets: targets(&args.documents)?,
         limits,
     };
     console.replies(args.printing.output.into(), args.printing.quiet);

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::signal::Interrupt;
-use super::{block_on, connection, data_dir, test_limits, token};
-use crate::action::{Executor, Policy, Targets, TestLimits};
+use super::{block_on, connection, data_dir, targets, test_limits, token};
+use crate::action::{Executor, Policy, TestLimits};
 use crate::cli;
 use crate::console::{Announcer, Console};
 use crate::error::{Error, Exit, chain};
@@ -30,7 +30,7 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
         data_dir: data_dir(args.data_dir.as_deref())?,
         allow_env: Some(args.allow_env.clone()),
         secret_env: token::variables(&args.token),
-        targets: Targets::default(),
+        targets: targets(&args.documents)?,
         limits: test_limits(&args.documents),
     };
     block_on(async {

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
-use crate::support::{DEADLINE, Server, Target, ldctl};
+use crate::support::{DEADLINE, Kept, Load, Server, Target, ldctl};
 
 /// A test of one user and one task for a moment, but for these arguments.
 fn test_with(target: &Target, arguments: Value) -> Value {
@@ -231,4 +231,65 @@ fn connect(server: &Server) -> TcpStream {
     let stream = TcpStream::connect(format!("127.0.0.1:{}", server.port())).expect("a server");
     stream.set_read_timeout(Some(DEADLINE)).expect("a socket");
     stream
+}
+
+#[test]
+fn only_targets_that_are_allowed_are_reached_by_name_address_or_port() {
+    let (target, other) = (Target::start(), Target::start());
+    let port = |target: &Target| target.url().rsplit(':').next().expect("a port").to_owned();
+    let (port, other_port) = (port(&target), port(&other));
+    let urls = [
+        format!("http://127.0.0.1:{port}/"),
+        format!("http://localhost:{port}/"),
+        format!("http://127.0.0.1:{other_port}/"),
+    ];
+    let tasks: Vec<Value> =
+        urls.iter().map(|url| json!({"method": "get", "request_url": url})).collect();
+    for (allowed, reached) in [
+        (vec!["127.0.0.1".to_owned()], [true, true, true]),
+        (vec![format!("127.0.0.0/8:{port}")], [true, true, false]),
+        (vec!["localhost".to_owned()], [false, true, false]),
+        (vec!["10.0.0.0/8".to_owned()], [false, false, false]),
+        (vec!["localhost".to_owned(), format!("127.0.0.1:{other_port}")], [false, true, true]),
+    ] {
+        let allowed: Vec<&str> = allowed.iter().map(String::as_str).collect();
+        let before = target.requests() + other.requests();
+        let rows = Load::once(json!(tasks)).allowed(&allowed).run().rows;
+        let refused = |row: &Kept| match &row.error {
+            None => false,
+            Some(error) if error.ends_with(" is refused: no --allow-target names it") => true,
+            Some(error) => panic!("{allowed:?}: {error}"),
+        };
+        let came: Vec<bool> = rows.iter().map(|row| !refused(row)).collect();
+        assert_eq!(came, reached, "{allowed:?}");
+        let count = reached.iter().filter(|came| **came).count() as u64;
+        assert_eq!(target.requests() + other.requests() - before, count, "{allowed:?}");
+    }
+}
+
+#[test]
+fn a_server_and_a_run_keep_to_the_targets_that_are_allowed() {
+    let target = Target::start();
+    let data = tempfile::tempdir().expect("a directory");
+    let file = data.path().join("test.json");
+    let document =
+        json!([test_with(&target, json!({"wait_time": 60})), ["LD_generate_json"]]).to_string();
+    fs::write(&file, &document).expect("a file");
+    let elsewhere = ["--allow-target", "[2001:db8::/32]:443", "--allow-target", "shop.example"];
+    let server = Server::start(&elsewhere, None);
+    let sent = ldctl().args(["send", "-", "--port", &server.port()]).stdin(document);
+    let run = ldctl().arg("run").arg(&file).args(elsewhere);
+    for command in [sent, run] {
+        let told = command.assert().success();
+        let told = String::from_utf8_lossy(&told.get_output().stdout).into_owned();
+        assert!(told.contains(" is refused: no --allow-target names it"), "{told}");
+    }
+    assert_eq!(target.requests(), 0);
+}
+
+#[test]
+fn figures_are_not_sent_to_a_target_that_is_not_allowed() {
+    let server = Server::start(&["--allow-target", "10.0.0.0/8"], None);
+    let told = sent(&server, r#"[["LD_start_statsd_sink", {"host": "127.0.0.1", "port": 8125}]]"#);
+    assert!(told.contains("no --allow-target names it"), "{told}");
 }
