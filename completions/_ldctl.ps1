@@ -94,6 +94,7 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
         'ldctl;ping' {
             [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Ask again until the server answers, for at most this many seconds. A refused token or an untrusted certificate ends the wait at once')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Longest silence to bear, in seconds')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How the answer is printed on stdout; with -v the text tells the server''s counters, too')
             [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name')
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port')
             [CompletionResult]::new('--tls-ca', '--tls-ca', [CompletionResultType]::ParameterName, 'Certificates of the authorities to trust, as PEM [default: the system''s]')

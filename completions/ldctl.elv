@@ -88,6 +88,7 @@ set edit:completion:arg-completer[ldctl] = {|@words|
         &'ldctl;ping'= {
             cand --wait 'Ask again until the server answers, for at most this many seconds. A refused token or an untrusted certificate ends the wait at once'
             cand --timeout 'Longest silence to bear, in seconds'
+            cand --output 'How the answer is printed on stdout; with -v the text tells the server''s counters, too'
             cand --host 'The server''s address or name'
             cand --port 'The server''s TCP port'
             cand --tls-ca 'Certificates of the authorities to trust, as PEM [default: the system''s]'

@@ -81,6 +81,8 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s v -l verbose -d 'Sa
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l wait -d 'Ask again until the server answers, for at most this many seconds. A refused token or an untrusted certificate ends the wait at once' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l timeout -d 'Longest silence to bear, in seconds' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l output -d 'How the answer is printed on stdout; with -v the text tells the server\'s counters, too' -r -f -a "text\t'One line each; replies as LoadDensity writes them'
+json\t'One JSON object per line'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l port -d 'The server\'s TCP port' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-ca -d 'Certificates of the authorities to trust, as PEM [default: the system\'s]' -r -F

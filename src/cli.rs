@@ -274,6 +274,10 @@ pub struct Ping {
     #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
     pub timeout: f64,
 
+    /// How the answer is printed on stdout; with -v the text tells the server's counters, too
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
+    pub output: Output,
+
     /// The server.
     #[command(flatten)]
     pub connection: Connection,

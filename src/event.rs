@@ -5,6 +5,7 @@
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::counters::Counts;
 use crate::value::{Value, quote};
 
 /// The version of the event dialect.
@@ -53,6 +54,9 @@ pub enum Event {
         uptime_s: f64,
         /// Documents that it has taken since it started.
         runs: u64,
+        /// What it has counted; an older server does not tell.
+        #[serde(flatten)]
+        counts: Option<Counts>,
     },
     /// The document has ended, whatever its actions gave.
     Done {

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use indexmap::IndexMap;
 use tokio_util::sync::CancellationToken;
 
-use super::document::{Action, Document, contained};
+use super::document::{Action, Document, contained, is_fault};
 use super::files::Files;
 use super::{Policy, Resolver};
+use crate::counters::Counters;
 use crate::event::{BUSY, Event, Failure, FailureKind, Progress, Sink};
 use crate::record::live::Live;
 use crate::record::{Recording, Records};
@@ -37,6 +38,8 @@ pub(super) struct Shared {
     pub(super) live: Arc<Live>,
     pub(super) runs: AtomicU64,
     pub(super) output: Box<dyn Fn(String) + Send + Sync>,
+    /// The server's that these documents come to, if they do.
+    pub(super) counters: Option<Arc<Counters>>,
     records: Mutex<Records>,
     resolver: Mutex<Resolver>,
     services: Mutex<IndexMap<&'static str, Box<dyn Service>>>,
@@ -51,6 +54,7 @@ impl Shared {
             live: Arc::default(),
             runs: AtomicU64::new(0),
             output: Box::new(|_| ()),
+            counters: None,
             records: Mutex::default(),
             resolver: Mutex::default(),
             services: Mutex::default(),
@@ -199,6 +203,11 @@ impl<'a> Context<'a> {
         Arc::clone(&self.shared.live)
     }
 
+    /// What the server has counted that these documents come to, if they do; for exporters.
+    pub(crate) fn counters(&self) -> Option<Arc<Counters>> {
+        self.shared.counters.clone()
+    }
+
     /// Variables and sources as they are now; rows of sources are shared with everyone.
     pub(crate) fn resolver_snapshot(&self) -> Resolver {
         lock(&self.shared.resolver).clone()
@@ -319,6 +328,9 @@ impl<'a> Context<'a> {
         if let Err(failure) = &result {
             self.failed += 1;
             self.busy |= failure.kind == FailureKind::Busy;
+            if let (true, Some(counters)) = (is_fault(failure), &self.shared.counters) {
+                Counters::count(&counters.panics);
+            }
         }
         result
     }

@@ -169,10 +169,18 @@ fn malformed(message: &str) -> Failure {
     Failure::new(FailureKind::Malformed, message)
 }
 
+/// How the failure of what broke begins.
+const FAULT: &str = "a fault in ldctl, please report it: ";
+
+/// Whether a failure is that of a panic which [`contained`] met.
+pub(super) fn is_fault(failure: &Failure) -> bool {
+    failure.kind == FailureKind::Internal && failure.message.starts_with(FAULT)
+}
+
 /// Runs a part of a document so that a fault of this program fails one action and nothing else.
 pub(super) fn contained<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let message = format!("a fault in ldctl, please report it: {}", panic_text(&*panic));
+        let message = format!("{FAULT}{}", panic_text(&*panic));
         Err(Failure::new(FailureKind::Internal, message))
     })
 }

@@ -128,7 +128,7 @@ impl Command for StartPrometheus {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
         let Self { host, port } = *self;
         context.start_service(PROMETHEUS, || {
-            let exporter = Prometheus::start(context.live(), &host, port)
+            let exporter = Prometheus::start(context.live(), context.counters(), &host, port)
                 .map_err(|error| failed(PROMETHEUS, &format!("{host}:{port}"), &error))?;
             let value = i64::from(exporter.address().port()).into();
             Ok(Running { _exporter: exporter, value })

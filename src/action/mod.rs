@@ -35,6 +35,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::counters::Counters;
 use crate::event::{ActionResult, Event, PROTOCOL, Sink};
 pub use crate::load::TestLimits;
 pub use crate::protocol::{AllowedTarget, Targets};
@@ -118,6 +119,13 @@ impl Executor {
     /// nowhere.
     pub fn with_output(mut self, output: Box<dyn Fn(String) + Send + Sync>) -> Self {
         self.shared.output = output;
+        self
+    }
+
+    /// Whose counters the Prometheus exporter tells, and in which panics are counted: those of the
+    /// server that this executor is for.
+    pub fn with_counters(mut self, counters: Arc<Counters>) -> Self {
+        self.shared.counters = Some(counters);
         self
     }
 

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout};
 use super::{
     Ask, ClientError, ClientTls, Connection, Endpoint, Mode, Replies, Reply, Stream, Token,
 };
+use crate::counters::Counts;
 use crate::event::Event;
 use crate::wire::reply::SHUTTING_DOWN;
 
@@ -30,6 +31,8 @@ pub struct Pong {
     pub uptime: Option<Duration>,
     /// Documents that it has taken since it started.
     pub runs: Option<u64>,
+    /// What it has counted since.
+    pub counts: Option<Counts>,
     /// From before the connection to the end of the answer.
     pub round_trip: Duration,
 }
@@ -90,16 +93,18 @@ where
         protocol: None,
         uptime: None,
         runs: None,
+        counts: None,
         round_trip: Duration::ZERO,
     };
     while let Some(reply) = replies.next().await? {
         match reply {
-            Reply::Event(Event::Pong { server, version, protocol, uptime_s, runs }) => {
+            Reply::Event(Event::Pong { server, version, protocol, uptime_s, runs, counts }) => {
                 pong.server = Some(server);
                 pong.version = Some(version);
                 pong.protocol = Some(protocol);
                 pong.uptime = Duration::try_from_secs_f64(uptime_s).ok();
                 pong.runs = Some(runs);
+                pong.counts = counts;
             }
             other => return Err(unexpected(&replies, &other)),
         }

@@ -27,7 +27,7 @@ pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
     match &cli.verb {
         Verb::Serve(args) => serve::serve(args, console),
         Verb::Send(args) => send::send(args, console),
-        Verb::Ping(args) => ping::ping(args, console),
+        Verb::Ping(args) => ping::ping(args, cli.verbose > 0, console),
         Verb::Quit(args) => quit::quit(args, console),
         Verb::Run(args) => run::run(args, console),
         Verb::Lint(args) => lint::lint(args, console),

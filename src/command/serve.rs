@@ -39,14 +39,16 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
         guard(args, &listeners, tokens.required(), tls.is_some(), console)?;
         let announcer = Announcer::stdout()
             .map_err(|error| Error::usage(format!("cannot start a thread: {error}")))?;
-        let executor = executor(policy, &listeners, &announcer)?;
+        let counters = Arc::new(Counters::default());
+        let executor =
+            executor(policy, &listeners, &announcer)?.with_counters(Arc::clone(&counters));
         let server = Server {
             executor: Arc::new(executor),
             tokens,
             framed_only: args.framed,
             tls,
             limits: limits(&args.limits),
-            counters: Arc::new(Counters::default()),
+            counters,
             announce: Box::new(announcer.speaker()),
         };
         let exit = until_stopped(listeners, server).await;

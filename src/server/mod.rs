@@ -38,7 +38,8 @@ use crate::wire::token::Tokens;
 use guesses::Guesses;
 use limits::Budget;
 
-pub use limits::{Counters, Limits};
+pub use crate::counters::Counters;
+pub use limits::Limits;
 pub use listen::{BindError, Listeners};
 
 /// A document that is ready to run: it blocks its thread until the document has ended, and says what

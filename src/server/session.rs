@@ -15,10 +15,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::guesses::Verdict;
-use super::limits::{Counters, Share};
+use super::limits::Share;
 use super::pipe::Pipe;
 use super::writer::Writer;
-use super::{Active, Job, Place, Shared};
+use super::{Active, Counters, Job, Place, Shared};
 use crate::event::{ErrorKind, Event, PROTOCOL};
 use crate::wire::frame::legacy_is_complete;
 use crate::wire::frame::{HEADER, Inbox, MAX_LEGACY, MAX_REQUEST, Mode, Opening, terminator_into};
@@ -505,6 +505,7 @@ impl Shared {
             protocol: PROTOCOL,
             uptime_s: self.begun.elapsed().as_secs_f64(),
             runs: self.server.executor.runs(),
+            counts: Some(self.counters().read()),
         }
     }
 }

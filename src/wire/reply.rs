@@ -328,6 +328,7 @@ fn plain(number: &serde_json::Number) -> Option<serde_json::Number> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counters::Counts;
     use crate::event::{PROTOCOL, Progress};
     use crate::value::Value;
 
@@ -465,6 +466,15 @@ mod tests {
                 protocol: 1,
                 uptime_s: 0.000_012_5,
                 runs: 3,
+                counts: Some(Counts { connections: u64::MAX, timeouts: 4, ..Counts::default() }),
+            },
+            Event::Pong {
+                server: "ldctl".to_owned(),
+                version: "0.1.0".to_owned(),
+                protocol: 1,
+                uptime_s: 1.0,
+                runs: 0,
+                counts: None,
             },
             Event::Done { ok: false, failed: 1, elapsed_s: 1e-7 },
         ] {

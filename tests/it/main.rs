@@ -30,6 +30,7 @@ mod engine_http2;
 mod engine_tls;
 mod limits;
 mod load;
+mod operating;
 mod reports;
 
 mod abuse;
