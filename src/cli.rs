@@ -59,7 +59,13 @@ pub enum Verb {
     /// Ask a server whether it is there; nothing runs
     #[command(after_long_help = EXIT_CODES)]
     Ping(Ping),
-    /// Tell a server to stop
+    /// Ask a server which test it runs
+    #[command(after_long_help = EXIT_CODES)]
+    Status(Status),
+    /// Stop the test that a server runs; whoever waits for it gets what it has measured
+    #[command(after_long_help = EXIT_CODES)]
+    Stop(Status),
+    /// End a server
     #[command(after_long_help = EXIT_CODES)]
     Quit(Quit),
     /// Run documents in this process, without a server
@@ -275,6 +281,26 @@ pub struct Ping {
     pub timeout: f64,
 
     /// How the answer is printed on stdout; with -v the text tells the server's counters, too
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
+    pub output: Output,
+
+    /// The server.
+    #[command(flatten)]
+    pub connection: Connection,
+
+    /// Where the token comes from.
+    #[command(flatten)]
+    pub token: TokenSource,
+}
+
+/// `ldctl status` and `ldctl stop`
+#[derive(Args)]
+pub struct Status {
+    /// Longest silence to bear, in seconds
+    #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
+    pub timeout: f64,
+
+    /// How the answer is printed on stdout
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
     pub output: Output,
 

@@ -36,7 +36,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::counters::Counters;
-use crate::event::{ActionResult, Event, PROTOCOL, Sink};
+use crate::event::{ActionResult, Event, PROTOCOL, Sink, Status};
 pub use crate::load::TestLimits;
 pub use crate::protocol::{AllowedTarget, Targets};
 use crate::record::Records;
@@ -44,7 +44,6 @@ use crate::record::live::Live;
 use crate::value::Value;
 use context::{Context, Shared};
 
-pub use context::RunStatus;
 pub use document::{Document, InvalidDocument};
 pub use files::{Files, MAX_READ_BYTES};
 pub use lint::{Finding, Severity, check, lint};
@@ -134,9 +133,16 @@ impl Executor {
         self.shared.runs.load(Ordering::Relaxed)
     }
 
-    /// The load test that runs now.
-    pub fn running(&self) -> Option<RunStatus> {
-        self.shared.running()
+    /// Which load test runs now.
+    pub fn status(&self) -> Status {
+        self.shared.status()
+    }
+
+    /// Stops the test that runs now, as a cancelled token does: with it ends its document, whose
+    /// other actions still run, so that what was measured is not lost. Blocks its thread until the
+    /// test has ended, at most as long as `patience`.
+    pub fn stop(&self, patience: Duration) -> Status {
+        self.shared.stop(patience)
     }
 
     /// The figures of every test since the executor was made, for exporters.
@@ -158,6 +164,8 @@ impl Executor {
         sink: &mut dyn Sink,
         cancel: &CancellationToken,
     ) -> Outcome {
+        // Whoever stops this document must not stop what else the token is for.
+        let cancel = &cancel.child_token();
         let began = Instant::now();
         let run = self.shared.runs.fetch_add(1, Ordering::Relaxed) + 1;
         sink.emit(Event::Accepted { protocol: PROTOCOL, run, actions: document.len() });

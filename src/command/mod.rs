@@ -11,6 +11,7 @@ mod run;
 mod send;
 mod serve;
 mod signal;
+mod status;
 mod token;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +29,8 @@ pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
         Verb::Serve(args) => serve::serve(args, console),
         Verb::Send(args) => send::send(args, console),
         Verb::Ping(args) => ping::ping(args, cli.verbose > 0, console),
+        Verb::Status(args) => status::status(args, console),
+        Verb::Stop(args) => status::stop(args, console),
         Verb::Quit(args) => quit::quit(args, console),
         Verb::Run(args) => run::run(args, console),
         Verb::Lint(args) => lint::lint(args, console),

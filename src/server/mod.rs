@@ -32,7 +32,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::action::{Executor, InvalidDocument};
-use crate::event::Sink;
+use crate::event::{Event, Sink, Status};
 use crate::value::Value;
 use crate::wire::token::Tokens;
 use guesses::Guesses;
@@ -53,7 +53,26 @@ pub trait Execute: Send + Sync + 'static {
 
     /// Documents taken so far.
     fn runs(&self) -> u64;
+
+    /// Which test runs now. One that knows of no tests has none. Must not block.
+    fn status(&self) -> Status {
+        Status::IDLE
+    }
+
+    /// What stops the test that runs now, waits for its end, and says what it was.
+    fn stop(self: Arc<Self>) -> Job {
+        Box::new(|sink, _| stopped(sink, Status::IDLE, Duration::ZERO))
+    }
 }
+
+fn stopped(sink: &mut dyn Sink, status: Status, took: Duration) {
+    sink.emit(Event::Status(status));
+    sink.emit(Event::Done { ok: true, failed: 0, elapsed_s: took.as_secs_f64() });
+}
+
+/// How long a stop waits for the test's end: longer than the engine gives requests in hand (5 s), and
+/// shorter than the client waits (10 s).
+const STOP_PATIENCE: Duration = Duration::from_secs(8);
 
 impl Execute for Executor {
     fn prepare(self: Arc<Self>, document: Value) -> Result<Job, InvalidDocument> {
@@ -65,6 +84,18 @@ impl Execute for Executor {
 
     fn runs(&self) -> u64 {
         Self::runs(self)
+    }
+
+    fn status(&self) -> Status {
+        Self::status(self)
+    }
+
+    fn stop(self: Arc<Self>) -> Job {
+        Box::new(move |sink, _| {
+            let begun = Instant::now();
+            let status = Self::stop(&self, STOP_PATIENCE);
+            stopped(sink, status, begun.elapsed());
+        })
     }
 }
 

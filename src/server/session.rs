@@ -22,7 +22,7 @@ use super::{Active, Counters, Job, Place, Shared};
 use crate::event::{ErrorKind, Event, PROTOCOL};
 use crate::wire::frame::legacy_is_complete;
 use crate::wire::frame::{HEADER, Inbox, MAX_LEGACY, MAX_REQUEST, Mode, Opening, terminator_into};
-use crate::wire::reply::{Dialect, Refusal, event_into, quit_into};
+use crate::wire::reply::{Dialect, Refusal, event_into, quit_into, status_into};
 use crate::wire::request::{Incoming, Request};
 
 /// What is taken from the stream at once, in bytes. A legacy request fits.
@@ -160,6 +160,7 @@ enum Todo {
     Quit,
     Null,
     Ping,
+    Status,
     Run(Job),
     Refuse(Refusal, Duration),
 }
@@ -330,6 +331,9 @@ impl<S: Transport> Session<S> {
                 }
                 terminator_into(mode, &mut out);
             }
+            Todo::Status => {
+                status_into(&shared.server.executor.status(), mode, dialect, &mut out);
+            }
             Todo::Refuse(refusal, delay) => {
                 refusal.reply_into(mode, dialect, &mut out);
                 // What is no JSON may be the beginning of anything, as a browser's POST.
@@ -374,6 +378,8 @@ impl<S: Transport> Session<S> {
             Request::Quit => Todo::Quit,
             Request::Null => Todo::Null,
             Request::Ping => Todo::Ping,
+            Request::Status => Todo::Status,
+            Request::Stop => Todo::Run(Arc::clone(&shared.server.executor).stop()),
             Request::Command(_) if shared.shutdown.is_cancelled() => Todo::Quit,
             Request::Command(document) => {
                 match Arc::clone(&shared.server.executor).prepare(document) {
