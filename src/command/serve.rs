@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::signal::Interrupt;
-use super::{block_on, connection, data_dir, token};
-use crate::action::{Executor, Policy, Targets};
+use super::{block_on, connection, data_dir, targets, test_limits, token};
+use crate::action::{Executor, Policy, TestLimits};
 use crate::cli;
 use crate::console::{Announcer, Console};
 use crate::error::{Error, Exit, chain};
@@ -23,11 +23,15 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
         None => Tokens::none(),
     };
     let tls = tls(args)?;
+    for line in raised(args) {
+        console.warn(&line);
+    }
     let policy = Policy {
         data_dir: data_dir(args.data_dir.as_deref())?,
         allow_env: Some(args.allow_env.clone()),
         secret_env: token::variables(&args.token),
-        targets: Targets::default(),
+        targets: targets(&args.documents)?,
+        limits: test_limits(&args.documents),
     };
     block_on(async {
         let listeners =
@@ -35,14 +39,16 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
         guard(args, &listeners, tokens.required(), tls.is_some(), console)?;
         let announcer = Announcer::stdout()
             .map_err(|error| Error::usage(format!("cannot start a thread: {error}")))?;
-        let executor = executor(policy, &listeners, &announcer)?;
+        let counters = Arc::new(Counters::default());
+        let executor =
+            executor(policy, &listeners, &announcer)?.with_counters(Arc::clone(&counters));
         let server = Server {
             executor: Arc::new(executor),
             tokens,
             framed_only: args.framed,
             tls,
             limits: limits(&args.limits),
-            counters: Arc::new(Counters::default()),
+            counters,
             announce: Box::new(announcer.speaker()),
         };
         let exit = until_stopped(listeners, server).await;
@@ -143,6 +149,26 @@ fn limits(args: &cli::Limits) -> Limits {
     }
 }
 
+/// A line for each limit above its default, so that a log tells what a server may be made to do.
+fn raised(args: &cli::Serve) -> impl Iterator<Item = String> + use<> {
+    let (server, defaults) = (&args.limits, Limits::default());
+    let (documents, allowed) = (&args.documents, TestLimits::default());
+    [
+        ("--max-users", documents.max_users as f64, allowed.users as f64),
+        ("--max-test-time", documents.max_test_time, allowed.seconds),
+        ("--max-tasks", documents.max_tasks as f64, allowed.tasks as f64),
+        ("--max-connections", server.max_connections as f64, defaults.connections as f64),
+        ("--handshake-timeout", server.handshake_timeout, defaults.handshake.as_secs_f64()),
+        ("--request-timeout", server.request_timeout, defaults.request.as_secs_f64()),
+        ("--max-request-bytes", server.max_request_bytes as f64, defaults.request_bytes as f64),
+        ("--max-reply-queue", server.max_reply_queue as f64, defaults.reply_queue as f64),
+        ("--shutdown-timeout", server.shutdown_timeout, defaults.shutdown.as_secs_f64()),
+    ]
+    .into_iter()
+    .filter(|(_, value, default)| value > default)
+    .map(|(flag, value, default)| format!("{flag} {value} is above its default of {default}"))
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -157,5 +183,6 @@ mod tests {
             panic!("it did not parse");
         };
         assert_eq!(format!("{:?}", limits(&args.limits)), format!("{:?}", Limits::default()));
+        assert_eq!(test_limits(&args.documents), TestLimits::default());
     }
 }

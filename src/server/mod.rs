@@ -31,14 +31,15 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
-use crate::action::{Document, Executor, InvalidDocument};
-use crate::event::Sink;
+use crate::action::{Executor, InvalidDocument};
+use crate::event::{Event, Sink, Status};
 use crate::value::Value;
 use crate::wire::token::Tokens;
 use guesses::Guesses;
 use limits::Budget;
 
-pub use limits::{Counters, Limits};
+pub use crate::counters::Counters;
+pub use limits::Limits;
 pub use listen::{BindError, Listeners};
 
 /// A document that is ready to run: it blocks its thread until the document has ended, and says what
@@ -52,11 +53,30 @@ pub trait Execute: Send + Sync + 'static {
 
     /// Documents taken so far.
     fn runs(&self) -> u64;
+
+    /// Which test runs now. One that knows of no tests has none. Must not block.
+    fn status(&self) -> Status {
+        Status::IDLE
+    }
+
+    /// What stops the test that runs now, waits for its end, and says what it was.
+    fn stop(self: Arc<Self>) -> Job {
+        Box::new(|sink, _| stopped(sink, Status::IDLE, Duration::ZERO))
+    }
 }
+
+fn stopped(sink: &mut dyn Sink, status: Status, took: Duration) {
+    sink.emit(Event::Status(status));
+    sink.emit(Event::Done { ok: true, failed: 0, elapsed_s: took.as_secs_f64() });
+}
+
+/// How long a stop waits for the test's end: longer than the engine gives requests in hand (5 s), and
+/// shorter than the client waits (10 s).
+const STOP_PATIENCE: Duration = Duration::from_secs(8);
 
 impl Execute for Executor {
     fn prepare(self: Arc<Self>, document: Value) -> Result<Job, InvalidDocument> {
-        let document = Document::parse(document)?;
+        let document = self.read(&document)?;
         Ok(Box::new(move |sink, cancel| {
             self.execute(document, sink, cancel);
         }))
@@ -64,6 +84,18 @@ impl Execute for Executor {
 
     fn runs(&self) -> u64 {
         Self::runs(self)
+    }
+
+    fn status(&self) -> Status {
+        Self::status(self)
+    }
+
+    fn stop(self: Arc<Self>) -> Job {
+        Box::new(move |sink, _| {
+            let begun = Instant::now();
+            let status = Self::stop(&self, STOP_PATIENCE);
+            stopped(sink, status, begun.elapsed());
+        })
     }
 }
 
@@ -293,7 +325,10 @@ impl Shared {
             }
         };
         if timeout(self.limits().shutdown, settled).await.is_err() {
-            tracing::warn!("a run did not end in time; its reply is lost");
+            let seconds = self.limits().shutdown.as_secs_f64();
+            tracing::warn!(
+                "a run did not end within {seconds} s (--shutdown-timeout); its reply is lost"
+            );
         }
     }
 }

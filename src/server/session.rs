@@ -16,14 +16,14 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::guesses::Verdict;
-use super::limits::{Counters, Share};
+use super::limits::Share;
 use super::pipe::Pipe;
 use super::writer::Writer;
-use super::{Active, Job, Place, Shared};
+use super::{Active, Counters, Job, Place, Shared};
 use crate::event::{ErrorKind, Event, PROTOCOL};
 use crate::wire::frame::legacy_is_complete;
 use crate::wire::frame::{HEADER, Inbox, MAX_LEGACY, MAX_REQUEST, Mode, Opening, terminator_into};
-use crate::wire::reply::{Dialect, Refusal, event_into, quit_into};
+use crate::wire::reply::{Dialect, Refusal, event_into, quit_into, status_into};
 use crate::wire::request::{Incoming, Request};
 
 /// What is taken from the stream at once, in bytes. A legacy request fits.
@@ -153,13 +153,14 @@ pub(super) fn turn_away_at_once(stream: &TcpStream, shared: &Shared) {
     if shared.acceptor.is_none() {
         let mode = if shared.server.framed_only { Mode::Framed } else { Mode::Legacy };
         let mut out = Vec::new();
-        no_room().reply_into(mode, Dialect::Text, &mut out);
+        no_room(shared).reply_into(mode, Dialect::Text, &mut out);
         let _ = stream.try_write(&out);
     }
 }
 
-fn no_room() -> Refusal {
-    Refusal::busy("all connections are taken; try again, or raise the server's limit")
+fn no_room(shared: &Shared) -> Refusal {
+    let most = shared.limits().connections;
+    Refusal::busy(&format!("all connections are taken (--max-connections {most})"))
 }
 
 /// What was heard.
@@ -179,6 +180,7 @@ enum Todo {
     Quit,
     Null,
     Ping,
+    Status,
     Run(Job),
     Refuse(Refusal, Duration),
 }
@@ -268,7 +270,10 @@ impl<S: Transport> Session<S> {
         let shared = Arc::clone(self.shared());
         if !self.share.grow(self.inbox.held(), &shared.budget) {
             Counters::count(&shared.counters().shed);
-            let refusal = Refusal::busy("too many requests are arriving at once; try again");
+            let most = shared.limits().request_bytes;
+            let refusal = Refusal::busy(&format!(
+                "too many requests are arriving at once (--max-request-bytes {most})"
+            ));
             return Some(Heard::Refused(self.mode()?, refusal));
         }
         let pending = self.inbox.pending();
@@ -303,7 +308,8 @@ impl<S: Transport> Session<S> {
         match self.mode() {
             Some(mode) => {
                 let limit = self.shared().limits().request.as_secs_f64();
-                let what = format!("the request is not complete after {limit} s");
+                let what =
+                    format!("the request is not complete after {limit} s (--request-timeout)");
                 Heard::Refused(mode, Refusal::timeout(&what))
             }
             None => Heard::Nothing,
@@ -344,6 +350,9 @@ impl<S: Transport> Session<S> {
                     event_into(&shared.pong(), &mut out);
                 }
                 terminator_into(mode, &mut out);
+            }
+            Todo::Status => {
+                status_into(&shared.server.executor.status(), mode, dialect, &mut out);
             }
             Todo::Refuse(refusal, delay) => {
                 refusal.reply_into(mode, dialect, &mut out);
@@ -393,6 +402,8 @@ impl<S: Transport> Session<S> {
             Request::Quit => Todo::Quit,
             Request::Null => Todo::Null,
             Request::Ping => Todo::Ping,
+            Request::Status => Todo::Status,
+            Request::Stop => Todo::Run(Arc::clone(&shared.server.executor).stop()),
             Request::Command(_) if shared.shutdown.is_cancelled() => Todo::Quit,
             Request::Command(document) => {
                 match Arc::clone(&shared.server.executor).prepare(document) {
@@ -431,7 +442,12 @@ impl<S: Transport> Session<S> {
         let ended = running.await;
         if pipe.is_dropped() {
             Counters::count(&shared.counters().shed);
-            tracing::warn!("{}: the client does not read; its reply is dropped", self.peer);
+            tracing::warn!(
+                "{}: the client does not read, and {} bytes wait for it (--max-reply-queue); its \
+                 reply is dropped",
+                self.peer,
+                shared.limits().reply_queue
+            );
             return;
         }
         if ended.is_err() {
@@ -450,7 +466,9 @@ impl<S: Transport> Session<S> {
         let unknown = if self.shared().server.framed_only { Mode::Framed } else { Mode::Legacy };
         match first {
             Ok(Ok(0) | Err(_)) => {}
-            Ok(_) | Err(_) => self.refuse(self.mode().unwrap_or(unknown), &no_room()).await,
+            Ok(_) | Err(_) => {
+                self.refuse(self.mode().unwrap_or(unknown), &no_room(self.shared())).await
+            }
         }
     }
 
@@ -517,6 +535,7 @@ impl Shared {
             protocol: PROTOCOL,
             uptime_s: self.begun.elapsed().as_secs_f64(),
             runs: self.server.executor.runs(),
+            counts: Some(self.counters().read()),
         }
     }
 }

@@ -82,8 +82,8 @@ async fn t02_a_byte_every_two_seconds_does_not_move_the_deadline() {
         sleep(Duration::from_secs(2)).await;
     }
     let (reply, lasted) = talk.end().await;
-    let line = "Error: timeout: the request is not complete after 10 s\n";
-    assert_eq!(reply, format!("\0\0\0\x37{line}\0\0\0\x14{END}"));
+    let line = "Error: timeout: the request is not complete after 10 s (--request-timeout)\n";
+    assert_eq!(reply, format!("\0\0\0\x4b{line}\0\0\0\x14{END}"));
     assert_eq!(lasted.as_secs(), 10);
 }
 

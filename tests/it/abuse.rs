@@ -245,7 +245,7 @@ async fn t13_connections_over_the_limit_are_told_busy_and_those_served_go_on() {
     let served = server().limits(|limits| limits.connections = 2).start();
     let mut first = served.connect().await;
     let second = served.connect().await;
-    let busy = "Error: busy: all connections are taken; try again, or raise the server's limit\n";
+    let busy = "Error: busy: all connections are taken (--max-connections 2)\n";
     assert_eq!(served.exchange(frame("null")).await, frames([busy, END]));
     assert_eq!(served.exchange("[1]").await, format!("{busy}{END}"));
     // One that says nothing is told as well.

@@ -61,9 +61,10 @@ fn a_name_that_does_not_resolve_is_named() {
 
 #[test]
 fn metadata_services_are_out_of_reach() {
-    for (url, address) in
-        [("http://169.254.169.254/latest", "169.254.169.254"), ("http://[fe80::1]/", "fe80::1")]
-    {
+    for (url, address) in [
+        ("http://169.254.169.254/latest", "169.254.169.254:80"),
+        ("http://[fe80::1]/", "[fe80::1]:80"),
+    ] {
         let outcome = Load::once(json!([{"method": "get", "request_url": url}])).run();
         let want =
             format!("target {address} is refused: link-local addresses hold metadata services");
@@ -79,7 +80,7 @@ fn a_redirect_does_not_lead_to_a_metadata_service() {
     let outcome = Load::once(json!([{"method": "get", "request_url": target.url()}])).run();
     assert_eq!(
         outcome.errors(),
-        ["target 169.254.169.254 is refused: link-local addresses hold metadata services"]
+        ["target 169.254.169.254:80 is refused: link-local addresses hold metadata services"]
     );
 }
 

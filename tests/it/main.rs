@@ -28,7 +28,9 @@ mod engine_faults;
 mod engine_http;
 mod engine_http2;
 mod engine_tls;
+mod limits;
 mod load;
+mod operating;
 mod reports;
 
 mod abuse;

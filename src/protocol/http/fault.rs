@@ -2,7 +2,7 @@
 //! same fault of the same target always has the same text.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
 /// What went wrong on the way to an answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +21,7 @@ pub(crate) enum Fault {
     Resolve { host: String, why: String },
     /// An address that no test may reach.
     #[error("target {0} is refused: {1}")]
-    Forbidden(IpAddr, &'static str),
+    Forbidden(SocketAddr, &'static str),
     /// Nothing listens.
     #[error("connection refused")]
     Refused,

@@ -128,7 +128,7 @@ impl Task {
         let body = parse_body(fields, context, compiler, &mut headers)?;
         let timeout = fields.present("timeout");
         let seconds = timeout.map_or(Ok(TIMEOUT), |field| field.positive())?;
-        if seconds > crate::load::shape::MAX_SECONDS {
+        if seconds > crate::load::MOST_SECONDS {
             return Err(place.invalid("\"timeout\" is over the limit of 30 days"));
         }
         // Python's requests does not follow a HEAD's redirects unless it is told to.

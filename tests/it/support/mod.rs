@@ -12,7 +12,7 @@ use std::time::Duration;
 use snapbox::cmd::Command;
 
 pub(crate) use authority::Authority;
-pub(crate) use load::Load;
+pub(crate) use load::{Kept, Load};
 pub(crate) use process::{Running, Server, signal, wait};
 pub(crate) use scripted::{Next, Request, Scripted, Wire, answer, say};
 pub(crate) use target::Target;
