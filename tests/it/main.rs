@@ -32,3 +32,4 @@ mod load;
 mod reports;
 
 mod abuse;
+mod secrets;
