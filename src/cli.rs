@@ -107,7 +107,7 @@ pub struct Serve {
     pub token: TokenSource,
 
     /// The server's certificate, with its chain, as PEM. TLS is on when this and the key are given,
-    /// or the systemd credentials ldctl.crt and ldctl.key
+    /// or the systemd credentials ldctl.crt and ldctl.key. The TLS files are read again on SIGHUP
     #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath, help_heading = "TLS")]
     pub tls_cert: Option<PathBuf>,
 
@@ -379,7 +379,8 @@ pub struct TokenSource {
     pub token_env: Option<String>,
 
     /// Take the token from a file that only its owner can read. While it is being replaced, a second
-    /// line holds the old one, which a server still accepts; a client sends the first
+    /// line holds the old one, which a server still accepts; a client sends the first. A server reads
+    /// the file again on SIGHUP
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = "Token")]
     pub token_file: Option<PathBuf>,
 

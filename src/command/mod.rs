@@ -9,6 +9,7 @@ mod lint;
 mod ping;
 mod quit;
 mod run;
+mod secrets;
 mod send;
 mod serve;
 mod signal;
