@@ -13,7 +13,7 @@ use snapbox::cmd::Command;
 
 pub(crate) use authority::Authority;
 pub(crate) use load::Load;
-pub(crate) use process::{Running, Server, program, signal, wait};
+pub(crate) use process::{Running, Server, ended, program, signal, wait};
 pub(crate) use scripted::{Next, Request, Scripted, Wire, answer, say};
 pub(crate) use target::Target;
 

@@ -1,7 +1,7 @@
 //! Programs that run beside the test: their lines as they come, signals, and an end on every path.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -128,10 +128,15 @@ impl Server {
 
 /// Waits for a program's end: its exit code.
 pub(crate) fn wait(child: &mut Child) -> Option<i32> {
+    ended(child).code()
+}
+
+/// Waits for a program's end: all that is known of it.
+pub(crate) fn ended(child: &mut Child) -> ExitStatus {
     let until = Instant::now() + DEADLINE;
     while Instant::now() < until {
         if let Some(status) = child.try_wait().expect("a child") {
-            return status.code();
+            return status;
         }
         thread::sleep(Duration::from_millis(5));
     }
