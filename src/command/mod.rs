@@ -3,11 +3,14 @@
 
 mod completions;
 mod connection;
+mod core_dump;
+mod credential;
 mod document;
 mod lint;
 mod ping;
 mod quit;
 mod run;
+mod secrets;
 mod send;
 mod serve;
 mod signal;
@@ -25,6 +28,9 @@ use crate::error::{Error, Exit, reason};
 
 /// Does what the command line says.
 pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
+    if holds_a_token(&cli.verb) {
+        core_dump::prevent();
+    }
     match &cli.verb {
         Verb::Serve(args) => serve::serve(args, console),
         Verb::Send(args) => send::send(args, console),
@@ -38,6 +44,18 @@ pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
             completions::completions(args, console);
             Ok(Exit::Done)
         }
+    }
+}
+
+fn holds_a_token(verb: &Verb) -> bool {
+    match verb {
+        Verb::Serve(_)
+        | Verb::Send(_)
+        | Verb::Ping(_)
+        | Verb::Status(_)
+        | Verb::Stop(_)
+        | Verb::Quit(_) => true,
+        Verb::Run(_) | Verb::Lint(_) | Verb::Completions(_) => false,
     }
 }
 

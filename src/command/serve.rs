@@ -7,22 +7,17 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::signal::Interrupt;
-use super::{block_on, connection, data_dir, targets, test_limits, token};
+use super::secrets::{self, Sources};
+use super::signal::{Hangup, Interrupt};
+use super::{block_on, data_dir, targets, test_limits, token};
 use crate::action::{Executor, Policy, TestLimits};
 use crate::cli;
 use crate::console::{Announcer, Console};
 use crate::error::{Error, Exit, chain};
-use crate::server::{self, Counters, Limits, Listeners, Server};
-use crate::wire::tls::{self, TlsError};
-use crate::wire::token::Tokens;
+use crate::server::{self, Counters, Keyring, Limits, Listeners, Secrets, Server};
 
 pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Error> {
-    let tokens = match token::resolve(&args.token, console)? {
-        Some(token) => Tokens::new([&token]),
-        None => Tokens::none(),
-    };
-    let tls = tls(args)?;
+    let (sources, secrets) = secrets::find(args, console)?;
     for line in raised(args) {
         console.warn(&line);
     }
@@ -36,7 +31,7 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
     block_on(async {
         let listeners =
             Listeners::bind(&args.host, args.port).map_err(|error| Error::usage(chain(&error)))?;
-        guard(args, &listeners, tokens.required(), tls.is_some(), console)?;
+        guard(args, &listeners, &secrets, console)?;
         let announcer = Announcer::stdout()
             .map_err(|error| Error::usage(format!("cannot start a thread: {error}")))?;
         let counters = Arc::new(Counters::default());
@@ -44,22 +39,29 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
             executor(policy, &listeners, &announcer)?.with_counters(Arc::clone(&counters));
         let server = Server {
             executor: Arc::new(executor),
-            tokens,
+            keyring: Keyring::new(secrets),
             framed_only: args.framed,
-            tls,
             limits: limits(&args.limits),
             counters,
             announce: Box::new(announcer.speaker()),
         };
-        let exit = until_stopped(listeners, server).await;
+        let exit = until_stopped(listeners, server, sources, console).await;
         announcer.close();
         exit
     })
 }
 
-/// Serves until a quit or a signal; a second signal does not wait for what still runs.
-async fn until_stopped(listeners: Listeners, server: Server) -> Result<Exit, Error> {
+/// Serves until a quit, a signal, or the end of its terminal; a second signal does not wait for what
+/// still runs. SIGHUP makes it read its secrets again.
+async fn until_stopped(
+    listeners: Listeners,
+    server: Server,
+    sources: Sources,
+    console: &mut Console,
+) -> Result<Exit, Error> {
     let mut interrupt = Interrupt::listen()?;
+    let keyring = server.keyring.clone();
+    let mut following = pin!(sources.follow(&keyring, Hangup::listen()?, console));
     let shutdown = CancellationToken::new();
     let mut serving = pin!(server::run(listeners, server, shutdown.clone()));
     let mut asked = false;
@@ -70,6 +72,10 @@ async fn until_stopped(listeners: Listeners, server: Server) -> Result<Exit, Err
                 if asked {
                     return Ok(Exit::Interrupted);
                 }
+                asked = true;
+                shutdown.cancel();
+            }
+            () = &mut following, if !asked => {
                 asked = true;
                 shutdown.cancel();
             }
@@ -94,14 +100,13 @@ fn executor(
 fn guard(
     args: &cli::Serve,
     listeners: &Listeners,
-    token: bool,
-    tls: bool,
+    secrets: &Secrets,
     console: &mut Console,
 ) -> Result<(), Error> {
     if listeners.addresses().all(|address| address.ip().is_loopback()) {
         return Ok(());
     }
-    match (token, tls) {
+    match (secrets.tokens.required(), secrets.tls.is_some()) {
         (false, _) if !args.allow_unauthenticated => Err(Error::usage(format!(
             "--host {} is open to the network and there is no token: give one with --token-env or \
              --token-file, or say --allow-unauthenticated",
@@ -120,21 +125,6 @@ fn guard(
         }
         (true, true) => Ok(()),
     }
-}
-
-fn tls(args: &cli::Serve) -> Result<Option<Arc<tokio_rustls::rustls::ServerConfig>>, Error> {
-    let identity = connection::identity(args.tls_cert.as_deref(), args.tls_key.as_deref())?;
-    let Some(identity) = identity else {
-        return match args.tls_client_ca {
-            Some(_) => Err(Error::usage(
-                "--tls-client-ca has no effect without TLS: give --tls-cert and --tls-key",
-            )),
-            None => Ok(None),
-        };
-    };
-    tls::server_config(&identity, args.tls_client_ca.as_deref())
-        .map(Some)
-        .map_err(|error: TlsError| Error::usage(chain(&error)))
 }
 
 fn limits(args: &cli::Limits) -> Limits {

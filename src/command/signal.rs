@@ -1,4 +1,5 @@
-//! SIGINT and SIGTERM: the one place that knows how this system asks a program to stop.
+//! SIGINT, SIGTERM and SIGHUP: the one place that knows how this system asks a program to stop, or to
+//! read its files again.
 
 use crate::error::{Error, Exit};
 
@@ -48,6 +49,55 @@ impl Interrupt {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+/// Hears requests to read files again, from here on.
+#[cfg(unix)]
+pub(super) struct Hangup {
+    hangup: tokio::signal::unix::Signal,
+    /// Whether it began at a terminal.
+    terminal: bool,
+}
+
+#[cfg(unix)]
+impl Hangup {
+    /// Begins to listen; until here the signal ends the program at once.
+    pub(super) fn listen() -> Result<Self, Error> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let hangup = signal(SignalKind::hangup())
+            .map_err(|error| Error::usage(format!("cannot hear signals: {error}")))?;
+        Ok(Self { hangup, terminal: at_a_terminal() })
+    }
+
+    /// Waits for the next request; false when there was none, but the terminal has hung up. The
+    /// signal is the same.
+    pub(super) async fn next(&mut self) -> bool {
+        self.hangup.recv().await.is_some() && (!self.terminal || at_a_terminal())
+    }
+}
+
+/// Whether stdin is a terminal that somebody still holds.
+#[cfg(unix)]
+fn at_a_terminal() -> bool {
+    use std::io::IsTerminal;
+    std::io::stdin().is_terminal()
+}
+
+/// Hears requests to read files again: nobody can make one here.
+#[cfg(not(unix))]
+pub(super) struct Hangup;
+
+#[cfg(not(unix))]
+impl Hangup {
+    /// Begins to listen.
+    pub(super) fn listen() -> Result<Self, Error> {
+        Ok(Self)
+    }
+
+    /// Waits for ever.
+    pub(super) async fn next(&mut self) -> bool {
+        std::future::pending().await
     }
 }
 

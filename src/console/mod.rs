@@ -135,6 +135,11 @@ impl Console {
         }
     }
 
+    /// What was done, on stderr.
+    pub fn tell(&mut self, text: &str) {
+        self.talk("note", text);
+    }
+
     /// A warning on stderr.
     pub fn warn(&mut self, text: &str) {
         self.talk("warning", text);

@@ -7,6 +7,7 @@
 //! allocated before it is sent; a panic ends one connection or one run and is counted.
 
 mod guesses;
+mod keyring;
 mod limits;
 mod listen;
 mod pipe;
@@ -27,18 +28,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, interval, sleep, timeout};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::action::{Executor, InvalidDocument};
 use crate::event::{Event, Sink, Status};
 use crate::value::Value;
-use crate::wire::token::Tokens;
 use guesses::Guesses;
 use limits::Budget;
 
 pub use crate::counters::Counters;
+pub use keyring::{Keyring, Secrets, Unfit};
 pub use limits::Limits;
 pub use listen::{BindError, Listeners};
 
@@ -106,12 +105,10 @@ pub type Announce = Box<dyn Fn(String) + Send + Sync>;
 pub struct Server {
     /// Who runs documents.
     pub executor: Arc<dyn Execute>,
-    /// The tokens that it accepts.
-    pub tokens: Tokens,
+    /// Its tokens and its TLS; the caller may keep a clone, to replace them while it serves.
+    pub keyring: Keyring,
     /// Whether only framed requests are served.
     pub framed_only: bool,
-    /// TLS, if it speaks it; then it speaks nothing else.
-    pub tls: Option<Arc<ServerConfig>>,
     /// What it allows.
     pub limits: Limits,
     /// What happened; the caller may keep a clone.
@@ -125,9 +122,8 @@ impl Server {
     pub fn new(executor: Arc<dyn Execute>) -> Self {
         Self {
             executor,
-            tokens: Tokens::none(),
+            keyring: Keyring::default(),
             framed_only: false,
-            tls: None,
             limits: Limits::default(),
             counters: Arc::default(),
             announce: Box::new(|_| {}),
@@ -138,9 +134,8 @@ impl Server {
 impl fmt::Debug for Server {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Server")
-            .field("tokens", &self.tokens)
+            .field("keyring", &self.keyring)
             .field("framed_only", &self.framed_only)
-            .field("tls", &self.tls.is_some())
             .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
@@ -149,7 +144,8 @@ impl fmt::Debug for Server {
 /// What all connections share.
 struct Shared {
     server: Server,
-    acceptor: Option<TlsAcceptor>,
+    /// Whether it speaks TLS, which no replacement of its secrets changes.
+    secure: bool,
     guesses: Guesses,
     budget: Budget,
     begun: Instant,
@@ -253,7 +249,7 @@ fn is_peers_fault(error: &io::Error) -> bool {
 impl Shared {
     fn new(server: Server, shutdown: CancellationToken) -> Self {
         Self {
-            acceptor: server.tls.clone().map(TlsAcceptor::from),
+            secure: server.keyring.tls().is_some(),
             guesses: Guesses::default(),
             budget: Budget::new(server.limits.request_bytes),
             begun: Instant::now(),
@@ -301,7 +297,7 @@ impl Shared {
         welcome: bool,
         sessions: &mut JoinSet<()>,
     ) {
-        if self.acceptor.is_some() {
+        if self.secure {
             sessions.spawn(session::secure(stream, peer, place, welcome));
         } else {
             sessions.spawn(session::plain(stream, peer, place, welcome));

@@ -118,7 +118,6 @@ enum Handshake {
 
 async fn handshake(stream: TcpStream, shared: &Shared) -> Handshake {
     let deadline = Instant::now() + shared.limits().handshake;
-    let Some(acceptor) = &shared.acceptor else { return Handshake::Failed };
     let mut first = [0];
     let handshake = async {
         match stream.peek(&mut first).await {
@@ -127,7 +126,7 @@ async fn handshake(stream: TcpStream, shared: &Shared) -> Handshake {
         }
         let [first] = first;
         match Opening::of(first) {
-            Opening::Tls => accept(acceptor, stream).await,
+            Opening::Tls => accept(shared, stream).await,
             Opening::Framed => Handshake::Plain(stream, Mode::Framed),
             Opening::Legacy => Handshake::Plain(stream, Mode::Legacy),
         }
@@ -138,8 +137,9 @@ async fn handshake(stream: TcpStream, shared: &Shared) -> Handshake {
     })
 }
 
-async fn accept(acceptor: &TlsAcceptor, stream: TcpStream) -> Handshake {
-    match acceptor.accept(stream).await {
+async fn accept(shared: &Shared, stream: TcpStream) -> Handshake {
+    let Some(config) = shared.server.keyring.tls() else { return Handshake::Failed };
+    match TlsAcceptor::from(config).accept(stream).await {
         Ok(stream) => Handshake::Done(Box::new(stream)),
         Err(error) => {
             tracing::debug!("TLS handshake failed: {error}");
@@ -150,7 +150,7 @@ async fn accept(acceptor: &TlsAcceptor, stream: TcpStream) -> Handshake {
 
 /// Tells a connection that there is no room, without waiting for anything.
 pub(super) fn turn_away_at_once(stream: &TcpStream, shared: &Shared) {
-    if shared.acceptor.is_none() {
+    if !shared.secure {
         let mode = if shared.server.framed_only { Mode::Framed } else { Mode::Legacy };
         let mut out = Vec::new();
         no_room(shared).reply_into(mode, Dialect::Text, &mut out);
@@ -381,8 +381,10 @@ impl<S: Transport> Session<S> {
     /// Reads a request and checks all that can be checked without running it.
     fn understand(&self, body: &[u8], mode: Mode) -> (Todo, Dialect) {
         let shared = self.shared();
-        let tokens = &shared.server.tokens;
-        let Incoming { request, dialect, characters } = Incoming::read(body, mode, tokens);
+        let keyring = &shared.server.keyring;
+        let (incoming, guarded) =
+            keyring.with_tokens(|tokens| (Incoming::read(body, mode, tokens), tokens.required()));
+        let Incoming { request, dialect, characters } = incoming;
         shared.announce(format!("Command received: {characters} bytes"));
         let todo = match request {
             Request::Refused(refusal) if refusal.kind == ErrorKind::Unauthorised => {
@@ -412,7 +414,7 @@ impl<S: Transport> Session<S> {
                 }
             }
         };
-        if tokens.required() {
+        if guarded {
             let verdict = shared.guesses.judge(self.peer, true, shared.limits());
             if verdict != Verdict::Admitted {
                 return (refused(Refusal::unauthorised(), verdict), dialect);

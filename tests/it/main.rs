@@ -34,3 +34,4 @@ mod operating;
 mod reports;
 
 mod abuse;
+mod secrets;

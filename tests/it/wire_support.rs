@@ -8,7 +8,7 @@ use std::time::Duration;
 use ldctl::action::InvalidDocument;
 use ldctl::client::{ClientTls, Endpoint, Identity, Mode};
 use ldctl::event::{ActionResult, Event, PROTOCOL, Sink};
-use ldctl::server::{Counters, Execute, Job, Limits, Listeners, Server, run};
+use ldctl::server::{Counters, Execute, Job, Keyring, Limits, Listeners, Secrets, Server, run};
 use ldctl::value::Value;
 use ldctl::wire::tls::server_config;
 use ldctl::wire::token::{Token, Tokens};
@@ -92,6 +92,7 @@ pub(crate) struct Served {
 /// How a server is started.
 pub(crate) struct Setup {
     server: Server,
+    secrets: Secrets,
     script: Arc<Script>,
     tls: Option<tempfile::TempDir>,
 }
@@ -107,7 +108,7 @@ pub(crate) fn server_that(
 ) -> Setup {
     let script = Arc::new(Script { runs: AtomicU64::new(0), act: Box::new(act) });
     let server = Server::new(Arc::<Script>::clone(&script));
-    Setup { server, script, tls: None }
+    Setup { server, secrets: Secrets::default(), script, tls: None }
 }
 
 impl Setup {
@@ -117,7 +118,7 @@ impl Setup {
     }
 
     pub(crate) fn token(mut self, token: &str) -> Self {
-        self.server.tokens = Tokens::new([&Token::new(token).expect("a token")]);
+        self.secrets.tokens = Tokens::new([&Token::new(token).expect("a token")]);
         self
     }
 
@@ -133,7 +134,7 @@ impl Setup {
         std::fs::write(dir.path().join("crt"), made.cert.pem()).expect("a file");
         std::fs::write(dir.path().join("key"), made.signing_key.serialize_pem()).expect("a file");
         let identity = Identity { cert: dir.path().join("crt"), key: dir.path().join("key") };
-        self.server.tls = Some(server_config(&identity, None).expect("a configuration"));
+        self.secrets.tls = Some(server_config(&identity, None).expect("a configuration"));
         self.tls = Some(dir);
         self
     }
@@ -144,6 +145,7 @@ impl Setup {
         let lines = Arc::<Mutex<Vec<String>>>::default();
         let said = Arc::clone(&lines);
         self.server.announce = Box::new(move |line| said.lock().expect("no panic").push(line));
+        self.server.keyring = Keyring::new(self.secrets);
         let counters = Arc::clone(&self.server.counters);
         let shutdown = CancellationToken::new();
         let ended = tokio::spawn(run(listeners, self.server, shutdown.clone()));

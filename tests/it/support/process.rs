@@ -1,7 +1,7 @@
 //! Programs that run beside the test: their lines as they come, signals, and an end on every path.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,12 +18,16 @@ pub(crate) struct Running {
 impl Running {
     /// Starts `ldctl`.
     pub(crate) fn start(args: &[&str], token: Option<&str>) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ldctl"));
-        command.args(args).env_remove("LOAD_DENSITY_SOCKET_TOKEN");
+        let mut command = program(args);
         if let Some(token) = token {
             command.env("LOAD_DENSITY_SOCKET_TOKEN", token);
         }
-        let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::of(command.stdin(Stdio::null()))
+    }
+
+    /// Starts a program that the test has prepared.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = piped.spawn().expect("the program");
         let stdout = lines(child.stdout.take().expect("a pipe"));
         let stderr = lines(child.stderr.take().expect("a pipe"));
@@ -32,10 +36,19 @@ impl Running {
 
     /// The next line on stdout that holds a text.
     pub(crate) fn line_with(&self, text: &str) -> String {
+        self.next_with(&self.stdout, text)
+    }
+
+    /// The next line on stderr that holds a text.
+    pub(crate) fn talk_with(&self, text: &str) -> String {
+        self.next_with(&self.stderr, text)
+    }
+
+    fn next_with(&self, lines: &Receiver<String>, text: &str) -> String {
         let until = Instant::now() + DEADLINE;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            match self.stdout.recv_timeout(left) {
+            match lines.recv_timeout(left) {
                 Ok(line) if line.contains(text) => return line,
                 Ok(_) => {}
                 Err(_) => panic!("no line with {text:?}; stderr: {:?}", self.talk()),
@@ -66,6 +79,13 @@ impl Drop for Running {
     }
 }
 
+/// `ldctl` without the caller's token.
+pub(crate) fn program(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ldctl"));
+    command.args(args).env_remove("LOAD_DENSITY_SOCKET_TOKEN").env_remove("CREDENTIALS_DIRECTORY");
+    command
+}
+
 /// `ldctl serve` on a free port.
 pub(crate) struct Server {
     running: Running,
@@ -75,7 +95,11 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it and waits until it listens.
     pub(crate) fn start(args: &[&str], token: Option<&str>) -> Self {
-        let running = Running::start(&[&["serve", "--port", "0"], args].concat(), token);
+        Self::listening(Running::start(&[&["serve", "--port", "0"], args].concat(), token))
+    }
+
+    /// Waits until a server that the test has started listens.
+    pub(crate) fn listening(running: Running) -> Self {
         let started = running.line_with("Server started on ");
         let port = started.rsplit(':').next().and_then(|port| port.parse().ok());
         Self { running, port: port.expect("a port") }
@@ -91,6 +115,11 @@ impl Server {
         self.running.id()
     }
 
+    /// The next line on stderr that holds a text.
+    pub(crate) fn talk_with(&self, text: &str) -> String {
+        self.running.talk_with(text)
+    }
+
     /// Waits for its end: the exit code, and what is left on stdout and stderr.
     pub(crate) fn end(self) -> (Option<i32>, Vec<String>, Vec<String>) {
         self.running.end()
@@ -99,10 +128,15 @@ impl Server {
 
 /// Waits for a program's end: its exit code.
 pub(crate) fn wait(child: &mut Child) -> Option<i32> {
+    ended(child).code()
+}
+
+/// Waits for a program's end: all that is known of it.
+pub(crate) fn ended(child: &mut Child) -> ExitStatus {
     let until = Instant::now() + DEADLINE;
     while Instant::now() < until {
         if let Some(status) = child.try_wait().expect("a child") {
-            return status.code();
+            return status;
         }
         thread::sleep(Duration::from_millis(5));
     }
