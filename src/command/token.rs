@@ -46,6 +46,12 @@ pub(super) fn find(
     console: &mut Console,
 ) -> Result<(Vec<Token>, Origin), Error> {
     if let Some(variable) = &source.token_env {
+        if variable.is_empty() {
+            return Err(Error::usage(format!(
+                "--token-env= names no variable: write --token-env=NAME, or --token-env alone for \
+                 {TOKEN_VARIABLE}"
+            )));
+        }
         let text = variable_text(variable)?.ok_or_else(|| {
             Error::usage(format!("{variable} is not set: export it, or drop --token-env"))
         })?;
@@ -56,7 +62,11 @@ pub(super) fn find(
     }
     if source.token_prompt {
         let text = console.secret("Token: ").map_err(|error| {
-            Error::usage(format!("cannot ask for the token: {}", reason(&error)))
+            Error::usage(format!(
+                "cannot ask for the token on a terminal ({}): give it with --token-env or \
+                 --token-file",
+                reason(&error)
+            ))
         })?;
         return once(text, "the answer".to_owned());
     }

@@ -100,10 +100,24 @@ impl Inbox {
             let room = scratch.get_mut(..most.min(CHUNK)).unwrap_or_default();
             let mut chunk = ReadBuf::uninit(room);
             ready!(Pin::new(&mut *from).poll_read(context, &mut chunk))?;
+            let count = chunk.filled().len();
+            self.make_room(count);
             self.bytes.extend_from_slice(chunk.filled());
-            Poll::Ready(Ok(chunk.filled().len()))
+            chunk.filled_mut().zeroize();
+            Poll::Ready(Ok(count))
         })
         .await
+    }
+
+    /// Grows by hand: a vector that grows by itself leaves a copy of the request, and of the token in
+    /// it, where it was.
+    fn make_room(&mut self, count: usize) {
+        let needed = self.bytes.len() + count;
+        if needed > self.bytes.capacity() {
+            let mut larger = Vec::with_capacity(needed.max(2 * self.bytes.capacity()));
+            larger.extend_from_slice(&self.bytes);
+            std::mem::replace(&mut self.bytes, larger).zeroize();
+        }
     }
 
     /// What came and was not taken.
@@ -157,8 +171,13 @@ impl Inbox {
 
     /// Overwrites and frees what it holds: a request carries the token.
     pub fn wipe(&mut self) {
-        self.bytes.zeroize();
         *self = Self::default();
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
     }
 }
 

@@ -2,6 +2,8 @@
 //! checks that the reference has (the order can be observed, so it is part of the protocol). The
 //! other direction is [`Ask::to_bytes`], for the client.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -44,13 +46,14 @@ pub struct Incoming {
 impl Incoming {
     /// Reads a request. The event dialect needs frames; legacy clients get text whatever they ask.
     pub fn read(bytes: &[u8], mode: Mode, tokens: &Tokens) -> Self {
-        let text = String::from_utf8_lossy(strip(bytes));
+        let mut text = String::from_utf8_lossy(strip(bytes));
         let (request, events) = read_text(&text, tokens);
-        Self {
-            request,
-            dialect: if events && mode == Mode::Framed { Dialect::Events } else { Dialect::Text },
-            characters: text.chars().count(),
+        let characters = text.chars().count();
+        if let Cow::Owned(copy) = &mut text {
+            copy.zeroize();
         }
+        let dialect = if events && mode == Mode::Framed { Dialect::Events } else { Dialect::Text };
+        Self { request, dialect, characters }
     }
 }
 
@@ -157,10 +160,8 @@ impl Ask<'_> {
     }
 
     fn body(self, mode: Mode, token: Option<&Token>) -> Zeroizing<Vec<u8>> {
-        let mut quoted = token.map(|token| {
-            // Text always serialises.
-            serde_json::to_string(token.expose()).unwrap_or_default()
-        });
+        let quoted = token.map(|token| quote(token.expose()));
+        let quoted = quoted.as_ref().map(|quoted| quoted.as_str());
         let (key, value) = match self {
             Self::Command(document) => ("command", document.get()),
             // `command` never stands beside `op`: a server that does not know the `op` would run it.
@@ -170,11 +171,10 @@ impl Ask<'_> {
             Self::Quit => ("op", "\"quit\""),
         };
         let events = if mode == Mode::Framed { r#","reply":"events""# } else { "" };
-        let mut body = Zeroizing::new(Vec::with_capacity(
-            value.len() + quoted.as_ref().map_or(0, String::len) + 64,
-        ));
+        let mut body =
+            Zeroizing::new(Vec::with_capacity(value.len() + quoted.map_or(0, str::len) + 64));
         let mut add = |text: &str| body.extend_from_slice(text.as_bytes());
-        match (self, &quoted) {
+        match (self, quoted) {
             (Self::Command(_), None) if mode == Mode::Legacy => add(value),
             (Self::Quit, None) if mode == Mode::Legacy => add(QUIT),
             (_, quoted) => {
@@ -190,9 +190,17 @@ impl Ask<'_> {
                 ["\"", key, "\":", value, events, "}"].into_iter().for_each(add);
             }
         }
-        quoted.zeroize();
         body
     }
+}
+
+/// A token as JSON, in memory that does not grow and so leaves no copy behind.
+fn quote(token: &str) -> Zeroizing<String> {
+    // The longest escape of a byte, `\u001f`, has six.
+    let mut quoted = Vec::with_capacity(6 * token.len() + 2);
+    // Text always serialises, and memory always takes it.
+    let _ = serde_json::to_writer(&mut quoted, token);
+    Zeroizing::new(String::from_utf8(quoted).unwrap_or_default())
 }
 
 #[cfg(test)]

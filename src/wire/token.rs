@@ -1,6 +1,11 @@
 //! The shared secret. A [`Token`] is what a client sends; a server keeps only digests
 //! ([`Tokens`]), and compares those, so that neither the content nor the length of a guess shows in
 //! the time that the answer takes.
+//!
+//! Every copy of a token that is made here is overwritten when it is done with: what was read from a
+//! file or the terminal, the request on both sides, the decoded text. Out of reach are the process's
+//! environment and command line, the buffers of the TLS library and of the kernel, what the JSON
+//! parser drops of a broken request, and its scratch for a token that is written with escapes.
 
 use std::fmt;
 

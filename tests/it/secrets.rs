@@ -474,3 +474,18 @@ fn f08_a_terminal_that_hangs_up_ends_the_server_instead() {
     let (code, stdout, _) = server.end();
     assert_eq!((code, stdout), (Some(0), vec!["Server shutdown complete".to_owned()]));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn without_a_terminal_a_prompt_is_refused_with_what_to_give_instead() {
+    // A session of its own has no terminal, whoever runs the test.
+    let mut command = std::process::Command::new("setsid");
+    command.args(["--wait", env!("CARGO_BIN_EXE_ldctl"), "ping", "--token-prompt"]);
+    let (code, stdout, stderr) = Running::of(command.stdin(Stdio::null())).end();
+    assert_eq!((code, stdout), (Some(2), Vec::<String>::new()));
+    snapbox::assert_data_eq!(
+        stderr.join("\n"),
+        "error: cannot ask for the token on a terminal ([..]): give it with --token-env or \
+         --token-file"
+    );
+}
