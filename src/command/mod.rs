@@ -10,6 +10,7 @@ mod quit;
 mod run;
 mod send;
 mod serve;
+mod service;
 mod signal;
 mod token;
 

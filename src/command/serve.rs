@@ -1,6 +1,7 @@
 //! `ldctl serve`: what was typed becomes listeners, limits and a policy; what is not safe is
 //! refused before anything is accepted; a quit or a signal ends it.
 
+use std::net::TcpListener;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,16 +9,17 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::signal::Interrupt;
-use super::{block_on, connection, data_dir, token};
+use super::{block_on, connection, data_dir, service, token};
 use crate::action::{Executor, Policy, Targets};
 use crate::cli;
 use crate::console::{Announcer, Console};
-use crate::error::{Error, Exit, chain};
+use crate::error::{Error, Exit, chain, reason};
 use crate::server::{self, Counters, Limits, Listeners, Server};
 use crate::wire::tls::{self, TlsError};
 use crate::wire::token::Tokens;
 
 pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Error> {
+    let inherited = service::sockets()?;
     let tokens = match token::resolve(&args.token, console)? {
         Some(token) => Tokens::new([&token]),
         None => Tokens::none(),
@@ -30,14 +32,14 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
         targets: Targets::default(),
     };
     block_on(async {
-        let listeners =
-            Listeners::bind(&args.host, args.port).map_err(|error| Error::usage(chain(&error)))?;
+        let listeners = listen(args, inherited)?;
         guard(args, &listeners, tokens.required(), tls.is_some(), console)?;
+        let address = format!("{}:{}", listeners.host(), listeners.port());
         let announcer = Announcer::stdout()
             .map_err(|error| Error::usage(format!("cannot start a thread: {error}")))?;
-        let executor = executor(policy, &listeners, &announcer)?;
+        let executor = Arc::new(executor(policy, &listeners, &announcer)?);
         let server = Server {
-            executor: Arc::new(executor),
+            executor: Arc::clone(&executor) as _,
             tokens,
             framed_only: args.framed,
             tls,
@@ -45,20 +47,28 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
             counters: Arc::new(Counters::default()),
             announce: Box::new(announcer.speaker()),
         };
-        let exit = until_stopped(listeners, server).await;
+        let exit = until_stopped(listeners, server, &|| status(&address, &executor)).await;
         announcer.close();
         exit
     })
 }
 
 /// Serves until a quit or a signal; a second signal does not wait for what still runs.
-async fn until_stopped(listeners: Listeners, server: Server) -> Result<Exit, Error> {
+async fn until_stopped(
+    listeners: Listeners,
+    server: Server,
+    status: service::Status<'_>,
+) -> Result<Exit, Error> {
     let mut interrupt = Interrupt::listen()?;
     let shutdown = CancellationToken::new();
+    let mut attending = pin!(service::attend(status, &shutdown));
     let mut serving = pin!(server::run(listeners, server, shutdown.clone()));
     let mut asked = false;
     loop {
         tokio::select! {
+            // First, so that the service manager hears of the end before it comes.
+            biased;
+            never = &mut attending => match never {},
             () = &mut serving => return Ok(Exit::Done),
             () = interrupt.next() => {
                 if asked {
@@ -71,13 +81,31 @@ async fn until_stopped(listeners: Listeners, server: Server) -> Result<Exit, Err
     }
 }
 
-/// A test must not be turned on the server itself, whose port is known only now.
+/// Sockets that the service manager handed over, or else new ones.
+fn listen(args: &cli::Serve, inherited: Vec<TcpListener>) -> Result<Listeners, Error> {
+    if inherited.is_empty() {
+        return Listeners::bind(&args.host, args.port).map_err(|error| Error::usage(chain(&error)));
+    }
+    Listeners::inherited(inherited).map_err(|error| {
+        Error::usage(format!("cannot use the sockets from the service manager: {}", reason(&error)))
+    })
+}
+
+/// For the service manager: where the server listens and what it does.
+fn status(address: &str, executor: &Executor) -> String {
+    match executor.running() {
+        Some(test) => format!("Listening on {address}; run {} makes load: {}", test.run, test.name),
+        None => format!("Listening on {address}; {} runs, none makes load now", executor.runs()),
+    }
+}
+
+/// A test must not be turned on the server itself, whose ports are known only now.
 fn executor(
     mut policy: Policy,
     listeners: &Listeners,
     announcer: &Announcer,
 ) -> Result<Executor, Error> {
-    policy.targets.own_ports.push(listeners.port());
+    policy.targets.own_ports.extend(listeners.addresses().map(|address| address.port()));
     let place = policy.data_dir.display().to_string();
     Executor::new(policy)
         .map(|executor| executor.with_output(Box::new(announcer.speaker())))
@@ -92,14 +120,18 @@ fn guard(
     tls: bool,
     console: &mut Console,
 ) -> Result<(), Error> {
-    if listeners.addresses().all(|address| address.ip().is_loopback()) {
+    let Some(open) = listeners.addresses().find(|address| !address.ip().is_loopback()) else {
         return Ok(());
-    }
+    };
     match (token, tls) {
         (false, _) if !args.allow_unauthenticated => Err(Error::usage(format!(
-            "--host {} is open to the network and there is no token: give one with --token-env or \
+            "{} is open to the network and there is no token: give one with --token-env or \
              --token-file, or say --allow-unauthenticated",
-            args.host
+            if listeners.are_inherited() {
+                format!("the inherited socket {open}")
+            } else {
+                format!("--host {}", args.host)
+            }
         ))),
         (false, _) => {
             console.warn("without a token, anyone who reaches this port can start load");

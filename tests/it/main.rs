@@ -22,6 +22,7 @@ mod diagnosis;
 mod bad_input;
 mod crash;
 mod endings;
+mod service;
 mod stdout;
 
 mod engine_faults;

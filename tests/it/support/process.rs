@@ -19,14 +19,19 @@ impl Running {
     /// Starts `ldctl`.
     pub(crate) fn start(args: &[&str], token: Option<&str>) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ldctl"));
-        command.args(args).env_remove("LOAD_DENSITY_SOCKET_TOKEN");
+        command.args(args).stdin(Stdio::null()).stderr(Stdio::piped());
+        command.env_remove("LOAD_DENSITY_SOCKET_TOKEN");
         if let Some(token) = token {
             command.env("LOAD_DENSITY_SOCKET_TOKEN", token);
         }
-        let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = piped.spawn().expect("the program");
+        Self::spawn(command)
+    }
+
+    /// Starts a program as it is prepared; its stdout is read, and its stderr where that is a pipe.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the program");
         let stdout = lines(child.stdout.take().expect("a pipe"));
-        let stderr = lines(child.stderr.take().expect("a pipe"));
+        let stderr = child.stderr.take().map_or_else(|| channel().1, lines);
         Self { child, stdout, stderr }
     }
 
