@@ -9,6 +9,7 @@ mod support;
 mod changelog;
 mod generated;
 mod layering;
+mod packaging;
 mod readme;
 mod schema;
 mod transcripts;

@@ -2,9 +2,11 @@
 //! The manager is this test: it speaks systemd's protocol (sd_notify(3), sd_listen_fds(3)).
 #![cfg(target_os = "linux")]
 
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
@@ -32,9 +34,14 @@ impl Manager {
             .args(["serve", "--port", "0"])
             .stderr(Stdio::piped())
             .env_remove("LOAD_DENSITY_SOCKET_TOKEN")
-            .env("NOTIFY_SOCKET", self.directory.path().join("notify"))
+            .env("NOTIFY_SOCKET", self.path())
             .envs(variables.iter().copied());
         Running::spawn(command)
+    }
+
+    /// What `NOTIFY_SOCKET` holds.
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("notify")
     }
 
     /// The next message.
@@ -144,7 +151,7 @@ fn an_inherited_socket_is_served_in_place_of_host_and_port() {
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let address = socket.local_addr().expect("an address");
     // 192.0.2.1 is no address of this machine.
-    let server = activated(socket.into(), None, &["--host", "192.0.2.1"]);
+    let server = Running::spawn(activated(socket.into(), None, &["serve", "--host", "192.0.2.1"]));
     assert_eq!(server.line_with("Server started on "), format!("Server started on {address}"));
     ldctl().args(["ping", "--port", &address.port().to_string()]).assert().success();
     ldctl().args(["quit", "--port", &address.port().to_string()]).assert().success();
@@ -156,7 +163,7 @@ fn every_inherited_socket_is_served_and_no_test_may_be_turned_on_any_of_them() {
     let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let (first, second) = (bind(), bind());
     let ports = [&first, &second].map(|socket| socket.local_addr().expect("an address").port());
-    let server = activated(first.into(), Some(second.into()), &[]);
+    let server = Running::spawn(activated(first.into(), Some(second.into()), &["serve"]));
     server.line_with("Server started on ");
     for port in ports {
         ldctl().args(["ping", "--port", &port.to_string()]).assert().success();
@@ -210,36 +217,77 @@ fn a_socket_that_cannot_be_served_is_refused_with_what_to_change() {
 fn sockets_for_another_process_are_left_alone() {
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let theirs = socket.local_addr().expect("an address").port().to_string();
-    let server = handed(socket.into(), None, "1", &["--port", "0"]);
+    let server = Running::spawn(handed(socket.into(), None, "1", &["serve", "--port", "0"]));
     let ours = port(&server);
     assert_ne!(ours, theirs);
     ldctl().args(["quit", "--port", &ours]).assert().success();
     assert_eq!(server.end().0, Some(0));
 }
 
-/// `ldctl serve` with one or two sockets, as systemd starts it: descriptors from 3 on, and the
+#[test]
+fn the_command_line_of_the_unit_starts_a_server() {
+    let unit = fs::read_to_string("packaging/ldctl.service").expect("a unit");
+    let line = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/ldctl "));
+    let words: Vec<&str> = line.expect("a command line").split(' ').collect();
+    let manager = Manager::new();
+    let state = tempfile::tempdir().expect("a directory");
+    let credentials = tempfile::tempdir().expect("a directory");
+    fs::write(credentials.path().join("ldctl.token"), "s3cret\n").expect("a credential");
+    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let port = socket.local_addr().expect("an address").port().to_string();
+
+    let data = state.path().to_str().expect("UTF-8");
+    let args: Vec<&str> = words
+        .into_iter()
+        .map(|word| if word == "${STATE_DIRECTORY}" { data } else { word })
+        .collect();
+    let mut command = activated(socket.into(), None, &args);
+    command
+        .env("NOTIFY_SOCKET", manager.path())
+        .env("WATCHDOG_USEC", "30000000")
+        .env("STATE_DIRECTORY", data)
+        .env("CREDENTIALS_DIRECTORY", credentials.path());
+    let server = Running::spawn(command);
+    manager.wait_for("READY=1");
+    ldctl().args(["ping", "--port", &port]).assert().code(4);
+    let client = |verb: &[&str]| {
+        let token = ("LOAD_DENSITY_SOCKET_TOKEN", "s3cret");
+        ldctl().args(verb).args(["--port", &port]).env(token.0, token.1).assert()
+    };
+    client(&[
+        "send",
+        "--json",
+        r#"[["LD_generate_summary_report", {"report_path": "kept.json"}]]"#,
+    ])
+    .success();
+    assert!(state.path().join("kept.json").is_file(), "the report is in the state directory");
+    client(&["quit"]).success();
+    manager.wait_for("STOPPING=1");
+    assert_eq!(server.end().0, Some(0));
+}
+
+/// `ldctl` with one or two sockets, as systemd starts it: descriptors from 3 on, and the
 /// process's own number in `LISTEN_PID`.
-fn activated(first: OwnedFd, second: Option<OwnedFd>, args: &[&str]) -> Running {
+fn activated(first: OwnedFd, second: Option<OwnedFd>, args: &[&str]) -> Command {
     handed(first, second, "$$", args)
 }
 
 /// The shell gets the sockets as its stdin and stderr and moves them to where they belong.
-fn handed(first: OwnedFd, second: Option<OwnedFd>, pid: &str, args: &[&str]) -> Running {
+fn handed(first: OwnedFd, second: Option<OwnedFd>, pid: &str, args: &[&str]) -> Command {
     let (moves, count) = match second {
         Some(_) => ("exec 3<&0 4<&2 0</dev/null 2>/dev/null", 2),
         None => ("exec 3<&0 0</dev/null", 1),
     };
-    let script =
-        format!(r#"{moves}; LISTEN_FDS={count} LISTEN_PID={pid} exec "$LDCTL" serve "$@""#);
+    let script = format!(r#"{moves}; LISTEN_FDS={count} LISTEN_PID={pid} exec "$LDCTL" "$@""#);
     let mut command = Command::new("sh");
     command.args(["-c", &script, "sh"]).args(args).env("LDCTL", env!("CARGO_BIN_EXE_ldctl"));
     command.env_remove("LOAD_DENSITY_SOCKET_TOKEN");
     command.stdin(Stdio::from(first)).stderr(second.map_or_else(Stdio::piped, Stdio::from));
-    Running::spawn(command)
+    command
 }
 
 fn check_refused(socket: OwnedFd, line: &str) {
-    let (code, stdout, stderr) = activated(socket, None, &[]).end();
+    let (code, stdout, stderr) = Running::spawn(activated(socket, None, &["serve"])).end();
     assert_eq!((code, stdout, stderr), (Some(2), Vec::new(), vec![line.to_owned()]));
 }
 
