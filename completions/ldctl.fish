@@ -38,10 +38,10 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l host -d 'Address o
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l port -d 'TCP port to listen on; 0 takes a free one, which the first line on stdout names' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l data-dir -d 'Directory that documents may read and write files in [default: the working directory]' -r -f -a "(__fish_complete_directories)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-env -d 'Environment variable that documents may read as ${env.NAME}; may be given several times [default: none]' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token-env -d 'Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is named, and fail when it is not set. Without any of these options that variable is used when it is set' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token-file -d 'Take the token from a file that only its owner can read' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token-env -d 'Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is named, and fail when it is not set. Without any of these options the systemd credential ldctl.token is used when there is one, else that variable when it is set' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token-file -d 'Take the token from a file that only its owner can read. While it is being replaced, a second line holds the old one, which a server still accepts; a client sends the first' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token -d 'The token itself. Other users of this machine can read it in the list of processes' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-cert -d 'The server\'s certificate, with its chain, as PEM. TLS is on when this and the key are given' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-cert -d 'The server\'s certificate, with its chain, as PEM. TLS is on when this and the key are given, or the systemd credentials ldctl.crt and ldctl.key' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-key -d 'The certificate\'s private key, as PEM' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-client-ca -d 'Ask clients for a certificate that one of these authorities has signed' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-connections -d 'Connections at once; more are told that the server is busy' -r
@@ -65,8 +65,8 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-ca -d 'Certific
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-server-name -d 'Name that the server\'s certificate must hold [default: the host]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-cert -d 'A certificate to show to the server, as PEM' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-key -d 'That certificate\'s private key, as PEM' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token-env -d 'Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is named, and fail when it is not set. Without any of these options that variable is used when it is set' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token-file -d 'Take the token from a file that only its owner can read' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token-env -d 'Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is named, and fail when it is not set. Without any of these options the systemd credential ldctl.token is used when there is one, else that variable when it is set' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token-file -d 'Take the token from a file that only its owner can read. While it is being replaced, a second line holds the old one, which a server still accepts; a client sends the first' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token -d 'The token itself. Other users of this machine can read it in the list of processes' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s q -l quiet -d 'Print no replies and no progress, only errors'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l legacy -d 'Send an unframed request, for a LoadDensity server that was started without --framed. ldctl serve takes both'
@@ -83,8 +83,8 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-ca -d 'Certific
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-server-name -d 'Name that the server\'s certificate must hold [default: the host]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-cert -d 'A certificate to show to the server, as PEM' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-key -d 'That certificate\'s private key, as PEM' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l token-env -d 'Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is named, and fail when it is not set. Without any of these options that variable is used when it is set' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l token-file -d 'Take the token from a file that only its owner can read' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l token-env -d 'Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is named, and fail when it is not set. Without any of these options the systemd credential ldctl.token is used when there is one, else that variable when it is set' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l token-file -d 'Take the token from a file that only its owner can read. While it is being replaced, a second line holds the old one, which a server still accepts; a client sends the first' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l token -d 'The token itself. Other users of this machine can read it in the list of processes' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l legacy -d 'Send an unframed request, for a LoadDensity server that was started without --framed. ldctl serve takes both'
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls -d 'Connect by TLS 1.2 or 1.3'
@@ -99,8 +99,8 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-ca -d 'Certific
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-server-name -d 'Name that the server\'s certificate must hold [default: the host]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-cert -d 'A certificate to show to the server, as PEM' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-key -d 'That certificate\'s private key, as PEM' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token-env -d 'Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is named, and fail when it is not set. Without any of these options that variable is used when it is set' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token-file -d 'Take the token from a file that only its owner can read' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token-env -d 'Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is named, and fail when it is not set. Without any of these options the systemd credential ldctl.token is used when there is one, else that variable when it is set' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token-file -d 'Take the token from a file that only its owner can read. While it is being replaced, a second line holds the old one, which a server still accepts; a client sends the first' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token -d 'The token itself. Other users of this machine can read it in the list of processes' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l legacy -d 'Send an unframed request, for a LoadDensity server that was started without --framed. ldctl serve takes both'
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls -d 'Connect by TLS 1.2 or 1.3'

@@ -106,7 +106,8 @@ pub struct Serve {
     #[command(flatten)]
     pub token: TokenSource,
 
-    /// The server's certificate, with its chain, as PEM. TLS is on when this and the key are given
+    /// The server's certificate, with its chain, as PEM. TLS is on when this and the key are given,
+    /// or the systemd credentials ldctl.crt and ldctl.key
     #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath, help_heading = "TLS")]
     pub tls_cert: Option<PathBuf>,
 
@@ -359,13 +360,14 @@ pub struct Connection {
     pub tls_insecure: bool,
 }
 
-/// Where the token comes from. At most one; without any, [`TOKEN_VARIABLE`] when it is set.
+/// Where the token comes from. At most one; without any, systemd's credential `ldctl.token`, else
+/// [`TOKEN_VARIABLE`] when it is set.
 #[derive(Args)]
 #[group(id = "token source", multiple = false)]
 pub struct TokenSource {
     /// Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is
-    /// named, and fail when it is not set. Without any of these options that variable is used when
-    /// it is set
+    /// named, and fail when it is not set. Without any of these options the systemd credential
+    /// ldctl.token is used when there is one, else that variable when it is set
     #[arg(
         long,
         value_name = "VAR",
@@ -376,7 +378,8 @@ pub struct TokenSource {
     )]
     pub token_env: Option<String>,
 
-    /// Take the token from a file that only its owner can read
+    /// Take the token from a file that only its owner can read. While it is being replaced, a second
+    /// line holds the old one, which a server still accepts; a client sends the first
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = "Token")]
     pub token_file: Option<PathBuf>,
 

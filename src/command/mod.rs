@@ -3,6 +3,7 @@
 
 mod completions;
 mod connection;
+mod credential;
 mod document;
 mod lint;
 mod ping;

@@ -9,21 +9,19 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::signal::Interrupt;
-use super::{block_on, connection, data_dir, service, token};
+use super::{block_on, connection, credential, data_dir, service, token};
 use crate::action::{Executor, Policy, Targets};
 use crate::cli;
 use crate::console::{Announcer, Console};
 use crate::error::{Error, Exit, chain, reason};
 use crate::server::{self, Counters, Limits, Listeners, Server};
-use crate::wire::tls::{self, TlsError};
+use crate::wire::tls::{self, Identity, TlsError};
 use crate::wire::token::Tokens;
 
 pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Error> {
     let inherited = service::sockets()?;
-    let tokens = match token::resolve(&args.token, console)? {
-        Some(token) => Tokens::new([&token]),
-        None => Tokens::none(),
-    };
+    let (tokens, _) = token::find(&args.token, console)?;
+    let tokens = Tokens::new(&tokens);
     let tls = tls(args)?;
     let policy = Policy {
         data_dir: data_dir(args.data_dir.as_deref())?,
@@ -149,8 +147,7 @@ fn guard(
 }
 
 fn tls(args: &cli::Serve) -> Result<Option<Arc<tokio_rustls::rustls::ServerConfig>>, Error> {
-    let identity = connection::identity(args.tls_cert.as_deref(), args.tls_key.as_deref())?;
-    let Some(identity) = identity else {
+    let Some(identity) = identity(args)? else {
         return match args.tls_client_ca {
             Some(_) => Err(Error::usage(
                 "--tls-client-ca has no effect without TLS: give --tls-cert and --tls-key",
@@ -161,6 +158,27 @@ fn tls(args: &cli::Serve) -> Result<Option<Arc<tokio_rustls::rustls::ServerConfi
     tls::server_config(&identity, args.tls_client_ca.as_deref())
         .map(Some)
         .map_err(|error: TlsError| Error::usage(chain(&error)))
+}
+
+/// The certificate and key that the command line names, else those among systemd's credentials.
+fn identity(args: &cli::Serve) -> Result<Option<Identity>, Error> {
+    let named = connection::identity(args.tls_cert.as_deref(), args.tls_key.as_deref())?;
+    if named.is_some() {
+        return Ok(named);
+    }
+    match (credential::find(credential::CERTIFICATE)?, credential::find(credential::KEY)?) {
+        (Some(cert), Some(key)) => Ok(Some(Identity { cert, key })),
+        (None, None) => Ok(None),
+        (cert, _) => {
+            let (given, missing) = match cert {
+                Some(_) => (credential::CERTIFICATE, credential::KEY),
+                None => (credential::KEY, credential::CERTIFICATE),
+            };
+            Err(Error::usage(format!(
+                "there is a credential {given} and none {missing}: give both, or neither"
+            )))
+        }
+    }
 }
 
 fn limits(args: &cli::Limits) -> Limits {

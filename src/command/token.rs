@@ -1,45 +1,96 @@
 //! Where the token comes from: the command line's choice becomes a [`Token`], or the absence of one.
+//! A file and a credential hold one token on a line, or two while it is being replaced: the current
+//! one, which a client sends, and below it the old one, which a server still accepts.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
+use super::credential;
 use crate::cli::{TOKEN_VARIABLE, TokenSource};
 use crate::console::Console;
 use crate::error::{Error, reason};
 use crate::wire::token::Token;
 
 /// The longest token file that is read, in bytes: a token that did not fit a request would be useless.
-const LONGEST_FILE: u64 = 64 * 1024;
+const LONGEST_FILE: usize = 64 * 1024;
 
-/// The token that the command line names, or that the environment holds.
+/// The current token and the old one.
+const MOST_TOKENS: usize = 2;
+
+/// Where tokens were found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// There is no token.
+    Nowhere,
+    /// A file that the command line names.
+    File(PathBuf),
+    /// A file in systemd's credentials directory.
+    Credential(PathBuf),
+    /// What cannot be read a second time: "the variable X".
+    Once(String),
+}
+
+/// The token that a client sends.
 pub(super) fn resolve(source: &TokenSource, console: &mut Console) -> Result<Option<Token>, Error> {
+    let (tokens, _) = find(source, console)?;
+    Ok(tokens.into_iter().next())
+}
+
+/// The tokens that a server accepts, and where they were found: where the command line says, else
+/// among systemd's credentials, else in the environment.
+pub(super) fn find(
+    source: &TokenSource,
+    console: &mut Console,
+) -> Result<(Vec<Token>, Origin), Error> {
     if let Some(variable) = &source.token_env {
         let text = variable_text(variable)?.ok_or_else(|| {
             Error::usage(format!("{variable} is not set: export it, or drop --token-env"))
         })?;
-        return checked(text, &format!("the variable {variable}")).map(Some);
+        return once(text, format!("the variable {variable}"));
     }
     if let Some(path) = &source.token_file {
-        return checked(read(path)?, &format!("the file {}", path.display())).map(Some);
+        return Origin::File(path.clone()).read();
     }
     if source.token_prompt {
         let text = console.secret("Token: ").map_err(|error| {
             Error::usage(format!("cannot ask for the token: {}", reason(&error)))
         })?;
-        return checked(text, "the answer").map(Some);
+        return once(text, "the answer".to_owned());
     }
     if let Some(text) = &source.token {
-        let token = checked(text.clone(), "--token")?;
+        let found = once(text.clone(), "--token".to_owned())?;
         console.warn(
             "--token shows the token to every user of this machine; \
              --token-env and --token-file do not",
         );
-        return Ok(Some(token));
+        return Ok(found);
+    }
+    if let Some(path) = credential::find(credential::TOKEN)? {
+        return Origin::Credential(path).read();
     }
     match variable_text(TOKEN_VARIABLE)? {
-        Some(text) => checked(text, &format!("the variable {TOKEN_VARIABLE}")).map(Some),
-        None => Ok(None),
+        Some(text) => once(text, format!("the variable {TOKEN_VARIABLE}")),
+        None => Ok((Vec::new(), Origin::Nowhere)),
+    }
+}
+
+impl Origin {
+    /// Reads the tokens, if they are in a file; there is at least one, or it is an error.
+    pub(super) fn tokens(&self) -> Result<Option<Vec<Token>>, Error> {
+        let (path, guarded) = match self {
+            Self::Nowhere | Self::Once(_) => return Ok(None),
+            Self::File(path) => (path, Guarded::ByMode),
+            Self::Credential(path) => (path, Guarded::BySystemd),
+        };
+        parse(&read(path, guarded)?, path).map(Some)
+    }
+
+    fn read(self) -> Result<(Vec<Token>, Self), Error> {
+        let tokens = self.tokens()?;
+        Ok((tokens.unwrap_or_default(), self))
     }
 }
 
@@ -60,41 +111,78 @@ fn variable_text(name: &str) -> Result<Option<String>, Error> {
     }
 }
 
-fn checked(text: String, place: &str) -> Result<Token, Error> {
-    Token::new(text).map_err(|_| {
-        Error::usage(format!(
-            "the token from {place} is empty: give it a value, or leave the token out"
-        ))
-    })
+fn once(text: String, place: String) -> Result<(Vec<Token>, Origin), Error> {
+    let token = Token::new(text).map_err(|_| empty(&place))?;
+    Ok((vec![token], Origin::Once(place)))
 }
 
-/// A token file's text without the line end that an editor leaves.
-fn read(path: &Path) -> Result<String, Error> {
+fn empty(place: &str) -> Error {
+    Error::usage(format!(
+        "the token from {place} is empty: give it a value, or leave the token out"
+    ))
+}
+
+/// The tokens of a file, one a line. Blanks around one would be an editor's doing more often than a
+/// part of it, so they are refused where they cannot be seen.
+fn parse(text: &str, path: &Path) -> Result<Vec<Token>, Error> {
+    let file = path.display();
+    if text.lines().all(str::is_empty) {
+        return Err(empty(&format!("the file {file}")));
+    }
+    if text.lines().count() > MOST_TOKENS {
+        return Err(Error::usage(format!(
+            "the token file {file} has more than {MOST_TOKENS} lines: give the token on the first \
+             and, while it is being replaced, the old one on the second"
+        )));
+    }
+    let token = |(number, line): (usize, &str)| {
+        let unseen = |c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}';
+        let refused = |what| format!("line {} of the token file {file} {what}", number + 1);
+        if line.chars().all(unseen) {
+            return Err(Error::usage(refused("is blank: remove it")));
+        }
+        if line.starts_with(unseen) || line.ends_with(unseen) {
+            return Err(Error::usage(refused(
+                "begins or ends with a blank or an invisible character: remove that",
+            )));
+        }
+        Token::new(line).map_err(|_| empty(&format!("the file {file}")))
+    };
+    text.lines().enumerate().map(token).collect()
+}
+
+/// Who sees to it that nobody else reads a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Guarded {
+    ByMode,
+    BySystemd,
+}
+
+fn read(path: &Path, guarded: Guarded) -> Result<Zeroizing<String>, Error> {
     let unreadable = |error: io::Error| {
         Error::usage(format!("cannot read the token file {}: {}", path.display(), reason(&error)))
     };
     // Before opening as well: opening a FIFO would wait for a writer.
-    check(path, &path.metadata().map_err(unreadable)?)?;
+    check(path, &path.metadata().map_err(unreadable)?, guarded)?;
     let file = File::open(path).map_err(unreadable)?;
-    check(path, &file.metadata().map_err(unreadable)?)?;
-    let mut text = String::new();
-    file.take(LONGEST_FILE + 1).read_to_string(&mut text).map_err(unreadable)?;
-    if text.len() as u64 > LONGEST_FILE {
+    check(path, &file.metadata().map_err(unreadable)?, guarded)?;
+    // All the room at once: a text that grows leaves copies of itself behind.
+    let mut text = Zeroizing::new(String::with_capacity(2 * LONGEST_FILE));
+    file.take(LONGEST_FILE as u64 + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if text.len() > LONGEST_FILE {
         return Err(Error::usage(format!(
             "the token file {} has more than {LONGEST_FILE} bytes: give one that holds the token alone",
             path.display()
         )));
     }
-    let end = text.strip_suffix('\n').map_or(text.len(), |line| line.trim_end_matches('\r').len());
-    text.truncate(end);
     Ok(text)
 }
 
-fn check(path: &Path, metadata: &Metadata) -> Result<(), Error> {
+fn check(path: &Path, metadata: &Metadata, guarded: Guarded) -> Result<(), Error> {
     if !metadata.is_file() {
         return Err(Error::usage(format!("the token file {} is no regular file", path.display())));
     }
-    if readable_by_others(metadata) {
+    if guarded == Guarded::ByMode && readable_by_others(metadata) {
         return Err(Error::usage(format!(
             "other users can read the token file {0}: chmod 600 {0}",
             path.display()
@@ -113,4 +201,61 @@ fn readable_by_others(metadata: &Metadata) -> bool {
 #[cfg(not(unix))]
 fn readable_by_others(_metadata: &Metadata) -> bool {
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<String>, String> {
+        match parse(text, Path::new("t")) {
+            Ok(tokens) => Ok(tokens.iter().map(|token| token.expose().to_owned()).collect()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn a_file_holds_the_current_token_and_below_it_the_old_one() {
+        for text in ["new", "new\n", "new\r\n"] {
+            assert_eq!(read(text).expect("a token"), ["new"], "{text:?}");
+        }
+        for text in ["new\nold", "new\nold\n", "new\r\nold\r\n"] {
+            assert_eq!(read(text).expect("tokens"), ["new", "old"], "{text:?}");
+        }
+        assert_eq!(read("with a blank").expect("a token"), ["with a blank"]);
+    }
+
+    #[test]
+    fn a_file_that_is_not_one_or_two_tokens_is_refused_with_the_line() {
+        let empty = "the token from the file t is empty: give it a value, or leave the token out";
+        let blank = |line| format!("line {line} of the token file t is blank: remove it");
+        let padded = |line| {
+            format!(
+                "line {line} of the token file t begins or ends with a blank or an invisible \
+                 character: remove that"
+            )
+        };
+        for (text, refusal) in [
+            ("", empty.to_owned()),
+            ("\n", empty.to_owned()),
+            ("\r\n\r\n", empty.to_owned()),
+            ("  \n", blank(1)),
+            ("\t", blank(1)),
+            ("\nold", blank(1)),
+            ("new\n\n", blank(2)),
+            ("new\n \u{a0}", blank(2)),
+            (" new", padded(1)),
+            ("new\r", padded(1)),
+            ("\u{feff}new", padded(1)),
+            ("new\nold ", padded(2)),
+            (
+                "a\nb\nc",
+                "the token file t has more than 2 lines: give the token on the first and, while it \
+                 is being replaced, the old one on the second"
+                    .to_owned(),
+            ),
+        ] {
+            assert_eq!(read(text), Err(refusal), "{text:?}");
+        }
+    }
 }

@@ -34,3 +34,4 @@ mod load;
 mod reports;
 
 mod abuse;
+mod secrets;

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::support::{DEADLINE, Running, Target, ldctl, signal};
+use crate::support::{DEADLINE, Running, Target, ldctl, program, signal};
 
 /// Listens where `NOTIFY_SOCKET` points.
 struct Manager {
@@ -29,14 +29,9 @@ impl Manager {
 
     /// `ldctl serve` on a free port, with variables of the manager.
     fn start(&self, variables: &[(&str, &str)]) -> Running {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ldctl"));
-        command
-            .args(["serve", "--port", "0"])
-            .stderr(Stdio::piped())
-            .env_remove("LOAD_DENSITY_SOCKET_TOKEN")
-            .env("NOTIFY_SOCKET", self.path())
-            .envs(variables.iter().copied());
-        Running::spawn(command)
+        let mut command = program(&["serve", "--port", "0"]);
+        command.env("NOTIFY_SOCKET", self.path()).envs(variables.iter().copied());
+        Running::of(&mut command)
     }
 
     /// What `NOTIFY_SOCKET` holds.
@@ -151,7 +146,11 @@ fn an_inherited_socket_is_served_in_place_of_host_and_port() {
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let address = socket.local_addr().expect("an address");
     // 192.0.2.1 is no address of this machine.
-    let server = Running::spawn(activated(socket.into(), None, &["serve", "--host", "192.0.2.1"]));
+    let server = Running::with_stderr(&mut activated(
+        socket.into(),
+        None,
+        &["serve", "--host", "192.0.2.1"],
+    ));
     assert_eq!(server.line_with("Server started on "), format!("Server started on {address}"));
     ldctl().args(["ping", "--port", &address.port().to_string()]).assert().success();
     ldctl().args(["quit", "--port", &address.port().to_string()]).assert().success();
@@ -163,7 +162,8 @@ fn every_inherited_socket_is_served_and_no_test_may_be_turned_on_any_of_them() {
     let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let (first, second) = (bind(), bind());
     let ports = [&first, &second].map(|socket| socket.local_addr().expect("an address").port());
-    let server = Running::spawn(activated(first.into(), Some(second.into()), &["serve"]));
+    let server =
+        Running::with_stderr(&mut activated(first.into(), Some(second.into()), &["serve"]));
     server.line_with("Server started on ");
     for port in ports {
         ldctl().args(["ping", "--port", &port.to_string()]).assert().success();
@@ -217,7 +217,8 @@ fn a_socket_that_cannot_be_served_is_refused_with_what_to_change() {
 fn sockets_for_another_process_are_left_alone() {
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let theirs = socket.local_addr().expect("an address").port().to_string();
-    let server = Running::spawn(handed(socket.into(), None, "1", &["serve", "--port", "0"]));
+    let server =
+        Running::with_stderr(&mut handed(socket.into(), None, "1", &["serve", "--port", "0"]));
     let ours = port(&server);
     assert_ne!(ours, theirs);
     ldctl().args(["quit", "--port", &ours]).assert().success();
@@ -247,19 +248,15 @@ fn the_command_line_of_the_unit_starts_a_server() {
         .env("WATCHDOG_USEC", "30000000")
         .env("STATE_DIRECTORY", data)
         .env("CREDENTIALS_DIRECTORY", credentials.path());
-    let server = Running::spawn(command);
+    let server = Running::of(&mut command);
     manager.wait_for("READY=1");
     ldctl().args(["ping", "--port", &port]).assert().code(4);
     let client = |verb: &[&str]| {
         let token = ("LOAD_DENSITY_SOCKET_TOKEN", "s3cret");
         ldctl().args(verb).args(["--port", &port]).env(token.0, token.1).assert()
     };
-    client(&[
-        "send",
-        "--json",
-        r#"[["LD_generate_summary_report", {"report_path": "kept.json"}]]"#,
-    ])
-    .success();
+    client(&["send", "--json", r#"[["LD_generate_summary_report", {"report_name": "kept"}]]"#])
+        .success();
     assert!(state.path().join("kept.json").is_file(), "the report is in the state directory");
     client(&["quit"]).success();
     manager.wait_for("STOPPING=1");
@@ -281,13 +278,14 @@ fn handed(first: OwnedFd, second: Option<OwnedFd>, pid: &str, args: &[&str]) -> 
     let script = format!(r#"{moves}; LISTEN_FDS={count} LISTEN_PID={pid} exec "$LDCTL" "$@""#);
     let mut command = Command::new("sh");
     command.args(["-c", &script, "sh"]).args(args).env("LDCTL", env!("CARGO_BIN_EXE_ldctl"));
-    command.env_remove("LOAD_DENSITY_SOCKET_TOKEN");
+    command.env_remove("LOAD_DENSITY_SOCKET_TOKEN").env_remove("CREDENTIALS_DIRECTORY");
     command.stdin(Stdio::from(first)).stderr(second.map_or_else(Stdio::piped, Stdio::from));
     command
 }
 
 fn check_refused(socket: OwnedFd, line: &str) {
-    let (code, stdout, stderr) = Running::spawn(activated(socket, None, &["serve"])).end();
+    let (code, stdout, stderr) =
+        Running::with_stderr(&mut activated(socket, None, &["serve"])).end();
     assert_eq!((code, stdout, stderr), (Some(2), Vec::new(), vec![line.to_owned()]));
 }
 

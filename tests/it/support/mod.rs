@@ -13,7 +13,7 @@ use snapbox::cmd::Command;
 
 pub(crate) use authority::Authority;
 pub(crate) use load::Load;
-pub(crate) use process::{Running, Server, signal, wait};
+pub(crate) use process::{Running, Server, program, signal, wait};
 pub(crate) use scripted::{Next, Request, Scripted, Wire, answer, say};
 pub(crate) use target::Target;
 
@@ -24,6 +24,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 pub(crate) fn ldctl() -> Command {
     Command::new(env!("CARGO_BIN_EXE_ldctl"))
         .env_remove("LOAD_DENSITY_SOCKET_TOKEN")
+        .env_remove("CREDENTIALS_DIRECTORY")
         .timeout(DEADLINE)
 }
 

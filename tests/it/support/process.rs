@@ -18,17 +18,20 @@ pub(crate) struct Running {
 impl Running {
     /// Starts `ldctl`.
     pub(crate) fn start(args: &[&str], token: Option<&str>) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ldctl"));
-        command.args(args).stdin(Stdio::null()).stderr(Stdio::piped());
-        command.env_remove("LOAD_DENSITY_SOCKET_TOKEN");
+        let mut command = program(args);
         if let Some(token) = token {
             command.env("LOAD_DENSITY_SOCKET_TOKEN", token);
         }
-        Self::spawn(command)
+        Self::of(command.stdin(Stdio::null()))
     }
 
-    /// Starts a program as it is prepared; its stdout is read, and its stderr where that is a pipe.
-    pub(crate) fn spawn(mut command: Command) -> Self {
+    /// Starts a program that the test has prepared.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        Self::with_stderr(command.stderr(Stdio::piped()))
+    }
+
+    /// The same, where the test has said what stderr is.
+    pub(crate) fn with_stderr(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the program");
         let stdout = lines(child.stdout.take().expect("a pipe"));
         let stderr = child.stderr.take().map_or_else(|| channel().1, lines);
@@ -37,10 +40,19 @@ impl Running {
 
     /// The next line on stdout that holds a text.
     pub(crate) fn line_with(&self, text: &str) -> String {
+        self.next_with(&self.stdout, text)
+    }
+
+    /// The next line on stderr that holds a text.
+    pub(crate) fn talk_with(&self, text: &str) -> String {
+        self.next_with(&self.stderr, text)
+    }
+
+    fn next_with(&self, lines: &Receiver<String>, text: &str) -> String {
         let until = Instant::now() + DEADLINE;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            match self.stdout.recv_timeout(left) {
+            match lines.recv_timeout(left) {
                 Ok(line) if line.contains(text) => return line,
                 Ok(_) => {}
                 Err(_) => panic!("no line with {text:?}; stderr: {:?}", self.talk()),
@@ -71,6 +83,13 @@ impl Drop for Running {
     }
 }
 
+/// `ldctl` without the caller's token.
+pub(crate) fn program(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ldctl"));
+    command.args(args).env_remove("LOAD_DENSITY_SOCKET_TOKEN").env_remove("CREDENTIALS_DIRECTORY");
+    command
+}
+
 /// `ldctl serve` on a free port.
 pub(crate) struct Server {
     running: Running,
@@ -80,7 +99,11 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it and waits until it listens.
     pub(crate) fn start(args: &[&str], token: Option<&str>) -> Self {
-        let running = Running::start(&[&["serve", "--port", "0"], args].concat(), token);
+        Self::listening(Running::start(&[&["serve", "--port", "0"], args].concat(), token))
+    }
+
+    /// Waits until a server that the test has started listens.
+    pub(crate) fn listening(running: Running) -> Self {
         let started = running.line_with("Server started on ");
         let port = started.rsplit(':').next().and_then(|port| port.parse().ok());
         Self { running, port: port.expect("a port") }
@@ -94,6 +117,11 @@ impl Server {
     /// The process, for signals.
     pub(crate) fn id(&self) -> u32 {
         self.running.id()
+    }
+
+    /// The next line on stderr that holds a text.
+    pub(crate) fn talk_with(&self, text: &str) -> String {
+        self.running.talk_with(text)
     }
 
     /// Waits for its end: the exit code, and what is left on stdout and stderr.
