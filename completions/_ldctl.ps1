@@ -39,7 +39,7 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             break
         }
         'ldctl;serve' {
-            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'Address or name to listen on; localhost means IPv4 and IPv6 loopback. Any other than a loopback address needs a token')
+            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'Address or name to listen on; localhost means IPv4 and IPv6 loopback. Any other than a loopback address needs a token. Unused, like --port, when systemd hands over sockets')
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'TCP port to listen on; 0 takes a free one, which the first line on stdout names')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Directory that documents may read and write files in [default: the working directory]')
             [CompletionResult]::new('--allow-env', '--allow-env', [CompletionResultType]::ParameterName, 'Environment variable that documents may read as ${env.NAME}; may be given several times [default: none]')

@@ -35,7 +35,7 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand completions 'Print a shell''s completion script'
         }
         &'ldctl;serve'= {
-            cand --host 'Address or name to listen on; localhost means IPv4 and IPv6 loopback. Any other than a loopback address needs a token'
+            cand --host 'Address or name to listen on; localhost means IPv4 and IPv6 loopback. Any other than a loopback address needs a token. Unused, like --port, when systemd hands over sockets'
             cand --port 'TCP port to listen on; 0 takes a free one, which the first line on stdout names'
             cand --data-dir 'Directory that documents may read and write files in [default: the working directory]'
             cand --allow-env 'Environment variable that documents may read as ${env.NAME}; may be given several times [default: none]'

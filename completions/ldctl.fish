@@ -36,7 +36,7 @@ complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "quit" -d 'End a server'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "run" -d 'Run documents in this process, without a server'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "lint" -d 'Find what is wrong or suspicious in documents, without running them'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "completions" -d 'Print a shell\'s completion script'
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l host -d 'Address or name to listen on; localhost means IPv4 and IPv6 loopback. Any other than a loopback address needs a token' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l host -d 'Address or name to listen on; localhost means IPv4 and IPv6 loopback. Any other than a loopback address needs a token. Unused, like --port, when systemd hands over sockets' -r -f -a "(__fish_print_hostnames)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l port -d 'TCP port to listen on; 0 takes a free one, which the first line on stdout names' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l data-dir -d 'Directory that documents may read and write files in [default: the working directory]' -r -f -a "(__fish_complete_directories)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-env -d 'Environment variable that documents may read as ${env.NAME}; may be given several times [default: none]' -r

@@ -83,7 +83,7 @@ pub enum Verb {
 #[derive(Args)]
 pub struct Serve {
     /// Address or name to listen on; localhost means IPv4 and IPv6 loopback. Any other than a
-    /// loopback address needs a token
+    /// loopback address needs a token. Unused, like --port, when systemd hands over sockets
     #[arg(long, default_value = "localhost", value_hint = ValueHint::Hostname)]
     pub host: String,
 

@@ -13,6 +13,7 @@ mod run;
 mod secrets;
 mod send;
 mod serve;
+mod service;
 mod signal;
 mod status;
 mod token;

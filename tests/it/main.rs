@@ -9,6 +9,7 @@ mod support;
 mod changelog;
 mod generated;
 mod layering;
+mod packaging;
 mod readme;
 mod schema;
 mod transcripts;
@@ -22,6 +23,7 @@ mod diagnosis;
 mod bad_input;
 mod crash;
 mod endings;
+mod service;
 mod stdout;
 
 mod engine_faults;

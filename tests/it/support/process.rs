@@ -27,10 +27,14 @@ impl Running {
 
     /// Starts a program that the test has prepared.
     pub(crate) fn of(command: &mut Command) -> Self {
-        let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = piped.spawn().expect("the program");
+        Self::with_stderr(command.stderr(Stdio::piped()))
+    }
+
+    /// The same, where the test has said what stderr is.
+    pub(crate) fn with_stderr(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the program");
         let stdout = lines(child.stdout.take().expect("a pipe"));
-        let stderr = lines(child.stderr.take().expect("a pipe"));
+        let stderr = child.stderr.take().map_or_else(|| channel().1, lines);
         Self { child, stdout, stderr }
     }
 
