@@ -22,6 +22,7 @@ mod diagnosis;
 mod bad_input;
 mod crash;
 mod endings;
+mod faults;
 mod stdout;
 
 mod engine_faults;
@@ -32,3 +33,5 @@ mod load;
 mod reports;
 
 mod abuse;
+mod abuse_crowds;
+mod abuse_files;

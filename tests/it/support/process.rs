@@ -23,6 +23,11 @@ impl Running {
         if let Some(token) = token {
             command.env("LOAD_DENSITY_SOCKET_TOKEN", token);
         }
+        Self::of(command)
+    }
+
+    /// Starts a program as it was put together, apart from its streams.
+    pub(crate) fn of(mut command: Command) -> Self {
         let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = piped.spawn().expect("the program");
         let stdout = lines(child.stdout.take().expect("a pipe"));
@@ -32,15 +37,13 @@ impl Running {
 
     /// The next line on stdout that holds a text.
     pub(crate) fn line_with(&self, text: &str) -> String {
-        let until = Instant::now() + DEADLINE;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            match self.stdout.recv_timeout(left) {
-                Ok(line) if line.contains(text) => return line,
-                Ok(_) => {}
-                Err(_) => panic!("no line with {text:?}; stderr: {:?}", self.talk()),
-            }
-        }
+        let line = find(&self.stdout, text);
+        line.unwrap_or_else(|| panic!("no line with {text:?}; stderr: {:?}", self.talk()))
+    }
+
+    /// The next line on stderr that holds a text.
+    pub(crate) fn warned_with(&self, text: &str) -> String {
+        find(&self.stderr, text).unwrap_or_else(|| panic!("no warning with {text:?}"))
     }
 
     /// The process, for signals.
@@ -75,7 +78,17 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it and waits until it listens.
     pub(crate) fn start(args: &[&str], token: Option<&str>) -> Self {
-        let running = Running::start(&[&["serve", "--port", "0"], args].concat(), token);
+        Self::of(Running::start(&[&["serve", "--port", "0"], args].concat(), token))
+    }
+
+    /// The same after a line of shell, which may set limits for it.
+    pub(crate) fn start_after(shell: &str, args: &[&str]) -> Self {
+        let mut command = after(shell);
+        command.args(["serve", "--port", "0"]).args(args);
+        Self::of(Running::of(command))
+    }
+
+    fn of(running: Running) -> Self {
         let started = running.line_with("Server started on ");
         let port = started.rsplit(':').next().and_then(|port| port.parse().ok());
         Self { running, port: port.expect("a port") }
@@ -91,10 +104,23 @@ impl Server {
         self.running.id()
     }
 
+    /// The next line on stderr that holds a text.
+    pub(crate) fn warned_with(&self, text: &str) -> String {
+        self.running.warned_with(text)
+    }
+
     /// Waits for its end: the exit code, and what is left on stdout and stderr.
     pub(crate) fn end(self) -> (Option<i32>, Vec<String>, Vec<String>) {
         self.running.end()
     }
+}
+
+/// `ldctl` after a line of shell, which may set limits for it.
+pub(crate) fn after(shell: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!(r#"{shell}; exec "$0" "$@""#), env!("CARGO_BIN_EXE_ldctl")]);
+    command.env_remove("LOAD_DENSITY_SOCKET_TOKEN");
+    command
 }
 
 /// Waits for a program's end: its exit code.
@@ -110,6 +136,15 @@ pub(crate) fn wait(child: &mut Child) -> Option<i32> {
     panic!("it did not end");
 }
 
+/// Waits until something is so.
+pub(crate) fn soon_true(mut so: impl FnMut() -> bool) {
+    let until = Instant::now() + DEADLINE;
+    while !so() {
+        assert!(Instant::now() < until, "it never came to be so");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Sends a signal by name (`TERM`, `INT`).
 pub(crate) fn signal(name: &str, process: u32) {
     let sent = Command::new("sh")
@@ -117,6 +152,18 @@ pub(crate) fn signal(name: &str, process: u32) {
         .status()
         .expect("a shell");
     assert!(sent.success());
+}
+
+fn find(lines: &Receiver<String>, text: &str) -> Option<String> {
+    let until = Instant::now() + DEADLINE;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        match lines.recv_timeout(left) {
+            Ok(line) if line.contains(text) => return Some(line),
+            Ok(_) => {}
+            Err(_) => return None,
+        }
+    }
 }
 
 fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
