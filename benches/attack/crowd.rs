@@ -4,6 +4,7 @@
 
 use std::cell::Cell;
 use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -107,6 +108,7 @@ impl Plan {
 /// What all attackers share.
 struct Attack {
     plan: Plan,
+    server: SocketAddr,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     opened: Cell<u64>,
     failed: Cell<u64>,
@@ -120,7 +122,8 @@ pub(crate) async fn attack(plan: Plan) {
     stdin.read_exact(&mut [0]).expect("a line");
     let tls = plan.certificate.as_deref().map(connector);
     let (opened, failed, there) = (Cell::new(0), Cell::new(0), Cell::new(0));
-    let attack = Rc::new(Attack { plan, tls, opened, failed, there });
+    let server = server(plan.port).await;
+    let attack = Rc::new(Attack { plan, server, tls, opened, failed, there });
     let crowd = LocalSet::new();
     let begun = Instant::now();
     let mut stopped = tokio::task::spawn_blocking(move || drop(stdin.read(&mut [0])));
@@ -134,6 +137,16 @@ pub(crate) async fn attack(plan: Plan) {
     attacking.await;
     let (opened, failed) = (attack.opened.get(), attack.failed.get());
     println!("{opened} connections opened, {failed} not taken");
+}
+
+/// The crowd comes over IPv6 where there is any, and the good client over IPv4: with most ports of
+/// one pair of addresses taken, the system takes milliseconds to find it a free one.
+async fn server(port: u16) -> SocketAddr {
+    let six = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
+    match TcpStream::connect(six).await {
+        Ok(_) => six,
+        Err(_) => (Ipv4Addr::LOCALHOST, port).into(),
+    }
 }
 
 fn say_there() {
@@ -227,7 +240,7 @@ impl Attack {
 
     /// A TCP connection; `None`, after a pause, where there is none.
     async fn reach(&self) -> Option<TcpStream> {
-        match TcpStream::connect(("127.0.0.1", self.plan.port)).await {
+        match TcpStream::connect(self.server).await {
             Ok(stream) => {
                 let _ = stream.set_nodelay(true);
                 self.opened.set(self.opened.get() + 1);

@@ -63,7 +63,7 @@ impl Server {
         let directory = tempfile::tempdir().expect("a directory");
         let path = |name: &str| directory.path().join(name);
         let mut command = Command::new(ldctl);
-        command.args(["serve", "--host", "127.0.0.1", "--port", "0"]).args(more);
+        command.args(["serve", "--port", "0"]).args(more);
         if tls {
             let made =
                 rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a cert");
