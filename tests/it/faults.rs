@@ -110,7 +110,7 @@ async fn f04_without_descriptors_accepting_waits_and_then_recovers() {
     for _ in 0..40 {
         crowd.push(connect().await.expect("a place in the backlog"));
     }
-    server.warned_with("cannot accept a connection: ");
+    server.talk_with("cannot accept a connection: ");
     early.write_all(b"[[\"abs\", [-7]]]").await.expect("a server that listens");
     let mut reply = String::new();
     soon(early.read_to_string(&mut reply)).await.expect("a reply");

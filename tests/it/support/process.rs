@@ -18,32 +18,46 @@ pub(crate) struct Running {
 impl Running {
     /// Starts `ldctl`.
     pub(crate) fn start(args: &[&str], token: Option<&str>) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ldctl"));
-        command.args(args).env_remove("LOAD_DENSITY_SOCKET_TOKEN");
+        let mut command = program(args);
         if let Some(token) = token {
             command.env("LOAD_DENSITY_SOCKET_TOKEN", token);
         }
-        Self::of(command)
+        Self::of(command.stdin(Stdio::null()))
     }
 
-    /// Starts a program as it was put together, apart from its streams.
-    pub(crate) fn of(mut command: Command) -> Self {
-        let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = piped.spawn().expect("the program");
+    /// Starts a program that the test has prepared.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        Self::with_stderr(command.stderr(Stdio::piped()))
+    }
+
+    /// The same, where the test has said what stderr is.
+    pub(crate) fn with_stderr(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the program");
         let stdout = lines(child.stdout.take().expect("a pipe"));
-        let stderr = lines(child.stderr.take().expect("a pipe"));
+        let stderr = child.stderr.take().map_or_else(|| channel().1, lines);
         Self { child, stdout, stderr }
     }
 
     /// The next line on stdout that holds a text.
     pub(crate) fn line_with(&self, text: &str) -> String {
-        let line = find(&self.stdout, text);
-        line.unwrap_or_else(|| panic!("no line with {text:?}; stderr: {:?}", self.talk()))
+        self.next_with(&self.stdout, text)
     }
 
     /// The next line on stderr that holds a text.
-    pub(crate) fn warned_with(&self, text: &str) -> String {
-        find(&self.stderr, text).unwrap_or_else(|| panic!("no warning with {text:?}"))
+    pub(crate) fn talk_with(&self, text: &str) -> String {
+        self.next_with(&self.stderr, text)
+    }
+
+    fn next_with(&self, lines: &Receiver<String>, text: &str) -> String {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match lines.recv_timeout(left) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(_) => {}
+                Err(_) => panic!("no line with {text:?}; stderr: {:?}", self.talk()),
+            }
+        }
     }
 
     /// The process, for signals.
@@ -69,6 +83,21 @@ impl Drop for Running {
     }
 }
 
+/// `ldctl` without the caller's token.
+pub(crate) fn program(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ldctl"));
+    command.args(args).env_remove("LOAD_DENSITY_SOCKET_TOKEN").env_remove("CREDENTIALS_DIRECTORY");
+    command
+}
+
+/// The same after a line of shell, which may set limits for it.
+pub(crate) fn after(shell: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!(r#"{shell}; exec "$0" "$@""#), env!("CARGO_BIN_EXE_ldctl")]);
+    command.env_remove("LOAD_DENSITY_SOCKET_TOKEN").env_remove("CREDENTIALS_DIRECTORY");
+    command
+}
+
 /// `ldctl serve` on a free port.
 pub(crate) struct Server {
     running: Running,
@@ -78,17 +107,18 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it and waits until it listens.
     pub(crate) fn start(args: &[&str], token: Option<&str>) -> Self {
-        Self::of(Running::start(&[&["serve", "--port", "0"], args].concat(), token))
+        Self::listening(Running::start(&[&["serve", "--port", "0"], args].concat(), token))
     }
 
     /// The same after a line of shell, which may set limits for it.
     pub(crate) fn start_after(shell: &str, args: &[&str]) -> Self {
         let mut command = after(shell);
         command.args(["serve", "--port", "0"]).args(args);
-        Self::of(Running::of(command))
+        Self::listening(Running::of(command.stdin(Stdio::null())))
     }
 
-    fn of(running: Running) -> Self {
+    /// Waits until a server that the test has started listens.
+    pub(crate) fn listening(running: Running) -> Self {
         let started = running.line_with("Server started on ");
         let port = started.rsplit(':').next().and_then(|port| port.parse().ok());
         Self { running, port: port.expect("a port") }
@@ -105,22 +135,14 @@ impl Server {
     }
 
     /// The next line on stderr that holds a text.
-    pub(crate) fn warned_with(&self, text: &str) -> String {
-        self.running.warned_with(text)
+    pub(crate) fn talk_with(&self, text: &str) -> String {
+        self.running.talk_with(text)
     }
 
     /// Waits for its end: the exit code, and what is left on stdout and stderr.
     pub(crate) fn end(self) -> (Option<i32>, Vec<String>, Vec<String>) {
         self.running.end()
     }
-}
-
-/// `ldctl` after a line of shell, which may set limits for it.
-pub(crate) fn after(shell: &str) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", &format!(r#"{shell}; exec "$0" "$@""#), env!("CARGO_BIN_EXE_ldctl")]);
-    command.env_remove("LOAD_DENSITY_SOCKET_TOKEN");
-    command
 }
 
 /// Waits for a program's end: its exit code.
@@ -152,18 +174,6 @@ pub(crate) fn signal(name: &str, process: u32) {
         .status()
         .expect("a shell");
     assert!(sent.success());
-}
-
-fn find(lines: &Receiver<String>, text: &str) -> Option<String> {
-    let until = Instant::now() + DEADLINE;
-    loop {
-        let left = until.saturating_duration_since(Instant::now());
-        match lines.recv_timeout(left) {
-            Ok(line) if line.contains(text) => return Some(line),
-            Ok(_) => {}
-            Err(_) => return None,
-        }
-    }
 }
 
 fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
