@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_port_in_use_is_named_with_what_to_change() {
+    async fn f12_a_port_in_use_is_named_with_what_to_change() {
         let first = Listeners::bind("127.0.0.1", 0).expect("a free port");
         let refusal = Listeners::bind("127.0.0.1", first.port()).unwrap_err().to_string();
         let expected = format!(

@@ -203,6 +203,11 @@ async fn serve(
                 Ok((stream, peer)) => {
                     backoff = BACKOFF.0;
                     shared.admit(stream, peer, sessions);
+                    // While connections come faster than they are taken, the branch below never
+                    // gets its turn, and what is left of ended sessions would pile up.
+                    while let Some(ended) = sessions.try_join_next() {
+                        shared.ended(ended);
+                    }
                 }
                 Err(error) if is_peers_fault(&error) => {}
                 // Descriptors or memory are exhausted. The connection waits in the backlog.

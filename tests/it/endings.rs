@@ -16,7 +16,7 @@ fn endless(target: &Target) -> String {
 }
 
 #[test]
-fn a_terminated_server_ends_by_itself_with_0() {
+fn f07_a_terminated_server_ends_by_itself_with_0() {
     for name in ["TERM", "INT"] {
         let server = Server::start(&[], None);
         signal(name, server.id());
@@ -26,7 +26,7 @@ fn a_terminated_server_ends_by_itself_with_0() {
 }
 
 #[test]
-fn a_server_terminated_during_a_test_sends_the_partial_results_first() {
+fn f07_a_server_terminated_during_a_test_sends_the_partial_results_first() {
     let target = Target::start();
     let server = Server::start(&[], None);
     let client = Running::start(
@@ -44,7 +44,7 @@ fn a_server_terminated_during_a_test_sends_the_partial_results_first() {
 }
 
 #[test]
-fn an_interrupted_client_ends_with_130_and_the_server_lives() {
+fn f05_an_interrupted_client_ends_with_130_and_the_server_lives() {
     let target = Target::start();
     let server = Server::start(&[], None);
     let client = Running::start(
@@ -99,7 +99,7 @@ fn a_second_test_is_refused_with_5_while_pings_are_answered() {
 }
 
 #[test]
-fn a_reader_of_stdout_that_has_gone_is_no_failure() {
+fn f14_a_reader_of_stdout_that_has_gone_is_no_failure() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
     let status = Command::new(env!("CARGO_BIN_EXE_ldctl"))

@@ -23,6 +23,7 @@ mod diagnosis;
 mod bad_input;
 mod crash;
 mod endings;
+mod faults;
 mod service;
 mod stdout;
 
@@ -36,4 +37,6 @@ mod operating;
 mod reports;
 
 mod abuse;
+mod abuse_crowds;
+mod abuse_files;
 mod secrets;
