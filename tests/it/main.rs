@@ -22,6 +22,7 @@ mod diagnosis;
 mod bad_input;
 mod crash;
 mod endings;
+mod fuzz;
 mod stdout;
 
 mod engine_faults;
