@@ -66,12 +66,12 @@ fn table(text: &str) {
     let written = writer.into_inner().expect("written");
     let source = Source::read(written.as_slice(), false).expect("a CSV file");
     let Some((header, rows)) = rows.split_first() else { return };
-    for (place, name) in header.iter().enumerate() {
-        let first = header.iter().position(|known| known == name);
-        // A byte order mark before the first name is no part of it.
-        if !header[0].starts_with('\u{feff}') {
-            assert_eq!(source.column(name), first, "{place}");
-        }
+    // A byte order mark before the first name is no part of it, and may leave nothing of the row.
+    if header.concat().starts_with('\u{feff}') {
+        return;
+    }
+    for name in header {
+        assert_eq!(source.column(name), header.iter().position(|known| known == name));
     }
     for (index, row) in rows.iter().enumerate() {
         assert_eq!(source.next_row(), Some(index));

@@ -230,6 +230,9 @@ impl Answer {
                 Err(_) => return Err(Fault::Malformed("a header cannot be read")),
             }
             let status = response.code.unwrap_or(0);
+            if status < 100 {
+                return Err(Fault::Malformed("the status is below 100"));
+            }
             if !(100..200).contains(&status) || status == 101 {
                 self.take_head(&response, wanted, head_only)?;
                 return Ok(Some(from));
@@ -449,6 +452,8 @@ mod tests {
         assert_eq!(fault(b"HTTP/1.1 200 OK\r\nContent-Le"), Fault::Truncated);
         assert_eq!(fault(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell"), Fault::Truncated);
         assert_eq!(fault(b"SSH-2.0-x\r\n"), Fault::Malformed("no status line"));
+        // 0 would pass for no answer at all.
+        assert_eq!(fault(b"HTTP/1.1 000 \r\n\r\n"), Fault::Malformed("the status is below 100"));
         assert_eq!(
             fault(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
             Fault::Malformed("a chunk has no size")
