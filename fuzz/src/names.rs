@@ -13,6 +13,9 @@ use serde_json::Value;
 
 use super::support::options;
 
+/// What a record keeps of an error's text, in bytes.
+const MAX_ERROR_BYTES: usize = 1024;
+
 /// The first byte chooses the format; the rest is a method, a URL, a name and an error with 0x1f
 /// between them.
 pub fn check(data: &[u8]) {
@@ -24,6 +27,7 @@ pub fn check(data: &[u8]) {
     let label = Label { method: method.into(), url: url.into(), name: name.into() };
     let label = recorder.label(label);
     let error_id = recorder.error(error);
+    let error = &error[..error.floor_char_boundary(MAX_ERROR_BYTES)];
     let start = Duration::from_millis(5);
     recorder.record(Sample {
         label,
