@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread;
 
+use super::Targets;
 use super::arguments::{Arguments, Parameter, optional, required};
 use super::context::Context;
 use super::registry::{Command, Declaration, Parsed};
@@ -69,8 +70,8 @@ const HOST: &str = "http://localhost";
 /// What is said of a test that was stopped from outside.
 const CANCELLED: &str = "cancelled before its end; the figures are partial";
 
-/// A test whose arguments have been read; its tasks are compiled when it runs, for their
-/// placeholders may refer to what actions before it registered.
+/// A test whose arguments have been read. Its tasks have been checked, and are compiled when it runs,
+/// for their placeholders may refer to what actions before it registered.
 #[derive(Debug)]
 struct StartTest {
     echo: Value,
@@ -110,7 +111,9 @@ fn parse(given: &Arguments<'_>) -> Parsed {
         pointer: String::new(),
         message: "the argument \"tasks\" is missing".to_owned(),
     })?;
-    tasks(&tasks_field)?;
+    let flag = |name: &str| given.present(name).map_or(Ok(false), |field| field.boolean());
+    let http2 = flag("http2")?;
+    check_tasks(&tasks_field, &host, flavor, http2)?;
     let echo = |name: &str, default: Value| {
         given.optional(name).map_or(default, |field| field.value().clone())
     };
@@ -122,7 +125,6 @@ fn parse(given: &Arguments<'_>) -> Parsed {
         ("web_ui", echo("web_ui_dict", Value::Null)),
         ("runner_mode", echo("runner_mode", "local".into())),
     ]);
-    let flag = |name: &str| given.present(name).map_or(Ok(false), |field| field.boolean());
     Ok(Box::new(StartTest {
         echo,
         flavor,
@@ -134,7 +136,7 @@ fn parse(given: &Arguments<'_>) -> Parsed {
         sources: given
             .present("csv_sources")
             .map_or(Ok(Vec::new()), |field| csv_sources(&field))?,
-        http2: flag("http2")?,
+        http2,
         keep_bodies: flag("record_bodies")?,
         abort_on: match given.present("abort_on") {
             Some(rules) => AbortOn::read(&rules)?,
@@ -288,7 +290,7 @@ impl StartTest {
             base: self.host,
             flavor: self.flavor,
             http2: self.http2,
-            read_file: &read_file,
+            read_file: Some(&read_file),
         };
         let mut compiler = Compiler::new(names, &environment);
         let mut driver = Http::new(policy.targets.clone());
@@ -308,6 +310,14 @@ impl StartTest {
         };
         Ok((self.echo, plan))
     }
+}
+
+/// Refuses what would be refused when the test starts, apart from what actions before it may still
+/// bring about: variables, sources, files.
+fn check_tasks(tasks: &Reader<'_>, base: &str, flavor: Flavor, http2: bool) -> Result<(), Invalid> {
+    let settings = http::Context { base: base.to_owned(), flavor, http2, read_file: None };
+    let mut driver = Http::new(Targets::default());
+    compile(tasks, &settings, &mut driver, &mut Compiler::checking()).map(|_| ())
 }
 
 fn compile(
