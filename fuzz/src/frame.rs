@@ -55,13 +55,15 @@ fn lines(mut bytes: &[u8], most: usize) -> (Vec<Vec<u8>>, bool) {
     (lines, bytes.len() > most)
 }
 
-/// Takes one frame: its body and how many bytes it took; `Err` where its length is out of bounds.
-fn frame(inbox: &mut Inbox, most: usize) -> Result<Option<(Vec<u8>, usize)>, ()> {
+/// A body and how many bytes it took, once it is there; `Err` where its length is out of bounds.
+type Taken = Result<Option<(Vec<u8>, usize)>, ()>;
+
+fn frame(inbox: &mut Inbox, most: usize) -> Taken {
     let found = inbox.frame(most).map_err(|_| ())?;
     Ok(found.map(|body| (body.to_vec(), HEADER + body.len())))
 }
 
-fn line(inbox: &mut Inbox, most: usize) -> Result<Option<(Vec<u8>, usize)>, ()> {
+fn line(inbox: &mut Inbox, most: usize) -> Taken {
     let found = inbox.line(most).map_err(|_| ())?;
     Ok(found.map(|line| (line.to_vec(), line.len() + 1)))
 }
@@ -69,7 +71,7 @@ fn line(inbox: &mut Inbox, most: usize) -> Result<Option<(Vec<u8>, usize)>, ()> 
 fn received(
     mut from: Pieces<'_>,
     most: usize,
-    take: fn(&mut Inbox, usize) -> Result<Option<(Vec<u8>, usize)>, ()>,
+    take: fn(&mut Inbox, usize) -> Taken,
 ) -> (Vec<Vec<u8>>, bool) {
     let mut inbox = Inbox::default();
     let mut taken = Vec::new();

@@ -20,8 +20,11 @@ pub mod support;
 pub mod template;
 pub mod value;
 
+/// Takes any bytes; panics where a property does not hold.
+pub type Body = fn(&[u8]);
+
 /// Every body by the name of its target and corpus.
-pub const BODIES: [(&str, fn(&[u8])); 15] = [
+pub const BODIES: [(&str, Body); 15] = [
     ("answer", answer::check),
     ("csv", csv::check),
     ("decode", decode::check),

@@ -54,7 +54,7 @@ fn compiled(value: &Value, flavor: Flavor, http2: bool) -> Result<(), Invalid> {
         path => Ok(path.as_bytes().to_vec()),
     };
     let context =
-        Context { base: "http://localhost".to_owned(), flavor, http2, read_file: &read_file };
+        Context { base: "http://localhost".to_owned(), flavor, http2, read_file: Some(&read_file) };
     let mut compiler = Compiler::new(names, &environment);
     let mut driver = Http::new(Targets::default());
     let (mode, written) = tasks(&Reader::at(value, "/tasks"))?;

@@ -16,7 +16,7 @@ use proptest::test_runner::TestRunner;
 #[path = "../../fuzz/src/lib.rs"]
 mod bodies;
 
-use bodies::BODIES;
+use bodies::{BODIES, Body};
 
 /// How many inputs of each kind a body is tried with; the fuzz targets try millions.
 const CASES: u32 = 128;
@@ -100,7 +100,7 @@ fn each_body_has_a_target_a_corpus_and_a_line_in_the_manual() {
 }
 
 /// Tries a body with inputs of a kind; the smallest that breaks a promise is shown.
-fn holds(name: &str, body: fn(&[u8]), inputs: impl Strategy<Value = Vec<u8>>) {
+fn holds(name: &str, body: Body, inputs: impl Strategy<Value = Vec<u8>>) {
     let config = ProptestConfig { cases: CASES, failure_persistence: None, ..Default::default() };
     let outcome = TestRunner::new(config).run(&inputs, |input| {
         body(&input);
