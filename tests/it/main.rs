@@ -24,6 +24,7 @@ mod bad_input;
 mod crash;
 mod endings;
 mod faults;
+mod fuzz;
 mod service;
 mod stdout;
 
