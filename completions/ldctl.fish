@@ -109,8 +109,8 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-ca -d 'Certif
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-server-name -d 'Name that the server\'s certificate must hold [default: the host]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-cert -d 'A certificate to show to the server, as PEM' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-key -d 'That certificate\'s private key, as PEM' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l token-env -d 'Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is named, and fail when it is not set. Without any of these options that variable is used when it is set' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l token-file -d 'Take the token from a file that only its owner can read' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l token-env -d 'Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is named, and fail when it is not set. Without any of these options the systemd credential ldctl.token is used when there is one, else that variable when it is set' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l token-file -d 'Take the token from a file that only its owner can read. While it is being replaced, a second line holds the old one, which a server still accepts; a client sends the first. A server reads the file again on SIGHUP' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l token -d 'The token itself. Other users of this machine can read it in the list of processes' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l legacy -d 'Send an unframed request, for a LoadDensity server that was started without --framed. ldctl serve takes both'
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls -d 'Connect by TLS 1.2 or 1.3'
@@ -127,8 +127,8 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls-ca -d 'Certific
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls-server-name -d 'Name that the server\'s certificate must hold [default: the host]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls-cert -d 'A certificate to show to the server, as PEM' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls-key -d 'That certificate\'s private key, as PEM' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l token-env -d 'Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is named, and fail when it is not set. Without any of these options that variable is used when it is set' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l token-file -d 'Take the token from a file that only its owner can read' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l token-env -d 'Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is named, and fail when it is not set. Without any of these options the systemd credential ldctl.token is used when there is one, else that variable when it is set' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l token-file -d 'Take the token from a file that only its owner can read. While it is being replaced, a second line holds the old one, which a server still accepts; a client sends the first. A server reads the file again on SIGHUP' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l token -d 'The token itself. Other users of this machine can read it in the list of processes' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l legacy -d 'Send an unframed request, for a LoadDensity server that was started without --framed. ldctl serve takes both'
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls -d 'Connect by TLS 1.2 or 1.3'
