@@ -12,6 +12,7 @@ mod layering;
 mod packaging;
 mod readme;
 mod schema;
+mod security;
 mod transcripts;
 
 mod wire_server;
