@@ -60,7 +60,7 @@ fn compiled(value: &Value, flavor: Flavor, http2: bool) -> Result<(), Invalid> {
     let mut driver = Http::new(Targets::default());
     let limits = TestLimits::default();
     let (mode, written) = tasks(&Reader::at(value, "/tasks"), &limits)?;
-    assert!((1..=limits.tasks as usize).contains(&written.len()));
+    assert!((1..=limits.tasks).contains(&written.len()));
     let mut throttles = Throttles::new();
     let mut steps = Vec::new();
     for task in written {

@@ -7,6 +7,7 @@
 mod support;
 
 mod changelog;
+mod dependencies;
 mod generated;
 mod layering;
 mod packaging;
