@@ -123,6 +123,8 @@ pub fn server_config(
     // One request per connection: nothing is gained by resuming, and nothing kept can leak.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
+    // The server chooses among what both speak, as those who assess servers ask for.
+    config.ignore_client_order = true;
     Ok(Arc::new(config))
 }
 
@@ -236,6 +238,7 @@ mod tests {
         let config = server_config(&identity, Some(&files.path("b.crt"))).expect("a server");
         assert_eq!(config.max_early_data_size, 0);
         assert_eq!(config.send_tls13_tickets, 0);
+        assert!(config.ignore_client_order);
     }
 
     #[test]
