@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ldctl::action::{Document, Executor, Policy};
+use ldctl::action::{Document, Executor, Policy, TestLimits};
 use ldctl::event::{Event, Progress};
 use ldctl::protocol::Targets;
 use ldctl::record::{Records, interpolate};
@@ -72,6 +72,7 @@ fn run(url: &str, arguments: &str) -> (Records, Vec<Progress>) {
         allow_env: None,
         secret_env: Vec::new(),
         targets: Targets::default(),
+        limits: TestLimits::default(),
     };
     let executor = Executor::new(policy).expect("an executor");
     let document = format!(

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 /// The environment variable that holds the token unless another is named: the reference's.
@@ -58,7 +59,13 @@ pub enum Verb {
     /// Ask a server whether it is there; nothing runs
     #[command(after_long_help = EXIT_CODES)]
     Ping(Ping),
-    /// Tell a server to stop
+    /// Ask a server which test it runs
+    #[command(after_long_help = EXIT_CODES)]
+    Status(Status),
+    /// Stop the test that a server runs; whoever waits for it gets what it has measured
+    #[command(after_long_help = EXIT_CODES)]
+    Stop(Status),
+    /// End a server
     #[command(after_long_help = EXIT_CODES)]
     Quit(Quit),
     /// Run documents in this process, without a server
@@ -76,7 +83,7 @@ pub enum Verb {
 #[derive(Args)]
 pub struct Serve {
     /// Address or name to listen on; localhost means IPv4 and IPv6 loopback. Any other than a
-    /// loopback address needs a token
+    /// loopback address needs a token. Unused, like --port, when systemd hands over sockets
     #[arg(long, default_value = "localhost", value_hint = ValueHint::Hostname)]
     pub host: String,
 
@@ -119,16 +126,67 @@ pub struct Serve {
     #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath, help_heading = "TLS")]
     pub tls_client_ca: Option<PathBuf>,
 
+    /// What documents may ask for.
+    #[command(flatten)]
+    pub documents: DocumentLimits,
+
     /// What the server allows.
     #[command(flatten)]
     pub limits: Limits,
+}
+
+/// What documents may ask for.
+#[derive(Args)]
+pub struct DocumentLimits {
+    /// Users that one test may have; a document that asks for more is refused
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "100000",
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000),
+        help_heading = "Limits"
+    )]
+    pub max_users: u64,
+
+    /// Seconds that one test may last; a document that asks for more is refused. A test without an
+    /// end ends then
+    #[arg(
+        long,
+        value_name = "SECS",
+        default_value = "604800",
+        value_parser = test_seconds,
+        help_heading = "Limits"
+    )]
+    pub max_test_time: f64,
+
+    /// Tasks that one test may have; a document that has more is refused
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "10000",
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000),
+        help_heading = "Limits"
+    )]
+    pub max_tasks: usize,
+
+    /// The only host or network that documents may reach: example.com, 10.0.0.0/8 or
+    /// [2001:db8::/32], each with :PORT for that port alone; may be given several times [default:
+    /// any but link-local addresses]
+    #[arg(long, value_name = "HOST|CIDR[:PORT]", help_heading = "Limits")]
+    pub allow_target: Vec<String>,
 }
 
 /// What the server allows.
 #[derive(Args)]
 pub struct Limits {
     /// Connections at once; more are told that the server is busy
-    #[arg(long, value_name = "N", default_value = "19900", help_heading = "Limits")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "19900",
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000),
+        help_heading = "Limits"
+    )]
     pub max_connections: usize,
 
     /// Seconds that a TLS handshake may take
@@ -152,11 +210,23 @@ pub struct Limits {
     pub request_timeout: f64,
 
     /// Bytes of memory for requests that are still arriving, over all connections
-    #[arg(long, value_name = "BYTES", default_value = "67108864", help_heading = "Limits")]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value = "67108864",
+        value_parser = RangedU64ValueParser::<usize>::new().range(LEAST_REQUEST_BYTES..=MOST_BYTES),
+        help_heading = "Limits"
+    )]
     pub max_request_bytes: usize,
 
     /// Bytes of a reply that wait for a client that reads slowly
-    #[arg(long, value_name = "BYTES", default_value = "1048576", help_heading = "Limits")]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value = "1048576",
+        value_parser = RangedU64ValueParser::<usize>::new().range(LEAST_REPLY_QUEUE..=MOST_BYTES),
+        help_heading = "Limits"
+    )]
     pub max_reply_queue: usize,
 
     /// Seconds that a server which is told to stop waits for what still runs
@@ -211,6 +281,30 @@ pub struct Ping {
     #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
     pub timeout: f64,
 
+    /// How the answer is printed on stdout; with -v the text tells the server's counters, too
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
+    pub output: Output,
+
+    /// The server.
+    #[command(flatten)]
+    pub connection: Connection,
+
+    /// Where the token comes from.
+    #[command(flatten)]
+    pub token: TokenSource,
+}
+
+/// `ldctl status` and `ldctl stop`
+#[derive(Args)]
+pub struct Status {
+    /// Longest silence to bear, in seconds
+    #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
+    pub timeout: f64,
+
+    /// How the answer is printed on stdout
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
+    pub output: Output,
+
     /// The server.
     #[command(flatten)]
     pub connection: Connection,
@@ -247,6 +341,10 @@ pub struct Run {
     /// Directory that documents may read and write files in [default: the working directory]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data_dir: Option<PathBuf>,
+
+    /// What the documents may ask for.
+    #[command(flatten)]
+    pub documents: DocumentLimits,
 
     /// How results are printed.
     #[command(flatten)]
@@ -393,6 +491,16 @@ pub struct TokenSource {
     pub token: Option<String>,
 }
 
+/// What one request of the longest kind takes while it arrives, in bytes: twice its length. With less
+/// it would never get through.
+const LEAST_REQUEST_BYTES: u64 = 2 * 1024 * 1024;
+
+/// A few events, in bytes. With less the reply would wait for every packet.
+const LEAST_REPLY_QUEUE: u64 = 4096;
+
+/// More memory than a machine has, in bytes: a slip of the hand.
+const MOST_BYTES: u64 = 1 << 40;
+
 /// The longest time that is taken, in seconds: a year.
 const LONGEST: f64 = 366.0 * 86_400.0;
 
@@ -401,6 +509,16 @@ fn seconds(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|seconds: &f64| (0.001..=LONGEST).contains(seconds))
         .ok_or_else(|| format!("expected seconds, from 0.001 to {LONGEST}"))
+}
+
+/// The longest test that a limit may allow, in seconds: thirty days.
+const LONGEST_TEST: f64 = 30.0 * 86_400.0;
+
+fn test_seconds(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|seconds: &f64| (0.001..=LONGEST_TEST).contains(seconds))
+        .ok_or_else(|| format!("expected seconds, from 0.001 to {LONGEST_TEST}"))
 }
 
 #[cfg(test)]

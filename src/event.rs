@@ -2,9 +2,12 @@
 //! behind it: a session writes them as frames (text lines or JSON objects), `ldctl run` prints
 //! them, a test collects them. The same types are read back by the client.
 
+use std::fmt;
+
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::counters::Counts;
 use crate::value::{Value, quote};
 
 /// The version of the event dialect.
@@ -53,7 +56,12 @@ pub enum Event {
         uptime_s: f64,
         /// Documents that it has taken since it started.
         runs: u64,
+        /// What it has counted; an older server does not tell.
+        #[serde(flatten)]
+        counts: Option<Counts>,
     },
+    /// The answer to the question which test runs, or to a stop.
+    Status(Status),
     /// The document has ended, whatever its actions gave.
     Done {
         /// Whether no action failed.
@@ -63,6 +71,77 @@ pub enum Event {
         /// Seconds from acceptance to here.
         elapsed_s: f64,
     },
+}
+
+/// Which test runs, if one does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Whether one does, and whether it goes on.
+    pub state: State,
+    /// That test.
+    #[serde(flatten)]
+    pub test: Option<TestStatus>,
+}
+
+impl Status {
+    /// No test runs.
+    pub const IDLE: Self = Self { state: State::Idle, test: None };
+}
+
+/// Whether a test runs, and whether it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// No test runs.
+    Idle,
+    /// It runs.
+    Running,
+    /// It was told to stop and still waits for requests in hand.
+    Stopping,
+    /// It was stopped.
+    Stopped,
+    /// A state that this version does not know.
+    #[serde(other)]
+    Other,
+}
+
+/// A test that runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TestStatus {
+    /// The number of the document that started it.
+    pub run: u64,
+    /// What it is, for people.
+    pub name: String,
+    /// Seconds since it began.
+    pub elapsed_s: f64,
+    /// Seconds until its end; `None` for one that runs until it is stopped.
+    pub remaining_s: Option<f64>,
+    /// Virtual users at the last look, about once a second.
+    pub users: usize,
+    /// Requests so far.
+    pub requests: u64,
+    /// Requests that failed so far.
+    pub failures: u64,
+}
+
+/// One line, for people.
+impl fmt::Display for Status {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(test) = &self.test else { return out.write_str("no test runs") };
+        let TestStatus { run, name, elapsed_s, remaining_s, users, requests, failures } = test;
+        let state = match self.state {
+            State::Stopping => "stopping",
+            State::Stopped => "stopped",
+            State::Idle | State::Running | State::Other => "running",
+        };
+        write!(out, "{state}: {name} of run {run}, {elapsed_s:.0} s so far")?;
+        match remaining_s {
+            _ if self.state == State::Stopped => {}
+            Some(left) => write!(out, ", {left:.0} s left")?,
+            None => out.write_str(", until it is stopped")?,
+        }
+        write!(out, ", {users} users, {requests} requests, {failures} failed")
+    }
 }
 
 /// A load test's figures so far.

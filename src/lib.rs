@@ -17,7 +17,7 @@
 //!           └──────┬─────┴────────────┘
 //!                 load ──── record                how load is made; what happened
 //!
-//!         value  event  error  trust              free for all
+//!         value  event  error  trust  counters    free for all
 //! ```
 //!
 //! A module uses what is below or beside it, never what is above; a test reads the `use` lines.
@@ -63,6 +63,7 @@ pub mod cli;
 pub mod client;
 pub mod command;
 pub mod console;
+pub mod counters;
 pub mod error;
 pub mod event;
 pub mod load;

@@ -1,5 +1,6 @@
 //! Parses the command line, runs the verb, prints the error, and chooses the exit code.
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -11,11 +12,8 @@ use ldctl::error::{Exit, chain};
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(answer) => {
-            // Help and version come this way too. A reader who has gone has seen enough.
-            let _ = answer.print();
-            return if answer.use_stderr() { Exit::Usage } else { Exit::Done }.into();
-        }
+        // Help and version come this way too.
+        Err(answer) => return told(&answer).into(),
     };
     console::log(cli.verbose);
     let mut console = Console::new();
@@ -26,5 +24,17 @@ fn main() -> ExitCode {
             console.error(&chain(&error));
             error.exit().into()
         }
+    }
+}
+
+/// Prints what the parser says. A reader who has gone has seen enough.
+fn told(answer: &clap::Error) -> Exit {
+    match answer.print() {
+        Err(error) if !answer.use_stderr() && error.kind() != ErrorKind::BrokenPipe => {
+            Console::new().error(&format!("cannot write to stdout: {error}"));
+            Exit::Usage
+        }
+        _ if answer.use_stderr() => Exit::Usage,
+        _ => Exit::Done,
     }
 }

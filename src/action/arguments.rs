@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use crate::event::{Failure, FailureKind};
+use crate::load::TestLimits;
 use crate::value::{Invalid, Map, Reader, Value};
 
 /// Arguments as a document gives them.
@@ -46,9 +47,15 @@ pub(crate) const fn optional(name: &'static str) -> Parameter {
 #[derive(Debug)]
 pub(crate) struct Arguments<'a> {
     given: Vec<(&'static str, Reader<'a>)>,
+    limits: TestLimits,
 }
 
 impl<'a> Arguments<'a> {
+    /// What a test that they ask for may ask for.
+    pub(crate) fn limits(&self) -> TestLimits {
+        self.limits
+    }
+
     /// All of them as an object, by their names.
     pub(crate) fn to_value(&self) -> Value {
         let members = self.given.iter();
@@ -81,6 +88,7 @@ pub(super) fn bind<'a>(
     command: &str,
     parameters: &'static [Parameter],
     call: &'a Call<'_>,
+    limits: TestLimits,
 ) -> Result<Arguments<'a>, Failure> {
     let given: Vec<(&'static str, Reader<'a>)> = match call {
         Call::Positional(values) => {
@@ -116,7 +124,7 @@ pub(super) fn bind<'a>(
         let message = format!("{command}() needs the argument {:?}", parameter.name);
         return Err(refusal(message));
     }
-    Ok(Arguments { given })
+    Ok(Arguments { given, limits })
 }
 
 fn at<'a>(name: &str, value: &'a Value) -> Reader<'a> {

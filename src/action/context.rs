@@ -5,16 +5,17 @@
 use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 use tokio_util::sync::CancellationToken;
 
-use super::document::{Action, Document, contained};
+use super::document::{Action, Document, contained, is_fault};
 use super::files::Files;
 use super::{Policy, Resolver};
-use crate::event::{BUSY, Event, Failure, FailureKind, Progress, Sink};
+use crate::counters::Counters;
+use crate::event::{BUSY, Event, Failure, FailureKind, Progress, Sink, State, Status, TestStatus};
 use crate::record::live::Live;
 use crate::record::{Recording, Records};
 use crate::value::{Map, Value};
@@ -22,6 +23,9 @@ use crate::value::{Map, Value};
 /// How deep documents may run documents. A chain this long is a mistake, and every level takes
 /// stack.
 const MAX_DEPTH: usize = 32;
+
+/// How often a stop looks at the figures of the test that it waits for: its answer has the last.
+const GLANCE: Duration = Duration::from_millis(100);
 
 /// Something that a command starts and that runs on until another stops it: the stub server, an
 /// exporter. Dropping it stops it.
@@ -37,10 +41,14 @@ pub(super) struct Shared {
     pub(super) live: Arc<Live>,
     pub(super) runs: AtomicU64,
     pub(super) output: Box<dyn Fn(String) + Send + Sync>,
+    /// The server's that these documents come to, if they do.
+    pub(super) counters: Option<Arc<Counters>>,
     records: Mutex<Records>,
     resolver: Mutex<Resolver>,
     services: Mutex<IndexMap<&'static str, Box<dyn Service>>>,
     slot: Mutex<Option<Slot>>,
+    /// Told when the slot becomes free.
+    freed: Condvar,
 }
 
 impl Shared {
@@ -51,10 +59,12 @@ impl Shared {
             live: Arc::default(),
             runs: AtomicU64::new(0),
             output: Box::new(|_| ()),
+            counters: None,
             records: Mutex::default(),
             resolver: Mutex::default(),
             services: Mutex::default(),
             slot: Mutex::default(),
+            freed: Condvar::new(),
         })
     }
 
@@ -62,8 +72,35 @@ impl Shared {
         lock(&self.records).clone()
     }
 
-    pub(super) fn running(&self) -> Option<RunStatus> {
-        lock(&self.slot).as_ref().map(Slot::status)
+    pub(super) fn status(&self) -> Status {
+        let slot = lock(&self.slot);
+        let Some(held) = slot.as_ref() else { return Status::IDLE };
+        let stopping = held.cancel.is_cancelled();
+        let state = if stopping { State::Stopping } else { State::Running };
+        Status { state, test: Some(held.test(&self.live)) }
+    }
+
+    /// Cancels the document whose test runs, and waits until that test has ended, at most so long.
+    pub(super) fn stop(&self, patience: Duration) -> Status {
+        let mut slot = lock(&self.slot);
+        let Some(held) = slot.as_ref() else { return Status::IDLE };
+        held.cancel.cancel();
+        let (began, before, deadline) = (held.began, held.before, Instant::now() + patience);
+        let mut test = held.test(&self.live);
+        while let Some(held) = slot.as_ref().filter(|held| held.began == began) {
+            test = held.test(&self.live);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Status { state: State::Stopping, test: Some(test) };
+            }
+            let left = left.min(GLANCE);
+            (slot, _) = self.freed.wait_timeout(slot, left).unwrap_or_else(PoisonError::into_inner);
+        }
+        // What it was still doing is counted by now.
+        let (requests, failures) = self.live.requests();
+        test.requests = requests.saturating_sub(before.0);
+        test.failures = failures.saturating_sub(before.1);
+        Status { state: State::Stopped, test: Some(test) }
     }
 }
 
@@ -94,27 +131,28 @@ struct Slot {
     name: String,
     began: Instant,
     length: Option<Duration>,
+    /// Ends the document that it belongs to.
+    cancel: CancellationToken,
+    /// Users at the last look.
+    users: usize,
+    /// Requests and failures before it began.
+    before: (u64, u64),
 }
 
 impl Slot {
-    fn status(&self) -> RunStatus {
-        RunStatus {
+    fn test(&self, live: &Live) -> TestStatus {
+        let elapsed = self.began.elapsed();
+        let (requests, failures) = live.requests();
+        TestStatus {
             run: self.run,
             name: self.name.clone(),
-            remaining: self.length.map(|length| length.saturating_sub(self.began.elapsed())),
+            elapsed_s: elapsed.as_secs_f64(),
+            remaining_s: self.length.map(|length| length.saturating_sub(elapsed).as_secs_f64()),
+            users: self.users,
+            requests: requests.saturating_sub(self.before.0),
+            failures: failures.saturating_sub(self.before.1),
         }
     }
-}
-
-/// A load test that is running.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunStatus {
-    /// The number of the document that started it.
-    pub run: u64,
-    /// What it is, for people.
-    pub name: String,
-    /// How long it still takes; `None` for one that runs until it is stopped.
-    pub remaining: Option<Duration>,
 }
 
 /// Holds the run slot; dropping it frees the slot.
@@ -126,6 +164,7 @@ pub(crate) struct RunGuard<'a> {
 impl Drop for RunGuard<'_> {
     fn drop(&mut self) {
         *lock(&self.shared.slot) = None;
+        self.shared.freed.notify_all();
     }
 }
 
@@ -199,6 +238,11 @@ impl<'a> Context<'a> {
         Arc::clone(&self.shared.live)
     }
 
+    /// What the server has counted that these documents come to, if they do; for exporters.
+    pub(crate) fn counters(&self) -> Option<Arc<Counters>> {
+        self.shared.counters.clone()
+    }
+
     /// Variables and sources as they are now; rows of sources are shared with everyone.
     pub(crate) fn resolver_snapshot(&self) -> Resolver {
         lock(&self.shared.resolver).clone()
@@ -226,6 +270,9 @@ impl<'a> Context<'a> {
     /// Tells how a test is going; its place in the document is filled in here.
     pub(crate) fn progress(&mut self, progress: Progress) {
         let index = self.index;
+        if let Some(slot) = lock(&self.shared.slot).as_mut() {
+            slot.users = progress.users;
+        }
         self.emit(Event::Progress(Progress { index, ..progress }));
     }
 
@@ -237,18 +284,26 @@ impl<'a> Context<'a> {
     ) -> Result<RunGuard<'a>, Failure> {
         let mut slot = lock(&self.shared.slot);
         if let Some(held) = slot.as_ref() {
-            let status = held.status();
-            let remaining = match status.remaining {
-                Some(left) => format!("{:.0} s left", left.as_secs_f64()),
+            let test = held.test(&self.shared.live);
+            let remaining = match test.remaining_s {
+                Some(left) => format!("{left:.0} s left"),
                 None => "until it is stopped".to_owned(),
             };
             let message = format!(
-                "{BUSY}: {} of run {} ({remaining}); wait for its end or stop it",
-                status.name, status.run
+                "{BUSY}: {} of run {} ({remaining}); wait for its end or `ldctl stop`",
+                test.name, test.run
             );
             return Err(Failure::new(FailureKind::Busy, message));
         }
-        *slot = Some(Slot { run: self.run, name: name.into(), began: Instant::now(), length });
+        *slot = Some(Slot {
+            run: self.run,
+            name: name.into(),
+            began: Instant::now(),
+            length,
+            cancel: self.cancel.clone(),
+            users: 0,
+            before: self.shared.live.requests(),
+        });
         Ok(RunGuard { shared: self.shared })
     }
 
@@ -319,6 +374,9 @@ impl<'a> Context<'a> {
         if let Err(failure) = &result {
             self.failed += 1;
             self.busy |= failure.kind == FailureKind::Busy;
+            if let (true, Some(counters)) = (is_fault(failure), &self.shared.counters) {
+                Counters::count(&counters.panics);
+            }
         }
         result
     }

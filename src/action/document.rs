@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::arguments::Call;
 use super::registry::{self, Command};
 use crate::event::{Failure, FailureKind};
+use crate::load::TestLimits;
 use crate::value::Value;
 
 /// The key that holds the list when a document is an object.
@@ -34,21 +35,22 @@ impl From<InvalidDocument> for Failure {
 
 impl Document {
     /// Reads a document: a non-empty list of actions, or an object with that list under
-    /// `load_density`.
+    /// `load_density`. Its tests are held to the default limits.
     pub fn parse(value: Value) -> Result<Self, InvalidDocument> {
-        Self::read(&value)
+        Self::within(&value, TestLimits::default())
     }
 
-    /// [`Document::parse`] of a part of another document.
-    pub(super) fn read(value: &Value) -> Result<Self, InvalidDocument> {
+    /// [`Document::parse`] with limits of one's own. An action that passes one keeps its refusal, as
+    /// any other that cannot be run.
+    pub fn within(value: &Value, limits: TestLimits) -> Result<Self, InvalidDocument> {
         let list = match value {
             Value::Dict(members) => members.get(KEY).ok_or(InvalidDocument)?,
             other => other,
         };
         match list {
-            Value::List(actions) if !actions.is_empty() => {
-                Ok(Self { actions: actions.iter().map(Action::read).collect() })
-            }
+            Value::List(actions) if !actions.is_empty() => Ok(Self {
+                actions: actions.iter().map(|action| Action::read(action, limits)).collect(),
+            }),
             _ => Err(InvalidDocument),
         }
     }
@@ -72,7 +74,7 @@ impl Document {
 pub(super) fn refusals(
     value: &Value,
 ) -> Result<impl Iterator<Item = (usize, Failure)>, InvalidDocument> {
-    let document = Document::read(value)?;
+    let document = Document::within(value, TestLimits::default())?;
     let actions = document.actions.into_iter().enumerate();
     Ok(actions.filter_map(|(index, action)| Some((index, action.planned.err()?))))
 }
@@ -86,8 +88,8 @@ pub(super) struct Action {
 }
 
 impl Action {
-    fn read(action: &Value) -> Self {
-        let planned = contained(|| plan(action));
+    fn read(action: &Value, limits: TestLimits) -> Self {
+        let planned = contained(|| plan(action, limits));
         let command = match action {
             Value::List(elements) => elements.first().and_then(Value::as_str),
             _ => None,
@@ -110,7 +112,7 @@ impl Action {
     }
 }
 
-fn plan(action: &Value) -> Result<Box<dyn Command>, Failure> {
+fn plan(action: &Value, limits: TestLimits) -> Result<Box<dyn Command>, Failure> {
     let invalid = || {
         let message = format!("executor received invalid data {}", action.to_text());
         Failure::new(FailureKind::InvalidAction, message)
@@ -140,7 +142,7 @@ fn plan(action: &Value) -> Result<Box<dyn Command>, Failure> {
     if surplus {
         return Err(invalid());
     }
-    declaration.read(&call(declaration.name(), payload)?)
+    declaration.read(&call(declaration.name(), payload)?, limits)
 }
 
 /// The payload as arguments: an object gives keywords, a list positions, and a string one position
@@ -167,10 +169,18 @@ fn malformed(message: &str) -> Failure {
     Failure::new(FailureKind::Malformed, message)
 }
 
+/// How the failure of what broke begins.
+const FAULT: &str = "a fault in ldctl, please report it: ";
+
+/// Whether a failure is that of a panic which [`contained`] met.
+pub(super) fn is_fault(failure: &Failure) -> bool {
+    failure.kind == FailureKind::Internal && failure.message.starts_with(FAULT)
+}
+
 /// Runs a part of a document so that a fault of this program fails one action and nothing else.
 pub(super) fn contained<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let message = format!("a fault in ldctl, please report it: {}", panic_text(&*panic));
+        let message = format!("{FAULT}{}", panic_text(&*panic));
         Err(Failure::new(FailureKind::Internal, message))
     })
 }

@@ -34,7 +34,7 @@ struct ExecuteAction(Result<Document, InvalidDocument>);
 
 fn execute_action(arguments: &Arguments<'_>) -> Parsed {
     let list = arguments.required("action_list")?;
-    Ok(Box::new(ExecuteAction(Document::read(list.value()))))
+    Ok(Box::new(ExecuteAction(Document::within(list.value(), arguments.limits()))))
 }
 
 impl Command for ExecuteAction {
@@ -72,5 +72,5 @@ fn execute_file(path: &str, context: &mut Context<'_>) -> Result<Value, Failure>
     if context.is_executing(&file) {
         return Err(invalid(format!("{path:?} would run itself; take it out of its own list")));
     }
-    context.execute(Document::parse(value)?, Some(file))
+    context.execute(Document::within(&value, context.policy().limits)?, Some(file))
 }

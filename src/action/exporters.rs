@@ -82,7 +82,7 @@ fn endpoint(reader: &Reader<'_>) -> Result<Endpoint, Invalid> {
 /// Figures go to no address that a test may not reach either.
 fn guard(context: &Context<'_>) -> Guard {
     let targets = context.policy().targets.clone();
-    Arc::new(move |address| targets.refuses(address))
+    Arc::new(move |host, address| targets.refuses(host, address))
 }
 
 fn failed(service: &str, place: &str, error: &io::Error) -> Failure {
@@ -128,7 +128,7 @@ impl Command for StartPrometheus {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
         let Self { host, port } = *self;
         context.start_service(PROMETHEUS, || {
-            let exporter = Prometheus::start(context.live(), &host, port)
+            let exporter = Prometheus::start(context.live(), context.counters(), &host, port)
                 .map_err(|error| failed(PROMETHEUS, &format!("{host}:{port}"), &error))?;
             let value = i64::from(exporter.address().port()).into();
             Ok(Running { _exporter: exporter, value })

@@ -324,4 +324,42 @@ mod tests {
         assert_eq!(told, [("unknown-command", at(1)), ("refused", at(0)), ("refused", at(2))]);
         assert_eq!(check(&Value::List(Vec::new()))[0].rule, "invalid-shape");
     }
+
+    fn refused(task: &str) -> Vec<String> {
+        let json = format!(
+            r#"[["LD_start_test", {{"user_detail_dict": {{"host": "${{env.BASE}}"}}, "tasks": [{task}]}}]]"#
+        );
+        let findings = check(&Value::parse(&json).expect("JSON"));
+        findings.into_iter().filter(|found| found.rule == "refused").map(|f| f.message).collect()
+    }
+
+    #[test]
+    fn a_task_that_could_not_run_is_told_with_its_place() {
+        for (task, message) in [
+            (r#"{"method": "got", "url": "/"}"#, "/tasks/0/method: unknown method \"got\";"),
+            (r#"{"method": "get", "url": "/", "wieght": 2}"#, "/tasks/0/wieght: unknown field"),
+            (r#"{"method": "get", "url": "/", "weight": "x"}"#, "/tasks/0/weight: expected"),
+            (
+                r#"{"method": "get", "url": "/", "assertions": [{"value": 1}]}"#,
+                "/tasks/0/assertions/0: missing \"type\"",
+            ),
+        ] {
+            let told = refused(task);
+            let [told] = &told[..] else { panic!("{task}: {told:?}") };
+            assert!(told.starts_with(&format!("LD_start_test: {message}")), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_may_come_to_be_before_the_test_runs_is_not_refused() {
+        for task in [
+            r#"{"method": "get", "url": "/"}"#,
+            r#"{"method": "${csv.users.method}", "url": "${csv.users.url}"}"#,
+            r#"{"method": "get", "url": "http://${env.HOST}:${port}/"}"#,
+            r#"{"method": "post", "url": "/", "files": {"a": {"path": "later.txt"}}}"#,
+            r#"{"method": "get", "url": "/", "verify": "later.pem", "cert": ["later.crt", "later.key"]}"#,
+        ] {
+            assert_eq!(refused(task), [""; 0], "{task}");
+        }
+    }
 }

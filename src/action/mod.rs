@@ -35,13 +35,15 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::event::{ActionResult, Event, PROTOCOL, Sink};
-pub use crate::protocol::Targets;
+use crate::counters::Counters;
+use crate::event::{ActionResult, Event, PROTOCOL, Sink, Status};
+pub use crate::load::TestLimits;
+pub use crate::protocol::{AllowedTarget, Targets};
 use crate::record::Records;
 use crate::record::live::Live;
+use crate::value::Value;
 use context::{Context, Shared};
 
-pub use context::RunStatus;
 pub use document::{Document, InvalidDocument};
 pub use files::{Files, MAX_READ_BYTES};
 pub use lint::{Finding, Severity, check, lint};
@@ -61,6 +63,8 @@ pub struct Policy {
     pub secret_env: Vec<String>,
     /// Which addresses load tests may reach.
     pub targets: Targets,
+    /// What one test may ask for.
+    pub limits: TestLimits,
 }
 
 impl Policy {
@@ -104,6 +108,11 @@ impl Executor {
         Ok(Self { shared: Shared::new(policy)? })
     }
 
+    /// Reads a document, its tests held to the policy's limits.
+    pub fn read(&self, document: &Value) -> Result<Document, InvalidDocument> {
+        Document::within(document, self.shared.policy.limits)
+    }
+
     /// Where `print` writes: each call is one line, without its line end and without control
     /// characters. The hook must not block, for the run waits for it; without one the lines go
     /// nowhere.
@@ -112,14 +121,28 @@ impl Executor {
         self
     }
 
+    /// Whose counters the Prometheus exporter tells, and in which panics are counted: those of the
+    /// server that this executor is for.
+    pub fn with_counters(mut self, counters: Arc<Counters>) -> Self {
+        self.shared.counters = Some(counters);
+        self
+    }
+
     /// Documents taken so far.
     pub fn runs(&self) -> u64 {
         self.shared.runs.load(Ordering::Relaxed)
     }
 
-    /// The load test that runs now.
-    pub fn running(&self) -> Option<RunStatus> {
-        self.shared.running()
+    /// Which load test runs now.
+    pub fn status(&self) -> Status {
+        self.shared.status()
+    }
+
+    /// Stops the test that runs now, as a cancelled token does: with it ends its document, whose
+    /// other actions still run, so that what was measured is not lost. Blocks its thread until the
+    /// test has ended, at most as long as `patience`.
+    pub fn stop(&self, patience: Duration) -> Status {
+        self.shared.stop(patience)
     }
 
     /// The figures of every test since the executor was made, for exporters.
@@ -141,6 +164,8 @@ impl Executor {
         sink: &mut dyn Sink,
         cancel: &CancellationToken,
     ) -> Outcome {
+        // Whoever stops this document must not stop what else the token is for.
+        let cancel = &cancel.child_token();
         let began = Instant::now();
         let run = self.shared.runs.fetch_add(1, Ordering::Relaxed) + 1;
         sink.emit(Event::Accepted { protocol: PROTOCOL, run, actions: document.len() });

@@ -12,6 +12,7 @@ use super::{
     start_test, stub,
 };
 use crate::event::{Failure, FailureKind};
+use crate::load::TestLimits;
 use crate::value::{Invalid, Value};
 
 /// Every family's commands, in the order in which they are listed to people.
@@ -86,15 +87,18 @@ impl Declaration {
     }
 
     /// Reads the arguments. A refusal names the command and the argument's place.
-    pub(super) fn read(&self, call: &Call<'_>) -> Result<Box<dyn Command>, Failure> {
+    pub(super) fn read(
+        &self,
+        call: &Call<'_>,
+        limits: TestLimits,
+    ) -> Result<Box<dyn Command>, Failure> {
         match self.form {
             Form::Free(parse) => parse(call),
-            Form::Named(parameters, parse) => {
-                parse(&bind(self.name, parameters, call)?).map_err(|invalid| {
+            Form::Named(parameters, parse) => parse(&bind(self.name, parameters, call, limits)?)
+                .map_err(|invalid| {
                     let message = format!("{}: {invalid}", self.name);
                     Failure::new(FailureKind::InvalidArgument, message)
-                })
-            }
+                }),
         }
     }
 }

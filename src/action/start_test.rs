@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread;
 
+use super::Targets;
 use super::arguments::{Arguments, Parameter, optional, required};
 use super::context::Context;
 use super::registry::{Command, Declaration, Parsed};
@@ -12,9 +13,9 @@ use super::resolver::{CsvSource, csv_sources, variables};
 use crate::event::{Failure, FailureKind};
 use crate::load::pacer::{Pacing, Wait};
 use crate::load::scenario::{Scenario, Step, Throttles, tasks};
-use crate::load::shape::{Shape, seconds, users};
+use crate::load::shape::Shape;
 use crate::load::template::{Compiler, Names, Space};
-use crate::load::{Plan, run};
+use crate::load::{Plan, TestLimits, run};
 use crate::protocol::http::{self, Flavor, Http};
 use crate::record::gates::AbortOn;
 use crate::record::live::changes;
@@ -69,13 +70,15 @@ const HOST: &str = "http://localhost";
 /// What is said of a test that was stopped from outside.
 const CANCELLED: &str = "cancelled before its end; the figures are partial";
 
-/// A test whose arguments have been read; its tasks are compiled when it runs, for their
-/// placeholders may refer to what actions before it registered.
+/// A test whose arguments have been read. Its tasks have been checked, and are compiled when it runs,
+/// for their placeholders may refer to what actions before it registered.
 #[derive(Debug)]
 struct StartTest {
     echo: Value,
     flavor: Flavor,
     host: String,
+    /// Whether it runs until somebody stops it; then its shape ends with the limit.
+    endless: bool,
     shape: Shape,
     pacing: Pacing,
     tasks: Value,
@@ -98,19 +101,25 @@ fn parse(given: &Arguments<'_>) -> Parsed {
     {
         return Err(mode.expected("\"local\" (this version runs tests on one machine)"));
     }
-    let count = given.present("user_count").map_or(Ok(USERS), |field| users(&field))?;
+    let limits = given.limits();
+    let count = given.present("user_count").map_or(Ok(USERS), |field| limits.users(&field))?;
     let rate = given.present("spawn_rate").map_or(Ok(SPAWN_RATE), |field| spawn_rate(&field))?;
-    let length = match given.optional("test_time") {
-        None => Some(TEST_TIME),
-        Some(field) if field.is_null() => None,
-        Some(field) => Some(seconds(&field)?),
+    let endless = given.optional("test_time").is_some_and(|field| field.is_null())
+        && given.present("load_shape").is_none();
+    let length = match given.present("test_time") {
+        // Until somebody stops it, but not for ever.
+        None if endless => limits.seconds,
+        None => TEST_TIME,
+        Some(field) => limits.length(&field)?,
     };
     let (shape, pacing) = model(given, count, rate, length)?;
     let tasks_field = given.present("tasks").ok_or_else(|| Invalid {
         pointer: String::new(),
         message: "the argument \"tasks\" is missing".to_owned(),
     })?;
-    tasks(&tasks_field)?;
+    let flag = |name: &str| given.present(name).map_or(Ok(false), |field| field.boolean());
+    let http2 = flag("http2")?;
+    check_tasks(&tasks_field, &host, flavor, http2, &limits)?;
     let echo = |name: &str, default: Value| {
         given.optional(name).map_or(default, |field| field.value().clone())
     };
@@ -122,11 +131,11 @@ fn parse(given: &Arguments<'_>) -> Parsed {
         ("web_ui", echo("web_ui_dict", Value::Null)),
         ("runner_mode", echo("runner_mode", "local".into())),
     ]);
-    let flag = |name: &str| given.present(name).map_or(Ok(false), |field| field.boolean());
     Ok(Box::new(StartTest {
         echo,
         flavor,
         host,
+        endless,
         shape,
         pacing,
         tasks: tasks_field.value().clone(),
@@ -134,7 +143,7 @@ fn parse(given: &Arguments<'_>) -> Parsed {
         sources: given
             .present("csv_sources")
             .map_or(Ok(Vec::new()), |field| csv_sources(&field))?,
-        http2: flag("http2")?,
+        http2,
         keep_bodies: flag("record_bodies")?,
         abort_on: match given.present("abort_on") {
             Some(rules) => AbortOn::read(&rules)?,
@@ -190,8 +199,9 @@ fn model(
     given: &Arguments<'_>,
     count: u64,
     rate: f64,
-    length: Option<f64>,
+    length: f64,
 ) -> Result<(Shape, Pacing), Invalid> {
+    let limits = given.limits();
     let config = given.present("shape_config");
     let shape = match given.present("load_shape") {
         None => {
@@ -204,8 +214,9 @@ fn model(
             let empty = Value::Dict(Map::new());
             let config = config.unwrap_or_else(|| Reader::at(&empty, "/shape_config"));
             let mut fields = config.object()?;
-            let shape = Shape::parse(&name, &mut fields)?;
+            let shape = Shape::parse(&name, &mut fields, &limits)?;
             fields.finish()?;
+            limits.test(shape.peak(), length_of(&shape), name.pointer())?;
             Some(shape)
         }
     };
@@ -213,20 +224,33 @@ fn model(
         if shape.is_some() {
             return Err(field.invalid("\"arrival_rate\" and \"load_shape\" exclude each other"));
         }
-        let (pacing, most) = Pacing::open(&field)?;
-        return Ok((Shape::immediate(most, length), pacing));
+        let (pacing, most) = Pacing::open(&field, &limits)?;
+        limits.test(0, length, "/test_time")?;
+        return Ok((Shape::immediate(most, Some(length)), pacing));
     }
     let wait = given.present("wait_time").map_or(Ok(Wait::DEFAULT), |field| Wait::parse(&field))?;
-    let shape = shape.unwrap_or_else(|| Shape::constant(count, rate, length));
+    let shape = match shape {
+        Some(shape) => shape,
+        None => {
+            limits.test(count as usize, 0.0, "/user_count")?;
+            limits.test(0, length, "/test_time")?;
+            Shape::constant(count, rate, Some(length))
+        }
+    };
     Ok((shape, Pacing::Closed(wait)))
+}
+
+fn length_of(shape: &Shape) -> f64 {
+    shape.end().map_or(0.0, |end| end.as_secs_f64())
 }
 
 impl Command for StartTest {
     fn run(mut self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
-        let length = self.shape.end();
+        let end = self.shape.end();
+        let endless = self.endless;
         let abort_on = std::mem::take(&mut self.abort_on);
         let document = std::mem::take(&mut self.document);
-        let guard = context.claim_run("LD_start_test", length)?;
+        let guard = context.claim_run("LD_start_test", end.filter(|_| !endless))?;
         self.register(context)?;
         let (echo, plan) = self.plan(context)?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -249,6 +273,9 @@ impl Command for StartTest {
         let cancelled = cancel.is_cancelled();
         if cancelled {
             recording.warnings.push(CANCELLED.to_owned());
+        } else if endless {
+            let most = context.policy().limits.seconds;
+            recording.warnings.push(format!("nobody stopped it: ended by --max-test-time {most}"));
         }
         let echo = conclude(context, echo, recording);
         // What was asked for has not been done: a script must not take it for a finished test.
@@ -288,13 +315,13 @@ impl StartTest {
             base: self.host,
             flavor: self.flavor,
             http2: self.http2,
-            read_file: &read_file,
+            read_file: Some(&read_file),
         };
         let mut compiler = Compiler::new(names, &environment);
         let mut driver = Http::new(policy.targets.clone());
         let place = Reader::at(&self.tasks, "/tasks");
-        let scenario =
-            compile(&place, &settings, &mut driver, &mut compiler).map_err(|invalid| {
+        let scenario = compile(&place, &settings, &policy.limits, &mut driver, &mut compiler)
+            .map_err(|invalid| {
                 Failure::new(FailureKind::InvalidArgument, format!("LD_start_test: {invalid}"))
             })?;
         let plan = Plan {
@@ -310,13 +337,28 @@ impl StartTest {
     }
 }
 
+/// Refuses what would be refused when the test starts, apart from what actions before it may still
+/// bring about: variables, sources, files.
+fn check_tasks(
+    tasks: &Reader<'_>,
+    base: &str,
+    flavor: Flavor,
+    http2: bool,
+    limits: &TestLimits,
+) -> Result<(), Invalid> {
+    let settings = http::Context { base: base.to_owned(), flavor, http2, read_file: None };
+    let mut driver = Http::new(Targets::default());
+    compile(tasks, &settings, limits, &mut driver, &mut Compiler::checking()).map(|_| ())
+}
+
 fn compile(
     place: &Reader<'_>,
     settings: &http::Context<'_>,
+    limits: &TestLimits,
     driver: &mut Http,
     compiler: &mut Compiler<'_>,
 ) -> Result<Scenario, Invalid> {
-    let (mode, written) = tasks(place)?;
+    let (mode, written) = tasks(place, limits)?;
     let mut throttles = Throttles::new();
     let mut steps = Vec::with_capacity(written.len());
     for task in written {

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::FailureKind;
+use crate::event::{FailureKind, State};
 use crate::record::{Label, Recorder, Recording, Sample};
 use crate::value::Value;
 
@@ -22,6 +22,7 @@ impl Bench {
             allow_env: Some(vec!["PATH".to_owned(), "TOKEN".to_owned()]),
             secret_env: vec!["TOKEN".to_owned()],
             targets: crate::protocol::Targets::default(),
+            limits: TestLimits::default(),
         };
         let printed = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&printed);
@@ -528,15 +529,40 @@ fn one_test_runs_at_a_time_and_a_second_names_it() {
     assert_eq!(
         refused.message,
         "another test is running: fast_http_user of run 7 (until it is stopped); wait for its end or \
-         stop it"
+         `ldctl stop`"
     );
-    let status = bench.executor.running().expect("running");
-    assert_eq!((status.run, status.remaining), (7, None));
+    let status = bench.executor.status();
+    let test = status.test.expect("a test");
+    assert_eq!((status.state, test.run, test.remaining_s), (State::Running, 7, None));
     drop(held);
-    assert_eq!(bench.executor.running(), None);
+    assert_eq!(bench.executor.status(), Status::IDLE);
     let _held = context.claim_run("second", Some(Duration::from_secs(60))).expect("free again");
     let refused = context.claim_run("third", None).err().expect("taken");
     assert!(refused.message.contains("second of run 7 (60 s left)"), "{}", refused.message);
+}
+
+#[test]
+fn a_stop_cancels_the_document_of_the_test_and_waits_for_its_end() {
+    let bench = Bench::new();
+    assert_eq!(bench.executor.stop(Duration::ZERO), Status::IDLE);
+    let cancel = CancellationToken::new();
+    let mut ignore = |_| ();
+    let context = Context::new(&bench.executor.shared, &mut ignore, &cancel, 7);
+    let held = context.claim_run("a", None).expect("free");
+    let states = |status: Status| (status.state, status.test.map(|test| test.name));
+    let told = states(bench.executor.stop(Duration::ZERO));
+    assert_eq!(told, (State::Stopping, Some("a".to_owned())));
+    assert_eq!(states(bench.executor.status()), told);
+    assert!(cancel.is_cancelled());
+    std::thread::scope(|scope| {
+        let stopping = scope.spawn(|| bench.executor.stop(Duration::from_secs(60)));
+        drop(held);
+        let told = states(stopping.join().expect("no panic"));
+        // It may have come after the end.
+        let late = (State::Idle, None);
+        assert!(told == (State::Stopped, Some("a".to_owned())) || told == late, "{told:?}");
+    });
+    assert_eq!(bench.executor.status(), Status::IDLE);
 }
 
 #[test]

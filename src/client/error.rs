@@ -115,6 +115,14 @@ pub enum ClientError {
         /// The server.
         address: String,
     },
+    /// A server of another kind, or an older one.
+    #[error(
+        "{address}: the server cannot tell of its tests or stop them; it takes `ldctl serve` of this version"
+    )]
+    UnknownRequest {
+        /// The server.
+        address: String,
+    },
     /// The server completes no reply for too long.
     #[error("{address}: no reply within {} s; raise --timeout, or check the server", quiet.as_secs_f64())]
     Timeout {

@@ -25,7 +25,7 @@ pub use crate::wire::reply::{Refusal, Reply};
 pub use crate::wire::request::{Ask, TooLong};
 pub use crate::wire::tls::{ClientTls, Identity};
 pub use error::{ClientError, Distrust};
-pub use probe::{Pong, diagnose, ping, probe, quit};
+pub use probe::{Pong, Told, diagnose, ping, probe, quit, status, stop};
 
 /// How long a connection may take unless the caller says otherwise.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -10,7 +10,8 @@ use tokio::time::{Instant, timeout};
 use super::{
     Ask, ClientError, ClientTls, Connection, Endpoint, Mode, Replies, Reply, Stream, Token,
 };
-use crate::event::Event;
+use crate::counters::Counts;
+use crate::event::{Event, Status};
 use crate::wire::reply::SHUTTING_DOWN;
 
 /// The longest that one way of a second look may take: a server on the same network answers a ping
@@ -30,6 +31,8 @@ pub struct Pong {
     pub uptime: Option<Duration>,
     /// Documents that it has taken since it started.
     pub runs: Option<u64>,
+    /// What it has counted since.
+    pub counts: Option<Counts>,
     /// From before the connection to the end of the answer.
     pub round_trip: Duration,
 }
@@ -70,6 +73,35 @@ pub async fn quit(
     within(quiet, endpoint, goodbye(connection, token, quiet)).await
 }
 
+/// What a server says of its test.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Told {
+    /// From a server that speaks events.
+    Status(Status),
+    /// A line for people, in the text dialect.
+    Line(String),
+}
+
+/// Asks which test runs. After the connection is there, the whole answer may take `quiet`.
+pub async fn status(
+    endpoint: &Endpoint,
+    token: Option<&Token>,
+    quiet: Duration,
+) -> Result<Told, ClientError> {
+    let connection = endpoint.connect().await?;
+    within(quiet, endpoint, told(connection, Ask::Status, token, quiet)).await
+}
+
+/// Stops the test that runs. After the connection is there, the whole answer may take `quiet`.
+pub async fn stop(
+    endpoint: &Endpoint,
+    token: Option<&Token>,
+    quiet: Duration,
+) -> Result<Told, ClientError> {
+    let connection = endpoint.connect().await?;
+    within(quiet, endpoint, told(connection, Ask::Stop, token, quiet)).await
+}
+
 /// The error, or what a second look at the port says about its cause. Nothing runs by it.
 pub async fn diagnose(endpoint: &Endpoint, error: ClientError) -> ClientError {
     if error.is_puzzling() { look(endpoint).await.unwrap_or(error) } else { error }
@@ -90,16 +122,18 @@ where
         protocol: None,
         uptime: None,
         runs: None,
+        counts: None,
         round_trip: Duration::ZERO,
     };
     while let Some(reply) = replies.next().await? {
         match reply {
-            Reply::Event(Event::Pong { server, version, protocol, uptime_s, runs }) => {
+            Reply::Event(Event::Pong { server, version, protocol, uptime_s, runs, counts }) => {
                 pong.server = Some(server);
                 pong.version = Some(version);
                 pong.protocol = Some(protocol);
                 pong.uptime = Duration::try_from_secs_f64(uptime_s).ok();
                 pong.runs = Some(runs);
+                pong.counts = counts;
             }
             other => return Err(unexpected(&replies, &other)),
         }
@@ -126,6 +160,32 @@ where
     }
     // A terminator alone says that the request ran nothing.
     if done { Ok(()) } else { Err(ClientError::NotThisProtocol { address: replies.address }) }
+}
+
+async fn told<S>(
+    connection: Connection<S>,
+    ask: Ask<'_>,
+    token: Option<&Token>,
+    quiet: Duration,
+) -> Result<Told, ClientError>
+where
+    S: AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let mut replies = connection.ask(ask, token, quiet).await?;
+    let mut told = None;
+    while let Some(reply) = replies.next().await? {
+        if let Some(refusal) = replies.refusal(&reply) {
+            return Err(refusal);
+        }
+        match reply {
+            Reply::Event(Event::Status(status)) => told = Some(Told::Status(status)),
+            Reply::Event(Event::Done { .. }) => {}
+            Reply::Line(line) if told.is_none() => told = Some(Told::Line(line)),
+            other => return Err(unexpected(&replies, &other)),
+        }
+    }
+    // A server that does not know the op answers with the terminator alone.
+    told.ok_or(ClientError::UnknownRequest { address: replies.address })
 }
 
 fn unexpected<S: AsyncRead + Unpin>(replies: &Replies<S>, reply: &Reply) -> ClientError {

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::action::Document;
+use crate::action::{Document, TestLimits};
 use crate::error::{Error, reason};
 use crate::event::Event;
 use crate::value::Value;
@@ -42,9 +42,9 @@ impl TestTimes {
 }
 
 /// Reads the document at a path; `-` is stdin.
-pub(super) fn read(path: &Path) -> Result<Local, Error> {
+pub(super) fn read(path: &Path, limits: TestLimits) -> Result<Local, Error> {
     let (text, place) = load(path)?;
-    check(text, &place)
+    check(text, &place, limits)
 }
 
 /// The text at a path, and what a refusal calls the place.
@@ -71,11 +71,12 @@ pub(super) fn parse(text: &str, place: &str) -> Result<Value, Error> {
     Value::parse(text).map_err(|error| Error::usage(format!("{place}: not JSON: {error}")))
 }
 
-/// Checks a document; `place` is what a refusal calls it.
-pub(super) fn check(text: String, place: &str) -> Result<Local, Error> {
+/// Checks a document; `place` is what a refusal calls it. A test that passes a limit is refused when
+/// its turn comes, as other actions that cannot be run.
+pub(super) fn check(text: String, place: &str, limits: TestLimits) -> Result<Local, Error> {
     let value = parse(&text, place)?;
     let test_times = test_times(&value);
-    let document = Document::parse(value).map_err(|_| {
+    let document = Document::within(&value, limits).map_err(|_| {
         Error::usage(format!(
             "{place}: not a document: expected a list of actions that is not empty, or an object \
              with that list under \"load_density\""
@@ -123,7 +124,8 @@ mod tests {
 
     #[track_caller]
     fn check_refusal(text: &str, expected: &str) {
-        let error = check(text.to_owned(), "a.json").err().expect("a refusal");
+        let error =
+            check(text.to_owned(), "a.json", TestLimits::default()).err().expect("a refusal");
         assert_eq!(error.to_string(), expected);
     }
 

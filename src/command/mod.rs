@@ -13,14 +13,17 @@ mod run;
 mod secrets;
 mod send;
 mod serve;
+mod service;
 mod signal;
+mod status;
 mod token;
 
 use std::path::{Path, PathBuf};
 
 use tokio::runtime::Builder;
 
-use crate::cli::{Cli, Output, Verb};
+use crate::action::{AllowedTarget, Targets, TestLimits};
+use crate::cli::{Cli, DocumentLimits, Output, Verb};
 use crate::console::{Console, Format};
 use crate::error::{Error, Exit, reason};
 
@@ -32,7 +35,9 @@ pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
     match &cli.verb {
         Verb::Serve(args) => serve::serve(args, console),
         Verb::Send(args) => send::send(args, console),
-        Verb::Ping(args) => ping::ping(args, console),
+        Verb::Ping(args) => ping::ping(args, cli.verbose > 0, console),
+        Verb::Status(args) => status::status(args, console),
+        Verb::Stop(args) => status::stop(args, console),
         Verb::Quit(args) => quit::quit(args, console),
         Verb::Run(args) => run::run(args, console),
         Verb::Lint(args) => lint::lint(args, console),
@@ -45,7 +50,12 @@ pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
 
 fn holds_a_token(verb: &Verb) -> bool {
     match verb {
-        Verb::Serve(_) | Verb::Send(_) | Verb::Ping(_) | Verb::Quit(_) => true,
+        Verb::Serve(_)
+        | Verb::Send(_)
+        | Verb::Ping(_)
+        | Verb::Status(_)
+        | Verb::Stop(_)
+        | Verb::Quit(_) => true,
         Verb::Run(_) | Verb::Lint(_) | Verb::Completions(_) => false,
     }
 }
@@ -69,6 +79,21 @@ fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error>
     let outcome = runtime.block_on(work);
     runtime.shutdown_background();
     outcome
+}
+
+/// What documents may ask for.
+fn test_limits(args: &DocumentLimits) -> TestLimits {
+    TestLimits { users: args.max_users, seconds: args.max_test_time, tasks: args.max_tasks }
+}
+
+/// What documents may reach.
+fn targets(args: &DocumentLimits) -> Result<Targets, Error> {
+    let read = |text: &String| {
+        text.parse::<AllowedTarget>()
+            .map_err(|error| Error::usage(format!("--allow-target {text:?}: {error}")))
+    };
+    let allowed = args.allow_target.iter().map(read).collect::<Result<_, _>>()?;
+    Ok(Targets { own_ports: Vec::new(), allowed })
 }
 
 /// The directory that documents may use.

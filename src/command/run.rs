@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::document::{self, Local};
 use super::signal::Interrupt;
-use super::{block_on, data_dir};
-use crate::action::{Document, Executor, Outcome, Policy, Targets};
+use super::{block_on, data_dir, targets, test_limits};
+use crate::action::{Document, Executor, Outcome, Policy};
 use crate::cli::{Run, TOKEN_VARIABLE};
 use crate::console::Console;
 use crate::error::{Error, Exit};
@@ -26,13 +26,15 @@ enum Said {
 }
 
 pub(super) fn run(args: &Run, console: &mut Console) -> Result<Exit, Error> {
+    let limits = test_limits(&args.documents);
     let locals: Vec<Local> =
-        args.files.iter().map(|path| document::read(path)).collect::<Result<_, _>>()?;
+        args.files.iter().map(|path| document::read(path, limits)).collect::<Result<_, _>>()?;
     let policy = Policy {
         data_dir: data_dir(args.data_dir.as_deref())?,
         allow_env: None,
         secret_env: vec![TOKEN_VARIABLE.to_owned()],
-        targets: Targets::default(),
+        targets: targets(&args.documents)?,
+        limits,
     };
     console.replies(args.printing.output.into(), args.printing.quiet);
     block_on(Runner::new(policy)?.run_all(locals, console))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::signal::Hangup;
 use super::token::{self, Origin};
-use super::{connection, credential};
+use super::{connection, credential, service};
 use crate::cli;
 use crate::console::Console;
 use crate::error::{Error, chain};
@@ -41,7 +41,9 @@ impl Sources {
     pub(super) async fn follow(self, keyring: &Keyring, mut hangup: Hangup, console: &mut Console) {
         let sources = Arc::new(self);
         while hangup.next().await {
+            service::reloading();
             sources.reload(keyring, console).await;
+            service::reloaded();
         }
     }
 

@@ -1,12 +1,14 @@
 //! `ldctl send`: a document that was checked here goes to a server, and its replies are printed as
 //! they arrive, whichever dialect they are in.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 
 use super::document::{self, Local, TestTimes};
 use super::{block_on, connection, signal, token};
+use crate::action::TestLimits;
 use crate::cli::Send;
 use crate::client::{Ask, CONNECT_TIMEOUT, ClientError, Endpoint, Refusal, Reply, diagnose};
 use crate::console::Console;
@@ -19,9 +21,11 @@ use crate::wire::token::Token;
 const SILENCE: Duration = Duration::from_secs(3600);
 
 pub(super) fn send(args: &Send, console: &mut Console) -> Result<Exit, Error> {
+    // What may be asked for is for the server to say.
+    let limits = TestLimits::default();
     let local = match (&args.json, &args.file) {
-        (Some(text), _) => document::check(text.clone(), "--json")?,
-        (None, Some(path)) => document::read(path)?,
+        (Some(text), _) => document::check(text.clone(), "--json", limits)?,
+        (None, Some(path)) => document::read(path, limits)?,
         (None, None) => {
             return Err(Error::usage("no document: name a file, - for stdin, or give --json"));
         }
@@ -32,13 +36,22 @@ pub(super) fn send(args: &Send, console: &mut Console) -> Result<Exit, Error> {
     let token = token::resolve(&args.token, console)?;
     console.replies(args.printing.output.into(), args.printing.quiet);
     let silence = timeout.unwrap_or(SILENCE);
-    block_on(signal::unless_interrupted(converse(
+    let sent = Cell::new(false);
+    let exit = block_on(signal::unless_interrupted(converse(
         &endpoint,
         token.as_ref(),
         &local,
         silence,
+        &sent,
         console,
-    )))
+    )))?;
+    if exit == Exit::Interrupted && sent.get() {
+        console.warn(&format!(
+            "what was sent goes on at {}; `ldctl stop` with the same options ends its test",
+            endpoint.address()
+        ));
+    }
+    Ok(exit)
 }
 
 async fn converse(
@@ -46,11 +59,12 @@ async fn converse(
     token: Option<&Token>,
     local: &Local,
     silence: Duration,
+    sent: &Cell<bool>,
     console: &mut Console,
 ) -> Result<Exit, Error> {
     let document: &RawValue = serde_json::from_str(&local.text)
         .map_err(|error| Error::usage(format!("the document is not JSON: {error}")))?;
-    let mut listener = Listener::new(&local.test_times, console);
+    let mut listener = Listener::new(&local.test_times, sent, console);
     let told = listener.listen(endpoint, Ask::Command(document), token, silence).await;
     let failure = match told {
         Ok(exit) => return Ok(exit),
@@ -64,6 +78,8 @@ async fn converse(
 /// Prints replies and keeps what the exit code depends on.
 struct Listener<'a> {
     test_times: &'a TestTimes,
+    /// Whether the document is on its way.
+    sent: &'a Cell<bool>,
     console: &'a mut Console,
     begun: Instant,
     /// Whether anything was heard.
@@ -75,9 +91,9 @@ struct Listener<'a> {
 }
 
 impl<'a> Listener<'a> {
-    fn new(test_times: &'a TestTimes, console: &'a mut Console) -> Self {
+    fn new(test_times: &'a TestTimes, sent: &'a Cell<bool>, console: &'a mut Console) -> Self {
         let begun = Instant::now();
-        Self { test_times, console, begun, heard: false, done: false, failed: 0, busy: false }
+        Self { test_times, sent, console, begun, heard: false, done: false, failed: 0, busy: false }
     }
 
     async fn listen(
@@ -88,6 +104,7 @@ impl<'a> Listener<'a> {
         silence: Duration,
     ) -> Result<Exit, ClientError> {
         let mut replies = endpoint.ask(ask, token, silence).await?;
+        self.sent.set(true);
         while let Some(reply) = replies.next().await? {
             self.heard = true;
             let refusal = replies.refusal(&reply);

@@ -1,6 +1,7 @@
 //! `ldctl serve`: what was typed becomes listeners, limits and a policy; what is not safe is
 //! refused before anything is accepted; a quit or a signal ends it.
 
+use std::net::TcpListener;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,58 +10,72 @@ use tokio_util::sync::CancellationToken;
 
 use super::secrets::{self, Sources};
 use super::signal::{Hangup, Interrupt};
-use super::{block_on, data_dir, token};
-use crate::action::{Executor, Policy, Targets};
+use super::{block_on, data_dir, service, targets, test_limits, token};
+use crate::action::{Executor, Policy, TestLimits};
 use crate::cli;
 use crate::console::{Announcer, Console};
-use crate::error::{Error, Exit, chain};
+use crate::error::{Error, Exit, chain, reason};
 use crate::server::{self, Counters, Keyring, Limits, Listeners, Secrets, Server};
 
 pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Error> {
+    let inherited = service::sockets()?;
     let (sources, secrets) = secrets::find(args, console)?;
+    for line in raised(args) {
+        console.warn(&line);
+    }
     let policy = Policy {
         data_dir: data_dir(args.data_dir.as_deref())?,
         allow_env: Some(args.allow_env.clone()),
         secret_env: token::variables(&args.token),
-        targets: Targets::default(),
+        targets: targets(&args.documents)?,
+        limits: test_limits(&args.documents),
     };
     block_on(async {
-        let listeners =
-            Listeners::bind(&args.host, args.port).map_err(|error| Error::usage(chain(&error)))?;
+        let listeners = listen(args, inherited)?;
         guard(args, &listeners, &secrets, console)?;
+        let address = format!("{}:{}", listeners.host(), listeners.port());
         let announcer = Announcer::stdout()
             .map_err(|error| Error::usage(format!("cannot start a thread: {error}")))?;
-        let executor = executor(policy, &listeners, &announcer)?;
+        let counters = Arc::new(Counters::default());
+        let executor =
+            executor(policy, &listeners, &announcer)?.with_counters(Arc::clone(&counters));
+        let executor = Arc::new(executor);
         let server = Server {
-            executor: Arc::new(executor),
+            executor: Arc::clone(&executor) as _,
             keyring: Keyring::new(secrets),
             framed_only: args.framed,
             limits: limits(&args.limits),
-            counters: Arc::new(Counters::default()),
+            counters,
             announce: Box::new(announcer.speaker()),
         };
-        let exit = until_stopped(listeners, server, sources, console).await;
+        let status = || status(&address, &executor);
+        let exit = until_stopped(listeners, server, sources, &status, console).await;
         announcer.close();
         exit
     })
 }
 
 /// Serves until a quit, a signal, or the end of its terminal; a second signal does not wait for what
-/// still runs. SIGHUP makes it read its secrets again.
+/// still runs. SIGHUP makes it read its secrets again. The service manager hears how it is.
 async fn until_stopped(
     listeners: Listeners,
     server: Server,
     sources: Sources,
+    status: service::Status<'_>,
     console: &mut Console,
 ) -> Result<Exit, Error> {
     let mut interrupt = Interrupt::listen()?;
     let keyring = server.keyring.clone();
     let mut following = pin!(sources.follow(&keyring, Hangup::listen()?, console));
     let shutdown = CancellationToken::new();
+    let mut attending = pin!(service::attend(status, &shutdown));
     let mut serving = pin!(server::run(listeners, server, shutdown.clone()));
     let mut asked = false;
     loop {
         tokio::select! {
+            // First, so that the service manager hears of the end before it comes.
+            biased;
+            never = &mut attending => match never {},
             () = &mut serving => return Ok(Exit::Done),
             () = interrupt.next() => {
                 if asked {
@@ -77,13 +92,31 @@ async fn until_stopped(
     }
 }
 
-/// A test must not be turned on the server itself, whose port is known only now.
+/// Sockets that the service manager handed over, or else new ones.
+fn listen(args: &cli::Serve, inherited: Vec<TcpListener>) -> Result<Listeners, Error> {
+    if inherited.is_empty() {
+        return Listeners::bind(&args.host, args.port).map_err(|error| Error::usage(chain(&error)));
+    }
+    Listeners::inherited(inherited).map_err(|error| {
+        Error::usage(format!("cannot use the sockets from the service manager: {}", reason(&error)))
+    })
+}
+
+/// For the service manager: where the server listens and what it does.
+fn status(address: &str, executor: &Executor) -> String {
+    match executor.status().test {
+        Some(test) => format!("Listening on {address}; run {} makes load: {}", test.run, test.name),
+        None => format!("Listening on {address}; {} runs, none makes load now", executor.runs()),
+    }
+}
+
+/// A test must not be turned on the server itself, whose ports are known only now.
 fn executor(
     mut policy: Policy,
     listeners: &Listeners,
     announcer: &Announcer,
 ) -> Result<Executor, Error> {
-    policy.targets.own_ports.push(listeners.port());
+    policy.targets.own_ports.extend(listeners.addresses().map(|address| address.port()));
     let place = policy.data_dir.display().to_string();
     Executor::new(policy)
         .map(|executor| executor.with_output(Box::new(announcer.speaker())))
@@ -97,14 +130,18 @@ fn guard(
     secrets: &Secrets,
     console: &mut Console,
 ) -> Result<(), Error> {
-    if listeners.addresses().all(|address| address.ip().is_loopback()) {
+    let Some(open) = listeners.addresses().find(|address| !address.ip().is_loopback()) else {
         return Ok(());
-    }
+    };
     match (secrets.tokens.required(), secrets.tls.is_some()) {
         (false, _) if !args.allow_unauthenticated => Err(Error::usage(format!(
-            "--host {} is open to the network and there is no token: give one with --token-env or \
+            "{} is open to the network and there is no token: give one with --token-env or \
              --token-file, or say --allow-unauthenticated",
-            args.host
+            if listeners.are_inherited() {
+                format!("the inherited socket {open}")
+            } else {
+                format!("--host {}", args.host)
+            }
         ))),
         (false, _) => {
             console.warn("without a token, anyone who reaches this port can start load");
@@ -133,6 +170,26 @@ fn limits(args: &cli::Limits) -> Limits {
     }
 }
 
+/// A line for each limit above its default, so that a log tells what a server may be made to do.
+fn raised(args: &cli::Serve) -> impl Iterator<Item = String> + use<> {
+    let (server, defaults) = (&args.limits, Limits::default());
+    let (documents, allowed) = (&args.documents, TestLimits::default());
+    [
+        ("--max-users", documents.max_users as f64, allowed.users as f64),
+        ("--max-test-time", documents.max_test_time, allowed.seconds),
+        ("--max-tasks", documents.max_tasks as f64, allowed.tasks as f64),
+        ("--max-connections", server.max_connections as f64, defaults.connections as f64),
+        ("--handshake-timeout", server.handshake_timeout, defaults.handshake.as_secs_f64()),
+        ("--request-timeout", server.request_timeout, defaults.request.as_secs_f64()),
+        ("--max-request-bytes", server.max_request_bytes as f64, defaults.request_bytes as f64),
+        ("--max-reply-queue", server.max_reply_queue as f64, defaults.reply_queue as f64),
+        ("--shutdown-timeout", server.shutdown_timeout, defaults.shutdown.as_secs_f64()),
+    ]
+    .into_iter()
+    .filter(|(_, value, default)| value > default)
+    .map(|(flag, value, default)| format!("{flag} {value} is above its default of {default}"))
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -147,5 +204,6 @@ mod tests {
             panic!("it did not parse");
         };
         assert_eq!(format!("{:?}", limits(&args.limits)), format!("{:?}", Limits::default()));
+        assert_eq!(test_limits(&args.documents), TestLimits::default());
     }
 }

@@ -1,12 +1,19 @@
 //! What a server says on stdout while it serves. The lines are written by a thread of their own, so
-//! that a reader who has stopped reading, or gone, never delays a request.
+//! that a reader who has stopped reading, or gone, never delays a request. Documents print here, too:
+//! a terminal does not obey what they say.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
+use super::tame;
+
 /// Lines that wait for a slow reader; what comes on top is dropped.
 const QUEUE: usize = 1024;
+
+/// How long the thread rests after it wrote. What is said meanwhile is written at once afterwards:
+/// waking a thread and writing for every single line cost a fifth of a ping.
+const REST: Duration = Duration::from_millis(5);
 
 /// How long the end of the program waits for a slow reader.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -22,14 +29,16 @@ pub struct Announcer {
 impl Announcer {
     /// Starts the thread that writes to stdout.
     pub fn stdout() -> io::Result<Self> {
-        Self::over(Box::new(io::stdout()))
+        let stdout = io::stdout();
+        let terminal = stdout.is_terminal();
+        Self::over(Box::new(stdout), terminal)
     }
 
-    fn over(out: Box<dyn Write + Send>) -> io::Result<Self> {
+    fn over(out: Box<dyn Write + Send>, terminal: bool) -> io::Result<Self> {
         let (lines, queue) = sync_channel(QUEUE);
         let (done, written) = sync_channel(1);
         std::thread::Builder::new().name("stdout".to_owned()).spawn(move || {
-            write_all(out, &queue);
+            write_all(out, terminal, &queue);
             let _ = done.send(());
         })?;
         Ok(Self { lines, written })
@@ -56,10 +65,28 @@ impl Announcer {
 }
 
 /// Writes lines until the end is said, also past a closed pipe.
-fn write_all(mut out: Box<dyn Write + Send>, queue: &Receiver<Option<String>>) {
-    while let Ok(Some(mut line)) = queue.recv() {
-        line.push('\n');
-        let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+fn write_all(mut out: Box<dyn Write + Send>, terminal: bool, queue: &Receiver<Option<String>>) {
+    let mut text = String::new();
+    while let Ok(first) = queue.recv() {
+        let mut ended = false;
+        for line in std::iter::once(first).chain(queue.try_iter()) {
+            let Some(line) = line else {
+                ended = true;
+                break;
+            };
+            if terminal {
+                text.push_str(&tame(&line));
+            } else {
+                text.push_str(&line);
+            }
+            text.push('\n');
+        }
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        text.clear();
+        if ended {
+            return;
+        }
+        std::thread::sleep(REST);
     }
 }
 
@@ -98,19 +125,29 @@ mod tests {
     #[test]
     fn lines_are_written_in_order_before_the_end() {
         let (told, heard) = mpsc::channel();
-        let announcer = Announcer::over(Box::new(Told(told))).expect("a thread");
+        let announcer = Announcer::over(Box::new(Told(told)), false).expect("a thread");
         let speaker = announcer.speaker();
         speaker("one".to_owned());
         announcer.say("two".to_owned());
         announcer.close();
-        let lines: Vec<Vec<u8>> = heard.iter().collect();
-        assert_eq!(lines, [b"one\n".to_vec(), b"two\n".to_vec()]);
+        let written: Vec<u8> = heard.iter().flatten().collect();
+        assert_eq!(written, b"one\ntwo\n");
     }
 
     #[test]
-    fn a_reader_who_does_not_read_delays_nobody() {
+    fn t23_a_terminal_does_not_obey_what_a_document_prints() {
+        let (told, heard) = mpsc::channel();
+        let announcer = Announcer::over(Box::new(Told(told)), true).expect("a thread");
+        announcer.speaker()("\u{1b}]0;title\u{7}\u{9b}2J\u{202e}done".to_owned());
+        announcer.close();
+        let lines: Vec<Vec<u8>> = heard.iter().collect();
+        assert_eq!(lines, [b"\\x1b]0;title\\x07\\x9b2J\\u202edone\n".to_vec()]);
+    }
+
+    #[test]
+    fn f14_a_reader_who_does_not_read_delays_nobody() {
         let (_unstick, stuck) = mpsc::channel();
-        let announcer = Announcer::over(Box::new(Stuck(stuck))).expect("a thread");
+        let announcer = Announcer::over(Box::new(Stuck(stuck)), false).expect("a thread");
         for _ in 0..QUEUE * 2 {
             announcer.say("line".to_owned());
         }

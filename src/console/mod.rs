@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_does_not_obey_what_a_server_says() {
+    fn t23_a_terminal_does_not_obey_what_a_server_says() {
         let text = printed(true, |console| console.print("\u{1b}[2J\u{9b}1m\tdone"));
         assert_eq!(text, "\\x1b[2J\\x9b1m\tdone\n");
     }
@@ -371,20 +371,20 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_has_gone_is_no_error() {
+    fn f14_a_reader_that_has_gone_is_no_error() {
         let mut console = Console::over(Box::new(Broken(io::ErrorKind::BrokenPipe)), false);
         console.print("x");
         assert!(console.finish().is_ok());
     }
 
     #[test]
-    fn json_stays_json_whatever_a_terminal_would_obey() {
+    fn t23_json_stays_json_whatever_a_terminal_would_obey() {
         let text = serde_json::to_string("a\u{9b}\u{7f}\u{202e}\u{1b}é").expect("JSON");
         assert_eq!(json_tame(&text), r#""a\u009b\u007f\u202e\u001bé""#);
     }
 
     #[test]
-    fn a_full_disk_is_an_error() {
+    fn f14_a_full_disk_is_an_error() {
         let mut console = Console::over(Box::new(Broken(io::ErrorKind::StorageFull)), false);
         console.print("x");
         let error = console.finish().expect_err("nothing could be written");

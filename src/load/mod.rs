@@ -3,6 +3,7 @@
 
 pub mod driver;
 pub mod faker;
+mod limits;
 pub mod pacer;
 mod plan;
 pub mod predicate;
@@ -14,6 +15,7 @@ pub mod template;
 mod throttle;
 mod user;
 
+pub use limits::{MOST_SECONDS, MOST_TASKS, MOST_USERS, TestLimits};
 pub use plan::Plan;
 pub use runner::{RunError, run};
 pub use source::Source;

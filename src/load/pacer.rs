@@ -5,13 +5,14 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use super::limits::{MOST_SECONDS, TestLimits};
 use crate::value::{Invalid, Reader, Value};
 
 /// The most iterations a second that an open model may ask for.
 const MAX_RATE: f64 = 10_000_000.0;
 
 /// Later than the end of any test, in seconds.
-const FAR: f64 = 2.0 * super::shape::MAX_SECONDS;
+const FAR: f64 = 2.0 * MOST_SECONDS;
 
 /// A span of time, or one drawn anew from a range each time.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,12 +28,12 @@ impl Wait {
     /// Seconds, or `{"min": seconds, "max": seconds}`.
     pub fn parse(field: &Reader<'_>) -> Result<Self, Invalid> {
         let Value::Dict(_) = field.value() else {
-            let seconds = super::shape::seconds(field)?;
+            let seconds = seconds(field)?;
             return Ok(Self { min: seconds, max: seconds });
         };
         let mut fields = field.object()?;
-        let min = fields.present("min").map_or(Ok(0.0), |min| super::shape::seconds(&min))?;
-        let max = fields.present("max").map_or(Ok(min), |max| super::shape::seconds(&max))?;
+        let min = fields.present("min").map_or(Ok(0.0), |min| seconds(&min))?;
+        let max = fields.present("max").map_or(Ok(min), |max| seconds(&max))?;
         fields.finish()?;
         if max < min {
             return Err(field.invalid(format!("max ({max}) is less than min ({min})")));
@@ -50,6 +51,17 @@ impl Wait {
     }
 }
 
+/// A span in seconds that somebody waits. None that is longer than any test.
+pub(super) fn seconds(field: &Reader<'_>) -> Result<f64, Invalid> {
+    let seconds = field.number()?;
+    if seconds > MOST_SECONDS {
+        return Err(
+            field.invalid(format!("{seconds} s are over the limit of {MOST_SECONDS} s (30 days)"))
+        );
+    }
+    Ok(seconds)
+}
+
 /// When iterations start.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Pacing {
@@ -64,7 +76,7 @@ pub enum Pacing {
 
 impl Pacing {
     /// `arrival_rate`: the pacing and the number of users that share the arrivals.
-    pub fn open(field: &Reader<'_>) -> Result<(Self, u64), Invalid> {
+    pub fn open(field: &Reader<'_>, limits: &TestLimits) -> Result<(Self, u64), Invalid> {
         let mut fields = field.object()?;
         let place = fields.required("rate")?;
         let rate = place.positive()?;
@@ -73,7 +85,7 @@ impl Pacing {
         }
         let place = fields.required("max_users")?;
         place.integer(1)?;
-        let users = super::shape::users(&place)?;
+        let users = limits.users(&place)?;
         fields.finish()?;
         Ok((Self::Open { rate }, users))
     }

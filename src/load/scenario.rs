@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::pacer::Wait;
+use super::limits::{MOST_SECONDS, TestLimits};
+use super::pacer::{Wait, seconds};
 use super::predicate::Predicate;
 use super::template::{Compiler, Scope};
 use super::throttle::Throttle;
@@ -14,9 +15,6 @@ use crate::value::{Invalid, Object, Reader, Value};
 
 /// How long a user waits at least before it tries a target again that it could not reach.
 const LEAST_DELAY: Duration = Duration::from_millis(10);
-
-/// The most tasks a test may have.
-pub const MAX_TASKS: usize = 10_000;
 
 /// What one iteration is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +58,10 @@ pub struct Written<'a> {
 }
 
 /// Reads `tasks` in any of its three forms: a list; `{"mode": …, "tasks": […]}`; `{"get": {…}}`.
-pub fn tasks<'a>(field: &Reader<'a>) -> Result<(Mode, Vec<Written<'a>>), Invalid> {
+pub fn tasks<'a>(
+    field: &Reader<'a>,
+    limits: &TestLimits,
+) -> Result<(Mode, Vec<Written<'a>>), Invalid> {
     let mut mode = Mode::Sequence;
     let mut list = field.clone();
     if let Value::Dict(members) = field.value()
@@ -89,10 +90,7 @@ pub fn tasks<'a>(field: &Reader<'a>) -> Result<(Mode, Vec<Written<'a>>), Invalid
     if written.is_empty() {
         return Err(list.invalid("expected at least one task"));
     }
-    if written.len() > MAX_TASKS {
-        let count = written.len();
-        return Err(list.invalid(format!("{count} tasks are over the limit of {MAX_TASKS}")));
-    }
+    limits.tasks(written.len(), &list)?;
     Ok((mode, written))
 }
 
@@ -223,7 +221,7 @@ impl Retry {
         let (transient, flaky, permanent) =
             (count("transient", 5)?, count("flaky", 2)?, count("permanent", 0)?);
         let mut number = |key: &str, default: f64| {
-            fields.present(key).map_or(Ok(default), |field| super::shape::seconds(&field))
+            fields.present(key).map_or(Ok(default), |field| seconds(&field))
         };
         let (base_delay, max_delay) = (number("base_delay", 0.1)?, number("max_delay", 5.0)?);
         let (backoff_factor, jitter) = (number("backoff_factor", 2.0)?, number("jitter", 0.25)?);
@@ -252,7 +250,7 @@ impl Retry {
         let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
         let delay = (self.base_delay * self.backoff_factor.powi(exponent)).min(self.max_delay);
         let delay = delay + delay * self.jitter * random.f64();
-        let delay = Duration::from_secs_f64(delay.min(super::shape::MAX_SECONDS));
+        let delay = Duration::from_secs_f64(delay.min(MOST_SECONDS));
         // Without a target a try costs nothing, so a large budget without a delay would spin.
         let least = if verdict == Verdict::Transient { LEAST_DELAY } else { Duration::ZERO };
         Some(delay.max(least))
@@ -314,6 +312,7 @@ mod tests {
 
     #[test]
     fn the_three_forms_of_tasks_are_one() {
+        let limits = TestLimits::default();
         for (json, count, mode) in [
             (r#"[{"method": "get"}]"#, 1, Mode::Sequence),
             (r#"{"get": {}, "post": {}}"#, 2, Mode::Sequence),
@@ -321,12 +320,12 @@ mod tests {
             (r#"{"tasks": {"get": {}}}"#, 1, Mode::Sequence),
         ] {
             let value = Value::parse(json).expect("JSON");
-            let (found, written) = tasks(&Reader::at(&value, "/tasks")).expect("tasks");
+            let (found, written) = tasks(&Reader::at(&value, "/tasks"), &limits).expect("tasks");
             assert_eq!((found, written.len()), (mode, count), "{json}");
         }
         let value = Value::parse("[]").expect("JSON");
         assert_eq!(
-            tasks(&Reader::at(&value, "/tasks")).unwrap_err().to_string(),
+            tasks(&Reader::at(&value, "/tasks"), &limits).unwrap_err().to_string(),
             "/tasks: expected at least one task"
         );
     }

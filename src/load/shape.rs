@@ -3,13 +3,8 @@
 
 use std::time::Duration;
 
+use super::limits::TestLimits;
 use crate::value::{Invalid, Object, Reader};
-
-/// The most virtual users one test may ask for. A user costs memory and a socket.
-pub const MAX_USERS: u64 = 1_000_000;
-
-/// The longest test, in seconds: thirty days.
-pub const MAX_SECONDS: f64 = 30.0 * 24.0 * 3600.0;
 
 /// The most stages a shape may have.
 const MAX_STAGES: usize = 10_000;
@@ -38,18 +33,22 @@ impl Shape {
     }
 
     /// The shape that `load_shape` names, from `shape_config`.
-    pub fn parse(name: &Reader<'_>, config: &mut Object<'_>) -> Result<Self, Invalid> {
+    pub fn parse(
+        name: &Reader<'_>,
+        config: &mut Object<'_>,
+        limits: &TestLimits,
+    ) -> Result<Self, Invalid> {
         match name.text()?.to_ascii_lowercase().as_str() {
-            "stages" => Self::stages(config),
-            "spike" => Self::spike(config),
-            "soak" => Self::soak(config),
+            "stages" => Self::stages(config, limits),
+            "spike" => Self::spike(config, limits),
+            "soak" => Self::soak(config, limits),
             other => Err(name.invalid(format!(
                 "unknown load shape {other:?}; the shapes are stages, spike and soak"
             ))),
         }
     }
 
-    fn stages(config: &mut Object<'_>) -> Result<Self, Invalid> {
+    fn stages(config: &mut Object<'_>, limits: &TestLimits) -> Result<Self, Invalid> {
         let list = config.required("stages")?;
         let stages = list.list()?;
         if stages.is_empty() || stages.len() > MAX_STAGES {
@@ -61,8 +60,8 @@ impl Shape {
         let mut until = 0.0;
         for stage in stages {
             let mut fields = stage.object()?;
-            until += seconds(&fields.required("duration")?)?;
-            let users = users(&fields.required("users")?)?;
+            until = limits.later(until, &fields.required("duration")?)?;
+            let users = limits.users(&fields.required("users")?)?;
             let rate = fields.present("spawn_rate").map_or(Ok(1.0), |rate| rate.positive())?;
             fields.finish()?;
             shape.towards(users as f64, rate, until);
@@ -71,34 +70,41 @@ impl Shape {
         Ok(shape)
     }
 
-    fn spike(config: &mut Object<'_>) -> Result<Self, Invalid> {
-        let baseline = config.present("baseline_users").map_or(Ok(0), |field| users(&field))?;
-        let spike = config.present("spike_users").map_or(Ok(baseline), |field| users(&field))?;
+    fn spike(config: &mut Object<'_>, limits: &TestLimits) -> Result<Self, Invalid> {
+        let baseline =
+            config.present("baseline_users").map_or(Ok(0), |field| limits.users(&field))?;
+        let spike =
+            config.present("spike_users").map_or(Ok(baseline), |field| limits.users(&field))?;
         let rate = config.present("spawn_rate").map_or(Ok(10.0), |rate| rate.positive())?;
         let mut until = 0.0;
         let mut shape = Self { corners: vec![(0.0, 0.0)], end: None };
         for (key, users) in
             [("pre_seconds", baseline), ("spike_seconds", spike), ("post_seconds", baseline)]
         {
-            until += config.present(key).map_or(Ok(30.0), |field| seconds(&field))?;
+            until = config
+                .present(key)
+                .map_or(Ok(until + 30.0), |field| limits.later(until, &field))?;
             shape.towards(users as f64, rate, until);
         }
         shape.end = Some(until);
         Ok(shape)
     }
 
-    fn soak(config: &mut Object<'_>) -> Result<Self, Invalid> {
-        let users = users(&config.required("users")?)? as f64;
+    fn soak(config: &mut Object<'_>, limits: &TestLimits) -> Result<Self, Invalid> {
+        let users = limits.users(&config.required("users")?)? as f64;
         let rate =
             config.present("spawn_rate").map_or(Ok(f64::INFINITY), |rate| rate.positive())?;
-        let ramp = config.present("ramp_seconds").map_or(Ok(60.0), |field| seconds(&field))?;
-        let hold = config.present("hold_seconds").map_or(Ok(600.0), |field| seconds(&field))?;
-        let cool = config.present("cooldown_seconds").map_or(Ok(60.0), |field| seconds(&field))?;
+        let mut part = |key: &str, from: f64, default: f64| {
+            config.present(key).map_or(Ok(from + default), |field| limits.later(from, &field))
+        };
+        let ramped = part("ramp_seconds", 0.0, 60.0)?;
+        let held = part("hold_seconds", ramped, 600.0)?;
+        let end = part("cooldown_seconds", held, 60.0)?;
         let mut shape = Self { corners: vec![(0.0, 0.0)], end: None };
         // The spawn rate caps the ramps; by default the ramps decide alone.
-        shape.towards(users, rate.min(users / ramp), ramp + hold);
-        shape.towards(0.0, rate.min(users / cool), ramp + hold + cool);
-        shape.end = Some(ramp + hold + cool);
+        shape.towards(users, rate.min(users / ramped), held);
+        shape.towards(0.0, rate.min(users / (end - held)), end);
+        shape.end = Some(end);
         Ok(shape)
     }
 
@@ -164,26 +170,6 @@ impl Shape {
     }
 }
 
-/// A number of users, within the limit.
-pub fn users(field: &Reader<'_>) -> Result<u64, Invalid> {
-    let users = field.integer(0)?;
-    if users > MAX_USERS {
-        return Err(field.invalid(format!("{users} users are over the limit of {MAX_USERS}")));
-    }
-    Ok(users)
-}
-
-/// A span in seconds, within the limit.
-pub fn seconds(field: &Reader<'_>) -> Result<f64, Invalid> {
-    let seconds = field.number()?;
-    if seconds > MAX_SECONDS {
-        return Err(
-            field.invalid(format!("{seconds} s are over the limit of {MAX_SECONDS} s (30 days)"))
-        );
-    }
-    Ok(seconds)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,7 +183,8 @@ mod tests {
         let name = name.into();
         let config = Value::parse(config).expect("JSON");
         let mut fields = Reader::at(&config, "/shape_config").object()?;
-        let shape = Shape::parse(&Reader::at(&name, "/load_shape"), &mut fields)?;
+        let limits = TestLimits::default();
+        let shape = Shape::parse(&Reader::at(&name, "/load_shape"), &mut fields, &limits)?;
         fields.finish()?;
         Ok(shape)
     }
@@ -253,7 +240,7 @@ mod tests {
         let refusal = |name, config| parse(name, config).unwrap_err().to_string();
         assert_eq!(
             refusal("stages", r#"{"stages": [{"duration": 1, "users": 1000000000}]}"#),
-            "/shape_config/stages/0/users: 1000000000 users are over the limit of 1000000"
+            "/shape_config/stages/0/users: 1000000000 users are more than --max-users 100000 allows"
         );
         assert_eq!(
             refusal("wave", "{}"),

@@ -252,11 +252,14 @@ impl Names {
     }
 }
 
+/// Gives those environment variables that documents may read.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// Turns texts into templates.
 pub struct Compiler<'a> {
     /// What the holes refer to.
     pub names: Names,
-    environment: &'a dyn Fn(&str) -> Option<String>,
+    environment: Option<Environment<'a>>,
 }
 
 impl std::fmt::Debug for Compiler<'_> {
@@ -266,9 +269,15 @@ impl std::fmt::Debug for Compiler<'_> {
 }
 
 impl<'a> Compiler<'a> {
-    /// A compiler; `environment` gives those environment variables that documents may read.
-    pub fn new(names: Names, environment: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { names, environment }
+    /// A compiler.
+    pub fn new(names: Names, environment: Environment<'a>) -> Self {
+        Self { names, environment: Some(environment) }
+    }
+
+    /// A compiler for a document that is only checked: what is not known yet may come to be before
+    /// it runs, so that a variable, a column or the environment is a hole and never literal text.
+    pub fn checking() -> Self {
+        Self { names: Names::default(), environment: None }
     }
 
     /// Compiles a text.
@@ -361,7 +370,13 @@ impl<'a> Compiler<'a> {
         match prefix.to_ascii_lowercase().as_str() {
             "var" => Found::Hole(Hole::Variable(self.names.slot(Space::Var, rest))),
             "session" => Found::Hole(Hole::Variable(self.names.slot(Space::Session, rest))),
-            "env" => (self.environment)(rest).map_or(Found::Nothing, Found::Text),
+            "env" | "csv" if self.environment.is_none() => {
+                Found::Hole(Hole::Variable(self.names.slot(Space::Var, token)))
+            }
+            "env" => {
+                let text = self.environment.and_then(|environment| environment(rest));
+                text.map_or(Found::Nothing, Found::Text)
+            }
             "csv" => self.column(rest).map_or(Found::Nothing, Found::Hole),
             "faker" => {
                 Faker::named(rest).map_or(Found::Nothing, |kind| Found::Hole(Hole::Faker(kind)))

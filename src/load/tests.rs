@@ -11,6 +11,7 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::TestLimits;
 use super::driver::{Driver, Report, Visit};
 use super::pacer::{Pacing, Wait};
 use super::plan::Plan;
@@ -324,7 +325,8 @@ fn seconds(count: u64) -> Vec<Duration> {
 fn shape(name: &str, config: &str) -> Shape {
     let (name, config) = (Value::from(name), Value::parse(config).expect("JSON"));
     let mut fields = Reader::at(&config, "/shape_config").object().expect("an object");
-    Shape::parse(&Reader::at(&name, "/load_shape"), &mut fields).expect("a shape")
+    Shape::parse(&Reader::at(&name, "/load_shape"), &mut fields, &TestLimits::default())
+        .expect("a shape")
 }
 
 /// The users follow the shape within one user or 2 % at each second, over two workers.

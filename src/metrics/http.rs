@@ -112,7 +112,7 @@ impl Client {
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> io::Result<()> {
         let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await?;
-        let address: SocketAddr = allowed(found, &self.guard)?;
+        let address: SocketAddr = allowed(&self.host, found, &self.guard)?;
         let stream = TcpStream::connect(address).await?;
         let status = match &self.tls {
             None => send(stream, request).await?,
@@ -234,7 +234,7 @@ pub(super) mod tests {
     fn a_body_arrives_with_its_headers() {
         let collector = collector(200);
         let url = collector.url("/a?b=c").replace("http://", "http://u:p@");
-        post(&url, Arc::new(|_| None)).expect("sent");
+        post(&url, Arc::new(|_, _| None)).expect("sent");
         let got = collector.next();
         assert_eq!((got.target.as_str(), got.body.as_slice()), ("/a?b=c", &b"body"[..]));
         assert_eq!(got.header("x-test"), Some("1"));
@@ -244,14 +244,14 @@ pub(super) mod tests {
     #[test]
     fn a_refusal_is_an_error_that_names_the_status() {
         let collector = collector(401);
-        let error = post(&collector.url("/"), Arc::new(|_| None)).expect_err("refused");
+        let error = post(&collector.url("/"), Arc::new(|_, _| None)).expect_err("refused");
         assert_eq!(error.to_string(), "the receiver answered 401 Unauthorized");
     }
 
     #[test]
     fn an_address_that_the_guard_refuses_is_not_connected_to() {
         let collector = collector(200);
-        let error = post(&collector.url("/"), Arc::new(|_| Some("it is mine"))).expect_err("no");
+        let error = post(&collector.url("/"), Arc::new(|_, _| Some("it is mine"))).expect_err("no");
         assert_eq!(error.to_string(), "it is mine");
         assert!(collector.got.try_recv().is_err());
     }

@@ -17,18 +17,19 @@ use std::sync::Arc;
 
 pub use http::{Endpoint, InvalidEndpoint};
 
-/// Why an address must not be sent to, if it must not. Figures are sent where a document says, and a
+/// Why an address of a host must not be sent to, if it must not. Figures are sent where a document says, and a
 /// document comes over a socket.
-pub type Guard = Arc<dyn Fn(SocketAddr) -> Option<&'static str> + Send + Sync>;
+pub type Guard = Arc<dyn Fn(&str, SocketAddr) -> Option<&'static str> + Send + Sync>;
 
 /// The first address of a host that the guard lets pass.
 fn allowed(
+    host: &str,
     addresses: impl IntoIterator<Item = SocketAddr>,
     guard: &Guard,
 ) -> io::Result<SocketAddr> {
     let mut why = "the name has no address";
     for address in addresses {
-        match guard(address) {
+        match guard(host, address) {
             None => return Ok(address),
             Some(refusal) => why = refusal,
         }

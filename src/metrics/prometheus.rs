@@ -24,6 +24,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::counters::{Counters, Counts};
 use crate::record::live::{Live, SIZE_BOUNDS, Series};
 
 /// Upper bounds of the latency buckets in milliseconds, the reference's.
@@ -51,8 +52,13 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Listens, on a free port where `port` is 0.
-    pub fn start(live: Arc<Live>, host: &str, port: u16) -> io::Result<Self> {
+    /// Listens, on a free port where `port` is 0. Tells the counters of a server as well, inside one.
+    pub fn start(
+        live: Arc<Live>,
+        counters: Option<Arc<Counters>>,
+        host: &str,
+        port: u16,
+    ) -> io::Result<Self> {
         let listener = std::net::TcpListener::bind((host, port))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -63,9 +69,9 @@ impl Prometheus {
         };
         let stop = CancellationToken::new();
         let stopped = stop.clone();
-        let thread = thread::Builder::new()
-            .name("prometheus".to_owned())
-            .spawn(move || runtime.block_on(serve(listener, live, stopped)))?;
+        let thread = thread::Builder::new().name("prometheus".to_owned()).spawn(move || {
+            runtime.block_on(serve(listener, Figures { live, counters }, stopped))
+        })?;
         Ok(Self { address, stop, thread: Some(thread) })
     }
 
@@ -85,8 +91,21 @@ impl Drop for Prometheus {
     }
 }
 
+/// What is told.
+#[derive(Debug, Clone)]
+struct Figures {
+    live: Arc<Live>,
+    counters: Option<Arc<Counters>>,
+}
+
+impl Figures {
+    fn text(&self) -> Result<String, std::fmt::Error> {
+        text(self.live.series(), self.counters.as_ref().map(|counters| counters.read()))
+    }
+}
+
 /// Serves until it is told to stop; connections that are open then are dropped.
-async fn serve(listener: TcpListener, live: Arc<Live>, stop: CancellationToken) {
+async fn serve(listener: TcpListener, figures: Figures, stop: CancellationToken) {
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -99,9 +118,9 @@ async fn serve(listener: TcpListener, live: Arc<Live>, stop: CancellationToken) 
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let live = Arc::clone(&live);
+        let figures = figures.clone();
         let answer = service_fn(move |request| {
-            let answer = answer(&request, &live);
+            let answer = answer(&request, &figures);
             async move { Ok::<_, Infallible>(answer) }
         });
         let connection = http1::Builder::new()
@@ -116,10 +135,10 @@ async fn serve(listener: TcpListener, live: Arc<Live>, stop: CancellationToken) 
     }
 }
 
-fn answer(request: &Request<Incoming>, live: &Live) -> Response<Full<Bytes>> {
+fn answer(request: &Request<Incoming>, figures: &Figures) -> Response<Full<Bytes>> {
     let get = matches!(*request.method(), Method::GET | Method::HEAD);
     let (status, kind, body) = match request.uri().path() {
-        "/metrics" if get => match text(live.series()) {
+        "/metrics" if get => match figures.text() {
             Ok(text) if accepts_open_metrics(request) => (StatusCode::OK, OPEN_METRICS, text),
             Ok(text) => (StatusCode::OK, PLAIN, older(&text)),
             Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "text/plain", String::new()),
@@ -145,12 +164,17 @@ fn accepts_open_metrics(request: &Request<Incoming>) -> bool {
 /// no end mark. No sample begins with `# `, and a line end in a label is escaped.
 fn older(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    let counters: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
+        .collect();
     for line in text.lines().filter(|line| *line != "# EOF") {
-        let family = ["# HELP loaddensity_requests ", "# TYPE loaddensity_requests "]
-            .into_iter()
-            .find_map(|head| Some((head.trim_end(), line.strip_prefix(head)?)));
+        let family = ["# HELP ", "# TYPE "].into_iter().find_map(|head| {
+            let (name, rest) = line.strip_prefix(head)?.split_once(' ')?;
+            counters.contains(&name).then_some((head, name, rest))
+        });
         match family {
-            Some((head, rest)) => out.extend([head, "_total ", rest]),
+            Some((head, name, rest)) => out.extend([head, name, "_total ", rest]),
             None => out.push_str(line),
         }
         out.push('\n');
@@ -158,10 +182,13 @@ fn older(text: &str) -> String {
     out
 }
 
-/// The figures in the OpenMetrics text format.
-pub fn text(series: Vec<Series>) -> Result<String, std::fmt::Error> {
+/// The figures in the OpenMetrics text format; those of a server, too, where there is one.
+pub fn text(series: Vec<Series>, counts: Option<Counts>) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Snapshot(series)));
+    if let Some(counts) = counts {
+        registry.register_collector(Box::new(Server(counts)));
+    }
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry)?;
     Ok(text)
@@ -231,6 +258,37 @@ impl Collector for Snapshot {
     }
 }
 
+/// One scrape's copy of the server's counters. `_total` is added by the format.
+#[derive(Debug)]
+struct Server(Counts);
+
+impl Collector for Server {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let Counts { connections, refused, auth_failures, timeouts, shed, panics } = self.0;
+        for (name, help, count) in [
+            ("ldctl_connections", "Connections that the control server accepted", connections),
+            (
+                "ldctl_connections_refused",
+                "Connections over the limit, which were told that the server is busy",
+                refused,
+            ),
+            ("ldctl_auth_failures", "Requests with a wrong token", auth_failures),
+            ("ldctl_timeouts", "Handshakes and requests that took too long", timeouts),
+            (
+                "ldctl_shed",
+                "Requests given up for want of memory and replies that nobody read",
+                shed,
+            ),
+            ("ldctl_panics", "Faults of the server that were contained", panics),
+        ] {
+            encoder
+                .encode_descriptor(name, help, None, MetricType::Counter)?
+                .encode_counter::<NoLabelSet, _, f64>(&count, None)?;
+        }
+        Ok(())
+    }
+}
+
 fn labels(series: &Series) -> [(&str, &str); 2] {
     [("request_type", &*series.method), ("name", &*series.name)]
 }
@@ -273,7 +331,7 @@ mod tests {
         let live = Arc::new(Live::default());
         request(&live, "a \"b\"\n\\", 7, 100, false);
         request(&live, "a \"b\"\n\\", 20_000, 2_000_000, true);
-        let exporter = Prometheus::start(live, "127.0.0.1", 0).expect("started");
+        let exporter = Prometheus::start(live, None, "127.0.0.1", 0).expect("started");
         let answer = get(exporter.address(), "GET /metrics");
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         assert!(answer.contains(OPEN_METRICS), "{answer}");
@@ -302,7 +360,7 @@ mod tests {
     fn the_older_format_names_the_counter_as_its_samples() {
         let live = Live::default();
         request(&live, "# TYPE loaddensity_requests x", 7, 100, false);
-        let text = older(&text(live.series()).expect("text"));
+        let text = older(&text(live.series(), None).expect("text"));
         assert!(text.contains("# TYPE loaddensity_requests_total counter\n"), "{text}");
         assert!(!text.contains("# EOF"));
         let label = "name=\"# TYPE loaddensity_requests x\",outcome=\"success\"} 1\n";
@@ -310,15 +368,48 @@ mod tests {
     }
 
     #[test]
+    fn the_counters_of_a_server_stand_beside_the_figures() {
+        let counters = Arc::new(Counters::default());
+        for _ in 0..3 {
+            Counters::count(&counters.connections);
+        }
+        Counters::count(&counters.auth_failures);
+        let exporter =
+            Prometheus::start(Arc::default(), Some(counters), "127.0.0.1", 0).expect("started");
+        let answer = get(exporter.address(), "GET /metrics");
+        let told: Vec<&str> = answer
+            .lines()
+            .filter(|line| line.starts_with("ldctl_") || line.starts_with("# TYPE ldctl_"))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "# TYPE ldctl_connections counter",
+                "ldctl_connections_total 3",
+                "# TYPE ldctl_connections_refused counter",
+                "ldctl_connections_refused_total 0",
+                "# TYPE ldctl_auth_failures counter",
+                "ldctl_auth_failures_total 1",
+                "# TYPE ldctl_timeouts counter",
+                "ldctl_timeouts_total 0",
+                "# TYPE ldctl_shed counter",
+                "ldctl_shed_total 0",
+                "# TYPE ldctl_panics counter",
+                "ldctl_panics_total 0",
+            ]
+        );
+    }
+
+    #[test]
     fn other_paths_and_methods_are_told_where_the_figures_are() {
-        let exporter = Prometheus::start(Arc::default(), "127.0.0.1", 0).expect("started");
+        let exporter = Prometheus::start(Arc::default(), None, "127.0.0.1", 0).expect("started");
         assert!(get(exporter.address(), "GET /").starts_with("HTTP/1.1 404"));
         assert!(get(exporter.address(), "POST /metrics").starts_with("HTTP/1.1 405"));
     }
 
     #[test]
     fn a_stopped_exporter_gives_its_port_back_although_a_scraper_hangs() {
-        let exporter = Prometheus::start(Arc::default(), "127.0.0.1", 0).expect("started");
+        let exporter = Prometheus::start(Arc::default(), None, "127.0.0.1", 0).expect("started");
         let address = exporter.address();
         let _silent = TcpStream::connect(address).expect("connected");
         drop(exporter);

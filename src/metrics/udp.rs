@@ -19,7 +19,7 @@ pub(super) struct Lines {
 impl Lines {
     /// A socket to a receiver. UDP needs nobody there yet.
     pub(super) fn to(host: &str, port: u16, guard: &Guard) -> io::Result<Self> {
-        let address = allowed((host, port).to_socket_addrs()?, guard)?;
+        let address = allowed(host, (host, port).to_socket_addrs()?, guard)?;
         let any: SocketAddr = match address {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -77,7 +77,7 @@ pub(super) mod tests {
     }
 
     pub(in crate::metrics) fn everyone() -> Guard {
-        Arc::new(|_| None)
+        Arc::new(|_, _| None)
     }
 
     #[test]
@@ -95,7 +95,7 @@ pub(super) mod tests {
 
     #[test]
     fn an_address_that_the_guard_refuses_is_not_sent_to() {
-        let guard: Guard = Arc::new(|_| Some("it is mine"));
+        let guard: Guard = Arc::new(|_, _| Some("it is mine"));
         let error = Lines::to("127.0.0.1", 9, &guard).expect_err("refused");
         assert_eq!(error.to_string(), "it is mine");
     }

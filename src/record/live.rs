@@ -171,6 +171,13 @@ impl Live {
         self.lock().values().cloned().collect()
     }
 
+    /// Requests, and those that failed, over all series.
+    pub fn requests(&self) -> (u64, u64) {
+        self.lock().values().fold((0, 0), |(requests, failures), series| {
+            (requests + series.requests, failures + series.failures)
+        })
+    }
+
     /// All series as one.
     pub fn total(&self) -> Series {
         total(self.lock().values())

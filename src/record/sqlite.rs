@@ -117,6 +117,14 @@ pub enum DatabaseError {
         /// Its `user_version`.
         version: i64,
     },
+    /// The disk is full, or does not do what it should.
+    #[error("{path}: {detail}; make room on the disk, or see the system's log for what ails it")]
+    Disk {
+        /// The file, as the caller named it.
+        path: String,
+        /// What SQLite says: a full disk shows as one or the other, depending on what was written.
+        detail: String,
+    },
     /// A run has more records than one value may hold.
     #[error(
         "{path}: run {run} has more than {MAX_FETCH} records; read the table load_density_records \
@@ -128,7 +136,7 @@ pub enum DatabaseError {
         /// The run's number.
         run: i64,
     },
-    /// Anything else that SQLite reports: a full disk, a read-only file.
+    /// Anything else that SQLite reports: a read-only file.
     #[error("{path}: {detail}")]
     Other {
         /// The file, as the caller named it.
@@ -151,6 +159,7 @@ impl DatabaseError {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
                 Self::Damaged { path, detail }
             }
+            Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => Self::Disk { path, detail },
             _ => Self::Other { path, detail },
         }
     }

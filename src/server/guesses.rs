@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_burst_is_free_then_answers_are_late() {
+    async fn t11_a_burst_is_free_then_answers_are_late() {
         let guesses = Guesses::default();
         assert_eq!(after(&guesses, "192.0.2.1", 3), Verdict::Refused(Duration::ZERO));
         assert_eq!(after(&guesses, "192.0.2.1", 2), Verdict::Refused(Duration::from_millis(100)));
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_many_the_source_is_refused_for_minutes_and_then_forgotten() {
+    async fn t11_after_many_the_source_is_refused_for_minutes_and_then_forgotten() {
         let guesses = Guesses::default();
         after(&guesses, "192.0.2.1", 8);
         assert!(matches!(right(&guesses, "192.0.2.1"), Verdict::Refused(_)));
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_right_token_from_this_machine_is_never_refused() {
+    async fn t11_a_right_token_from_this_machine_is_never_refused() {
         let guesses = Guesses::default();
         for loopback in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
             after(&guesses, loopback, 1000);
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_ipv6_network_is_one_source() {
+    async fn t11_an_ipv6_network_is_one_source() {
         let guesses = Guesses::default();
         after(&guesses, "2001:db8::1", 8);
         assert!(matches!(right(&guesses, "2001:db8::2"), Verdict::Refused(_)));
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn memory_is_bounded_whoever_guesses() {
+    async fn t11_memory_is_bounded_whoever_guesses() {
         let guesses = Guesses::default();
         for network in 0..2 * MOST_SOURCES as u32 {
             let from = IpAddr::from((0x0a00_0000 + network).to_be_bytes());

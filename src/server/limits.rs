@@ -1,7 +1,7 @@
-//! What a server allows ([`Limits`]), what it counted ([`Counters`]), and the bytes of requests that
-//! it holds for clients it does not know yet ([`Budget`]).
+//! What a server allows ([`Limits`]), and the bytes of requests that it holds for clients it does not
+//! know yet ([`Budget`]).
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// What a server allows. The defaults suit a host that other people use.
@@ -58,30 +58,6 @@ impl Default for Limits {
             most_guesses: 100,
             guess_memory: Duration::from_secs(300),
         }
-    }
-}
-
-/// What happened since the server started. Everything only grows.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Connections that were accepted.
-    pub connections: AtomicU64,
-    /// Connections over the limit, told `busy`.
-    pub refused: AtomicU64,
-    /// Requests with a wrong token.
-    pub auth_failures: AtomicU64,
-    /// Handshakes and requests that took too long.
-    pub timeouts: AtomicU64,
-    /// Requests given up because of the budget for request bytes, and replies dropped because the
-    /// client did not read.
-    pub shed: AtomicU64,
-    /// Panics in a connection or a run; each was contained.
-    pub panics: AtomicU64,
-}
-
-impl Counters {
-    pub(super) fn count(counter: &AtomicU64) {
-        counter.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Sockets to accept from. `localhost` means both loopback addresses on one port, whatever the
+//! Sockets to accept from, bound here or inherited. `localhost` means both loopback addresses on one port, whatever the
 //! system's resolver says.
 
 use std::io;
@@ -13,12 +13,13 @@ const BACKLOG: u32 = 4096;
 /// How often a free port is sought that is free on both loopback addresses.
 const TRIES: usize = 32;
 
-/// Sockets that listen on one port.
+/// Sockets that listen: on one port, unless they were inherited.
 #[derive(Debug)]
 pub struct Listeners {
     pub(super) sockets: Vec<TcpListener>,
     host: String,
     port: u16,
+    inherited: bool,
 }
 
 /// Why nothing listens.
@@ -56,19 +57,44 @@ impl Listeners {
             .and_then(|sockets| {
                 let first = sockets.first().ok_or(io::ErrorKind::AddrNotAvailable)?;
                 let port = first.local_addr()?.port();
-                Ok(Self { sockets, host: host.to_owned(), port })
+                Ok(Self { sockets, host: host.to_owned(), port, inherited: false })
             })
             .map_err(|source| BindError { host: host.to_owned(), port, source })
     }
 
-    /// The host as it was asked for.
+    /// Listens on sockets that somebody else has bound, at least one, on this runtime.
+    pub fn inherited(sockets: Vec<std::net::TcpListener>) -> io::Result<Self> {
+        let sockets = sockets
+            .into_iter()
+            .map(|socket| {
+                socket.set_nonblocking(true)?;
+                TcpListener::from_std(socket)
+            })
+            .collect::<io::Result<Vec<_>>>()?;
+        // All of them: an address that cannot be told would be missing where it is judged.
+        let addresses: Vec<SocketAddr> =
+            sockets.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
+        let first = addresses.first().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let host = match first.ip() {
+            IpAddr::V4(four) => four.to_string(),
+            IpAddr::V6(six) => format!("[{six}]"),
+        };
+        Ok(Self { sockets, host, port: first.port(), inherited: true })
+    }
+
+    /// The host as it was asked for; the first address of sockets that were inherited.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The real port.
+    /// The real port, the first one of sockets that were inherited.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Whether somebody else has bound them.
+    pub fn are_inherited(&self) -> bool {
+        self.inherited
     }
 
     /// The addresses listened on.
@@ -134,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_port_in_use_is_named_with_what_to_change() {
+    async fn f12_a_port_in_use_is_named_with_what_to_change() {
         let first = Listeners::bind("127.0.0.1", 0).expect("a free port");
         let refusal = Listeners::bind("127.0.0.1", first.port()).unwrap_err().to_string();
         let expected = format!(

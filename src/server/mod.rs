@@ -27,17 +27,18 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::action::{Document, Executor, InvalidDocument};
-use crate::event::Sink;
+use crate::action::{Executor, InvalidDocument};
+use crate::event::{Event, Sink, Status};
 use crate::value::Value;
 use guesses::Guesses;
 use limits::Budget;
 
+pub use crate::counters::Counters;
 pub use keyring::{Keyring, Secrets, Unfit};
-pub use limits::{Counters, Limits};
+pub use limits::Limits;
 pub use listen::{BindError, Listeners};
 
 /// A document that is ready to run: it blocks its thread until the document has ended, and says what
@@ -51,11 +52,30 @@ pub trait Execute: Send + Sync + 'static {
 
     /// Documents taken so far.
     fn runs(&self) -> u64;
+
+    /// Which test runs now. One that knows of no tests has none. Must not block.
+    fn status(&self) -> Status {
+        Status::IDLE
+    }
+
+    /// What stops the test that runs now, waits for its end, and says what it was.
+    fn stop(self: Arc<Self>) -> Job {
+        Box::new(|sink, _| stopped(sink, Status::IDLE, Duration::ZERO))
+    }
 }
+
+fn stopped(sink: &mut dyn Sink, status: Status, took: Duration) {
+    sink.emit(Event::Status(status));
+    sink.emit(Event::Done { ok: true, failed: 0, elapsed_s: took.as_secs_f64() });
+}
+
+/// How long a stop waits for the test's end: longer than the engine gives requests in hand (5 s), and
+/// shorter than the client waits (10 s).
+const STOP_PATIENCE: Duration = Duration::from_secs(8);
 
 impl Execute for Executor {
     fn prepare(self: Arc<Self>, document: Value) -> Result<Job, InvalidDocument> {
-        let document = Document::parse(document)?;
+        let document = self.read(&document)?;
         Ok(Box::new(move |sink, cancel| {
             self.execute(document, sink, cancel);
         }))
@@ -63,6 +83,18 @@ impl Execute for Executor {
 
     fn runs(&self) -> u64 {
         Self::runs(self)
+    }
+
+    fn status(&self) -> Status {
+        Self::status(self)
+    }
+
+    fn stop(self: Arc<Self>) -> Job {
+        Box::new(move |sink, _| {
+            let begun = Instant::now();
+            let status = Self::stop(&self, STOP_PATIENCE);
+            stopped(sink, status, begun.elapsed());
+        })
     }
 }
 
@@ -133,6 +165,9 @@ const LOBBY: usize = 256;
 /// The first pause after a failed accept, and the longest; each failure doubles it.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
 
+/// The shortest time between two beats of the accepting loop, whatever the deadlines are.
+const MIN_BEAT: Duration = Duration::from_millis(10);
+
 /// Serves until `shutdown`, which a quit request also triggers: then it stops accepting, cancels
 /// what runs, answers those who wait within [`Limits::shutdown`], and returns without waiting for
 /// idle peers. Runs on a runtime of one thread or many; documents run on its blocking threads, so
@@ -156,6 +191,8 @@ async fn serve(
     sessions: &mut JoinSet<()>,
 ) {
     let mut stopped = pin!(shutdown.cancelled());
+    let shortest = shared.limits().request.min(shared.limits().handshake);
+    let mut beat = interval((shortest / 4).max(MIN_BEAT));
     let mut next = 0;
     let mut backoff = BACKOFF.0;
     loop {
@@ -166,6 +203,11 @@ async fn serve(
                 Ok((stream, peer)) => {
                     backoff = BACKOFF.0;
                     shared.admit(stream, peer, sessions);
+                    // While connections come faster than they are taken, the branch below never
+                    // gets its turn, and what is left of ended sessions would pile up.
+                    while let Some(ended) = sessions.try_join_next() {
+                        shared.ended(ended);
+                    }
                 }
                 Err(error) if is_peers_fault(&error) => {}
                 // Descriptors or memory are exhausted. The connection waits in the backlog.
@@ -179,6 +221,9 @@ async fn serve(
                 }
             },
             Some(ended) = sessions.join_next(), if !sessions.is_empty() => shared.ended(ended),
+            // A timer that is due before all others makes the runtime wake itself, with two system
+            // calls. This one is always due before a new connection's deadlines.
+            _ = beat.tick() => {}
         }
     }
 }
@@ -281,7 +326,10 @@ impl Shared {
             }
         };
         if timeout(self.limits().shutdown, settled).await.is_err() {
-            tracing::warn!("a run did not end in time; its reply is lost");
+            let seconds = self.limits().shutdown.as_secs_f64();
+            tracing::warn!(
+                "a run did not end within {seconds} s (--shutdown-timeout); its reply is lost"
+            );
         }
     }
 }

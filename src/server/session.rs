@@ -2,6 +2,7 @@
 //! state is small, and what is rare (a run, a lingering close) is boxed, because a server holds
 //! thousands of sessions that only wait.
 
+use std::io::Write;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -15,14 +16,14 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::guesses::Verdict;
-use super::limits::{Counters, Share};
+use super::limits::Share;
 use super::pipe::Pipe;
 use super::writer::Writer;
-use super::{Active, Job, Place, Shared};
+use super::{Active, Counters, Job, Place, Shared};
 use crate::event::{ErrorKind, Event, PROTOCOL};
 use crate::wire::frame::legacy_is_complete;
 use crate::wire::frame::{HEADER, Inbox, MAX_LEGACY, MAX_REQUEST, Mode, Opening, terminator_into};
-use crate::wire::reply::{Dialect, Refusal, event_into, quit_into};
+use crate::wire::reply::{Dialect, Refusal, event_into, quit_into, status_into};
 use crate::wire::request::{Incoming, Request};
 
 /// What is taken from the stream at once, in bytes. A legacy request fits.
@@ -34,6 +35,9 @@ const LOBBY_TIME: Duration = Duration::from_millis(250);
 /// How long, and for how many bytes, a closing connection takes what the peer still sends: unread
 /// bytes would make the system reset the connection, and a reset destroys the reply.
 const LINGER: (Duration, usize) = (Duration::from_secs(1), 2 * MAX_REQUEST);
+
+/// The most that a TLS record holds, in bytes (RFC 8446, section 5.1).
+const RECORD: usize = 1 << 14;
 
 /// A fatal `protocol_version` alert in a TLS 1.0 record, which every version understands.
 const NO_TLS_HERE: [u8; 7] = [0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x46];
@@ -48,6 +52,12 @@ pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
 
     /// Small writes shall leave at once from here on.
     fn hurry(&self);
+
+    /// Takes these bytes and the stream's end, for the next flush to send in one piece. False where
+    /// that cannot be done, and then nothing was taken.
+    fn take_last(&mut self, _bytes: &[u8]) -> bool {
+        false
+    }
 }
 
 impl Transport for TcpStream {
@@ -69,6 +79,16 @@ impl Transport for Secured {
 
     fn hurry(&self) {
         self.get_ref().0.hurry();
+    }
+
+    fn take_last(&mut self, bytes: &[u8]) -> bool {
+        let (_, tls) = self.get_mut();
+        // One record, for which there is always room once the last flush has ended.
+        let taken = bytes.len() <= RECORD && tls.writer().write_all(bytes).is_ok();
+        if taken {
+            tls.send_close_notify();
+        }
+        taken
     }
 }
 
@@ -133,13 +153,14 @@ pub(super) fn turn_away_at_once(stream: &TcpStream, shared: &Shared) {
     if !shared.secure {
         let mode = if shared.server.framed_only { Mode::Framed } else { Mode::Legacy };
         let mut out = Vec::new();
-        no_room().reply_into(mode, Dialect::Text, &mut out);
+        no_room(shared).reply_into(mode, Dialect::Text, &mut out);
         let _ = stream.try_write(&out);
     }
 }
 
-fn no_room() -> Refusal {
-    Refusal::busy("all connections are taken; try again, or raise the server's limit")
+fn no_room(shared: &Shared) -> Refusal {
+    let most = shared.limits().connections;
+    Refusal::busy(&format!("all connections are taken (--max-connections {most})"))
 }
 
 /// What was heard.
@@ -159,6 +180,7 @@ enum Todo {
     Quit,
     Null,
     Ping,
+    Status,
     Run(Job),
     Refuse(Refusal, Duration),
 }
@@ -248,7 +270,10 @@ impl<S: Transport> Session<S> {
         let shared = Arc::clone(self.shared());
         if !self.share.grow(self.inbox.held(), &shared.budget) {
             Counters::count(&shared.counters().shed);
-            let refusal = Refusal::busy("too many requests are arriving at once; try again");
+            let most = shared.limits().request_bytes;
+            let refusal = Refusal::busy(&format!(
+                "too many requests are arriving at once (--max-request-bytes {most})"
+            ));
             return Some(Heard::Refused(self.mode()?, refusal));
         }
         let pending = self.inbox.pending();
@@ -283,7 +308,8 @@ impl<S: Transport> Session<S> {
         match self.mode() {
             Some(mode) => {
                 let limit = self.shared().limits().request.as_secs_f64();
-                let what = format!("the request is not complete after {limit} s");
+                let what =
+                    format!("the request is not complete after {limit} s (--request-timeout)");
                 Heard::Refused(mode, Refusal::timeout(&what))
             }
             None => Heard::Nothing,
@@ -325,6 +351,9 @@ impl<S: Transport> Session<S> {
                 }
                 terminator_into(mode, &mut out);
             }
+            Todo::Status => {
+                status_into(&shared.server.executor.status(), mode, dialect, &mut out);
+            }
             Todo::Refuse(refusal, delay) => {
                 refusal.reply_into(mode, dialect, &mut out);
                 // What is no JSON may be the beginning of anything, as a browser's POST.
@@ -335,7 +364,11 @@ impl<S: Transport> Session<S> {
             }
             Todo::Run(job) => return Box::pin(self.run(job, mode, dialect, active)).await,
         }
-        self.send(&out).await;
+        if self.stream.take_last(&out) {
+            self.send(&[]).await;
+        } else {
+            self.send(&out).await;
+        }
         if quit {
             shared.announce("Now quit server".to_owned());
             shared.shutdown.cancel();
@@ -371,6 +404,8 @@ impl<S: Transport> Session<S> {
             Request::Quit => Todo::Quit,
             Request::Null => Todo::Null,
             Request::Ping => Todo::Ping,
+            Request::Status => Todo::Status,
+            Request::Stop => Todo::Run(Arc::clone(&shared.server.executor).stop()),
             Request::Command(_) if shared.shutdown.is_cancelled() => Todo::Quit,
             Request::Command(document) => {
                 match Arc::clone(&shared.server.executor).prepare(document) {
@@ -409,7 +444,12 @@ impl<S: Transport> Session<S> {
         let ended = running.await;
         if pipe.is_dropped() {
             Counters::count(&shared.counters().shed);
-            tracing::warn!("{}: the client does not read; its reply is dropped", self.peer);
+            tracing::warn!(
+                "{}: the client does not read, and {} bytes wait for it (--max-reply-queue); its \
+                 reply is dropped",
+                self.peer,
+                shared.limits().reply_queue
+            );
             return;
         }
         if ended.is_err() {
@@ -428,7 +468,9 @@ impl<S: Transport> Session<S> {
         let unknown = if self.shared().server.framed_only { Mode::Framed } else { Mode::Legacy };
         match first {
             Ok(Ok(0) | Err(_)) => {}
-            Ok(_) | Err(_) => self.refuse(self.mode().unwrap_or(unknown), &no_room()).await,
+            Ok(_) | Err(_) => {
+                self.refuse(self.mode().unwrap_or(unknown), &no_room(self.shared())).await
+            }
         }
     }
 
@@ -495,6 +537,7 @@ impl Shared {
             protocol: PROTOCOL,
             uptime_s: self.begun.elapsed().as_secs_f64(),
             runs: self.server.executor.runs(),
+            counts: Some(self.counters().read()),
         }
     }
 }

@@ -5,6 +5,8 @@ use tokio::task::JoinHandle;
 
 use super::session::{Session, Transport};
 use super::*;
+use crate::wire::frame::{MAX_REQUEST, frame_into};
+use crate::wire::token::{Token, Tokens};
 
 impl Transport for DuplexStream {
     const CLOSES_ON_DROP: bool = true;
@@ -37,7 +39,10 @@ struct Talk {
 }
 
 fn talk(framed_only: bool) -> Talk {
-    let server = Server { framed_only, ..Server::new(Arc::new(Idle)) };
+    talk_to(Server { framed_only, ..Server::new(Arc::new(Idle)) })
+}
+
+fn talk_to(server: Server) -> Talk {
     let shared = Arc::new(Shared::new(server, CancellationToken::new()));
     let (near, peer) = duplex(7);
     let place = Place::take(&shared, |shared| &shared.open, 1).expect("a place");
@@ -65,7 +70,7 @@ impl Talk {
 const END: &str = "Return_Data_Over_JE\n";
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_peer_is_closed_without_a_word_at_the_request_deadline() {
+async fn t01_a_silent_peer_is_closed_without_a_word_at_the_request_deadline() {
     let talk = talk(false);
     let shared = Arc::clone(&talk.shared);
     let (reply, lasted) = talk.end().await;
@@ -82,9 +87,28 @@ async fn t02_a_byte_every_two_seconds_does_not_move_the_deadline() {
         sleep(Duration::from_secs(2)).await;
     }
     let (reply, lasted) = talk.end().await;
-    let line = "Error: timeout: the request is not complete after 10 s\n";
-    assert_eq!(reply, format!("\0\0\0\x37{line}\0\0\0\x14{END}"));
+    let line = "Error: timeout: the request is not complete after 10 s (--request-timeout)\n";
+    assert_eq!(reply, format!("\0\0\0\x4b{line}\0\0\0\x14{END}"));
     assert_eq!(lasted.as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t10_every_wrong_token_waits_for_its_answer_alike() {
+    let long = format!("\"{}\"", "x".repeat(MAX_REQUEST - 100));
+    let tokens = ["\"\"", "5", "null", "[]", "\"s3cret \"", "\"\u{e9}\"", "\"s3cre\"", &long];
+    let bodies = tokens.map(|token| format!(r#"{{"token": {token}, "command": [1]}}"#));
+    for body in bodies.iter().map(String::as_str).chain([r#"{"command": [1]}"#]) {
+        let token = Token::new("s3cret").expect("a token");
+        let limits = Limits { free_guesses: 0, ..Limits::default() };
+        let keyring = Keyring::new(Secrets { tokens: Tokens::new([&token]), tls: None });
+        let mut talk = talk_to(Server { keyring, limits, ..Server::new(Arc::new(Idle)) });
+        let mut request = Vec::new();
+        frame_into(body.as_bytes(), &mut request);
+        talk.say(&request).await;
+        let (reply, lasted) = talk.end().await;
+        assert_eq!(reply, "\0\0\0\x14Error: unauthorised\n");
+        assert_eq!(lasted, Duration::from_millis(50), "the first step of the delay");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -55,6 +55,7 @@ impl Sink for Writer {
             (Dialect::Text, Event::Result(result)) => {
                 self.lines.push(&result, self.limits.reply_bytes);
             }
+            (Dialect::Text, Event::Status(status)) => self.lines.say(status.to_string()),
             (Dialect::Text, _) => {}
             (Dialect::Events, event) => {
                 let mut out = Vec::new();

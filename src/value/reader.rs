@@ -196,7 +196,11 @@ fn escape(key: &str) -> String {
 /// A value as an error message shows it: JSON, cut to a readable length.
 fn brief(value: &Value) -> String {
     const LONGEST: usize = 60;
-    let json = serde_json::to_string(value).unwrap_or_else(|_| value.kind().to_owned());
+    let json = match value {
+        // JSON writes it as null, which stands elsewhere.
+        Value::Float(number) if !number.is_finite() => number.to_string(),
+        value => serde_json::to_string(value).unwrap_or_else(|_| value.kind().to_owned()),
+    };
     if json.chars().count() <= LONGEST {
         return json;
     }

@@ -224,10 +224,14 @@ pub fn strip(bytes: &[u8]) -> &[u8] {
 /// bytes, so even a request of one-byte segments costs well under a second in all.
 pub fn legacy_is_complete(bytes: &[u8]) -> bool {
     let text = strip(bytes);
-    match serde_json::from_slice::<IgnoredAny>(text) {
-        Ok(_) => true,
-        Err(error) => !error.is_eof(),
+    let Err(error) = serde_json::from_slice::<IgnoredAny>(text) else { return true };
+    // The parser takes the end of the text for a mistake where it stands within a number.
+    let within_number = matches!(bytes.last(), Some(b'-' | b'+' | b'.' | b'e' | b'E'));
+    if within_number && !error.is_eof() {
+        let longer = serde_json::from_slice::<IgnoredAny>(&[text, b"0"].concat());
+        return longer.is_err_and(|error| !error.is_eof());
     }
+    !error.is_eof()
 }
 
 #[cfg(test)]
@@ -303,6 +307,13 @@ mod tests {
             ("quit_server\n", true),
             ("quit_server now", true),
             ("[[\"abs\"", false),
+            ("[[\"abs\", [-", false),
+            ("[[\"abs\", [-1.", false),
+            ("[[\"abs\", [-1.5e", false),
+            ("[[\"abs\", [-1.5e-", false),
+            ("[[\"abs\", [-1.5e- ", true),
+            ("[[\"abs\", --", true),
+            ("note", true),
             ("[[\"abs\", [-1]]]", true),
             ("{\"a\": 1}\n", true),
             ("nul", false),

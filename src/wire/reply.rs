@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use super::frame::{
     BadLength, MAX_REPLY, Mode, TERMINATOR, frame_into, line_into, terminator_into,
 };
-use crate::event::{ActionResult, ErrorKind, Event, Failure, FailureKind};
+use crate::event::{ActionResult, ErrorKind, Event, Failure, FailureKind, Status};
 use crate::value::quote;
 
 /// How a reply is written.
@@ -162,6 +162,18 @@ pub fn quit_into(mode: Mode, dialect: Dialect, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends the whole reply to the question which test runs.
+pub fn status_into(status: &Status, mode: Mode, dialect: Dialect, out: &mut Vec<u8>) {
+    match dialect {
+        Dialect::Text => record_into(mode, &status.to_string(), out),
+        Dialect::Events => {
+            event_into(&Event::Status(status.clone()), out);
+            event_into(&Event::Done { ok: true, failed: 0, elapsed_s: 0.0 }, out);
+        }
+    }
+    terminator_into(mode, out);
+}
+
 /// Appends one event as a frame. A result over [`MAX_REPLY`] is replaced by an error that says so.
 pub fn event_into(event: &Event, out: &mut Vec<u8>) {
     // Events are plain data; they always serialise.
@@ -229,6 +241,11 @@ impl Lines {
         if let Some(replaced) = self.lines.insert(result.action.clone(), line) {
             self.bytes = self.bytes.saturating_sub(replaced.len());
         }
+    }
+
+    /// Takes a line that is no result.
+    pub fn say(&mut self, line: String) {
+        self.lines.insert(line.clone(), line);
     }
 
     /// The lines in order.
@@ -328,7 +345,9 @@ fn plain(number: &serde_json::Number) -> Option<serde_json::Number> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counters::Counts;
     use crate::event::{PROTOCOL, Progress};
+    use crate::event::{State, TestStatus};
     use crate::value::Value;
 
     fn text(refusal: &Refusal, mode: Mode) -> Vec<u8> {
@@ -465,7 +484,29 @@ mod tests {
                 protocol: 1,
                 uptime_s: 0.000_012_5,
                 runs: 3,
+                counts: Some(Counts { connections: u64::MAX, timeouts: 4, ..Counts::default() }),
             },
+            Event::Pong {
+                server: "ldctl".to_owned(),
+                version: "0.1.0".to_owned(),
+                protocol: 1,
+                uptime_s: 1.0,
+                runs: 0,
+                counts: None,
+            },
+            Event::Status(Status::IDLE),
+            Event::Status(Status {
+                state: State::Running,
+                test: Some(TestStatus {
+                    run: 3,
+                    name: "LD_start_test".to_owned(),
+                    elapsed_s: 12.0,
+                    remaining_s: Some(1e-7),
+                    users: 5,
+                    requests: u64::MAX,
+                    failures: 0,
+                }),
+            }),
             Event::Done { ok: false, failed: 1, elapsed_s: 1e-7 },
         ] {
             assert_eq!(decode(&event), Decoded::Reply(Reply::Event(event.clone())), "{event:?}");

@@ -22,6 +22,10 @@ pub enum Request {
     Null,
     /// Say who answers, without side effects.
     Ping,
+    /// Say which test runs.
+    Status,
+    /// Stop the test that runs.
+    Stop,
     /// Run this document, if it is one.
     Command(Value),
     /// The request is refused before anything runs.
@@ -90,8 +94,12 @@ fn read_envelope(mut envelope: Map, tokens: &Tokens) -> Request {
         return Request::Quit;
     }
     match envelope.shift_remove("command") {
-        None | Some(Value::Null) if is_text(envelope.get("op"), "ping") => Request::Ping,
-        None | Some(Value::Null) => Request::Null,
+        None | Some(Value::Null) => match envelope.get("op").and_then(Value::as_str) {
+            Some("ping") => Request::Ping,
+            Some("status") => Request::Status,
+            Some("stop") => Request::Stop,
+            _ => Request::Null,
+        },
         Some(document) => Request::Command(document),
     }
 }
@@ -107,6 +115,10 @@ pub enum Ask<'a> {
     Command(&'a RawValue),
     /// Say who answers.
     Ping,
+    /// Say which test runs.
+    Status,
+    /// Stop the test that runs.
+    Stop,
     /// End the server.
     Quit,
 }
@@ -150,38 +162,32 @@ impl Ask<'_> {
     fn body(self, mode: Mode, token: Option<&Token>) -> Zeroizing<Vec<u8>> {
         let quoted = token.map(|token| quote(token.expose()));
         let quoted = quoted.as_ref().map(|quoted| quoted.as_str());
-        let bare = match self {
-            Self::Command(document) => document.get(),
-            // Both are envelopes because of the key `token`. `command` never stands beside `op`: a
-            // server that does not know the `op` would run it.
-            Self::Ping => r#""token":null,"op":"ping""#,
-            Self::Quit => r#""token":null,"op":"quit""#,
+        let (key, value) = match self {
+            Self::Command(document) => ("command", document.get()),
+            // `command` never stands beside `op`: a server that does not know the `op` would run it.
+            Self::Ping => ("op", "\"ping\""),
+            Self::Status => ("op", "\"status\""),
+            Self::Stop => ("op", "\"stop\""),
+            Self::Quit => ("op", "\"quit\""),
         };
         let events = if mode == Mode::Framed { r#","reply":"events""# } else { "" };
         let mut body =
-            Zeroizing::new(Vec::with_capacity(bare.len() + quoted.map_or(0, str::len) + 64));
+            Zeroizing::new(Vec::with_capacity(value.len() + quoted.map_or(0, str::len) + 64));
         let mut add = |text: &str| body.extend_from_slice(text.as_bytes());
         match (self, quoted) {
-            (Self::Command(_), None) if mode == Mode::Legacy => add(bare),
+            (Self::Command(_), None) if mode == Mode::Legacy => add(value),
             (Self::Quit, None) if mode == Mode::Legacy => add(QUIT),
             (_, quoted) => {
                 add("{");
-                if let Some(quoted) = quoted {
-                    add(r#""token":"#);
-                    add(quoted);
-                    add(",");
-                }
-                match (self, quoted) {
-                    (Self::Command(_), _) => {
-                        add(r#""command":"#);
-                        add(bare);
+                match (quoted, key) {
+                    (Some(quoted), _) => {
+                        [r#""token":"#, quoted, ","].into_iter().for_each(&mut add)
                     }
-                    (Self::Ping, Some(_)) => add(r#""op":"ping""#),
-                    (Self::Quit, Some(_)) => add(r#""op":"quit""#),
-                    (Self::Ping | Self::Quit, None) => add(bare),
+                    // Without the key `token` or `command` it would be no envelope.
+                    (None, "op") => add(r#""token":null,"#),
+                    (None, _) => {}
                 }
-                add(events);
-                add("}");
+                ["\"", key, "\":", value, events, "}"].into_iter().for_each(add);
             }
         }
         body
@@ -235,6 +241,11 @@ mod tests {
             ("{\"op\": \"ping\", \"command\": null}", Request::Ping),
             ("{\"op\": \"ping\", \"command\": [1]}", command("[1]")),
             ("{\"op\": \"ping\"}", command("{\"op\": \"ping\"}")),
+            ("{\"op\": \"status\", \"token\": null}", Request::Status),
+            ("{\"op\": \"status\", \"command\": [1]}", command("[1]")),
+            ("{\"op\": \"stop\", \"command\": null}", Request::Stop),
+            ("{\"op\": \"stop\", \"command\": [1]}", command("[1]")),
+            ("{\"op\": \"Stop\", \"token\": null}", Request::Null),
             ("{\"token\": null}", Request::Null),
             ("{\"token\": \"any\", \"command\": 5}", command("5")),
             ("{\"command\": {\"command\": [1]}}", command("{\"command\": [1]}")),
@@ -259,6 +270,10 @@ mod tests {
             ("{\"token\": [\"s3cret\"], \"op\": \"quit\"}", unauthorised()),
             ("{\"token\": \"s3cret\", \"op\": \"quit\", \"command\": [1]}", Request::Quit),
             ("{\"token\": \"s3cret\", \"op\": \"ping\"}", Request::Ping),
+            ("{\"token\": \"s3cret\", \"op\": \"status\"}", Request::Status),
+            ("{\"token\": \"s3cret\", \"op\": \"stop\"}", Request::Stop),
+            ("{\"token\": \"wrong\", \"op\": \"stop\"}", unauthorised()),
+            ("{\"token\": null, \"op\": \"status\"}", unauthorised()),
             ("{\"token\": \"s3cret\"}", Request::Null),
             ("{\"token\": \"s3cret\", \"command\": [1]}", command("[1]")),
         ] {
@@ -326,6 +341,9 @@ mod tests {
         check_ask(quit, Mode::Legacy, Some("T"), r#"{"token":"T","op":"quit"}"#);
         check_ask(quit, Mode::Framed, None, r#"{"token":null,"op":"quit","reply":"events"}"#);
         check_ask(Ask::Ping, Mode::Legacy, None, r#"{"token":null,"op":"ping"}"#);
+        check_ask(Ask::Status, Mode::Legacy, Some("T"), r#"{"token":"T","op":"status"}"#);
+        let stop = r#"{"token":null,"op":"stop","reply":"events"}"#;
+        check_ask(Ask::Stop, Mode::Framed, None, stop);
         check_ask(
             Ask::Ping,
             Mode::Framed,

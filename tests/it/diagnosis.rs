@@ -1,5 +1,6 @@
 //! Why a server cannot be used: one line that says what to change, and exit code 3.
 
+use std::io::{Read, Write};
 use std::net::TcpListener;
 
 use crate::support::{Authority, Server, ldctl};
@@ -107,4 +108,31 @@ fn a_server_that_says_nothing_is_given_up_after_the_timeout() {
 fn free_port() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("an address").port().to_string()
+}
+
+#[test]
+fn a_server_that_knows_no_status_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("an address").port().to_string();
+    // What an older server and LoadDensity's own answer to an op that they do not know.
+    let server = std::thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().expect("a client");
+            let mut header = [0; 4];
+            stream.read_exact(&mut header).expect("a header");
+            let mut body = vec![0; u32::from_be_bytes(header) as usize];
+            stream.read_exact(&mut body).expect("a body");
+            assert!(!String::from_utf8_lossy(&body).contains("command"), "it would run");
+            stream.write_all(b"\0\0\0\x14Return_Data_Over_JE\n").expect("a client");
+        }
+    });
+    for verb in ["status", "stop"] {
+        ldctl()
+            .args([verb, "--host", "127.0.0.1", "--port", &port])
+            .assert()
+            .code(3)
+            .stdout_eq("")
+            .stderr_eq("error: 127.0.0.1:[..]: the server cannot tell of its tests or stop them; it takes `ldctl serve` of this version\n");
+    }
+    server.join().expect("no panic");
 }

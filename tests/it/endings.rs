@@ -16,7 +16,7 @@ fn endless(target: &Target) -> String {
 }
 
 #[test]
-fn a_terminated_server_ends_by_itself_with_0() {
+fn f07_a_terminated_server_ends_by_itself_with_0() {
     for name in ["TERM", "INT"] {
         let server = Server::start(&[], None);
         signal(name, server.id());
@@ -26,7 +26,7 @@ fn a_terminated_server_ends_by_itself_with_0() {
 }
 
 #[test]
-fn a_server_terminated_during_a_test_sends_the_partial_results_first() {
+fn f07_a_server_terminated_during_a_test_sends_the_partial_results_first() {
     let target = Target::start();
     let server = Server::start(&[], None);
     let client = Running::start(
@@ -44,7 +44,7 @@ fn a_server_terminated_during_a_test_sends_the_partial_results_first() {
 }
 
 #[test]
-fn an_interrupted_client_ends_with_130_and_the_server_lives() {
+fn f05_an_interrupted_client_ends_with_130_and_the_server_lives() {
     let target = Target::start();
     let server = Server::start(&[], None);
     let client = Running::start(
@@ -53,7 +53,14 @@ fn an_interrupted_client_ends_with_130_and_the_server_lives() {
     );
     client.line_with(r#""event":"progress""#);
     signal("INT", client.id());
-    assert_eq!(client.end().0, Some(130));
+    let (code, _, stderr) = client.end();
+    assert_eq!(code, Some(130));
+    let said = format!(
+        "warning: what was sent goes on at localhost:{}; `ldctl stop` with the same options ends \
+         its test",
+        server.port()
+    );
+    assert_eq!(stderr, [said]);
     ldctl().args(["ping", "--port", &server.port()]).assert().success();
 }
 
@@ -92,7 +99,7 @@ fn a_second_test_is_refused_with_5_while_pings_are_answered() {
 }
 
 #[test]
-fn a_reader_of_stdout_that_has_gone_is_no_failure() {
+fn f14_a_reader_of_stdout_that_has_gone_is_no_failure() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
     let status = Command::new(env!("CARGO_BIN_EXE_ldctl"))
@@ -110,4 +117,46 @@ fn a_reader_of_stdout_that_has_gone_is_no_failure() {
         .status()
         .expect("the program");
     assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn a_test_is_told_of_and_stopped_and_its_client_gets_what_it_has_measured() {
+    let target = Target::start();
+    let server = Server::start(&[], Some("s3cret"));
+    let ask = |verb: &str| {
+        let ask = ldctl().args([verb, "--port", &server.port()]);
+        ask.env("LOAD_DENSITY_SOCKET_TOKEN", "s3cret")
+    };
+    for verb in ["status", "stop"] {
+        ask(verb).assert().success().stdout_eq("no test runs\n").stderr_eq("");
+        ask(verb)
+            .args(["--output", "json"])
+            .assert()
+            .success()
+            .stdout_eq("{\"event\":\"status\",\"state\":\"idle\"}\n");
+        ask(verb).env("LOAD_DENSITY_SOCKET_TOKEN", "wrong").assert().code(4).stdout_eq("");
+    }
+    let client = Running::start(
+        &["send", "--output", "json", "--port", &server.port(), "--json", &endless(&target)],
+        Some("s3cret"),
+    );
+    client.line_with(r#""event":"progress""#);
+    ask("status").assert().success().stdout_eq(
+        "running: LD_start_test of run 1, [..] s so far, [..] s left, 2 users, [..] requests, 0 failed\n",
+    );
+    ask("status")
+        .arg("--legacy")
+        .assert()
+        .success()
+        .stdout_eq("running: LD_start_test of run 1[..]\n");
+    ask("stop").args(["--output", "json"]).assert().success().stdout_eq(
+        "{\"event\":\"status\",\"state\":\"stopped\",\"run\":1,\"name\":\"LD_start_test\",[..]}\n",
+    );
+    // The stop has waited for the end, so that the next test has room.
+    ask("status").assert().success().stdout_eq("no test runs\n");
+    let test = client.line_with(r#""event":"result","index":0"#);
+    assert!(test.contains("cancelled before its end; the figures are partial"), "{test}");
+    let summary = client.line_with(r#""event":"result","index":1"#);
+    assert!(!summary.contains(r#""requests":0"#), "{summary}");
+    assert_eq!(client.end().0, Some(1));
 }

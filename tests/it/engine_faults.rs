@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 
-use crate::support::{Load, Next, Running, Scripted, Wire, answer, say, signal};
+use crate::support::{Load, Next, Running, Scripted, Wire, answer, high_water, say, signal};
 
 /// Every request fails for this reason, and the test goes on to the next.
 fn check(target: &Scripted, want: &str) {
@@ -44,12 +44,12 @@ fn nowhere() -> String {
 }
 
 #[test]
-fn a_target_where_nothing_listens_refuses() {
+fn f10_a_target_where_nothing_listens_refuses() {
     check_url(&nowhere(), "connection refused");
 }
 
 #[test]
-fn a_name_that_does_not_resolve_is_named() {
+fn f11_a_name_that_does_not_resolve_is_named() {
     let outcome = Load::over(
         json!([{"method": "get", "request_url": "http://name.invalid/", "name": "lost", "timeout": 30}]),
         3,
@@ -61,9 +61,10 @@ fn a_name_that_does_not_resolve_is_named() {
 
 #[test]
 fn metadata_services_are_out_of_reach() {
-    for (url, address) in
-        [("http://169.254.169.254/latest", "169.254.169.254"), ("http://[fe80::1]/", "fe80::1")]
-    {
+    for (url, address) in [
+        ("http://169.254.169.254/latest", "169.254.169.254:80"),
+        ("http://[fe80::1]/", "[fe80::1]:80"),
+    ] {
         let outcome = Load::once(json!([{"method": "get", "request_url": url}])).run();
         let want =
             format!("target {address} is refused: link-local addresses hold metadata services");
@@ -79,12 +80,12 @@ fn a_redirect_does_not_lead_to_a_metadata_service() {
     let outcome = Load::once(json!([{"method": "get", "request_url": target.url()}])).run();
     assert_eq!(
         outcome.errors(),
-        ["target 169.254.169.254 is refused: link-local addresses hold metadata services"]
+        ["target 169.254.169.254:80 is refused: link-local addresses hold metadata services"]
     );
 }
 
 #[test]
-fn a_silent_target_times_out() {
+fn f10_a_silent_target_times_out() {
     let silent = Scripted::start(|_, wire| {
         let _ = wire.read(&mut [0]);
         Ok(Next::Close)
@@ -100,7 +101,7 @@ fn a_silent_target_times_out() {
 }
 
 #[test]
-fn a_target_that_drips_times_out_as_well() {
+fn f10_a_target_that_drips_times_out_as_well() {
     let drip = Scripted::start(|_, wire| {
         wire.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")?;
         // Until the other side gives up.
@@ -115,7 +116,7 @@ fn a_target_that_drips_times_out_as_well() {
 }
 
 #[test]
-fn an_endless_answer_ends_with_the_timeout_and_its_bytes_are_counted() {
+fn t22_an_endless_answer_ends_with_the_timeout_and_its_bytes_are_counted() {
     let endless = Scripted::start(|_, wire| {
         wire.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
         let block = vec![b'x'; 1 << 20];
@@ -133,7 +134,7 @@ fn an_endless_answer_ends_with_the_timeout_and_its_bytes_are_counted() {
 }
 
 #[test]
-fn a_reset_is_told_from_a_close() {
+fn f10_a_reset_is_told_from_a_close() {
     // A socket that is closed with unread bytes resets its connection.
     let reset = Scripted::raw(|socket, _| {
         let _ = socket.peek(&mut [0]);
@@ -143,7 +144,7 @@ fn a_reset_is_told_from_a_close() {
 }
 
 #[test]
-fn half_an_answer_is_no_answer() {
+fn f10_half_an_answer_is_no_answer() {
     for half in [
         &b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"[..],
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
@@ -195,7 +196,7 @@ fn repeating(begin: &'static [u8], again: &'static [u8]) -> Scripted {
 }
 
 #[test]
-fn endless_heads_are_cut_off() {
+fn t22_endless_heads_are_cut_off() {
     let limit = "the answer's head is over the limit of 65536 bytes or 128 headers";
     for (begin, again) in [
         (&b"HTTP/1.1 200 OK\r\n"[..], &b"X-A: b\r\n"[..]),
@@ -209,13 +210,6 @@ fn endless_heads_are_cut_off() {
         &repeating(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"xxxxxxxxxxxxxxxx"),
         "invalid HTTP answer: a chunk's line is too long",
     );
-}
-
-/// The most memory that a process has ever had, in KiB.
-fn high_water(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("VmHWM");
-    line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).expect("a number")
 }
 
 /// A process of its own asks for one answer, which `send` writes, and looks for a text in it. Gives
@@ -263,7 +257,7 @@ fn flat(send: impl Fn(&mut dyn Wire) -> io::Result<Next> + Send + Sync + 'static
 const FLAT_KIB: u64 = 128 * 1024;
 
 #[test]
-fn a_body_of_4_gib_is_counted_and_not_kept() {
+fn t22_a_body_of_4_gib_is_counted_and_not_kept() {
     const LENGTH: u64 = 4 << 30;
     let (row, memory) = flat(|wire| {
         write!(wire, "HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n")?;
@@ -278,7 +272,7 @@ fn a_body_of_4_gib_is_counted_and_not_kept() {
 }
 
 #[test]
-fn a_small_body_that_unpacks_to_a_gibibyte_is_unpacked_to_the_cap_only() {
+fn t22_a_small_body_that_unpacks_to_a_gibibyte_is_unpacked_to_the_cap_only() {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let zeros = vec![0; 1 << 20];
     for _ in 0..1024 {

@@ -7,10 +7,13 @@
 mod support;
 
 mod changelog;
+mod dependencies;
 mod generated;
 mod layering;
+mod packaging;
 mod readme;
 mod schema;
+mod security;
 mod transcripts;
 
 mod wire_server;
@@ -22,14 +25,21 @@ mod diagnosis;
 mod bad_input;
 mod crash;
 mod endings;
+mod faults;
+mod fuzz;
+mod service;
 mod stdout;
 
 mod engine_faults;
 mod engine_http;
 mod engine_http2;
 mod engine_tls;
+mod limits;
 mod load;
+mod operating;
 mod reports;
 
 mod abuse;
+mod abuse_crowds;
+mod abuse_files;
 mod secrets;

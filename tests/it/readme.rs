@@ -19,7 +19,7 @@ ldctl() {
     local verb=$1; shift
     case $verb in
     serve) exec "$LDCTL" serve --port 0 "$@" >serve.log ;;
-    send | ping | quit)
+    send | ping | status | stop | quit)
         local port=
         while [ -n "$(jobs -p)" ] && [ -z "$port" ]; do
             port=$(sed -n 's/^Server started on .*://p' serve.log 2>/dev/null)

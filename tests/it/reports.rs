@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
 
-use ldctl::action::{Document, Executor, Policy};
+use ldctl::action::{Document, Executor, Policy, TestLimits};
 use ldctl::event::{ActionResult, Event, FailureKind};
 use ldctl::protocol::Targets;
 use ldctl::value::Value;
@@ -28,6 +28,7 @@ impl Bench {
             allow_env: None,
             secret_env: Vec::new(),
             targets: Targets::default(),
+            limits: TestLimits::default(),
         };
         let executor = Executor::new(policy).expect("an executor");
         let mut bench = Self { executor, dir, target: String::new() };

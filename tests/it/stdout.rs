@@ -10,7 +10,7 @@ use crate::support::{DEADLINE, wait};
 const REQUESTS: usize = 4000;
 
 #[test]
-fn a_reader_of_the_servers_stdout_that_stops_reading_delays_no_request() {
+fn f14_a_reader_of_the_servers_stdout_that_stops_reading_delays_no_request() {
     let (mut child, port, reader) = serve();
     for _ in 0..REQUESTS {
         assert_eq!(ask(port, "null"), "Return_Data_Over_JE\n");
@@ -21,7 +21,7 @@ fn a_reader_of_the_servers_stdout_that_stops_reading_delays_no_request() {
 }
 
 #[test]
-fn a_reader_of_the_servers_stdout_that_goes_away_ends_nothing() {
+fn f14_a_reader_of_the_servers_stdout_that_goes_away_ends_nothing() {
     let (mut child, port, reader) = serve();
     drop(reader);
     for _ in 0..10 {

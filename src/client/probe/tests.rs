@@ -63,8 +63,9 @@ impl Conduct {
                     Request::Quit => quit_into(mode, dialect, &mut out),
                     Request::Ping if dialect == Dialect::Events => {
                         let (server, version) = ("ldctl".to_owned(), "1.2.3".to_owned());
+                        let (protocol, uptime_s, runs, counts) = (1, 2.5, 7, None);
                         let pong =
-                            Event::Pong { server, version, protocol: 1, uptime_s: 2.5, runs: 7 };
+                            Event::Pong { server, version, protocol, uptime_s, runs, counts };
                         event_into(&pong, &mut out);
                         frame::terminator_into(mode, &mut out);
                     }

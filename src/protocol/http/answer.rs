@@ -16,50 +16,55 @@ const MAX_HEADERS: usize = 128;
 const MAX_LINE: usize = 8 * 1024;
 
 /// How much of a body is kept for assertions, extractors and reports, in bytes.
-pub(crate) const BODY_CAP: usize = 4 * 1024 * 1024;
+pub const BODY_CAP: usize = 4 * 1024 * 1024;
 
 /// A body that grew beyond this is given back to the allocator before the next request.
 const KEEP_CAPACITY: usize = 64 * 1024;
 
 /// What of an answer somebody will look at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub struct Wanted {
     /// Its headers.
-    pub(crate) head: bool,
+    pub head: bool,
     /// Its body.
-    pub(crate) body: bool,
+    pub body: bool,
 }
 
 /// A compressed body's coding.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Coding {
+pub enum Coding {
+    /// None.
     #[default]
     Identity,
+    /// gzip (RFC 1952).
     Gzip,
+    /// zlib (RFC 1950), or what lies inside it.
     Deflate,
+    /// Brotli (RFC 7932).
     Brotli,
+    /// One that is not read.
     Unknown,
 }
 
 /// An answer. Its buffers are used again for the next one.
 #[derive(Debug, Default)]
-pub(crate) struct Answer {
+pub struct Answer {
     /// The status; 0 before the head has come.
-    pub(crate) status: u16,
+    pub status: u16,
     /// Bytes of the body.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// The body's beginning, where wanted; as it came, so maybe compressed.
-    pub(crate) body: Vec<u8>,
+    pub body: Vec<u8>,
     /// Names and values of the headers, where wanted.
-    pub(crate) headers: Vec<(String, String)>,
+    pub headers: Vec<(String, String)>,
     /// The body's coding.
-    pub(crate) coding: Coding,
+    pub coding: Coding,
     /// Where a redirect leads.
-    pub(crate) location: Option<String>,
+    pub location: Option<String>,
     /// `Set-Cookie` values.
-    pub(crate) cookies: Vec<String>,
+    pub cookies: Vec<String>,
     /// Whether the connection can carry another request.
-    pub(crate) keep_alive: bool,
+    pub keep_alive: bool,
     framing: Framing,
     /// A head that came in pieces, or a line between chunks.
     partial: Vec<u8>,
@@ -80,7 +85,7 @@ enum Framing {
 
 impl Answer {
     /// Makes it ready for the next answer.
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.status = 0;
         self.bytes = 0;
         self.body.clear();
@@ -95,7 +100,7 @@ impl Answer {
     }
 
     /// Takes bytes that have come; `true` when the answer is complete.
-    pub(crate) fn feed(
+    pub fn feed(
         &mut self,
         mut bytes: &[u8],
         wanted: Wanted,
@@ -140,7 +145,7 @@ impl Answer {
     }
 
     /// The connection has ended: `Ok` when that completes the answer.
-    pub(crate) fn end(&mut self) -> Result<(), Fault> {
+    pub fn end(&mut self) -> Result<(), Fault> {
         self.keep_alive = false;
         match self.framing {
             Framing::UntilEnd | Framing::Done => {
@@ -164,7 +169,7 @@ impl Answer {
     }
 
     /// Keeps a piece of the body, up to the cap.
-    pub(crate) fn keep(&mut self, body: &[u8]) {
+    pub fn keep(&mut self, body: &[u8]) {
         let room = BODY_CAP.saturating_sub(self.body.len()).min(body.len());
         self.body.extend_from_slice(body.get(..room).unwrap_or_default());
     }
@@ -225,6 +230,9 @@ impl Answer {
                 Err(_) => return Err(Fault::Malformed("a header cannot be read")),
             }
             let status = response.code.unwrap_or(0);
+            if status < 100 {
+                return Err(Fault::Malformed("the status is below 100"));
+            }
             if !(100..200).contains(&status) || status == 101 {
                 self.take_head(&response, wanted, head_only)?;
                 return Ok(Some(from));
@@ -327,7 +335,7 @@ impl Answer {
 
 impl Coding {
     /// The coding that a `Content-Encoding` names.
-    pub(crate) fn of(value: &[u8]) -> Self {
+    pub fn of(value: &[u8]) -> Self {
         match value.trim_ascii() {
             b"" => Self::Identity,
             name if name.eq_ignore_ascii_case(b"identity") => Self::Identity,
@@ -444,6 +452,8 @@ mod tests {
         assert_eq!(fault(b"HTTP/1.1 200 OK\r\nContent-Le"), Fault::Truncated);
         assert_eq!(fault(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell"), Fault::Truncated);
         assert_eq!(fault(b"SSH-2.0-x\r\n"), Fault::Malformed("no status line"));
+        // 0 would pass for no answer at all.
+        assert_eq!(fault(b"HTTP/1.1 000 \r\n\r\n"), Fault::Malformed("the status is below 100"));
         assert_eq!(
             fault(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
             Fault::Malformed("a chunk has no size")

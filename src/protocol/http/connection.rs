@@ -196,11 +196,12 @@ impl Connector {
         let failed = |why: String| Fault::Resolve { host: origin.host.to_string(), why };
         let found = tokio::net::lookup_host((&*origin.host, origin.port)).await;
         let all: Vec<SocketAddr> = found.map_err(|error| failed(error.to_string()))?.collect();
-        let refused = all.iter().find_map(|address| {
-            self.targets.refuses(*address).map(|why| Fault::Forbidden(address.ip(), why))
-        });
+        let refuses = |address: &SocketAddr| self.targets.refuses(&origin.host, *address);
+        let refused = all
+            .iter()
+            .find_map(|address| refuses(address).map(|why| Fault::Forbidden(*address, why)));
         let allowed: Vec<SocketAddr> =
-            all.into_iter().filter(|address| self.targets.refuses(*address).is_none()).collect();
+            all.into_iter().filter(|address| refuses(address).is_none()).collect();
         if allowed.is_empty() {
             return Err(refused.unwrap_or_else(|| failed("no address".to_owned())));
         }

@@ -10,7 +10,7 @@ use super::answer::{Answer, BODY_CAP, Coding};
 const BUFFER: usize = 8 * 1024;
 
 /// The body, decompressed; `None` when it cannot be.
-pub(crate) fn body(answer: &Answer) -> Option<Cow<'_, [u8]>> {
+pub fn body(answer: &Answer) -> Option<Cow<'_, [u8]>> {
     let body = answer.body.as_slice();
     match answer.coding {
         Coding::Identity => Some(Cow::Borrowed(body)),

@@ -2,14 +2,19 @@
 //! same fault of the same target always has the same text.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
 /// What went wrong on the way to an answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// The URL, with its placeholders filled in, is none.
     #[error("invalid URL {url:?}: {why}")]
-    Url { url: String, why: String },
+    Url {
+        /// The URL.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The method, with its placeholders filled in, is none.
     #[error("invalid method {0:?}")]
     Method(String),
@@ -18,10 +23,15 @@ pub(crate) enum Fault {
     Header(String),
     /// No address for the name.
     #[error("name resolution failed for {host}: {why}")]
-    Resolve { host: String, why: String },
+    Resolve {
+        /// The name.
+        host: String,
+        /// What the system said.
+        why: String,
+    },
     /// An address that no test may reach.
     #[error("target {0} is refused: {1}")]
-    Forbidden(IpAddr, &'static str),
+    Forbidden(SocketAddr, &'static str),
     /// Nothing listens.
     #[error("connection refused")]
     Refused,
@@ -51,7 +61,12 @@ pub(crate) enum Fault {
     Malformed(&'static str),
     /// The answer's head is longer than any should be.
     #[error("the answer's head is over the limit of {limit} bytes or {headers} headers")]
-    LongHead { limit: usize, headers: usize },
+    LongHead {
+        /// The most bytes.
+        limit: usize,
+        /// The most headers.
+        headers: usize,
+    },
     /// A redirect too many.
     #[error("more than {0} redirects")]
     Redirects(usize),

@@ -2,11 +2,11 @@
 //! never changes is bytes that are ready to send; an answer that comes in one piece is read where it
 //! lies. Way of a request: [`task`] → bytes → [`connection`] → [`answer`] → [`check`] → a sample.
 
-mod answer;
+pub mod answer;
 mod check;
 mod connection;
 mod deadline;
-mod decode;
+pub mod decode;
 mod fault;
 mod h2;
 mod json;
@@ -28,7 +28,7 @@ use url::Url;
 use self::answer::Answer;
 use self::connection::{Connector, Exchange, SCRATCH, Stream};
 use self::deadline::Deadline;
-use self::fault::Fault;
+pub use self::fault::Fault;
 use self::h2::Session;
 pub use self::json::Path as JsonPath;
 use self::target::{Origin, Origins};

@@ -40,8 +40,15 @@ pub struct Context<'a> {
     pub flavor: Flavor,
     /// Whether HTTP/2 is spoken.
     pub http2: bool,
-    /// Reads certificates and uploads.
-    pub read_file: ReadFile<'a>,
+    /// Reads certificates and uploads. `None` where a document is only checked: then files, which
+    /// may come to be before it runs, are neither looked for nor looked into.
+    pub read_file: Option<ReadFile<'a>>,
+}
+
+impl Context<'_> {
+    fn read(&self, field: &Reader<'_>, path: &str) -> Result<Option<Vec<u8>>, Invalid> {
+        self.read_file.map(|read| read(path).map_err(|why| field.invalid(why))).transpose()
+    }
 }
 
 impl std::fmt::Debug for Context<'_> {
@@ -121,7 +128,7 @@ impl Task {
         let body = parse_body(fields, context, compiler, &mut headers)?;
         let timeout = fields.present("timeout");
         let seconds = timeout.map_or(Ok(TIMEOUT), |field| field.positive())?;
-        if seconds > crate::load::shape::MAX_SECONDS {
+        if seconds > crate::load::MOST_SECONDS {
             return Err(place.invalid("\"timeout\" is over the limit of 30 days"));
         }
         // Python's requests does not follow a HEAD's redirects unless it is told to.
@@ -479,18 +486,16 @@ fn parse_auth(
 }
 
 fn parse_tls(fields: &mut Object<'_>, context: &Context<'_>) -> Result<Setting, Invalid> {
-    let read = |field: &Reader<'_>, path: &str| {
-        (context.read_file)(path).map_err(|why| field.invalid(why))
-    };
+    let read = |field: &Reader<'_>, path: &str| context.read(field, path);
     let trust = match fields.present("verify") {
         None => Trust::Platform,
         Some(field) => match field.value() {
             Value::Bool(true) => Trust::Platform,
             Value::Bool(false) => Trust::Anybody,
-            Value::Str(path) => {
-                let pem = read(&field, path)?;
-                Trust::Only(certificates(&pem).map_err(|why| field.invalid(why))?)
-            }
+            Value::Str(path) => match read(&field, path)? {
+                Some(pem) => Trust::Only(certificates(&pem).map_err(|why| field.invalid(why))?),
+                None => Trust::Platform,
+            },
             _ => return Err(field.expected("true, false or the path of a PEM file")),
         },
     };
@@ -501,13 +506,10 @@ fn parse_tls(fields: &mut Object<'_>, context: &Context<'_>) -> Result<Setting, 
     let identity = match field {
         None => None,
         Some(field) => match field.value() {
-            Value::Str(path) => {
-                let pem = read(&field, path)?;
-                Some((pem.clone(), pem))
-            }
+            Value::Str(path) => read(&field, path)?.map(|pem| (pem.clone(), pem)),
             Value::List(pair) => match pair.as_slice() {
                 [Value::Str(chain), Value::Str(key)] => {
-                    Some((read(&field, chain)?, read(&field, key)?))
+                    read(&field, chain)?.zip(read(&field, key)?)
                 }
                 _ => return Err(field.expected("[certificate path, key path]")),
             },
@@ -682,7 +684,7 @@ fn upload(name: &str, file: &Reader<'_>, context: &Context<'_>) -> Result<Upload
         Value::Dict(_) => {
             let mut fields = file.object()?;
             let path = fields.required("path")?;
-            let bytes = (context.read_file)(path.text()?).map_err(|why| path.invalid(why))?;
+            let bytes = context.read(&path, path.text()?)?.unwrap_or_default();
             let content =
                 String::from_utf8(bytes).map_err(|_| path.invalid("the file is not UTF-8 text"))?;
             let own = path.text()?.rsplit('/').next().unwrap_or(name).to_owned();

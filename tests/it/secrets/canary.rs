@@ -148,9 +148,10 @@ fn document(target: &str) -> String {
         r#"[
         ["LD_register_variable", {{"name": "wanted", "value": {text}}}],
         ["LD_start_test", {{"user_detail_dict": {{"user": "fast_http_user", "host": "{target}"}},
-            "user_count": 1, "spawn_rate": 100, "test_time": 0.5, "wait_time": 0.01,
+            "user_count": 1, "spawn_rate": 100, "test_time": 0.5, "wait_time": 0.01, "record_bodies": true,
             "tasks": [{{"method": "post", "request_url": "/echo", "name": {text},
-                "headers": {{"X-Wanted": {text}}}, "json": {{"a": {text}, "b": "${{wanted}}"}},
+                "headers": {{"X-Wanted": {text}}},
+                "auth": {{"type": "bearer", "token": {text}}}, "json": {{"a": {text}, "b": "${{wanted}}"}},
                 "assertions": [{{"type": "contains", "value": {text}}}]}}]}}],
         ["print", [{text}]],
         ["{wanted}"],
@@ -173,7 +174,7 @@ fn mirror() -> Scripted {
 }
 
 #[test]
-fn t25_the_token_is_in_nothing_that_comes_out() {
+fn t25_no_output_no_file_and_no_command_line_shows_the_token() {
     let mirror = mirror();
     let secrets = tempfile::tempdir().expect("a directory");
     let doors = doors(&secrets);
@@ -198,6 +199,14 @@ fn t25_the_token_is_in_nothing_that_comes_out() {
         keep(output(client(&["send", "--output", "json", "--json", &document])), 1);
         keep(output(client(&["send", "--legacy", "--json", "[[\"LD_summary\"]]"])), 0);
         keep(output(client(&["ping", "--tls", "--tls-insecure"])), 3);
+        // What runs without a server has no token, but may inherit the variable. Another's name it
+        // cannot know, and a local document reads what its user lets it inherit.
+        let local = data.path().join("local.json");
+        fs::write(&local, &document).expect("a file");
+        let mut run = program(&["run", "-vv", &local.display().to_string(), "--data-dir", &place]);
+        run.env("LOAD_DENSITY_SOCKET_TOKEN", CANARY);
+        run.stdin(Stdio::null());
+        keep(output(run), 1);
         #[cfg(target_os = "linux")]
         if number != shown {
             assert_eq!(found(&listed(serve.id())), Vec::<String>::new());

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ldctl::action::{Document, Executor, Policy};
+use ldctl::action::{Document, Executor, Policy, TestLimits};
 use ldctl::event::{ActionResult, Event, FailureKind};
 use ldctl::protocol::Targets;
 use ldctl::value::Value;
@@ -20,6 +20,7 @@ use super::DEADLINE;
 pub(crate) struct Load {
     arguments: serde_json::Value,
     requests: u64,
+    targets: Targets,
     dir: tempfile::TempDir,
 }
 
@@ -56,7 +57,8 @@ impl Load {
             "user_count": 1, "spawn_rate": 1_000_000, "test_time": null, "wait_time": 0,
             "tasks": tasks,
         });
-        Self { arguments, requests, dir: tempfile::tempdir().expect("a directory") }
+        let targets = Targets::default();
+        Self { arguments, requests, targets, dir: tempfile::tempdir().expect("a directory") }
     }
 
     /// With another argument of `LD_start_test`.
@@ -73,6 +75,13 @@ impl Load {
     /// Until so many requests are recorded.
     pub(crate) fn until(self, requests: u64) -> Self {
         Self { requests, ..self }
+    }
+
+    /// With nothing but these targets in reach.
+    pub(crate) fn allowed(mut self, targets: &[&str]) -> Self {
+        let read = |text: &&str| text.parse().expect("a target");
+        self.targets.allowed = targets.iter().map(read).collect();
+        self
     }
 
     /// With a file in the data directory.
@@ -99,7 +108,8 @@ impl Load {
             data_dir: self.dir.path().to_owned(),
             allow_env: None,
             secret_env: Vec::new(),
-            targets: Targets::default(),
+            targets: self.targets,
+            limits: TestLimits::default(),
         };
         let executor = Arc::new(Executor::new(policy).expect("an executor"));
         let document = json!([["LD_start_test", self.arguments]]).to_string();

@@ -6,16 +6,18 @@ mod load;
 mod process;
 mod scripted;
 mod target;
+mod usage;
 
 use std::time::Duration;
 
 use snapbox::cmd::Command;
 
 pub(crate) use authority::Authority;
-pub(crate) use load::Load;
-pub(crate) use process::{Running, Server, ended, program, signal, wait};
+pub(crate) use load::{Kept, Load};
+pub(crate) use process::{Running, Server, after, ended, program, signal, soon_true, wait};
 pub(crate) use scripted::{Next, Request, Scripted, Wire, answer, say};
 pub(crate) use target::Target;
+pub(crate) use usage::{descriptors, high_water, resident, room_for_a_crowd};
 
 /// The longest that anything here may take; nothing is measured by it.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);

@@ -27,10 +27,14 @@ impl Running {
 
     /// Starts a program that the test has prepared.
     pub(crate) fn of(command: &mut Command) -> Self {
-        let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = piped.spawn().expect("the program");
+        Self::with_stderr(command.stderr(Stdio::piped()))
+    }
+
+    /// The same, where the test has said what stderr is.
+    pub(crate) fn with_stderr(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the program");
         let stdout = lines(child.stdout.take().expect("a pipe"));
-        let stderr = lines(child.stderr.take().expect("a pipe"));
+        let stderr = child.stderr.take().map_or_else(|| channel().1, lines);
         Self { child, stdout, stderr }
     }
 
@@ -86,6 +90,14 @@ pub(crate) fn program(args: &[&str]) -> Command {
     command
 }
 
+/// The same after a line of shell, which may set limits for it.
+pub(crate) fn after(shell: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!(r#"{shell}; exec "$0" "$@""#), env!("CARGO_BIN_EXE_ldctl")]);
+    command.env_remove("LOAD_DENSITY_SOCKET_TOKEN").env_remove("CREDENTIALS_DIRECTORY");
+    command
+}
+
 /// `ldctl serve` on a free port.
 pub(crate) struct Server {
     running: Running,
@@ -96,6 +108,13 @@ impl Server {
     /// Starts it and waits until it listens.
     pub(crate) fn start(args: &[&str], token: Option<&str>) -> Self {
         Self::listening(Running::start(&[&["serve", "--port", "0"], args].concat(), token))
+    }
+
+    /// The same after a line of shell, which may set limits for it.
+    pub(crate) fn start_after(shell: &str, args: &[&str]) -> Self {
+        let mut command = after(shell);
+        command.args(["serve", "--port", "0"]).args(args);
+        Self::listening(Running::of(command.stdin(Stdio::null())))
     }
 
     /// Waits until a server that the test has started listens.
@@ -142,6 +161,15 @@ pub(crate) fn ended(child: &mut Child) -> ExitStatus {
     }
     child.kill().expect("a child");
     panic!("it did not end");
+}
+
+/// Waits until something is so.
+pub(crate) fn soon_true(mut so: impl FnMut() -> bool) {
+    let until = Instant::now() + DEADLINE;
+    while !so() {
+        assert!(Instant::now() < until, "it never came to be so");
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Sends a signal by name (`TERM`, `INT`).

@@ -1,0 +1,147 @@
+//! The good client: connect, ping, close, one after the other at a fixed pace, with the time that
+//! each took.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use ldctl::client::{Ask, ClientError, ClientTls, Connection, Mode};
+use ldctl::wire::stream::Stream;
+use ldctl::wire::tls::client_config;
+use tokio::net::TcpStream;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+/// From the start of one ping to the next, unless the first takes longer.
+const PACE: Duration = Duration::from_millis(5);
+
+/// What a ping may take before it counts as unanswered.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where the good client pings, with its files read already.
+pub(crate) struct Client {
+    port: u16,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+}
+
+/// How a client trusts the server of this bench.
+pub(crate) fn connector(certificate: &Path) -> (TlsConnector, ServerName<'static>) {
+    let tls = ClientTls { ca: Some(certificate.to_owned()), ..ClientTls::default() };
+    let (config, name) = client_config(&tls, "localhost").expect("a certificate");
+    (config.into(), name)
+}
+
+impl Client {
+    /// A client of this port, by TLS where there is a certificate.
+    pub(crate) fn new(port: u16, certificate: Option<&Path>) -> Self {
+        Self { port, tls: certificate.map(connector) }
+    }
+
+    async fn open(&self) -> io::Result<Stream> {
+        let plain = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        plain.set_nodelay(true)?;
+        Ok(match &self.tls {
+            None => Stream::Plain(plain),
+            Some((connector, name)) => {
+                Stream::Tls(Box::new(connector.connect(name.clone(), plain).await?))
+            }
+        })
+    }
+
+    /// Whether the whole answer came.
+    async fn ping(&self) -> Result<bool, ClientError> {
+        let opened = tokio::time::timeout(PATIENCE, self.open()).await;
+        let Ok(Ok(stream)) = opened else { return Ok(false) };
+        let connection = Connection::new(stream, Mode::Framed, "the server".to_owned());
+        let mut replies = connection.ask(Ask::Ping, None, PATIENCE).await?;
+        let mut heard = 0;
+        while replies.next().await?.is_some() {
+            heard += 1;
+        }
+        Ok(heard == 1 && replies.is_complete())
+    }
+
+    /// So many pings.
+    pub(crate) async fn pings(&self, count: usize) -> Pings {
+        let mut left = count;
+        self.pings_until(move || {
+            left = left.saturating_sub(1);
+            left == 0
+        })
+        .await
+    }
+
+    /// Pings until it is enough; at least one.
+    pub(crate) async fn pings_until(&self, mut enough: impl FnMut() -> bool) -> Pings {
+        let mut pings = Pings::default();
+        let mut pace = interval(PACE);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            pace.tick().await;
+            let begun = Instant::now();
+            let answered = matches!(self.ping().await, Ok(true));
+            pings.note(begun.elapsed(), answered);
+            if enough() {
+                return pings;
+            }
+        }
+    }
+}
+
+/// What came of many pings.
+pub(crate) struct Pings {
+    /// Of those answered, in nanoseconds.
+    times: Histogram<u64>,
+    sent: u64,
+}
+
+impl Default for Pings {
+    fn default() -> Self {
+        let most = 2 * PATIENCE.as_nanos() as u64;
+        Self { times: Histogram::new_with_max(most, 3).expect("bounds"), sent: 0 }
+    }
+}
+
+impl Pings {
+    fn note(&mut self, time: Duration, answered: bool) {
+        self.sent += 1;
+        if answered {
+            self.times.saturating_record(time.as_nanos() as u64);
+        }
+    }
+
+    /// Takes others in.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.times += other.times;
+    }
+
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    pub(crate) fn answered(&self) -> u64 {
+        self.times.len()
+    }
+
+    pub(crate) fn percentile(&self, at: f64) -> Duration {
+        Duration::from_nanos(self.times.value_at_percentile(at))
+    }
+
+    pub(crate) fn millis(time: Duration) -> String {
+        format!("{:.3} ms", time.as_secs_f64() * 1000.0)
+    }
+}
+
+impl fmt::Display for Pings {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} pings, {} answered:", self.sent, self.answered())?;
+        for (name, at) in [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("max", 100.0)] {
+            write!(out, " {name} {}", Self::millis(self.percentile(at)))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,86 @@
+//! A hostile target's bytes: an HTTP/1.1 answer reads the same however it is cut, whatever of it is
+//! wanted, keeps no more than its caps, and a body that was sent is the body that is read.
+
+use ldctl::protocol::http::Fault;
+use ldctl::protocol::http::answer::{Answer, BODY_CAP, Wanted};
+
+use super::support::{Pieces, one_line, options};
+
+/// The longest head and the longest line between chunks that fit in an input that is tried; past
+/// them the answer may depend on how it was cut.
+const MOST: usize = 8 * 1024;
+
+/// The first byte chooses what is wanted, whether the request was a HEAD, and whether the rest is an
+/// answer or a body to be sent in chunks; the second and third are sizes of pieces.
+pub fn check(data: &[u8]) {
+    let ([choice, sizes @ ..], bytes) = options::<3>(data);
+    let bytes = &bytes[..bytes.len().min(MOST)];
+    if choice & 8 != 0 {
+        chunked(bytes, sizes);
+        return;
+    }
+    let wanted = Wanted { head: choice & 1 != 0, body: choice & 2 != 0 };
+    let head_only = choice & 4 != 0;
+    let (whole, ended) = read(Pieces::whole(bytes), wanted, head_only);
+    let (pieces, ended_too) = read(Pieces::new(bytes, sizes), wanted, head_only);
+    assert_eq!(ended, ended_too, "in pieces of {sizes:?}");
+    assert!(same(&whole, &pieces), "{whole:?}\n{pieces:?}");
+    let (unwanted, ended_so) = read(Pieces::whole(bytes), Wanted::default(), head_only);
+    assert_eq!((unwanted.status, unwanted.bytes), (whole.status, whole.bytes));
+    assert_eq!(ended, ended_so, "what is wanted changes how it ends");
+    assert!(unwanted.body.is_empty() && unwanted.headers.is_empty());
+
+    assert!(whole.body.len() <= BODY_CAP.min(bytes.len()) && whole.bytes <= bytes.len() as u64);
+    assert!(!wanted.body || whole.body.len() as u64 == whole.bytes);
+    let texts = whole.headers.iter().flat_map(|(name, value)| [name, value]);
+    let texts = texts.chain(&whole.cookies).chain(&whole.location);
+    // A byte that is no UTF-8 becomes one of three, and cookies and locations are kept twice.
+    assert!(texts.map(String::len).sum::<usize>() <= 6 * bytes.len());
+    match &ended {
+        Ok(()) => assert!((100..1000).contains(&whole.status), "status {}", whole.status),
+        Err(fault) => one_line(&fault.to_string()),
+    }
+    // The next answer over the same buffers owes nothing to this one.
+    let mut again = whole;
+    again.clear();
+    assert!(same(&again, &Answer::default()));
+}
+
+fn read(pieces: Pieces<'_>, wanted: Wanted, head_only: bool) -> (Answer, Result<(), Fault>) {
+    let mut answer = Answer::default();
+    let mut complete = false;
+    for piece in pieces {
+        match answer.feed(piece, wanted, head_only) {
+            Ok(done) => {
+                assert!(done || !complete, "an answer that was complete is not any more");
+                complete = done;
+            }
+            Err(fault) => return (answer, Err(fault)),
+        }
+    }
+    let ended = if complete { Ok(()) } else { answer.end() };
+    (answer, ended)
+}
+
+fn same(left: &Answer, right: &Answer) -> bool {
+    (left.status, left.bytes, &left.body, &left.headers, left.coding)
+        == (right.status, right.bytes, &right.body, &right.headers, right.coding)
+        && (&left.location, &left.cookies, left.keep_alive)
+            == (&right.location, &right.cookies, right.keep_alive)
+}
+
+/// A body in chunks of these sizes is read as it was, and the connection can be used again.
+fn chunked(body: &[u8], sizes: [u8; 2]) {
+    let mut sent = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for chunk in Pieces::new(body, sizes) {
+        sent.extend_from_slice(format!("{:x};name=\"value\"\r\n", chunk.len()).as_bytes());
+        sent.extend_from_slice(chunk);
+        sent.extend_from_slice(b"\r\n");
+    }
+    sent.extend_from_slice(b"0\r\nTrailer: x\r\n\r\n");
+    let wanted = Wanted { head: false, body: true };
+    let [first, second] = sizes;
+    let (answer, ended) = read(Pieces::new(&sent, [second, first]), wanted, false);
+    assert_eq!(ended, Ok(()));
+    assert!(answer.keep_alive && answer.body == body && answer.bytes == body.len() as u64);
+}

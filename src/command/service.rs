@@ -1,0 +1,190 @@
+//! The service manager, when one started this process: the sockets that it hands over, and what it
+//! is told in return. systemd's protocol; without its variables in the environment, and on other
+//! systems, nothing here does anything. What is told comes from the runtime's own thread, so that a
+//! hung event loop is silent and the manager's watchdog notices.
+
+use std::convert::Infallible;
+use std::net::TcpListener;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::error::Error;
+
+/// How the server is, in one line for `systemctl status`.
+pub(super) type Status<'a> = &'a dyn Fn() -> String;
+
+/// The listening sockets that were handed over; none when the process was started by hand. Changes
+/// the environment: call it before any thread starts.
+pub(super) fn sockets() -> Result<Vec<TcpListener>, Error> {
+    system::sockets()
+}
+
+/// Says that the server serves, then how it is, from time to time that it is alive, and once that
+/// it stops. Never ends.
+pub(super) async fn attend(status: Status<'_>, shutdown: &CancellationToken) -> Infallible {
+    system::attend(status, shutdown).await
+}
+
+/// Says that a reload begins; until [`reloaded`] the service counts as reloading.
+pub(super) fn reloading() {
+    system::reloading();
+}
+
+/// Says that a reload has ended, whether or not it changed anything.
+pub(super) fn reloaded() {
+    system::reloaded();
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use std::convert::Infallible;
+    use std::net::TcpListener;
+    use std::pin::pin;
+    use std::time::Duration;
+
+    use listenfd::ListenFd;
+    use sd_notify::NotifyState;
+    use socket2::SockRef;
+    use tokio::time::{MissedTickBehavior, interval};
+    use tokio_util::sync::CancellationToken;
+
+    use super::{Status, one_line};
+    use crate::error::{Error, reason};
+
+    /// How often the status is looked at where no watchdog asks for more: `systemctl status` is read
+    /// by people. It is sent only when it has changed.
+    const GLANCE: Duration = Duration::from_secs(1);
+
+    pub(super) fn sockets() -> Result<Vec<TcpListener>, Error> {
+        let mut handed = ListenFd::from_env();
+        let mut sockets = Vec::new();
+        for index in 0..handed.len() {
+            let socket = handed.take_tcp_listener(index).map_err(|error| unusable(&error))?;
+            sockets.extend(socket);
+        }
+        for socket in &sockets {
+            // What `Accept=yes` hands over is a connection; accepting from it would fail for ever.
+            match SockRef::from(socket).is_listener() {
+                Ok(true) => {}
+                Ok(false) => {
+                    return Err(Error::usage(
+                        "the service manager handed over a socket that does not listen: say \
+                         Accept=no in the socket unit",
+                    ));
+                }
+                Err(error) => return Err(unusable(&error)),
+            }
+        }
+        Ok(sockets)
+    }
+
+    fn unusable(error: &std::io::Error) -> Error {
+        Error::usage(format!(
+            "cannot use a socket from the service manager ({}): ListenStream= in the socket unit must \
+             name TCP ports or addresses",
+            reason(error)
+        ))
+    }
+
+    pub(super) async fn attend(status: Status<'_>, shutdown: &CancellationToken) -> Infallible {
+        if std::env::var_os("NOTIFY_SOCKET").is_none() {
+            return std::future::pending().await;
+        }
+        let mut told = one_line(&status());
+        tell(&[NotifyState::Ready, NotifyState::Status(&told)]);
+        let watchdog = sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero());
+        // Half the limit is what sd_watchdog_enabled(3) recommends.
+        let mut alive = watchdog.map(|limit| interval(limit / 2));
+        if let Some(alive) = &mut alive {
+            alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        }
+        let mut glance = interval(GLANCE);
+        glance.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut stopping = pin!(shutdown.cancelled());
+        let mut stopped = false;
+        loop {
+            tokio::select! {
+                () = &mut stopping, if !stopped => {
+                    stopped = true;
+                    tell(&[NotifyState::Stopping, NotifyState::Status("Stopping")]);
+                }
+                () = tick(&mut alive) => tell(&[NotifyState::Watchdog]),
+                _ = glance.tick(), if !stopped => {
+                    let now = one_line(&status());
+                    if now != told {
+                        tell(&[NotifyState::Status(&now)]);
+                        told = now;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn tick(interval: &mut Option<tokio::time::Interval>) {
+        match interval {
+            Some(interval) => {
+                interval.tick().await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    pub(super) fn reloading() {
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => tell(&[NotifyState::Reloading, now]),
+            Err(error) => tracing::warn!("the monotonic clock cannot be read: {error}"),
+        }
+    }
+
+    pub(super) fn reloaded() {
+        tell(&[NotifyState::Ready]);
+    }
+
+    /// A manager that does not listen is no reason not to serve.
+    fn tell(states: &[NotifyState<'_>]) {
+        if let Err(error) = sd_notify::notify(states) {
+            tracing::warn!("cannot tell the service manager: {error}");
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use std::convert::Infallible;
+    use std::net::TcpListener;
+
+    use tokio_util::sync::CancellationToken;
+
+    use super::Status;
+    use crate::error::Error;
+
+    #[allow(clippy::unnecessary_wraps, reason = "the other system's can fail")]
+    pub(super) fn sockets() -> Result<Vec<TcpListener>, Error> {
+        Ok(Vec::new())
+    }
+
+    pub(super) async fn attend(_: Status<'_>, _: &CancellationToken) -> Infallible {
+        std::future::pending().await
+    }
+
+    pub(super) fn reloading() {}
+
+    pub(super) fn reloaded() {}
+}
+
+/// A line end would begin a new assignment, such as `MAINPID=1`, and a status may hold names that a
+/// document chose.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_in_the_status_cannot_say_anything_else_to_the_service_manager() {
+        assert_eq!(one_line("a\nMAINPID=1\r\u{85}b"), "a MAINPID=1  b");
+    }
+}

@@ -1,0 +1,49 @@
+//! `ldctl status` and `ldctl stop`: which test a server runs, and its end.
+
+use std::time::Duration;
+
+use super::{block_on, connection, signal, token};
+use crate::cli::Status;
+use crate::client::{self, ClientError, Told};
+use crate::console::Console;
+use crate::error::{Error, Exit};
+use crate::event::Event;
+
+pub(super) fn status(args: &Status, console: &mut Console) -> Result<Exit, Error> {
+    ask(args, console, async |endpoint, token, timeout| {
+        client::status(endpoint, token, timeout).await
+    })
+}
+
+pub(super) fn stop(args: &Status, console: &mut Console) -> Result<Exit, Error> {
+    ask(args, console, async |endpoint, token, timeout| {
+        client::stop(endpoint, token, timeout).await
+    })
+}
+
+fn ask(
+    args: &Status,
+    console: &mut Console,
+    ask: impl AsyncFn(
+        &client::Endpoint,
+        Option<&crate::wire::token::Token>,
+        Duration,
+    ) -> Result<Told, ClientError>,
+) -> Result<Exit, Error> {
+    let timeout = Duration::from_secs_f64(args.timeout);
+    let endpoint = connection::resolve(&args.connection, timeout, console)?;
+    let token = token::resolve(&args.token, console)?;
+    console.replies(args.output.into(), false);
+    block_on(signal::unless_interrupted(async {
+        match ask(&endpoint, token.as_ref(), timeout).await {
+            Ok(Told::Status(status)) => {
+                console.say(&status.to_string(), &Event::Status(status.clone()));
+            }
+            Ok(Told::Line(line)) => console.reply_line(&line, true),
+            Err(error) => {
+                return Err(connection::failure(&client::diagnose(&endpoint, error).await));
+            }
+        }
+        Ok(Exit::Done)
+    }))
+}

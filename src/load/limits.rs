@@ -1,0 +1,95 @@
+//! What one test may ask for at most: how many users, how long, how many tasks. It is checked where a
+//! test is read, before anything of it starts, and a refusal names the option of the command line
+//! that raises the limit.
+
+use crate::value::{Invalid, Reader};
+
+/// The most virtual users that a limit may allow. A user costs memory and a socket.
+pub const MOST_USERS: u64 = 1_000_000;
+
+/// The longest test that a limit may allow, in seconds: thirty days.
+pub const MOST_SECONDS: f64 = 30.0 * 24.0 * 3600.0;
+
+/// The most tasks that a limit may allow. More than a request of 1 MiB holds.
+pub const MOST_TASKS: usize = 1_000_000;
+
+/// What one test may ask for at most.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TestLimits {
+    /// Virtual users at once.
+    pub users: u64,
+    /// Seconds from the first user to the end. A test without an end of its own ends here.
+    pub seconds: f64,
+    /// Tasks.
+    pub tasks: usize,
+}
+
+impl Default for TestLimits {
+    /// Far beyond any honest test, so that only mistakes and malice meet them: one address has
+    /// 65,535 ports towards a target, and a machine 20,000 descriptors as a rule; soak tests last a
+    /// weekend; a recording of a browser gives a few hundred tasks.
+    fn default() -> Self {
+        Self { users: 100_000, seconds: 7.0 * 24.0 * 3600.0, tasks: 10_000 }
+    }
+}
+
+impl TestLimits {
+    /// A number of users.
+    pub fn users(&self, field: &Reader<'_>) -> Result<u64, Invalid> {
+        let users = field.integer(0)?;
+        if users > self.users {
+            let most = self.users;
+            return Err(
+                field.invalid(format!("{users} users are more than --max-users {most} allows"))
+            );
+        }
+        Ok(users)
+    }
+
+    /// The length of a test, in seconds.
+    pub fn length(&self, field: &Reader<'_>) -> Result<f64, Invalid> {
+        self.later(0.0, field)
+    }
+
+    /// The end of a part of a test that begins `from` seconds after the start.
+    pub fn later(&self, from: f64, field: &Reader<'_>) -> Result<f64, Invalid> {
+        let until = from + field.number()?;
+        if until > self.seconds {
+            let (told, most) = (told(until), self.seconds);
+            let sum = if from > 0.0 { " in all" } else { "" };
+            return Err(
+                field.invalid(format!("{told} s{sum} are more than --max-test-time {most} allows"))
+            );
+        }
+        Ok(until)
+    }
+
+    /// What a whole test asks for, its defaults included, at the place that it is called by.
+    pub fn test(&self, users: usize, seconds: f64, place: &str) -> Result<(), Invalid> {
+        let (most_users, most_seconds) = (self.users, self.seconds);
+        let message = if users as u64 > most_users {
+            format!("{users} users by default are more than --max-users {most_users} allows")
+        } else if seconds > most_seconds {
+            format!("{seconds} s by default are more than --max-test-time {most_seconds} allows")
+        } else {
+            return Ok(());
+        };
+        Err(Invalid { pointer: place.to_owned(), message })
+    }
+
+    /// A number of tasks, at the place of their list.
+    pub fn tasks(&self, count: usize, list: &Reader<'_>) -> Result<(), Invalid> {
+        if count > self.tasks {
+            let most = self.tasks;
+            return Err(
+                list.invalid(format!("{count} tasks are more than --max-tasks {most} allows"))
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A number that stays readable however large it is.
+fn told(seconds: f64) -> String {
+    if seconds < 1e15 { seconds.to_string() } else { format!("{seconds:e}") }
+}

@@ -1,0 +1,228 @@
+//! Which addresses documents may reach. What is refused is refused by the address that a name has
+//! now, so that no name gets around it; what is allowed may also be a name, for the addresses of
+//! one behind a load balancer change while it is tested.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+
+use ipnet::IpNet;
+use url::Host;
+
+/// Which addresses a test may reach. A document comes over a socket: it must not reach what only
+/// this machine may.
+#[derive(Debug, Clone, Default)]
+pub struct Targets {
+    /// Ports of this machine that no test may reach: the control server's own.
+    pub own_ports: Vec<u16>,
+    /// All that may be reached, where that is narrowed down; empty allows everything that is not
+    /// refused otherwise.
+    pub allowed: Vec<AllowedTarget>,
+}
+
+impl Targets {
+    /// Why an address of a host is refused, if it is.
+    pub fn refuses(&self, host: &str, address: SocketAddr) -> Option<&'static str> {
+        let ip = address.ip().to_canonical();
+        // Where clouds keep their metadata services: RFC 3927, RFC 4291, and Amazon's fd00:ec2::254.
+        const METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+        let link_local = match ip {
+            IpAddr::V4(v4) => v4.is_link_local(),
+            IpAddr::V6(v6) => v6.is_unicast_link_local() || v6 == METADATA,
+        };
+        if link_local {
+            return Some("link-local addresses hold metadata services");
+        }
+        if (ip.is_loopback() || ip.is_unspecified()) && self.own_ports.contains(&address.port()) {
+            return Some("it is this server's own port");
+        }
+        let named = |allowed: &AllowedTarget| allowed.covers(host, ip, address.port());
+        let allowed = self.allowed.is_empty() || self.allowed.iter().any(named);
+        (!allowed).then_some("no --allow-target names it")
+    }
+}
+
+/// One target that may be reached: a host or a network, and perhaps only one port of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllowedTarget {
+    place: Place,
+    port: Option<u16>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    /// Whatever addresses this name has.
+    Name(String),
+    Network(IpNet),
+}
+
+/// Why a text is no target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected a host, an address or a network, with or without a port: example.com, \
+     10.0.0.0/8:8080, [2001:db8::/32]:443"
+)]
+pub struct InvalidTarget;
+
+impl AllowedTarget {
+    fn covers(&self, host: &str, ip: IpAddr, port: u16) -> bool {
+        let place = match &self.place {
+            // A name may end with the dot of the root.
+            Place::Name(name) => host.trim_end_matches('.').eq_ignore_ascii_case(name),
+            Place::Network(network) => network.contains(&ip),
+        };
+        place && self.port.is_none_or(|only| only == port)
+    }
+}
+
+impl FromStr for AllowedTarget {
+    type Err = InvalidTarget;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTarget> {
+        let (place, port) = match text.strip_prefix('[') {
+            Some(rest) => {
+                let (inside, after) = rest.split_once(']').ok_or(InvalidTarget)?;
+                let port = match after {
+                    "" => None,
+                    after => Some(after.strip_prefix(':').ok_or(InvalidTarget)?),
+                };
+                (Place::Network(network(inside).ok_or(InvalidTarget)?), port)
+            }
+            None => match network(text) {
+                Some(network) => (Place::Network(network), None),
+                None => {
+                    let (place, port) = match text.split_once(':') {
+                        Some((place, port)) => (place, Some(port)),
+                        None => (text, None),
+                    };
+                    (self::place(place)?, port)
+                }
+            },
+        };
+        Ok(Self { place, port: port.map(self::port).transpose()? })
+    }
+}
+
+fn port(text: &str) -> Result<u16, InvalidTarget> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|port| digits && *port > 0).ok_or(InvalidTarget)
+}
+
+fn place(text: &str) -> Result<Place, InvalidTarget> {
+    if let Some(network) = network(text) {
+        return Ok(Place::Network(network));
+    }
+    // As the hosts of URLs are read, so that both are spelled alike.
+    match Host::parse(text) {
+        // A wildcard would be taken for a name that no host has.
+        Ok(Host::Domain(name)) if !name.trim_end_matches('.').is_empty() && !name.contains('*') => {
+            Ok(Place::Name(name.trim_end_matches('.').to_owned()))
+        }
+        Ok(Host::Ipv4(address)) => Ok(Place::Network(IpAddr::V4(address).into())),
+        _ => Err(InvalidTarget),
+    }
+}
+
+/// A network, or an address as the network that holds nothing else.
+fn network(text: &str) -> Option<IpNet> {
+    match text.parse::<IpAddr>() {
+        Ok(address) => Some(address.to_canonical().into()),
+        Err(_) => text.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn targets(allowed: &[&str]) -> Targets {
+        let allowed = allowed.iter().map(|text| text.parse().expect("a target")).collect();
+        Targets { own_ports: vec![9940], allowed }
+    }
+
+    fn refuses(targets: &Targets, host: &str, address: &str) -> Option<&'static str> {
+        targets.refuses(host, address.parse().expect("an address"))
+    }
+
+    #[test]
+    fn link_local_addresses_and_the_own_port_are_refused() {
+        // Allowing everything allows none of them.
+        for targets in [targets(&[]), targets(&["0.0.0.0/0", "::/0", "h"])] {
+            for address in [
+                "169.254.169.254:80",
+                "[::ffff:169.254.1.1]:80",
+                "[fe80::1]:80",
+                "[fd00:ec2::254]:80",
+                "127.0.0.1:9940",
+                "[::1]:9940",
+                "0.0.0.0:9940",
+            ] {
+                assert!(refuses(&targets, "h", address).is_some(), "{address}");
+            }
+            for address in ["127.0.0.1:80", "10.0.0.1:9940", "[::1]:80"] {
+                assert_eq!(refuses(&targets, "h", address), None, "{address}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_allowed_is_a_network_an_address_or_a_name_and_perhaps_a_port() {
+        let refusal = Some("no --allow-target names it");
+        for (allowed, host, address, refused) in [
+            ("10.0.0.0/8", "h", "10.1.2.3:80", false),
+            ("10.0.0.0/8", "h", "11.1.2.3:80", true),
+            ("10.0.0.0/8", "h", "[::ffff:10.1.2.3]:80", false),
+            ("10.0.0.0/8:80", "h", "10.1.2.3:80", false),
+            ("10.0.0.0/8:80", "h", "10.1.2.3:81", true),
+            ("10.9.9.9/8", "h", "10.1.2.3:80", false),
+            ("10.0.0.1", "h", "10.0.0.1:1", false),
+            ("10.0.0.1", "10.0.0.2", "10.0.0.2:1", true),
+            ("10.0.0.1:443", "h", "10.0.0.1:443", false),
+            ("::ffff:10.0.0.1", "h", "10.0.0.1:1", false),
+            ("2001:db8::/32", "h", "[2001:db8::1]:80", false),
+            ("2001:db8::/32", "h", "[2001:db9::1]:80", true),
+            ("[2001:db8::/32]:443", "h", "[2001:db8::1]:443", false),
+            ("[2001:db8::/32]:443", "h", "[2001:db8::1]:80", true),
+            ("::1", "h", "[::1]:1", false),
+            ("[::1]", "h", "[::1]:1", false),
+            ("[::1]:8", "h", "[::1]:9", true),
+            ("Example.COM", "example.com", "10.0.0.1:80", false),
+            ("example.com.", "EXAMPLE.com.", "10.0.0.1:80", false),
+            ("example.com:80", "example.com", "10.0.0.1:80", false),
+            ("example.com:80", "example.com", "10.0.0.1:81", true),
+            ("example.com", "www.example.com", "10.0.0.1:80", true),
+            ("example.com", "10.0.0.1", "10.0.0.1:80", true),
+            ("bücher.example", "xn--bcher-kva.example", "10.0.0.1:80", false),
+        ] {
+            let found = refuses(&targets(&[allowed]), host, address);
+            assert_eq!(found, refusal.filter(|_| refused), "{allowed}: {host} at {address}");
+        }
+        assert_eq!(refuses(&targets(&["::1", "10.0.0.1"]), "h", "10.0.0.1:1"), None);
+    }
+
+    #[test]
+    fn what_names_no_target_is_refused() {
+        for text in [
+            "",
+            ":80",
+            ".",
+            "h:",
+            "h:0",
+            "h:+80",
+            "h:65536",
+            "h:80:80",
+            "10.0.0.0/33",
+            "10.0.0.0/",
+            "h/8",
+            "http://h/",
+            "a b",
+            "[::1",
+            "[h]:80",
+            "[::1]80",
+            "2001:db8::/32:443",
+            "*.example.com",
+            "256.1.1.1",
+        ] {
+            assert_eq!(text.parse::<AllowedTarget>(), Err(InvalidTarget), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What the packages hold: the units for systemd are sound, and the command line that they start is
+//! one that the program takes.
+
+use std::fs;
+use std::process::Command;
+
+use crate::support::installed;
+
+/// The highest exposure that `systemd-analyze security` may find, in tenths.
+const EXPOSURE: &str = "10";
+
+#[test]
+fn the_exposure_of_the_service_is_at_most_one() {
+    if !installed("systemd-analyze") {
+        return;
+    }
+    check(&["security", "--offline=true", "--threshold", EXPOSURE, "packaging/ldctl.service"]);
+}
+
+#[test]
+fn systemd_finds_nothing_wrong_with_the_units() {
+    if !installed("systemd-analyze") {
+        return;
+    }
+    // It looks for the program and its man page, which are not installed where the tests run.
+    let directory = tempfile::tempdir().expect("a directory");
+    let units = ["ldctl.service", "ldctl.socket"].map(|name| {
+        let unit = fs::read_to_string(format!("packaging/{name}")).expect("a unit");
+        let here = directory.path().join(name);
+        let unit = unit.replace("/usr/bin/ldctl", env!("CARGO_BIN_EXE_ldctl"));
+        fs::write(&here, unit).expect("a copy");
+        here.display().to_string()
+    });
+    let told = check(&["verify", "--man=no", &units[0], &units[1]]);
+    assert_eq!(told, "");
+}
+
+fn check(args: &[&str]) -> String {
+    let output = Command::new("systemd-analyze").args(args).output().expect("systemd-analyze");
+    let told = [output.stdout, output.stderr].concat();
+    let told = String::from_utf8(told).expect("UTF-8");
+    assert!(output.status.success(), "{told}");
+    told
+}
