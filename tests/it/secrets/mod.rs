@@ -1,6 +1,7 @@
 //! Tokens, certificates and keys: where they come from, how they are replaced under a server that
 //! runs, and that they are seen nowhere else.
 
+#[cfg(unix)]
 mod canary;
 #[cfg(target_os = "linux")]
 mod core_dump;
