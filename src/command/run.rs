@@ -2,6 +2,8 @@
 //! said here, where it is printed and where a signal is heard. A cancelled test still gives what it
 //! has recorded; a second signal does not wait for that.
 
+use std::ops::ControlFlow;
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
 
@@ -76,23 +78,15 @@ impl Runner {
         console: &mut Console,
     ) -> Result<Exit, Error> {
         let cancel = CancellationToken::new();
-        let mut running = self.spawn(local.document, cancel.clone())?;
-        let outcome = loop {
-            tokio::select! {
-                // What was said comes before the end.
-                biased;
-                Some(said) = self.said.recv() => match said {
-                    Said::Event(event) => console.event(&event, local.test_times.of(&event)),
-                    Said::Print(line) => console.printed(&line),
-                },
-                () = interrupt.next() => {
-                    if cancel.is_cancelled() {
-                        return Ok(Exit::Interrupted);
-                    }
-                    cancel.cancel();
-                }
-                outcome = &mut running => break outcome,
-            }
+        let running = self.spawn(local.document, cancel.clone())?;
+        let say = |said| match said {
+            Said::Event(event) => console.event(&event, local.test_times.of(&event)),
+            Said::Print(line) => console.printed(&line),
+        };
+        let Some(outcome) =
+            said_until(running, &mut self.said, say, interrupt, || stop(&cancel)).await
+        else {
+            return Ok(Exit::Interrupted);
         };
         let outcome = outcome
             .map_err(|_| Error::new(Exit::ActionFailed, "the run broke: a fault of ldctl"))?;
@@ -120,5 +114,61 @@ impl Runner {
             })
             .map_err(|error| Error::usage(format!("cannot start a thread: {error}")))?;
         Ok(running)
+    }
+}
+
+/// Passes on what is said until a run has ended, all of it; `None` when a signal ends the wait.
+async fn said_until<T>(
+    running: impl Future<Output = T>,
+    said: &mut mpsc::UnboundedReceiver<Said>,
+    mut say: impl FnMut(Said),
+    interrupt: &mut Interrupt,
+    mut stop: impl FnMut() -> ControlFlow<()>,
+) -> Option<T> {
+    let mut running = pin!(running);
+    let ended = loop {
+        tokio::select! {
+            biased;
+            Some(one) = said.recv() => say(one),
+            () = interrupt.next() => if stop().is_break() {
+                return None;
+            },
+            ended = &mut running => break ended,
+        }
+    };
+    // What was said last may have come after the look at what was said.
+    while let Ok(one) = said.try_recv() {
+        say(one);
+    }
+    Some(ended)
+}
+
+/// Cancels a run; the second time, breaks.
+fn stop(cancel: &CancellationToken) -> ControlFlow<()> {
+    if cancel.is_cancelled() {
+        return ControlFlow::Break(());
+    }
+    cancel.cancel();
+    ControlFlow::Continue(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_said_in_the_moment_of_the_end_is_heard() {
+        let (sender, mut said) = mpsc::unbounded_channel();
+        // Polled only when nothing has been said yet, as a run that ends between two looks.
+        let running = async { sender.send(Said::Print("last".to_owned())).is_ok() };
+        let mut heard = Vec::new();
+        let say = |one| match one {
+            Said::Print(line) => heard.push(line),
+            Said::Event(event) => panic!("{event:?}"),
+        };
+        let mut interrupt = Interrupt::listen().unwrap();
+        let ended = said_until(running, &mut said, say, &mut interrupt, || ControlFlow::Break(()));
+        assert_eq!(ended.await, Some(true));
+        assert_eq!(heard, ["last"]);
     }
 }
