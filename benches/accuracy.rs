@@ -69,6 +69,7 @@ fn serve(mut socket: TcpStream, delay: &dyn Fn(usize) -> Duration, turn: &Atomic
 fn run(url: &str, arguments: &str) -> (Records, Vec<Progress>) {
     let policy = Policy {
         data_dir: std::env::temp_dir(),
+        secret_files: Vec::new(),
         allow_env: None,
         secret_env: Vec::new(),
         targets: Targets::default(),

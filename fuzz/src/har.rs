@@ -69,6 +69,7 @@ fn executed(document: Value) -> Vec<ActionResult> {
         static EXECUTOR: LazyCell<Executor> = LazyCell::new(|| {
             let policy = Policy {
                 data_dir: std::env::temp_dir(),
+                secret_files: Vec::new(),
                 allow_env: Some(Vec::new()),
                 secret_env: Vec::new(),
                 targets: Targets::default(),

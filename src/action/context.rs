@@ -54,7 +54,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(policy: Policy) -> std::io::Result<Self> {
         Ok(Self {
-            files: Files::open(&policy.data_dir)?,
+            files: Files::open(&policy.data_dir)?.without(&policy.secret_files),
             policy,
             live: Arc::default(),
             runs: AtomicU64::new(0),

@@ -2,12 +2,13 @@
 //! (cap-std resolves every step below an open directory, so that no `..` and no link leads out),
 //! read up to a limit, and written under a temporary name, synced and renamed.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
 use cap_std::ambient_authority;
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, Metadata, MetadataExt};
 use cap_tempfile::TempFile;
 
 use crate::event::{Failure, FailureKind};
@@ -27,6 +28,8 @@ pub struct Files {
     root: PathBuf,
     /// Its path as the operator wrote it, made absolute.
     spelled: PathBuf,
+    /// Files that are not for documents, wherever they lie.
+    secret: Vec<PathBuf>,
 }
 
 impl fmt::Debug for Files {
@@ -42,7 +45,14 @@ impl Files {
             dir: Dir::open_ambient_dir(data_dir, ambient_authority())?,
             root: data_dir.canonicalize()?,
             spelled: std::path::absolute(data_dir)?,
+            secret: Vec::new(),
         })
+    }
+
+    /// The same files, of which these are neither read nor replaced, by whatever name or link.
+    pub fn without(mut self, secret: &[PathBuf]) -> Self {
+        self.secret.extend_from_slice(secret);
+        self
     }
 
     /// A whole file, of at most [`MAX_READ_BYTES`].
@@ -83,8 +93,14 @@ impl Files {
             return Err(not_regular(path));
         }
         let file = self.dir.open(&inside).map_err(|error| failure(path, &error))?.into_std();
-        let metadata = file.metadata().map_err(|error| failure(path, &error))?;
-        if metadata.is_file() { Ok(file) } else { Err(not_regular(path)) }
+        let metadata = Metadata::from_file(&file).map_err(|error| failure(path, &error))?;
+        if !metadata.is_file() {
+            return Err(not_regular(path));
+        }
+        if self.is_secret(&metadata) {
+            return Err(refusal(path, SECRET));
+        }
+        Ok(file)
     }
 
     /// Writes a file under a temporary name in its directory, syncs it and renames it: whoever reads
@@ -102,7 +118,7 @@ impl Files {
             }
             _ => self.dir.try_clone().map_err(|error| failure(path, &error))?,
         };
-        replaceable(&parent, name).map_err(|why| refusal(path, why))?;
+        self.replaceable(&parent, name).map_err(|why| refusal(path, why))?;
         let work = || -> io::Result<()> {
             let mut temporary = TempFile::new(&parent)?;
             let mut buffered = BufWriter::new(temporary.as_file_mut());
@@ -135,7 +151,7 @@ impl Files {
             self.dir.open_dir(&parent)
         };
         let dir = dir.map_err(|error| failure(path, &error))?;
-        replaceable(&dir, name).map_err(|why| refusal(path, why))?;
+        self.replaceable(&dir, name).map_err(|why| refusal(path, why))?;
         Ok(self.root.join(parent).join(name))
     }
 
@@ -187,22 +203,37 @@ impl Files {
         }
         Ok(clean)
     }
+
+    /// Whether a file of this name may be made or replaced, or why not.
+    fn replaceable(&self, dir: &Dir, name: &OsStr) -> Result<(), &'static str> {
+        match dir.symlink_metadata(name) {
+            Ok(found) if self.is_secret(&found) => Err(SECRET),
+            Ok(found) if found.is_file() => Ok(()),
+            Ok(found) if found.is_dir() => Err("is a directory; name a file"),
+            Ok(found) if found.is_symlink() => Err("is a symbolic link; name the file itself"),
+            Ok(_) => Err("is a device, FIFO or socket; name a regular file"),
+            // What is wrong otherwise (no permission, a name too long) the write itself tells.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Whether this is one of the files that are not for documents. They are looked up each time, for
+    /// a token or key that is rotated is a new file under the old name.
+    fn is_secret(&self, found: &Metadata) -> bool {
+        self.secret.iter().any(|path| {
+            std::fs::metadata(path).is_ok_and(|secret| {
+                let secret = Metadata::from_just_metadata(secret);
+                (secret.dev(), secret.ino()) == (found.dev(), found.ino())
+            })
+        })
+    }
 }
 
 const OUTSIDE: &str =
     "leads out of the data directory; name a file inside it, without `..`, or change --data-dir";
 
-/// Whether a file of this name may be made or replaced, or why not.
-fn replaceable(dir: &Dir, name: &std::ffi::OsStr) -> Result<(), &'static str> {
-    match dir.symlink_metadata(name) {
-        Ok(found) if found.is_file() => Ok(()),
-        Ok(found) if found.is_dir() => Err("is a directory; name a file"),
-        Ok(found) if found.is_symlink() => Err("is a symbolic link; name the file itself"),
-        Ok(_) => Err("is a device, FIFO or socket; name a regular file"),
-        // What is wrong otherwise (no permission, a name too long) the write itself tells.
-        Err(_) => Ok(()),
-    }
-}
+const SECRET: &str =
+    "is the server's own token, key or certificate, which no document may use; name another file";
 
 fn refusal(path: &str, why: &str) -> Failure {
     Failure::new(FailureKind::File, format!("{path:?} {why}"))
@@ -332,6 +363,34 @@ mod tests {
             files.read("large").expect_err("too large").message,
             "\"large\" is too large: 1073741824 bytes, the limit is 64 MiB"
         );
+    }
+
+    #[test]
+    fn t25_a_secret_file_is_neither_read_nor_replaced_by_any_name() {
+        let (dir, files) = data_dir();
+        let data = dir.path().join("data");
+        let token = data.join("token");
+        let files = files.without(&[token.clone(), dir.path().join("missing")]);
+        std::fs::write(&token, "first").expect("written");
+        std::fs::hard_link(&token, data.join("hard")).expect("a link");
+        std::os::unix::fs::symlink("token", data.join("soft")).expect("a link");
+        // A rotated token is a new file.
+        for text in ["first", "second"] {
+            for path in ["token", "./token", "hard", "soft"] {
+                let refused = files.read(path).expect_err(path);
+                assert_eq!(refused.message, format!("{path:?} {SECRET}"));
+                files.resolve(path).expect_err(path);
+                let written = files.write_atomically(path, |out| out.write_all(b"hacked"));
+                written.expect_err(path);
+            }
+            assert_eq!(std::fs::read(&token).expect("readable"), text.as_bytes());
+            std::fs::remove_file(data.join("hard")).expect("removed");
+            std::fs::write(data.join("new"), "second").expect("written");
+            std::fs::rename(data.join("new"), &token).expect("renamed");
+            std::fs::hard_link(&token, data.join("hard")).expect("a link");
+        }
+        std::fs::write(data.join("other"), "open").expect("written");
+        assert_eq!(files.read("other").expect("readable"), b"open");
     }
 
     #[test]

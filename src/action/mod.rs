@@ -56,6 +56,8 @@ pub use schema::schema;
 pub struct Policy {
     /// The directory that every file named in a document must lie in.
     pub data_dir: PathBuf,
+    /// Files in it that documents neither read nor replace: the server's token, key and certificates.
+    pub secret_files: Vec<PathBuf>,
     /// Which environment variables `${env.NAME}` may read; `None` allows all (`ldctl run`, where the
     /// document is the operator's own file).
     pub allow_env: Option<Vec<String>>,

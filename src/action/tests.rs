@@ -19,6 +19,7 @@ impl Bench {
         let dir = tempfile::tempdir().expect("a directory");
         let policy = Policy {
             data_dir: dir.path().to_owned(),
+            secret_files: Vec::new(),
             allow_env: Some(vec!["PATH".to_owned(), "TOKEN".to_owned()]),
             secret_env: vec!["TOKEN".to_owned()],
             targets: crate::protocol::Targets::default(),

@@ -33,6 +33,7 @@ pub(super) fn run(args: &Run, console: &mut Console) -> Result<Exit, Error> {
         args.files.iter().map(|path| document::read(path, limits)).collect::<Result<_, _>>()?;
     let policy = Policy {
         data_dir: data_dir(args.data_dir.as_deref())?,
+        secret_files: Vec::new(),
         allow_env: None,
         secret_env: vec![TOKEN_VARIABLE.to_owned()],
         targets: targets(&args.documents)?,

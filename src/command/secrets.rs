@@ -37,6 +37,20 @@ pub(super) fn find(args: &cli::Serve, console: &mut Console) -> Result<(Sources,
 }
 
 impl Sources {
+    /// The files they are in, also the certificates: who replaces one decides whom the server is
+    /// or trusts after the next SIGHUP.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let token = match &self.token {
+            Origin::File(path) | Origin::Credential(path) => Some(path),
+            Origin::Nowhere | Origin::Once(_) => None,
+        };
+        let tls =
+            self.tls.iter().flat_map(|TlsFiles { identity: Identity { cert, key }, client_ca }| {
+                [cert, key].into_iter().chain(client_ca)
+            });
+        token.into_iter().chain(tls).cloned().collect()
+    }
+
     /// Reads the secrets again whenever that is asked for, until the terminal has gone.
     pub(super) async fn follow(self, keyring: &Keyring, mut hangup: Hangup, console: &mut Console) {
         let sources = Arc::new(self);

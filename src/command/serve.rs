@@ -25,6 +25,7 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
     }
     let policy = Policy {
         data_dir: data_dir(args.data_dir.as_deref())?,
+        secret_files: sources.files(),
         allow_env: Some(args.allow_env.clone()),
         secret_env: token::variables(&args.token),
         targets: targets(&args.documents)?,

@@ -2,14 +2,14 @@
 //! writes one. The rules themselves are tested where they are made, in `action::files`.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::ldctl;
+use crate::support::{Authority, Running, Server, ldctl, program};
 
 /// The commands that write a file, given its name without its ending.
 fn writers(name: &str) -> [Value; 7] {
@@ -44,7 +44,12 @@ fn results(data: &Path, document: &Value) -> Vec<Value> {
         .arg(data)
         .stdin(document.to_string())
         .assert();
-    let said = String::from_utf8(done.get_output().stdout.clone()).expect("UTF-8");
+    results_in(&done.get_output().stdout)
+}
+
+/// The results among the events that a client printed.
+fn results_in(stdout: &[u8]) -> Vec<Value> {
+    let said = str::from_utf8(stdout).expect("UTF-8");
     let events = said.lines().map(|line| serde_json::from_str(line).expect("an event"));
     events.filter(|event: &Value| event["event"] == "result").collect()
 }
@@ -156,4 +161,34 @@ fn t17_no_command_reads_what_is_outside_special_or_too_large() {
         let path = paths.iter().find(|path| action.to_string().contains(*path)).expect("a path");
         assert!(why.contains(path), "{action} was refused for another reason: {why}");
     }
+}
+
+#[test]
+fn t25_no_command_reads_or_replaces_the_servers_own_files() {
+    let authority = Authority::new();
+    let (cert, key, token) =
+        (authority.file("server.pem"), authority.file("server.key"), authority.file("token"));
+    fs::write(&token, "s3cret\n").expect("a file");
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).expect("a file");
+    let data = Path::new(&token).parent().expect("a directory");
+    let before = tree(data);
+    let mut command = program(&["serve", "--port", "0", "--tls-cert", &cert, "--tls-key", &key]);
+    command.args(["--token-file", &token]).arg("--data-dir").arg(data);
+    let server = Server::listening(Running::of(&mut command));
+    let own = ["token", "server.key", "server.pem"];
+    let document: Vec<Value> = own
+        .iter()
+        .flat_map(|path| readers(path).into_iter().chain([json!(["LD_persist_records", [path]])]))
+        .collect();
+    let mut send = ldctl();
+    send = send.args(["send", "--json", &json!(document).to_string(), "--output", "json"]);
+    send = send.args(["--port", &server.port(), "--token-file", &token]);
+    let done = send.args(["--tls", "--tls-ca", &authority.file("ca.pem")]).assert();
+    let results = results_in(&done.get_output().stdout);
+    assert_eq!(results.len(), document.len());
+    for (action, result) in document.iter().zip(&results) {
+        let why = result["error"]["message"].as_str().expect("a refusal");
+        assert!(why.contains("which no document may use"), "{action}: {why}");
+    }
+    assert_eq!(tree(data), before);
 }

@@ -25,6 +25,7 @@ impl Bench {
         let dir = tempfile::tempdir().expect("a directory");
         let policy = Policy {
             data_dir: dir.path().to_owned(),
+            secret_files: Vec::new(),
             allow_env: None,
             secret_env: Vec::new(),
             targets: Targets::default(),

@@ -106,6 +106,7 @@ impl Load {
     fn start(self) -> Result<Outcome, String> {
         let policy = Policy {
             data_dir: self.dir.path().to_owned(),
+            secret_files: Vec::new(),
             allow_env: None,
             secret_env: Vec::new(),
             targets: self.targets,
