@@ -1,6 +1,7 @@
 //! The command line as it is typed: clap's types and nothing else. What is meant by it is resolved
 //! in [`crate::command`]; completions and man pages are generated from here.
 
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use clap::builder::RangedU64ValueParser;
@@ -84,7 +85,12 @@ pub enum Verb {
 pub struct Serve {
     /// Address or name to listen on; localhost means IPv4 and IPv6 loopback. Any other than a
     /// loopback address needs a token. Unused, like --port, when systemd hands over sockets
-    #[arg(long, default_value = "localhost", value_hint = ValueHint::Hostname)]
+    #[arg(
+        long,
+        default_value = "localhost",
+        value_hint = ValueHint::Hostname,
+        value_parser = host,
+    )]
     pub host: String,
 
     /// TCP port to listen on; 0 takes a free one, which the first line on stdout names
@@ -106,7 +112,7 @@ pub struct Serve {
 
     /// Environment variable that documents may read as ${env.NAME}; may be given several times
     /// [default: none]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = variable)]
     pub allow_env: Vec<String>,
 
     /// Where the token comes from.
@@ -400,6 +406,7 @@ pub struct Connection {
         long,
         default_value = "localhost",
         value_hint = ValueHint::Hostname,
+        value_parser = host,
         help_heading = "Connection"
     )]
     pub host: String,
@@ -511,6 +518,29 @@ fn seconds(text: &str) -> Result<f64, String> {
         .ok_or_else(|| format!("expected seconds, from 0.001 to {LONGEST}"))
 }
 
+/// A name or an address; an IPv6 address also in the brackets that a URL wants.
+fn host(text: &str) -> Result<String, String> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    if bare.is_empty() {
+        return Err("expected a name or an address; 0.0.0.0 and :: are every address".into());
+    }
+    let (address, _zone) = bare.split_once('%').unwrap_or((bare, ""));
+    let is_ipv6 = address.parse::<Ipv6Addr>().is_ok();
+    if is_ipv6 || (bare == text && !text.contains([':', '/'])) {
+        return Ok(bare.to_owned());
+    }
+    Err("expected a name or an address, without a scheme; the port goes to --port".into())
+}
+
+/// The name of an environment variable.
+fn variable(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("expected the name of a variable".into()),
+        _ if text.contains('=') => Err("expected the name of a variable, without its value".into()),
+        _ => Ok(text.to_owned()),
+    }
+}
+
 /// The longest test that a limit may allow, in seconds: thirty days.
 const LONGEST_TEST: f64 = 30.0 * 86_400.0;
 
@@ -530,6 +560,22 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address() {
+        for (text, expected) in [
+            ("localhost", "localhost"),
+            ("127.0.0.1", "127.0.0.1"),
+            ("::1", "::1"),
+            ("[::1]", "::1"),
+            ("fe80::1%eth0", "fe80::1%eth0"),
+        ] {
+            assert_eq!(host(text).as_deref(), Ok(expected));
+        }
+        for text in ["", "[]", "a:9940", "[::1]:9940", "[a]", "http://a", "127.0.0.1:1"] {
+            host(text).expect_err(text);
+        }
     }
 
     #[test]

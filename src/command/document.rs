@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::action::{Document, TestLimits};
 use crate::error::{Error, reason};
@@ -45,6 +45,14 @@ impl TestTimes {
 pub(super) fn read(path: &Path, limits: TestLimits) -> Result<Local, Error> {
     let (text, place) = load(path)?;
     check(text, &place, limits)
+}
+
+/// Refuses a list that has stdin twice, for it is empty the second time.
+pub(super) fn stdin_once(paths: &[PathBuf]) -> Result<(), Error> {
+    match paths.iter().filter(|path| path.as_os_str() == "-").count() {
+        0 | 1 => Ok(()),
+        _ => Err(Error::usage("`-` is given more than once: stdin can be read only once")),
+    }
 }
 
 /// The text at a path, and what a refusal calls the place.

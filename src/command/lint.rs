@@ -17,6 +17,7 @@ struct Found<'a> {
 }
 
 pub(super) fn lint(args: &Lint, console: &mut Console) -> Result<Exit, Error> {
+    document::stdin_once(&args.files)?;
     console.replies(args.output.into(), false);
     let mut exit = Exit::Done;
     for path in &args.files {

@@ -29,6 +29,7 @@ enum Said {
 
 pub(super) fn run(args: &Run, console: &mut Console) -> Result<Exit, Error> {
     let limits = test_limits(&args.documents);
+    document::stdin_once(&args.files)?;
     let locals: Vec<Local> =
         args.files.iter().map(|path| document::read(path, limits)).collect::<Result<_, _>>()?;
     let policy = Policy {

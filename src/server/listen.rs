@@ -37,6 +37,7 @@ pub struct BindError {
 fn hint(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::AddrInUse => " (another program has the port: choose another with --port)",
+        io::ErrorKind::NotFound => " (no address for this name: check --host)",
         io::ErrorKind::AddrNotAvailable => " (no such address here: choose another with --host)",
         io::ErrorKind::PermissionDenied => {
             " (ports below 1024 are reserved: choose another with --port)"
@@ -106,7 +107,10 @@ impl Listeners {
 fn bind_all(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
     let mut port = port;
     let mut sockets: Vec<TcpListener> = Vec::new();
-    let mut addresses: Vec<IpAddr> = (host, port).to_socket_addrs()?.map(|to| to.ip()).collect();
+    let resolved = (host, port).to_socket_addrs();
+    // The resolver's errors have no kind of their own.
+    let resolved = resolved.map_err(|error| io::Error::new(io::ErrorKind::NotFound, error))?;
+    let mut addresses: Vec<IpAddr> = resolved.map(|to| to.ip()).collect();
     addresses.dedup();
     for address in addresses {
         let socket = bind_one(SocketAddr::new(address, port))?;
