@@ -8,7 +8,7 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, Metadata, MetadataExt};
+use cap_std::fs::{Dir, Metadata};
 use cap_tempfile::TempFile;
 
 use crate::event::{Failure, FailureKind};
@@ -221,12 +221,22 @@ impl Files {
     /// a token or key that is rotated is a new file under the old name.
     fn is_secret(&self, found: &Metadata) -> bool {
         self.secret.iter().any(|path| {
-            std::fs::metadata(path).is_ok_and(|secret| {
-                let secret = Metadata::from_just_metadata(secret);
-                (secret.dev(), secret.ino()) == (found.dev(), found.ino())
-            })
+            std::fs::metadata(path)
+                .is_ok_and(|secret| is_same_file(&Metadata::from_just_metadata(secret), found))
         })
     }
+}
+
+#[cfg(unix)]
+fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
+    use cap_std::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Where files have no numbers, two of one length and one moment of creation pass for the same.
+#[cfg(not(unix))]
+fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
+    one.len() == other.len() && one.created().ok() == other.created().ok()
 }
 
 const OUTSIDE: &str =
