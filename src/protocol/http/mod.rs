@@ -1,15 +1,21 @@
 //! HTTP tasks: HTTP/1.1 by a client of our own over httparse, HTTP/2 by the h2 crate. A request that
 //! never changes is bytes that are ready to send; an answer that comes in one piece is read where it
-//! lies. Way of a request: [`task`] → bytes → [`connection`] → [`answer`] → [`check`] → a sample.
+//! lies. Way of a request: [`task`] → [`request`] → [`pool`] → [`connection`] → [`answer`] → [`check`]
+//! → a sample.
 
 pub mod answer;
+mod body;
 mod check;
 mod connection;
+mod cookies;
 mod deadline;
 pub mod decode;
 mod fault;
 mod h2;
 mod json;
+mod pool;
+mod redirect;
+mod request;
 mod target;
 mod task;
 mod tls;
@@ -21,36 +27,26 @@ use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 use cookie_store::CookieStore;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tokio_rustls::rustls::ClientConfig;
-use url::Url;
 
 use self::answer::Answer;
-use self::connection::{Connector, Exchange, SCRATCH, Stream};
+use self::connection::{Connector, SCRATCH};
+use self::cookies::cookies;
 use self::deadline::Deadline;
 pub use self::fault::Fault;
-use self::h2::Session;
 pub use self::json::Path as JsonPath;
+use self::pool::Kept;
+use self::request::Line;
 use self::target::{Origin, Origins};
+use self::task::Task;
 pub use self::task::{Context, Flavor, ReadFile};
-use self::task::{Line, Task};
 use crate::load::driver::{Driver, Report, Visit};
 use crate::load::scenario::Verdict;
 use crate::load::template::Compiler;
 use crate::protocol::Targets;
 use crate::record::{Label, LabelId};
 use crate::value::{Invalid, Object, Reader};
-
-/// How many redirects one request follows: Locust's own limit.
-const MAX_REDIRECTS: usize = 30;
-
-/// How many connections a user keeps, to different origins.
-const MAX_CONNECTIONS: usize = 8;
-
-/// How many cookies a user keeps, and how long each may be (RFC 6265, section 6.1, asks for at least
-/// 50 per domain and 4096 bytes). A target that sets ever new ones must not fill the memory.
-const MAX_COOKIES: usize = 256;
-const MAX_COOKIE_BYTES: usize = 4096;
 
 /// How many different URLs and names of one task a worker tells apart in its record. A task that
 /// makes up more is listed as the document writes it.
@@ -151,31 +147,6 @@ pub struct User {
     answer: Answer,
     deadline: Deadline,
     in_hand: Option<(LabelId, Instant)>,
-}
-
-/// A connection that can carry another request.
-#[derive(Debug)]
-struct Kept {
-    origin: Rc<Origin>,
-    tls: usize,
-    carrier: Carrier,
-}
-
-/// What a connection speaks.
-#[derive(Debug)]
-enum Carrier {
-    Http1(Stream),
-    Http2(Session),
-}
-
-impl Carrier {
-    /// Whether it can carry no further request.
-    fn spent(&mut self) -> bool {
-        match self {
-            Self::Http1(stream) => stream.disturbed(),
-            Self::Http2(session) => session.ended(),
-        }
-    }
 }
 
 impl Driver for Http {
@@ -393,216 +364,4 @@ impl Attempt<'_> {
         let label = Label { method: method.into(), url: url.into(), name: name.into() };
         self.visit.recorder().borrow_mut().label(label)
     }
-
-    /// Sends the request, keeps its cookies, and follows its redirects.
-    async fn follow(&mut self, origin: Rc<Origin>) -> Result<(), Option<Fault>> {
-        self.exchange(Rc::clone(&origin)).await?;
-        if self.user.answer.cookies.is_empty() && !self.redirected() {
-            return Ok(());
-        }
-        // Few requests come here: its state must not make every user's future larger.
-        Box::pin(self.go_on(origin)).await
-    }
-
-    fn redirected(&self) -> bool {
-        self.task.redirects
-            && matches!(self.user.answer.status, 301 | 302 | 303 | 307 | 308)
-            && self.user.answer.location.as_deref().is_some_and(|place| !place.is_empty())
-    }
-
-    /// What follows an answer that sets cookies or leads elsewhere.
-    async fn go_on(&mut self, first: Rc<Origin>) -> Result<(), Option<Fault>> {
-        let mut origin = Rc::clone(&first);
-        let (mut body, mut secrets) = (true, true);
-        if self.task.fixed.is_some() {
-            self.task.fill_body(&mut self.visit.scope, &mut self.user.body);
-        }
-        for followed in 0..=MAX_REDIRECTS {
-            let (method, here) = self.sent(&origin)?;
-            self.keep_cookies(&here);
-            if !self.redirected() {
-                return Ok(());
-            }
-            if followed == MAX_REDIRECTS {
-                break;
-            }
-            let location = self.user.answer.location.take().unwrap_or_default();
-            let next = here
-                .join(&location)
-                .map_err(|error| Fault::Url { url: location.clone(), why: error.to_string() })?;
-            let status = self.user.answer.status;
-            body &= matches!(status, 307 | 308);
-            let rewritten = match status {
-                301 => self.task.flavor == Flavor::Fast || method == "POST",
-                302 | 303 => true,
-                _ => false,
-            };
-            let method = if rewritten && method != "HEAD" { "GET".to_owned() } else { method };
-            let (to, rest) = self.worker.origins.borrow_mut().find(next.as_str())?;
-            origin = to;
-            secrets &= first.trusts(&origin);
-            let jar = cookies(self.user.jar.as_deref(), &origin, rest);
-            let (method, jar) = (method.as_str(), jar.as_deref());
-            let line = Line { method, origin: &origin, rest, jar, body, secrets, host: false };
-            let user = &mut *self.user;
-            self.task.write(&line, &mut self.visit.scope, &user.body, &mut user.request)?;
-            user.answer.clear();
-            self.exchange(Rc::clone(&origin)).await?;
-        }
-        Err(Some(Fault::Redirects(MAX_REDIRECTS)))
-    }
-
-    /// The method and URL of the request that was sent last, from its own first line.
-    fn sent(&self, origin: &Origin) -> Result<(String, Url), Fault> {
-        let line = self.bytes().split(|byte| *byte == b'\r').next().unwrap_or_default();
-        let line = String::from_utf8_lossy(line);
-        let mut words = line.split(' ');
-        let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        let url = absolute(origin, target).ok_or_else(|| Fault::Url {
-            url: target.to_owned(),
-            why: "it cannot be put together".to_owned(),
-        })?;
-        Ok((method.to_owned(), url))
-    }
-
-    fn keep_cookies(&mut self, url: &Url) {
-        if self.user.answer.cookies.is_empty() {
-            return;
-        }
-        let jar = self.user.jar.get_or_insert_default();
-        let mut room = MAX_COOKIES.saturating_sub(jar.iter_any().count());
-        for cookie in self.user.answer.cookies.drain(..) {
-            if room == 0 {
-                jar.clear();
-                room = MAX_COOKIES;
-            }
-            room -= 1;
-            if cookie.len() <= MAX_COOKIE_BYTES {
-                // One that cannot be read, or is not for this host, is left out, as browsers do.
-                let _ = jar.parse(&cookie, url);
-            }
-        }
-    }
-
-    /// The request: the fixed one, unless another was written.
-    fn bytes(&self) -> &[u8] {
-        match &self.task.fixed {
-            Some(fixed) if self.user.request.is_empty() => &fixed.bytes,
-            _ => &self.user.request,
-        }
-    }
-
-    /// One request and its answer over a kept or a new connection.
-    async fn exchange(&mut self, origin: Rc<Origin>) -> Result<(), Option<Fault>> {
-        let kept = self.user.connections.iter().position(|kept| {
-            kept.tls == self.tls && (Rc::ptr_eq(&kept.origin, &origin) || kept.origin == origin)
-        });
-        let kept = kept.map(|at| self.user.connections.swap_remove(at));
-        if let Some(kept) = kept.and_then(|mut kept| (!kept.carrier.spent()).then_some(kept)) {
-            let outcome = self.exchange_over(kept).await;
-            if !self.stale(&outcome) {
-                return outcome;
-            }
-            self.user.answer.clear();
-        }
-        let fresh = self.connect(origin).await?;
-        self.exchange_over(fresh).await
-    }
-
-    /// Whether a kept connection ended without any answer at the very moment that it was used. That
-    /// is nobody's fault, and what may safely be said twice is said again over a fresh connection
-    /// (RFC 9112, section 9.3.1).
-    fn stale(&self, outcome: &Result<(), Option<Fault>>) -> bool {
-        if matches!(outcome, Err(Some(Fault::Unsent))) {
-            return true;
-        }
-        let ended = matches!(outcome, Err(Some(Fault::Closed | Fault::Reset)));
-        let untouched = self.user.answer.status == 0;
-        let methods: [&[u8]; 5] = [b"GET ", b"HEAD ", b"PUT ", b"DELETE ", b"OPTIONS "];
-        ended && untouched && methods.iter().any(|method| self.bytes().starts_with(method))
-    }
-
-    async fn exchange_over(&mut self, mut kept: Kept) -> Result<(), Option<Fault>> {
-        let mut wanted = self.task.checks.wanted();
-        wanted.body |= self.visit.keeps_bodies();
-        let user = &mut *self.user;
-        let request = match &self.task.fixed {
-            Some(fixed) if user.request.is_empty() => &*fixed.bytes,
-            _ => user.request.as_slice(),
-        };
-        match &mut kept.carrier {
-            Carrier::Http1(stream) => {
-                let exchange = Exchange {
-                    stream,
-                    request,
-                    answer: &mut user.answer,
-                    deadline: &mut user.deadline,
-                    scratch: &self.worker.scratch,
-                    wanted,
-                    head_only: request.starts_with(b"HEAD "),
-                };
-                exchange.run().await?;
-            }
-            Carrier::Http2(session) => {
-                let deadline = user.deadline.at().unwrap_or_else(Instant::now);
-                let exchange = session.exchange(&kept.origin, request, &mut user.answer, wanted);
-                // Boxed: its state must not make every HTTP/1.1 user's future larger.
-                timeout_at(deadline, Box::pin(exchange)).await.map_err(|_| None)??;
-            }
-        }
-        if user.answer.keep_alive {
-            if user.connections.len() >= MAX_CONNECTIONS {
-                user.connections.swap_remove(0);
-            }
-            user.connections.push(kept);
-        }
-        Ok(())
-    }
-
-    async fn connect(&mut self, origin: Rc<Origin>) -> Result<Kept, Option<Fault>> {
-        let config = match self.http.tls.get(self.tls).filter(|_| origin.tls) {
-            Some(tls) => Some(tls.config().map_err(Fault::Tls)?),
-            None => None,
-        };
-        let deadline = self.user.deadline.at().unwrap_or_else(Instant::now);
-        // Boxed, for a user connects once and then keeps the connection.
-        let opening = Box::pin(self.worker.connector.connect(&origin, config, deadline));
-        let stream = opening.await?;
-        let http2 = if origin.tls { stream.is_http2() } else { self.task.tls.http2 };
-        let carrier = if http2 {
-            let opening = Box::pin(Session::open(stream));
-            Carrier::Http2(timeout_at(deadline, opening).await.map_err(|_| None)??)
-        } else {
-            Carrier::Http1(stream)
-        };
-        Ok(Kept { origin, tls: self.tls, carrier })
-    }
-}
-
-/// The cookies that a jar holds for a URL, as a `Cookie` header has them.
-fn cookies(jar: Option<&CookieStore>, origin: &Origin, rest: &str) -> Option<String> {
-    let jar = jar?;
-    let url = absolute(origin, rest)?;
-    let mut cookies = String::new();
-    // The store takes loopback for secure; whoever marks a cookie does not.
-    let sent = jar.matches(&url).into_iter().filter(|cookie| origin.tls || !secure(cookie));
-    for (name, value) in sent.map(|cookie| cookie.name_value()) {
-        if !cookies.is_empty() {
-            cookies.push_str("; ");
-        }
-        cookies.push_str(name);
-        cookies.push('=');
-        cookies.push_str(value);
-    }
-    (!cookies.is_empty()).then_some(cookies)
-}
-
-fn secure(cookie: &cookie_store::Cookie<'_>) -> bool {
-    cookie.secure().unwrap_or(false)
-}
-
-fn absolute(origin: &Origin, rest: &str) -> Option<Url> {
-    let scheme = if origin.tls { "https" } else { "http" };
-    let slash = if rest.starts_with('/') { "" } else { "/" };
-    Url::parse(&format!("{scheme}://{}{slash}{rest}", origin.authority)).ok()
 }

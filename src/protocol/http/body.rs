@@ -1,0 +1,187 @@
+//! A task's request body: forms, multipart uploads, JSON or text, compiled to a template.
+
+use super::task::{Context, Flavor};
+use crate::load::template::{Compiler, Escape, Template};
+use crate::value::{Invalid, Object, Reader, Value};
+
+/// The longest request body, in bytes.
+const MAX_BODY: usize = 64 * 1024 * 1024;
+
+pub(super) fn parse_body(
+    fields: &mut Object<'_>,
+    context: &Context<'_>,
+    compiler: &mut Compiler<'_>,
+    headers: &mut Vec<(String, Template)>,
+) -> Result<Option<Template>, Invalid> {
+    let data = fields.present("data").filter(|field| !is_blank(field.value()));
+    let json = fields.present("json");
+    let mut header = |name: &str, value: &str| {
+        if !headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            headers.push((name.to_owned(), Template::literal(value)));
+        }
+    };
+    let fast = context.flavor == Flavor::Fast;
+    let body = if let Some(files) = fields.present("files") {
+        let boundary = format!("ldctl-{:032x}", fastrand::u128(..));
+        header("Content-Type", &format!("multipart/form-data; boundary={boundary}"));
+        Some(multipart(&files, data.as_ref(), &boundary, context, compiler)?)
+    } else if let Some(data) = data {
+        Some(match data.value() {
+            Value::Dict(_) | Value::List(_) => {
+                let charset = if fast { "; charset=utf-8" } else { "" };
+                header("Content-Type", &format!("application/x-www-form-urlencoded{charset}"));
+                form(&data, context.flavor, compiler)?
+            }
+            value => {
+                if fast {
+                    header("Content-Type", "text/plain; charset=utf-8");
+                }
+                compiler.template(&value.to_text())
+            }
+        })
+    } else if let Some(json) = json {
+        header("Content-Type", "application/json");
+        if fast {
+            header("Accept", "application/json");
+        }
+        Some(compiler.json(json.value()))
+    } else {
+        None
+    };
+    if body.as_ref().is_some_and(|body| body.written().len() > MAX_BODY) {
+        return Err(Invalid {
+            pointer: String::new(),
+            message: format!("a request body is over the limit of {MAX_BODY} bytes"),
+        });
+    }
+    Ok(body)
+}
+
+/// Python's truth of `data`: without content it gives way to `json`.
+fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Str(text) => text.is_empty(),
+        Value::List(items) => items.is_empty(),
+        Value::Dict(members) => members.is_empty(),
+        _ => false,
+    }
+}
+
+/// Form fields (also a query's) from an object or from pairs.
+pub(super) fn form(
+    field: &Reader<'_>,
+    flavor: Flavor,
+    compiler: &mut Compiler<'_>,
+) -> Result<Template, Invalid> {
+    let mut out = Template::default();
+    let mut pair = |key: &Template, value: &Value, compiler: &mut Compiler<'_>| {
+        if !out.is_empty() {
+            out.push_literal("&");
+        }
+        out.push(key.clone());
+        out.push_literal("=");
+        out.push(compiler.escaped(&value.to_text(), Escape::Form));
+    };
+    let mut add = |key: Template, value: &Value, compiler: &mut Compiler<'_>| match value {
+        Value::List(items) if flavor == Flavor::Requests => {
+            items.iter().for_each(|item| pair(&key, item, compiler));
+        }
+        Value::Null if flavor == Flavor::Requests => {}
+        value => pair(&key, value, compiler),
+    };
+    match field.value() {
+        // An object's keys are names: placeholders stand in values.
+        Value::Dict(members) => members.iter().for_each(|(key, value)| {
+            add(Template::literal(Escape::Form.written(key)), value, compiler);
+        }),
+        Value::List(_) => {
+            for item in field.list()? {
+                let parts = item.list()?;
+                let [key, value] = parts.as_slice() else {
+                    return Err(item.expected("a pair [name, value]"));
+                };
+                let key = compiler.escaped(&key.value().to_text(), Escape::Form);
+                add(key, value.value(), compiler);
+            }
+        }
+        Value::Str(text) => return Ok(compiler.template(text)),
+        _ => return Err(field.expected("an object or a list of pairs")),
+    }
+    Ok(out)
+}
+
+/// `multipart/form-data` (RFC 7578). A file is its content, `[filename, content]` or `[filename,
+/// content, type]`, as Python's requests takes them, or `{"path": …}`, read from the data directory.
+fn multipart(
+    files: &Reader<'_>,
+    data: Option<&Reader<'_>>,
+    boundary: &str,
+    context: &Context<'_>,
+    compiler: &mut Compiler<'_>,
+) -> Result<Template, Invalid> {
+    let mut out = Template::default();
+    if let Some(data) = data {
+        for (name, value) in data.object()?.entries() {
+            out.push_literal(&format!("--{boundary}\r\nContent-Disposition: form-data; name=\""));
+            out.push_literal(&disposition(name));
+            out.push_literal("\"\r\n\r\n");
+            out.push(compiler.template(&value.value().to_text()));
+            out.push_literal("\r\n");
+        }
+    }
+    for (name, file) in files.object()?.entries() {
+        let (filename, content, kind) = upload(name, &file, context)?;
+        out.push_literal(&format!("--{boundary}\r\nContent-Disposition: form-data; name=\""));
+        out.push_literal(&disposition(name));
+        out.push_literal("\"; filename=\"");
+        out.push_literal(&disposition(&filename));
+        out.push_literal("\"\r\n");
+        if let Some(kind) = kind {
+            out.push_literal(&format!("Content-Type: {}\r\n", kind.replace(['\r', '\n'], " ")));
+        }
+        out.push_literal("\r\n");
+        out.push(compiler.template(&content));
+        out.push_literal("\r\n");
+    }
+    out.push_literal(&format!("--{boundary}--\r\n"));
+    Ok(out)
+}
+
+/// A name inside quotes, escaped as browsers do (the HTML standard's form-data encoding).
+fn disposition(name: &str) -> String {
+    name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+type Upload = (String, String, Option<String>);
+
+fn upload(name: &str, file: &Reader<'_>, context: &Context<'_>) -> Result<Upload, Invalid> {
+    match file.value() {
+        Value::Str(content) => Ok((name.to_owned(), content.clone(), None)),
+        Value::List(_) => {
+            let parts = file.list()?;
+            let text = |part: &Reader<'_>| part.text().map(str::to_owned);
+            match parts.as_slice() {
+                [filename, content] => Ok((text(filename)?, text(content)?, None)),
+                [filename, content, kind] => {
+                    Ok((text(filename)?, text(content)?, Some(text(kind)?)))
+                }
+                _ => Err(file.expected("[filename, content] or [filename, content, type]")),
+            }
+        }
+        Value::Dict(_) => {
+            let mut fields = file.object()?;
+            let path = fields.required("path")?;
+            let bytes = context.read(&path, path.text()?)?.unwrap_or_default();
+            let content =
+                String::from_utf8(bytes).map_err(|_| path.invalid("the file is not UTF-8 text"))?;
+            let own = path.text()?.rsplit('/').next().unwrap_or(name).to_owned();
+            let filename = fields.present("filename");
+            let filename = filename.map_or(Ok(own), |field| field.text().map(str::to_owned))?;
+            let kind = fields.present("content_type");
+            let kind = kind.map(|field| field.text().map(str::to_owned)).transpose()?;
+            fields.finish()?;
+            Ok((filename, content, kind))
+        }
+        _ => Err(file.expected("a file's content, [filename, content] or {\"path\": …}")),
+    }
+}

@@ -1,0 +1,135 @@
+//! The connections that a user keeps: one request and its answer over a kept or a new connection.
+
+use std::rc::Rc;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::Attempt;
+use super::connection::{Exchange, Stream};
+use super::fault::Fault;
+use super::h2::Session;
+use super::target::Origin;
+
+/// How many connections a user keeps, to different origins.
+const MAX_CONNECTIONS: usize = 8;
+
+/// A connection that can carry another request.
+#[derive(Debug)]
+pub(super) struct Kept {
+    origin: Rc<Origin>,
+    tls: usize,
+    carrier: Carrier,
+}
+
+/// What a connection speaks.
+#[derive(Debug)]
+pub(super) enum Carrier {
+    Http1(Stream),
+    Http2(Session),
+}
+
+impl Carrier {
+    /// Whether it can carry no further request.
+    fn spent(&mut self) -> bool {
+        match self {
+            Self::Http1(stream) => stream.disturbed(),
+            Self::Http2(session) => session.ended(),
+        }
+    }
+}
+
+impl Attempt<'_> {
+    /// The request: the fixed one, unless another was written.
+    pub(super) fn bytes(&self) -> &[u8] {
+        match &self.task.fixed {
+            Some(fixed) if self.user.request.is_empty() => &fixed.bytes,
+            _ => &self.user.request,
+        }
+    }
+
+    /// One request and its answer over a kept or a new connection.
+    pub(super) async fn exchange(&mut self, origin: Rc<Origin>) -> Result<(), Option<Fault>> {
+        let kept = self.user.connections.iter().position(|kept| {
+            kept.tls == self.tls && (Rc::ptr_eq(&kept.origin, &origin) || kept.origin == origin)
+        });
+        let kept = kept.map(|at| self.user.connections.swap_remove(at));
+        if let Some(kept) = kept.and_then(|mut kept| (!kept.carrier.spent()).then_some(kept)) {
+            let outcome = self.exchange_over(kept).await;
+            if !self.stale(&outcome) {
+                return outcome;
+            }
+            self.user.answer.clear();
+        }
+        let fresh = self.connect(origin).await?;
+        self.exchange_over(fresh).await
+    }
+
+    /// Whether a kept connection ended without any answer at the very moment that it was used. That
+    /// is nobody's fault, and what may safely be said twice is said again over a fresh connection
+    /// (RFC 9112, section 9.3.1).
+    fn stale(&self, outcome: &Result<(), Option<Fault>>) -> bool {
+        if matches!(outcome, Err(Some(Fault::Unsent))) {
+            return true;
+        }
+        let ended = matches!(outcome, Err(Some(Fault::Closed | Fault::Reset)));
+        let untouched = self.user.answer.status == 0;
+        let methods: [&[u8]; 5] = [b"GET ", b"HEAD ", b"PUT ", b"DELETE ", b"OPTIONS "];
+        ended && untouched && methods.iter().any(|method| self.bytes().starts_with(method))
+    }
+
+    async fn exchange_over(&mut self, mut kept: Kept) -> Result<(), Option<Fault>> {
+        let mut wanted = self.task.checks.wanted();
+        wanted.body |= self.visit.keeps_bodies();
+        let user = &mut *self.user;
+        let request = match &self.task.fixed {
+            Some(fixed) if user.request.is_empty() => &*fixed.bytes,
+            _ => user.request.as_slice(),
+        };
+        match &mut kept.carrier {
+            Carrier::Http1(stream) => {
+                let exchange = Exchange {
+                    stream,
+                    request,
+                    answer: &mut user.answer,
+                    deadline: &mut user.deadline,
+                    scratch: &self.worker.scratch,
+                    wanted,
+                    head_only: request.starts_with(b"HEAD "),
+                };
+                exchange.run().await?;
+            }
+            Carrier::Http2(session) => {
+                let deadline = user.deadline.at().unwrap_or_else(Instant::now);
+                let exchange = session.exchange(&kept.origin, request, &mut user.answer, wanted);
+                // Boxed: its state must not make every HTTP/1.1 user's future larger.
+                timeout_at(deadline, Box::pin(exchange)).await.map_err(|_| None)??;
+            }
+        }
+        if user.answer.keep_alive {
+            if user.connections.len() >= MAX_CONNECTIONS {
+                user.connections.swap_remove(0);
+            }
+            user.connections.push(kept);
+        }
+        Ok(())
+    }
+
+    async fn connect(&mut self, origin: Rc<Origin>) -> Result<Kept, Option<Fault>> {
+        let config = match self.http.tls.get(self.tls).filter(|_| origin.tls) {
+            Some(tls) => Some(tls.config().map_err(Fault::Tls)?),
+            None => None,
+        };
+        let deadline = self.user.deadline.at().unwrap_or_else(Instant::now);
+        // Boxed, for a user connects once and then keeps the connection.
+        let opening = Box::pin(self.worker.connector.connect(&origin, config, deadline));
+        let stream = opening.await?;
+        let http2 = if origin.tls { stream.is_http2() } else { self.task.tls.http2 };
+        let carrier = if http2 {
+            let opening = Box::pin(Session::open(stream));
+            Carrier::Http2(timeout_at(deadline, opening).await.map_err(|_| None)??)
+        } else {
+            Carrier::Http1(stream)
+        };
+        Ok(Kept { origin, tls: self.tls, carrier })
+    }
+}

@@ -1,0 +1,88 @@
+//! Following redirects, as the flavor's own client does, and keeping cookies on the way.
+
+use std::rc::Rc;
+
+use url::Url;
+
+use super::Attempt;
+use super::cookies::{absolute, cookies};
+use super::fault::Fault;
+use super::request::Line;
+use super::target::Origin;
+use super::task::Flavor;
+
+/// How many redirects one request follows: Locust's own limit.
+const MAX_REDIRECTS: usize = 30;
+
+impl Attempt<'_> {
+    /// Sends the request, keeps its cookies, and follows its redirects.
+    pub(super) async fn follow(&mut self, origin: Rc<Origin>) -> Result<(), Option<Fault>> {
+        self.exchange(Rc::clone(&origin)).await?;
+        if self.user.answer.cookies.is_empty() && !self.redirected() {
+            return Ok(());
+        }
+        // Few requests come here: its state must not make every user's future larger.
+        Box::pin(self.go_on(origin)).await
+    }
+
+    fn redirected(&self) -> bool {
+        self.task.redirects
+            && matches!(self.user.answer.status, 301 | 302 | 303 | 307 | 308)
+            && self.user.answer.location.as_deref().is_some_and(|place| !place.is_empty())
+    }
+
+    /// What follows an answer that sets cookies or leads elsewhere.
+    async fn go_on(&mut self, first: Rc<Origin>) -> Result<(), Option<Fault>> {
+        let mut origin = Rc::clone(&first);
+        let (mut body, mut secrets) = (true, true);
+        if self.task.fixed.is_some() {
+            self.task.fill_body(&mut self.visit.scope, &mut self.user.body);
+        }
+        for followed in 0..=MAX_REDIRECTS {
+            let (method, here) = self.sent(&origin)?;
+            self.keep_cookies(&here);
+            if !self.redirected() {
+                return Ok(());
+            }
+            if followed == MAX_REDIRECTS {
+                break;
+            }
+            let location = self.user.answer.location.take().unwrap_or_default();
+            let next = here
+                .join(&location)
+                .map_err(|error| Fault::Url { url: location.clone(), why: error.to_string() })?;
+            let status = self.user.answer.status;
+            body &= matches!(status, 307 | 308);
+            let rewritten = match status {
+                301 => self.task.flavor == Flavor::Fast || method == "POST",
+                302 | 303 => true,
+                _ => false,
+            };
+            let method = if rewritten && method != "HEAD" { "GET".to_owned() } else { method };
+            let (to, rest) = self.worker.origins.borrow_mut().find(next.as_str())?;
+            origin = to;
+            secrets &= first.trusts(&origin);
+            let jar = cookies(self.user.jar.as_deref(), &origin, rest);
+            let (method, jar) = (method.as_str(), jar.as_deref());
+            let line = Line { method, origin: &origin, rest, jar, body, secrets, host: false };
+            let user = &mut *self.user;
+            self.task.write(&line, &mut self.visit.scope, &user.body, &mut user.request)?;
+            user.answer.clear();
+            self.exchange(Rc::clone(&origin)).await?;
+        }
+        Err(Some(Fault::Redirects(MAX_REDIRECTS)))
+    }
+
+    /// The method and URL of the request that was sent last, from its own first line.
+    fn sent(&self, origin: &Origin) -> Result<(String, Url), Fault> {
+        let line = self.bytes().split(|byte| *byte == b'\r').next().unwrap_or_default();
+        let line = String::from_utf8_lossy(line);
+        let mut words = line.split(' ');
+        let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let url = absolute(origin, target).ok_or_else(|| Fault::Url {
+            url: target.to_owned(),
+            why: "it cannot be put together".to_owned(),
+        })?;
+        Ok((method.to_owned(), url))
+    }
+}
