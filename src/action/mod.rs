@@ -5,27 +5,15 @@
 //!
 //! Read in this order: [`document`] (a value becomes typed commands), `registry` (which commands
 //! there are), `arguments` (how a command gets its arguments), `context` (what a running command may
-//! touch), then the families. A new family is one file with a `COMMANDS` table and one line in
-//! `registry`.
+//! touch), then the families in `commands`. A new family is one file with a `COMMANDS` table and one
+//! line in `registry`.
 
 mod arguments;
-mod builtins;
+mod commands;
 mod context;
-mod database;
 pub mod document;
-mod execute;
-mod exporters;
 mod files;
-mod gates;
-mod har;
-mod lint;
-mod records;
 mod registry;
-mod reports;
-mod resolver;
-mod schema;
-mod start_test;
-mod stub;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -44,12 +32,12 @@ use crate::record::live::Live;
 use crate::value::Value;
 use context::{Context, Shared};
 
+pub use commands::lint::{Finding, Severity, check, lint};
+pub use commands::resolver::Resolver;
+pub use commands::schema::schema;
 pub use document::{Document, InvalidDocument};
 pub use files::{Files, MAX_READ_BYTES};
-pub use lint::{Finding, Severity, check, lint};
 pub use registry::commands;
-pub use resolver::Resolver;
-pub use schema::schema;
 
 /// What documents may reach on this machine.
 #[derive(Debug, Clone)]

@@ -6,18 +6,18 @@ use std::fmt::Debug;
 use std::sync::LazyLock;
 
 use super::arguments::{Arguments, Call, Parameter, bind};
-use super::context::Context;
-use super::{
+use super::commands::{
     builtins, database, execute, exporters, gates, har, lint, records, reports, resolver, schema,
-    start_test, stub,
+    start, stub,
 };
+use super::context::Context;
 use crate::event::{Failure, FailureKind};
 use crate::load::TestLimits;
 use crate::value::{Invalid, Value};
 
 /// Every family's commands, in the order in which they are listed to people.
 const FAMILIES: &[&[Declaration]] = &[
-    start_test::COMMANDS,
+    start::COMMANDS,
     execute::COMMANDS,
     records::COMMANDS,
     resolver::COMMANDS,

@@ -250,7 +250,7 @@ fn f09_only_what_needs_a_date_reads_the_wall_clock() {
     // Each of them writes a date down; whatever takes a time measures it by a clock that never
     // jumps.
     let dates = [
-        "src/action/database.rs",
+        "src/action/commands/database.rs",
         "src/load/faker.rs",
         "src/load/runner.rs",
         "src/load/template.rs",

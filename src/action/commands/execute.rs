@@ -1,14 +1,14 @@
 //! Documents inside documents: `LD_execute_action`, `LD_execute_files`. And what the reference can
 //! do and ldctl refuses by design.
 
-use super::arguments::{Arguments, Call, required};
-use super::context::Context;
-use super::document::{Document, InvalidDocument};
-use super::registry::{Command, Declaration, Parsed};
+use crate::action::arguments::{Arguments, Call, required};
+use crate::action::context::Context;
+use crate::action::document::{Document, InvalidDocument};
+use crate::action::registry::{Command, Declaration, Parsed};
 use crate::event::{Failure, FailureKind};
 use crate::value::Value;
 
-pub(super) const COMMANDS: &[Declaration] = &[
+pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named("LD_execute_action", &[required("action_list")], execute_action),
     Declaration::named("LD_execute_files", &[required("execute_files_list")], execute_files),
     Declaration::free("LD_add_package_to_executor", |_: &Call<'_>| {

@@ -4,14 +4,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::arguments::{Arguments, optional, required};
-use super::context::Context;
-use super::registry::{Command, Declaration, Parsed};
+use crate::action::arguments::{Arguments, optional, required};
+use crate::action::context::Context;
+use crate::action::registry::{Command, Declaration, Parsed};
 use crate::event::{Failure, FailureKind};
 use crate::load::Source;
 use crate::value::{Invalid, Map, Reader, Value};
 
-pub(super) const COMMANDS: &[Declaration] = &[
+pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named("LD_register_variable", &[required("name"), required("value")], |given| {
         let name = given.required("name")?.text()?.to_owned();
         let value = given.required("value")?.value().clone();

@@ -2,14 +2,14 @@
 
 use indexmap::IndexMap;
 
-use super::arguments::{Arguments, optional};
-use super::context::Context;
-use super::registry::{Command, Declaration, Parsed};
+use crate::action::arguments::{Arguments, optional};
+use crate::action::context::Context;
+use crate::action::registry::{Command, Declaration, Parsed};
 use crate::event::Failure;
 use crate::record::{Records, interpolate};
 use crate::value::{Invalid, Map, Reader, Value};
 
-pub(super) const COMMANDS: &[Declaration] = &[
+pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named("LD_summary", &[optional("success"), optional("failures")], summary),
     Declaration::named("LD_clear_records", &[], |_| Ok(Box::new(ClearRecords))),
 ];

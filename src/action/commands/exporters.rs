@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::arguments::{Arguments, Parameter, optional};
-use super::context::{Context, Service};
-use super::registry::{Command, Declaration, Parsed};
+use crate::action::arguments::{Arguments, Parameter, optional};
+use crate::action::context::{Context, Service};
+use crate::action::registry::{Command, Declaration, Parsed};
 use crate::event::{Failure, FailureKind};
 use crate::metrics::influx::{Influx, Transport};
 use crate::metrics::otlp::Otlp;
@@ -18,7 +18,7 @@ use crate::metrics::statsd::Statsd;
 use crate::metrics::{Endpoint, Guard};
 use crate::value::{Invalid, Reader, Value};
 
-pub(super) const COMMANDS: &[Declaration] = &[
+pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
         "LD_start_prometheus_exporter",
         &[optional("port"), optional("addr")],

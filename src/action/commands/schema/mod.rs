@@ -2,13 +2,13 @@
 //! the names of their arguments come from the registry, so that they cannot drift; what an argument
 //! may be stands in `types.json`, and a test asks for every one.
 
-use super::arguments::{Parameter, required};
-use super::context::Context;
-use super::registry::{self, Command, Declaration};
+use crate::action::arguments::{Parameter, required};
+use crate::action::context::Context;
+use crate::action::registry::{self, Command, Declaration};
 use crate::event::{Failure, FailureKind};
 use crate::value::{Map, Value};
 
-pub(super) const COMMANDS: &[Declaration] =
+pub(crate) const COMMANDS: &[Declaration] =
     &[Declaration::named("LD_export_schema", &[required("path")], |given| {
         Ok(Box::new(Export(given.required("path")?.text()?.to_owned())))
     })];

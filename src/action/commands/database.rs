@@ -7,15 +7,15 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::arguments::{optional, required};
-use super::context::Context;
-use super::registry::{Command, Declaration};
+use crate::action::arguments::{optional, required};
+use crate::action::context::Context;
+use crate::action::registry::{Command, Declaration};
 use crate::event::{Failure, FailureKind};
 use crate::record::diff::{self, Run};
 use crate::record::sqlite::{Database, DatabaseError};
 use crate::value::{Invalid, Map, Reader, Value};
 
-pub(super) const COMMANDS: &[Declaration] = &[
+pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
         "LD_persist_records",
         &[required("database_path"), optional("label"), optional("metadata")],

@@ -6,14 +6,14 @@
 mod number;
 mod order;
 
-use super::arguments::Call;
-use super::context::Context;
-use super::registry::{Command, Declaration};
+use crate::action::arguments::Call;
+use crate::action::context::Context;
+use crate::action::registry::{Command, Declaration};
 use crate::event::{Failure, FailureKind};
 use crate::value::{Map, Value};
 use number::Number;
 
-pub(super) const COMMANDS: &[Declaration] = &[
+pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::free("print", |call| Ok(Box::new(Print(line(call)?)))),
     Declaration::free("len", |call| computed(len(positions("len", call)?))),
     Declaration::free("max", |call| computed(extreme("max", call))),

@@ -6,14 +6,14 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::arguments::required;
-use super::context::Context;
-use super::document;
-use super::registry::{self, Command, Declaration};
+use crate::action::arguments::required;
+use crate::action::context::Context;
+use crate::action::document;
+use crate::action::registry::{self, Command, Declaration};
 use crate::event::Failure;
 use crate::value::{Map, Value, quote};
 
-pub(super) const COMMANDS: &[Declaration] = &[
+pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named("LD_lint_action", &[required("actions")], |given| {
         Ok(Box::new(LintAction(lint(given.required("actions")?.value()))))
     }),

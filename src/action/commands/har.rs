@@ -4,13 +4,13 @@
 
 use regex::Regex;
 
-use super::arguments::{Arguments, Parameter, optional, required};
-use super::context::Context;
-use super::registry::{Command, Declaration};
+use crate::action::arguments::{Arguments, Parameter, optional, required};
+use crate::action::context::Context;
+use crate::action::registry::{Command, Declaration};
 use crate::event::Failure;
 use crate::value::{Invalid, Map, Reader, Value};
 
-pub(super) const COMMANDS: &[Declaration] = &[
+pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named("LD_load_har", &[required("file_path")], |given| {
         Ok(Box::new(LoadHar(given.required("file_path")?.text()?.to_owned())))
     }),

@@ -1,15 +1,15 @@
 //! Gates over what was recorded: `LD_evaluate_sla`, `LD_assert_sla`.
 
-use super::arguments::{Arguments, Parameter, optional, required};
-use super::context::Context;
-use super::registry::{Command, Declaration};
+use crate::action::arguments::{Arguments, Parameter, optional, required};
+use crate::action::context::Context;
+use crate::action::registry::{Command, Declaration};
 use crate::event::{Failure, FailureKind};
 use crate::record::gates::{Rule, Verdict, failed};
 use crate::value::{Invalid, Value};
 
 const PARAMETERS: &[Parameter] = &[required("rules"), optional("summary")];
 
-pub(super) const COMMANDS: &[Declaration] = &[
+pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named("LD_evaluate_sla", PARAMETERS, |given| {
         Ok(Box::new(Evaluate(Gates::read(given)?)))
     }),

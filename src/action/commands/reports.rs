@@ -3,16 +3,16 @@
 
 use std::io::{self, Write};
 
-use super::arguments::{Arguments, Parameter, optional};
-use super::context::Context;
-use super::registry::{Command, Declaration, Parsed};
+use crate::action::arguments::{Arguments, Parameter, optional};
+use crate::action::context::Context;
+use crate::action::registry::{Command, Declaration, Parsed};
 use crate::event::{Failure, FailureKind};
 use crate::record::Records;
 use crate::record::gates::Rule;
 use crate::report::{Outcome, csv, html, json, junit, summary, xml};
 use crate::value::{Invalid, Value};
 
-pub(super) const COMMANDS: &[Declaration] = &[
+pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
         "LD_generate_html_report",
         &[optional("html_name"), optional("rules")],

@@ -21,13 +21,13 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::arguments::{Arguments, optional, required};
-use super::context::{Context, Service};
-use super::registry::{Command, Declaration, Parsed};
+use crate::action::arguments::{Arguments, optional, required};
+use crate::action::context::{Context, Service};
+use crate::action::registry::{Command, Declaration, Parsed};
 use crate::event::{Failure, FailureKind};
 use crate::value::{Invalid, Reader, Value};
 
-pub(super) const COMMANDS: &[Declaration] = &[
+pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
         "LD_start_stub_server",
         &[required("rules"), optional("host"), optional("port")],

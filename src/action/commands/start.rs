@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread;
 
-use super::Targets;
-use super::arguments::{Arguments, Parameter, optional, required};
-use super::context::Context;
-use super::registry::{Command, Declaration, Parsed};
 use super::resolver::{CsvSource, csv_sources, variables};
+use crate::action::Targets;
+use crate::action::arguments::{Arguments, Parameter, optional, required};
+use crate::action::context::Context;
+use crate::action::registry::{Command, Declaration, Parsed};
 use crate::event::{Failure, FailureKind};
 use crate::load::pacer::{Pacing, Wait};
 use crate::load::scenario::{Scenario, Step, Throttles, tasks};
@@ -42,7 +42,7 @@ const PARAMETERS: &[Parameter] = &[
     optional("seed"),
 ];
 
-pub(super) const COMMANDS: &[Declaration] =
+pub(crate) const COMMANDS: &[Declaration] =
     &[Declaration::named("LD_start_test", PARAMETERS, parse)];
 
 /// How many users where the document does not say.

@@ -1,0 +1,16 @@
+//! The commands that documents may name, one file per family: each declares its commands in a table
+//! `COMMANDS`, reads their arguments and runs them. `registry` lists the tables.
+
+pub(super) mod builtins;
+pub(super) mod database;
+pub(super) mod execute;
+pub(super) mod exporters;
+pub(super) mod gates;
+pub(super) mod har;
+pub(super) mod lint;
+pub(super) mod records;
+pub(super) mod reports;
+pub(super) mod resolver;
+pub(super) mod schema;
+pub(super) mod start;
+pub(super) mod stub;
