@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use divan::{Bencher, black_box};
 use ldctl::load::template::{Compiler, Escape, Names, Scope, Space, Template};
-use ldctl::protocol::http::JsonPath;
+use ldctl::protocol::JsonPath;
 use ldctl::record::{Label, Recorder, Sample};
 
 fn main() {

@@ -1,7 +1,7 @@
 //! Values: JSON that was read is written as JSON that reads the same, and as Python prints it: one
 //! plain line from which the texts come back.
 
-use ldctl::protocol::http::JsonPath;
+use ldctl::protocol::JsonPath;
 use ldctl::value::{Value, quote};
 
 use super::support::{finite, one_line, options};

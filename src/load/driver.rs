@@ -2,11 +2,9 @@
 //! a [`Visit`] is what it is given of the user it performs them for. The engine is generic over the
 //! driver, so a request costs no dynamic call.
 
-use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::cell::RefCell;
+use std::future::Future;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -127,61 +125,5 @@ impl Visit {
         if self.keep_bodies && error.is_some() && !report.body.is_empty() {
             recorder.keep_body(&String::from_utf8_lossy(report.body));
         }
-    }
-}
-
-/// How far a user is asked to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Phase {
-    /// Go on.
-    Run,
-    /// Finish the request in hand, then end.
-    Finish,
-    /// Drop the request in hand.
-    Abort,
-}
-
-/// Tells one user to stop. Both sides live on one thread.
-#[derive(Debug)]
-pub(super) struct Signal {
-    phase: Cell<Phase>,
-    waker: RefCell<Option<Waker>>,
-}
-
-impl Signal {
-    pub(super) fn new() -> Self {
-        Self { phase: Cell::new(Phase::Run), waker: RefCell::new(None) }
-    }
-
-    pub(super) fn phase(&self) -> Phase {
-        self.phase.get()
-    }
-
-    pub(super) fn raise(&self, phase: Phase) {
-        if phase > self.phase.get() {
-            self.phase.set(phase);
-            if let Some(waker) = self.waker.borrow_mut().take() {
-                waker.wake();
-            }
-        }
-    }
-
-    /// Runs a future to its end, unless `phase` comes first.
-    pub(super) async fn unless<F: Future>(&self, phase: Phase, future: F) -> Option<F::Output> {
-        let mut future = pin!(future);
-        poll_fn(|context| {
-            if self.phase.get() >= phase {
-                return Poll::Ready(None);
-            }
-            if let Poll::Ready(output) = future.as_mut().poll(context) {
-                return Poll::Ready(Some(output));
-            }
-            let mut waker = self.waker.borrow_mut();
-            if !waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
-                *waker = Some(context.waker().clone());
-            }
-            Poll::Pending
-        })
-        .await
     }
 }

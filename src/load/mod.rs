@@ -11,6 +11,7 @@ mod runner;
 pub mod scenario;
 pub mod shape;
 mod source;
+mod stop;
 pub mod template;
 mod throttle;
 mod user;

@@ -14,9 +14,10 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::driver::{Driver, Phase, Signal};
+use super::driver::Driver;
 use super::pacer::{Arrivals, Pacing};
 use super::plan::Plan;
+use super::stop::{Phase, Signal};
 use super::user::{self, Crew};
 use crate::event::Progress;
 use crate::record::live::{Live, Series, since};

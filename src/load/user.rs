@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::driver::{Driver, Phase, Signal, Visit};
+use super::driver::{Driver, Visit};
 use super::pacer::{Arrivals, Pacing};
 use super::plan::Plan;
 use super::scenario::{Step, Verdict};
+use super::stop::{Phase, Signal};
 use super::template::Scope;
 use crate::record::Recorder;
 

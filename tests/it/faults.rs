@@ -253,7 +253,7 @@ fn f09_only_what_needs_a_date_reads_the_wall_clock() {
         "src/action/commands/database.rs",
         "src/load/faker.rs",
         "src/load/runner.rs",
-        "src/load/template.rs",
+        "src/load/template/scope.rs",
         "src/metrics/influx.rs",
         "src/metrics/otlp.rs",
     ];

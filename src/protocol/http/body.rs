@@ -1,6 +1,7 @@
 //! A task's request body: forms, multipart uploads, JSON or text, compiled to a template.
 
-use super::task::{Context, Flavor};
+use super::flavor::Flavor;
+use super::task::Context;
 use crate::load::template::{Compiler, Escape, Template};
 use crate::value::{Invalid, Object, Reader, Value};
 

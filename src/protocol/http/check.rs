@@ -5,9 +5,9 @@ use std::borrow::Cow;
 
 use super::answer::{Answer, Wanted};
 use super::decode;
-use super::json::Path;
 use crate::load::predicate::Operand;
 use crate::load::template::{Compiler, Scope, Slot, Space, Template};
+use crate::protocol::JsonPath;
 use crate::value::{Invalid, Reader, Value};
 
 /// The most assertions and extractors a task may have, each.
@@ -27,20 +27,20 @@ enum Assertion {
 #[derive(Debug)]
 struct Place {
     written: Template,
-    parsed: Option<Path>,
+    parsed: Option<JsonPath>,
 }
 
 impl Place {
     fn parse(field: &Reader<'_>, compiler: &mut Compiler<'_>) -> Result<Self, Invalid> {
         let written = compiler.template(field.text()?);
-        let parsed = written.as_literal().map(Path::new);
+        let parsed = written.as_literal().map(JsonPath::new);
         Ok(Self { written, parsed })
     }
 
     fn find(&self, text: &Text<'_>, scope: &mut Scope) -> Option<Value> {
         match &self.parsed {
             Some(path) => path.find(&text.0),
-            None => Path::new(&self.written.text(scope)).find(&text.0),
+            None => JsonPath::new(&self.written.text(scope)).find(&text.0),
         }
     }
 }

@@ -20,10 +20,10 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::{ClientConfig, pki_types::ServerName};
 
 use super::answer::{Answer, Wanted};
-use super::deadline::Deadline;
 use super::fault::Fault;
 use super::target::Origin;
 use crate::protocol::Targets;
+use crate::protocol::deadline::Deadline;
 
 /// How much one read takes in. Larger than a TLS record and than nearly every answer.
 pub(crate) const SCRATCH: usize = 64 * 1024;

@@ -7,9 +7,9 @@ use url::Url;
 use super::Attempt;
 use super::cookies::{absolute, cookies};
 use super::fault::Fault;
+use super::flavor::Flavor;
 use super::request::Line;
 use super::target::Origin;
-use super::task::Flavor;
 
 /// How many redirects one request follows: Locust's own limit.
 const MAX_REDIRECTS: usize = 30;

@@ -1,8 +1,9 @@
 //! A request in bytes: what a compiled task, a user's variables and the place it goes to make of it.
 
 use super::fault::Fault;
+use super::flavor::Flavor;
 use super::target::{Origin, basic, write_target};
-use super::task::{Authorization, Flavor, Task};
+use super::task::{Authorization, Task};
 use crate::load::template::Scope;
 
 impl Task {

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use url::Url;
 
 use super::fault::Fault;
-use super::task::Flavor;
+use super::flavor::Flavor;
 
 /// What a connection is made to.
 #[derive(Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::body::{form, parse_body};
 use super::check::Checks;
 use super::fault::Fault;
+use super::flavor::Flavor;
 use super::request::Line;
 use super::target::Origin;
 use super::tls::{Setting, certificates};
@@ -18,15 +19,6 @@ const TIMEOUT: f64 = 60.0;
 
 /// The methods that the documents know.
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
-
-/// What the users of LoadDensity differ in where ldctl has one client for them all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flavor {
-    /// `fast_http_user`: a list in a form is one field, written as Python prints it.
-    Fast,
-    /// `http_user`, `async_http_user`: a list in a form is a field per item.
-    Requests,
-}
 
 /// Reads a file that a document names; the error says why it cannot be.
 pub type ReadFile<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>, String>;

@@ -12,11 +12,11 @@ use crate::value::Value;
 
 /// A dotted path into a JSON text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Path {
+pub struct JsonPath {
     steps: Vec<String>,
 }
 
-impl Path {
+impl JsonPath {
     /// A path from its text; empty steps are skipped, as in the reference.
     pub fn new(text: &str) -> Self {
         let steps = text.split('.').filter(|step| !step.is_empty()).map(str::to_owned).collect();
@@ -127,7 +127,7 @@ fn from_the_end<'de, A: SeqAccess<'de>>(
     }
     let back = usize::try_from(index.unsigned_abs()).unwrap_or(usize::MAX);
     let item = all.len().checked_sub(back).and_then(|at| all.get(at));
-    Ok(item.and_then(|item| Path { steps: rest.to_vec() }.find(item.get().as_bytes())))
+    Ok(item.and_then(|item| JsonPath { steps: rest.to_vec() }.find(item.get().as_bytes())))
 }
 
 /// Tells whether a key is the one that is looked for, without copying it.
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     fn find(path: &str, text: &str) -> Option<String> {
-        Path::new(path).find(text.as_bytes()).map(|value| value.to_repr())
+        JsonPath::new(path).find(text.as_bytes()).map(|value| value.to_repr())
     }
 
     #[test]

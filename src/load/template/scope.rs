@@ -1,0 +1,177 @@
+//! What the holes of templates stand for: the names of a plan, and what they hold for one user.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use super::{Hole, Slot, Space};
+use crate::load::source::Source;
+use crate::value::Value;
+
+/// What the holes of a plan's templates refer to: filled while the plan is compiled, then shared by
+/// all its users.
+#[derive(Debug, Default)]
+pub struct Names {
+    slots: Vec<(Space, String)>,
+    by_name: HashMap<(Space, String), Slot>,
+    pub(super) sources: Vec<(String, Arc<Source>)>,
+    /// What each slot holds when a user begins.
+    initial: Vec<Option<Arc<str>>>,
+}
+
+impl Names {
+    /// The number of a variable.
+    pub fn slot(&mut self, space: Space, name: &str) -> Slot {
+        let key = (space, name.to_owned());
+        if let Some(slot) = self.by_name.get(&key) {
+            return *slot;
+        }
+        let slot = Slot(self.slots.len());
+        self.slots.push(key.clone());
+        self.by_name.insert(key, slot);
+        self.initial.push(None);
+        slot
+    }
+
+    /// Sets what every user's variable holds at the beginning, as text (`null` leaves it unset).
+    pub fn set(&mut self, space: Space, name: &str, value: &Value) {
+        let slot = self.slot(space, name);
+        if let Some(initial) = self.initial.get_mut(slot.0) {
+            *initial = match value {
+                Value::Null => None,
+                value => Some(value.to_text().into()),
+            };
+        }
+    }
+
+    /// Adds a CSV source, or replaces the one of that name.
+    pub fn add_source(&mut self, name: &str, source: Arc<Source>) {
+        match self.sources.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) => *old = source,
+            None => self.sources.push((name.to_owned(), source)),
+        }
+    }
+}
+
+/// One user's variables and randomness.
+#[derive(Debug)]
+pub struct Scope {
+    names: Arc<Names>,
+    variables: Vec<Variable>,
+    /// This execution's row of each source: taken once, then used for every column.
+    rows: Vec<Option<Option<usize>>>,
+    random: fastrand::Rng,
+    pub(super) scratch: Vec<u8>,
+}
+
+#[derive(Debug, Clone)]
+enum Variable {
+    Unset,
+    /// What the plan gave every user.
+    Shared(Arc<str>),
+    /// What this user has extracted.
+    Own(String),
+}
+
+impl Scope {
+    /// A user's scope at its beginning; the seed makes its choices repeatable.
+    pub fn new(names: &Arc<Names>, seed: u64) -> Self {
+        let initial = names.initial.iter();
+        Self {
+            names: Arc::clone(names),
+            variables: initial
+                .map(|value| value.clone().map_or(Variable::Unset, Variable::Shared))
+                .collect(),
+            rows: Vec::new(),
+            random: fastrand::Rng::with_seed(seed),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Begins the execution of a task: each CSV source gives its next row when first asked.
+    pub fn begin(&mut self) {
+        if !self.names.sources.is_empty() {
+            self.rows.clear();
+            self.rows.resize(self.names.sources.len(), None);
+        }
+    }
+
+    /// Sets a variable for this user alone.
+    pub fn set(&mut self, slot: Slot, value: &str) {
+        match self.variables.get_mut(slot.0) {
+            Some(Variable::Own(text)) => {
+                text.clear();
+                text.push_str(value);
+            }
+            Some(variable) => *variable = Variable::Own(value.to_owned()),
+            None => {}
+        }
+    }
+
+    /// The user's source of randomness.
+    pub fn random(&mut self) -> &mut fastrand::Rng {
+        &mut self.random
+    }
+
+    pub(super) fn resolve(&mut self, hole: &Hole, out: &mut Vec<u8>) -> bool {
+        match hole {
+            Hole::Variable(slot) => match self.variables.get(slot.0) {
+                Some(Variable::Shared(text)) => out.extend_from_slice(text.as_bytes()),
+                Some(Variable::Own(text)) => out.extend_from_slice(text.as_bytes()),
+                Some(Variable::Unset) | None => return false,
+            },
+            Hole::Column { source, column } => return self.cell(*source, *column, out),
+            Hole::Uuid => {
+                let bytes = self.random.u128(..).to_ne_bytes();
+                let id = uuid::Builder::from_random_bytes(bytes).into_uuid();
+                let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+                out.extend_from_slice(id.hyphenated().encode_lower(&mut text).as_bytes());
+            }
+            Hole::Now => now(out),
+            Hole::RandInt { low, high } => {
+                let number = self.random.i64(*low..=*high);
+                out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+            }
+            Hole::Faker(kind) => {
+                let text = kind.make(&mut self.random);
+                out.extend_from_slice(text.as_bytes());
+            }
+        }
+        true
+    }
+
+    fn cell(&mut self, source: usize, column: usize, out: &mut Vec<u8>) -> bool {
+        let Some((_, rows)) = self.names.sources.get(source) else { return false };
+        if self.rows.len() <= source {
+            self.rows.resize(self.names.sources.len(), None);
+        }
+        let Some(turn) = self.rows.get_mut(source) else { return false };
+        let row = *turn.get_or_insert_with(|| rows.next_row());
+        match row.and_then(|row| rows.cell(row, column)) {
+            Some(text) => {
+                out.extend_from_slice(text.as_bytes());
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// Local time in ISO 8601 to the second, as the reference writes it. The text is kept for as long
+/// as the second lasts: telling the civil time costs more than the rest of a request's template.
+fn now(out: &mut Vec<u8>) {
+    thread_local! {
+        static LAST: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
+    }
+    let second = jiff::Timestamp::now().as_second();
+    LAST.with_borrow_mut(|(at, text)| {
+        if *at != second {
+            *at = second;
+            text.clear();
+            let local = jiff::ZonedDateTime::now();
+            let _ = write!(text, "{}", local.strftime("%Y-%m-%dT%H:%M:%S"));
+        }
+        out.extend_from_slice(text.as_bytes());
+    });
+}
