@@ -24,147 +24,147 @@ function __fish_ldctl_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c ldctl -n "__fish_ldctl_needs_command" -s v -l verbose -d 'Say more on stderr: once for what happens, twice for every detail'
+complete -c ldctl -n "__fish_ldctl_needs_command" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_needs_command" -s V -l version -d 'Print version'
-complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "serve" -d 'Serve the control socket until a client says quit'
-complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "send" -d 'Send a document to a server and print what each action gives'
-complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "ping" -d 'Ask a server whether it is there; nothing runs'
-complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "status" -d 'Ask a server which test it runs'
-complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "stop" -d 'Stop the test that a server runs; whoever waits for it gets what it has measured'
-complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "quit" -d 'End a server'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "serve" -d 'Serve the control socket until a client sends `quit`'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "send" -d 'Send a document to a server and print each action\'s result'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "ping" -d 'Check that a server is up (no side effects)'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "status" -d 'Show the test that a server is running'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "stop" -d 'Stop the running test; the waiting client still gets its results'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "quit" -d 'Shut a server down'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "run" -d 'Run documents in this process, without a server'
-complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "lint" -d 'Find what is wrong or suspicious in documents, without running them'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "lint" -d 'Check documents for errors and likely mistakes'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "completions" -d 'Print a shell\'s completion script'
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l host -d 'Address or name to listen on; localhost means IPv4 and IPv6 loopback. Any other than a loopback address needs a token. Unused, like --port, when systemd hands over sockets' -r -f -a "(__fish_print_hostnames)"
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l port -d 'TCP port to listen on; 0 takes a free one, which the first line on stdout names' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l data-dir -d 'Directory that documents may read and write files in [default: the working directory]' -r -f -a "(__fish_complete_directories)"
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-env -d 'Environment variable that documents may read as ${env.NAME}; may be given several times [default: none]' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token-env -d 'Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is named, and fail when it is not set. Without any of these options the systemd credential ldctl.token is used when there is one, else that variable when it is set' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token-file -d 'Take the token from a file that only its owner can read. While it is being replaced, a second line holds the old one, which a server still accepts; a client sends the first. A server reads the file again on SIGHUP' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token -d 'The token itself. Other users of this machine can read it in the list of processes' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-cert -d 'The server\'s certificate, with its chain, as PEM. TLS is on when this and the key are given, or the systemd credentials ldctl.crt and ldctl.key. The TLS files are read again on SIGHUP' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-key -d 'The certificate\'s private key, as PEM' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-client-ca -d 'Ask clients for a certificate that one of these authorities has signed' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-users -d 'Users that one test may have; a document that asks for more is refused' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-test-time -d 'Seconds that one test may last; a document that asks for more is refused. A test without an end ends then' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-tasks -d 'Tasks that one test may have; a document that has more is refused' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-target -d 'The only host or network that documents may reach: example.com, 10.0.0.0/8 or [2001:db8::/32], each with :PORT for that port alone; may be given several times [default: any but link-local addresses]' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-connections -d 'Connections at once; more are told that the server is busy' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l handshake-timeout -d 'Seconds that a TLS handshake may take' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l request-timeout -d 'Seconds that a whole request may take to arrive' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-request-bytes -d 'Bytes of memory for requests that are still arriving, over all connections' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-reply-queue -d 'Bytes of a reply that wait for a client that reads slowly' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l shutdown-timeout -d 'Seconds that a server which is told to stop waits for what still runs' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l framed -d 'Refuse legacy requests. Without it both modes are served on the one port'
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-unauthenticated -d 'Listen on other than loopback addresses without a token: anyone who reaches the port can then start load'
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token-prompt -d 'Ask for the token on the terminal, without echo'
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -s v -l verbose -d 'Say more on stderr: once for what happens, twice for every detail'
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l host -d 'Address or name to listen on; localhost means IPv4 and IPv6 loopback. Other than loopback requires a token. Ignored, like --port, with socket activation' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l port -d 'TCP port to listen on; 0 picks a free port and prints it on the first line' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l data-dir -d 'Directory in which documents may read and write files [default: the working directory]' -r -f -a "(__fish_complete_directories)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-env -d 'Let documents read this environment variable as ${env.NAME} (repeatable) [default: none]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token-env -d 'Read the token from an environment variable (default LOAD_DENSITY_SOCKET_TOKEN) and fail if it is not set. Without any token option, the systemd credential ldctl.token is used if present, else that variable if set' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token-file -d 'Read the token from a file that only its owner can read. A second line may hold the previous token, which a server still accepts; clients send the first. SIGHUP makes a server reload it' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token -d 'The token itself; other users of this machine can see it in the process list' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-cert -d 'Server certificate chain (PEM). TLS is on when this and the key are given, or the systemd credentials ldctl.crt and ldctl.key. SIGHUP reloads the TLS files' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-key -d 'Private key of the certificate (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-client-ca -d 'Require client certificates signed by one of these authorities (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-users -d 'Maximum virtual users per test' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-test-time -d 'Maximum duration of a test, in seconds. Also ends tests that set no duration' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-tasks -d 'Maximum tasks per test' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-target -d 'Restrict targets to this host or network (repeatable): example.com, 10.0.0.0/8 or [2001:db8::/32], each optionally with :PORT [default: any address but link-local ones]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-connections -d 'Maximum concurrent connections; others get a `busy` reply' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l handshake-timeout -d 'Timeout of a TLS handshake, in seconds' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l request-timeout -d 'Timeout of receiving a whole request, in seconds' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-request-bytes -d 'Maximum memory for incomplete requests of all connections, in bytes' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-reply-queue -d 'Maximum reply data queued for a slow client, in bytes' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l shutdown-timeout -d 'How long a shutdown waits for running tests, in seconds' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l framed -d 'Refuse legacy requests. By default one port serves framed and legacy requests'
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-unauthenticated -d 'Listen on non-loopback addresses without a token: anyone who can reach the port can then start load'
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l json -d 'The document itself, in place of a file' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l timeout -d 'Longest silence to bear, in seconds: while connecting and between two replies [default: 10 while connecting, 3600 between replies]' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l output -d 'How replies are printed on stdout' -r -f -a "text\t'One line each; replies as LoadDensity writes them'
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l json -d 'The document itself, instead of a file' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l timeout -d 'Give up after this many seconds without a reply [default: 10 while connecting, 3600 between replies]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l port -d 'The server\'s TCP port' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-ca -d 'Certificates of the authorities to trust, as PEM [default: the system\'s]' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-server-name -d 'Name that the server\'s certificate must hold [default: the host]' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-cert -d 'A certificate to show to the server, as PEM' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-key -d 'That certificate\'s private key, as PEM' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token-env -d 'Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is named, and fail when it is not set. Without any of these options the systemd credential ldctl.token is used when there is one, else that variable when it is set' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token-file -d 'Take the token from a file that only its owner can read. While it is being replaced, a second line holds the old one, which a server still accepts; a client sends the first. A server reads the file again on SIGHUP' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token -d 'The token itself. Other users of this machine can read it in the list of processes' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s q -l quiet -d 'Print no replies and no progress, only errors'
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l legacy -d 'Send an unframed request, for a LoadDensity server that was started without --framed. ldctl serve takes both'
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls -d 'Connect by TLS 1.2 or 1.3'
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-insecure -d 'Trust whatever certificate the server shows: anyone on the way can then read the token'
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token-prompt -d 'Ask for the token on the terminal, without echo'
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s v -l verbose -d 'Say more on stderr: once for what happens, twice for every detail'
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-key -d 'Private key of the client certificate (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token-env -d 'Read the token from an environment variable (default LOAD_DENSITY_SOCKET_TOKEN) and fail if it is not set. Without any token option, the systemd credential ldctl.token is used if present, else that variable if set' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token-file -d 'Read the token from a file that only its owner can read. A second line may hold the previous token, which a server still accepts; clients send the first. SIGHUP makes a server reload it' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token -d 'The token itself; other users of this machine can see it in the process list' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s q -l quiet -d 'Print only errors'
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls -d 'Connect with TLS (1.2 or 1.3)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read the token'
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l wait -d 'Ask again until the server answers, for at most this many seconds. A refused token or an untrusted certificate ends the wait at once' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l timeout -d 'Longest silence to bear, in seconds' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l output -d 'How the answer is printed on stdout; with -v the text tells the server\'s counters, too' -r -f -a "text\t'One line each; replies as LoadDensity writes them'
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l wait -d 'Retry until the server answers, for at most this many seconds. A rejected token or an untrusted certificate fails immediately' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l timeout -d 'Give up after this many seconds without a reply' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l output -d 'Output format on stdout; -v adds the server\'s counters to the text' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l port -d 'The server\'s TCP port' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-ca -d 'Certificates of the authorities to trust, as PEM [default: the system\'s]' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-server-name -d 'Name that the server\'s certificate must hold [default: the host]' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-cert -d 'A certificate to show to the server, as PEM' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-key -d 'That certificate\'s private key, as PEM' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l token-env -d 'Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is named, and fail when it is not set. Without any of these options the systemd credential ldctl.token is used when there is one, else that variable when it is set' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l token-file -d 'Take the token from a file that only its owner can read. While it is being replaced, a second line holds the old one, which a server still accepts; a client sends the first. A server reads the file again on SIGHUP' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l token -d 'The token itself. Other users of this machine can read it in the list of processes' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l legacy -d 'Send an unframed request, for a LoadDensity server that was started without --framed. ldctl serve takes both'
-complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls -d 'Connect by TLS 1.2 or 1.3'
-complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-insecure -d 'Trust whatever certificate the server shows: anyone on the way can then read the token'
-complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l token-prompt -d 'Ask for the token on the terminal, without echo'
-complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -s v -l verbose -d 'Say more on stderr: once for what happens, twice for every detail'
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-key -d 'Private key of the client certificate (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l token-env -d 'Read the token from an environment variable (default LOAD_DENSITY_SOCKET_TOKEN) and fail if it is not set. Without any token option, the systemd credential ldctl.token is used if present, else that variable if set' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l token-file -d 'Read the token from a file that only its owner can read. A second line may hold the previous token, which a server still accepts; clients send the first. SIGHUP makes a server reload it' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l token -d 'The token itself; other users of this machine can see it in the process list' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls -d 'Connect with TLS (1.2 or 1.3)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read the token'
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l timeout -d 'Longest silence to bear, in seconds' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l output -d 'How the answer is printed on stdout' -r -f -a "text\t'One line each; replies as LoadDensity writes them'
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l timeout -d 'Give up after this many seconds without a reply' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l port -d 'The server\'s TCP port' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-ca -d 'Certificates of the authorities to trust, as PEM [default: the system\'s]' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-server-name -d 'Name that the server\'s certificate must hold [default: the host]' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-cert -d 'A certificate to show to the server, as PEM' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-key -d 'That certificate\'s private key, as PEM' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l token-env -d 'Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is named, and fail when it is not set. Without any of these options the systemd credential ldctl.token is used when there is one, else that variable when it is set' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l token-file -d 'Take the token from a file that only its owner can read. While it is being replaced, a second line holds the old one, which a server still accepts; a client sends the first. A server reads the file again on SIGHUP' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l token -d 'The token itself. Other users of this machine can read it in the list of processes' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l legacy -d 'Send an unframed request, for a LoadDensity server that was started without --framed. ldctl serve takes both'
-complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls -d 'Connect by TLS 1.2 or 1.3'
-complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-insecure -d 'Trust whatever certificate the server shows: anyone on the way can then read the token'
-complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l token-prompt -d 'Ask for the token on the terminal, without echo'
-complete -c ldctl -n "__fish_ldctl_using_subcommand status" -s v -l verbose -d 'Say more on stderr: once for what happens, twice for every detail'
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-key -d 'Private key of the client certificate (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l token-env -d 'Read the token from an environment variable (default LOAD_DENSITY_SOCKET_TOKEN) and fail if it is not set. Without any token option, the systemd credential ldctl.token is used if present, else that variable if set' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l token-file -d 'Read the token from a file that only its owner can read. A second line may hold the previous token, which a server still accepts; clients send the first. SIGHUP makes a server reload it' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l token -d 'The token itself; other users of this machine can see it in the process list' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls -d 'Connect with TLS (1.2 or 1.3)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read the token'
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l timeout -d 'Longest silence to bear, in seconds' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l output -d 'How the answer is printed on stdout' -r -f -a "text\t'One line each; replies as LoadDensity writes them'
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l timeout -d 'Give up after this many seconds without a reply' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l port -d 'The server\'s TCP port' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls-ca -d 'Certificates of the authorities to trust, as PEM [default: the system\'s]' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls-server-name -d 'Name that the server\'s certificate must hold [default: the host]' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls-cert -d 'A certificate to show to the server, as PEM' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls-key -d 'That certificate\'s private key, as PEM' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l token-env -d 'Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is named, and fail when it is not set. Without any of these options the systemd credential ldctl.token is used when there is one, else that variable when it is set' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l token-file -d 'Take the token from a file that only its owner can read. While it is being replaced, a second line holds the old one, which a server still accepts; a client sends the first. A server reads the file again on SIGHUP' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l token -d 'The token itself. Other users of this machine can read it in the list of processes' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l legacy -d 'Send an unframed request, for a LoadDensity server that was started without --framed. ldctl serve takes both'
-complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls -d 'Connect by TLS 1.2 or 1.3'
-complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls-insecure -d 'Trust whatever certificate the server shows: anyone on the way can then read the token'
-complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l token-prompt -d 'Ask for the token on the terminal, without echo'
-complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -s v -l verbose -d 'Say more on stderr: once for what happens, twice for every detail'
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls-key -d 'Private key of the client certificate (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l token-env -d 'Read the token from an environment variable (default LOAD_DENSITY_SOCKET_TOKEN) and fail if it is not set. Without any token option, the systemd credential ldctl.token is used if present, else that variable if set' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l token-file -d 'Read the token from a file that only its owner can read. A second line may hold the previous token, which a server still accepts; clients send the first. SIGHUP makes a server reload it' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l token -d 'The token itself; other users of this machine can see it in the process list' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls -d 'Connect with TLS (1.2 or 1.3)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls-insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read the token'
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l timeout -d 'Longest silence to bear, in seconds' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l timeout -d 'Give up after this many seconds without a reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l port -d 'The server\'s TCP port' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-ca -d 'Certificates of the authorities to trust, as PEM [default: the system\'s]' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-server-name -d 'Name that the server\'s certificate must hold [default: the host]' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-cert -d 'A certificate to show to the server, as PEM' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-key -d 'That certificate\'s private key, as PEM' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token-env -d 'Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is named, and fail when it is not set. Without any of these options the systemd credential ldctl.token is used when there is one, else that variable when it is set' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token-file -d 'Take the token from a file that only its owner can read. While it is being replaced, a second line holds the old one, which a server still accepts; a client sends the first. A server reads the file again on SIGHUP' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token -d 'The token itself. Other users of this machine can read it in the list of processes' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l legacy -d 'Send an unframed request, for a LoadDensity server that was started without --framed. ldctl serve takes both'
-complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls -d 'Connect by TLS 1.2 or 1.3'
-complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-insecure -d 'Trust whatever certificate the server shows: anyone on the way can then read the token'
-complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token-prompt -d 'Ask for the token on the terminal, without echo'
-complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -s v -l verbose -d 'Say more on stderr: once for what happens, twice for every detail'
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-key -d 'Private key of the client certificate (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token-env -d 'Read the token from an environment variable (default LOAD_DENSITY_SOCKET_TOKEN) and fail if it is not set. Without any token option, the systemd credential ldctl.token is used if present, else that variable if set' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token-file -d 'Read the token from a file that only its owner can read. A second line may hold the previous token, which a server still accepts; clients send the first. SIGHUP makes a server reload it' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token -d 'The token itself; other users of this machine can see it in the process list' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls -d 'Connect with TLS (1.2 or 1.3)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read the token'
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l data-dir -d 'Directory that documents may read and write files in [default: the working directory]' -r -f -a "(__fish_complete_directories)"
-complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-users -d 'Users that one test may have; a document that asks for more is refused' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-test-time -d 'Seconds that one test may last; a document that asks for more is refused. A test without an end ends then' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-tasks -d 'Tasks that one test may have; a document that has more is refused' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l allow-target -d 'The only host or network that documents may reach: example.com, 10.0.0.0/8 or [2001:db8::/32], each with :PORT for that port alone; may be given several times [default: any but link-local addresses]' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l output -d 'How replies are printed on stdout' -r -f -a "text\t'One line each; replies as LoadDensity writes them'
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l data-dir -d 'Directory in which documents may read and write files [default: the working directory]' -r -f -a "(__fish_complete_directories)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-users -d 'Maximum virtual users per test' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-test-time -d 'Maximum duration of a test, in seconds. Also ends tests that set no duration' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-tasks -d 'Maximum tasks per test' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l allow-target -d 'Restrict targets to this host or network (repeatable): example.com, 10.0.0.0/8 or [2001:db8::/32], each optionally with :PORT [default: any address but link-local ones]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
-complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s q -l quiet -d 'Print no replies and no progress, only errors'
-complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s v -l verbose -d 'Say more on stderr: once for what happens, twice for every detail'
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s q -l quiet -d 'Print only errors'
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -l output -d 'How findings are printed on stdout' -r -f -a "text\t'One line each; replies as LoadDensity writes them'
+complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
-complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -s v -l verbose -d 'Say more on stderr: once for what happens, twice for every detail'
+complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ldctl -n "__fish_ldctl_using_subcommand completions" -s v -l verbose -d 'Say more on stderr: once for what happens, twice for every detail'
+complete -c ldctl -n "__fish_ldctl_using_subcommand completions" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -1,5 +1,5 @@
-//! The command line as it is typed: clap's types and nothing else. What is meant by it is resolved
-//! in [`crate::command`]; completions and man pages are generated from here.
+//! The command line as typed: clap's types and nothing else. [`crate::command`] resolves it into
+//! configuration; completions and man pages are generated from here.
 
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
@@ -18,16 +18,16 @@ pub const EXIT_CODES: &str = "\
 Exit codes:
   0    done
   1    an action failed
-  2    the command line or a local file is wrong; nothing was sent
-  3    the server is unreachable, TLS failed, it took too long, or it speaks something else
-  4    the server refused the token
+  2    the command line or a local file is invalid; nothing was sent
+  3    the server is unreachable, TLS failed, timed out, or not a control server
+  4    the server rejected the token
   5    the server is busy
   130  interrupted";
 
 /// Control server, client and load engine for LoadDensity action documents.
 ///
-/// `ldctl serve` waits next to what is under test, `ldctl send` gives it a document of actions and
-/// prints what each of them gives, and `ldctl run` does the same without a server.
+/// `ldctl serve` runs beside the system under test, `ldctl send` sends it a document of actions and
+/// prints each action's result, and `ldctl run` does the same without a server.
 #[derive(Parser)]
 #[command(
     name = "ldctl",
@@ -43,7 +43,7 @@ pub struct Cli {
     #[command(subcommand)]
     pub verb: Verb,
 
-    /// Say more on stderr: once for what happens, twice for every detail
+    /// Log more to stderr (-v info, -vv debug)
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
 }
@@ -51,28 +51,28 @@ pub struct Cli {
 /// The verbs.
 #[derive(Subcommand)]
 pub enum Verb {
-    /// Serve the control socket until a client says quit
+    /// Serve the control socket until a client sends `quit`
     #[command(after_long_help = EXIT_CODES)]
     Serve(Serve),
-    /// Send a document to a server and print what each action gives
+    /// Send a document to a server and print each action's result
     #[command(after_long_help = EXIT_CODES)]
     Send(Send),
-    /// Ask a server whether it is there; nothing runs
+    /// Check that a server is up (no side effects)
     #[command(after_long_help = EXIT_CODES)]
     Ping(Ping),
-    /// Ask a server which test it runs
+    /// Show the test that a server is running
     #[command(after_long_help = EXIT_CODES)]
     Status(Status),
-    /// Stop the test that a server runs; whoever waits for it gets what it has measured
+    /// Stop the running test; the waiting client still gets its results
     #[command(after_long_help = EXIT_CODES)]
     Stop(Status),
-    /// End a server
+    /// Shut a server down
     #[command(after_long_help = EXIT_CODES)]
     Quit(Quit),
     /// Run documents in this process, without a server
     #[command(after_long_help = EXIT_CODES)]
     Run(Run),
-    /// Find what is wrong or suspicious in documents, without running them
+    /// Check documents for errors and likely mistakes
     #[command(after_long_help = EXIT_CODES)]
     Lint(Lint),
     /// Print a shell's completion script
@@ -83,8 +83,8 @@ pub enum Verb {
 /// `ldctl serve`
 #[derive(Args)]
 pub struct Serve {
-    /// Address or name to listen on; localhost means IPv4 and IPv6 loopback. Any other than a
-    /// loopback address needs a token. Unused, like --port, when systemd hands over sockets
+    /// Address or name to listen on; localhost means IPv4 and IPv6 loopback. Other than loopback
+    /// requires a token. Ignored, like --port, with socket activation
     #[arg(
         long,
         default_value = "localhost",
@@ -93,25 +93,24 @@ pub struct Serve {
     )]
     pub host: String,
 
-    /// TCP port to listen on; 0 takes a free one, which the first line on stdout names
+    /// TCP port to listen on; 0 picks a free port and prints it on the first line
     #[arg(long, default_value_t = DEFAULT_PORT)]
     pub port: u16,
 
-    /// Refuse legacy requests. Without it both modes are served on the one port
+    /// Refuse legacy requests. By default one port serves framed and legacy requests
     #[arg(long)]
     pub framed: bool,
 
-    /// Listen on other than loopback addresses without a token: anyone who reaches the port can
-    /// then start load
+    /// Listen on non-loopback addresses without a token: anyone who can reach the port can then
+    /// start load
     #[arg(long)]
     pub allow_unauthenticated: bool,
 
-    /// Directory that documents may read and write files in [default: the working directory]
+    /// Directory in which documents may read and write files [default: the working directory]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data_dir: Option<PathBuf>,
 
-    /// Environment variable that documents may read as ${env.NAME}; may be given several times
-    /// [default: none]
+    /// Let documents read this environment variable as ${env.NAME} (repeatable) [default: none]
     #[arg(long, value_name = "NAME", value_parser = variable)]
     pub allow_env: Vec<String>,
 
@@ -119,16 +118,16 @@ pub struct Serve {
     #[command(flatten)]
     pub token: TokenSource,
 
-    /// The server's certificate, with its chain, as PEM. TLS is on when this and the key are given,
-    /// or the systemd credentials ldctl.crt and ldctl.key. The TLS files are read again on SIGHUP
+    /// Server certificate chain (PEM). TLS is on when this and the key are given, or the systemd
+    /// credentials ldctl.crt and ldctl.key. SIGHUP reloads the TLS files
     #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath, help_heading = "TLS")]
     pub tls_cert: Option<PathBuf>,
 
-    /// The certificate's private key, as PEM
+    /// Private key of the certificate (PEM)
     #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath, help_heading = "TLS")]
     pub tls_key: Option<PathBuf>,
 
-    /// Ask clients for a certificate that one of these authorities has signed
+    /// Require client certificates signed by one of these authorities (PEM)
     #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath, help_heading = "TLS")]
     pub tls_client_ca: Option<PathBuf>,
 
@@ -144,7 +143,7 @@ pub struct Serve {
 /// What documents may ask for.
 #[derive(Args)]
 pub struct DocumentLimits {
-    /// Users that one test may have; a document that asks for more is refused
+    /// Maximum virtual users per test
     #[arg(
         long,
         value_name = "N",
@@ -154,8 +153,7 @@ pub struct DocumentLimits {
     )]
     pub max_users: u64,
 
-    /// Seconds that one test may last; a document that asks for more is refused. A test without an
-    /// end ends then
+    /// Maximum duration of a test, in seconds. Also ends tests that set no duration
     #[arg(
         long,
         value_name = "SECS",
@@ -165,7 +163,7 @@ pub struct DocumentLimits {
     )]
     pub max_test_time: f64,
 
-    /// Tasks that one test may have; a document that has more is refused
+    /// Maximum tasks per test
     #[arg(
         long,
         value_name = "N",
@@ -175,9 +173,8 @@ pub struct DocumentLimits {
     )]
     pub max_tasks: usize,
 
-    /// The only host or network that documents may reach: example.com, 10.0.0.0/8 or
-    /// [2001:db8::/32], each with :PORT for that port alone; may be given several times [default:
-    /// any but link-local addresses]
+    /// Restrict targets to this host or network (repeatable): example.com, 10.0.0.0/8 or
+    /// [2001:db8::/32], each optionally with :PORT [default: any address but link-local ones]
     #[arg(long, value_name = "HOST|CIDR[:PORT]", help_heading = "Limits")]
     pub allow_target: Vec<String>,
 }
@@ -185,7 +182,7 @@ pub struct DocumentLimits {
 /// What the server allows.
 #[derive(Args)]
 pub struct Limits {
-    /// Connections at once; more are told that the server is busy
+    /// Maximum concurrent connections; others get a `busy` reply
     #[arg(
         long,
         value_name = "N",
@@ -195,7 +192,7 @@ pub struct Limits {
     )]
     pub max_connections: usize,
 
-    /// Seconds that a TLS handshake may take
+    /// Timeout of a TLS handshake, in seconds
     #[arg(
         long,
         value_name = "SECS",
@@ -205,7 +202,7 @@ pub struct Limits {
     )]
     pub handshake_timeout: f64,
 
-    /// Seconds that a whole request may take to arrive
+    /// Timeout of receiving a whole request, in seconds
     #[arg(
         long,
         value_name = "SECS",
@@ -215,7 +212,7 @@ pub struct Limits {
     )]
     pub request_timeout: f64,
 
-    /// Bytes of memory for requests that are still arriving, over all connections
+    /// Maximum memory for incomplete requests of all connections, in bytes
     #[arg(
         long,
         value_name = "BYTES",
@@ -225,7 +222,7 @@ pub struct Limits {
     )]
     pub max_request_bytes: usize,
 
-    /// Bytes of a reply that wait for a client that reads slowly
+    /// Maximum reply data queued for a slow client, in bytes
     #[arg(
         long,
         value_name = "BYTES",
@@ -235,7 +232,7 @@ pub struct Limits {
     )]
     pub max_reply_queue: usize,
 
-    /// Seconds that a server which is told to stop waits for what still runs
+    /// How long a shutdown waits for running tests, in seconds
     #[arg(
         long,
         value_name = "SECS",
@@ -249,20 +246,20 @@ pub struct Limits {
 /// `ldctl send`
 #[derive(Args)]
 pub struct Send {
-    /// The document; - reads it from stdin
+    /// Document to send; - reads stdin
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
 
-    /// The document itself, in place of a file
+    /// The document itself, instead of a file
     #[arg(long, value_name = "TEXT", conflicts_with = "file")]
     pub json: Option<String>,
 
-    /// Longest silence to bear, in seconds: while connecting and between two replies
-    /// [default: 10 while connecting, 3600 between replies]
+    /// Give up after this many seconds without a reply [default: 10 while connecting, 3600
+    /// between replies]
     #[arg(long, value_name = "SECS", value_parser = seconds)]
     pub timeout: Option<f64>,
 
-    /// How replies are printed.
+    /// Output of replies.
     #[command(flatten)]
     pub printing: Printing,
 
@@ -278,16 +275,16 @@ pub struct Send {
 /// `ldctl ping`
 #[derive(Args)]
 pub struct Ping {
-    /// Ask again until the server answers, for at most this many seconds. A refused token or an
-    /// untrusted certificate ends the wait at once
+    /// Retry until the server answers, for at most this many seconds. A rejected token or an
+    /// untrusted certificate fails immediately
     #[arg(long, value_name = "SECS", value_parser = seconds)]
     pub wait: Option<f64>,
 
-    /// Longest silence to bear, in seconds
+    /// Give up after this many seconds without a reply
     #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
     pub timeout: f64,
 
-    /// How the answer is printed on stdout; with -v the text tells the server's counters, too
+    /// Output format on stdout; -v adds the server's counters to the text
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
     pub output: Output,
 
@@ -303,11 +300,11 @@ pub struct Ping {
 /// `ldctl status` and `ldctl stop`
 #[derive(Args)]
 pub struct Status {
-    /// Longest silence to bear, in seconds
+    /// Give up after this many seconds without a reply
     #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
     pub timeout: f64,
 
-    /// How the answer is printed on stdout
+    /// Output format on stdout
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
     pub output: Output,
 
@@ -323,7 +320,7 @@ pub struct Status {
 /// `ldctl quit`
 #[derive(Args)]
 pub struct Quit {
-    /// Longest silence to bear, in seconds
+    /// Give up after this many seconds without a reply
     #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
     pub timeout: f64,
 
@@ -339,12 +336,12 @@ pub struct Quit {
 /// `ldctl run`
 #[derive(Args)]
 pub struct Run {
-    /// The documents, run one after the other; - reads one from stdin. All are checked before the
-    /// first runs
+    /// Documents to run one after the other; - reads one from stdin. All are checked before the
+    /// first one runs
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
 
-    /// Directory that documents may read and write files in [default: the working directory]
+    /// Directory in which documents may read and write files [default: the working directory]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data_dir: Option<PathBuf>,
 
@@ -360,11 +357,11 @@ pub struct Run {
 /// `ldctl lint`
 #[derive(Args)]
 pub struct Lint {
-    /// The documents; - reads one from stdin. Exit code 1 tells of errors, not of warnings
+    /// Documents to check; - reads one from stdin. Exits with 1 on errors, not on warnings
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
 
-    /// How findings are printed on stdout
+    /// Output format on stdout
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
     pub output: Output,
 }
@@ -377,22 +374,22 @@ pub struct Completions {
     pub shell: clap_complete::Shell,
 }
 
-/// How replies are printed.
+/// Output of replies.
 #[derive(Args, Clone, Copy)]
 pub struct Printing {
-    /// How replies are printed on stdout
+    /// Output format on stdout
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
     pub output: Output,
 
-    /// Print no replies and no progress, only errors
+    /// Print only errors
     #[arg(short, long)]
     pub quiet: bool,
 }
 
-/// The forms of what is printed.
+/// Output formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// One line each; replies as LoadDensity writes them
+    /// One line per result, as LoadDensity writes it
     Text,
     /// One JSON object per line
     Json,
@@ -420,16 +417,16 @@ pub struct Connection {
     )]
     pub port: u16,
 
-    /// Send an unframed request, for a LoadDensity server that was started without --framed. ldctl
-    /// serve takes both
+    /// Send an unframed request, for a LoadDensity server started without --framed; ldctl serve
+    /// accepts both
     #[arg(long, help_heading = "Connection")]
     pub legacy: bool,
 
-    /// Connect by TLS 1.2 or 1.3
+    /// Connect with TLS (1.2 or 1.3)
     #[arg(long, help_heading = "Connection")]
     pub tls: bool,
 
-    /// Certificates of the authorities to trust, as PEM [default: the system's]
+    /// Certificate authorities to trust (PEM) [default: the system's]
     #[arg(
         long,
         value_name = "PEM",
@@ -438,11 +435,11 @@ pub struct Connection {
     )]
     pub tls_ca: Option<PathBuf>,
 
-    /// Name that the server's certificate must hold [default: the host]
+    /// Name to expect in the server's certificate [default: the host]
     #[arg(long, value_name = "NAME", help_heading = "Connection")]
     pub tls_server_name: Option<String>,
 
-    /// A certificate to show to the server, as PEM
+    /// Client certificate chain (PEM)
     #[arg(
         long,
         value_name = "PEM",
@@ -451,7 +448,7 @@ pub struct Connection {
     )]
     pub tls_cert: Option<PathBuf>,
 
-    /// That certificate's private key, as PEM
+    /// Private key of the client certificate (PEM)
     #[arg(
         long,
         value_name = "PEM",
@@ -460,7 +457,7 @@ pub struct Connection {
     )]
     pub tls_key: Option<PathBuf>,
 
-    /// Trust whatever certificate the server shows: anyone on the way can then read the token
+    /// Do not verify the server's certificate: anyone on the network path can read the token
     #[arg(long, help_heading = "Connection")]
     pub tls_insecure: bool,
 }
@@ -470,9 +467,9 @@ pub struct Connection {
 #[derive(Args)]
 #[group(id = "token source", multiple = false)]
 pub struct TokenSource {
-    /// Take the token from an environment variable, LOAD_DENSITY_SOCKET_TOKEN unless another is
-    /// named, and fail when it is not set. Without any of these options the systemd credential
-    /// ldctl.token is used when there is one, else that variable when it is set
+    /// Read the token from an environment variable (default LOAD_DENSITY_SOCKET_TOKEN) and fail if
+    /// it is not set. Without any token option, the systemd credential ldctl.token is used if
+    /// present, else that variable if set
     #[arg(
         long,
         value_name = "VAR",
@@ -483,17 +480,16 @@ pub struct TokenSource {
     )]
     pub token_env: Option<String>,
 
-    /// Take the token from a file that only its owner can read. While it is being replaced, a second
-    /// line holds the old one, which a server still accepts; a client sends the first. A server reads
-    /// the file again on SIGHUP
+    /// Read the token from a file that only its owner can read. A second line may hold the previous
+    /// token, which a server still accepts; clients send the first. SIGHUP makes a server reload it
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = "Token")]
     pub token_file: Option<PathBuf>,
 
-    /// Ask for the token on the terminal, without echo
+    /// Prompt for the token on the terminal, without echo
     #[arg(long, help_heading = "Token")]
     pub token_prompt: bool,
 
-    /// The token itself. Other users of this machine can read it in the list of processes
+    /// The token itself; other users of this machine can see it in the process list
     #[arg(long, value_name = "VALUE", help_heading = "Token")]
     pub token: Option<String>,
 }

@@ -13,52 +13,55 @@ const PAGE: &str = "SECURITY.md";
 const BEGIN: &str = "<!-- made from the tests: begin -->\n";
 const END: &str = "<!-- made from the tests: end -->";
 
-/// What is done, and what must happen then.
+/// Attack and expected behaviour, in the order of their numbers.
 const ABUSE: [(&str, &str); 26] = [
-    ("connect and send nothing", "closed at the deadline; nobody waits"),
+    ("connect and send nothing", "closed at the deadline; other clients are not delayed"),
     ("a byte every two seconds", "the deadline holds for the whole request"),
-    ("silent TLS clients", "a deadline of their own; a handshake beside them is not delayed"),
-    ("resets during handshakes", "descriptors are as before"),
-    ("frame lengths out of bounds", "refused from the header alone"),
-    ("a large claim, few bytes", "memory grows with what is received"),
-    ("many requests nearly complete", "a budget for all of them together"),
-    ("deep nesting", "an error, no overflow of the stack"),
-    ("bytes that are no text, numbers that are none", "an error, no panic"),
+    ("silent TLS clients", "closed at the handshake timeout; other handshakes are not delayed"),
+    ("resets during handshakes", "no descriptor is leaked"),
+    ("frame lengths out of range", "refused on the header alone"),
+    ("a large declared length, few bytes", "memory grows with the bytes received"),
+    ("many nearly complete requests", "one memory budget for all of them"),
+    ("deep nesting", "an error, no stack overflow"),
+    ("invalid UTF-8, invalid numbers", "an error, no panic"),
     ("wrong tokens of all kinds", "the same bytes after the same delay"),
-    ("guessing tokens", "delayed, then refused; never from this machine"),
-    ("measuring comparisons", "their time tells nothing"),
-    ("more connections than allowed", "told that it is busy; those served go on"),
+    ("guessing tokens", "delayed, then locked out; never from this machine"),
+    ("timing token comparisons", "constant time"),
+    ("more connections than allowed", "a `busy` reply; served connections continue"),
     ("a browser's POST", "runs nothing"),
-    ("split, long or doubled legacy requests", "one request; a tail never runs"),
-    ("report names that lead elsewhere", "refused; nothing outside changes"),
-    ("reading devices, pipes, other people's files", "refused"),
-    ("absurd numbers of users, tasks, seconds", "refused before a user starts, naming the limit"),
+    ("split, over-long or repeated legacy requests", "one request; trailing bytes never run"),
+    ("report names that point outside the data directory", "refused; nothing outside changes"),
+    ("reading devices, pipes, files outside the data directory", "refused"),
+    (
+        "excessive numbers of users, tasks, seconds",
+        "refused before any user starts, naming the limit",
+    ),
     ("a client that never reads", "loses its reply, not its run; memory is bounded"),
-    ("a half-close after sending", "the whole reply arrives"),
-    ("a value that holds the terminator", "cannot end a reply"),
+    ("a half-close after sending", "receives the whole reply"),
+    ("a value that contains the terminator", "cannot end a reply"),
     ("hostile targets", "counted; memory is bounded"),
     ("hostile strings in names and errors", "harmless in every report and on the terminal"),
-    ("a hostile server", "the client's memory and patience are bounded"),
-    ("looking for the token", "found in no output, file, command line, memory or core"),
-    ("a panic", "contained, counted, told as `internal`"),
+    ("a hostile server", "the client's memory and waiting time are bounded"),
+    ("looking for the token", "not in any output, file, command line, memory or core dump"),
+    ("a panic", "contained, counted, reported as `internal`"),
 ];
 
-/// What goes wrong, and what must hold.
+/// Fault and expected behaviour.
 const FAULTS: [(&str, &str); 14] = [
     ("`kill -9` while a report or database is written", "the old file or the new one, never torn"),
     ("a full disk", "a clear error; the old file stays"),
     ("failing syncs", "a clear error; the old file stays"),
-    ("no descriptors left", "accepting pauses and recovers"),
-    ("the client leaves during a run", "the run goes on and is kept"),
-    ("a slow reader", "gets everything"),
-    ("SIGTERM: idle, during a run, twice", "ends in time; partial results are kept and sent"),
-    ("SIGHUP", "tokens and certificates are new, or all are old"),
-    ("the clock jumps", "durations stay true"),
-    ("the target refuses, is silent, resets, closes early", "counted as failures"),
+    ("descriptors exhausted", "accepting pauses and recovers"),
+    ("the client disconnects during a run", "the run continues and is recorded"),
+    ("a slow reader", "receives everything"),
+    ("SIGTERM: idle, during a run, twice", "ends in time; partial results are recorded and sent"),
+    ("SIGHUP", "tokens and certificates are all new or all old"),
+    ("the wall clock jumps", "durations stay correct"),
+    ("the target refuses, stays silent, resets, closes early", "counted as failures"),
     ("names that do not resolve", "counted as failures"),
     ("the port is in use", "a clear error"),
     ("two servers in one data directory", "no file is torn, no run lost"),
-    ("stdout is closed or full", "the server goes on"),
+    ("stdout is closed or full", "the server continues"),
 ];
 
 /// The sources and their texts, in order.
@@ -99,7 +102,7 @@ fn proofs() -> BTreeMap<String, Vec<String>> {
 fn table() -> String {
     let mut proofs = proofs();
     let mut table =
-        "| case | what is done | what must happen | proved by |\n|---|---|---|---|\n".to_owned();
+        "| case | attack or fault | expected behaviour | tests |\n|---|---|---|---|\n".to_owned();
     for (letter, cases) in [('T', &ABUSE[..]), ('F', &FAULTS[..])] {
         for (number, (done, must)) in (1..).zip(cases) {
             let key = format!("{}{number:02}", letter.to_ascii_lowercase());
