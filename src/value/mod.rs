@@ -3,6 +3,7 @@
 //! as JSON ([`serde::Serialize`]) or as Python would print them ([`Value::to_text`]). It is plain
 //! data: it knows no command and no wire.
 
+pub mod field;
 mod python;
 mod reader;
 
@@ -10,6 +11,7 @@ use indexmap::IndexMap;
 use num_bigint::BigInt;
 use serde::ser::{Serialize, Serializer};
 
+pub use field::{Field, Kind, Literal};
 pub use python::{quote, quoted_into};
 pub use reader::{Invalid, Object, Reader};
 

@@ -2,6 +2,7 @@
 //! every refusal can name it as a JSON pointer (`/tasks/2/weight: expected a positive integer, got
 //! "x"`). An [`Object`] takes its members one by one and refuses what is left over.
 
+use super::field::{Field, nearest};
 use super::{Map, Value};
 
 /// A refusal: the place in the document (a JSON pointer, RFC 6901) and what should stand there.
@@ -119,19 +120,23 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// An object whose members are taken one by one.
+    /// An object whose members are taken one by one. Where it has a table of fields, open it with
+    /// [`Reader::fields`].
     pub fn object(&self) -> Result<Object<'a>, Invalid> {
         match self.value {
-            Value::Dict(members) => {
-                Ok(Object { members, pointer: self.pointer.clone(), taken: Vec::new() })
-            }
+            Value::Dict(members) => Ok(Object {
+                members,
+                pointer: self.pointer.clone(),
+                taken: Vec::new(),
+                tables: Vec::new(),
+            }),
             _ => Err(self.expected("an object")),
         }
     }
 
-    /// A member's place below this one.
-    pub fn child(&self, key: &str, value: &'a Value) -> Reader<'a> {
-        Reader { value, pointer: format!("{}/{}", self.pointer, escape(key)) }
+    /// An object with the fields of a table; [`Object::and`] adds another.
+    pub fn fields(&self, table: &'static [Field]) -> Result<Object<'a>, Invalid> {
+        self.object().map(|object| object.and(table))
     }
 }
 
@@ -141,11 +146,20 @@ pub struct Object<'a> {
     members: &'a Map,
     pointer: String,
     taken: Vec<&'a str>,
+    /// The fields that it may have; none where it was opened without a table.
+    tables: Vec<&'static [Field]>,
 }
 
 impl<'a> Object<'a> {
+    /// The object with the fields of one more table.
+    pub fn and(mut self, table: &'static [Field]) -> Self {
+        self.tables.push(table);
+        self
+    }
+
     /// A member, if it is there (`null` counts as there).
     pub fn optional(&mut self, key: &str) -> Option<Reader<'a>> {
+        self.declared(key);
         let (key, value) = self.members.get_key_value(key)?;
         self.taken.push(key);
         Some(Reader { value, pointer: format!("{}/{}", self.pointer, escape(key)) })
@@ -158,10 +172,49 @@ impl<'a> Object<'a> {
 
     /// A member that must be there.
     pub fn required(&mut self, key: &str) -> Result<Reader<'a>, Invalid> {
-        self.optional(key).ok_or_else(|| Invalid {
-            pointer: self.pointer.clone(),
-            message: format!("missing {key:?}"),
-        })
+        self.optional(key).ok_or_else(|| self.missing(key))
+    }
+
+    /// What a member says, unless it is missing or `null`.
+    pub fn if_present<T>(
+        &mut self,
+        key: &str,
+        read: impl FnOnce(&Reader<'a>) -> Result<T, Invalid>,
+    ) -> Result<Option<T>, Invalid> {
+        self.present(key).map(|reader| read(&reader)).transpose()
+    }
+
+    /// What a member says; where it is missing or `null`, what its table has as its default.
+    pub fn or_default<T>(
+        &mut self,
+        key: &str,
+        read: impl FnOnce(&Reader<'_>) -> Result<T, Invalid>,
+    ) -> Result<T, Invalid> {
+        match self.present(key) {
+            Some(reader) => read(&reader),
+            None => {
+                let default = self.declared(key).and_then(|field| field.default);
+                let value = default.ok_or_else(|| self.missing(key))?.value();
+                read(&Reader::at(&value, format!("{}/{}", self.pointer, escape(key))))
+            }
+        }
+    }
+
+    fn missing(&self, key: &str) -> Invalid {
+        Invalid { pointer: self.pointer.clone(), message: format!("missing {key:?}") }
+    }
+
+    /// A key's field. What is read without being declared would be missing in the schema: every test
+    /// that comes by here fails.
+    fn declared(&self, key: &str) -> Option<&'static Field> {
+        let mut fields = self.tables.iter().flat_map(|table| table.iter());
+        let field = fields.find(|field| field.keys().any(|known| known == key));
+        debug_assert!(
+            field.is_some() || self.tables.is_empty(),
+            "the field {key:?} is read at {:?} and no table declares it",
+            self.pointer
+        );
+        field
     }
 
     /// Every member with its place, in order; nothing is left over afterwards.
@@ -178,13 +231,15 @@ impl<'a> Object<'a> {
 
     /// Refuses members that nobody took.
     pub fn finish(self) -> Result<(), Invalid> {
-        match self.members.keys().find(|key| !self.taken.contains(&key.as_str())) {
-            None => Ok(()),
-            Some(key) => Err(Invalid {
-                pointer: format!("{}/{}", self.pointer, escape(key)),
-                message: "unknown field".to_owned(),
-            }),
-        }
+        let Some(key) = self.members.keys().find(|key| !self.taken.contains(&key.as_str())) else {
+            return Ok(());
+        };
+        let known = self.tables.iter().flat_map(|table| table.iter()).flat_map(Field::keys);
+        let meant = nearest(key, known).map(|name| format!("; did you mean {name:?}?"));
+        Err(Invalid {
+            pointer: format!("{}/{}", self.pointer, escape(key)),
+            message: format!("unknown field{}", meant.unwrap_or_default()),
+        })
     }
 }
 
@@ -211,6 +266,7 @@ fn brief(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::{Kind, Literal};
 
     #[test]
     fn a_refusal_names_the_place_and_what_is_expected() {
@@ -227,5 +283,45 @@ mod tests {
         let value = Value::parse(r#"{"a/b": 1}"#).expect("JSON");
         let refusal = Reader::root(&value).object().and_then(Object::finish).unwrap_err();
         assert_eq!(refusal.to_string(), "/a~1b: unknown field");
+    }
+
+    const FIELDS: &[Field] = &[
+        Field::optional("weight", Kind::Count, "How often.").or(Literal::Int(1)),
+        Field::required("request_url", Kind::Name, "Where.").alias("url"),
+    ];
+
+    fn check_fields(json: &str, weight: Result<u64, &str>) {
+        let value = Value::parse(json).expect("JSON");
+        let found = Reader::at(&value, "/tasks/2").fields(FIELDS).and_then(|mut fields| {
+            let weight = fields.or_default("weight", |field| field.integer(0))?;
+            fields.present("url");
+            fields.finish()?;
+            Ok(weight)
+        });
+        assert_eq!(found.map_err(|invalid| invalid.to_string()), weight.map_err(str::to_owned));
+    }
+
+    #[test]
+    fn what_is_left_out_has_the_default_of_its_table() {
+        check_fields("{}", Ok(1));
+        check_fields(r#"{"weight": null, "url": "/"}"#, Ok(1));
+        check_fields(r#"{"weight": 5}"#, Ok(5));
+        let refusal = "/tasks/2/weight: expected an integer of at least 0, got \"x\"";
+        check_fields(r#"{"weight": "x"}"#, Err(refusal));
+    }
+
+    #[test]
+    fn an_unknown_field_names_the_one_that_was_meant() {
+        let meant = "/tasks/2/wieght: unknown field; did you mean \"weight\"?";
+        check_fields(r#"{"wieght": 5}"#, Err(meant));
+        check_fields(r#"{"colour": 5}"#, Err("/tasks/2/colour: unknown field"));
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "the field \"colour\" is read at \"/x\" and no table declares it")]
+    fn a_field_that_is_read_and_not_declared_fails_the_test_that_reads_it() {
+        let value = Value::parse("{}").expect("JSON");
+        let _ = Reader::at(&value, "/x").fields(FIELDS).map(|mut fields| fields.present("colour"));
     }
 }
