@@ -93,7 +93,7 @@ fn targets(args: &DocumentLimits) -> Result<Targets, Error> {
             .map_err(|error| Error::usage(format!("--allow-target {text:?}: {error}")))
     };
     let allowed = args.allow_target.iter().map(read).collect::<Result<_, _>>()?;
-    Ok(Targets { own_ports: Vec::new(), allowed })
+    Ok(Targets { own: Vec::new(), allowed })
 }
 
 /// The directory that documents may use.

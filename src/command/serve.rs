@@ -111,13 +111,13 @@ fn status(address: &str, executor: &Executor) -> String {
     }
 }
 
-/// A test must not be turned on the server itself, whose ports are known only now.
+/// A test must not be turned on the server itself, whose addresses are known only now.
 fn executor(
     mut policy: Policy,
     listeners: &Listeners,
     announcer: &Announcer,
 ) -> Result<Executor, Error> {
-    policy.targets.own_ports.extend(listeners.addresses().map(|address| address.port()));
+    policy.targets.own.extend(listeners.addresses());
     let place = policy.data_dir.display().to_string();
     Executor::new(policy)
         .map(|executor| executor.with_output(Box::new(announcer.speaker())))

@@ -2,7 +2,8 @@
 //! now, so that no name gets around it; what is allowed may also be a name, for the addresses of
 //! one behind a load balancer change while it is tested.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::str::FromStr;
 
 use ipnet::IpNet;
@@ -12,8 +13,9 @@ use url::Host;
 /// this machine may.
 #[derive(Debug, Clone, Default)]
 pub struct Targets {
-    /// Ports of this machine that no test may reach: the control server's own.
-    pub own_ports: Vec<u16>,
+    /// Where the control server listens, which no test may reach. An unspecified address (`0.0.0.0`,
+    /// `[::]`) stands for every address of this machine.
+    pub own: Vec<SocketAddr>,
     /// All that may be reached, where that is narrowed down; empty allows everything that is not
     /// refused otherwise.
     pub allowed: Vec<AllowedTarget>,
@@ -32,12 +34,29 @@ impl Targets {
         if link_local {
             return Some("link-local addresses hold metadata services");
         }
-        if (ip.is_loopback() || ip.is_unspecified()) && self.own_ports.contains(&address.port()) {
+        if self.own.iter().any(|own| own.port() == address.port() && is_same(own.ip(), ip)) {
             return Some("it is this server's own port");
         }
         let named = |allowed: &AllowedTarget| allowed.covers(host, ip, address.port());
         let allowed = self.allowed.is_empty() || self.allowed.iter().any(named);
         (!allowed).then_some("no --allow-target names it")
+    }
+}
+
+/// Whether connecting to an address may lead to a listener. Systems connect an unspecified address
+/// to loopback.
+fn is_same(listener: IpAddr, target: IpAddr) -> bool {
+    let listener = listener.to_canonical();
+    listener == target || target.is_unspecified() || listener.is_unspecified() && is_local(target)
+}
+
+/// Whether an address belongs to this machine: only then can a socket be bound to it. Comparing both
+/// ends of a connection would miss a secondary address, which systems reach from the primary one.
+/// An error that says something else counts as a yes.
+fn is_local(address: IpAddr) -> bool {
+    match UdpSocket::bind((address, 0)) {
+        Ok(_) => true,
+        Err(error) => error.kind() != io::ErrorKind::AddrNotAvailable,
     }
 }
 
@@ -136,7 +155,11 @@ mod tests {
 
     fn targets(allowed: &[&str]) -> Targets {
         let allowed = allowed.iter().map(|text| text.parse().expect("a target")).collect();
-        Targets { own_ports: vec![9940], allowed }
+        Targets { own: vec![own("127.0.0.1:9940"), own("[::1]:9940")], allowed }
+    }
+
+    fn own(address: &str) -> SocketAddr {
+        address.parse().expect("an address")
     }
 
     fn refuses(targets: &Targets, host: &str, address: &str) -> Option<&'static str> {
@@ -162,6 +185,39 @@ mod tests {
                 assert_eq!(refuses(&targets, "h", address), None, "{address}");
             }
         }
+    }
+
+    #[test]
+    fn a_listener_on_every_address_is_refused_at_each_address_of_this_machine() {
+        for listener in ["0.0.0.0:9940", "[::]:9940"] {
+            let targets = Targets { own: vec![own(listener)], allowed: Vec::new() };
+            let local = lan_address();
+            for ip in [local, "127.0.0.1".parse().expect("an address")] {
+                let refusal = targets.refuses("h", (ip, 9940).into());
+                assert_eq!(refusal, Some("it is this server's own port"), "{listener}: {ip}");
+                assert_eq!(targets.refuses("h", (ip, 9941).into()), None, "{listener}: {ip}");
+            }
+            // Reserved for documentation (RFC 5737, RFC 3849): addresses of other machines.
+            for other in ["203.0.113.9:9940", "[2001:db8::9]:9940"] {
+                assert_eq!(refuses(&targets, "h", other), None, "{listener}: {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_listener_on_one_address_leaves_the_port_of_the_others_to_tests() {
+        let mapped = "[::ffff:127.0.0.1]:9940";
+        let targets = Targets { own: vec![own(mapped)], allowed: Vec::new() };
+        assert_eq!(refuses(&targets, "h", "127.0.0.9:9940"), None);
+        assert!(refuses(&targets, "h", "127.0.0.1:9940").is_some());
+        assert!(refuses(&targets, "h", mapped).is_some());
+    }
+
+    /// An address of this machine beyond loopback, where it has one. Nothing is sent.
+    fn lan_address() -> IpAddr {
+        let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+        let towards = socket.connect("203.0.113.9:9").and_then(|()| socket.local_addr());
+        towards.map_or_else(|_| [127, 0, 0, 2].into(), |address| address.ip())
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 
 use serde_json::{Value, json};
 
@@ -285,6 +285,33 @@ fn a_server_and_a_run_keep_to_the_targets_that_are_allowed() {
         assert!(told.contains(" is refused: no --allow-target names it"), "{told}");
     }
     assert_eq!(target.requests(), 0);
+}
+
+#[test]
+fn a_server_on_every_address_is_out_of_reach_of_tests_and_figures_at_each_of_them() {
+    let server = Server::start(&["--host", "0.0.0.0", "--allow-unauthenticated"], None);
+    // The address that the way out has. Nothing is sent; a machine without a network has loopback.
+    let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+    let lan = socket.connect("203.0.113.9:9").and_then(|()| socket.local_addr());
+    let lan = lan.map_or_else(|_| "127.0.0.2".to_owned(), |address| address.ip().to_string());
+    for ip in [lan.as_str(), "127.0.0.3", "0.0.0.0"] {
+        let port: u16 = server.port().parse().expect("a port");
+        let told = sent(
+            &server,
+            &json!([
+                ["LD_clear_records"],
+                ["LD_start_test", {"user_detail_dict": {"user": "fast_http_user"}, "user_count": 1,
+                    "test_time": 0.2, "wait_time": 60,
+                    "tasks": [{"method": "get", "request_url": format!("http://{ip}:{port}/")}]}],
+                ["LD_generate_json"],
+                ["LD_start_statsd_sink", {"host": ip, "port": port}],
+            ])
+            .to_string(),
+        );
+        let own = "it is this server's own port";
+        assert!(told.contains(&format!("target {ip}:{port} is refused: {own}")), "{told}");
+        assert_eq!(told.matches(own).count(), 2, "{told}");
+    }
 }
 
 #[test]
