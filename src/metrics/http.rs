@@ -16,9 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 use super::{Guard, allowed};
+use crate::trust::{self, Trust};
 
 /// An `http://` or `https://` URL that is sent to.
 #[derive(Clone, PartialEq, Eq)]
@@ -146,16 +146,9 @@ async fn send<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     }
 }
 
-/// The platform's roots, TLS 1.2 and 1.3, ring.
 fn tls() -> io::Result<TlsConnector> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
+    let config = trust::client(&Trust::Platform).map_err(io::Error::other)?;
+    Ok(TlsConnector::from(Arc::new(config.with_no_client_auth())))
 }
 
 #[cfg(test)]

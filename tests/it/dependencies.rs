@@ -1,7 +1,8 @@
 //! What the tree is built from: every direct dependency says why it is there, and there is one
-//! crypto provider. `deny.toml` says the rest.
+//! crypto provider, which one file names. `deny.toml` says the rest.
 
 use std::fs;
+use std::path::Path;
 
 fn is_a_dependency(line: &str) -> bool {
     line.starts_with(|first: char| first.is_ascii_lowercase()) && line.contains(" = ")
@@ -41,4 +42,23 @@ fn there_is_one_crypto_provider() {
     for other in ["aws-lc-rs", "aws-lc-sys", "openssl-sys", "native-tls", "boring-sys"] {
         assert!(!has(other), "{other} is a second one");
     }
+}
+
+/// The files below a folder that hold a text.
+fn files_with(folder: &Path, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(files_with(&path, text));
+        } else if fs::read_to_string(&path).expect("a source file").contains(text) {
+            found.push(path.display().to_string());
+        }
+    }
+    found
+}
+
+#[test]
+fn one_file_names_the_crypto_provider() {
+    assert_eq!(files_with(Path::new("src"), "default_provider"), ["src/trust.rs"]);
 }
