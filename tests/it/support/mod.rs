@@ -31,10 +31,13 @@ pub(crate) fn ldctl() -> Command {
 }
 
 /// Whether a program that not every machine has can be run. Where it is missing the test that needs
-/// it says so and proves nothing; `.ci/run` installs them all.
+/// it says so and proves nothing, or fails if `LDCTL_TOOLS` is `required`: `.ci/run` installs all of
+/// them and sets it.
 pub(crate) fn installed(program: &str) -> bool {
     let found = std::process::Command::new(program).arg("--help").output().is_ok();
     if !found {
+        let required = std::env::var_os("LDCTL_TOOLS").is_some_and(|value| value == "required");
+        assert!(!required, "{program} is not installed, and LDCTL_TOOLS requires it");
         eprintln!("{program} is not installed: nothing is proved here");
     }
     found
