@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use ldctl::action::{Document, Executor, Policy, TestLimits};
 use ldctl::event::{Event, Progress};
-use ldctl::protocol::Targets;
+use ldctl::net::Targets;
 use ldctl::record::{Records, interpolate};
 use ldctl::value::Value;
 use tokio_util::sync::CancellationToken;

@@ -17,7 +17,8 @@
 //!           └──────┬─────┴────────────┘
 //!                 load ──── record                how load is made; what happened
 //!
-//!         value  event  error  trust  counters    free for all
+//!                       net                       byte streams: targets, trust, plain or TLS
+//!           value  event  error  counters         used by every module
 //! ```
 //!
 //! A module uses what is below or beside it, never what is above; a test reads the `use` lines.
@@ -68,10 +69,10 @@ pub mod error;
 pub mod event;
 pub mod load;
 pub mod metrics;
+pub mod net;
 pub mod protocol;
 pub mod record;
 pub mod report;
 pub mod server;
-pub mod trust;
 pub mod value;
 pub mod wire;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use ldctl::client::{Ask, ClientError, ClientTls, Connection, Mode};
-use ldctl::wire::stream::Stream;
+use ldctl::net::Stream;
 use ldctl::wire::tls::client_config;
 use tokio::net::TcpStream;
 use tokio::time::{MissedTickBehavior, interval};

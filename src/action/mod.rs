@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::counters::Counters;
 use crate::event::{ActionResult, Event, PROTOCOL, Sink, Status};
 pub use crate::load::TestLimits;
-pub use crate::protocol::{AllowedTarget, Targets};
+pub use crate::net::{AllowedTarget, Targets};
 use crate::record::Records;
 use crate::record::live::Live;
 use crate::value::Value;

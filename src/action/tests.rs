@@ -22,7 +22,7 @@ impl Bench {
             secret_files: Vec::new(),
             allow_env: Some(vec!["PATH".to_owned(), "TOKEN".to_owned()]),
             secret_env: vec!["TOKEN".to_owned()],
-            targets: crate::protocol::Targets::default(),
+            targets: crate::net::Targets::default(),
             limits: TestLimits::default(),
         };
         let printed = Arc::new(Mutex::new(Vec::new()));

@@ -14,9 +14,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use crate::event::{ErrorKind, Event};
+use crate::net::Stream;
 use crate::wire::frame::{HEADER, Inbox, MAX_REPLY, TERMINATOR};
 use crate::wire::reply::{Decoded, Decoder, SHUTTING_DOWN};
-use crate::wire::stream::Stream;
 use crate::wire::tls;
 use crate::wire::token::Token;
 

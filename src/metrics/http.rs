@@ -18,7 +18,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::{Guard, allowed};
-use crate::trust::{self, Trust};
+use crate::net::trust::{self, Trust};
 
 /// An `http://` or `https://` URL that is sent to.
 #[derive(Clone, PartialEq, Eq)]

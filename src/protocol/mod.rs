@@ -1,10 +1,9 @@
 //! How a task reaches its target: one driver per protocol, each behind [`crate::load::driver`]'s
-//! border. Nothing here decides when or how often. Where a test may go is for [`Targets`] to say.
+//! border. Nothing here decides when or how often. Where a test may go is for [`crate::net::Targets`]
+//! to say.
 
 mod deadline;
 pub mod http;
 mod json_path;
-mod targets;
 
 pub use json_path::JsonPath;
-pub use targets::{AllowedTarget, InvalidTarget, Targets};

@@ -6,6 +6,5 @@
 pub mod frame;
 pub mod reply;
 pub mod request;
-pub mod stream;
 pub mod tls;
 pub mod token;

@@ -14,7 +14,7 @@ use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-use crate::trust::{self, Trust, TrustError, provider};
+use crate::net::trust::{self, Trust, TrustError, provider};
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]

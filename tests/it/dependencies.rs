@@ -60,5 +60,5 @@ fn files_with(folder: &Path, text: &str) -> Vec<String> {
 
 #[test]
 fn one_file_names_the_crypto_provider() {
-    assert_eq!(files_with(Path::new("src"), "default_provider"), ["src/trust.rs"]);
+    assert_eq!(files_with(Path::new("src"), "default_provider"), ["src/net/trust.rs"]);
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Free for all: they use nothing but each other.
-const FOUNDATION: [&str; 5] = ["counters", "error", "event", "trust", "value"];
+const FOUNDATION: [&str; 4] = ["counters", "error", "event", "value"];
 
 /// What each module may use besides the foundation.
 const MAY_USE: [(&str, &[&str]); 17] = [
@@ -14,17 +14,17 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     ("cli", &[]),
     ("console", &[]),
     ("server", &["action", "wire"]),
-    ("client", &["wire"]),
-    ("wire", &[]),
-    ("action", &["load", "metrics", "protocol", "record", "report"]),
-    ("protocol", &["load", "record"]),
+    ("client", &["net", "wire"]),
+    ("wire", &["net"]),
+    ("action", &["load", "metrics", "net", "protocol", "record", "report"]),
+    ("protocol", &["load", "net", "record"]),
     ("report", &["load", "record"]),
-    ("metrics", &["load", "record"]),
+    ("metrics", &["load", "net", "record"]),
     ("load", &["record"]),
     ("record", &[]),
     ("counters", &[]),
     ("event", &["counters"]),
-    ("trust", &[]),
+    ("net", &[]),
     ("value", &[]),
 ];
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ldctl::action::{Document, Executor, Policy, TestLimits};
 use ldctl::event::{ActionResult, Event, FailureKind};
-use ldctl::protocol::Targets;
+use ldctl::net::Targets;
 use ldctl::value::Value;
 use tokio_util::sync::CancellationToken;
 

@@ -22,7 +22,7 @@ use tokio_rustls::rustls::{ClientConfig, pki_types::ServerName};
 use super::answer::{Answer, Wanted};
 use super::fault::Fault;
 use super::target::Origin;
-use crate::protocol::Targets;
+use crate::net::Targets;
 use crate::protocol::deadline::Deadline;
 
 /// How much one read takes in. Larger than a TLS record and than nearly every answer.

@@ -42,7 +42,7 @@ pub use self::task::{Context, ReadFile};
 use crate::load::driver::{Driver, Report, Visit};
 use crate::load::scenario::Verdict;
 use crate::load::template::Compiler;
-use crate::protocol::Targets;
+use crate::net::Targets;
 use crate::protocol::deadline::Deadline;
 use crate::record::{Label, LabelId};
 use crate::value::{Invalid, Object, Reader};

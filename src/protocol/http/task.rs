@@ -11,7 +11,7 @@ use super::request::Line;
 use super::target::Origin;
 use super::tls::{Setting, certificates};
 use crate::load::template::{Compiler, Scope, Template};
-use crate::trust::Trust;
+use crate::net::trust::Trust;
 use crate::value::{Invalid, Object, Reader, Value};
 
 /// How long a request may take where its task does not say: Locust's own 60 s.

@@ -7,7 +7,7 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::trust::{self, Trust};
+use crate::net::trust::{self, Trust};
 
 /// What a task says of TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
