@@ -1,20 +1,49 @@
-//! A byte stream to a server, with or without TLS, as one type.
+//! A byte stream that this process has opened, with or without TLS, as one type of two variants: no
+//! dynamic call lies between a request and its socket.
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-/// A client's connection.
+/// A connection to a server or target.
 #[derive(Debug)]
 pub enum Stream {
     /// Plain TCP.
     Plain(TcpStream),
-    /// TLS over TCP. Boxed: a session is about a kilobyte.
+    /// TLS over TCP. Boxed: a session is about a kilobyte, and most users have none.
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// Whether something came in (data or the end) although nothing was asked: such a connection
+    /// cannot carry another request. Without news from the poller it costs no system call.
+    pub fn disturbed(&mut self) -> bool {
+        match self {
+            Self::Plain(socket) => match socket.try_read(&mut [0; 1]) {
+                Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+                Ok(_) => true,
+            },
+            // What lies there may be session tickets, which follow a handshake, or the peer's
+            // goodbye: TLS itself has to read it.
+            Self::Tls(tls) => {
+                let mut context = Context::from_waker(Waker::noop());
+                let mut byte = [0];
+                Pin::new(tls).poll_read(&mut context, &mut ReadBuf::new(&mut byte)).is_ready()
+            }
+        }
+    }
+
+    /// Whether TLS agreed on HTTP/2.
+    pub fn is_http2(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
+        }
+    }
 }
 
 impl AsyncRead for Stream {

@@ -9,20 +9,19 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::{ClientConfig, pki_types::ServerName};
 
 use super::answer::{Answer, Wanted};
 use super::fault::Fault;
 use super::target::Origin;
-use crate::net::Targets;
+use crate::net::{Stream, Targets};
 use crate::protocol::deadline::Deadline;
 
 /// How much one read takes in. Larger than a TLS record and than nearly every answer.
@@ -33,83 +32,6 @@ const RESOLVE_FOR: Duration = Duration::from_secs(30);
 
 /// The most names that a worker remembers.
 const MAX_NAMES: usize = 1024;
-
-/// A byte stream to a target.
-#[derive(Debug)]
-pub(crate) enum Stream {
-    /// TCP.
-    Plain(TcpStream),
-    /// TLS over TCP.
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-impl Stream {
-    /// Whether something came in (data or the end) although nothing was asked: such a connection
-    /// cannot carry another request. Without news from the poller it costs no system call.
-    pub(crate) fn disturbed(&mut self) -> bool {
-        match self {
-            Self::Plain(socket) => match socket.try_read(&mut [0; 1]) {
-                Err(error) => error.kind() != io::ErrorKind::WouldBlock,
-                Ok(_) => true,
-            },
-            // What lies there may be session tickets, which follow a handshake, or the peer's
-            // goodbye: TLS itself has to read it.
-            Self::Tls(tls) => {
-                let mut context = Context::from_waker(Waker::noop());
-                let mut byte = [0];
-                Pin::new(tls).poll_read(&mut context, &mut ReadBuf::new(&mut byte)).is_ready()
-            }
-        }
-    }
-
-    /// The protocol that TLS agreed on.
-    pub(crate) fn is_http2(&self) -> bool {
-        match self {
-            Self::Plain(_) => false,
-            Self::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
-        }
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_read(context, buffer),
-            Self::Tls(tls) => Pin::new(tls).poll_read(context, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_write(context, bytes),
-            Self::Tls(tls) => Pin::new(tls).poll_write(context, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_flush(context),
-            Self::Tls(tls) => Pin::new(tls).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_shutdown(context),
-            Self::Tls(tls) => Pin::new(tls).poll_shutdown(context),
-        }
-    }
-}
 
 /// How long a worker remembers that a name could not be resolved, so that users without a target
 /// do not flood the resolver.

@@ -10,9 +10,9 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use tokio::task::JoinHandle;
 
 use super::answer::{Answer, Coding, Wanted};
-use super::connection::Stream;
 use super::fault::Fault;
 use super::target::Origin;
+use crate::net::Stream;
 
 /// How much a target may send ahead, in bytes, per stream and per connection: enough that the
 /// window is never what a load test measures.

@@ -5,10 +5,11 @@ use std::rc::Rc;
 use tokio::time::{Instant, timeout_at};
 
 use super::Attempt;
-use super::connection::{Exchange, Stream};
+use super::connection::Exchange;
 use super::fault::Fault;
 use super::h2::Session;
 use super::target::Origin;
+use crate::net::Stream;
 
 /// How many connections a user keeps, to different origins.
 const MAX_CONNECTIONS: usize = 8;
