@@ -53,17 +53,14 @@ impl Connector {
         Self { targets, addresses: RefCell::default() }
     }
 
-    /// Connects to an origin before the deadline; `timeout` is how the fault names it.
+    /// Connects to an origin before the deadline.
     pub(crate) async fn connect(
         &self,
         origin: &Origin,
         tls: Option<&Arc<ClientConfig>>,
         deadline: Instant,
-    ) -> Result<Stream, Option<Fault>> {
-        match timeout_at(deadline, self.open(origin, tls)).await {
-            Ok(outcome) => outcome.map_err(Some),
-            Err(_) => Err(None),
-        }
+    ) -> Result<Stream, Fault> {
+        timeout_at(deadline, self.open(origin, tls)).await.map_err(|_| Fault::Deadline)?
     }
 
     async fn open(
@@ -145,15 +142,15 @@ pub(crate) struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    /// Does it; `Err(None)` is the deadline.
-    pub(crate) async fn run(mut self) -> Result<(), Option<Fault>> {
+    /// Does it.
+    pub(crate) async fn run(mut self) -> Result<(), Fault> {
         let (mut sent, mut unsent) = (0, None);
         poll_fn(|context| {
             match self.poll(context, &mut sent, &mut unsent) {
                 Poll::Ready(outcome) => return Poll::Ready(outcome),
                 Poll::Pending => {}
             }
-            self.deadline.poll(context).map(|()| Err(None))
+            self.deadline.poll(context).map(|()| Err(Fault::Deadline))
         })
         .await
     }
@@ -163,7 +160,7 @@ impl Exchange<'_> {
         context: &mut Context<'_>,
         sent: &mut usize,
         unsent: &mut Option<Fault>,
-    ) -> Poll<Result<(), Option<Fault>>> {
+    ) -> Poll<Result<(), Fault>> {
         while *sent < self.request.len() && unsent.is_none() {
             let rest = self.request.get(*sent..).unwrap_or_default();
             match Pin::new(&mut *self.stream).poll_write(context, rest) {
@@ -185,12 +182,12 @@ impl Exchange<'_> {
             self.answer.keep_alive = false;
         }
         Poll::Ready(match (outcome, unsent.take()) {
-            (Err(Some(_)), Some(why)) => Err(Some(why)),
+            (Err(fault), Some(why)) if fault != Fault::Deadline => Err(why),
             (outcome, _) => outcome,
         })
     }
 
-    fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Option<Fault>>> {
+    fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Fault>> {
         let mut scratch = self.scratch.borrow_mut();
         loop {
             let mut buffer = ReadBuf::new(&mut scratch);
@@ -199,23 +196,23 @@ impl Exchange<'_> {
                 // A TLS peer that ends without saying so: whether that cuts the answer short, its
                 // framing decides.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    return Poll::Ready(self.answer.end().map_err(Some));
+                    return Poll::Ready(self.answer.end());
                 }
-                Err(error) => return Poll::Ready(Err(Some(Fault::of_io(&error)))),
+                Err(error) => return Poll::Ready(Err(Fault::of_io(&error))),
             }
             let more = buffer.remaining() == 0;
             let bytes = buffer.filled();
             if bytes.is_empty() {
-                return Poll::Ready(self.answer.end().map_err(Some));
+                return Poll::Ready(self.answer.end());
             }
             match self.answer.feed(bytes, self.wanted, self.head_only) {
                 Ok(true) => return Poll::Ready(Ok(())),
                 Ok(false) => {}
-                Err(fault) => return Poll::Ready(Err(Some(fault))),
+                Err(fault) => return Poll::Ready(Err(fault)),
             }
             // A target that always has more ready would never let the deadline's timer be polled.
             if more && self.deadline.passed() {
-                return Poll::Ready(Err(None));
+                return Poll::Ready(Err(Fault::Deadline));
             }
         }
     }

@@ -41,9 +41,9 @@ pub enum Fault {
     /// The TLS handshake failed.
     #[error("TLS failed: {0}")]
     Tls(String),
-    /// The task's timeout passed.
-    #[error("timed out after {0} s")]
-    Timeout(String),
+    /// The request's deadline passed. How long that was, the task knows: it words this one.
+    #[error("timed out")]
+    Deadline,
     /// The target reset the connection.
     #[error("connection reset by the target")]
     Reset,

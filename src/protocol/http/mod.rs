@@ -188,7 +188,7 @@ impl Driver for Http {
             }
             Err((name, fault)) => {
                 label = name;
-                Err(Some(fault))
+                Err(fault)
             }
         };
         let end = Instant::now();
@@ -211,20 +211,23 @@ impl Driver for Http {
     }
 }
 
-/// Judges and records a request. `Err(None)` is the deadline.
+/// Judges and records a request.
 fn conclude(
     task: &Task,
     user: &mut User,
     visit: &mut Visit,
     label: LabelId,
     (start, end): (Instant, Instant),
-    outcome: Result<(), Option<Fault>>,
+    outcome: Result<(), Fault>,
 ) -> Verdict {
     let answer = &user.answer;
     let (verdict, error) = match outcome {
         Err(fault) => {
-            let fault = fault.unwrap_or_else(|| Fault::Timeout(task.timeout_text.clone()));
-            (Verdict::Transient, Some(Cow::from(fault.to_string())))
+            let text = match fault {
+                Fault::Deadline => format!("timed out after {} s", task.timeout_text),
+                fault => fault.to_string(),
+            };
+            (Verdict::Transient, Some(Cow::from(text)))
         }
         Ok(()) if task.checks.status_decides() && answer.status >= 400 => {
             (Verdict::Permanent, Some(status_text(answer.status)))

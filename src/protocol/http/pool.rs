@@ -49,7 +49,7 @@ impl Attempt<'_> {
     }
 
     /// One request and its answer over a kept or a new connection.
-    pub(super) async fn exchange(&mut self, origin: Rc<Origin>) -> Result<(), Option<Fault>> {
+    pub(super) async fn exchange(&mut self, origin: Rc<Origin>) -> Result<(), Fault> {
         let kept = self.user.connections.iter().position(|kept| {
             kept.tls == self.tls && (Rc::ptr_eq(&kept.origin, &origin) || kept.origin == origin)
         });
@@ -68,17 +68,17 @@ impl Attempt<'_> {
     /// Whether a kept connection ended without any answer at the very moment that it was used. That
     /// is nobody's fault, and what may safely be said twice is said again over a fresh connection
     /// (RFC 9112, section 9.3.1).
-    fn stale(&self, outcome: &Result<(), Option<Fault>>) -> bool {
-        if matches!(outcome, Err(Some(Fault::Unsent))) {
+    fn stale(&self, outcome: &Result<(), Fault>) -> bool {
+        if matches!(outcome, Err(Fault::Unsent)) {
             return true;
         }
-        let ended = matches!(outcome, Err(Some(Fault::Closed | Fault::Reset)));
+        let ended = matches!(outcome, Err(Fault::Closed | Fault::Reset));
         let untouched = self.user.answer.status == 0;
         let methods: [&[u8]; 5] = [b"GET ", b"HEAD ", b"PUT ", b"DELETE ", b"OPTIONS "];
         ended && untouched && methods.iter().any(|method| self.bytes().starts_with(method))
     }
 
-    async fn exchange_over(&mut self, mut kept: Kept) -> Result<(), Option<Fault>> {
+    async fn exchange_over(&mut self, mut kept: Kept) -> Result<(), Fault> {
         let mut wanted = self.task.checks.wanted();
         wanted.body |= self.visit.keeps_bodies();
         let user = &mut *self.user;
@@ -103,7 +103,7 @@ impl Attempt<'_> {
                 let deadline = user.deadline.at().unwrap_or_else(Instant::now);
                 let exchange = session.exchange(&kept.origin, request, &mut user.answer, wanted);
                 // Boxed: its state must not make every HTTP/1.1 user's future larger.
-                timeout_at(deadline, Box::pin(exchange)).await.map_err(|_| None)??;
+                timeout_at(deadline, Box::pin(exchange)).await.map_err(|_| Fault::Deadline)??;
             }
         }
         if user.answer.keep_alive {
@@ -115,7 +115,7 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    async fn connect(&mut self, origin: Rc<Origin>) -> Result<Kept, Option<Fault>> {
+    async fn connect(&mut self, origin: Rc<Origin>) -> Result<Kept, Fault> {
         let config = match self.http.tls.get(self.tls).filter(|_| origin.tls) {
             Some(tls) => Some(tls.config().map_err(Fault::Tls)?),
             None => None,
@@ -127,7 +127,7 @@ impl Attempt<'_> {
         let http2 = if origin.tls { stream.is_http2() } else { self.task.tls.http2 };
         let carrier = if http2 {
             let opening = Box::pin(Session::open(stream));
-            Carrier::Http2(timeout_at(deadline, opening).await.map_err(|_| None)??)
+            Carrier::Http2(timeout_at(deadline, opening).await.map_err(|_| Fault::Deadline)??)
         } else {
             Carrier::Http1(stream)
         };

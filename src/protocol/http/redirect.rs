@@ -16,7 +16,7 @@ const MAX_REDIRECTS: usize = 30;
 
 impl Attempt<'_> {
     /// Sends the request, keeps its cookies, and follows its redirects.
-    pub(super) async fn follow(&mut self, origin: Rc<Origin>) -> Result<(), Option<Fault>> {
+    pub(super) async fn follow(&mut self, origin: Rc<Origin>) -> Result<(), Fault> {
         self.exchange(Rc::clone(&origin)).await?;
         if self.user.answer.cookies.is_empty() && !self.redirected() {
             return Ok(());
@@ -32,7 +32,7 @@ impl Attempt<'_> {
     }
 
     /// What follows an answer that sets cookies or leads elsewhere.
-    async fn go_on(&mut self, first: Rc<Origin>) -> Result<(), Option<Fault>> {
+    async fn go_on(&mut self, first: Rc<Origin>) -> Result<(), Fault> {
         let mut origin = Rc::clone(&first);
         let (mut body, mut secrets) = (true, true);
         if self.task.fixed.is_some() {
@@ -70,7 +70,7 @@ impl Attempt<'_> {
             user.answer.clear();
             self.exchange(Rc::clone(&origin)).await?;
         }
-        Err(Some(Fault::Redirects(MAX_REDIRECTS)))
+        Err(Fault::Redirects(MAX_REDIRECTS))
     }
 
     /// The method and URL of the request that was sent last, from its own first line.
