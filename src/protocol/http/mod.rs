@@ -56,15 +56,13 @@ const MAX_LABELS: usize = 1000;
 pub struct Http {
     tasks: Vec<Task>,
     tls: Vec<Tls>,
-    /// Which of `tls` each task uses.
-    tls_of: Vec<usize>,
     targets: Targets,
 }
 
 impl Http {
     /// A driver without tasks.
     pub fn new(targets: Targets) -> Self {
-        Self { tasks: Vec::new(), tls: Vec::new(), tls_of: Vec::new(), targets }
+        Self { tasks: Vec::new(), tls: Vec::new(), targets }
     }
 
     /// Takes the HTTP fields out of the next task. `method` is the key of the old form
@@ -77,12 +75,12 @@ impl Http {
         context: &Context<'_>,
         compiler: &mut Compiler<'_>,
     ) -> Result<(), Invalid> {
-        let task = Task::parse(method, fields, place, context, compiler)?;
-        let known = self.tls.iter().position(|known| known.setting == task.tls);
-        let index = match known {
+        let (mut task, setting) = Task::parse(method, fields, place, context, compiler)?;
+        let known = self.tls.iter().position(|known| known.setting == setting);
+        task.tls = match known {
             Some(index) => index,
             None => {
-                let tls = Tls { setting: task.tls.clone(), config: OnceLock::new() };
+                let tls = Tls { setting, config: OnceLock::new() };
                 // What the document names is checked now. The platform's roots are read when the
                 // first request needs them: most tests never do.
                 if tls.setting.names_files() {
@@ -92,7 +90,6 @@ impl Http {
                 self.tls.len() - 1
             }
         };
-        self.tls_of.push(index);
         self.tasks.push(task);
         Ok(())
     }
@@ -111,19 +108,21 @@ impl Tls {
     }
 }
 
-/// A fixed request's origin and what it is recorded under.
-type Met = (Rc<Origin>, LabelId);
-
 /// What the users of one worker share.
 #[derive(Debug)]
 pub struct Worker {
     connector: Connector,
     scratch: RefCell<Box<[u8]>>,
     origins: RefCell<Origins>,
-    /// Per task, what its fixed request needs.
-    fixed: RefCell<Vec<Option<Met>>>,
-    /// Per task, what its requests are recorded under.
-    labels: RefCell<Vec<Labels>>,
+    tasks: Vec<RefCell<TaskCache>>,
+}
+
+/// What a worker knows of a task.
+#[derive(Debug, Default)]
+struct TaskCache {
+    /// Where its fixed request goes and what that is recorded under, from the first time on.
+    fixed: Option<(Rc<Origin>, LabelId)>,
+    labels: Labels,
 }
 
 /// What the requests of one task are recorded under.
@@ -157,8 +156,7 @@ impl Driver for Http {
             connector: Connector::new(self.targets.clone()),
             scratch: RefCell::new(vec![0; SCRATCH].into()),
             origins: RefCell::default(),
-            fixed: RefCell::new(vec![None; self.tasks.len()]),
-            labels: RefCell::new(self.tasks.iter().map(|_| Labels::default()).collect()),
+            tasks: self.tasks.iter().map(|_| RefCell::default()).collect(),
         }
     }
 
@@ -173,14 +171,15 @@ impl Driver for Http {
         index: usize,
         visit: &mut Visit,
     ) -> Verdict {
-        let Some(task) = self.tasks.get(index) else { return Verdict::Permanent };
-        let tls = self.tls_of.get(index).copied().unwrap_or(0);
+        let (Some(task), Some(cache)) = (self.tasks.get(index), worker.tasks.get(index)) else {
+            return Verdict::Permanent;
+        };
         let start = Instant::now();
         user.deadline.set(start + task.timeout);
         user.answer.clear();
-        let mut attempt = Attempt { http: self, worker, user, task, tls, visit };
+        let mut attempt = Attempt { http: self, worker, cache, user, task, visit };
         let label;
-        let outcome = match attempt.prepare(index) {
+        let outcome = match attempt.prepare() {
             Ok((origin, name)) => {
                 label = name;
                 attempt.user.in_hand = Some((label, start));
@@ -199,15 +198,8 @@ impl Driver for Http {
     fn abandon(&self, _: &Worker, user: &mut User, visit: &mut Visit) {
         let Some((label, start)) = user.in_hand.take() else { return };
         let error = Fault::Ended.to_string();
-        visit.record(Report {
-            label,
-            start,
-            end: Instant::now(),
-            status: user.answer.status,
-            bytes: user.answer.bytes,
-            error: Some(&error),
-            body: &[],
-        });
+        let times = (start, Instant::now());
+        visit.record(Report { body: &[], ..report(&user.answer, label, times, Some(&error)) });
     }
 }
 
@@ -217,7 +209,7 @@ fn conclude(
     user: &mut User,
     visit: &mut Visit,
     label: LabelId,
-    (start, end): (Instant, Instant),
+    times: (Instant, Instant),
     outcome: Result<(), Fault>,
 ) -> Verdict {
     let answer = &user.answer;
@@ -237,16 +229,19 @@ fn conclude(
             None => (Verdict::Passed, None),
         },
     };
-    visit.record(Report {
-        label,
-        start,
-        end,
-        status: answer.status,
-        bytes: answer.bytes,
-        error: error.as_deref(),
-        body: &answer.body,
-    });
+    visit.record(report(answer, label, times, error.as_deref()));
     verdict
+}
+
+/// What is recorded of a request: as much of its answer as has come.
+fn report<'a>(
+    answer: &'a Answer,
+    label: LabelId,
+    (start, end): (Instant, Instant),
+    error: Option<&'a str>,
+) -> Report<'a> {
+    let Answer { status, bytes, ref body, .. } = *answer;
+    Report { label, start, end, status, bytes, error, body }
 }
 
 /// `404 Not Found`, with the registry's phrase where it has one.
@@ -262,21 +257,21 @@ fn status_text(status: u16) -> Cow<'static, str> {
 struct Attempt<'a> {
     http: &'a Http,
     worker: &'a Worker,
+    cache: &'a RefCell<TaskCache>,
     user: &'a mut User,
     task: &'a Task,
-    tls: usize,
     visit: &'a mut Visit,
 }
 
 impl Attempt<'_> {
     /// Makes the request's bytes, unless they are fixed, and finds out where it goes.
-    fn prepare(&mut self, index: usize) -> Result<(Rc<Origin>, LabelId), (LabelId, Fault)> {
+    fn prepare(&mut self) -> Result<(Rc<Origin>, LabelId), (LabelId, Fault)> {
         self.user.request.clear();
         if let Some(fixed) = &self.task.fixed {
-            let known = self.worker.fixed.borrow().get(index).cloned().flatten();
+            let known = self.cache.borrow().fixed.clone();
             let (origin, label) = match known {
                 Some(known) => known,
-                None => self.meet(index, &fixed.url)?,
+                None => self.meet(&fixed.url)?,
             };
             if self.user.jar.is_some() {
                 let rest = origin.rest(&fixed.url).unwrap_or_default().to_owned();
@@ -286,7 +281,7 @@ impl Attempt<'_> {
             return Ok((origin, label));
         }
         let url = self.url();
-        let label = self.label(index, &url);
+        let label = self.label(&url);
         let prepare = |this: &mut Self| {
             let method = match this.task.method.as_literal() {
                 Some(method) => Cow::from(method),
@@ -300,13 +295,11 @@ impl Attempt<'_> {
     }
 
     /// The first time that this worker performs a fixed task.
-    fn meet(&mut self, index: usize, url: &str) -> Result<(Rc<Origin>, LabelId), (LabelId, Fault)> {
-        let label = self.label(index, url);
+    fn meet(&mut self, url: &str) -> Result<(Rc<Origin>, LabelId), (LabelId, Fault)> {
+        let label = self.label(url);
         let found = self.worker.origins.borrow_mut().find(url);
         let (origin, _) = found.map_err(|fault| (label, fault))?;
-        if let Some(place) = self.worker.fixed.borrow_mut().get_mut(index) {
-            *place = Some((Rc::clone(&origin), label));
-        }
+        self.cache.borrow_mut().fixed = Some((Rc::clone(&origin), label));
         Ok((origin, label))
     }
 
@@ -327,15 +320,13 @@ impl Attempt<'_> {
     }
 
     /// The number that this request is recorded under.
-    fn label(&mut self, index: usize, url: &str) -> LabelId {
+    fn label(&mut self, url: &str) -> LabelId {
         let name = match self.task.name.as_literal() {
             Some(name) => Cow::from(name),
             None => Cow::from(self.task.name.text(&mut self.visit.scope)),
         };
-        let mut labels = self.worker.labels.borrow_mut();
-        let Some(Labels { known, rest, key }) = labels.get_mut(index) else {
-            return self.number(url, &name);
-        };
+        let mut cache = self.cache.borrow_mut();
+        let Labels { known, rest, key } = &mut cache.labels;
         key.clear();
         key.push_str(url);
         key.push('\n');

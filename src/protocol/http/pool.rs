@@ -51,7 +51,8 @@ impl Attempt<'_> {
     /// One request and its answer over a kept or a new connection.
     pub(super) async fn exchange(&mut self, origin: Rc<Origin>) -> Result<(), Fault> {
         let kept = self.user.connections.iter().position(|kept| {
-            kept.tls == self.tls && (Rc::ptr_eq(&kept.origin, &origin) || kept.origin == origin)
+            kept.tls == self.task.tls
+                && (Rc::ptr_eq(&kept.origin, &origin) || kept.origin == origin)
         });
         let kept = kept.map(|at| self.user.connections.swap_remove(at));
         if let Some(kept) = kept.and_then(|mut kept| (!kept.carrier.spent()).then_some(kept)) {
@@ -116,7 +117,7 @@ impl Attempt<'_> {
     }
 
     async fn connect(&mut self, origin: Rc<Origin>) -> Result<Kept, Fault> {
-        let config = match self.http.tls.get(self.tls).filter(|_| origin.tls) {
+        let config = match self.http.tls.get(self.task.tls).filter(|_| origin.tls) {
             Some(tls) => Some(tls.config().map_err(Fault::Tls)?),
             None => None,
         };
@@ -124,13 +125,13 @@ impl Attempt<'_> {
         // Boxed, for a user connects once and then keeps the connection.
         let opening = Box::pin(self.worker.connector.connect(&origin, config, deadline));
         let stream = opening.await?;
-        let http2 = if origin.tls { stream.is_http2() } else { self.task.tls.http2 };
+        let http2 = if origin.tls { stream.is_http2() } else { self.task.http2 };
         let carrier = if http2 {
             let opening = Box::pin(Session::open(stream));
             Carrier::Http2(timeout_at(deadline, opening).await.map_err(|_| Fault::Deadline)??)
         } else {
             Carrier::Http1(stream)
         };
-        Ok(Kept { origin, tls: self.tls, carrier })
+        Ok(Kept { origin, tls: self.task.tls, carrier })
     }
 }

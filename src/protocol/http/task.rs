@@ -63,7 +63,10 @@ pub(crate) struct Task {
     pub(crate) timeout_text: String,
     pub(crate) redirects: bool,
     pub(crate) flavor: Flavor,
-    pub(crate) tls: Setting,
+    /// Which of the driver's TLS configurations it uses.
+    pub(crate) tls: usize,
+    /// Whether HTTP/2 is spoken, or offered under TLS.
+    pub(crate) http2: bool,
     pub(crate) checks: Checks,
     /// The whole request, where nothing in it changes from one time to the next.
     pub(crate) fixed: Option<Fixed>,
@@ -83,14 +86,15 @@ pub(super) enum Authorization {
 }
 
 impl Task {
-    /// Takes the HTTP fields out of a task. `method` is the key of the old form `{"get": {…}}`.
+    /// Takes the HTTP fields out of a task, and what they say of TLS. `method` is the key of the old
+    /// form `{"get": {…}}`.
     pub(crate) fn parse(
         method: Option<&str>,
         fields: &mut Object<'_>,
         place: &Reader<'_>,
         context: &Context<'_>,
         compiler: &mut Compiler<'_>,
-    ) -> Result<Self, Invalid> {
+    ) -> Result<(Self, Setting), Invalid> {
         let method = parse_method(method, fields, place, compiler)?;
         let url_field = match (fields.present("request_url"), fields.present("url")) {
             (Some(field), _) | (None, Some(field)) => field,
@@ -126,7 +130,7 @@ impl Task {
         let follows = context.flavor == Flavor::Fast || method.as_literal() != Some("HEAD");
         let redirects =
             fields.present("allow_redirects").map_or(Ok(follows), |field| field.boolean())?;
-        let tls = parse_tls(fields, context)?;
+        let setting = parse_tls(fields, context)?;
         let authorization = parse_auth(fields, compiler)?;
         let checks =
             Checks::parse(fields.present("assertions"), fields.present("extract"), compiler)?;
@@ -142,12 +146,13 @@ impl Task {
             timeout_text: format!("{seconds}"),
             redirects,
             flavor: context.flavor,
-            tls,
+            tls: 0,
+            http2: setting.http2,
             checks,
             fixed: None,
         };
         task.fixed = task.fix(&url_field)?;
-        Ok(task)
+        Ok((task, setting))
     }
 
     /// The request as bytes, if nothing in it changes.
