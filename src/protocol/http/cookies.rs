@@ -35,7 +35,7 @@ impl Attempt<'_> {
 /// The cookies that a jar holds for a URL, as a `Cookie` header has them.
 pub(super) fn cookies(jar: Option<&CookieStore>, origin: &Origin, rest: &str) -> Option<String> {
     let jar = jar?;
-    let url = absolute(origin, rest)?;
+    let url = origin.url(rest)?;
     let mut cookies = String::new();
     // The store takes loopback for secure; whoever marks a cookie does not.
     let sent = jar.matches(&url).into_iter().filter(|cookie| origin.tls || !secure(cookie));
@@ -52,10 +52,4 @@ pub(super) fn cookies(jar: Option<&CookieStore>, origin: &Origin, rest: &str) ->
 
 fn secure(cookie: &cookie_store::Cookie<'_>) -> bool {
     cookie.secure().unwrap_or(false)
-}
-
-pub(super) fn absolute(origin: &Origin, rest: &str) -> Option<Url> {
-    let scheme = if origin.tls { "https" } else { "http" };
-    let slash = if rest.starts_with('/') { "" } else { "/" };
-    Url::parse(&format!("{scheme}://{}{slash}{rest}", origin.authority)).ok()
 }

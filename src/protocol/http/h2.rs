@@ -1,16 +1,20 @@
 //! HTTP/2 by the h2 crate, for tasks with `"http2": true`: agreed by ALPN under TLS, by prior
 //! knowledge without (RFC 9113, section 3.3). One user speaks one request at a time, so a session
-//! carries one stream at a time; what is measured is the protocol, not multiplexing. The request
-//! comes as the HTTP/1.1 bytes that every task is compiled to, and is said anew here.
+//! carries one stream at a time; what is measured is the protocol, not multiplexing. A request that
+//! never changes is a [`Message`] that is ready to send.
+
+use std::borrow::Cow;
+use std::fmt::Display;
 
 use bytes::Bytes;
 use h2::Reason;
 use h2::client::SendRequest;
-use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use http::{HeaderName, HeaderValue, Method, Uri};
 use tokio::task::JoinHandle;
 
 use super::answer::{Answer, Coding, Wanted};
 use super::fault::Fault;
+use super::request::Request;
 use super::target::Origin;
 use crate::net::Stream;
 
@@ -20,9 +24,6 @@ const WINDOW: u32 = 4 * 1024 * 1024;
 
 /// The longest head of an answer, in bytes: as over HTTP/1.1.
 const MAX_HEAD: u32 = 64 * 1024;
-
-/// The most headers that a request is read back with; a task's own are bounded by its document.
-const MAX_HEADERS: usize = 256;
 
 /// An HTTP/2 connection.
 #[derive(Debug)]
@@ -64,16 +65,14 @@ impl Session {
     /// Sends a request and reads its answer.
     pub(crate) async fn exchange(
         &mut self,
-        origin: &Origin,
-        request: &[u8],
+        Message { head, body }: Message,
         answer: &mut Answer,
         wanted: Wanted,
     ) -> Result<(), Fault> {
-        let (request, body) = translate(origin, request)?;
         // Nothing has been sent yet: whatever fails here is the end of the session.
         let mut sender = self.sender.clone().ready().await.map_err(|_| Fault::Unsent)?;
         let (response, mut upload) =
-            sender.send_request(request, body.is_empty()).map_err(|_| Fault::Unsent)?;
+            sender.send_request(head, body.is_empty()).map_err(|_| Fault::Unsent)?;
         if !body.is_empty() {
             upload.send_data(body, true).map_err(fault)?;
         }
@@ -117,37 +116,44 @@ fn fault(error: h2::Error) -> Fault {
     }
 }
 
-/// An HTTP/1.1 request as an HTTP/2 one, and its body.
-fn translate(origin: &Origin, bytes: &[u8]) -> Result<(Request<()>, Bytes), Fault> {
-    let broken = |why: &str| Fault::Http2(format!("the request cannot be translated: {why}"));
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut head = httparse::Request::new(&mut headers);
-    let parsed = head.parse(bytes).map_err(|error| broken(&error.to_string()))?;
-    let httparse::Status::Complete(length) = parsed else { return Err(broken("no head")) };
-    let mut authority = origin.authority.to_string();
-    let mut request = Request::new(());
-    for header in head.headers.iter() {
-        let name = HeaderName::from_bytes(header.name.as_bytes())
-            .map_err(|error| broken(&error.to_string()))?;
-        let value =
-            HeaderValue::from_bytes(header.value).map_err(|error| broken(&error.to_string()))?;
-        match name {
-            http::header::HOST => authority = String::from_utf8_lossy(header.value).into_owned(),
-            // RFC 9113, section 8.2.2: fields of a connection have no place in HTTP/2.
-            http::header::CONNECTION | http::header::UPGRADE => {}
-            name => {
-                request.headers_mut().append(name, value);
+/// A request as HTTP/2 sends it.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    head: http::Request<()>,
+    body: Bytes,
+}
+
+impl Message {
+    /// Says a request anew, from the places of its parts.
+    pub(crate) fn of(origin: &Origin, request: &Request) -> Result<Self, Fault> {
+        let mut head = http::Request::new(());
+        let mut authority = Cow::from(&*origin.authority);
+        for (name, value) in request.headers() {
+            // RFC 9113, section 8.2.1: a value neither begins nor ends with white space.
+            let value = value.trim_ascii();
+            let name = HeaderName::from_bytes(name).map_err(broken)?;
+            match name {
+                http::header::HOST => authority = String::from_utf8_lossy(value),
+                // RFC 9113, section 8.2.2: fields of a connection have no place in HTTP/2.
+                http::header::CONNECTION | http::header::UPGRADE => {}
+                name => {
+                    let value = HeaderValue::from_bytes(value).map_err(broken)?;
+                    head.headers_mut().try_append(name, value).map_err(broken)?;
+                }
             }
         }
+        *head.method_mut() = Method::from_bytes(request.method().as_bytes()).map_err(broken)?;
+        *head.uri_mut() = Uri::builder()
+            .scheme(if origin.tls { "https" } else { "http" })
+            .authority(&*authority)
+            .path_and_query(request.target())
+            .build()
+            .map_err(broken)?;
+        *head.version_mut() = http::Version::HTTP_2;
+        Ok(Self { head, body: Bytes::copy_from_slice(request.body()) })
     }
-    *request.method_mut() = Method::from_bytes(head.method.unwrap_or("GET").as_bytes())
-        .map_err(|error| broken(&error.to_string()))?;
-    *request.uri_mut() = Uri::builder()
-        .scheme(if origin.tls { "https" } else { "http" })
-        .authority(authority)
-        .path_and_query(head.path.unwrap_or("/"))
-        .build()
-        .map_err(|error| broken(&error.to_string()))?;
-    *request.version_mut() = http::Version::HTTP_2;
-    Ok((request, Bytes::copy_from_slice(bytes.get(length..).unwrap_or_default())))
+}
+
+fn broken(why: impl Display) -> Fault {
+    Fault::Http2(format!("the request cannot be translated: {why}"))
 }

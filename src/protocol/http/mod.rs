@@ -35,7 +35,7 @@ use self::cookies::cookies;
 pub use self::fault::Fault;
 pub use self::flavor::Flavor;
 use self::pool::Kept;
-use self::request::Line;
+use self::request::{Line, Request};
 use self::target::{Origin, Origins};
 use self::task::Task;
 pub use self::task::{Context, ReadFile};
@@ -140,7 +140,7 @@ struct Labels {
 pub struct User {
     connections: Vec<Kept>,
     jar: Option<Box<CookieStore>>,
-    request: Vec<u8>,
+    request: Request,
     body: Vec<u8>,
     answer: Answer,
     deadline: Deadline,
@@ -274,21 +274,18 @@ impl Attempt<'_> {
                 None => self.meet(&fixed.url)?,
             };
             if self.user.jar.is_some() {
-                let rest = origin.rest(&fixed.url).unwrap_or_default().to_owned();
-                let method = self.task.method.as_literal().unwrap_or("GET");
-                self.write(method, &origin, &rest).map_err(|fault| (label, fault))?;
+                let rest = origin.rest(&fixed.url).unwrap_or_default();
+                self.write(fixed.request.method(), &origin, rest)
+                    .map_err(|fault| (label, fault))?;
             }
             return Ok((origin, label));
         }
         let url = self.url();
         let label = self.label(&url);
         let prepare = |this: &mut Self| {
-            let method = match this.task.method.as_literal() {
-                Some(method) => Cow::from(method),
-                None => task::method(&this.task.method, &mut this.visit.scope)?.into(),
-            };
+            let method = task::method(&this.task.method, &mut this.visit.scope)?;
             let (origin, rest) = this.worker.origins.borrow_mut().find(&url)?;
-            this.write(&method, &origin, rest)?;
+            this.write(method, &origin, rest)?;
             Ok(origin)
         };
         prepare(self).map(|origin| (origin, label)).map_err(|fault| (label, fault))
@@ -310,7 +307,7 @@ impl Attempt<'_> {
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
     }
 
-    fn write(&mut self, method: &str, origin: &Origin, rest: &str) -> Result<(), Fault> {
+    fn write(&mut self, method: &'static str, origin: &Origin, rest: &str) -> Result<(), Fault> {
         let jar = cookies(self.user.jar.as_deref(), origin, rest);
         let jar = jar.as_deref();
         let line = Line { method, origin, rest, jar, body: true, secrets: true, host: true };

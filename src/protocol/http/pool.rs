@@ -7,7 +7,8 @@ use tokio::time::{Instant, timeout_at};
 use super::Attempt;
 use super::connection::Exchange;
 use super::fault::Fault;
-use super::h2::Session;
+use super::h2::{Message, Session};
+use super::request::Request;
 use super::target::Origin;
 use crate::net::Stream;
 
@@ -41,11 +42,9 @@ impl Carrier {
 
 impl Attempt<'_> {
     /// The request: the fixed one, unless another was written.
-    pub(super) fn bytes(&self) -> &[u8] {
-        match &self.task.fixed {
-            Some(fixed) if self.user.request.is_empty() => &fixed.bytes,
-            _ => &self.user.request,
-        }
+    pub(super) fn request(&self) -> &Request {
+        let fixed = self.task.fixed.as_ref().filter(|_| self.user.request.is_empty());
+        fixed.map_or(&self.user.request, |fixed| &fixed.request)
     }
 
     /// One request and its answer over a kept or a new connection.
@@ -75,34 +74,37 @@ impl Attempt<'_> {
         }
         let ended = matches!(outcome, Err(Fault::Closed | Fault::Reset));
         let untouched = self.user.answer.status == 0;
-        let methods: [&[u8]; 5] = [b"GET ", b"HEAD ", b"PUT ", b"DELETE ", b"OPTIONS "];
-        ended && untouched && methods.iter().any(|method| self.bytes().starts_with(method))
+        let again =
+            matches!(self.request().method(), "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS");
+        ended && untouched && again
     }
 
     async fn exchange_over(&mut self, mut kept: Kept) -> Result<(), Fault> {
         let mut wanted = self.task.checks.wanted();
         wanted.body |= self.visit.keeps_bodies();
         let user = &mut *self.user;
-        let request = match &self.task.fixed {
-            Some(fixed) if user.request.is_empty() => &*fixed.bytes,
-            _ => user.request.as_slice(),
-        };
+        let fixed = self.task.fixed.as_ref().filter(|_| user.request.is_empty());
+        let request = fixed.map_or(&user.request, |fixed| &fixed.request);
         match &mut kept.carrier {
             Carrier::Http1(stream) => {
                 let exchange = Exchange {
                     stream,
-                    request,
+                    request: request.bytes(),
                     answer: &mut user.answer,
                     deadline: &mut user.deadline,
                     scratch: &self.worker.scratch,
                     wanted,
-                    head_only: request.starts_with(b"HEAD "),
+                    head_only: request.method() == "HEAD",
                 };
                 exchange.run().await?;
             }
             Carrier::Http2(session) => {
                 let deadline = user.deadline.at().unwrap_or_else(Instant::now);
-                let exchange = session.exchange(&kept.origin, request, &mut user.answer, wanted);
+                let message = match fixed.and_then(|fixed| fixed.message.as_ref()) {
+                    Some(message) => message.clone(),
+                    None => Message::of(&kept.origin, request),
+                }?;
+                let exchange = session.exchange(message, &mut user.answer, wanted);
                 // Boxed: its state must not make every HTTP/1.1 user's future larger.
                 timeout_at(deadline, Box::pin(exchange)).await.map_err(|_| Fault::Deadline)??;
             }

@@ -2,10 +2,8 @@
 
 use std::rc::Rc;
 
-use url::Url;
-
 use super::Attempt;
-use super::cookies::{absolute, cookies};
+use super::cookies::cookies;
 use super::fault::Fault;
 use super::flavor::Flavor;
 use super::request::Line;
@@ -39,7 +37,12 @@ impl Attempt<'_> {
             self.task.fill_body(&mut self.visit.scope, &mut self.user.body);
         }
         for followed in 0..=MAX_REDIRECTS {
-            let (method, here) = self.sent(&origin)?;
+            let sent = self.request();
+            let (method, target) = (sent.method(), sent.target());
+            let here = origin.url(target).ok_or_else(|| Fault::Url {
+                url: target.to_owned(),
+                why: "it cannot be put together".to_owned(),
+            })?;
             self.keep_cookies(&here);
             if !self.redirected() {
                 return Ok(());
@@ -58,12 +61,12 @@ impl Attempt<'_> {
                 302 | 303 => true,
                 _ => false,
             };
-            let method = if rewritten && method != "HEAD" { "GET".to_owned() } else { method };
+            let method = if rewritten && method != "HEAD" { "GET" } else { method };
             let (to, rest) = self.worker.origins.borrow_mut().find(next.as_str())?;
             origin = to;
             secrets &= first.trusts(&origin);
             let jar = cookies(self.user.jar.as_deref(), &origin, rest);
-            let (method, jar) = (method.as_str(), jar.as_deref());
+            let jar = jar.as_deref();
             let line = Line { method, origin: &origin, rest, jar, body, secrets, host: false };
             let user = &mut *self.user;
             self.task.write(&line, &mut self.visit.scope, &user.body, &mut user.request)?;
@@ -71,18 +74,5 @@ impl Attempt<'_> {
             self.exchange(Rc::clone(&origin)).await?;
         }
         Err(Fault::Redirects(MAX_REDIRECTS))
-    }
-
-    /// The method and URL of the request that was sent last, from its own first line.
-    fn sent(&self, origin: &Origin) -> Result<(String, Url), Fault> {
-        let line = self.bytes().split(|byte| *byte == b'\r').next().unwrap_or_default();
-        let line = String::from_utf8_lossy(line);
-        let mut words = line.split(' ');
-        let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        let url = absolute(origin, target).ok_or_else(|| Fault::Url {
-            url: target.to_owned(),
-            why: "it cannot be put together".to_owned(),
-        })?;
-        Ok((method.to_owned(), url))
     }
 }

@@ -1,10 +1,68 @@
-//! A request in bytes: what a compiled task, a user's variables and the place it goes to make of it.
+//! A request, written: what a compiled task, a user's variables and the place it goes to make of it.
+//! It is HTTP/1.1 already; for HTTP/2 the places of its parts are kept, so that neither a redirect
+//! nor the other protocol has to parse what was written here.
+
+use std::ops::Range;
 
 use super::fault::Fault;
 use super::flavor::Flavor;
 use super::target::{Origin, basic, write_target};
 use super::task::{Authorization, Task};
 use crate::load::template::Scope;
+
+/// A request. Its buffers are used again for the next one.
+#[derive(Debug, Default)]
+pub(crate) struct Request {
+    method: &'static str,
+    bytes: Vec<u8>,
+    target: Range<usize>,
+    /// Names and values, where the task may speak HTTP/2.
+    headers: Vec<(Range<usize>, Range<usize>)>,
+    /// Where the body begins.
+    body: usize,
+}
+
+impl Request {
+    /// Makes it ready for the next request.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.headers.clear();
+    }
+
+    /// Whether none is written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// `GET`, `POST`, …
+    pub(crate) fn method(&self) -> &'static str {
+        self.method
+    }
+
+    /// What HTTP/1.1 sends.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Path and query, as they are sent.
+    pub(crate) fn target(&self) -> &str {
+        std::str::from_utf8(self.part(&self.target)).unwrap_or_default()
+    }
+
+    /// Names and values of the headers; none where the task speaks HTTP/1.1 alone.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.headers.iter().map(|(name, value)| (self.part(name), self.part(value)))
+    }
+
+    /// The body.
+    pub(crate) fn body(&self) -> &[u8] {
+        self.part(&(self.body..self.bytes.len()))
+    }
+
+    fn part(&self, place: &Range<usize>) -> &[u8] {
+        self.bytes.get(place.clone()).unwrap_or_default()
+    }
+}
 
 impl Task {
     /// Fills the body of this execution in.
@@ -21,9 +79,9 @@ impl Task {
         line: &Line<'_>,
         scope: &mut Scope,
         body: &[u8],
-        out: &mut Vec<u8>,
+        out: &mut Request,
     ) -> Result<(), Fault> {
-        let mut head = Head::begin(line, self.flavor, out);
+        let mut head = Head::begin(line, self, out);
         // What the task or the URL says of the user counts more than a header that it writes.
         let known = self.authorization.is_some() || line.origin.credentials.is_some();
         for (name, value) in &self.headers {
@@ -60,7 +118,7 @@ impl Task {
                 }
             })?;
         }
-        head.end((line.body && self.body.is_some()).then_some(body), line.method);
+        head.end((line.body && self.body.is_some()).then_some(body));
         Ok(())
     }
 }
@@ -68,7 +126,7 @@ impl Task {
 /// What of a request is decided outside the task.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Line<'a> {
-    pub(crate) method: &'a str,
+    pub(crate) method: &'static str,
     pub(crate) origin: &'a Origin,
     /// The URL after its origin.
     pub(crate) rest: &'a str,
@@ -94,7 +152,9 @@ impl Line<'_> {
 
 /// A request's head that is being written.
 struct Head<'a> {
-    out: &'a mut Vec<u8>,
+    out: &'a mut Request,
+    /// Whether the places of its headers are kept.
+    places: bool,
     host: Option<&'a str>,
     agent: bool,
     accept: bool,
@@ -102,13 +162,17 @@ struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    fn begin(line: &Line<'a>, flavor: Flavor, out: &'a mut Vec<u8>) -> Self {
+    fn begin(line: &Line<'a>, task: &Task, out: &'a mut Request) -> Self {
         out.clear();
-        out.extend_from_slice(line.method.as_bytes());
-        out.push(b' ');
-        write_target(line.rest, flavor, out);
-        out.extend_from_slice(b" HTTP/1.1\r\n");
-        Self { out, host: Some(&line.origin.authority), agent: true, accept: true, encoding: true }
+        out.method = line.method;
+        out.bytes.extend_from_slice(line.method.as_bytes());
+        out.bytes.push(b' ');
+        let target = out.bytes.len();
+        write_target(line.rest, task.flavor, &mut out.bytes);
+        out.target = target..out.bytes.len();
+        out.bytes.extend_from_slice(b" HTTP/1.1\r\n");
+        let host = Some(&*line.origin.authority);
+        Self { out, places: task.http2, host, agent: true, accept: true, encoding: true }
     }
 
     fn header(&mut self, name: &str, value: impl FnOnce(&mut Vec<u8>)) -> Result<(), Fault> {
@@ -119,49 +183,71 @@ impl<'a> Head<'a> {
             15 if name.eq_ignore_ascii_case("accept-encoding") => self.encoding = false,
             _ => {}
         }
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b": ");
-        let from = self.out.len();
-        value(self.out);
-        let written = self.out.get(from..).unwrap_or_default();
+        let out = &mut self.out.bytes;
+        let begin = out.len();
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b": ");
+        let from = out.len();
+        value(out);
+        let written = out.get(from..).unwrap_or_default();
         if written.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
             return Err(Fault::Header(name.to_owned()));
         }
         if let Some(value) = latin(written) {
-            self.out.truncate(from);
-            self.out.extend(value);
+            out.truncate(from);
+            out.extend(value);
         }
-        self.out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(b"\r\n");
+        self.keep(begin, name);
         Ok(())
     }
 
-    fn end(self, body: Option<&[u8]>, method: &str) {
-        let Self { out, host, agent, accept, encoding } = self;
-        if let Some(host) = host {
-            out.extend_from_slice(b"Host: ");
-            out.extend_from_slice(host.as_bytes());
-            out.extend_from_slice(b"\r\n");
+    /// Writes a header that is always the same.
+    fn constant(&mut self, name: &str, line: &str) {
+        let begin = self.out.bytes.len();
+        self.out.bytes.extend_from_slice(line.as_bytes());
+        self.keep(begin, name);
+    }
+
+    /// Keeps the place of the header that was written last.
+    fn keep(&mut self, begin: usize, name: &str) {
+        if self.places {
+            let (name, end) = (begin + name.len(), self.out.bytes.len());
+            // Between name and value stands `: `, after the value a line break.
+            self.out.headers.push((begin..name, name + 2..end - 2));
         }
-        if agent {
-            out.extend_from_slice(
-                concat!("User-Agent: ldctl/", env!("CARGO_PKG_VERSION"), "\r\n").as_bytes(),
-            );
+    }
+
+    fn end(mut self, body: Option<&[u8]>) {
+        if let Some(host) = self.host {
+            let begin = self.out.bytes.len();
+            self.out.bytes.extend_from_slice(b"Host: ");
+            self.out.bytes.extend_from_slice(host.as_bytes());
+            self.out.bytes.extend_from_slice(b"\r\n");
+            self.keep(begin, "Host");
         }
-        if accept {
-            out.extend_from_slice(b"Accept: */*\r\n");
+        if self.agent {
+            let line = concat!("User-Agent: ldctl/", env!("CARGO_PKG_VERSION"), "\r\n");
+            self.constant("User-Agent", line);
         }
-        if encoding {
-            out.extend_from_slice(b"Accept-Encoding: gzip, deflate, br\r\n");
+        if self.accept {
+            self.constant("Accept", "Accept: */*\r\n");
+        }
+        if self.encoding {
+            self.constant("Accept-Encoding", "Accept-Encoding: gzip, deflate, br\r\n");
         }
         // RFC 9110, section 8.6: a method that is expected to carry content says when it has none.
-        if body.is_some() || matches!(method, "POST" | "PUT" | "PATCH") {
-            out.extend_from_slice(b"Content-Length: ");
+        if body.is_some() || matches!(self.out.method, "POST" | "PUT" | "PATCH") {
+            let begin = self.out.bytes.len();
+            self.out.bytes.extend_from_slice(b"Content-Length: ");
             let length = body.map_or(0, <[u8]>::len);
-            out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
-            out.extend_from_slice(b"\r\n");
+            self.out.bytes.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+            self.out.bytes.extend_from_slice(b"\r\n");
+            self.keep(begin, "Content-Length");
         }
-        out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(body.unwrap_or_default());
+        self.out.bytes.extend_from_slice(b"\r\n");
+        self.out.body = self.out.bytes.len();
+        self.out.bytes.extend_from_slice(body.unwrap_or_default());
     }
 }
 

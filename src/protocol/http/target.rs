@@ -71,6 +71,13 @@ impl Origin {
         (rest.is_empty() || rest.starts_with(['/', '?', '#'])).then_some(rest)
     }
 
+    /// The URL of a path at this origin.
+    pub(crate) fn url(&self, rest: &str) -> Option<Url> {
+        let scheme = if self.tls { "https" } else { "http" };
+        let slash = if rest.starts_with('/') { "" } else { "/" };
+        Url::parse(&format!("{scheme}://{}{slash}{rest}", self.authority)).ok()
+    }
+
     /// Whether what proves who the user is may follow a redirect from here to `other`: to the same
     /// place, or to its secure door.
     pub(crate) fn trusts(&self, other: &Self) -> bool {

@@ -1,13 +1,15 @@
 //! An HTTP task, compiled: everything about it that does not change is bytes already, the rest is
 //! templates. Reading a task refuses what it does not know, with its place.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::body::{form, parse_body};
 use super::check::Checks;
 use super::fault::Fault;
 use super::flavor::Flavor;
-use super::request::Line;
+use super::h2::Message;
+use super::request::{Line, Request};
 use super::target::Origin;
 use super::tls::{Setting, certificates};
 use crate::load::template::{Compiler, Scope, Template};
@@ -76,7 +78,9 @@ pub(crate) struct Task {
 #[derive(Debug)]
 pub(crate) struct Fixed {
     pub(crate) url: String,
-    pub(crate) bytes: Box<[u8]>,
+    pub(crate) request: Request,
+    /// The same for HTTP/2, where the task may speak it.
+    pub(crate) message: Option<Result<Message, Fault>>,
 }
 
 #[derive(Debug)]
@@ -157,7 +161,8 @@ impl Task {
 
     /// The request as bytes, if nothing in it changes.
     fn fix(&self, url_field: &Reader<'_>) -> Result<Option<Fixed>, Invalid> {
-        let (Some(method), Some(url)) = (self.method.as_literal(), self.url.as_literal()) else {
+        let method = self.method.as_literal().and_then(known_method);
+        let (Some(method), Some(url)) = (method, self.url.as_literal()) else {
             return Ok(None);
         };
         let (origin, rest) =
@@ -176,7 +181,7 @@ impl Task {
             return Ok(None);
         }
         let mut scope = Scope::new(&std::sync::Arc::default(), 0);
-        let (mut body, mut bytes) = (Vec::new(), Vec::new());
+        let (mut body, mut request) = (Vec::new(), Request::default());
         self.fill_body(&mut scope, &mut body);
         let line = Line {
             method,
@@ -187,9 +192,10 @@ impl Task {
             secrets: true,
             host: true,
         };
-        self.write(&line, &mut scope, &body, &mut bytes)
+        self.write(&line, &mut scope, &body, &mut request)
             .map_err(|fault| url_field.invalid(fault.to_string()))?;
-        Ok(Some(Fixed { url: url.to_owned(), bytes: bytes.into() }))
+        let message = self.http2.then(|| Message::of(&origin, &request));
+        Ok(Some(Fixed { url: url.to_owned(), request, message }))
     }
 }
 
@@ -208,24 +214,26 @@ fn parse_method(
     let template = compiler.template(text);
     match template.as_literal() {
         None => Ok(template),
-        Some(text) => {
-            let upper = text.to_ascii_uppercase();
-            if METHODS.contains(&upper.as_str()) {
-                Ok(Template::literal(upper))
-            } else {
-                Err(place.invalid(format!(
-                    "unknown method {text:?}; expected get, post, put, patch, delete, head or options"
-                )))
-            }
-        }
+        Some(text) => match known_method(text) {
+            Some(method) => Ok(Template::literal(method)),
+            None => Err(place.invalid(format!(
+                "unknown method {text:?}; expected get, post, put, patch, delete, head or options"
+            ))),
+        },
     }
 }
 
 /// The method of this execution, in capitals.
-pub(crate) fn method(template: &Template, scope: &mut Scope) -> Result<String, Fault> {
-    let text = template.text(scope);
-    let upper = text.to_ascii_uppercase();
-    if METHODS.contains(&upper.as_str()) { Ok(upper) } else { Err(Fault::Method(text)) }
+pub(crate) fn method(template: &Template, scope: &mut Scope) -> Result<&'static str, Fault> {
+    let text = match template.as_literal() {
+        Some(text) => Cow::from(text),
+        None => Cow::from(template.text(scope)),
+    };
+    known_method(&text).ok_or_else(|| Fault::Method(text.into_owned()))
+}
+
+fn known_method(text: &str) -> Option<&'static str> {
+    METHODS.into_iter().find(|method| method.eq_ignore_ascii_case(text))
 }
 
 /// A URL, behind the base where it is relative. One that begins with a placeholder is taken as
