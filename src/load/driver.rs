@@ -52,9 +52,9 @@ pub struct Visit {
     requests: u64,
 }
 
-/// One request, as a driver reports it.
+/// One request, as a driver measured it.
 #[derive(Debug, Clone, Copy)]
-pub struct Report<'a> {
+pub struct Measurement<'a> {
     /// Method, URL and name.
     pub label: LabelId,
     /// When it was sent.
@@ -107,23 +107,23 @@ impl Visit {
     }
 
     /// Records one request.
-    pub fn record(&mut self, report: Report<'_>) {
+    pub fn record(&mut self, measured: Measurement<'_>) {
         self.requests += 1;
-        let start = report.start.saturating_duration_since(self.start);
+        let start = measured.start.saturating_duration_since(self.start);
         let delay = self.intended.take().map_or(Duration::ZERO, |due| start.saturating_sub(due));
         let mut recorder = self.recorder.borrow_mut();
-        let error = report.error.map(|text| recorder.error(text));
+        let error = measured.error.map(|text| recorder.error(text));
         recorder.record(Sample {
-            label: report.label,
+            label: measured.label,
             start,
             delay,
-            service: report.end.saturating_duration_since(report.start),
-            status: report.status,
-            bytes: report.bytes,
+            service: measured.end.saturating_duration_since(measured.start),
+            status: measured.status,
+            bytes: measured.bytes,
             error,
         });
-        if self.keep_bodies && error.is_some() && !report.body.is_empty() {
-            recorder.keep_body(&String::from_utf8_lossy(report.body));
+        if self.keep_bodies && error.is_some() && !measured.body.is_empty() {
+            recorder.keep_body(&String::from_utf8_lossy(measured.body));
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::TestLimits;
-use super::driver::{Driver, Report, Visit};
+use super::driver::{Driver, Measurement, Visit};
 use super::pacer::{Pacing, Wait};
 use super::plan::Plan;
 use super::runner::{GRACE, Part, doubts, worker};
@@ -125,20 +125,20 @@ impl Driver for Script {
         user.in_hand = None;
         if reply.recorded {
             let failed = reply.verdict != Verdict::Passed;
-            visit.record(report(label, start, failed.then_some("scripted")));
+            visit.record(measured(label, start, failed.then_some("scripted")));
         }
         reply.verdict
     }
 
     fn abandon(&self, _: &(), user: &mut User, visit: &mut Visit) {
         if let Some((label, start)) = user.in_hand.take() {
-            visit.record(report(label, start, Some("abandoned")));
+            visit.record(measured(label, start, Some("abandoned")));
         }
     }
 }
 
-fn report(label: LabelId, start: Instant, error: Option<&str>) -> Report<'_> {
-    Report { label, start, end: Instant::now(), status: 200, bytes: 1, error, body: &[] }
+fn measured(label: LabelId, start: Instant, error: Option<&str>) -> Measurement<'_> {
+    Measurement { label, start, end: Instant::now(), status: 200, bytes: 1, error, body: &[] }
 }
 
 /// A test of the engine that reads as what it sets up.

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::TICK_NANOS;
+use super::recorder::{ErrorId, LabelId};
+use super::{Sample, TICK_NANOS};
 
 /// Rows in a chunk: 240 KiB each, so a short run wastes little and a long one allocates seldom.
 const CHUNK: usize = 8192;
@@ -18,6 +19,7 @@ struct Chunk {
     delay: Vec<u32>,
     bytes: Vec<u32>,
     label: Vec<u32>,
+    /// One more than the error's number; 0 is no error.
     error: Vec<u32>,
     status: Vec<u16>,
 }
@@ -60,19 +62,6 @@ impl Side {
     }
 }
 
-/// A request's numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Cells {
-    pub(super) start: Duration,
-    pub(super) service: Duration,
-    pub(super) delay: Duration,
-    pub(super) bytes: u64,
-    pub(super) label: u32,
-    /// 0 is no error.
-    pub(super) error: u32,
-    pub(super) status: u16,
-}
-
 /// Every request of one worker, as columns.
 #[derive(Debug, Default)]
 pub struct Columns {
@@ -84,23 +73,23 @@ pub struct Columns {
 }
 
 impl Columns {
-    pub(super) fn push(&mut self, cells: Cells) {
+    pub(super) fn push(&mut self, sample: Sample) {
         let row = self.rows;
         self.rows += 1;
-        let service = self.wide_service.narrow(row, ticks(cells.service));
-        let delay = self.wide_delay.narrow(row, ticks(cells.delay));
-        let bytes = self.wide_bytes.narrow(row, cells.bytes);
+        let service = self.wide_service.narrow(row, ticks(sample.service));
+        let delay = self.wide_delay.narrow(row, ticks(sample.delay));
+        let bytes = self.wide_bytes.narrow(row, sample.bytes);
         if self.chunks.last().is_none_or(|chunk| chunk.start.len() == CHUNK) {
             self.chunks.push(Chunk::new());
         }
         if let Some(chunk) = self.chunks.last_mut() {
-            chunk.start.push(ticks(cells.start));
+            chunk.start.push(ticks(sample.start));
             chunk.service.push(service);
             chunk.delay.push(delay);
             chunk.bytes.push(bytes);
-            chunk.label.push(cells.label);
-            chunk.error.push(cells.error);
-            chunk.status.push(cells.status);
+            chunk.label.push(sample.label.0);
+            chunk.error.push(sample.error.map_or(0, |error| error.0 + 1));
+            chunk.status.push(sample.status);
         }
     }
 
@@ -115,7 +104,7 @@ impl Columns {
             + side.iter().map(|side| side.0.capacity() * 16).sum::<usize>()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = Cells> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = Sample> {
         let cells = self.chunks.iter().flat_map(|chunk| {
             let numbers = chunk.start.iter().zip(&chunk.service).zip(&chunk.delay);
             let sizes = chunk.bytes.iter().zip(&chunk.status);
@@ -123,13 +112,13 @@ impl Columns {
             numbers.zip(sizes).zip(names)
         });
         cells.zip(0u64..).map(
-            |(((((start, service), delay), (bytes, status)), (label, error)), row)| Cells {
+            |(((((start, service), delay), (bytes, status)), (label, error)), row)| Sample {
                 start: span(*start),
                 service: span(self.wide_service.widen(row, *service)),
                 delay: span(self.wide_delay.widen(row, *delay)),
                 bytes: self.wide_bytes.widen(row, *bytes),
-                label: *label,
-                error: *error,
+                label: LabelId(*label),
+                error: error.checked_sub(1).map(ErrorId),
                 status: *status,
             },
         )
@@ -152,33 +141,33 @@ mod tests {
     #[test]
     fn rows_read_back_as_they_were_pushed_also_over_chunks_and_beyond_32_bits() {
         let mut columns = Columns::default();
-        let cells: Vec<Cells> = (0..2 * CHUNK as u64 + 3)
-            .map(|row| Cells {
+        let samples: Vec<Sample> = (0..2 * CHUNK as u64 + 3)
+            .map(|row| Sample {
                 start: Duration::from_micros(row),
                 service: Duration::from_secs(if row % 1000 == 7 { 7200 } else { 0 }),
                 delay: Duration::from_secs(if row % 1000 == 8 { 3600 } else { 0 }),
                 bytes: if row % 1000 == 9 { 1 << 40 } else { row },
-                label: row as u32,
-                error: 0,
+                label: LabelId(row as u32),
+                error: (row % 1000 < 2).then_some(ErrorId(row as u32 % 2)),
                 status: 200,
             })
             .collect();
-        cells.iter().for_each(|cells| columns.push(*cells));
-        assert!(columns.iter().eq(cells.iter().copied()));
-        assert_eq!(columns.len(), cells.len());
+        samples.iter().for_each(|sample| columns.push(*sample));
+        assert!(columns.iter().eq(samples.iter().copied()));
+        assert_eq!(columns.len(), samples.len());
     }
 
     #[test]
     fn a_million_rows_take_at_most_forty_bytes_each() {
         let mut columns = Columns::default();
         for row in 0..1_000_000 {
-            columns.push(Cells {
+            columns.push(Sample {
                 start: Duration::from_micros(row),
                 service: Duration::from_micros(50),
                 delay: Duration::ZERO,
                 bytes: 17,
-                label: 0,
-                error: 0,
+                label: LabelId(0),
+                error: None,
                 status: 200,
             });
         }

@@ -4,17 +4,17 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::columns::{Cells, Columns};
+use super::columns::Columns;
 use super::live::Share;
 use super::{Label, Row, Sample};
 
 /// A label's place in its recorder's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct LabelId(u32);
+pub struct LabelId(pub(super) u32);
 
 /// An error's place in its recorder's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ErrorId(u32);
+pub struct ErrorId(pub(super) u32);
 
 /// Different errors that are told apart. A target that answers every request with another text
 /// must not fill the memory; what comes later counts under [`OTHER_ERRORS`].
@@ -86,15 +86,7 @@ impl Recorder {
             let latency = sample.service + sample.delay;
             self.live.record(*series, latency, sample.bytes, sample.error.is_some());
         }
-        self.columns.push(Cells {
-            start: sample.start,
-            service: sample.service,
-            delay: sample.delay,
-            bytes: sample.bytes,
-            label: sample.label.0,
-            error: sample.error.map_or(0, |error| error.0 + 1),
-            status: sample.status,
-        });
+        self.columns.push(sample);
     }
 
     /// Keeps the body of the request that was recorded last.
@@ -132,25 +124,22 @@ impl Recorder {
 
     /// Label number, failed, response time: what a summary needs of a row.
     pub(super) fn latencies(&self) -> impl Iterator<Item = (usize, bool, Duration)> {
-        self.columns
-            .iter()
-            .map(|cells| (cells.label as usize, cells.error != 0, cells.service + cells.delay))
+        self.columns.iter().map(|sample| {
+            (sample.label.0 as usize, sample.error.is_some(), sample.service + sample.delay)
+        })
     }
 
     pub(super) fn rows(&self, epoch: f64) -> impl Iterator<Item = Row<'_>> {
-        self.columns.iter().zip(0u64..).filter_map(move |(cells, row)| {
-            let error = match cells.error {
-                0 => None,
-                id => self.errors.get(id as usize - 1).map(Box::as_ref),
-            };
+        self.columns.iter().zip(0u64..).filter_map(move |(sample, row)| {
+            let error = sample.error.and_then(|error| self.errors.get(error.0 as usize));
             Some(Row {
-                label: self.labels.get(cells.label as usize)?,
-                start_time: epoch + cells.start.as_secs_f64(),
-                service_ms: millis(cells.service),
-                response_ms: millis(cells.service + cells.delay),
-                status: (cells.status != 0).then_some(cells.status),
-                bytes: cells.bytes,
-                error,
+                label: self.labels.get(sample.label.0 as usize)?,
+                start_time: epoch + sample.start.as_secs_f64(),
+                service_ms: millis(sample.service),
+                response_ms: millis(sample.service + sample.delay),
+                status: (sample.status != 0).then_some(sample.status),
+                bytes: sample.bytes,
+                error: error.map(Box::as_ref),
                 body: self.bodies.get(&row).map(Box::as_ref),
             })
         })

@@ -39,7 +39,7 @@ use self::request::{Line, Request};
 use self::target::{Origin, Origins};
 use self::task::Task;
 pub use self::task::{Context, ReadFile};
-use crate::load::driver::{Driver, Report, Visit};
+use crate::load::driver::{Driver, Measurement, Visit};
 use crate::load::scenario::Verdict;
 use crate::load::template::Compiler;
 use crate::net::Targets;
@@ -199,7 +199,10 @@ impl Driver for Http {
         let Some((label, start)) = user.in_hand.take() else { return };
         let error = Fault::Ended.to_string();
         let times = (start, Instant::now());
-        visit.record(Report { body: &[], ..report(&user.answer, label, times, Some(&error)) });
+        visit.record(Measurement {
+            body: &[],
+            ..measured(&user.answer, label, times, Some(&error))
+        });
     }
 }
 
@@ -229,19 +232,19 @@ fn conclude(
             None => (Verdict::Passed, None),
         },
     };
-    visit.record(report(answer, label, times, error.as_deref()));
+    visit.record(measured(answer, label, times, error.as_deref()));
     verdict
 }
 
 /// What is recorded of a request: as much of its answer as has come.
-fn report<'a>(
+fn measured<'a>(
     answer: &'a Answer,
     label: LabelId,
     (start, end): (Instant, Instant),
     error: Option<&'a str>,
-) -> Report<'a> {
+) -> Measurement<'a> {
     let Answer { status, bytes, ref body, .. } = *answer;
-    Report { label, start, end, status, bytes, error, body }
+    Measurement { label, start, end, status, bytes, error, body }
 }
 
 /// `404 Not Found`, with the registry's phrase where it has one.
