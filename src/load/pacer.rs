@@ -52,7 +52,7 @@ impl Wait {
 }
 
 /// A span in seconds that somebody waits. None that is longer than any test.
-pub(super) fn seconds(field: &Reader<'_>) -> Result<f64, Invalid> {
+pub(crate) fn seconds(field: &Reader<'_>) -> Result<f64, Invalid> {
     let seconds = field.number()?;
     if seconds > MOST_SECONDS {
         return Err(

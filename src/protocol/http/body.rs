@@ -22,12 +22,13 @@ pub(super) fn parse_body(
         }
     };
     let fast = context.flavor == Flavor::Fast;
-    let body = if let Some(files) = fields.present("files") {
+    let (field, body) = if let Some(files) = fields.present("files") {
         let boundary = format!("ldctl-{:032x}", fastrand::u128(..));
         header("Content-Type", &format!("multipart/form-data; boundary={boundary}"));
-        Some(multipart(&files, data.as_ref(), &boundary, context, compiler)?)
+        let body = multipart(&files, data.as_ref(), &boundary, context, compiler)?;
+        (files, body)
     } else if let Some(data) = data {
-        Some(match data.value() {
+        let body = match data.value() {
             Value::Dict(_) | Value::List(_) => {
                 let charset = if fast { "; charset=utf-8" } else { "" };
                 header("Content-Type", &format!("application/x-www-form-urlencoded{charset}"));
@@ -39,23 +40,24 @@ pub(super) fn parse_body(
                 }
                 compiler.template(&value.to_text())
             }
-        })
+        };
+        (data, body)
     } else if let Some(json) = json {
         header("Content-Type", "application/json");
         if fast {
             header("Accept", "application/json");
         }
-        Some(compiler.json(json.value()))
+        let body = compiler.json(json.value());
+        (json, body)
     } else {
-        None
+        return Ok(None);
     };
-    if body.as_ref().is_some_and(|body| body.written().len() > MAX_BODY) {
-        return Err(Invalid {
-            pointer: String::new(),
-            message: format!("a request body is over the limit of {MAX_BODY} bytes"),
-        });
+    let length = body.written().len();
+    if length > MAX_BODY {
+        return Err(field
+            .invalid(format!("a request body of {length} bytes is over the limit of {MAX_BODY}")));
     }
-    Ok(body)
+    Ok(Some(body))
 }
 
 /// Python's truth of `data`: without content it gives way to `json`.

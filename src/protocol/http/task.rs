@@ -12,6 +12,7 @@ use super::h2::Message;
 use super::request::{Line, Request};
 use super::target::Origin;
 use super::tls::{Setting, certificates};
+use crate::load::pacer;
 use crate::load::template::{Compiler, Scope, Template};
 use crate::net::trust::Trust;
 use crate::value::{Invalid, Object, Reader, Value};
@@ -126,10 +127,8 @@ impl Task {
         let cookies = parse_cookies(fields, compiler)?;
         let body = parse_body(fields, context, compiler, &mut headers)?;
         let timeout = fields.present("timeout");
-        let seconds = timeout.map_or(Ok(TIMEOUT), |field| field.positive())?;
-        if seconds > crate::load::MOST_SECONDS {
-            return Err(place.invalid("\"timeout\" is over the limit of 30 days"));
-        }
+        let seconds = timeout
+            .map_or(Ok(TIMEOUT), |field| field.positive().and_then(|_| pacer::seconds(&field)))?;
         // Python's requests does not follow a HEAD's redirects unless it is told to.
         let follows = context.flavor == Flavor::Fast || method.as_literal() != Some("HEAD");
         let redirects =
