@@ -1,118 +1,16 @@
-//! What an HTTP task sends and what it makes of the answer, byte for byte.
+//! HTTP tasks against targets: connections, cookies, redirects, and what is made of an answer. The
+//! bytes of a request have their tests beside the code that writes them.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 
-use crate::support::{Load, Next, Request, Scripted, answer, say};
+use crate::support::{Load, Next, Scripted, answer, say};
 
 /// Answers everything with `{"ok": true}`.
 fn fine() -> Scripted {
     Scripted::start(|_, wire| answer(wire, 200, &[("X-Test", "v")], br#"{"ok": true}"#))
-}
-
-/// The requests that a list of tasks sends to a fine target; `BASE` is its URL.
-fn sent(user: &str, tasks: serde_json::Value) -> Vec<Request> {
-    let target = fine();
-    let tasks = tasks.to_string().replace("BASE", &target.url());
-    let tasks: serde_json::Value = serde_json::from_str(&tasks).expect("JSON");
-    let outcome = Load::once(tasks)
-        .user(json!({"user": user, "host": target.url()}))
-        .with("variables", json!({"v": "VAL", "evil": "a\r\nX-Evil: 1", "scheme": target.url()}))
-        .file("up.txt", "file é".as_bytes())
-        .run();
-    assert_eq!(outcome.errors(), [""; 0]);
-    target.seen()
-}
-
-fn one(task: serde_json::Value) -> Request {
-    sent("fast_http_user", json!([task])).remove(0)
-}
-
-#[test]
-fn a_request_carries_what_its_task_says() {
-    let request = one(json!({
-        "method": "post", "request_url": "BASE/p/${v}", "params": {"q": "a b&${v}"},
-        "headers": {"X-One": "<${v}>", "User-Agent": "mine"}, "cookies": {"c": "${v}"},
-        "json": {"k": ["${v}", 1.0, null, "é"]}, "auth": {"type": "bearer", "token": "t-${v}"},
-    }));
-    assert_eq!((&*request.method, &*request.target), ("POST", "/p/VAL?q=a+b%26VAL"));
-    assert_eq!(request.text(), r#"{"k": ["VAL", 1.0, null, "\u00e9"]}"#);
-    for (name, value) in [
-        ("X-One", "<VAL>"),
-        ("User-Agent", "mine"),
-        ("Cookie", "c=VAL"),
-        ("Content-Type", "application/json"),
-        ("Content-Length", "35"),
-        ("Accept-Encoding", "gzip, deflate, br"),
-        ("Authorization", "Bearer t-VAL"),
-    ] {
-        assert_eq!(request.header(name).as_deref(), Some(value), "{name}");
-    }
-    assert!(request.header("Host").is_some_and(|host| host.starts_with("127.0.0.1:")));
-}
-
-#[test]
-fn a_relative_url_goes_to_the_host_and_a_placeholder_may_hold_a_whole_one() {
-    let urls = ["/a", "b", "?q", "${scheme}/c", "BASE/d"];
-    let tasks: Vec<_> =
-        urls.iter().map(|url| json!({"method": "get", "request_url": url})).collect();
-    let targets: Vec<String> =
-        sent("fast_http_user", tasks.into()).into_iter().map(|request| request.target).collect();
-    assert_eq!(targets, ["/a", "/b", "/?q", "/c", "/d"]);
-}
-
-#[test]
-fn a_file_is_uploaded_as_a_form() {
-    let request = one(json!({
-        "method": "post", "request_url": "BASE/up", "data": {"k": "${v}"},
-        "files": {"a": {"path": "up.txt"}, "b": ["n.csv", "1,2", "text/csv"], "c": "raw ${v}"},
-    }));
-    let kind = request.header("Content-Type").expect("a type");
-    let boundary = kind.strip_prefix("multipart/form-data; boundary=").expect("a boundary");
-    assert_eq!(
-        request.text().replace(boundary, "B"),
-        "--B\r\nContent-Disposition: form-data; name=\"k\"\r\n\r\nVAL\r\n\
-         --B\r\nContent-Disposition: form-data; name=\"a\"; filename=\"up.txt\"\r\n\r\nfile é\r\n\
-         --B\r\nContent-Disposition: form-data; name=\"b\"; filename=\"n.csv\"\r\n\
-         Content-Type: text/csv\r\n\r\n1,2\r\n\
-         --B\r\nContent-Disposition: form-data; name=\"c\"; filename=\"c\"\r\n\r\nraw VAL\r\n\
-         --B--\r\n"
-    );
-}
-
-#[test]
-fn a_value_cannot_smuggle_a_header_into_a_request() {
-    let target = fine();
-    let task = |more: serde_json::Value| {
-        let mut task = json!({"method": "post", "request_url": format!("{}/x", target.url())});
-        task.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        task
-    };
-    let outcome = Load::once(json!([
-        task(json!({"name": "header", "headers": {"X-A": "${evil}"}})),
-        task(json!({"name": "cookie", "cookies": {"c": "${evil}"}})),
-        task(json!({"name": "auth", "auth": {"type": "bearer", "token": "${evil}"}})),
-        task(json!({"name": "url", "request_url": format!("{}/${{evil}}", target.url())})),
-        task(json!({"name": "query", "params": {"q": "${evil}"}})),
-        task(json!({"name": "json", "json": {"k": "${evil}"}})),
-        task(json!({"name": "method", "method": "${evil}"})),
-    ]))
-    .with("variables", json!({"evil": "a\r\nX-Evil: 1"}))
-    .run();
-    for (name, header) in [("header", "X-A"), ("cookie", "Cookie"), ("auth", "Authorization")] {
-        let want =
-            format!("header {header}: its value has a line break or another control character");
-        assert_eq!(outcome.error_of(name), want);
-    }
-    assert_eq!(outcome.error_of("method"), "invalid method \"a\\r\\nX-Evil: 1\"");
-    let seen = target.seen();
-    assert_eq!(seen.len(), 3);
-    assert!(seen.iter().all(|request| request.header("X-Evil").is_none()));
-    assert_eq!(seen[0].target, "/a%0D%0AX-Evil:%201");
-    assert_eq!(seen[1].target, "/x?q=a%0D%0AX-Evil%3A+1");
-    assert_eq!(seen[2].text(), r#"{"k": "a\r\nX-Evil: 1"}"#);
 }
 
 /// How many connections ten requests take, where each is answered in this way.

@@ -5,7 +5,6 @@
 use std::ops::Range;
 
 use super::fault::Fault;
-use super::flavor::Flavor;
 use super::target::{Origin, basic, write_target};
 use super::task::{Authorization, Task};
 use crate::load::template::Scope;
@@ -263,4 +262,258 @@ fn latin(value: &[u8]) -> Option<Vec<u8>> {
 
 fn is_host(name: &str) -> bool {
     name.eq_ignore_ascii_case("host")
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value as Json, json};
+
+    use super::super::task::{Context, method};
+    use super::*;
+    use crate::load::template::{Compiler, Names, Space};
+    use crate::protocol::http::flavor::Flavor;
+    use crate::value::{Reader, Value};
+
+    /// What a task sends: from its place in a document to the bytes.
+    pub(crate) fn sent(flavor: Flavor, http2: bool, task: &Json) -> Result<Request, String> {
+        let task = Value::parse(&task.to_string()).expect("JSON");
+        let place = Reader::at(&task, "/tasks/0");
+        let mut names = Names::default();
+        for (name, value) in
+            [("v", "VAL"), ("evil", "a\r\nX-Evil: 1"), ("scheme", "http://h:8080"), ("m", "Put")]
+        {
+            names.set(Space::Var, name, &value.into());
+        }
+        let mut compiler = Compiler::new(names, &|_| None);
+        let read_file = |path: &str| match path {
+            "dir/up.txt" => Ok("file é".into()),
+            "large" => Ok(vec![b'x'; 64 * 1024 * 1024]),
+            _ => Err("no such file".to_owned()),
+        };
+        let context = Context {
+            base: "http://h:8080/".to_owned(),
+            flavor,
+            http2,
+            read_file: Some(&read_file),
+        };
+        let mut fields = place.object().map_err(|invalid| invalid.to_string())?;
+        let (task, _) = Task::parse(None, &mut fields, &place, &context, &mut compiler)
+            .map_err(|invalid| invalid.to_string())?;
+        fields.finish().map_err(|invalid| invalid.to_string())?;
+        if let Some(fixed) = task.fixed {
+            return Ok(fixed.request);
+        }
+        let mut scope = Scope::new(&Arc::new(compiler.names), 7);
+        let url = task.url.text(&mut scope);
+        let write = |scope: &mut Scope| {
+            let method = method(&task.method, scope)?;
+            let (origin, rest) = Origin::split(&url)?;
+            let origin = &origin;
+            let line =
+                Line { method, origin, rest, jar: None, body: true, secrets: true, host: true };
+            let (mut body, mut request) = (Vec::new(), Request::default());
+            task.fill_body(scope, &mut body);
+            task.write(&line, scope, &body, &mut request).map(|()| request)
+        };
+        write(&mut scope).map_err(|fault: Fault| fault.to_string())
+    }
+
+    /// What every request says that does not say otherwise.
+    const OWN: &str = concat!(
+        "Host: h:8080\nUser-Agent: ldctl/",
+        env!("CARGO_PKG_VERSION"),
+        "\nAccept: */*\nAccept-Encoding: gzip, deflate, br\n"
+    );
+
+    /// A task sends these bytes; `..` stands for [`OWN`], and a line ends as HTTP's do. What is kept
+    /// for HTTP/2 puts the same bytes together again.
+    fn check_as(flavor: Flavor, task: &Json, want: &str) {
+        let want = want.replace("..\n", OWN).replace('\n', "\r\n");
+        let text = |bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            let boundary = text.split("boundary=").nth(1).and_then(|text| text.lines().next());
+            boundary.map_or(text.clone(), |boundary| text.replace(boundary, "B"))
+        };
+        let request = sent(flavor, false, task).expect("a request");
+        assert_eq!(text(request.bytes()), want);
+        assert_eq!(request.headers().count(), 0);
+
+        let request = sent(flavor, true, task).expect("a request");
+        let mut parts =
+            format!("{} {} HTTP/1.1\r\n", request.method(), request.target()).into_bytes();
+        for (name, value) in request.headers() {
+            parts.extend([name, b": ", value, b"\r\n"].concat());
+        }
+        parts.extend([b"\r\n", request.body()].concat());
+        assert_eq!(text(&parts), want);
+    }
+
+    fn check(task: &Json, want: &str) {
+        check_as(Flavor::Fast, task, want);
+    }
+
+    #[test]
+    fn a_request_carries_what_its_task_says() {
+        check(
+            &json!({
+                "method": "post", "request_url": "/p/${v}", "params": {"q": "a b&${v}"},
+                "headers": {"X-One": "<${v}>", "User-Agent": "mine"}, "cookies": {"c": "${v}", "d": "1"},
+                "json": {"k": ["${v}", 1.0, null, "é"]}, "auth": {"type": "bearer", "token": "t-${v}"},
+            }),
+            "POST /p/VAL?q=a+b%26VAL HTTP/1.1\nX-One: <VAL>\nUser-Agent: mine\n\
+             Content-Type: application/json\nAccept: application/json\n\
+             Authorization: Bearer t-VAL\nCookie: c=VAL; d=1\nHost: h:8080\n\
+             Accept-Encoding: gzip, deflate, br\nContent-Length: 35\n\n\
+             {\"k\": [\"VAL\", 1.0, null, \"\\u00e9\"]}",
+        );
+    }
+
+    #[test]
+    fn what_a_task_says_of_itself_replaces_what_every_request_says() {
+        check(
+            &json!({
+                "method": "get", "request_url": "http://u:p@h:8080/",
+                "headers": {"HOST": "other", "user-agent": "", "accept": "a/b", "Accept-Encoding": "x",
+                            "Authorization": "mine", "Content-Length": "7", "X-Null": null},
+            }),
+            "GET / HTTP/1.1\nHOST: other\nuser-agent: \naccept: a/b\nAccept-Encoding: x\n\
+             Authorization: Basic dTpw\n\n",
+        );
+    }
+
+    #[test]
+    fn a_method_that_is_expected_to_carry_a_body_says_when_it_has_none() {
+        for method in ["get", "Delete", "HEAD", "options"] {
+            let upper = method.to_ascii_uppercase();
+            check(&json!({"method": method, "url": "/"}), &format!("{upper} / HTTP/1.1\n..\n\n"));
+        }
+        for method in ["post", "PUT", "Patch"] {
+            let upper = method.to_ascii_uppercase();
+            let task = json!({"method": method, "url": "/"});
+            check(&task, &format!("{upper} / HTTP/1.1\n..\nContent-Length: 0\n\n"));
+        }
+        let task = json!({"method": "${m}", "url": "/"});
+        check(&task, "PUT / HTTP/1.1\n..\nContent-Length: 0\n\n");
+    }
+
+    #[test]
+    fn a_relative_url_goes_to_the_host_and_a_placeholder_may_hold_a_whole_one() {
+        for (url, target) in [
+            ("/a", "/a"),
+            ("b", "/b"),
+            ("?q", "/?q"),
+            ("${scheme}/c", "/c"),
+            ("http://h:8080/d#part", "/d"),
+        ] {
+            let task = json!({"method": "get", "request_url": url});
+            check(&task, &format!("GET {target} HTTP/1.1\n..\n\n"));
+        }
+    }
+
+    #[test]
+    fn a_form_is_written_as_the_users_own_client_writes_it() {
+        let task = json!({"method": "post", "url": "/", "data": {"a b": ["1", "${v}"], "n": null}});
+        check(
+            &task,
+            "POST / HTTP/1.1\nContent-Type: application/x-www-form-urlencoded; charset=utf-8\n..\n\
+             Content-Length: 37\n\na+b=%5B%271%27%2C+%27VAL%27%5D&n=None",
+        );
+        check_as(
+            Flavor::Requests,
+            &task,
+            "POST / HTTP/1.1\nContent-Type: application/x-www-form-urlencoded\n..\n\
+             Content-Length: 13\n\na+b=1&a+b=VAL",
+        );
+        let pairs = json!({"method": "post", "url": "/", "data": [["k", "é"], ["k", "2"]]});
+        check_as(
+            Flavor::Requests,
+            &pairs,
+            "POST / HTTP/1.1\nContent-Type: application/x-www-form-urlencoded\n..\n\
+             Content-Length: 12\n\nk=%C3%A9&k=2",
+        );
+    }
+
+    #[test]
+    fn text_goes_as_it_is_and_without_any_gives_way_to_json() {
+        let task = json!({"method": "post", "url": "/", "data": "<${v}> é"});
+        check(
+            &task,
+            "POST / HTTP/1.1\nContent-Type: text/plain; charset=utf-8\n..\n\
+             Content-Length: 8\n\n<VAL> é",
+        );
+        check_as(Flavor::Requests, &task, "POST / HTTP/1.1\n..\nContent-Length: 8\n\n<VAL> é");
+        check_as(
+            Flavor::Requests,
+            &json!({"method": "post", "url": "/", "data": "", "json": [true]}),
+            "POST / HTTP/1.1\nContent-Type: application/json\n..\nContent-Length: 6\n\n[true]",
+        );
+    }
+
+    #[test]
+    fn a_file_is_uploaded_as_a_form() {
+        check(
+            &json!({
+                "method": "post", "url": "/up", "data": {"k": "${v}"},
+                "files": {"a": {"path": "dir/up.txt"}, "b": ["n.csv", "1,2", "text/csv"], "c\"": "raw ${v}"},
+            }),
+            "POST /up HTTP/1.1\nContent-Type: multipart/form-data; boundary=B\n..\n\
+             Content-Length: 497\n\n\
+             --B\nContent-Disposition: form-data; name=\"k\"\n\nVAL\n\
+             --B\nContent-Disposition: form-data; name=\"a\"; filename=\"up.txt\"\n\nfile é\n\
+             --B\nContent-Disposition: form-data; name=\"b\"; filename=\"n.csv\"\n\
+             Content-Type: text/csv\n\n1,2\n\
+             --B\nContent-Disposition: form-data; name=\"c%22\"; filename=\"c%22\"\n\nraw VAL\n\
+             --B--\n",
+        );
+    }
+
+    #[test]
+    fn a_header_is_sent_in_latin_1_where_it_can_be() {
+        let headers = json!({"X-Latin": "é", "X-Other": "€"});
+        let task = json!({"method": "get", "url": "/", "headers": headers});
+        let request = sent(Flavor::Fast, true, &task).expect("a request");
+        let values: Vec<&[u8]> = request.headers().map(|(_, value)| value).take(2).collect();
+        assert_eq!(values, [&b"\xe9"[..], "€".as_bytes()]);
+    }
+
+    #[test]
+    fn a_value_cannot_smuggle_a_header_into_a_request() {
+        let task = |more: Json| {
+            let mut task = json!({"method": "post", "request_url": "/x"});
+            task.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            task
+        };
+        for (more, why) in [
+            (json!({"headers": {"X-A": "${evil}"}}), "header X-A: "),
+            (json!({"cookies": {"c": "${evil}"}}), "header Cookie: "),
+            (json!({"auth": {"type": "bearer", "token": "${evil}"}}), "header Authorization: "),
+            (json!({"method": "${evil}"}), "invalid method \"a\\r\\nX-Evil: 1\""),
+        ] {
+            let got = sent(Flavor::Fast, false, &task(more)).expect_err("no request");
+            assert!(got.starts_with(why), "{got}");
+        }
+        check(
+            &task(
+                json!({"request_url": "/${evil}", "params": {"q": "${evil}"}, "data": {"a": "${evil}"}}),
+            ),
+            "POST /a%0D%0AX-Evil:%201?q=a%0D%0AX-Evil%3A+1 HTTP/1.1\n\
+             Content-Type: application/x-www-form-urlencoded; charset=utf-8\n..\n\
+             Content-Length: 20\n\na=a%0D%0AX-Evil%3A+1",
+        );
+        check_as(
+            Flavor::Requests,
+            &task(json!({"json": {"k": "${evil}"}})),
+            "POST /x HTTP/1.1\nContent-Type: application/json\n..\nContent-Length: 23\n\n\
+             {\"k\": \"a\\r\\nX-Evil: 1\"}",
+        );
+    }
+
+    #[test]
+    fn a_body_over_the_limit_is_refused_with_its_place() {
+        let task = json!({"method": "post", "url": "/", "files": {"a": {"path": "large"}}});
+        let got = sent(Flavor::Fast, false, &task).expect_err("no request");
+        assert!(got.starts_with("/tasks/0/files: a request body of 671"), "{got}");
+    }
 }

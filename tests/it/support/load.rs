@@ -67,11 +67,6 @@ impl Load {
         self
     }
 
-    /// By another user, or with another base.
-    pub(crate) fn user(self, detail: serde_json::Value) -> Self {
-        self.with("user_detail_dict", detail)
-    }
-
     /// Until so many requests are recorded.
     pub(crate) fn until(self, requests: u64) -> Self {
         Self { requests, ..self }
