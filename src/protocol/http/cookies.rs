@@ -1,4 +1,4 @@
-//! A user's cookies: kept from answers, within limits, and sent to where they belong.
+//! A user's cookies: kept from responses, within limits, and sent with the requests they belong to.
 
 use cookie_store::CookieStore;
 use url::Url;

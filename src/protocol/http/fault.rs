@@ -41,7 +41,7 @@ pub enum Fault {
     /// The TLS handshake failed.
     #[error("TLS failed: {0}")]
     Tls(String),
-    /// The request's deadline passed. How long that was, the task knows: it words this one.
+    /// The request's deadline passed. Its record also says how long that was, by the task's timeout.
     #[error("timed out")]
     Deadline,
     /// The target reset the connection.

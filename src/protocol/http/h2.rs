@@ -124,12 +124,12 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// Says a request anew, from the places of its parts.
+    /// Builds it from the parts of a request.
     pub(crate) fn of(origin: &Origin, request: &Request) -> Result<Self, Fault> {
         let mut head = http::Request::new(());
         let mut authority = Cow::from(&*origin.authority);
         for (name, value) in request.headers() {
-            // RFC 9113, section 8.2.1: a value neither begins nor ends with white space.
+            // RFC 9113, section 8.2.1: a value neither begins nor ends with whitespace.
             let value = value.trim_ascii();
             let name = HeaderName::from_bytes(name).map_err(broken)?;
             match name {
@@ -156,4 +156,39 @@ impl Message {
 
 fn broken(why: impl Display) -> Fault {
     Fault::Http2(format!("the request cannot be translated: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::flavor::Flavor;
+    use super::super::request::tests::sent;
+    use super::*;
+
+    #[test]
+    fn a_message_has_an_authority_and_no_fields_of_a_connection() {
+        let headers = json!({"Host": "other:1", "Connection": "x", "Upgrade": "y", "X-A": " b "});
+        let task = json!({"method": "put", "url": "/p?q", "headers": headers, "data": "text"});
+        let request = sent(Flavor::Requests, true, &task).expect("a request");
+        let (origin, _) = Origin::split("https://h").expect("an origin");
+        let Message { head, body } = Message::of(&origin, &request).expect("a message");
+        assert_eq!(
+            (head.method().as_str(), &*head.uri().to_string()),
+            ("PUT", "https://other:1/p?q")
+        );
+        let headers: Vec<(&str, &[u8])> =
+            head.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        assert_eq!(
+            headers,
+            [
+                ("x-a", &b"b"[..]),
+                ("user-agent", concat!("ldctl/", env!("CARGO_PKG_VERSION")).as_bytes()),
+                ("accept", b"*/*"),
+                ("accept-encoding", b"gzip, deflate, br"),
+                ("content-length", b"4"),
+            ]
+        );
+        assert_eq!(&*body, b"text");
+    }
 }

@@ -117,10 +117,10 @@ pub struct Worker {
     tasks: Vec<RefCell<TaskCache>>,
 }
 
-/// What a worker knows of a task.
+/// A worker's cache for one task.
 #[derive(Debug, Default)]
 struct TaskCache {
-    /// Where its fixed request goes and what that is recorded under, from the first time on.
+    /// Origin and label of its fixed request, once it has been sent.
     fixed: Option<(Rc<Origin>, LabelId)>,
     labels: Labels,
 }
@@ -236,7 +236,7 @@ fn conclude(
     verdict
 }
 
-/// What is recorded of a request: as much of its answer as has come.
+/// The measurement of a request, with as much of its response as has arrived.
 fn measured<'a>(
     answer: &'a Answer,
     label: LabelId,

@@ -1,4 +1,4 @@
-//! The connections that a user keeps: one request and its answer over a kept or a new connection.
+//! A user's open connections: a request goes over a kept one where there is one, else over a new one.
 
 use std::rc::Rc;
 
@@ -7,8 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Attempt;
 use super::connection::Exchange;
 use super::fault::Fault;
-use super::h2::{Message, Session};
-use super::request::Request;
+use super::h2::Session;
 use super::target::Origin;
 use crate::net::Stream;
 
@@ -41,12 +40,6 @@ impl Carrier {
 }
 
 impl Attempt<'_> {
-    /// The request: the fixed one, unless another was written.
-    pub(super) fn request(&self) -> &Request {
-        let fixed = self.task.fixed.as_ref().filter(|_| self.user.request.is_empty());
-        fixed.map_or(&self.user.request, |fixed| &fixed.request)
-    }
-
     /// One request and its answer over a kept or a new connection.
     pub(super) async fn exchange(&mut self, origin: Rc<Origin>) -> Result<(), Fault> {
         let kept = self.user.connections.iter().position(|kept| {
@@ -74,17 +67,16 @@ impl Attempt<'_> {
         }
         let ended = matches!(outcome, Err(Fault::Closed | Fault::Reset));
         let untouched = self.user.answer.status == 0;
-        let again =
-            matches!(self.request().method(), "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS");
-        ended && untouched && again
+        let method = self.task.request(&self.user.request).method();
+        let repeatable = matches!(method, "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS");
+        ended && untouched && repeatable
     }
 
     async fn exchange_over(&mut self, mut kept: Kept) -> Result<(), Fault> {
         let mut wanted = self.task.checks.wanted();
         wanted.body |= self.visit.keeps_bodies();
         let user = &mut *self.user;
-        let fixed = self.task.fixed.as_ref().filter(|_| user.request.is_empty());
-        let request = fixed.map_or(&user.request, |fixed| &fixed.request);
+        let request = self.task.request(&user.request);
         match &mut kept.carrier {
             Carrier::Http1(stream) => {
                 let exchange = Exchange {
@@ -100,10 +92,7 @@ impl Attempt<'_> {
             }
             Carrier::Http2(session) => {
                 let deadline = user.deadline.at().unwrap_or_else(Instant::now);
-                let message = match fixed.and_then(|fixed| fixed.message.as_ref()) {
-                    Some(message) => message.clone(),
-                    None => Message::of(&kept.origin, request),
-                }?;
+                let message = self.task.message(&user.request, &kept.origin)?;
                 let exchange = session.exchange(message, &mut user.answer, wanted);
                 // Boxed: its state must not make every HTTP/1.1 user's future larger.
                 timeout_at(deadline, Box::pin(exchange)).await.map_err(|_| Fault::Deadline)??;

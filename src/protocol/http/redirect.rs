@@ -1,4 +1,4 @@
-//! Following redirects, as the flavor's own client does, and keeping cookies on the way.
+//! Following redirects as the flavor's own client does, and keeping the cookies of every response.
 
 use std::rc::Rc;
 
@@ -37,7 +37,7 @@ impl Attempt<'_> {
             self.task.fill_body(&mut self.visit.scope, &mut self.user.body);
         }
         for followed in 0..=MAX_REDIRECTS {
-            let sent = self.request();
+            let sent = self.task.request(&self.user.request);
             let (method, target) = (sent.method(), sent.target());
             let here = origin.url(target).ok_or_else(|| Fault::Url {
                 url: target.to_owned(),

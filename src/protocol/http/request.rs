@@ -1,12 +1,13 @@
-//! A request, written: what a compiled task, a user's variables and the place it goes to make of it.
-//! It is HTTP/1.1 already; for HTTP/2 the places of its parts are kept, so that neither a redirect
-//! nor the other protocol has to parse what was written here.
+//! Writing a request: from a compiled task, a user's variables and an origin to the bytes that
+//! HTTP/1.1 sends. The positions of its parts are kept, so that neither a redirect nor HTTP/2 parses
+//! those bytes again.
 
 use std::ops::Range;
 
 use super::fault::Fault;
+use super::h2::Message;
 use super::target::{Origin, basic, write_target};
-use super::task::{Authorization, Task};
+use super::task::{Authorization, Fixed, Task};
 use crate::load::template::Scope;
 
 /// A request. Its buffers are used again for the next one.
@@ -15,7 +16,7 @@ pub(crate) struct Request {
     method: &'static str,
     bytes: Vec<u8>,
     target: Range<usize>,
-    /// Names and values, where the task may speak HTTP/2.
+    /// Names and values; empty unless the task may use HTTP/2.
     headers: Vec<(Range<usize>, Range<usize>)>,
     /// Where the body begins.
     body: usize,
@@ -28,7 +29,7 @@ impl Request {
         self.headers.clear();
     }
 
-    /// Whether none is written.
+    /// Whether it has not been written.
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
@@ -48,22 +49,44 @@ impl Request {
         std::str::from_utf8(self.part(&self.target)).unwrap_or_default()
     }
 
-    /// Names and values of the headers; none where the task speaks HTTP/1.1 alone.
+    /// Names and values of the headers; none unless the task may use HTTP/2.
     pub(crate) fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.headers.iter().map(|(name, value)| (self.part(name), self.part(value)))
     }
 
-    /// The body.
+    /// The request's body.
     pub(crate) fn body(&self) -> &[u8] {
         self.part(&(self.body..self.bytes.len()))
     }
 
-    fn part(&self, place: &Range<usize>) -> &[u8] {
-        self.bytes.get(place.clone()).unwrap_or_default()
+    /// Frees what its buffers do not need, for a request that stays.
+    pub(crate) fn shrink(&mut self) {
+        self.bytes.shrink_to_fit();
+        self.headers.shrink_to_fit();
+    }
+
+    fn part(&self, position: &Range<usize>) -> &[u8] {
+        self.bytes.get(position.clone()).unwrap_or_default()
     }
 }
 
 impl Task {
+    /// The request to send: the fixed one, unless another was written.
+    pub(crate) fn request<'a>(&'a self, written: &'a Request) -> &'a Request {
+        match &self.fixed {
+            Some(fixed) if written.is_empty() => &fixed.request,
+            _ => written,
+        }
+    }
+
+    /// The same for HTTP/2.
+    pub(crate) fn message(&self, written: &Request, origin: &Origin) -> Result<Message, Fault> {
+        match &self.fixed {
+            Some(Fixed { message: Some(message), .. }) if written.is_empty() => message.clone(),
+            _ => Message::of(origin, self.request(written)),
+        }
+    }
+
     /// Fills the body of this execution in.
     pub(crate) fn fill_body(&self, scope: &mut Scope, body: &mut Vec<u8>) {
         body.clear();
@@ -152,8 +175,8 @@ impl Line<'_> {
 /// A request's head that is being written.
 struct Head<'a> {
     out: &'a mut Request,
-    /// Whether the places of its headers are kept.
-    places: bool,
+    /// Whether the positions of its headers are kept.
+    positions: bool,
     host: Option<&'a str>,
     agent: bool,
     accept: bool,
@@ -171,7 +194,7 @@ impl<'a> Head<'a> {
         out.target = target..out.bytes.len();
         out.bytes.extend_from_slice(b" HTTP/1.1\r\n");
         let host = Some(&*line.origin.authority);
-        Self { out, places: task.http2, host, agent: true, accept: true, encoding: true }
+        Self { out, positions: task.http2, host, agent: true, accept: true, encoding: true }
     }
 
     fn header(&mut self, name: &str, value: impl FnOnce(&mut Vec<u8>)) -> Result<(), Fault> {
@@ -208,11 +231,11 @@ impl<'a> Head<'a> {
         self.keep(begin, name);
     }
 
-    /// Keeps the place of the header that was written last.
+    /// Keeps the position of the header that was just written.
     fn keep(&mut self, begin: usize, name: &str) {
-        if self.places {
+        if self.positions {
             let (name, end) = (begin + name.len(), self.out.bytes.len());
-            // Between name and value stands `: `, after the value a line break.
+            // `: ` separates name and value, a line break of two bytes follows the value.
             self.out.headers.push((begin..name, name + 2..end - 2));
         }
     }
@@ -276,7 +299,7 @@ pub(super) mod tests {
     use crate::protocol::http::flavor::Flavor;
     use crate::value::{Reader, Value};
 
-    /// What a task sends: from its place in a document to the bytes.
+    /// The request of a task, as a document has it.
     pub(crate) fn sent(flavor: Flavor, http2: bool, task: &Json) -> Result<Request, String> {
         let task = Value::parse(&task.to_string()).expect("JSON");
         let place = Reader::at(&task, "/tasks/0");
@@ -320,15 +343,15 @@ pub(super) mod tests {
         write(&mut scope).map_err(|fault: Fault| fault.to_string())
     }
 
-    /// What every request says that does not say otherwise.
+    /// The headers of every request whose task does not set them.
     const OWN: &str = concat!(
         "Host: h:8080\nUser-Agent: ldctl/",
         env!("CARGO_PKG_VERSION"),
         "\nAccept: */*\nAccept-Encoding: gzip, deflate, br\n"
     );
 
-    /// A task sends these bytes; `..` stands for [`OWN`], and a line ends as HTTP's do. What is kept
-    /// for HTTP/2 puts the same bytes together again.
+    /// A task sends these bytes; `..` stands for [`OWN`], `\n` for HTTP's line break, and `B` for the
+    /// boundary of a form. The parts that HTTP/2 uses give the same bytes.
     fn check_as(flavor: Flavor, task: &Json, want: &str) {
         let want = want.replace("..\n", OWN).replace('\n', "\r\n");
         let text = |bytes: &[u8]| {
@@ -371,7 +394,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_a_task_says_of_itself_replaces_what_every_request_says() {
+    fn a_header_of_the_task_replaces_the_default_one() {
         check(
             &json!({
                 "method": "get", "request_url": "http://u:p@h:8080/",

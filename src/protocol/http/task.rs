@@ -80,7 +80,7 @@ pub(crate) struct Task {
 pub(crate) struct Fixed {
     pub(crate) url: String,
     pub(crate) request: Request,
-    /// The same for HTTP/2, where the task may speak it.
+    /// The same for HTTP/2, where the task may use it.
     pub(crate) message: Option<Result<Message, Fault>>,
 }
 
@@ -193,6 +193,7 @@ impl Task {
         };
         self.write(&line, &mut scope, &body, &mut request)
             .map_err(|fault| url_field.invalid(fault.to_string()))?;
+        request.shrink();
         let message = self.http2.then(|| Message::of(&origin, &request));
         Ok(Some(Fixed { url: url.to_owned(), request, message }))
     }
