@@ -7,6 +7,7 @@ pub mod csv;
 pub mod html;
 pub mod json;
 pub mod junit;
+mod redact;
 pub mod summary;
 pub mod xml;
 

@@ -1,13 +1,6 @@
 //! Numbers and texts as the page shows them.
 
-use std::sync::LazyLock;
-
-use regex::{Captures, Regex};
-
-use crate::value::Value;
-
-/// What stands where a secret was.
-const REDACTED: &str = "[redacted]";
+use crate::report::redact::without_secrets;
 
 /// A count with its thousands apart.
 pub(super) fn count(value: u64) -> String {
@@ -126,75 +119,6 @@ pub(super) fn cut(text: &str, room: usize) -> String {
     text.to_owned()
 }
 
-/// Names of members and parameters that hold secrets.
-static SECRET_NAME: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(concat!(
-        r"(?i)(^|[^a-z])(authorization|cookies?|pass(word|wd|phrase)?|pwd|secret|token|",
-        r"api[_-]?key|access[_-]?key|private[_-]?key|credentials?|session[_-]?id|signature|jwt|otp)s?$",
-    ))
-    .ok()
-});
-
-/// Secrets inside a text: credentials in a URL, parameters with such names, HTTP credentials.
-static SECRET_TEXT: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(concat!(
-        r"(?i)(?P<url>://)[^/@\s?#]+@",
-        r"|(?P<scheme>\b(?:bearer|basic)\s+)[a-z0-9._~+/=-]{6,}",
-        r"|(?P<name>[a-z0-9_.-]*(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|",
-        r"signature|credentials?|session[_-]?id)=)[^&\s;#]+",
-    ))
-    .ok()
-});
-
-fn is_secret(name: &str) -> bool {
-    SECRET_NAME.as_ref().is_none_or(|pattern| pattern.is_match(name))
-}
-
-fn without_secrets(text: &str) -> String {
-    let Some(pattern) = SECRET_TEXT.as_ref() else { return REDACTED.to_owned() };
-    let replace = |found: &Captures<'_>| {
-        let kept = ["scheme", "name", "url"].into_iter().find_map(|group| found.name(group));
-        let at = if found.name("url").is_some() { "@" } else { "" };
-        format!("{}{REDACTED}{at}", kept.map_or("", |kept| kept.as_str()))
-    };
-    pattern.replace_all(text, replace).into_owned()
-}
-
-/// A document without its secrets: members with telling names, pairs that begin with such a name,
-/// and what [`shown`] finds in texts. Placeholders stay, for they only name a secret.
-pub(super) fn redacted(value: &Value) -> Value {
-    match value {
-        Value::Str(text) => Value::Str(without_secrets(text)),
-        Value::List(items) => match items.as_slice() {
-            [Value::Str(name), Value::Str(secret)] if is_secret(name) => {
-                Value::List(vec![name.as_str().into(), hidden(&Value::from(secret.as_str()))])
-            }
-            items => Value::List(items.iter().map(redacted).collect()),
-        },
-        Value::Dict(members) => Value::Dict(
-            members
-                .iter()
-                .map(|(name, value)| {
-                    let value = if is_secret(name) { hidden(value) } else { redacted(value) };
-                    (name.clone(), value)
-                })
-                .collect(),
-        ),
-        other => other.clone(),
-    }
-}
-
-/// The value of a member with a telling name.
-fn hidden(value: &Value) -> Value {
-    match value {
-        Value::Null | Value::Bool(_) => value.clone(),
-        Value::Str(text) if text.starts_with("${") && text.find('}') == Some(text.len() - 1) => {
-            value.clone()
-        }
-        _ => REDACTED.into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,29 +141,5 @@ mod tests {
         assert_eq!(cut("<<<", 12), "<<<");
         assert_eq!(cut("<<<", 11), "<<…");
         assert_eq!(cut("żżż", 5), "żż…");
-    }
-
-    #[test]
-    fn secrets_in_documents_are_hidden_and_placeholders_are_not() {
-        let document = Value::parse(
-            r#"{"headers": {"Authorization": "Bearer abcdefgh", "X-Api-Key": "k", "Accept": "a"},
-                "auth": {"type": "basic", "username": "u", "password": "p"},
-                "params": [["token", "t"], ["page", "1"]], "cookies": {"a": "b"},
-                "json": {"password": "${env.PASSWORD}", "passenger": "x", "notes": ["Basic dXNlcjpw"]},
-                "request_url": "http://u:p@host/x?access_token=abc&y=1", "data": "user=a&password=b",
-                "verify": true}"#,
-        )
-        .expect("JSON");
-        assert_eq!(
-            serde_json::to_string(&redacted(&document)).expect("JSON"),
-            concat!(
-                r#"{"headers":{"Authorization":"[redacted]","X-Api-Key":"[redacted]","Accept":"a"},"#,
-                r#""auth":{"type":"basic","username":"u","password":"[redacted]"},"#,
-                r#""params":[["token","[redacted]"],["page","1"]],"cookies":"[redacted]","#,
-                r#""json":{"password":"${env.PASSWORD}","passenger":"x","notes":["Basic [redacted]"]},"#,
-                r#""request_url":"http://[redacted]@host/x?access_token=[redacted]&y=1","#,
-                r#""data":"user=a&password=[redacted]","verify":true}"#,
-            )
-        );
     }
 }
