@@ -57,7 +57,7 @@ impl Predicate {
         if operator.eq_ignore_ascii_case("truthy") {
             return Ok(match operand.value() {
                 Value::Str(text) => Self::Truthy(compiler.template(text)),
-                value => Self::Constant(truth(value)),
+                value => Self::Constant(value.is_truthy()),
             });
         }
         let pair = operand.list()?;
@@ -153,20 +153,6 @@ fn truthy(text: &str) -> bool {
     let text = text.trim();
     let unresolved = text.starts_with("${") && text.ends_with('}');
     !unresolved && !FALSE_WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
-}
-
-/// Python's truth of a value other than text.
-fn truth(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(value) => *value,
-        Value::Int(value) => *value != 0,
-        Value::Big(_) => true,
-        Value::Float(value) => *value != 0.0,
-        Value::Str(text) => !text.is_empty(),
-        Value::List(items) | Value::Tuple(items) => !items.is_empty(),
-        Value::Dict(members) => !members.is_empty(),
-    }
 }
 
 #[cfg(test)]

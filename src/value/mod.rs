@@ -1,7 +1,7 @@
 //! A JSON value as an action document means it: whole numbers of any size, floats, and objects in
 //! the order in which they were written. Documents come in through [`Value::parse`], results go out
-//! as JSON ([`serde::Serialize`]) or as Python would print them ([`Value::to_text`]). It is plain
-//! data: it knows no command and no wire.
+//! as JSON ([`serde::Serialize`]) or as Python would write them ([`Value::to_text`],
+//! [`Value::to_json`]). It is plain data: it knows no command and no wire.
 
 pub mod field;
 mod python;
@@ -12,7 +12,7 @@ use num_bigint::BigInt;
 use serde::ser::{Serialize, Serializer};
 
 pub use field::{Field, Kind, Literal};
-pub use python::{quote, quoted_into};
+pub use python::{Charset, JsonOut, json_into, json_text_into, quote, quoted_into};
 pub use reader::{Invalid, Object, Reader};
 
 /// An object's members, in the order in which they were written.
@@ -99,6 +99,14 @@ impl Value {
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A member of the object, when it is one and has it.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        match self {
+            Self::Dict(members) => members.get(key),
             _ => None,
         }
     }

@@ -2,6 +2,8 @@
 //! every refusal can name it as a JSON pointer (`/tasks/2/weight: expected a positive integer, got
 //! "x"`). An [`Object`] takes its members one by one and refuses what is left over.
 
+use regex::Regex;
+
 use super::field::{Field, nearest};
 use super::{Map, Value};
 
@@ -61,6 +63,16 @@ impl<'a> Reader<'a> {
     /// A text.
     pub fn text(&self) -> Result<&'a str, Invalid> {
         self.value.as_str().ok_or_else(|| self.expected("a string"))
+    }
+
+    /// A regular expression. The parser draws a picture over several lines and says the reason in
+    /// the last, which is all that a refusal takes.
+    pub fn pattern(&self) -> Result<Regex, Invalid> {
+        Regex::new(self.text()?).map_err(|error| {
+            let picture = error.to_string();
+            let reason = picture.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            self.invalid(format!("not a regular expression: {reason}"))
+        })
     }
 
     /// `true` or `false`.
@@ -276,6 +288,20 @@ mod tests {
         let mut task = tasks[0].object().expect("an object");
         let refusal = task.required("weight").and_then(|weight| weight.integer(1)).unwrap_err();
         assert_eq!(refusal.to_string(), "/tasks/0/weight: expected a positive integer, got \"x\"");
+    }
+
+    #[test]
+    fn a_wrong_pattern_is_refused_in_one_line() {
+        for (pattern, reason) in [
+            ("(", "unclosed group"),
+            ("a\nb(?P<", "unclosed capture group name"),
+            ("a{1000000000}", "Compiled regex exceeds size limit of 10485760 bytes."),
+        ] {
+            let value = Value::from(pattern);
+            let refusal = Reader::at(&value, "/p").pattern().unwrap_err().to_string();
+            assert_eq!(refusal, format!("/p: not a regular expression: {reason}"));
+        }
+        assert!(Reader::root(&Value::from("^a+$")).pattern().is_ok_and(|p| p.is_match("aa")));
     }
 
     #[test]

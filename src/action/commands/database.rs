@@ -1,11 +1,8 @@
 //! Runs in an SQLite file: `LD_persist_records`, `LD_list_runs`, `LD_fetch_run_records`,
 //! `LD_diff_runs`.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::SystemTime;
-
-use serde::Serialize;
 
 use crate::action::arguments::{optional, required};
 use crate::action::context::Context;
@@ -13,7 +10,7 @@ use crate::action::registry::{Command, Declaration};
 use crate::event::{Failure, FailureKind};
 use crate::record::diff::{self, Run};
 use crate::record::sqlite::{Database, DatabaseError};
-use crate::value::{Invalid, Map, Reader, Value};
+use crate::value::{Charset, Invalid, Map, Reader, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
@@ -110,37 +107,13 @@ impl Command for Persist {
         let began = jiff::Timestamp::try_from(began.unwrap_or_else(SystemTime::now))
             .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let started_at = began.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();
-        let metadata = spaced_json(&self.metadata)
-            .map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?;
+        // As the reference spells it: the same metadata give the same text in files of either program.
+        let metadata = self.metadata.to_json(Charset::Unicode);
         let file = located(context, &self.path)?;
         let mut database = Database::create(&file, &self.path).map_err(failed)?;
         let label = self.label.as_deref();
         let run = database.persist(&records, &started_at, label, &metadata).map_err(failed)?;
         Ok(run.into())
-    }
-}
-
-/// JSON with a space after each comma and colon, as Python writes it by default: the same metadata
-/// give the same text in files of either program.
-fn spaced_json(value: &Value) -> serde_json::Result<String> {
-    let mut out = Vec::new();
-    value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, Spaced))?;
-    Ok(String::from_utf8_lossy(&out).into_owned())
-}
-
-struct Spaced;
-
-impl serde_json::ser::Formatter for Spaced {
-    fn begin_array_value<W: Write + ?Sized>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
-        out.write_all(if first { b"" } else { b", " })
-    }
-
-    fn begin_object_key<W: Write + ?Sized>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
-        out.write_all(if first { b"" } else { b", " })
-    }
-
-    fn begin_object_value<W: Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
-        out.write_all(b": ")
     }
 }
 
@@ -199,19 +172,5 @@ impl Command for Diff {
         ]);
         result.extend(diff::compare(&baseline, &current, self.tolerance));
         Ok(Value::Dict(result))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn metadata_are_written_as_python_writes_them() {
-        let value = Value::parse(r#"{"a":"é","b":[1,2.0,{"c":null}],"d":{}}"#).expect("JSON");
-        assert_eq!(
-            spaced_json(&value).expect("written"),
-            r#"{"a": "é", "b": [1, 2.0, {"c": null}], "d": {}}"#
-        );
     }
 }

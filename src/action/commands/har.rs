@@ -60,10 +60,10 @@ fn tasks(given: &Arguments<'_>) -> Result<Vec<Value>, Invalid> {
         return Err(har.expected("a HAR document, as LD_load_har gives it"));
     }
     let (include, exclude) = (patterns(given, "include")?, patterns(given, "exclude")?);
-    let entries = member(har.value(), "log").and_then(|log| member(log, "entries"));
+    let entries = har.value().get("log").and_then(|log| log.get("entries"));
     let Some(Value::List(entries)) = entries else { return Ok(Vec::new()) };
     let wanted = entries.iter().filter(|entry| {
-        let url = member(entry, "request").and_then(|request| text(request, "url"));
+        let url = entry.get("request").and_then(|request| text(request, "url"));
         let url = url.unwrap_or_default();
         let any = |patterns: &[Regex]| patterns.iter().any(|pattern| pattern.is_match(url));
         (include.is_empty() || any(&include)) && !any(&exclude)
@@ -74,20 +74,12 @@ fn tasks(given: &Arguments<'_>) -> Result<Vec<Value>, Invalid> {
 /// A list of regular expressions, each sought anywhere in the URL.
 fn patterns(given: &Arguments<'_>, name: &str) -> Result<Vec<Regex>, Invalid> {
     let Some(list) = given.present(name) else { return Ok(Vec::new()) };
-    list.list()?.iter().map(pattern).collect()
-}
-
-fn pattern(reader: &Reader<'_>) -> Result<Regex, Invalid> {
-    Regex::new(reader.text()?).map_err(|error| {
-        let detail = error.to_string();
-        let last = detail.lines().last().unwrap_or_default().trim_start_matches("error: ");
-        reader.invalid(format!("not a regular expression: {last}"))
-    })
+    list.list()?.iter().map(Reader::pattern).collect()
 }
 
 /// An entry as a task; none of one without method or URL.
 fn task(entry: &Value) -> Option<Map> {
-    let request = member(entry, "request")?;
+    let request = entry.get("request")?;
     let method = text(request, "method").filter(|method| !method.is_empty())?;
     let url = text(request, "url").filter(|url| !url.is_empty())?;
     let mut task = Map::new();
@@ -99,10 +91,11 @@ fn task(entry: &Value) -> Option<Map> {
     if !headers.is_empty() {
         set("headers", Value::Dict(headers));
     }
-    if let Some((key, body)) = member(request, "postData").and_then(body) {
+    if let Some((key, body)) = request.get("postData").and_then(body) {
         set(key, body);
     }
-    if let Some(Value::Int(status)) = member(entry, "response").and_then(|r| member(r, "status"))
+    if let Some(Value::Int(status)) =
+        entry.get("response").and_then(|response| response.get("status"))
         && *status != 0
     {
         let assertion =
@@ -125,14 +118,14 @@ fn path(url: &str) -> &str {
 }
 
 fn headers(request: &Value) -> Map {
-    let Some(Value::List(headers)) = member(request, "headers") else { return Map::new() };
+    let Some(Value::List(headers)) = request.get("headers") else { return Map::new() };
     let mut kept = Map::new();
     for header in headers {
         let name = text(header, "name").unwrap_or_default().trim();
         if name.is_empty() || CONNECTION_HEADERS.contains(&name.to_lowercase().as_str()) {
             continue;
         }
-        let value = member(header, "value").cloned().unwrap_or_else(|| "".into());
+        let value = header.get("value").cloned().unwrap_or_else(|| "".into());
         kept.insert(name.to_owned(), value);
     }
     kept
@@ -149,26 +142,19 @@ fn body(posted: &Value) -> Option<(&'static str, Value)> {
         });
     }
     if let Some(Value::List(params)) =
-        member(posted, "params").filter(|params| **params != Value::List(Vec::new()))
+        posted.get("params").filter(|params| **params != Value::List(Vec::new()))
     {
         let fields = params.iter().filter_map(|param| {
             let name = text(param, "name").filter(|name| !name.is_empty())?;
-            Some((name.to_owned(), member(param, "value").cloned().unwrap_or_default()))
+            Some((name.to_owned(), param.get("value").cloned().unwrap_or_default()))
         });
         return Some(("data", Value::Dict(fields.collect())));
     }
     written.map(|written| ("data", written.into()))
 }
 
-fn member<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
-    match value {
-        Value::Dict(members) => members.get(key),
-        _ => None,
-    }
-}
-
 fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
-    member(value, key)?.as_str()
+    value.get(key)?.as_str()
 }
 
 #[derive(Debug)]

@@ -87,7 +87,7 @@ pub fn lint(document: &Value) -> Vec<Finding> {
     };
     let actions = match listed {
         Value::List(actions) => actions,
-        empty if is_empty(empty) => &none,
+        empty if !empty.is_truthy() => &none,
         _ => {
             let message = "top-level action document must be a list or {'load_density': [...]}";
             return vec![Finding::new("invalid-shape", Severity::Error, message, "")];
@@ -186,7 +186,7 @@ fn lint_test(arguments: &Map, place: &str, findings: &mut Vec<Finding>) {
 fn lint_task(task: &Value, place: &str, findings: &mut Vec<Finding>) {
     let Value::Dict(task) = task else { return };
     let first = |names: [&str; 2]| {
-        names.into_iter().filter_map(|name| task.get(name)).find(|value| !is_empty(value))
+        names.into_iter().filter_map(|name| task.get(name)).find(|value| value.is_truthy())
     };
     if let Some(Value::Str(url)) = first(["request_url", "url"])
         && is_hard_coded(url)
@@ -211,19 +211,6 @@ fn is_hard_coded(url: &str) -> bool {
     let matches =
         |pattern: &Option<Regex>| pattern.as_ref().is_some_and(|pattern| pattern.is_match(url));
     matches(&ABSOLUTE) && !matches(&PLACEHOLDER)
-}
-
-/// What Python takes for false.
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Bool(true) | Value::Big(_) => false,
-        Value::Int(number) => *number == 0,
-        Value::Float(number) => *number == 0.0,
-        Value::Str(text) => text.is_empty(),
-        Value::List(items) | Value::Tuple(items) => items.is_empty(),
-        Value::Dict(members) => members.is_empty(),
-    }
 }
 
 fn value(findings: &[Finding]) -> Value {

@@ -16,7 +16,6 @@ use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use serde::Serialize;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +24,7 @@ use crate::action::arguments::{Arguments, optional, required};
 use crate::action::context::{Context, Service};
 use crate::action::registry::{Command, Declaration, Parsed};
 use crate::event::{Failure, FailureKind};
-use crate::value::{Invalid, Reader, Value};
+use crate::value::{Charset, Invalid, Reader, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
@@ -118,10 +117,7 @@ fn rule(reader: &Reader<'_>) -> Result<Rule, Invalid> {
     // Where both are given, the pattern decides, as in the reference.
     let path = members.present("path");
     let target = match (members.present("path_regex"), path) {
-        (Some(pattern), _) => Target::Pattern(
-            regex::Regex::new(pattern.text()?)
-                .map_err(|error| pattern.invalid(regex_error(&error)))?,
-        ),
+        (Some(pattern), _) => Target::Pattern(pattern.pattern()?),
         (None, Some(path)) => Target::Exact(path.text()?.to_owned()),
         (None, None) => Target::Any,
     };
@@ -137,14 +133,6 @@ fn rule(reader: &Reader<'_>) -> Result<Rule, Invalid> {
     };
     members.finish()?;
     Ok(Rule { method, target, answer, delay })
-}
-
-/// What is wrong with a pattern, in one line: the parser draws a picture over several, and says the
-/// reason in the last.
-fn regex_error(error: &regex::Error) -> String {
-    let text = error.to_string();
-    let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
-    format!("not a regular expression: {reason}")
 }
 
 fn answer(members: &mut crate::value::Object<'_>) -> Result<Answer, Invalid> {
@@ -176,8 +164,8 @@ fn answer(members: &mut crate::value::Object<'_>) -> Result<Answer, Invalid> {
         (Some(json), _) => {
             let kind = HeaderValue::from_static("application/json");
             headers.entry(CONTENT_TYPE).or_insert(kind);
-            let body = python_json(json.value());
-            Bytes::from(body.map_err(|error| json.invalid(error.to_string()))?)
+            // As the reference spells it, so that the body has as many bytes as the reference's.
+            Bytes::from(json.value().to_json(Charset::Ascii))
         }
         (None, Some(text)) => Bytes::from(text.text()?.to_owned()),
         (None, None) => Bytes::new(),
@@ -322,60 +310,6 @@ async fn reply(rules: &[Rule], request: Request<Incoming>) -> hyper::Result<Resp
     *response.headers_mut() = rule.answer.headers.clone();
     *response.body_mut() = Full::new(rule.answer.body.clone());
     Ok(response)
-}
-
-/// JSON as Python's `json.dumps` writes it (spaces after `,` and `:`, ASCII only), so that a stub
-/// answers with as many bytes as the reference's.
-fn python_json(value: &Value) -> serde_json::Result<Vec<u8>> {
-    let mut out = Vec::new();
-    value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, PythonFormatter))?;
-    Ok(out)
-}
-
-struct PythonFormatter;
-
-impl serde_json::ser::Formatter for PythonFormatter {
-    fn begin_array_value<W: ?Sized + io::Write>(
-        &mut self,
-        to: &mut W,
-        first: bool,
-    ) -> io::Result<()> {
-        to.write_all(if first { b"" } else { b", " })
-    }
-
-    fn begin_object_key<W: ?Sized + io::Write>(
-        &mut self,
-        to: &mut W,
-        first: bool,
-    ) -> io::Result<()> {
-        to.write_all(if first { b"" } else { b", " })
-    }
-
-    fn begin_object_value<W: ?Sized + io::Write>(&mut self, to: &mut W) -> io::Result<()> {
-        to.write_all(b": ")
-    }
-
-    fn write_f64<W: ?Sized + io::Write>(&mut self, to: &mut W, value: f64) -> io::Result<()> {
-        to.write_all(Value::Float(value).to_repr().as_bytes())
-    }
-
-    fn write_string_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        to: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        let mut units = [0; 2];
-        for character in fragment.chars() {
-            if character.is_ascii() && character != '\u{7f}' {
-                write!(to, "{character}")?;
-            } else {
-                for unit in character.encode_utf16(&mut units) {
-                    write!(to, "\\u{unit:04x}")?;
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

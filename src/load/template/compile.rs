@@ -7,7 +7,7 @@ use regex::Regex;
 use super::scope::Names;
 use super::{Escape, Hole, Piece, Space, Template};
 use crate::load::faker::Faker;
-use crate::value::Value;
+use crate::value::{JsonOut, Value, json_into};
 
 /// Gives those environment variables that documents may read.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -69,46 +69,9 @@ impl<'a> Compiler<'a> {
 
     /// Compiles a value as JSON text, in Python's spelling (`{"a": [1, 2.0]}`).
     pub fn json(&mut self, value: &Value) -> Template {
-        let mut template = Template::default();
-        self.json_into(value, &mut template);
-        template
-    }
-
-    fn json_into(&mut self, value: &Value, out: &mut Template) {
-        match value {
-            Value::Null => out.push_literal("null"),
-            Value::Bool(true) => out.push_literal("true"),
-            Value::Bool(false) => out.push_literal("false"),
-            Value::Float(number) if number.is_nan() => out.push_literal("NaN"),
-            Value::Float(number) if number.is_infinite() => {
-                out.push_literal(if *number < 0.0 { "-Infinity" } else { "Infinity" });
-            }
-            Value::Int(_) | Value::Big(_) | Value::Float(_) => out.push_literal(&value.to_repr()),
-            Value::Str(text) => {
-                out.push_literal("\"");
-                let inner = self.escaped(text, Escape::Json);
-                out.push(inner);
-                out.push_literal("\"");
-            }
-            Value::List(items) | Value::Tuple(items) => {
-                out.push_literal("[");
-                for (index, item) in items.iter().enumerate() {
-                    out.push_literal(if index > 0 { ", " } else { "" });
-                    self.json_into(item, out);
-                }
-                out.push_literal("]");
-            }
-            Value::Dict(members) => {
-                out.push_literal("{");
-                for (index, (key, item)) in members.iter().enumerate() {
-                    out.push_literal(if index > 0 { ", \"" } else { "\"" });
-                    out.push_literal(&Escape::Json.written(key));
-                    out.push_literal("\": ");
-                    self.json_into(item, out);
-                }
-                out.push_literal("}");
-            }
-        }
+        let mut out = JsonTemplate { compiler: self, template: Template::default() };
+        json_into(value, &mut out);
+        out.template
     }
 
     fn hole(&mut self, token: &str) -> Found {
@@ -147,6 +110,27 @@ impl<'a> Compiler<'a> {
         let source = self.names.sources.iter().position(|(known, _)| known == name)?;
         let (_, rows) = self.names.sources.get(source)?;
         Some(Hole::Column { source, column: rows.column(column)? })
+    }
+}
+
+/// Takes JSON whose strings may hold placeholders; names of members hold none.
+struct JsonTemplate<'a, 'b> {
+    compiler: &'a mut Compiler<'b>,
+    template: Template,
+}
+
+impl JsonOut for JsonTemplate<'_, '_> {
+    fn raw(&mut self, json: &str) {
+        self.template.push_literal(json);
+    }
+
+    fn text(&mut self, text: &str) {
+        let text = self.compiler.escaped(text, Escape::Json);
+        self.template.push(text);
+    }
+
+    fn key(&mut self, key: &str) {
+        self.template.push_literal(&Escape::Json.written(key));
     }
 }
 

@@ -8,6 +8,7 @@ mod compile;
 mod scope;
 
 use super::faker::Faker;
+use crate::value::{Charset, json_text_into};
 
 pub use compile::{Compiler, Environment};
 pub use scope::{Names, Scope};
@@ -152,7 +153,7 @@ impl Escape {
     pub fn write(self, text: &str, out: &mut Vec<u8>) {
         match self {
             Self::Raw => out.extend_from_slice(text.as_bytes()),
-            Self::Json => json_ascii(text, out),
+            Self::Json => json_text_into(text, Charset::Ascii, out),
             Self::Form => form(text, out),
         }
     }
@@ -176,29 +177,6 @@ fn form(text: &str, out: &mut Vec<u8>) {
                 out.push(b'%');
                 out.extend(HEX.get(usize::from(byte >> 4)));
                 out.extend(HEX.get(usize::from(byte & 15)));
-            }
-        }
-    }
-}
-
-/// The inside of a JSON string as Python's `json.dumps` writes it: only ASCII, `\uXXXX` for the
-/// rest, surrogate pairs beyond the basic plane.
-fn json_ascii(text: &str, out: &mut Vec<u8>) {
-    for character in text.chars() {
-        match character {
-            '"' => out.extend_from_slice(b"\\\""),
-            '\\' => out.extend_from_slice(b"\\\\"),
-            '\n' => out.extend_from_slice(b"\\n"),
-            '\r' => out.extend_from_slice(b"\\r"),
-            '\t' => out.extend_from_slice(b"\\t"),
-            '\u{8}' => out.extend_from_slice(b"\\b"),
-            '\u{c}' => out.extend_from_slice(b"\\f"),
-            ' '..='\u{7e}' => out.push(character as u8),
-            _ => {
-                let mut units = [0; 2];
-                for unit in character.encode_utf16(&mut units) {
-                    out.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
-                }
             }
         }
     }

@@ -14,7 +14,8 @@ pub(super) fn parse_body(
     compiler: &mut Compiler<'_>,
     headers: &mut Vec<(String, Template)>,
 ) -> Result<Option<Template>, Invalid> {
-    let data = fields.present("data").filter(|field| !is_blank(field.value()));
+    // As in Python, `data` without content gives way to `json`.
+    let data = fields.present("data").filter(|field| field.value().is_truthy());
     let json = fields.present("json");
     let mut header = |name: &str, value: &str| {
         if !headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
@@ -58,16 +59,6 @@ pub(super) fn parse_body(
             .invalid(format!("a request body of {length} bytes is over the limit of {MAX_BODY}")));
     }
     Ok(Some(body))
-}
-
-/// Python's truth of `data`: without content it gives way to `json`.
-fn is_blank(value: &Value) -> bool {
-    match value {
-        Value::Str(text) => text.is_empty(),
-        Value::List(items) => items.is_empty(),
-        Value::Dict(members) => members.is_empty(),
-        _ => false,
-    }
 }
 
 /// Form fields (also a query's) from an object or from pairs.

@@ -169,10 +169,7 @@ fn reference(def: &str) -> Value {
 
 /// A member; `true`, the schema of everything, where it is missing.
 fn member(value: &Value, key: &str) -> Value {
-    match value {
-        Value::Dict(members) => members.get(key).cloned().unwrap_or(Value::Bool(true)),
-        _ => Value::Bool(true),
-    }
+    value.get(key).cloned().unwrap_or(Value::Bool(true))
 }
 
 #[derive(Debug)]
@@ -202,11 +199,7 @@ mod tests {
         for declaration in registry::declarations() {
             for parameter in declaration.parameters().unwrap_or_default() {
                 let place = (declaration.name().to_owned(), parameter.name().to_owned());
-                let found = match typed.get(&place.0) {
-                    Some(Value::Dict(parameters)) => parameters.contains_key(&place.1),
-                    _ => false,
-                };
-                if !found {
+                if typed.get(&place.0).and_then(|parameters| parameters.get(&place.1)).is_none() {
                     missing.push(place.clone());
                 }
                 known.push(place);

@@ -1,9 +1,8 @@
-//! How Python prints a value: `str()` at the top level, `repr()` inside containers. Source of the
-//! rules: Python's data model and the recorded replies of LoadDensity 0.0.79.
+//! How Python prints a value: `str()` at the top level, `repr()` inside containers.
 
 use std::fmt::Write;
 
-use super::Value;
+use super::super::Value;
 
 impl Value {
     /// As Python's `str(value)`: text at the top level is raw.

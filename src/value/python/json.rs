@@ -1,0 +1,159 @@
+//! JSON as Python's `json.dumps` writes it: a space after `,` and `:`, floats as `repr()` prints
+//! them, `NaN` and `Infinity` where JSON has no such number.
+
+use super::super::Value;
+
+/// Which characters stay as they are: the argument `ensure_ascii`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Charset {
+    /// ASCII only, everything else as `\uXXXX` (in surrogate pairs beyond the basic plane).
+    Ascii,
+    /// Everything but control characters.
+    Unicode,
+}
+
+impl Value {
+    /// As Python's `json.dumps(value)`.
+    pub fn to_json(&self, charset: Charset) -> String {
+        let mut out = Plain { charset, text: String::new() };
+        json_into(self, &mut out);
+        out.text
+    }
+}
+
+/// What JSON is written to.
+pub trait JsonOut {
+    /// Takes JSON as it is.
+    fn raw(&mut self, json: &str);
+
+    /// Takes the content of a string, to be written between quotes.
+    fn text(&mut self, text: &str);
+
+    /// Takes the name of a member, to be written between quotes.
+    fn key(&mut self, key: &str) {
+        self.text(key);
+    }
+}
+
+/// Writes a value as Python's `json.dumps` does.
+pub fn json_into(value: &Value, out: &mut impl JsonOut) {
+    match value {
+        Value::Null => out.raw("null"),
+        Value::Bool(true) => out.raw("true"),
+        Value::Bool(false) => out.raw("false"),
+        Value::Float(number) if number.is_nan() => out.raw("NaN"),
+        Value::Float(number) if number.is_infinite() => {
+            out.raw(if *number < 0.0 { "-Infinity" } else { "Infinity" });
+        }
+        Value::Int(_) | Value::Big(_) | Value::Float(_) => out.raw(&value.to_repr()),
+        Value::Str(text) => {
+            out.raw("\"");
+            out.text(text);
+            out.raw("\"");
+        }
+        Value::List(items) | Value::Tuple(items) => {
+            out.raw("[");
+            for (index, item) in items.iter().enumerate() {
+                out.raw(if index > 0 { ", " } else { "" });
+                json_into(item, out);
+            }
+            out.raw("]");
+        }
+        Value::Dict(members) => {
+            out.raw("{");
+            for (index, (key, item)) in members.iter().enumerate() {
+                out.raw(if index > 0 { ", \"" } else { "\"" });
+                out.key(key);
+                out.raw("\": ");
+                json_into(item, out);
+            }
+            out.raw("}");
+        }
+    }
+}
+
+/// The content of a JSON string, appended in UTF-8 without the quotes.
+pub fn json_text_into(text: &str, charset: Charset, out: &mut Vec<u8>) {
+    escaped(text, charset, |piece| out.extend_from_slice(piece.as_bytes()));
+}
+
+/// Hands over the content of a JSON string piece by piece, plain runs whole.
+fn escaped(text: &str, charset: Charset, mut piece: impl FnMut(&str)) {
+    let plain = |character: char| match character {
+        '"' | '\\' | '\0'..='\x1f' => false,
+        ' '..='~' => true,
+        _ => charset == Charset::Unicode,
+    };
+    let mut rest = text;
+    while let Some(at) = rest.find(|character| !plain(character)) {
+        let (before, after) = rest.split_at(at);
+        piece(before);
+        let mut characters = after.chars();
+        let Some(character) = characters.next() else { break };
+        rest = characters.as_str();
+        match character {
+            '"' => piece("\\\""),
+            '\\' => piece("\\\\"),
+            '\n' => piece("\\n"),
+            '\r' => piece("\\r"),
+            '\t' => piece("\\t"),
+            '\u{8}' => piece("\\b"),
+            '\u{c}' => piece("\\f"),
+            _ => {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    piece(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+    }
+    piece(rest);
+}
+
+struct Plain {
+    charset: Charset,
+    text: String,
+}
+
+impl JsonOut for Plain {
+    fn raw(&mut self, json: &str) {
+        self.text.push_str(json);
+    }
+
+    fn text(&mut self, text: &str) {
+        escaped(text, self.charset, |piece| self.text.push_str(piece));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_spelled_as_python_spells_it() {
+        for (value, ascii, unicode) in [
+            (
+                r#"{"a":[1,true,false,{"c":null}],"b":{}}"#,
+                r#"{"a": [1, true, false, {"c": null}], "b": {}}"#,
+                None,
+            ),
+            ("[]", "[]", None),
+            ("1000000000000000000000000000000", "1000000000000000000000000000000", None),
+            ("[2.0,1e16,1e-7,1e15]", "[2.0, 1e+16, 1e-07, 1000000000000000.0]", None),
+            ("[1e400,-1e400]", "[Infinity, -Infinity]", None),
+            (r#""\" / \\ < \b\f\n\r\t""#, r#""\" / \\ < \b\f\n\r\t""#, None),
+            (r#""\u0000\u001f""#, r#""\u0000\u001f""#, None),
+            (r#""\u007f""#, r#""\u007f""#, Some("\"\u{7f}\"")),
+            (
+                r#"{"é":"\u2028😀"}"#,
+                r#"{"\u00e9": "\u2028\ud83d\ude00"}"#,
+                Some("{\"é\": \"\u{2028}😀\"}"),
+            ),
+        ] {
+            let value = Value::parse(value).expect("JSON");
+            assert_eq!(value.to_json(Charset::Ascii), ascii);
+            assert_eq!(value.to_json(Charset::Unicode), unicode.unwrap_or(ascii));
+        }
+        assert_eq!(Value::Float(f64::NAN).to_json(Charset::Ascii), "NaN");
+        assert_eq!(Value::Tuple(vec![Value::Null]).to_json(Charset::Ascii), "[null]");
+    }
+}
