@@ -4,6 +4,7 @@
 //! [`Value::to_json`]). It is plain data: it knows no command and no wire.
 
 pub mod field;
+mod parse;
 mod python;
 mod reader;
 
@@ -12,14 +13,12 @@ use num_bigint::BigInt;
 use serde::ser::{Serialize, Serializer};
 
 pub use field::{Field, Kind, Literal};
+pub use parse::{MAX_INTEGER_DIGITS, ParseError};
 pub use python::{Charset, JsonOut, json_into, json_text_into, quote, quoted_into};
 pub use reader::{Invalid, Object, Reader};
 
 /// An object's members, in the order in which they were written.
 pub type Map = IndexMap<String, Value>;
-
-/// The longest whole number that is read, in decimal digits: Python's own limit for `int(text)`.
-pub const MAX_INTEGER_DIGITS: usize = 4300;
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -47,44 +46,6 @@ pub enum Value {
 }
 
 impl Value {
-    /// Reads one JSON document. Nesting is capped at 128 levels by the parser; the error names line
-    /// and column.
-    pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let json: serde_json::Value = serde_json::from_str(text)?;
-        Self::from_json(json)
-    }
-
-    fn from_json(json: serde_json::Value) -> Result<Self, ParseError> {
-        Ok(match json {
-            serde_json::Value::Null => Self::Null,
-            serde_json::Value::Bool(value) => Self::Bool(value),
-            serde_json::Value::Number(number) => Self::number(number.as_str())?,
-            serde_json::Value::String(text) => Self::Str(text),
-            serde_json::Value::Array(items) => {
-                Self::List(items.into_iter().map(Self::from_json).collect::<Result<_, _>>()?)
-            }
-            serde_json::Value::Object(members) => Self::Dict(
-                members
-                    .into_iter()
-                    .map(|(key, value)| Ok((key, Self::from_json(value)?)))
-                    .collect::<Result<_, ParseError>>()?,
-            ),
-        })
-    }
-
-    fn number(text: &str) -> Result<Self, ParseError> {
-        if text.contains(['.', 'e', 'E']) {
-            return text.parse().map(Self::Float).map_err(|_| ParseError::Number);
-        }
-        if let Ok(small) = text.parse() {
-            return Ok(Self::Int(small));
-        }
-        if text.len() > MAX_INTEGER_DIGITS + 1 {
-            return Err(ParseError::LongInteger { digits: text.trim_start_matches('-').len() });
-        }
-        text.parse().map(Self::Big).map_err(|_| ParseError::Number)
-    }
-
     /// The number as a float, when it is one (a bool is not).
     pub fn as_f64(&self) -> Option<f64> {
         match self {
@@ -153,23 +114,6 @@ impl Value {
     }
 }
 
-/// Why a text is not a document.
-#[derive(Debug, thiserror::Error)]
-pub enum ParseError {
-    /// It is not JSON; the parser's message ends in line and column.
-    #[error("{0}")]
-    Syntax(#[from] serde_json::Error),
-    /// A whole number longer than [`MAX_INTEGER_DIGITS`].
-    #[error("an integer of {digits} digits is over the limit of {MAX_INTEGER_DIGITS}")]
-    LongInteger {
-        /// How many digits it has.
-        digits: usize,
-    },
-    /// A number that no kind of number can hold.
-    #[error("a number cannot be read")]
-    Number,
-}
-
 impl From<bool> for Value {
     fn from(value: bool) -> Self {
         Self::Bool(value)
@@ -228,12 +172,5 @@ impl Serialize for Value {
             Self::List(items) | Self::Tuple(items) => serializer.collect_seq(items),
             Self::Dict(members) => serializer.collect_map(members),
         }
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for Value {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json = serde_json::Value::deserialize(deserializer)?;
-        Self::from_json(json).map_err(serde::de::Error::custom)
     }
 }
