@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 use ldctl::action::{Document, Executor, Policy, TestLimits};
 use ldctl::event::{Event, Progress};
 use ldctl::net::Targets;
-use ldctl::record::{Records, interpolate};
+use ldctl::record::Records;
+use ldctl::record::stats::interpolate;
 use ldctl::value::Value;
 use tokio_util::sync::CancellationToken;
 

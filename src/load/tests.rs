@@ -20,7 +20,8 @@ use super::scenario::{Mode, Scenario, Step, Throttles, Verdict};
 use super::shape::Shape;
 use super::template::{Compiler, Names, Space};
 use crate::record::live::Live;
-use crate::record::{Label, LabelId, Recording, interpolate};
+use crate::record::stats::interpolate;
+use crate::record::{Label, LabelId, Recording};
 use crate::value::{Reader, Value};
 
 /// No test lasts longer, by tokio's clock.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::summary::interpolate;
+use super::stats::{interpolate, mean};
 use crate::value::{Map, Value};
 
 /// The figures of one name in one run.
@@ -45,18 +45,6 @@ impl Figures {
     fn failure_rate(&self) -> f64 {
         self.failures as f64 / self.requests.max(1) as f64
     }
-}
-
-/// The mean of a sorted list. Each term keeps what the sum lost of it (Neumaier), so that the result
-/// is the same whatever the order was.
-fn mean(numbers: &[f64]) -> f64 {
-    let (mut sum, mut lost) = (0.0_f64, 0.0_f64);
-    for number in numbers {
-        let next = sum + number;
-        lost += if sum.abs() >= number.abs() { sum - next + number } else { number - next + sum };
-        sum = next;
-    }
-    if numbers.is_empty() { 0.0 } else { (sum + lost) / numbers.len() as f64 }
 }
 
 /// A run's figures by name.

@@ -1,31 +1,12 @@
 //! Gates: rules that a run's figures must keep, such as «p95 of /login at most 300 ms». They are
-//! judged after a run over its [`Summary`] (or over a summary that a document brings along), and
+//! judged after a run over its [`super::Summary`] (or over a summary that a document brings along), and
 //! once a second over live [`Series`] where a test shall stop early. The texts are the reference's;
 //! where it lets a run pass that nobody would call good — no request at all, a failure rate per
 //! name — these gates do not.
 
 use super::live::{self, Series};
-use super::summary::{NameSummary, Summary};
+use super::summary::{Figures, Metric};
 use crate::value::{Invalid, Reader, Value};
-
-/// What a rule looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Metric {
-    /// Median latency in milliseconds.
-    P50,
-    /// 90th percentile in milliseconds.
-    P90,
-    /// 95th percentile in milliseconds.
-    P95,
-    /// 99th percentile in milliseconds.
-    P99,
-    /// Mean latency of one name in milliseconds.
-    Mean,
-    /// The share of requests that failed, 0 to 1.
-    FailureRate,
-    /// How many requests; of one name, how many successes, as the reference counts.
-    Requests,
-}
 
 /// The metrics with their spelling in documents.
 const METRICS: [(&str, Metric); 7] = [
@@ -136,16 +117,12 @@ impl Rule {
 
     /// The rule in a few words, for a report: `latency_p95(overall) lte 300`.
     pub fn title(&self) -> String {
-        let member = |key| match &self.written {
-            Value::Dict(members) => members.get(key).map(Value::to_text),
-            _ => None,
-        };
         format!(
             "{}({}) {} {}",
-            member("type").unwrap_or_else(|| "None".to_owned()),
-            member("name").unwrap_or_else(|| "overall".to_owned()),
-            member("op").map_or_else(|| "lte".to_owned(), |op| op.to_lowercase()),
-            member("value").unwrap_or_else(|| "None".to_owned()),
+            self.member("type", "None"),
+            self.member("name", "overall"),
+            self.member("op", "lte").to_lowercase(),
+            self.member("value", "None"),
         )
     }
 
@@ -179,20 +156,19 @@ impl Rule {
     }
 
     fn broken(&self, condition: &Condition, actual: f64) -> String {
-        let member = |key, missing: &str| match &self.written {
-            Value::Dict(members) => {
-                members.get(key).map_or_else(|| missing.to_owned(), Value::to_text)
-            }
-            _ => missing.to_owned(),
-        };
         format!(
             "{}({})={} not {} {}",
-            member("type", "None"),
-            member("name", "overall"),
+            self.member("type", "None"),
+            self.member("name", "overall"),
             Value::Float(actual).to_text(),
             condition.comparison.text(),
-            member("value", "None"),
+            self.member("value", "None"),
         )
+    }
+
+    /// A member as it is written, or what the reference prints where it is missing.
+    fn member(&self, key: &str, missing: &str) -> String {
+        self.written.get(key).map_or_else(|| missing.to_owned(), Value::to_text)
     }
 }
 
@@ -229,80 +205,6 @@ pub fn failed(verdicts: &[Verdict]) -> Option<String> {
         .map(|verdict| verdict.reason.as_str())
         .collect();
     (!reasons.is_empty()).then(|| format!("SLA gates failed: {}", reasons.join("; ")))
-}
-
-/// Figures that rules are judged by. `None` is a figure that is not known.
-pub trait Figures {
-    /// A figure over all requests.
-    fn overall(&self, metric: Metric) -> Option<f64>;
-    /// A figure over the requests of one name.
-    fn named(&self, name: &str, metric: Metric) -> Option<f64>;
-}
-
-impl Figures for Summary {
-    fn overall(&self, metric: Metric) -> Option<f64> {
-        Some(match metric {
-            Metric::P50 => self.overall.p50_ms,
-            Metric::P90 => self.overall.p90_ms,
-            Metric::P95 => self.overall.p95_ms,
-            Metric::P99 => self.overall.p99_ms,
-            Metric::Mean => return None,
-            Metric::FailureRate => self.failure_rate(),
-            Metric::Requests => self.requests as f64,
-        })
-    }
-
-    fn named(&self, name: &str, metric: Metric) -> Option<f64> {
-        let found = self.per_name.iter().find(|entry| &*entry.name == name)?;
-        let NameSummary { requests, failures, latency, .. } = found;
-        let measured = |figure: f64| (latency.count > 0).then_some(figure);
-        match metric {
-            Metric::P50 => measured(latency.p50_ms),
-            Metric::P90 => measured(latency.p90_ms),
-            Metric::P95 => measured(latency.p95_ms),
-            Metric::P99 => measured(latency.p99_ms),
-            Metric::Mean => measured(latency.mean_ms),
-            Metric::FailureRate => Some(*failures as f64 / (*requests).max(1) as f64),
-            Metric::Requests => measured(latency.count as f64),
-        }
-    }
-}
-
-/// A summary that a document brings along, in the shape of `LD_summary`'s result. Its names have no
-/// failures, unless somebody put a `failure_rate` there.
-impl Figures for Value {
-    fn overall(&self, metric: Metric) -> Option<f64> {
-        let (block, key) = match metric {
-            Metric::P50 => ("latency_overall", "p50_ms"),
-            Metric::P90 => ("latency_overall", "p90_ms"),
-            Metric::P95 => ("latency_overall", "p95_ms"),
-            Metric::P99 => ("latency_overall", "p99_ms"),
-            Metric::Mean => return None,
-            Metric::FailureRate => ("totals", "failure_rate"),
-            Metric::Requests => ("totals", "requests"),
-        };
-        member(member(self, block)?, key)?.as_f64()
-    }
-
-    fn named(&self, name: &str, metric: Metric) -> Option<f64> {
-        let key = match metric {
-            Metric::P50 => "p50_ms",
-            Metric::P90 => "p90_ms",
-            Metric::P95 => "p95_ms",
-            Metric::P99 => "p99_ms",
-            Metric::Mean => "mean_ms",
-            Metric::FailureRate => "failure_rate",
-            Metric::Requests => "count",
-        };
-        member(member(member(self, "per_name")?, name)?, key)?.as_f64()
-    }
-}
-
-fn member<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
-    match value {
-        Value::Dict(members) => members.get(key),
-        _ => None,
-    }
 }
 
 /// Figures of a run that still goes on; successes and failures together.
@@ -393,7 +295,7 @@ impl AbortOn {
 mod tests {
     use std::time::Duration;
 
-    use super::super::{Label, Recorder, Sample};
+    use super::super::{Label, Recorder, Sample, Summary};
     use super::*;
 
     fn rules(json: &str) -> Vec<Rule> {

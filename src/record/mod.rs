@@ -11,6 +11,7 @@ pub mod gates;
 pub mod live;
 mod recorder;
 pub mod sqlite;
+pub mod stats;
 mod summary;
 
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use crate::value::Value;
 
 pub use columns::Columns;
 pub use recorder::{ErrorId, LabelId, Recorder};
-pub use summary::{LatencySummary, NameSummary, Summary, interpolate};
+pub use summary::{Given, LatencySummary, NameSummary, Summary};
 
 /// Times are kept in ticks of this many nanoseconds: finer than any load test can tell apart, and
 /// coarse enough that seven minutes fit 32 bits.

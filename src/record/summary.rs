@@ -1,12 +1,16 @@
 //! The figures over finished runs, exact: percentiles come from every request's time, interpolated
 //! linearly between the two nearest ranks, as the reference does. They count from the intended
-//! start where the run had an open model.
+//! start where the run had an open model. The shape of `LD_summary` is here alone: it is written
+//! from a [`Summary`], and [`Figures`] reads a [`Metric`] from either.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+
 use super::TICK_NANOS;
 use super::recorder::Recorder;
+use super::stats::{interpolate, scaled_mean};
 use crate::value::{Map, Value};
 
 /// The figures over a set of requests.
@@ -56,7 +60,43 @@ pub struct NameSummary {
     pub latency: LatencySummary,
 }
 
+/// A request that a document brings along.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Given {
+    /// What it is listed under.
+    pub name: String,
+    /// How long it took, at least 0, where that is known.
+    pub millis: Option<f64>,
+}
+
 impl Summary {
+    /// The figures over requests that a document brings along. Those without a time are counted and
+    /// have no latency; a name's failures are not told apart.
+    pub fn of_given(success: &[Given], failures: &[Given]) -> Self {
+        let mut all: Vec<f64> =
+            success.iter().chain(failures).filter_map(|given| given.millis).collect();
+        let mut names: IndexMap<&str, Vec<f64>> = IndexMap::new();
+        for given in success {
+            if let Some(millis) = given.millis {
+                names.entry(&given.name).or_default().push(millis);
+            }
+        }
+        Self {
+            requests: (success.len() + failures.len()) as u64,
+            failures: failures.len() as u64,
+            overall: LatencySummary::of_millis(&mut all),
+            per_name: names
+                .into_iter()
+                .map(|(name, mut times)| NameSummary {
+                    name: name.into(),
+                    requests: times.len() as u64,
+                    failures: 0,
+                    latency: LatencySummary::of_millis(&mut times),
+                })
+                .collect(),
+        }
+    }
+
     pub(super) fn of<'a>(parts: impl Iterator<Item = &'a Recorder>) -> Self {
         let mut names: Vec<(Arc<str>, u64, Vec<u64>)> = Vec::new();
         let mut places: HashMap<Arc<str>, usize> = HashMap::new();
@@ -89,14 +129,14 @@ impl Summary {
         Self {
             requests: all.len() as u64,
             failures,
-            overall: LatencySummary::of(&mut all),
+            overall: LatencySummary::of_ticks(&mut all),
             per_name: names
                 .into_iter()
                 .map(|(name, failures, mut ticks)| NameSummary {
                     name,
                     requests: failures + ticks.len() as u64,
                     failures,
-                    latency: LatencySummary::of(&mut ticks),
+                    latency: LatencySummary::of_ticks(&mut ticks),
                 })
                 .filter(|name| name.requests > 0)
                 .collect(),
@@ -156,61 +196,191 @@ impl Summary {
 }
 
 impl LatencySummary {
-    fn of(ticks: &mut [u64]) -> Self {
+    fn of_ticks(ticks: &mut [u64]) -> Self {
         ticks.sort_unstable();
-        let (Some(first), Some(last)) = (ticks.first(), ticks.last()) else {
-            return Self::default();
-        };
         let sum: u128 = ticks.iter().map(|ticks| u128::from(*ticks)).sum();
+        let mean = sum as f64 / ticks.len().max(1) as f64;
+        // Interpolated in milliseconds and not in ticks, so that the last bit is the reference's too.
+        let at = |place| ticks.get(place).map_or(0.0, |ticks| millis(*ticks as f64));
+        Self::of_sorted(ticks.len(), millis(mean), at)
+    }
+
+    fn of_millis(times: &mut [f64]) -> Self {
+        times.sort_unstable_by(f64::total_cmp);
+        let at = |place| times.get(place).copied().unwrap_or_default();
+        Self::of_sorted(times.len(), scaled_mean(times), at)
+    }
+
+    /// From the mean of `count` sorted times, and the times by their places.
+    fn of_sorted(count: usize, mean_ms: f64, at: impl Fn(usize) -> f64) -> Self {
+        let Some(last) = count.checked_sub(1) else { return Self::default() };
+        let percentile = |percentile| interpolate(count, percentile, &at);
         Self {
-            count: ticks.len() as u64,
-            min_ms: millis(*first as f64),
-            mean_ms: millis(sum as f64 / ticks.len() as f64),
-            p50_ms: percentile_ms(ticks, 50.0),
-            p90_ms: percentile_ms(ticks, 90.0),
-            p95_ms: percentile_ms(ticks, 95.0),
-            p99_ms: percentile_ms(ticks, 99.0),
-            max_ms: millis(*last as f64),
+            count: count as u64,
+            min_ms: at(0),
+            mean_ms,
+            p50_ms: percentile(50.0),
+            p90_ms: percentile(90.0),
+            p95_ms: percentile(95.0),
+            p99_ms: percentile(99.0),
+            max_ms: at(last),
         }
     }
-}
-
-/// A percentile (0 to 100) of `count` sorted numbers, asked for by their places: interpolated linearly
-/// between the two nearest ranks (the method of `numpy.percentile`, type 7 of Hyndman and Fan); 0 of
-/// none.
-pub fn interpolate(count: usize, percentile: f64, at: impl Fn(usize) -> f64) -> f64 {
-    let Some(last) = count.checked_sub(1) else { return 0.0 };
-    let rank = percentile / 100.0 * last as f64;
-    let below = (rank as usize).min(last);
-    let (low, high) = (at(below), at((below + 1).min(last)));
-    low + (high - low) * (rank - below as f64)
-}
-
-/// Interpolated in milliseconds and not in ticks, so that the last bit is the reference's too.
-fn percentile_ms(sorted: &[u64], percentile: f64) -> f64 {
-    interpolate(sorted.len(), percentile, |index| {
-        sorted.get(index).map_or(0.0, |ticks| millis(*ticks as f64))
-    })
 }
 
 fn millis(ticks: f64) -> f64 {
     ticks * TICK_NANOS as f64 / 1e6
 }
 
+/// One of the figures that rules are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metric {
+    /// Median latency in milliseconds.
+    P50,
+    /// 90th percentile in milliseconds.
+    P90,
+    /// 95th percentile in milliseconds.
+    P95,
+    /// 99th percentile in milliseconds.
+    P99,
+    /// Mean latency of one name in milliseconds.
+    Mean,
+    /// The share of requests that failed, 0 to 1.
+    FailureRate,
+    /// How many requests; of one name, how many successes, as the reference counts.
+    Requests,
+}
+
+/// Figures that rules are judged by. `None` is a figure that is not known.
+pub trait Figures {
+    /// A figure over all requests.
+    fn overall(&self, metric: Metric) -> Option<f64>;
+    /// A figure over the requests of one name.
+    fn named(&self, name: &str, metric: Metric) -> Option<f64>;
+}
+
+impl Figures for Summary {
+    fn overall(&self, metric: Metric) -> Option<f64> {
+        Some(match metric {
+            Metric::P50 => self.overall.p50_ms,
+            Metric::P90 => self.overall.p90_ms,
+            Metric::P95 => self.overall.p95_ms,
+            Metric::P99 => self.overall.p99_ms,
+            Metric::Mean => return None,
+            Metric::FailureRate => self.failure_rate(),
+            Metric::Requests => self.requests as f64,
+        })
+    }
+
+    fn named(&self, name: &str, metric: Metric) -> Option<f64> {
+        let found = self.per_name.iter().find(|entry| &*entry.name == name)?;
+        let NameSummary { requests, failures, latency, .. } = found;
+        let measured = |figure: f64| (latency.count > 0).then_some(figure);
+        match metric {
+            Metric::P50 => measured(latency.p50_ms),
+            Metric::P90 => measured(latency.p90_ms),
+            Metric::P95 => measured(latency.p95_ms),
+            Metric::P99 => measured(latency.p99_ms),
+            Metric::Mean => measured(latency.mean_ms),
+            Metric::FailureRate => Some(*failures as f64 / (*requests).max(1) as f64),
+            Metric::Requests => measured(latency.count as f64),
+        }
+    }
+}
+
+/// A summary that a document brings along, in the shape of `LD_summary`'s result. Its names have no
+/// failures, unless somebody put a `failure_rate` there.
+impl Figures for Value {
+    fn overall(&self, metric: Metric) -> Option<f64> {
+        let (block, key) = match metric {
+            Metric::P50 => ("latency_overall", "p50_ms"),
+            Metric::P90 => ("latency_overall", "p90_ms"),
+            Metric::P95 => ("latency_overall", "p95_ms"),
+            Metric::P99 => ("latency_overall", "p99_ms"),
+            Metric::Mean => return None,
+            Metric::FailureRate => ("totals", "failure_rate"),
+            Metric::Requests => ("totals", "requests"),
+        };
+        self.get(block)?.get(key)?.as_f64()
+    }
+
+    fn named(&self, name: &str, metric: Metric) -> Option<f64> {
+        let key = match metric {
+            Metric::P50 => "p50_ms",
+            Metric::P90 => "p90_ms",
+            Metric::P95 => "p95_ms",
+            Metric::P99 => "p99_ms",
+            Metric::Mean => "mean_ms",
+            Metric::FailureRate => "failure_rate",
+            Metric::Requests => "count",
+        };
+        self.get("per_name")?.get(name)?.get(key)?.as_f64()
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::fixture::records;
     use super::*;
 
+    /// Two requests of one name that succeed after 10 and 20 ms, and one of another that fails.
+    fn summary() -> Summary {
+        records(&[
+            ("GET", "http://x/", "a", 200, 10.0, 1, None),
+            ("GET", "http://x/", "a", 200, 20.0, 1, None),
+            ("GET", "http://x/", "b", 500, 40.0, 1, Some("broken")),
+        ])
+        .summary()
+    }
+
     #[test]
-    fn percentiles_are_interpolated_between_the_nearest_ranks() {
-        for (numbers, at, want) in [
-            (&[][..], 50.0, 0.0),
-            (&[7.0], 99.0, 7.0),
-            (&[1.0, 2.0], 50.0, 1.5),
-            (&[10.0, 20.0, 30.0, 40.0, 50.0], 90.0, 46.0),
-            (&[10.0, 20.0, 30.0, 40.0, 50.0], 100.0, 50.0),
-        ] {
-            assert_eq!(interpolate(numbers.len(), at, |place| numbers[place]), want);
+    fn the_shape_is_the_one_of_the_reference() {
+        // `build_summary` of LoadDensity 0.0.79 for the same requests.
+        assert_eq!(
+            summary().to_value().to_text(),
+            "{'totals': {'requests': 3, \
+             'successes': 2, \
+             'failures': 1, \
+             'failure_rate': 0.3333333333333333}, \
+             'latency_overall': {'count': 3, \
+             'p50_ms': 20.0, \
+             'p90_ms': 36.0, \
+             'p95_ms': 38.0, \
+             'p99_ms': 39.6, \
+             'max_ms': 40.0}, \
+             'per_name': {'a': {'count': 2, \
+             'min_ms': 10.0, \
+             'max_ms': 20.0, \
+             'mean_ms': 15.0, \
+             'p50_ms': 15.0, \
+             'p90_ms': 19.0, \
+             'p95_ms': 19.5, \
+             'p99_ms': 19.9}}}"
+        );
+    }
+
+    #[test]
+    fn requests_that_a_document_brings_along_are_summed_up_in_the_same_way() {
+        let given = |name: &str, millis| Given { name: name.to_owned(), millis };
+        let success = [given("a", Some(10.0)), given("a", Some(20.0)), given("c", None)];
+        let summed = Summary::of_given(&success, &[given("b", Some(40.0))]);
+        assert_eq!((summed.requests, summed.failures), (4, 1));
+        assert_eq!(summed.overall, summary().overall);
+        assert_eq!(summed.per_name.len(), 1, "c has no time");
+        assert_eq!(summed.per_name[0], summary().per_name[0]);
+    }
+
+    #[test]
+    fn every_figure_is_read_back_from_the_shape_in_which_it_is_written() {
+        use Metric::{FailureRate, Mean, P50, P90, P95, P99, Requests};
+        let (summary, written) = (summary(), summary().to_value());
+        for metric in [P50, P90, P95, P99, Mean, FailureRate, Requests] {
+            assert_eq!(written.overall(metric), summary.overall(metric), "{metric:?}");
+            // A name's failures are not written.
+            let named = summary.named("a", metric).filter(|_| metric != FailureRate);
+            assert_eq!(written.named("a", metric), named, "{metric:?}");
         }
+        assert_eq!(summary.overall(P90).map(f64::round), Some(36.0));
+        assert_eq!(written.named("b", Requests), None);
     }
 }

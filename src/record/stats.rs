@@ -1,0 +1,123 @@
+//! Statistics over plain numbers, to the last bit those of the reference: Python's `math.fsum`, the
+//! two means that are made of it, and percentiles.
+
+/// The arithmetic mean, the exact sum divided once (Python's `statistics.fmean`); 0 of none.
+pub fn mean(numbers: &[f64]) -> f64 {
+    if numbers.is_empty() { 0.0 } else { sum(numbers.iter().copied()) / numbers.len() as f64 }
+}
+
+/// The arithmetic mean of numbers of at least 0, scaled by the largest so that numbers near the limit
+/// of a float cannot overflow their sum; 0 of none.
+pub fn scaled_mean(numbers: &[f64]) -> f64 {
+    let scale = numbers.iter().copied().fold(0.0, f64::max);
+    if scale == 0.0 {
+        return 0.0;
+    }
+    sum(numbers.iter().map(|number| number / scale)) / numbers.len() as f64 * scale
+}
+
+/// The exact sum, rounded once (Shewchuk's method, that of Python's `math.fsum`): `parts` add up to
+/// the exact sum and do not overlap, the smallest first. Numbers that are not finite, or that
+/// overflow on the way, are added up as they come.
+fn sum(numbers: impl Iterator<Item = f64> + Clone) -> f64 {
+    let mut parts: Vec<f64> = Vec::new();
+    for mut number in numbers.clone() {
+        parts.retain_mut(|part| {
+            let (large, small) =
+                if number.abs() < part.abs() { (*part, number) } else { (number, *part) };
+            number = large + small;
+            *part = small - (number - large);
+            *part != 0.0
+        });
+        parts.push(number);
+    }
+    let total = rounded(parts);
+    if total.is_finite() { total } else { numbers.sum() }
+}
+
+/// The sum of parts that do not overlap, the smallest first.
+fn rounded(mut parts: Vec<f64>) -> f64 {
+    let Some(mut sum) = parts.pop() else { return 0.0 };
+    while let Some(part) = parts.pop() {
+        let before = sum;
+        sum = before + part;
+        let lost = part - (sum - before);
+        if lost != 0.0 {
+            // What is lost is half a unit of the last place and more of its sign follows: round up.
+            let twice = lost * 2.0;
+            let same_sign = parts.last().is_some_and(|next| (*next < 0.0) == (lost < 0.0));
+            if same_sign && twice == (sum + twice) - sum {
+                sum += twice;
+            }
+            break;
+        }
+    }
+    sum
+}
+
+/// A percentile (0 to 100) of `count` sorted numbers, asked for by their places: interpolated linearly
+/// between the two nearest ranks (the method of `numpy.percentile`, type 7 of Hyndman and Fan); 0 of
+/// none.
+pub fn interpolate(count: usize, percentile: f64, at: impl Fn(usize) -> f64) -> f64 {
+    let Some(last) = count.checked_sub(1) else { return 0.0 };
+    let rank = percentile / 100.0 * last as f64;
+    let below = (rank as usize).min(last);
+    let (low, high) = (at(below), at((below + 1).min(last)));
+    low + (high - low) * (rank - below as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_and_means_are_those_of_python() {
+        // `math.fsum`, `statistics.fmean` and the reference's `latency_mean` of the same numbers.
+        for (numbers, total, fmean, latency_mean) in [
+            (&[][..], 0.0, 0.0, 0.0),
+            (&[0.1; 10], 1.0, 0.1, 0.1),
+            (
+                &[1.0, 1e-16, 1e-16, 1e-16],
+                1.0000000000000002,
+                0.25000000000000006,
+                0.25000000000000006,
+            ),
+            (&[1e16, 1.0, 1.0], 1.0000000000000002e16, 3333333333333334.0, 3333333333333334.5),
+            (
+                &[1.0, f64::EPSILON / 2.0, 1e-300],
+                1.0000000000000002,
+                0.3333333333333334,
+                0.3333333333333334,
+            ),
+            (&[0.1, 0.2, 0.3], 0.6, 0.19999999999999998, 0.19999999999999998),
+            (&[12.5, 3.1, 99.7, 0.3], 115.60000000000001, 28.900000000000002, 28.900000000000002),
+            (&[1e-300, 5e-324], 1e-300, 5e-301, 5e-301),
+        ] {
+            assert_eq!(sum(numbers.iter().copied()), total, "{numbers:?}");
+            assert_eq!(mean(numbers), fmean, "{numbers:?}");
+            assert_eq!(scaled_mean(numbers), latency_mean, "{numbers:?}");
+        }
+        assert_eq!(sum([1e16, 1.0, -1e16, 1e-300].into_iter()), 1.0);
+    }
+
+    #[test]
+    fn numbers_beyond_a_floats_limit_have_a_mean() {
+        assert_eq!(scaled_mean(&[f64::MAX, f64::MAX]), f64::MAX);
+        assert_eq!(mean(&[f64::MAX, f64::MAX]), f64::INFINITY);
+        assert_eq!(mean(&[1.0, f64::INFINITY]), f64::INFINITY);
+        assert!(mean(&[f64::NEG_INFINITY, f64::INFINITY]).is_nan());
+    }
+
+    #[test]
+    fn percentiles_are_interpolated_between_the_nearest_ranks() {
+        for (numbers, at, want) in [
+            (&[][..], 50.0, 0.0),
+            (&[7.0], 99.0, 7.0),
+            (&[1.0, 2.0], 50.0, 1.5),
+            (&[10.0, 20.0, 30.0, 40.0, 50.0], 90.0, 46.0),
+            (&[10.0, 20.0, 30.0, 40.0, 50.0], 100.0, 50.0),
+        ] {
+            assert_eq!(interpolate(numbers.len(), at, |place| numbers[place]), want);
+        }
+    }
+}
