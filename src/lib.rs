@@ -18,7 +18,7 @@
 //!                 load ──── record                how load is made; what happened
 //!
 //!                       net                       byte streams: targets, trust, plain or TLS
-//!           value  event  error  counters         used by every module
+//!           value  event  error  escape  counters   used by every module
 //! ```
 //!
 //! A module uses what is below or beside it, never what is above; a test reads the `use` lines.
@@ -66,6 +66,7 @@ pub mod command;
 pub mod console;
 pub mod counters;
 pub mod error;
+pub mod escape;
 pub mod event;
 pub mod load;
 pub mod metrics;

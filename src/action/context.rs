@@ -15,6 +15,7 @@ use super::document::{Action, Document, contained, is_fault};
 use super::files::Files;
 use super::{Policy, Resolver};
 use crate::counters::Counters;
+use crate::escape::one_line;
 use crate::event::{BUSY, Event, Failure, FailureKind, Progress, Sink, State, Status, TestStatus};
 use crate::record::live::Live;
 use crate::record::{Recording, Records};
@@ -255,7 +256,8 @@ impl<'a> Context<'a> {
 
     /// Writes one line to the output, control characters escaped.
     pub(crate) fn print(&self, line: &str) {
-        (self.shared.output)(escape_controls(line));
+        // What a document prints must not look like lines of the server's log.
+        (self.shared.output)(one_line(line).into_owned());
     }
 
     /// Says more of this action's result than the reference does: for the event dialect only.
@@ -389,18 +391,4 @@ impl<'a> Context<'a> {
     pub(super) fn tally(&self) -> (usize, bool) {
         (self.failed, self.busy)
     }
-}
-
-/// One line stays one line: what a document prints must not look like lines of the server's log.
-fn escape_controls(line: &str) -> String {
-    if !line.contains(char::is_control) {
-        return line.to_owned();
-    }
-    line.chars()
-        .flat_map(|character| {
-            let escaped = character.is_control().then(|| character.escape_default());
-            let plain = escaped.is_none().then_some(character);
-            escaped.into_iter().flatten().chain(plain)
-        })
-        .collect()
 }

@@ -317,7 +317,7 @@ fn print_writes_one_line_that_cannot_pass_for_another() {
     let printed = bench.printed.lock().expect("unpoisoned");
     assert_eq!(
         *printed,
-        ["hello 1 None True 1.5 ['a']", "!", "two\\nServer started on x\\u{1b}[2J", ""]
+        ["hello 1 None True 1.5 ['a']", "!", "two\\nServer started on x\\x1b[2J", ""]
     );
 }
 

@@ -48,8 +48,9 @@ mod system {
     use tokio::time::{MissedTickBehavior, interval};
     use tokio_util::sync::CancellationToken;
 
-    use super::{Status, one_line};
+    use super::Status;
     use crate::error::{Error, reason};
+    use crate::escape::one_line;
 
     /// How often the status is looked at where no watchdog asks for more: `systemctl status` is read
     /// by people. It is sent only when it has changed.
@@ -90,7 +91,10 @@ mod system {
         if std::env::var_os("NOTIFY_SOCKET").is_none() {
             return std::future::pending().await;
         }
-        let mut told = one_line(&status());
+        // A line end would begin a new assignment, such as `MAINPID=1`, and a status may hold names
+        // that a document chose.
+        let status = || one_line(&status()).into_owned();
+        let mut told = status();
         tell(&[NotifyState::Ready, NotifyState::Status(&told)]);
         let watchdog = sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero());
         // Half the limit is what sd_watchdog_enabled(3) recommends.
@@ -110,7 +114,7 @@ mod system {
                 }
                 () = tick(&mut alive) => tell(&[NotifyState::Watchdog]),
                 _ = glance.tick(), if !stopped => {
-                    let now = one_line(&status());
+                    let now = status();
                     if now != told {
                         tell(&[NotifyState::Status(&now)]);
                         told = now;
@@ -170,21 +174,4 @@ mod system {
     pub(super) fn reloading() {}
 
     pub(super) fn reloaded() {}
-}
-
-/// A line end would begin a new assignment, such as `MAINPID=1`, and a status may hold names that a
-/// document chose.
-#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_in_the_status_cannot_say_anything_else_to_the_service_manager() {
-        assert_eq!(one_line("a\nMAINPID=1\r\u{85}b"), "a MAINPID=1  b");
-    }
 }

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use super::tame;
+use crate::escape;
 
 /// Lines that wait for a slow reader; what comes on top is dropped.
 const QUEUE: usize = 1024;
@@ -75,7 +75,7 @@ fn write_all(mut out: Box<dyn Write + Send>, terminal: bool, queue: &Receiver<Op
                 break;
             };
             if terminal {
-                text.push_str(&tame(&line));
+                text.push_str(&escape::for_terminal(&line));
             } else {
                 text.push_str(&line);
             }
