@@ -9,12 +9,10 @@ use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_rustls::TlsConnector;
 
 use crate::event::{ErrorKind, Event};
-use crate::net::Stream;
+use crate::net::{DialError, NoAddress, Stream, dial};
 use crate::wire::frame::{HEADER, Inbox, MAX_REPLY, TERMINATOR};
 use crate::wire::reply::{Decoded, Decoder, SHUTTING_DOWN};
 use crate::wire::tls;
@@ -77,12 +75,14 @@ impl Endpoint {
 
     /// Connects, with TLS where it is asked for.
     pub async fn connect(&self) -> Result<Connection<Stream>, ClientError> {
-        let stream = timeout(self.connect_timeout, self.open()).await.unwrap_or_else(|_| {
-            Err(ClientError::ConnectTimeout {
-                address: self.address(),
-                after: self.connect_timeout,
-            })
-        })?;
+        // Files are read before anything is sent.
+        let tls = match &self.tls {
+            Some(settings) => Some(tls::client_config(settings, &self.host)?),
+            None => None,
+        };
+        let deadline = Instant::now() + self.connect_timeout;
+        let stream = dial(&self.host, self.port, None, tls, deadline).await;
+        let stream = stream.map_err(|error| self.failed(error))?;
         Ok(Connection::new(stream, self.mode, self.address()))
     }
 
@@ -98,46 +98,28 @@ impl Endpoint {
         self.connect().await?.send(&request, token.is_some(), quiet).await
     }
 
-    async fn open(&self) -> Result<Stream, ClientError> {
-        // Files are read before anything is sent.
-        let secure = match &self.tls {
-            Some(settings) => Some(tls::client_config(settings, &self.host)?),
-            None => None,
-        };
-        let plain = self.reach().await?;
-        let Some((config, name)) = secure else {
-            return Ok(Stream::Plain(plain));
-        };
-        let secured = TlsConnector::from(config)
-            .connect(name, plain)
-            .await
-            .map_err(|error| ClientError::handshake(self.address(), error))?;
-        Ok(Stream::Tls(Box::new(secured)))
-    }
-
-    /// Tries every address of the name. The last failure is the one told.
-    async fn reach(&self) -> Result<TcpStream, ClientError> {
-        let unresolved = |source| ClientError::Unresolved { host: self.host.clone(), source };
-        let mut failure = None;
-        for address in lookup_host((self.host.as_str(), self.port)).await.map_err(unresolved)? {
-            match TcpStream::connect(address).await {
-                Ok(stream) => {
-                    // After a TLS handshake the request would wait for a delayed acknowledgement,
-                    // 40 ms on Linux. Refused, it only costs that time.
-                    let _ = stream.set_nodelay(true);
-                    return Ok(stream);
-                }
-                Err(error) => failure = Some(error),
-            }
-        }
+    /// What a failed connection means to the user of a client.
+    fn failed(&self, error: DialError) -> ClientError {
         let address = self.address();
-        Err(match failure {
-            Some(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+        match error {
+            DialError::NoAddress(why) => ClientError::Unresolved {
+                host: self.host.clone(),
+                source: io::Error::other(match why {
+                    NoAddress::Unresolved { why, .. } => why,
+                    refused @ NoAddress::Refused { .. } => refused.to_string(),
+                }),
+            },
+            DialError::Connect { source, .. }
+                if source.kind() == io::ErrorKind::ConnectionRefused =>
+            {
                 ClientError::NothingListens { address }
             }
-            Some(source) => ClientError::Unreachable { address, source },
-            None => unresolved(io::ErrorKind::AddrNotAvailable.into()),
-        })
+            DialError::Connect { source, .. } => ClientError::Unreachable { address, source },
+            DialError::Tls { source, .. } => ClientError::handshake(address, source),
+            DialError::Deadline { .. } => {
+                ClientError::ConnectTimeout { address, after: self.connect_timeout }
+            }
+        }
     }
 }
 

@@ -324,11 +324,3 @@ async fn a_wrong_token_is_told_from_a_missing_one() {
     );
     assert_eq!(error.exit(), Exit::Refused);
 }
-
-#[tokio::test]
-async fn a_request_does_not_wait_for_acknowledgements() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    let stream = Endpoint::new("127.0.0.1", port).reach().await.expect("a connection");
-    assert!(stream.nodelay().expect("an option"));
-}

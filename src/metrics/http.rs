@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +11,11 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, Uri, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::rustls::{ClientConfig, pki_types::ServerName};
 
-use super::{Guard, allowed};
 use crate::net::trust::{self, Trust};
+use crate::net::{Stream, Targets, dial};
 
 /// An `http://` or `https://` URL that is sent to.
 #[derive(Clone, PartialEq, Eq)]
@@ -61,15 +58,15 @@ pub(super) struct Client {
     url: url::Url,
     host: String,
     port: u16,
-    tls: Option<TlsConnector>,
-    guard: Guard,
+    tls: Option<Arc<ClientConfig>>,
+    targets: Targets,
     timeout: Duration,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Client {
     /// A client for the thread that makes it. Nothing is connected yet.
-    pub(super) fn new(endpoint: Endpoint, guard: Guard, timeout: Duration) -> io::Result<Self> {
+    pub(super) fn new(endpoint: Endpoint, targets: Targets, timeout: Duration) -> io::Result<Self> {
         let Endpoint(url) = endpoint;
         let host = url.host_str().unwrap_or_default();
         Ok(Self {
@@ -77,7 +74,7 @@ impl Client {
             port: url.port_or_known_default().unwrap_or(80),
             tls: if url.scheme() == "https" { Some(tls()?) } else { None },
             url,
-            guard,
+            targets,
             timeout,
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
         })
@@ -87,7 +84,8 @@ impl Client {
     pub(super) fn post(&mut self, headers: &[(&str, &str)], body: Vec<u8>) -> io::Result<()> {
         let request = self.request(headers, body)?;
         self.runtime.block_on(async {
-            let within = tokio::time::timeout(self.timeout, self.exchange(request)).await;
+            let deadline = Instant::now() + self.timeout;
+            let within = timeout_at(deadline, self.exchange(request, deadline)).await;
             within.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
         })
     }
@@ -110,17 +108,17 @@ impl Client {
         request.body(Full::from(body)).map_err(io::Error::other)
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> io::Result<()> {
-        let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await?;
-        let address: SocketAddr = allowed(&self.host, found, &self.guard)?;
-        let stream = TcpStream::connect(address).await?;
-        let status = match &self.tls {
-            None => send(stream, request).await?,
-            Some(tls) => {
+    async fn exchange(&self, request: Request<Full<Bytes>>, deadline: Instant) -> io::Result<()> {
+        let tls = match &self.tls {
+            None => None,
+            Some(config) => {
                 let name = ServerName::try_from(self.host.clone()).map_err(io::Error::other)?;
-                send(tls.connect(name, stream).await?, request).await?
+                Some((Arc::clone(config), name))
             }
         };
+        let targets = Some(&self.targets);
+        let stream = dial(&self.host, self.port, targets, tls, deadline).await?;
+        let status = send(stream, request).await?;
         if status.is_success() {
             return Ok(());
         }
@@ -128,10 +126,7 @@ impl Client {
     }
 }
 
-async fn send<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-    stream: S,
-    request: Request<Full<Bytes>>,
-) -> io::Result<hyper::StatusCode> {
+async fn send(stream: Stream, request: Request<Full<Bytes>>) -> io::Result<hyper::StatusCode> {
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
     // Both in this task: the connection is driven while the answer is awaited, and dropped after.
@@ -146,13 +141,14 @@ async fn send<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     }
 }
 
-fn tls() -> io::Result<TlsConnector> {
+fn tls() -> io::Result<Arc<ClientConfig>> {
     let config = trust::client(&Trust::Platform).map_err(io::Error::other)?;
-    Ok(TlsConnector::from(Arc::new(config.with_no_client_auth())))
+    Ok(Arc::new(config.with_no_client_auth()))
 }
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::net::SocketAddr;
     use std::sync::mpsc::{Receiver, channel};
 
     use axum::body::to_bytes;
@@ -217,9 +213,9 @@ pub(super) mod tests {
         Collector { address, got, _runtime: runtime }
     }
 
-    fn post(url: &str, guard: Guard) -> io::Result<()> {
+    fn post(url: &str, targets: Targets) -> io::Result<()> {
         let endpoint = url.parse().expect("a URL");
-        let mut client = Client::new(endpoint, guard, Duration::from_secs(30)).expect("a client");
+        let mut client = Client::new(endpoint, targets, Duration::from_secs(30)).expect("a client");
         client.post(&[("x-test", "1")], b"body".to_vec())
     }
 
@@ -227,7 +223,7 @@ pub(super) mod tests {
     fn a_body_arrives_with_its_headers() {
         let collector = collector(200);
         let url = collector.url("/a?b=c").replace("http://", "http://u:p@");
-        post(&url, Arc::new(|_, _| None)).expect("sent");
+        post(&url, Targets::default()).expect("sent");
         let got = collector.next();
         assert_eq!((got.target.as_str(), got.body.as_slice()), ("/a?b=c", &b"body"[..]));
         assert_eq!(got.header("x-test"), Some("1"));
@@ -237,15 +233,17 @@ pub(super) mod tests {
     #[test]
     fn a_refusal_is_an_error_that_names_the_status() {
         let collector = collector(401);
-        let error = post(&collector.url("/"), Arc::new(|_, _| None)).expect_err("refused");
+        let error = post(&collector.url("/"), Targets::default()).expect_err("refused");
         assert_eq!(error.to_string(), "the receiver answered 401 Unauthorized");
     }
 
     #[test]
-    fn an_address_that_the_guard_refuses_is_not_connected_to() {
+    fn an_address_that_is_out_of_reach_is_not_connected_to() {
         let collector = collector(200);
-        let error = post(&collector.url("/"), Arc::new(|_, _| Some("it is mine"))).expect_err("no");
-        assert_eq!(error.to_string(), "it is mine");
+        let targets =
+            Targets { own: Vec::new(), allowed: vec!["192.0.2.1".parse().expect("a target")] };
+        let error = post(&collector.url("/"), targets).expect_err("refused").to_string();
+        assert!(error.ends_with(" is refused: no --allow-target names it"), "{error}");
         assert!(collector.got.try_recv().is_err());
     }
 

@@ -7,10 +7,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::Guard;
 use super::http::{Client, Endpoint};
 use super::ticker::{Span, Ticker};
 use super::udp::Lines;
+use crate::net::Targets;
 use crate::record::live::{Live, Series};
 
 /// How often points are written.
@@ -58,9 +58,9 @@ impl Influx {
         live: Arc<Live>,
         transport: Transport,
         measurement: &str,
-        guard: &Guard,
+        targets: &Targets,
     ) -> io::Result<Self> {
-        let mut send = sender(transport, guard)?;
+        let mut send = sender(transport, targets)?;
         let measurement = escaped(measurement, &[',', ' ']);
         let ticker = Ticker::start("influxdb", live, INTERVAL, Span::Tick, move |series| {
             let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
@@ -75,17 +75,17 @@ impl Influx {
 
 type Send = Box<dyn FnMut(&[String]) -> io::Result<()> + std::marker::Send>;
 
-fn sender(transport: Transport, guard: &Guard) -> io::Result<Send> {
+fn sender(transport: Transport, targets: &Targets) -> io::Result<Send> {
     Ok(match transport {
         Transport::Udp { host, port } => {
-            let mut socket = Lines::to(&host, port, guard)?;
+            let mut socket = Lines::to(&host, port, targets)?;
             Box::new(move |lines| {
                 lines.iter().try_for_each(|line| socket.push(line))?;
                 socket.flush()
             })
         }
         Transport::Http { endpoint, token, timeout } => {
-            let mut client = Client::new(endpoint, Arc::clone(guard), timeout)?;
+            let mut client = Client::new(endpoint, targets.clone(), timeout)?;
             let authorization =
                 token.map(|token| zeroize::Zeroizing::new(format!("Token {}", *token)));
             Box::new(move |lines| {
@@ -142,7 +142,7 @@ fn escaped(text: &str, special: &[char]) -> String {
 mod tests {
     use super::super::http::tests::collector;
     use super::super::ticker::tests::request;
-    use super::super::udp::tests::{everyone, received, receiver};
+    use super::super::udp::tests::{received, receiver};
     use super::*;
 
     fn without_time(line: &str) -> &str {
@@ -156,7 +156,7 @@ mod tests {
         let (receiver, port) = receiver();
         let live = Arc::new(Live::default());
         let udp = Transport::Udp { host: "127.0.0.1".to_owned(), port };
-        let sink = Influx::start(Arc::clone(&live), udp, "load test", &everyone());
+        let sink = Influx::start(Arc::clone(&live), udp, "load test", &Targets::default());
         let sink = sink.expect("started");
         request(&live, "a b,c=d\n\\", 16, 100, false);
         request(&live, "a b,c=d\n\\", 16, 200, true);
@@ -191,7 +191,8 @@ mod tests {
             token: Some("sesame".to_owned().into()),
             timeout: Duration::from_secs(30),
         };
-        let sink = Influx::start(Arc::clone(&live), http, "m", &everyone()).expect("started");
+        let sink =
+            Influx::start(Arc::clone(&live), http, "m", &Targets::default()).expect("started");
         request(&live, "a", 16, 100, false);
         drop(sink);
         let got = collector.next();

@@ -16,10 +16,10 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 
-use super::Guard;
 use super::http::{Client, Endpoint};
 use super::prometheus::{LATENCY_BOUNDS_MS, latency_buckets};
 use super::ticker::{Span, Ticker};
+use crate::net::Targets;
 use crate::record::live::{Live, SIZE_BOUNDS, Series};
 
 /// The path of metrics below a collector's address (OTLP specification, "OTLP/HTTP Request").
@@ -42,9 +42,9 @@ impl Otlp {
         endpoint: Endpoint,
         service_name: &str,
         interval: Duration,
-        guard: &Guard,
+        targets: &Targets,
     ) -> io::Result<Self> {
-        let mut client = Client::new(endpoint.or_path(PATH), Arc::clone(guard), TIMEOUT)?;
+        let mut client = Client::new(endpoint.or_path(PATH), targets.clone(), TIMEOUT)?;
         let service_name = service_name.to_owned();
         let began = nanos();
         let ticker =
@@ -183,7 +183,6 @@ fn attribute(key: &str, value: &str) -> KeyValue {
 mod tests {
     use super::super::http::tests::collector;
     use super::super::ticker::tests::request;
-    use super::super::udp::tests::everyone;
     use super::*;
 
     #[test]
@@ -193,7 +192,7 @@ mod tests {
         request(&live, "a", 1, 1, false);
         let endpoint = collector.url("").parse().expect("a URL");
         let hour = Duration::from_secs(3600);
-        let exporter = Otlp::start(Arc::clone(&live), endpoint, "shop", hour, &everyone());
+        let exporter = Otlp::start(Arc::clone(&live), endpoint, "shop", hour, &Targets::default());
         let exporter = exporter.expect("started");
         request(&live, "a", 7, 100, false);
         request(&live, "a", 20_000, 2_000_000, true);

@@ -8,9 +8,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Guard;
 use super::ticker::{Span, Ticker};
 use super::udp::Lines;
+use crate::net::Targets;
 use crate::record::live::{Live, Series};
 
 /// How often figures are sent.
@@ -29,9 +29,9 @@ impl Statsd {
         host: &str,
         port: u16,
         prefix: &str,
-        guard: &Guard,
+        targets: &Targets,
     ) -> io::Result<Self> {
-        let mut lines = Lines::to(host, port, guard)?;
+        let mut lines = Lines::to(host, port, targets)?;
         let prefix = prefix.trim_end_matches('.').to_owned();
         let ticker = Ticker::start("statsd", live, INTERVAL, Span::Tick, move |series| {
             for series in series.iter().filter(|series| series.requests > 0) {
@@ -90,14 +90,15 @@ fn tag(value: &str, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::super::ticker::tests::request;
-    use super::super::udp::tests::{everyone, received, receiver};
+    use super::super::udp::tests::{received, receiver};
     use super::*;
 
     #[test]
     fn a_receiver_gets_counts_and_the_distribution_of_latencies() {
         let (receiver, port) = receiver();
         let live = Arc::new(Live::default());
-        let sink = Statsd::start(Arc::clone(&live), "127.0.0.1", port, "load.", &everyone());
+        let sink =
+            Statsd::start(Arc::clone(&live), "127.0.0.1", port, "load.", &Targets::default());
         let sink = sink.expect("started");
         request(&live, "/a:b|c\n", 10, 100, false);
         request(&live, "/a:b|c\n", 10, 200, true);

@@ -1,9 +1,8 @@
 //! Lines of text in datagrams: as many lines as fit, none cut in two.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 
-use super::{Guard, allowed};
+use crate::net::{Datagrams, Targets};
 
 /// The largest datagram, in bytes: an Ethernet frame less IPv6, UDP and some room for tunnels, so
 /// that none is fragmented.
@@ -12,23 +11,15 @@ const MAX_DATAGRAM: usize = 1400;
 /// Where lines are sent.
 #[derive(Debug)]
 pub(super) struct Lines {
-    socket: UdpSocket,
+    datagrams: Datagrams,
     pending: Vec<u8>,
 }
 
 impl Lines {
-    /// A socket to a receiver. UDP needs nobody there yet.
-    pub(super) fn to(host: &str, port: u16, guard: &Guard) -> io::Result<Self> {
-        let address = allowed(host, (host, port).to_socket_addrs()?, guard)?;
-        let any: SocketAddr = match address {
-            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
-        let socket = UdpSocket::bind(any)?;
-        socket.connect(address)?;
-        // A full send buffer drops a datagram instead of holding up the thread.
-        socket.set_nonblocking(true)?;
-        Ok(Self { socket, pending: Vec::with_capacity(MAX_DATAGRAM) })
+    /// Lines to a receiver.
+    pub(super) fn to(host: &str, port: u16, targets: &Targets) -> io::Result<Self> {
+        let datagrams = Datagrams::to(host, port, targets)?;
+        Ok(Self { datagrams, pending: Vec::with_capacity(MAX_DATAGRAM) })
     }
 
     /// Adds a line, without its end, and sends what is full.
@@ -48,15 +39,15 @@ impl Lines {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let sent = self.socket.send(&self.pending);
+        let sent = self.datagrams.send(&self.pending);
         self.pending.clear();
-        sent.map(drop)
+        sent
     }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::sync::Arc;
+    use std::net::{Ipv4Addr, UdpSocket};
     use std::time::Duration;
 
     use super::*;
@@ -76,14 +67,10 @@ pub(super) mod tests {
         String::from_utf8(buffer[..length].to_vec()).expect("text")
     }
 
-    pub(in crate::metrics) fn everyone() -> Guard {
-        Arc::new(|_, _| None)
-    }
-
     #[test]
     fn lines_are_packed_and_never_cut() {
         let (receiver, port) = receiver();
-        let mut lines = Lines::to("127.0.0.1", port, &everyone()).expect("a socket");
+        let mut lines = Lines::to("127.0.0.1", port, &Targets::default()).expect("a socket");
         let long = "x".repeat(700);
         for line in ["a", "b", &long, &long] {
             lines.push(line).expect("sent");
@@ -94,9 +81,11 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn an_address_that_the_guard_refuses_is_not_sent_to() {
-        let guard: Guard = Arc::new(|_, _| Some("it is mine"));
-        let error = Lines::to("127.0.0.1", 9, &guard).expect_err("refused");
-        assert_eq!(error.to_string(), "it is mine");
+    fn an_address_that_is_out_of_reach_is_not_sent_to() {
+        let targets =
+            Targets { own: Vec::new(), allowed: vec!["192.0.2.1".parse().expect("a target")] };
+        let error = Lines::to("127.0.0.1", 9, &targets).expect_err("refused");
+        let refusal = "target 127.0.0.1:9 is refused: no --allow-target names it";
+        assert_eq!(error.to_string(), refusal);
     }
 }

@@ -1,9 +1,14 @@
-//! The byte streams of this process: where they may lead ([`Targets`]), whom TLS trusts ([`trust`]),
-//! and the stream itself, plain or encrypted, as one type ([`Stream`]).
+//! The sockets of this process, which are opened nowhere else: where they may lead ([`Targets`]), how
+//! a connection is made ([`Dialer`], [`dial()`]), whom TLS trusts ([`trust`]), and the stream itself,
+//! plain or encrypted, as one type ([`Stream`]).
 
+mod datagrams;
+mod dial;
 mod stream;
 mod targets;
 pub mod trust;
 
+pub use datagrams::Datagrams;
+pub use dial::{DialError, Dialer, NoAddress, Tls, dial};
 pub use stream::Stream;
 pub use targets::{AllowedTarget, InvalidTarget, Targets};

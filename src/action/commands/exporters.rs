@@ -2,7 +2,6 @@
 //! their own threads, and go on from test to test until they are stopped.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -11,11 +10,11 @@ use crate::action::arguments::{Arguments, Parameter, optional};
 use crate::action::context::{Context, Service};
 use crate::action::registry::{Command, Declaration, Parsed};
 use crate::event::{Failure, FailureKind};
+use crate::metrics::Endpoint;
 use crate::metrics::influx::{Influx, Transport};
 use crate::metrics::otlp::Otlp;
 use crate::metrics::prometheus::Prometheus;
 use crate::metrics::statsd::Statsd;
-use crate::metrics::{Endpoint, Guard};
 use crate::value::{Invalid, Reader, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[
@@ -77,12 +76,6 @@ fn endpoint(reader: &Reader<'_>) -> Result<Endpoint, Invalid> {
         // Not shown: a URL may hold a token.
         reader.invalid(error.to_string())
     })
-}
-
-/// Figures go to no address that a test may not reach either.
-fn guard(context: &Context<'_>) -> Guard {
-    let targets = context.policy().targets.clone();
-    Arc::new(move |host, address| targets.refuses(host, address))
 }
 
 fn failed(service: &str, place: &str, error: &io::Error) -> Failure {
@@ -190,8 +183,9 @@ impl Command for StartInflux {
                 Transport::Udp { host, port } => format!("{host}:{port}"),
                 Transport::Http { endpoint, .. } => format!("{endpoint:?}"),
             };
-            let sink = Influx::start(context.live(), transport, &measurement, &guard(context))
-                .map_err(|error| failed(INFLUX, &place, &error))?;
+            let sink =
+                Influx::start(context.live(), transport, &measurement, &context.policy().targets)
+                    .map_err(|error| failed(INFLUX, &place, &error))?;
             Ok(Running { _exporter: sink, value: Value::Null })
         })
     }
@@ -218,8 +212,9 @@ impl Command for StartStatsd {
         // As in the reference, a second start moves it.
         context.stop_service(STATSD);
         context.start_service(STATSD, || {
-            let sink = Statsd::start(context.live(), &host, port, &prefix, &guard(context))
-                .map_err(|error| failed(STATSD, &format!("{host}:{port}"), &error))?;
+            let sink =
+                Statsd::start(context.live(), &host, port, &prefix, &context.policy().targets)
+                    .map_err(|error| failed(STATSD, &format!("{host}:{port}"), &error))?;
             Ok(Running { _exporter: sink, value: Value::Null })
         })
     }
@@ -256,9 +251,14 @@ impl Command for StartOtlp {
         let Self { endpoint, service_name, interval } = *self;
         context.start_service(OTLP, || {
             let place = format!("{endpoint:?}");
-            let exporter =
-                Otlp::start(context.live(), endpoint, &service_name, interval, &guard(context))
-                    .map_err(|error| failed(OTLP, &place, &error))?;
+            let exporter = Otlp::start(
+                context.live(),
+                endpoint,
+                &service_name,
+                interval,
+                &context.policy().targets,
+            )
+            .map_err(|error| failed(OTLP, &place, &error))?;
             Ok(Running { _exporter: exporter, value: Value::Bool(true) })
         })
     }

@@ -4,6 +4,8 @@
 use std::io;
 use std::net::SocketAddr;
 
+use crate::net::{DialError, NoAddress};
+
 /// What went wrong on the way to an answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -92,12 +94,25 @@ impl Fault {
         }
     }
 
-    /// The fault behind an error while connecting.
-    pub(crate) fn of_connect(error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::ConnectionRefused => Self::Refused,
-            io::ErrorKind::ConnectionReset => Self::Reset,
-            _ => Self::Connect(error.to_string()),
+    /// The fault behind a connection that could not be made.
+    pub(crate) fn of_dial(error: DialError) -> Self {
+        match error {
+            DialError::NoAddress(NoAddress::Unresolved { host, why }) => {
+                Self::Resolve { host, why }
+            }
+            DialError::NoAddress(NoAddress::Refused { address, why }) => {
+                Self::Forbidden(address, why)
+            }
+            DialError::Connect { source, .. } => match source.kind() {
+                io::ErrorKind::ConnectionRefused => Self::Refused,
+                io::ErrorKind::ConnectionReset => Self::Reset,
+                _ => Self::Connect(source.to_string()),
+            },
+            DialError::Tls { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof => {
+                Self::Tls("connection closed in the handshake".to_owned())
+            }
+            DialError::Tls { source, .. } => Self::Tls(source.to_string()),
+            DialError::Deadline { .. } => Self::Deadline,
         }
     }
 }

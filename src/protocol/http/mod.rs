@@ -30,7 +30,7 @@ use tokio::time::Instant;
 use tokio_rustls::rustls::ClientConfig;
 
 use self::answer::Answer;
-use self::connection::{Connector, SCRATCH};
+use self::connection::SCRATCH;
 use self::cookies::cookies;
 pub use self::fault::Fault;
 pub use self::flavor::Flavor;
@@ -42,7 +42,7 @@ pub use self::task::{Context, ReadFile};
 use crate::load::driver::{Driver, Measurement, Visit};
 use crate::load::scenario::Verdict;
 use crate::load::template::Compiler;
-use crate::net::Targets;
+use crate::net::{Dialer, Targets};
 use crate::protocol::deadline::Deadline;
 use crate::record::{Label, LabelId};
 use crate::value::{Invalid, Object, Reader};
@@ -111,7 +111,7 @@ impl Tls {
 /// What the users of one worker share.
 #[derive(Debug)]
 pub struct Worker {
-    connector: Connector,
+    dialer: Dialer,
     scratch: RefCell<Box<[u8]>>,
     origins: RefCell<Origins>,
     tasks: Vec<RefCell<TaskCache>>,
@@ -153,7 +153,7 @@ impl Driver for Http {
 
     fn worker(&self) -> Worker {
         Worker {
-            connector: Connector::new(self.targets.clone()),
+            dialer: Dialer::new(self.targets.clone()),
             scratch: RefCell::new(vec![0; SCRATCH].into()),
             origins: RefCell::default(),
             tasks: self.tasks.iter().map(|_| RefCell::default()).collect(),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use tokio::time::{Instant, timeout_at};
 
 use super::Attempt;
-use super::connection::Exchange;
+use super::connection::{Exchange, connect};
 use super::fault::Fault;
 use super::h2::Session;
 use super::target::Origin;
@@ -114,7 +114,7 @@ impl Attempt<'_> {
         };
         let deadline = self.user.deadline.at().unwrap_or_else(Instant::now);
         // Boxed, for a user connects once and then keeps the connection.
-        let opening = Box::pin(self.worker.connector.connect(&origin, config, deadline));
+        let opening = Box::pin(connect(&self.worker.dialer, &origin, config, deadline));
         let stream = opening.await?;
         let http2 = if origin.tls { stream.is_http2() } else { self.task.http2 };
         let carrier = if http2 {

@@ -1,0 +1,483 @@
+//! Connecting to a host: its name is resolved, [`Targets`] judges every address, the addresses are
+//! tried as RFC 8305 says, and TLS follows where it is asked for, all of it before one deadline.
+//! Every connection that this process makes is made here.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::{ClientConfig, pki_types::ServerName};
+
+use super::{Stream, Targets};
+use crate::error::reason;
+
+/// How long an attempt may take before the next address is tried beside it (RFC 8305, section 8).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// The most attempts at once: a name with a hundred addresses must not open a hundred sockets.
+const MAX_ATTEMPTS: usize = 4;
+
+/// How long a name's addresses are remembered.
+const RESOLVE_FOR: Duration = Duration::from_secs(30);
+
+/// How long it is remembered that a name has no address, so that users without a target do not
+/// flood the resolver.
+const FAIL_FOR: Duration = Duration::from_secs(1);
+
+/// The most names that are remembered.
+const MAX_NAMES: usize = 1024;
+
+/// Why a connection could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// There is no address to connect to.
+    #[error(transparent)]
+    NoAddress(#[from] NoAddress),
+    /// No address could be connected to; this one failed last, or for the best reason.
+    #[error("cannot connect to {address}: {}", reason(source))]
+    Connect {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The TLS handshake failed.
+    #[error("TLS with {host} failed: {}", reason(source))]
+    Tls {
+        /// The host.
+        host: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The deadline passed.
+    #[error("no connection to {host} in time")]
+    Deadline {
+        /// The host.
+        host: String,
+    },
+}
+
+impl From<DialError> for io::Error {
+    fn from(error: DialError) -> Self {
+        match &error {
+            DialError::NoAddress(_) => Self::other(error),
+            DialError::Connect { source, .. } | DialError::Tls { source, .. } => {
+                Self::new(source.kind(), error)
+            }
+            DialError::Deadline { .. } => Self::new(io::ErrorKind::TimedOut, error),
+        }
+    }
+}
+
+/// Why a host has no address to connect to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoAddress {
+    /// The name cannot be resolved.
+    #[error("name resolution failed for {host}: {why}")]
+    Unresolved {
+        /// The name.
+        host: String,
+        /// What the system said.
+        why: String,
+    },
+    /// Every address is refused; this is the first.
+    #[error("target {address} is refused: {why}")]
+    Refused {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        why: &'static str,
+    },
+}
+
+/// TLS for a connection: how it is set up, and the name that the certificate must have.
+pub type Tls = (Arc<ClientConfig>, ServerName<'static>);
+
+/// Connects to a host before the deadline; `targets` are what it is held to, if anything.
+pub async fn dial(
+    host: &str,
+    port: u16,
+    targets: Option<&Targets>,
+    tls: Option<Tls>,
+    deadline: Instant,
+) -> Result<Stream, DialError> {
+    within(deadline, host, async {
+        let addresses = resolve(host, port, targets).await?;
+        open(host, &addresses, tls).await
+    })
+    .await
+}
+
+/// Connects for many users who meet the same hosts again and again: it remembers addresses.
+#[derive(Debug)]
+pub struct Dialer {
+    targets: Targets,
+    names: RefCell<Names>,
+}
+
+/// When a name was resolved, and to what.
+type Names = HashMap<(Box<str>, u16), (Instant, Result<Rc<[SocketAddr]>, NoAddress>)>;
+
+impl Dialer {
+    /// A dialer that is held to `targets`.
+    pub fn new(targets: Targets) -> Self {
+        Self { targets, names: RefCell::default() }
+    }
+
+    /// Connects to a host before the deadline.
+    pub async fn dial(
+        &self,
+        host: &str,
+        port: u16,
+        tls: Option<Tls>,
+        deadline: Instant,
+    ) -> Result<Stream, DialError> {
+        within(deadline, host, async {
+            let addresses = self.resolve(host, port).await?;
+            open(host, &addresses, tls).await
+        })
+        .await
+    }
+
+    async fn resolve(&self, host: &str, port: u16) -> Result<Rc<[SocketAddr]>, NoAddress> {
+        let key = (host.into(), port);
+        if let Some((at, known)) = self.names.borrow().get(&key)
+            && at.elapsed() < if known.is_ok() { RESOLVE_FOR } else { FAIL_FOR }
+        {
+            return known.clone();
+        }
+        let found = resolve(host, port, Some(&self.targets)).await.map(Rc::from);
+        let mut names = self.names.borrow_mut();
+        if names.len() >= MAX_NAMES {
+            names.clear();
+        }
+        names.insert(key, (Instant::now(), found.clone()));
+        found
+    }
+}
+
+async fn within<T>(
+    deadline: Instant,
+    host: &str,
+    work: impl Future<Output = Result<T, DialError>>,
+) -> Result<T, DialError> {
+    let late = |_| DialError::Deadline { host: host.to_owned() };
+    timeout_at(deadline, work).await.map_err(late)?
+}
+
+async fn resolve(
+    host: &str,
+    port: u16,
+    targets: Option<&Targets>,
+) -> Result<Vec<SocketAddr>, NoAddress> {
+    let found = lookup_host((host, port)).await;
+    usable(host, found, targets)
+}
+
+/// The addresses of a host that may be connected to, in the order in which to try them.
+pub(super) fn usable(
+    host: &str,
+    found: io::Result<impl Iterator<Item = SocketAddr>>,
+    targets: Option<&Targets>,
+) -> Result<Vec<SocketAddr>, NoAddress> {
+    let failed = |why: String| NoAddress::Unresolved { host: host.to_owned(), why };
+    let mut refused = None;
+    let mut usable = Vec::new();
+    for address in found.map_err(|error| failed(error.to_string()))? {
+        match targets.and_then(|targets| targets.refuses(host, address)) {
+            None if usable.contains(&address) => {}
+            None => usable.push(address),
+            Some(why) => refused = refused.or(Some(NoAddress::Refused { address, why })),
+        }
+    }
+    if usable.is_empty() {
+        return Err(refused.unwrap_or_else(|| failed("no address".to_owned())));
+    }
+    Ok(interleaved(usable))
+}
+
+/// In turn one address of each family, as long as there are both (RFC 8305, section 4). The resolver
+/// has put those first that this machine can reach, IPv6 where it can (RFC 6724).
+fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let six_first = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == six_first);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut ordered = Vec::with_capacity(first.len() + second.len());
+    loop {
+        let before = ordered.len();
+        ordered.extend(first.next());
+        ordered.extend(second.next());
+        if ordered.len() == before {
+            return ordered;
+        }
+    }
+}
+
+async fn open(host: &str, addresses: &[SocketAddr], tls: Option<Tls>) -> Result<Stream, DialError> {
+    let socket = first(addresses, TcpStream::connect).await?;
+    // Requests are written in one piece: waiting to fill a segment would only delay them. After a
+    // handshake they would even wait for a delayed acknowledgement, 40 ms on Linux.
+    let _ = socket.set_nodelay(true);
+    let Some((config, name)) = tls else { return Ok(Stream::Plain(socket)) };
+    match TlsConnector::from(config).connect(name, socket).await {
+        Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
+        Err(source) => Err(DialError::Tls { host: host.to_owned(), source }),
+    }
+}
+
+/// The first address that can be connected to. The next is tried when one fails, or beside those
+/// that take too long; the first success ends the others.
+async fn first<T, F>(
+    addresses: &[SocketAddr],
+    connect: impl Fn(SocketAddr) -> F,
+) -> Result<T, DialError>
+where
+    F: Future<Output = io::Result<T>>,
+{
+    // Nearly always.
+    if let [address] = addresses {
+        let address = *address;
+        return connect(address).await.map_err(|source| DialError::Connect { address, source });
+    }
+    let mut waiting = addresses.iter().copied();
+    let mut attempts = Attempts(Vec::with_capacity(MAX_ATTEMPTS));
+    let mut failure = None;
+    loop {
+        if attempts.0.len() < MAX_ATTEMPTS
+            && let Some(address) = waiting.next()
+        {
+            attempts.0.push((address, Box::pin(connect(address))));
+        }
+        let next = waiting.len() > 0 && attempts.0.len() < MAX_ATTEMPTS;
+        let mut delay = pin!(sleep(ATTEMPT_DELAY));
+        let ended = poll_fn(|context| match attempts.poll(context) {
+            Poll::Pending if next => delay.as_mut().poll(context).map(|()| None),
+            ended => ended.map(Some),
+        });
+        match ended.await {
+            // Time for the next one.
+            None => {}
+            Some(None) => {
+                let none = io::Error::from(io::ErrorKind::AddrNotAvailable);
+                let nowhere = || (SocketAddr::from(([0, 0, 0, 0], 0)), none);
+                let (address, source) = failure.unwrap_or_else(nowhere);
+                return Err(DialError::Connect { address, source });
+            }
+            Some(Some((_, Ok(connected)))) => return Ok(connected),
+            // That this machine has no way to a family says less than what the other answered.
+            Some(Some((address, Err(error)))) if failure.is_none() || !no_way(&error) => {
+                failure = Some((address, error));
+            }
+            Some(Some(_)) => {}
+        }
+    }
+}
+
+fn no_way(error: &io::Error) -> bool {
+    use io::ErrorKind::{AddrNotAvailable, HostUnreachable, NetworkUnreachable};
+    matches!(error.kind(), AddrNotAvailable | HostUnreachable | NetworkUnreachable)
+}
+
+/// Attempts under way, the oldest first.
+struct Attempts<F>(Vec<(SocketAddr, Pin<Box<F>>)>);
+
+impl<T, F: Future<Output = io::Result<T>>> Attempts<F> {
+    /// The end of one attempt, or `None` when none is under way.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<(SocketAddr, io::Result<T>)>> {
+        let ended = self.0.iter_mut().enumerate().find_map(|(at, (_, attempt))| {
+            match attempt.as_mut().poll(context) {
+                Poll::Ready(outcome) => Some((at, outcome)),
+                Poll::Pending => None,
+            }
+        });
+        match ended {
+            Some((at, outcome)) => Poll::Ready(Some((self.0.remove(at).0, outcome))),
+            None if self.0.is_empty() => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// What an address does: connects or fails, after so many milliseconds; without a time it says
+    /// nothing for ever.
+    type Conduct = (&'static str, Option<(u64, Result<(), io::ErrorKind>)>);
+
+    const CONNECTS: Option<(u64, Result<(), io::ErrorKind>)> = Some((0, Ok(())));
+    const REFUSES: Option<(u64, Result<(), io::ErrorKind>)> =
+        Some((0, Err(io::ErrorKind::ConnectionRefused)));
+    const SWALLOWS: Option<(u64, Result<(), io::ErrorKind>)> = None;
+
+    fn address(text: &str) -> SocketAddr {
+        SocketAddr::new(text.parse().expect("an address"), 80)
+    }
+
+    /// Counts an attempt as long as it is under way.
+    struct Open<'a>(&'a Cell<usize>);
+
+    impl Drop for Open<'_> {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() - 1);
+        }
+    }
+
+    /// What came of the addresses; when each was tried, in milliseconds; and how long all of it took.
+    async fn tried(
+        conducts: &[Conduct],
+    ) -> (Result<SocketAddr, DialError>, Vec<(SocketAddr, u128)>, u128) {
+        let begin = Instant::now();
+        let (starts, open) = (RefCell::new(Vec::new()), Cell::new(0));
+        let addresses: Vec<SocketAddr> = conducts.iter().map(|(ip, _)| address(ip)).collect();
+        let (starts_of, open_now) = (&starts, &open);
+        let connect = |to: SocketAddr| async move {
+            starts_of.borrow_mut().push((to, begin.elapsed().as_millis()));
+            open_now.set(open_now.get() + 1);
+            assert!(open_now.get() <= MAX_ATTEMPTS, "too many at once");
+            let _open = Open(open_now);
+            let (_, conduct) = conducts.iter().find(|(ip, _)| address(ip) == to).expect("known");
+            match conduct {
+                None => std::future::pending().await,
+                Some((millis, outcome)) => {
+                    sleep(Duration::from_millis(*millis)).await;
+                    outcome.map(|()| to).map_err(io::Error::from)
+                }
+            }
+        };
+        let outcome =
+            tokio::time::timeout(Duration::from_secs(60), first(&addresses, connect)).await;
+        assert_eq!(open.get(), 0, "attempts that did not win are dropped");
+        (outcome.expect("an end"), starts.into_inner(), begin.elapsed().as_millis())
+    }
+
+    async fn check(conducts: &[Conduct], winner: &str, starts: &[u128], millis: u128) {
+        let (outcome, tried, elapsed) = tried(conducts).await;
+        assert_eq!(outcome.expect("connected"), address(winner));
+        let order: Vec<SocketAddr> = tried.iter().map(|(address, _)| *address).collect();
+        let want: Vec<SocketAddr> =
+            conducts.iter().take(starts.len()).map(|(ip, _)| address(ip)).collect();
+        assert_eq!(order, want);
+        assert_eq!(tried.iter().map(|(_, at)| *at).collect::<Vec<_>>(), starts);
+        assert_eq!(elapsed, millis);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_swallows_costs_a_quarter_of_a_second_and_not_the_deadline() {
+        check(&[("::1", SWALLOWS), ("10.0.0.1", CONNECTS)], "10.0.0.1", &[0, 250], 250).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_address_is_tried_at_once_when_one_fails() {
+        let late = Some((100, Err(io::ErrorKind::ConnectionReset)));
+        let three = [("::1", REFUSES), ("10.0.0.1", late), ("::2", CONNECTS)];
+        check(&three, "::2", &[0, 0, 100], 100).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_success_wins_although_its_attempt_is_not_the_last() {
+        let slow = Some((300, Ok(())));
+        check(&[("::1", slow), ("10.0.0.1", SWALLOWS)], "::1", &[0, 250], 300).await;
+        check(&[("::1", CONNECTS), ("10.0.0.1", CONNECTS)], "::1", &[0], 0).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_than_a_handful_of_attempts_are_under_way() {
+        let dies = Some((5_000, Err(io::ErrorKind::TimedOut)));
+        let many = [
+            ("::1", dies),
+            ("10.0.0.1", SWALLOWS),
+            ("::2", SWALLOWS),
+            ("10.0.0.2", SWALLOWS),
+            ("::3", CONNECTS),
+        ];
+        check(&many, "::3", &[0, 250, 500, 750, 5_000], 5_000).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_several_failures_the_last_is_named_that_an_address_answered() {
+        let unreachable = Some((0, Err(io::ErrorKind::NetworkUnreachable)));
+        for (conducts, culprit) in [
+            (&[("::1", unreachable), ("10.0.0.1", REFUSES)], "10.0.0.1"),
+            (&[("10.0.0.1", REFUSES), ("::1", unreachable)], "10.0.0.1"),
+            (&[("10.0.0.1", REFUSES), ("::1", REFUSES)], "::1"),
+        ] {
+            let error = tried(conducts).await.0.expect_err("no address connects").to_string();
+            let at = address(culprit);
+            assert_eq!(error, format!("cannot connect to {at}: connection refused"));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_deadline_is_over_all_of_it() {
+        let deadline = Instant::now() + Duration::from_secs(3);
+        let addresses = [address("::1"), address("10.0.0.1")];
+        let connect = |_| std::future::pending::<io::Result<()>>();
+        let error = within(deadline, "shop.test", first(&addresses, connect)).await;
+        assert_eq!(error.expect_err("late").to_string(), "no connection to shop.test in time");
+        assert_eq!(Instant::now(), deadline);
+    }
+
+    #[tokio::test]
+    async fn a_request_does_not_wait_for_acknowledgements() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let stream = dial("127.0.0.1", port, None, None, deadline).await.expect("a connection");
+        let Stream::Plain(socket) = stream else { panic!("no TLS was asked for") };
+        assert!(socket.nodelay().expect("an option"));
+    }
+
+    fn found(ips: &[&str], allowed: &[&str]) -> Result<Vec<String>, String> {
+        let allowed = allowed.iter().map(|text| text.parse().expect("a target")).collect();
+        let targets = Targets { own: Vec::new(), allowed };
+        let all = Ok(ips.iter().map(|ip| address(ip)));
+        let text = |all: Vec<SocketAddr>| all.iter().map(|each| each.ip().to_string()).collect();
+        usable("h", all, Some(&targets)).map(text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn families_alternate_from_the_one_that_the_resolver_puts_first() {
+        for (resolved, ordered) in [
+            (&["::1", "::2", "::3", "10.0.0.1"][..], &["::1", "10.0.0.1", "::2", "::3"][..]),
+            (&["10.0.0.1", "10.0.0.2", "::1"], &["10.0.0.1", "::1", "10.0.0.2"]),
+            (&["10.0.0.1", "10.0.0.1", "::1", "::1"], &["10.0.0.1", "::1"]),
+            (&["::1"], &["::1"]),
+        ] {
+            let ordered = ordered.iter().map(|ip| (*ip).to_owned()).collect();
+            assert_eq!(found(resolved, &[]), Ok(ordered), "{resolved:?}");
+        }
+    }
+
+    #[test]
+    fn every_address_of_a_name_is_judged_by_itself() {
+        let all = ["10.0.0.1", "fe80::1", "10.9.0.1", "2001:db8::1"];
+        let allowed = ["10.0.0.0/16", "2001:db8::/32"];
+        let kept = ["10.0.0.1", "2001:db8::1"].map(str::to_owned).to_vec();
+        assert_eq!(found(&all, &allowed), Ok(kept));
+    }
+
+    #[test]
+    fn a_name_whose_addresses_are_all_refused_names_one_and_why() {
+        assert_eq!(
+            found(&["fe80::1", "10.0.0.1"], &["192.0.2.1"]),
+            Err("target [fe80::1]:80 is refused: link-local addresses hold metadata services"
+                .to_owned())
+        );
+        assert_eq!(found(&[], &[]), Err("name resolution failed for h: no address".to_owned()));
+    }
+}
