@@ -15,9 +15,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ldctl::action::{Document, Executor, Policy, TestLimits};
+use ldctl::action::{Document, Executor, Policy};
 use ldctl::event::{Event, Progress};
-use ldctl::net::Targets;
 use ldctl::record::Records;
 use ldctl::record::stats::interpolate;
 use ldctl::value::Value;
@@ -68,14 +67,7 @@ fn serve(mut socket: TcpStream, delay: &dyn Fn(usize) -> Duration, turn: &Atomic
 
 /// Runs one load test; gives its records and its progress.
 fn run(url: &str, arguments: &str) -> (Records, Vec<Progress>) {
-    let policy = Policy {
-        data_dir: std::env::temp_dir(),
-        secret_files: Vec::new(),
-        allow_env: None,
-        secret_env: Vec::new(),
-        targets: Targets::default(),
-        limits: TestLimits::default(),
-    };
+    let policy = Policy::inside(std::env::temp_dir());
     let executor = Executor::new(policy).expect("an executor");
     let document = format!(
         r#"[["LD_start_test", {{"user_detail_dict": {{"user": "fast_http_user", "host": "{url}"}},

@@ -3,7 +3,7 @@
 
 use std::cell::LazyCell;
 
-use ldctl::action::{Document, Executor, Policy, Targets, TestLimits};
+use ldctl::action::{Document, Executor, Policy};
 use ldctl::event::{ActionResult, Event};
 use ldctl::value::Value;
 use tokio_util::sync::CancellationToken;
@@ -67,14 +67,7 @@ fn plain(task: &Value) {
 fn executed(document: Value) -> Vec<ActionResult> {
     thread_local! {
         static EXECUTOR: LazyCell<Executor> = LazyCell::new(|| {
-            let policy = Policy {
-                data_dir: std::env::temp_dir(),
-                secret_files: Vec::new(),
-                allow_env: Some(Vec::new()),
-                secret_env: Vec::new(),
-                targets: Targets::default(),
-                limits: TestLimits::default(),
-            };
+            let policy = Policy::inside(std::env::temp_dir());
             Executor::new(policy).expect("a data directory")
         });
     }

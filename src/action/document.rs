@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::arguments::Call;
-use super::registry::{self, Command};
+use super::command::Command;
+use super::registry;
 use crate::event::{Failure, FailureKind};
 use crate::load::TestLimits;
 use crate::value::Value;

@@ -1,9 +1,11 @@
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use proptest::prelude::*;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::event::{FailureKind, State};
+use crate::event::{Event, FailureKind, State, Status};
 use crate::record::{Label, Recorder, Recording, Sample};
 use crate::value::Value;
 
@@ -18,12 +20,9 @@ impl Bench {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let policy = Policy {
-            data_dir: dir.path().to_owned(),
-            secret_files: Vec::new(),
             allow_env: Some(vec!["PATH".to_owned(), "TOKEN".to_owned()]),
             secret_env: vec!["TOKEN".to_owned()],
-            targets: crate::net::Targets::default(),
-            limits: TestLimits::default(),
+            ..Policy::inside(dir.path())
         };
         let printed = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&printed);
@@ -522,10 +521,10 @@ fn a_stub_server_is_started_once_and_stopped_by_an_action() {
 fn one_test_runs_at_a_time_and_a_second_names_it() {
     let bench = Bench::new();
     let cancel = CancellationToken::new();
-    let mut ignore = |_| ();
-    let context = Context::new(&bench.executor.shared, &mut ignore, &cancel, 7);
-    let held = context.claim_run("fast_http_user", None).expect("free");
-    let refused = context.claim_run("second", None).err().expect("taken");
+    let runs = &bench.executor.shared.runs;
+    let claim = |name: &str, length| runs.claim(7, name.to_owned(), length, &cancel);
+    let held = claim("fast_http_user", None).expect("free");
+    let refused = claim("second", None).expect_err("taken");
     assert_eq!(refused.kind, FailureKind::Busy);
     assert_eq!(
         refused.message,
@@ -537,8 +536,8 @@ fn one_test_runs_at_a_time_and_a_second_names_it() {
     assert_eq!((status.state, test.run, test.remaining_s), (State::Running, 7, None));
     drop(held);
     assert_eq!(bench.executor.status(), Status::IDLE);
-    let _held = context.claim_run("second", Some(Duration::from_secs(60))).expect("free again");
-    let refused = context.claim_run("third", None).err().expect("taken");
+    let _held = claim("second", Some(Duration::from_secs(60))).expect("free again");
+    let refused = claim("third", None).expect_err("taken");
     assert!(refused.message.contains("second of run 7 (60 s left)"), "{}", refused.message);
 }
 
@@ -547,9 +546,9 @@ fn a_stop_cancels_the_document_of_the_test_and_waits_for_its_end() {
     let bench = Bench::new();
     assert_eq!(bench.executor.stop(Duration::ZERO), Status::IDLE);
     let cancel = CancellationToken::new();
-    let mut ignore = |_| ();
-    let context = Context::new(&bench.executor.shared, &mut ignore, &cancel, 7);
-    let held = context.claim_run("a", None).expect("free");
+    let runs = &bench.executor.shared.runs;
+    let claim = |name: &str, length| runs.claim(7, name.to_owned(), length, &cancel);
+    let held = claim("a", None).expect("free");
     let states = |status: Status| (status.state, status.test.map(|test| test.name));
     let told = states(bench.executor.stop(Duration::ZERO));
     assert_eq!(told, (State::Stopping, Some("a".to_owned())));

@@ -7,9 +7,8 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
 
-use ldctl::action::{Document, Executor, Policy, TestLimits};
+use ldctl::action::{Document, Executor, Policy};
 use ldctl::event::{ActionResult, Event, FailureKind};
-use ldctl::net::Targets;
 use ldctl::value::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -23,14 +22,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let policy = Policy {
-            data_dir: dir.path().to_owned(),
-            secret_files: Vec::new(),
-            allow_env: None,
-            secret_env: Vec::new(),
-            targets: Targets::default(),
-            limits: TestLimits::default(),
-        };
+        let policy = Policy::inside(dir.path());
         let executor = Executor::new(policy).expect("an executor");
         let mut bench = Self { executor, dir, target: String::new() };
         let stub = bench.value(

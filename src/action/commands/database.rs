@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::action::arguments::{optional, required};
+use crate::action::command::{Command, Declaration};
 use crate::action::context::Context;
-use crate::action::registry::{Command, Declaration};
 use crate::event::{Failure, FailureKind};
 use crate::record::diff::{self, Run};
 use crate::record::sqlite::{Database, DatabaseError};

@@ -2,9 +2,8 @@
 //! do and ldctl refuses by design.
 
 use crate::action::arguments::{Arguments, Call, required};
+use crate::action::command::{Command, Declaration, Parsed};
 use crate::action::context::Context;
-use crate::action::document::{Document, InvalidDocument};
-use crate::action::registry::{Command, Declaration, Parsed};
 use crate::event::{Failure, FailureKind};
 use crate::value::Value;
 
@@ -30,24 +29,23 @@ fn refused(message: &str) -> Failure {
 }
 
 #[derive(Debug)]
-struct ExecuteAction(Result<Document, InvalidDocument>);
+struct ExecuteAction(Value);
 
-fn execute_action(arguments: &Arguments<'_>) -> Parsed {
-    let list = arguments.required("action_list")?;
-    Ok(Box::new(ExecuteAction(Document::within(list.value(), arguments.limits()))))
+fn execute_action(given: &Arguments<'_>) -> Parsed {
+    Ok(Box::new(ExecuteAction(given.required("action_list")?.value().clone())))
 }
 
 impl Command for ExecuteAction {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
-        context.execute(self.0?, None)
+        context.interpreter().execute(&self.0, None, context)
     }
 }
 
 #[derive(Debug)]
 struct ExecuteFiles(Vec<String>);
 
-fn execute_files(arguments: &Arguments<'_>) -> Parsed {
-    let list = arguments.required("execute_files_list")?.list()?;
+fn execute_files(given: &Arguments<'_>) -> Parsed {
+    let list = given.required("execute_files_list")?.list()?;
     let paths = list.iter().map(|path| path.text().map(str::to_owned)).collect::<Result<_, _>>()?;
     Ok(Box::new(ExecuteFiles(paths)))
 }
@@ -66,11 +64,11 @@ impl Command for ExecuteFiles {
 }
 
 fn execute_file(path: &str, context: &mut Context<'_>) -> Result<Value, Failure> {
-    let invalid = |why: String| Failure::new(FailureKind::InvalidFile, why);
     let value = context.files().read_json(path)?;
     let file = context.files().identity(path)?;
-    if context.is_executing(&file) {
-        return Err(invalid(format!("{path:?} would run itself; take it out of its own list")));
+    if context.interpreter().is_executing(&file) {
+        let message = format!("{path:?} would run itself; take it out of its own list");
+        return Err(Failure::new(FailureKind::InvalidFile, message));
     }
-    context.execute(Document::within(&value, context.policy().limits)?, Some(file))
+    context.interpreter().execute(&value, Some(file), context)
 }

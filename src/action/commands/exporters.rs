@@ -7,8 +7,9 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::action::arguments::{Arguments, Parameter, optional};
-use crate::action::context::{Context, Service};
-use crate::action::registry::{Command, Declaration, Parsed};
+use crate::action::command::{Command, Declaration, Parsed};
+use crate::action::context::Context;
+use crate::action::services::Service;
 use crate::event::{Failure, FailureKind};
 use crate::metrics::Endpoint;
 use crate::metrics::influx::{Influx, Transport};

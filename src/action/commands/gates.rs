@@ -1,8 +1,8 @@
 //! Gates over what was recorded: `LD_evaluate_sla`, `LD_assert_sla`.
 
 use crate::action::arguments::{Arguments, Parameter, optional, required};
+use crate::action::command::{Command, Declaration};
 use crate::action::context::Context;
-use crate::action::registry::{Command, Declaration};
 use crate::event::{Failure, FailureKind};
 use crate::record::gates::{Rule, Verdict, failed};
 use crate::value::{Invalid, Value};

@@ -5,8 +5,8 @@
 use regex::Regex;
 
 use crate::action::arguments::{Arguments, Parameter, optional, required};
+use crate::action::command::{Command, Declaration};
 use crate::action::context::Context;
-use crate::action::registry::{Command, Declaration};
 use crate::event::Failure;
 use crate::value::{Invalid, Map, Reader, Value};
 

@@ -1,8 +1,8 @@
 //! What was recorded, as figures: `LD_summary`, `LD_clear_records`.
 
 use crate::action::arguments::{Arguments, optional};
+use crate::action::command::{Command, Declaration, Parsed};
 use crate::action::context::Context;
-use crate::action::registry::{Command, Declaration, Parsed};
 use crate::event::Failure;
 use crate::record::{Given, Records, Summary};
 use crate::value::{Invalid, Reader, Value};

@@ -4,8 +4,8 @@
 use std::io::{self, Write};
 
 use crate::action::arguments::{Arguments, Parameter, optional};
+use crate::action::command::{Command, Declaration, Parsed};
 use crate::action::context::Context;
-use crate::action::registry::{Command, Declaration, Parsed};
 use crate::event::{Failure, FailureKind};
 use crate::record::Records;
 use crate::record::gates::Rule;

@@ -1,12 +1,12 @@
 //! Variables and CSV sources, which placeholders in tasks read: `LD_register_variable(s)`,
 //! `LD_register_csv_source(s)`, `LD_clear_resolver`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::action::arguments::{Arguments, optional, required};
+use crate::action::command::{Command, Declaration, Parsed};
 use crate::action::context::Context;
-use crate::action::registry::{Command, Declaration, Parsed};
+use crate::action::resolver::Resolver;
 use crate::event::{Failure, FailureKind};
 use crate::load::Source;
 use crate::value::{Invalid, Map, Reader, Value};
@@ -30,16 +30,6 @@ pub(crate) const COMMANDS: &[Declaration] = &[
     }),
     Declaration::named("LD_clear_resolver", &[], |_| Ok(Box::new(ClearResolver))),
 ];
-
-/// Variables and sources. A clone is a fork: its variables are its own, its sources go on giving
-/// rows to everyone.
-#[derive(Debug, Clone, Default)]
-pub struct Resolver {
-    /// `${var.NAME}`
-    pub variables: Map,
-    /// `${csv.NAME.COLUMN}`
-    pub sources: HashMap<String, Arc<Source>>,
-}
 
 /// A CSV source as a document asks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]

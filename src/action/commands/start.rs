@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::thread;
 
 use super::resolver::{CsvSource, csv_sources, variables};
-use crate::action::Targets;
 use crate::action::arguments::{Arguments, Parameter, optional, required};
+use crate::action::command::{Command, Declaration, Parsed};
 use crate::action::context::Context;
-use crate::action::registry::{Command, Declaration, Parsed};
 use crate::event::{Failure, FailureKind};
 use crate::load::pacer::{Pacing, Wait};
 use crate::load::scenario::{Scenario, Step, Throttles, tasks};
 use crate::load::shape::Shape;
 use crate::load::template::{Compiler, Names, Space};
 use crate::load::{Plan, TestLimits, run};
+use crate::net::Targets;
 use crate::protocol::http::{self, Flavor, Http};
 use crate::record::gates::AbortOn;
 use crate::record::live::changes;

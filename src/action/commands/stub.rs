@@ -21,8 +21,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::action::arguments::{Arguments, optional, required};
-use crate::action::context::{Context, Service};
-use crate::action::registry::{Command, Declaration, Parsed};
+use crate::action::command::{Command, Declaration, Parsed};
+use crate::action::context::Context;
+use crate::action::services::Service;
 use crate::event::{Failure, FailureKind};
 use crate::value::{Charset, Invalid, Reader, Value};
 

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ldctl::action::{Document, Executor, Policy, TestLimits};
+use ldctl::action::{Document, Executor, Policy};
 use ldctl::event::{ActionResult, Event, FailureKind};
 use ldctl::net::Targets;
 use ldctl::value::Value;
@@ -99,14 +99,8 @@ impl Load {
     }
 
     fn start(self) -> Result<Outcome, String> {
-        let policy = Policy {
-            data_dir: self.dir.path().to_owned(),
-            secret_files: Vec::new(),
-            allow_env: None,
-            secret_env: Vec::new(),
-            targets: self.targets,
-            limits: TestLimits::default(),
-        };
+        let policy =
+            Policy { allow_env: None, targets: self.targets, ..Policy::inside(self.dir.path()) };
         let executor = Arc::new(Executor::new(policy).expect("an executor"));
         let document = json!([["LD_start_test", self.arguments]]).to_string();
         let document = Document::parse(Value::parse(&document).expect("JSON")).expect("a document");

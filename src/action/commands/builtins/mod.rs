@@ -7,8 +7,8 @@ mod number;
 mod order;
 
 use crate::action::arguments::Call;
+use crate::action::command::{Command, Declaration};
 use crate::action::context::Context;
-use crate::action::registry::{Command, Declaration};
 use crate::event::{Failure, FailureKind};
 use crate::value::{Map, Value};
 use number::Number;

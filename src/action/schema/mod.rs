@@ -2,16 +2,9 @@
 //! the names of their arguments come from the registry, so that they cannot drift; what an argument
 //! may be stands in `types.json`, and a test asks for every one.
 
-use crate::action::arguments::{Parameter, required};
-use crate::action::context::Context;
-use crate::action::registry::{self, Command, Declaration};
-use crate::event::{Failure, FailureKind};
+use super::arguments::Parameter;
+use super::registry;
 use crate::value::{Map, Value};
-
-pub(crate) const COMMANDS: &[Declaration] =
-    &[Declaration::named("LD_export_schema", &[required("path")], |given| {
-        Ok(Box::new(Export(given.required("path")?.text()?.to_owned())))
-    })];
 
 const TYPES: &str = include_str!("types.json");
 
@@ -170,20 +163,6 @@ fn reference(def: &str) -> Value {
 /// A member; `true`, the schema of everything, where it is missing.
 fn member(value: &Value, key: &str) -> Value {
     value.get(key).cloned().unwrap_or(Value::Bool(true))
-}
-
-#[derive(Debug)]
-struct Export(String);
-
-impl Command for Export {
-    fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
-        let schema =
-            schema().map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?;
-        let path = context
-            .files()
-            .write_atomically(&self.0, |out| Ok(serde_json::to_writer_pretty(out, &schema)?))?;
-        Ok(path.to_string_lossy().into_owned().into())
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,25 @@
+//! The JSON Schema of documents as a file: `LD_export_schema`.
+
+use crate::action::arguments::required;
+use crate::action::command::{Command, Declaration};
+use crate::action::context::Context;
+use crate::event::Failure;
+use crate::value::Value;
+
+pub(crate) const COMMANDS: &[Declaration] =
+    &[Declaration::named("LD_export_schema", &[required("path")], |given| {
+        Ok(Box::new(Export(given.required("path")?.text()?.to_owned())))
+    })];
+
+#[derive(Debug)]
+struct Export(String);
+
+impl Command for Export {
+    fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
+        let schema = context.interpreter().schema()?;
+        let path = context
+            .files()
+            .write_atomically(&self.0, |out| Ok(serde_json::to_writer_pretty(out, &schema)?))?;
+        Ok(path.to_string_lossy().into_owned().into())
+    }
+}

@@ -1,0 +1,213 @@
+//! Runs documents: every action in its turn, its events to one sink, and documents inside documents.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::context::{Context, Interpreter, Shared};
+use super::document::{Action, Document, InvalidDocument, contained, is_fault};
+use super::lint::{self, Finding};
+use super::policy::Policy;
+use super::schema;
+use crate::counters::Counters;
+use crate::event::{ActionResult, Event, Failure, FailureKind, PROTOCOL, Sink, Status};
+use crate::record::Records;
+use crate::record::live::Live;
+use crate::value::{Map, Value};
+
+/// How deep documents may run documents. A chain this long is a mistake, and every level takes
+/// stack.
+const MAX_DEPTH: usize = 32;
+
+/// How a document ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// How many of its actions failed, those of documents that it runs (`LD_execute_files`) included.
+    pub failed: usize,
+    /// Whether one of them failed because another test is running.
+    pub busy: bool,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// Runs documents. One executor is shared by all connections of a server: records, variables and
+/// sources live in it and stay from one request to the next.
+pub struct Executor {
+    pub(super) shared: Shared,
+}
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Executor").field("policy", &self.shared.policy).finish_non_exhaustive()
+    }
+}
+
+impl Executor {
+    /// An executor with nothing recorded. Fails when the data directory cannot be opened.
+    pub fn new(policy: Policy) -> std::io::Result<Self> {
+        Ok(Self { shared: Shared::new(policy)? })
+    }
+
+    /// Reads a document, its tests held to the policy's limits.
+    pub fn read(&self, document: &Value) -> Result<Document, InvalidDocument> {
+        Document::within(document, self.shared.policy.limits)
+    }
+
+    /// Where `print` writes: each call is one line, without its line end and without control
+    /// characters. The hook must not block, for the run waits for it; without one the lines go
+    /// nowhere.
+    pub fn with_output(mut self, output: Box<dyn Fn(String) + Send + Sync>) -> Self {
+        self.shared.output = output;
+        self
+    }
+
+    /// Whose counters the Prometheus exporter tells, and in which panics are counted: those of the
+    /// server that this executor is for.
+    pub fn with_counters(mut self, counters: Arc<Counters>) -> Self {
+        self.shared.counters = Some(counters);
+        self
+    }
+
+    /// Documents taken so far.
+    pub fn runs(&self) -> u64 {
+        self.shared.runs.count()
+    }
+
+    /// Which load test runs now.
+    pub fn status(&self) -> Status {
+        self.shared.runs.status()
+    }
+
+    /// Stops the test that runs now, as a cancelled token does: with it ends its document, whose
+    /// other actions still run, so that what was measured is not lost. Blocks its thread until the
+    /// test has ended, at most as long as `patience`.
+    pub fn stop(&self, patience: Duration) -> Status {
+        self.shared.runs.stop(patience)
+    }
+
+    /// The figures of every test since the executor was made, for exporters.
+    pub fn live(&self) -> Arc<Live> {
+        self.shared.runs.live()
+    }
+
+    /// A snapshot of the finished tests.
+    pub fn records(&self) -> Records {
+        self.shared.records()
+    }
+
+    /// Runs a document to its end, `Accepted` first and `Done` last. Blocks its thread; a cancelled
+    /// token ends a running test early with what it has recorded. What stands after the test still
+    /// runs, so that a summary or a report of the part that was measured is not lost.
+    pub fn execute(
+        &self,
+        document: Document,
+        sink: &mut dyn Sink,
+        cancel: &CancellationToken,
+    ) -> Outcome {
+        // Whoever stops this document must not stop what else the token is for.
+        let cancel = &cancel.child_token();
+        let began = Instant::now();
+        let run = self.shared.runs.begin();
+        sink.emit(Event::Accepted { protocol: PROTOCOL, run, actions: document.len() });
+        let interpreter = Running::new(&self.shared);
+        let mut context = Context::new(&self.shared, &interpreter, sink, cancel, run);
+        for (index, action) in document.into_actions().enumerate() {
+            let (command, text) = (action.command().to_owned(), action.text().to_owned());
+            context.start(index, &command);
+            let result = interpreter.run(action, &mut context);
+            let (value, error) = match result {
+                Ok(value) => (Some(value), None),
+                Err(failure) => (None, Some(failure)),
+            };
+            let details = context.take_details();
+            context.emit(Event::Result(ActionResult {
+                index,
+                command,
+                ok: error.is_none(),
+                details,
+                value,
+                error,
+                action: text,
+            }));
+        }
+        let (failed, busy) = (interpreter.failed.get(), interpreter.busy.get());
+        let elapsed = began.elapsed();
+        sink.emit(Event::Done { ok: failed == 0, failed, elapsed_s: elapsed.as_secs_f64() });
+        Outcome { failed, busy, elapsed }
+    }
+}
+
+/// One document on its way, with the documents inside it.
+struct Running<'a> {
+    shared: &'a Shared,
+    /// The documents that run inside it now, outermost first: files by their path, others empty.
+    inside: RefCell<Vec<PathBuf>>,
+    /// How many actions have failed, also inside.
+    failed: Cell<usize>,
+    /// Whether one of them did because another test is running.
+    busy: Cell<bool>,
+}
+
+impl<'a> Running<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        Self { shared, inside: RefCell::default(), failed: Cell::new(0), busy: Cell::new(false) }
+    }
+
+    /// Runs one action and counts its failure.
+    fn run(&self, action: Action, context: &mut Context<'_>) -> Result<Value, Failure> {
+        let depth = self.inside.borrow().len();
+        let result = action.into_planned().and_then(|command| contained(|| command.run(context)));
+        self.inside.borrow_mut().truncate(depth);
+        if let Err(failure) = &result {
+            self.failed.set(self.failed.get() + 1);
+            self.busy.set(self.busy.get() || failure.kind == FailureKind::Busy);
+            if let (true, Some(counters)) = (is_fault(failure), &self.shared.counters) {
+                Counters::count(&counters.panics);
+            }
+        }
+        result
+    }
+}
+
+impl Interpreter for Running<'_> {
+    fn execute(
+        &self,
+        document: &Value,
+        file: Option<PathBuf>,
+        context: &mut Context<'_>,
+    ) -> Result<Value, Failure> {
+        let document = Document::within(document, self.shared.policy.limits)?;
+        if self.inside.borrow().len() >= MAX_DEPTH {
+            let message = format!("documents run documents more than {MAX_DEPTH} levels deep");
+            return Err(Failure::new(FailureKind::Refused, message));
+        }
+        self.inside.borrow_mut().push(file.unwrap_or_default());
+        let mut results = Map::new();
+        for action in document.into_actions() {
+            let key = format!("execute: {}", action.text());
+            let value = match self.run(action, context) {
+                Ok(value) => value,
+                Err(failure) => Value::Str(failure.to_python()),
+            };
+            results.insert(key, value);
+        }
+        self.inside.borrow_mut().pop();
+        Ok(Value::Dict(results))
+    }
+
+    fn is_executing(&self, file: &Path) -> bool {
+        self.inside.borrow().iter().any(|running| running == file)
+    }
+
+    fn lint(&self, document: &Value) -> Value {
+        Value::List(lint::lint(document).iter().map(Finding::to_value).collect())
+    }
+
+    fn schema(&self) -> Result<Value, Failure> {
+        schema::schema().map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))
+    }
+}

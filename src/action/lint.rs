@@ -1,0 +1,318 @@
+//! What is suspicious in a document, without running it: for the commands `LD_lint_action(_file)`,
+//! and [`check`] for the command line, which also tells what this program itself would refuse. The
+//! rules and their texts are the reference's.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{document, registry};
+use crate::value::{Map, Value, quote};
+
+/// The largest body of a task that is not remarked on, in characters.
+const LARGE_BODY: usize = 1024 * 1024;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// The document does not do what it says.
+    Error,
+    /// It does, but somebody should look.
+    Warning,
+}
+
+impl Severity {
+    /// As findings spell it.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The rule's name.
+    pub rule: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong and what to change.
+    pub message: String,
+    /// Where: `actions[0].tasks[2].request_url`; empty for the whole document.
+    pub location: String,
+}
+
+impl Finding {
+    fn new(
+        rule: &'static str,
+        severity: Severity,
+        message: impl Into<String>,
+        location: impl Into<String>,
+    ) -> Self {
+        Self { rule, severity, message: message.into(), location: location.into() }
+    }
+
+    /// As `LD_lint_action` gives it.
+    pub fn to_value(&self) -> Value {
+        Value::dict([
+            ("rule", Value::from(self.rule)),
+            ("severity", self.severity.text().into()),
+            ("message", self.message.as_str().into()),
+            ("location", self.location.as_str().into()),
+        ])
+    }
+}
+
+/// The reference's rules.
+pub fn lint(document: &Value) -> Vec<Finding> {
+    let none = Vec::new();
+    let listed = match document {
+        Value::Dict(members) => members.get("load_density").unwrap_or(&Value::Null),
+        other => other,
+    };
+    let actions = match listed {
+        Value::List(actions) => actions,
+        empty if !empty.is_truthy() => &none,
+        _ => {
+            let message = "top-level action document must be a list or {'load_density': [...]}";
+            return vec![Finding::new("invalid-shape", Severity::Error, message, "")];
+        }
+    };
+    let mut findings = Vec::new();
+    for (index, action) in actions.iter().enumerate() {
+        lint_one(action, &format!("actions[{index}]"), &mut findings);
+    }
+    findings
+}
+
+/// [`lint`], and under the rule `refused` every action that this program would refuse to start, with
+/// the place of what is wrong in it. An unknown command is told once.
+pub fn check(document: &Value) -> Vec<Finding> {
+    let mut findings = lint(document);
+    let refusals = match document::refusals(document) {
+        Ok(refusals) => refusals,
+        Err(invalid) => {
+            if findings.is_empty() {
+                let message = invalid.to_string();
+                findings.push(Finding::new("invalid-shape", Severity::Error, message, ""));
+            }
+            return findings;
+        }
+    };
+    for (index, failure) in refusals {
+        let location = format!("actions[{index}]");
+        let told = findings
+            .iter()
+            .any(|finding| finding.severity == Severity::Error && finding.location == location);
+        if !told {
+            findings.push(Finding::new("refused", Severity::Error, failure.message, location));
+        }
+    }
+    findings
+}
+
+fn lint_one(action: &Value, place: &str, findings: &mut Vec<Finding>) {
+    let mut shape = |message: &str| {
+        findings.push(Finding::new("invalid-shape", Severity::Error, message, place));
+    };
+    let elements = match action {
+        Value::List(elements) if !elements.is_empty() => elements,
+        _ => return shape("action must be a non-empty list"),
+    };
+    let Some(Value::Str(name)) = elements.first() else {
+        return shape("action name must be a string");
+    };
+    if name.starts_with("LD_") && registry::commands().all(|known| known != name) {
+        let message = format!(
+            "unknown command {}; check spelling or register it via add_command_to_executor",
+            quote(name)
+        );
+        findings.push(Finding::new("unknown-command", Severity::Error, message, place));
+    }
+    if let (true, Some(Value::Dict(arguments))) = (name == "LD_start_test", elements.get(1)) {
+        lint_test(arguments, place, findings);
+    }
+}
+
+fn lint_test(arguments: &Map, place: &str, findings: &mut Vec<Finding>) {
+    let tasks = match arguments.get("tasks") {
+        None | Some(Value::Null) => {
+            let message = "LD_start_test missing 'tasks' key";
+            findings.push(Finding::new("missing-tasks", Severity::Error, message, place));
+            return;
+        }
+        Some(Value::Dict(members)) => match members.get("tasks") {
+            Some(tasks) => tasks,
+            // The old form: tasks by their methods.
+            None => {
+                for (method, task) in members {
+                    lint_task(task, &format!("{place}.tasks.{method}"), findings);
+                }
+                return;
+            }
+        },
+        Some(tasks) => tasks,
+    };
+    match tasks {
+        Value::List(tasks) => {
+            for (index, task) in tasks.iter().enumerate() {
+                lint_task(task, &format!("{place}.tasks[{index}]"), findings);
+            }
+        }
+        Value::Dict(tasks) => {
+            for (method, task) in tasks {
+                lint_task(task, &format!("{place}.tasks.{method}"), findings);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn lint_task(task: &Value, place: &str, findings: &mut Vec<Finding>) {
+    let Value::Dict(task) = task else { return };
+    let first = |names: [&str; 2]| {
+        names.into_iter().filter_map(|name| task.get(name)).find(|value| value.is_truthy())
+    };
+    if let Some(Value::Str(url)) = first(["request_url", "url"])
+        && is_hard_coded(url)
+    {
+        let message = format!("hard-coded URL {}; consider ${{var.base}} placeholder", quote(url));
+        let location = format!("{place}.request_url");
+        findings.push(Finding::new("hardcoded-url", Severity::Warning, message, location));
+    }
+    if let Some(Value::Str(body)) = first(["data", "json"]) {
+        let length = body.chars().count();
+        if length > LARGE_BODY {
+            let message =
+                format!("task body is {length} bytes; consider streaming or a smaller fixture");
+            findings.push(Finding::new("oversize-body", Severity::Warning, message, place));
+        }
+    }
+}
+
+fn is_hard_coded(url: &str) -> bool {
+    static ABSOLUTE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?i)^https?://").ok());
+    static PLACEHOLDER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$\{[^}]+\}").ok());
+    let matches =
+        |pattern: &Option<Regex>| pattern.as_ref().is_some_and(|pattern| pattern.is_match(url));
+    matches(&ABSOLUTE) && !matches(&PLACEHOLDER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_lint(json: &str, findings: &str) {
+        let found = lint(&Value::parse(json).expect("JSON"));
+        let found = Value::List(found.iter().map(Finding::to_value).collect());
+        assert_eq!(found.to_text(), findings, "{json}");
+    }
+
+    #[test]
+    fn findings_are_those_of_the_reference() {
+        check_lint(r#"[["LD_clear_records"], ["print", [1]]]"#, "[]");
+        check_lint("null", "[]");
+        check_lint(
+            r#"[["LD_nope", {}]]"#,
+            "[{'rule': 'unknown-command', 'severity': 'error', 'message': \"unknown command \
+             'LD_nope'; check spelling or register it via add_command_to_executor\", 'location': \
+             'actions[0]'}]",
+        );
+        let shape = |message: &str, place: &str| {
+            format!(
+                "[{{'rule': 'invalid-shape', 'severity': 'error', 'message': {}, 'location': \
+                 '{place}'}}]",
+                quote(message)
+            )
+        };
+        check_lint(r#"[[]]"#, &shape("action must be a non-empty list", "actions[0]"));
+        check_lint(
+            r#"{"load_density": [[7]]}"#,
+            &shape("action name must be a string", "actions[0]"),
+        );
+        check_lint(
+            "\"x\"",
+            &shape("top-level action document must be a list or {'load_density': [...]}", ""),
+        );
+    }
+
+    #[test]
+    fn tasks_are_looked_at_in_all_their_forms() {
+        let urls = |tasks: &str| {
+            let json = format!(r#"[["LD_start_test", {{"tasks": {tasks}}}]]"#);
+            lint(&Value::parse(&json).expect("JSON"))
+                .into_iter()
+                .filter(|finding| finding.rule == "hardcoded-url")
+                .map(|finding| finding.location)
+                .collect::<Vec<_>>()
+        };
+        let url = r#"{"request_url": "HTTP://x/"}"#;
+        assert_eq!(urls(&format!("[{{}}, {url}]")), ["actions[0].tasks[1].request_url"]);
+        assert_eq!(urls(&format!(r#"{{"tasks": [{url}]}}"#)), ["actions[0].tasks[0].request_url"]);
+        assert_eq!(urls(&format!(r#"{{"get": {url}}}"#)), ["actions[0].tasks.get.request_url"]);
+        assert!(urls(r#"[{"url": "http://${var.base}/"}, {"url": "/x"}]"#).is_empty());
+    }
+
+    #[test]
+    fn a_large_body_is_remarked_on() {
+        let body = "x".repeat(LARGE_BODY + 1);
+        let json = format!(r#"[["LD_start_test", {{"tasks": [{{"data": "{body}"}}]}}]]"#);
+        let findings = lint(&Value::parse(&json).expect("JSON"));
+        let told = findings.iter().find(|finding| finding.rule == "oversize-body");
+        assert_eq!(
+            told.map(|finding| finding.message.as_str()),
+            Some("task body is 1048577 bytes; consider streaming or a smaller fixture")
+        );
+    }
+
+    #[test]
+    fn the_check_also_tells_what_would_be_refused() {
+        let document = Value::parse(r#"[["LD_list_runs"], ["LD_nope"], ["LD_summary", [1], 2]]"#)
+            .expect("JSON");
+        let told: Vec<_> =
+            check(&document).into_iter().map(|finding| (finding.rule, finding.location)).collect();
+        let at = |index| format!("actions[{index}]");
+        assert_eq!(told, [("unknown-command", at(1)), ("refused", at(0)), ("refused", at(2))]);
+        assert_eq!(check(&Value::List(Vec::new()))[0].rule, "invalid-shape");
+    }
+
+    fn refused(task: &str) -> Vec<String> {
+        let json = format!(
+            r#"[["LD_start_test", {{"user_detail_dict": {{"host": "${{env.BASE}}"}}, "tasks": [{task}]}}]]"#
+        );
+        let findings = check(&Value::parse(&json).expect("JSON"));
+        findings.into_iter().filter(|found| found.rule == "refused").map(|f| f.message).collect()
+    }
+
+    #[test]
+    fn a_task_that_could_not_run_is_told_with_its_place() {
+        for (task, message) in [
+            (r#"{"method": "got", "url": "/"}"#, "/tasks/0/method: unknown method \"got\";"),
+            (r#"{"method": "get", "url": "/", "wieght": 2}"#, "/tasks/0/wieght: unknown field"),
+            (r#"{"method": "get", "url": "/", "weight": "x"}"#, "/tasks/0/weight: expected"),
+            (
+                r#"{"method": "get", "url": "/", "assertions": [{"value": 1}]}"#,
+                "/tasks/0/assertions/0: missing \"type\"",
+            ),
+        ] {
+            let told = refused(task);
+            let [told] = &told[..] else { panic!("{task}: {told:?}") };
+            assert!(told.starts_with(&format!("LD_start_test: {message}")), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_may_come_to_be_before_the_test_runs_is_not_refused() {
+        for task in [
+            r#"{"method": "get", "url": "/"}"#,
+            r#"{"method": "${csv.users.method}", "url": "${csv.users.url}"}"#,
+            r#"{"method": "get", "url": "http://${env.HOST}:${port}/"}"#,
+            r#"{"method": "post", "url": "/", "files": {"a": {"path": "later.txt"}}}"#,
+            r#"{"method": "get", "url": "/", "verify": "later.pem", "cert": ["later.crt", "later.key"]}"#,
+        ] {
+            assert_eq!(refused(task), [""; 0], "{task}");
+        }
+    }
+}
