@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use divan::{Bencher, black_box};
-use ldctl::load::template::{Compiler, Escape, Names, Scope, Space, Template};
+use ldctl::load::template::{Bindings, Compiler, Linker, Scope, Template};
 use ldctl::protocol::JsonPath;
 use ldctl::record::{Label, Recorder, Sample};
 
@@ -19,11 +19,15 @@ fn main() {
 const BODY: &[u8] = br#"{"status":"ok","data":{"token":"abc","items":[1,2,3]}}"#;
 
 fn compile(text: &str) -> (Template, Scope) {
-    let mut names = Names::default();
-    names.set(Space::Var, "base", &"http://127.0.0.1:8080".into());
-    let mut compiler = Compiler::new(names, &|_| None);
-    let template = compiler.escaped(text, Escape::Raw);
-    let scope = Scope::new(&Arc::new(compiler.names), 1);
+    let mut compiler = Compiler::default();
+    let draft = compiler.template(text);
+    let bindings = Bindings {
+        variable: &|name| (name == "base").then(|| "http://127.0.0.1:8080".to_owned()),
+        ..Bindings::NONE
+    };
+    let mut linker = Linker::new(compiler, bindings);
+    let template = draft.link(&mut linker).expect("a template");
+    let scope = Scope::new(&Arc::new(linker.names()), 1);
     (template, scope)
 }
 

@@ -1,8 +1,9 @@
 //! A hostile target's bytes: an HTTP/1.1 answer reads the same however it is cut, whatever of it is
 //! wanted, keeps no more than its caps, and a body that was sent is the body that is read.
 
+use ldctl::protocol::Wanted;
 use ldctl::protocol::http::Fault;
-use ldctl::protocol::http::answer::{Answer, BODY_CAP, Wanted};
+use ldctl::protocol::http::answer::{Answer, BODY_CAP};
 
 use super::support::{Pieces, one_line, options};
 

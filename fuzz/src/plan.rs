@@ -1,14 +1,16 @@
-//! Tasks become a scenario and the driver's requests without one being sent. What is refused is
+//! Tasks become a plan without a request being sent. What is refused is
 //! refused at its place below `/tasks`, in one line of a reply.
 
 use std::sync::Arc;
 
 use ldctl::action::{Targets, check as check_document};
 use ldctl::event::{Failure, FailureKind};
-use ldctl::load::TestLimits;
-use ldctl::load::scenario::{Scenario, Step, Throttles, tasks};
-use ldctl::load::template::{Compiler, Names, Scope, Space};
-use ldctl::protocol::http::{Context, Flavor, Http};
+use ldctl::load::pacer::{Pacing, Wait};
+use ldctl::load::scenario::{Step, Throttles, tasks};
+use ldctl::load::shape::Shape;
+use ldctl::load::template::{Bindings, Compiler, Linker, Scope};
+use ldctl::load::{Settings, TestLimits};
+use ldctl::protocol::{Setup, UserKind, Workload};
 use ldctl::value::{Invalid, Reader, Value};
 
 use super::support::{one_line, options};
@@ -27,8 +29,9 @@ pub fn check(data: &[u8]) {
         other => Some(other),
     };
     let Some(tasks) = tasks else { return };
-    let flavor = if choice & 1 == 0 { Flavor::Fast } else { Flavor::Requests };
-    if let Err(invalid) = compiled(tasks, flavor, choice & 2 != 0) {
+    let name = if choice & 1 == 0 { "fast_http_user" } else { "http_user" };
+    let user = UserKind::named(&Reader::root(&name.into())).expect("a user");
+    if let Err(invalid) = linked(tasks, user, choice & 2 != 0) {
         let pointer = &invalid.pointer;
         assert!(pointer == "/tasks" || pointer.starts_with("/tasks/"), "{pointer:?}");
         one_line(&Failure::new(FailureKind::InvalidArgument, invalid.to_string()).to_python());
@@ -44,36 +47,53 @@ fn read(arguments: &Value) {
     }
 }
 
-fn compiled(value: &Value, flavor: Flavor, http2: bool) -> Result<(), Invalid> {
-    let mut names = Names::default();
-    names.set(Space::Var, "a", &Value::from("x\r\ny\"&"));
-    names.set(Space::Session, "b", &Value::Int(1));
-    let environment = |name: &str| (name == "HOME").then(|| "/home".to_owned());
-    // The document's own text serves as the content of the files that it names.
-    let read_file = |path: &str| match path {
-        "missing" => Err("does not exist".to_owned()),
-        path => Ok(path.as_bytes().to_vec()),
+/// Reads the tasks, and links them with what the start of a test could find.
+fn linked(value: &Value, user: &UserKind, http2: bool) -> Result<(), Invalid> {
+    let bindings = Bindings {
+        variable: &|name| (name == "a").then(|| "x\r\ny\"&".to_owned()),
+        environment: &|name| (name == "HOME").then(|| "/home".to_owned()),
+        // The document's own text serves as the content of the files that it names.
+        read_file: &|path| match path {
+            "missing" => Err("does not exist".to_owned()),
+            path => Ok(path.as_bytes().to_vec()),
+        },
+        ..Bindings::NONE
     };
-    let context =
-        Context { base: "http://localhost".to_owned(), flavor, http2, read_file: Some(&read_file) };
-    let mut compiler = Compiler::new(names, &environment);
-    let mut driver = Http::new(Targets::default());
+    let http2 = Value::Bool(http2);
+    let options = user.options.iter().map(|name| (*name, Reader::at(&http2, format!("/{name}"))));
+    let setup = Setup { host: None, options: options.collect() };
     let limits = TestLimits::default();
-    let (mode, written) = tasks(&Reader::at(value, "/tasks"), &limits)?;
-    assert!((1..=limits.tasks).contains(&written.len()));
-    let mut throttles = Throttles::new();
+    let place = Reader::at(value, "/tasks");
+    let workload = Workload::read(&place, (user.open)(&setup)?, &limits)?;
+    conditions(&place, &limits, bindings)?;
+    let settings = Settings {
+        shape: Shape::immediate(1, None),
+        pacing: Pacing::Closed(Wait::DEFAULT),
+        keep_bodies: false,
+        seed: 1,
+    };
+    workload.link(bindings, &Targets::default(), settings).map(|_| ())
+}
+
+/// No answer of a condition is wrong, but each must come.
+fn conditions(
+    place: &Reader<'_>,
+    limits: &TestLimits,
+    bindings: Bindings<'_>,
+) -> Result<(), Invalid> {
+    let (_, sources) = tasks(place, limits)?;
+    assert!((1..=limits.tasks).contains(&sources.len()));
+    let (mut compiler, mut throttles) = (Compiler::default(), Throttles::new());
     let mut steps = Vec::new();
-    for task in written {
-        let mut fields = task.fields.object()?;
-        steps.push(Step::parse(&mut fields, &mut compiler, &mut throttles)?);
-        driver.add(task.method, &mut fields, &task.fields, &context, &mut compiler)?;
-        fields.finish()?;
+    for source in sources {
+        steps.push(Step::parse(&mut source.fields.object()?, &mut compiler, &mut throttles)?);
     }
-    let mut scope = Scope::new(&Arc::new(compiler.names), 1);
-    // No answer is wrong, but each must come.
+    let mut linker = Linker::new(compiler, bindings);
+    let steps: Vec<Step> =
+        steps.into_iter().map(|step| step.link(&mut linker)).collect::<Result<_, _>>()?;
+    let mut scope = Scope::new(&Arc::new(linker.names()), 1);
     for step in &steps {
         let _: bool = step.runs(&mut scope);
     }
-    let _ = Scenario::new(mode, steps);
     Ok(())
 }

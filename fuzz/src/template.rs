@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::sync::{Arc, LazyLock};
 
 use ldctl::load::Source;
-use ldctl::load::template::{Compiler, Escape, Names, Scope, Space, Template};
+use ldctl::load::template::{Bindings, Compiler, Draft, Escape, Linker, Scope, Space, Template};
 use ldctl::value::Value;
 
 use super::support::options;
@@ -27,17 +27,25 @@ pub fn check(data: &[u8]) {
         asked.borrow_mut().push(name.to_owned());
         (name == "HOME").then(|| HOSTILE.to_owned())
     };
-    let mut names = Names::default();
-    names.set(Space::Var, "a", &Value::from(HOSTILE));
-    names.set(Space::Session, "b", &Value::List(vec![Value::from(HOSTILE), Value::Float(1e100)]));
-    names.add_source("s", Arc::clone(&ROWS));
-    let mut compiler = Compiler::new(names, &environment);
+    let mut compiler = Compiler::default();
+    let session = compiler.slot(Space::Session, "b");
     let raw = compiler.template(text);
     let json = compiler.json(&Value::from(text));
     let form = compiler.escaped(text, Escape::Form);
-    let names = Arc::new(compiler.names);
+    assert_eq!(raw.written(), text, "a draft is what was written");
+    let bindings = Bindings {
+        variable: &|name| (name == "a").then(|| HOSTILE.to_owned()),
+        source: &|name| (name == "s").then(|| Arc::clone(&ROWS)),
+        environment: &environment,
+        ..Bindings::NONE
+    };
+    let mut linker = Linker::new(compiler, bindings);
+    let mut link = |draft: Draft| draft.link(&mut linker).expect("no text names a file");
+    let (raw, json, form) = (link(raw), link(json), link(form));
+    let names = Arc::new(linker.names());
     let fill = |template: &Template| {
         let mut scope = Scope::new(&names, u64::from(seed));
+        scope.set(session, HOSTILE);
         scope.begin();
         template.text(&mut scope)
     };

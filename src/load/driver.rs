@@ -1,20 +1,47 @@
-//! The border between how load is made and how a task reaches a target. A [`Driver`] performs tasks;
-//! a [`Visit`] is what it is given of the user it performs them for. The engine is generic over the
-//! driver, so a request costs no dynamic call.
+//! The boundary between how load is made and how a task reaches a target. A protocol implements two
+//! traits: [`Tasks`] reads its tasks, and links them when the test starts into a [`Driver`], which
+//! performs them; a [`Visit`] is what that is given of the user it performs them for. The engine is
+//! generic over the driver, so a request costs no dynamic call; whoever holds a whole test does not
+//! know its type ([`super::workload`]).
 
 use std::cell::RefCell;
+use std::fmt::Debug;
 use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::scenario::Verdict;
-use super::template::Scope;
+use super::scenario::{TaskSource, Verdict};
+use super::template::{Compiler, Linker, Scope};
 use crate::record::{LabelId, Recorder, Sample};
+use crate::value::{Invalid, Object};
+
+/// The tasks of a protocol while they are read.
+pub trait Tasks: Debug + Send + Sync + 'static {
+    /// What performs them.
+    type Driver: Driver;
+
+    /// Where they may go: what the driver has to be told of the world outside, and the engine does
+    /// not look at.
+    type Reach;
+
+    /// Takes the protocol's fields out of the next task. What the document alone shows to be wrong
+    /// is refused here.
+    fn add(
+        &mut self,
+        task: &TaskSource<'_>,
+        fields: &mut Object<'_>,
+        compiler: &mut Compiler,
+    ) -> Result<(), Invalid>;
+
+    /// Makes what runs. What only shows now (a file that is missing, a constant that is no URL) is
+    /// refused with its place in the document.
+    fn link(self, linker: &mut Linker<'_>, reach: &Self::Reach) -> Result<Self::Driver, Invalid>;
+}
 
 /// A protocol with its compiled tasks. One is shared by all workers.
-pub trait Driver: Send + Sync + 'static {
+pub trait Driver: Debug + Send + Sync + 'static {
     /// What the users of one worker share (caches, buffers).
     type Worker: 'static;
     /// What one user keeps between tasks (connections, cookies).

@@ -15,12 +15,14 @@ mod stop;
 pub mod template;
 mod throttle;
 mod user;
+mod workload;
 
 pub use limits::{MOST_SECONDS, MOST_TASKS, MOST_USERS, TestLimits};
-pub use plan::Plan;
-pub use runner::{RunError, run};
+pub use plan::{Plan, Settings};
+pub use runner::RunError;
 pub use source::Source;
 pub use throttle::Throttle;
+pub use workload::{AnyTasks, Runnable, Workload};
 
 #[cfg(test)]
 mod tests;

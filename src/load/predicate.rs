@@ -1,44 +1,45 @@
-//! `run_if` and `skip_if`: a condition over a user's variables, compiled once.
+//! `run_if` and `skip_if`: a condition over a user's variables, read once. Its texts are of the kind
+//! that the stage has: drafts until the test starts, then templates.
 
 use std::borrow::Cow;
 
-use super::template::{Compiler, Scope, Template};
-use crate::value::{Invalid, Reader, Value};
+use super::template::{Compiler, Draft, Linker, Scope, Template, Text};
+use crate::value::{Invalid, Map, Reader, Value};
 
 /// A condition.
 #[derive(Debug)]
-pub enum Predicate {
+pub enum Predicate<T = Template> {
     /// Always the same.
     Constant(bool),
     /// Text that is neither blank nor a word for no, after its placeholders are filled in.
-    Truthy(Template),
+    Truthy(T),
     /// Two values that are equal.
-    Equals(Operand, Operand),
+    Equals(Operand<T>, Operand<T>),
     /// Two values that are not.
-    NotEquals(Operand, Operand),
+    NotEquals(Operand<T>, Operand<T>),
     /// A value that a list (or a text) holds.
-    In(Operand, Operand),
+    In(Operand<T>, Operand<T>),
 }
 
 /// A value with placeholders.
 #[derive(Debug)]
-pub enum Operand {
+pub enum Operand<T = Template> {
     /// Without any.
     Value(Value),
     /// A text with some.
-    Text(Template),
+    Text(T),
     /// A list with some in it.
-    List(Vec<Operand>),
+    List(Vec<Operand<T>>),
     /// An object with some in it.
-    Dict(Vec<(String, Operand)>),
+    Dict(Vec<(String, Operand<T>)>),
 }
 
 /// Words that stand for no.
 const FALSE_WORDS: [&str; 6] = ["", "false", "0", "no", "none", "null"];
 
-impl Predicate {
+impl Predicate<Draft> {
     /// Reads `run_if` or `skip_if`.
-    pub fn parse(field: &Reader<'_>, compiler: &mut Compiler<'_>) -> Result<Self, Invalid> {
+    pub fn parse(field: &Reader<'_>, compiler: &mut Compiler) -> Result<Self, Invalid> {
         match field.value() {
             Value::Bool(value) => Ok(Self::Constant(*value)),
             Value::Int(value) => Ok(Self::Constant(*value != 0)),
@@ -48,7 +49,7 @@ impl Predicate {
         }
     }
 
-    fn operator(field: &Reader<'_>, compiler: &mut Compiler<'_>) -> Result<Self, Invalid> {
+    fn operator(field: &Reader<'_>, compiler: &mut Compiler) -> Result<Self, Invalid> {
         let mut fields = field.object()?;
         let entries = fields.entries();
         let [(operator, operand)] = entries.as_slice() else {
@@ -76,6 +77,21 @@ impl Predicate {
         }
     }
 
+    /// The condition that runs.
+    pub fn link(self, linker: &mut Linker<'_>) -> Result<Predicate, Invalid> {
+        Ok(match self {
+            Self::Constant(value) => Predicate::Constant(value),
+            Self::Truthy(text) => Predicate::Truthy(text.link(linker)?),
+            Self::Equals(left, right) => Predicate::Equals(left.link(linker)?, right.link(linker)?),
+            Self::NotEquals(left, right) => {
+                Predicate::NotEquals(left.link(linker)?, right.link(linker)?)
+            }
+            Self::In(left, right) => Predicate::In(left.link(linker)?, right.link(linker)?),
+        })
+    }
+}
+
+impl Predicate {
     /// Whether it holds for this user now.
     pub fn holds(&self, scope: &mut Scope) -> bool {
         match self {
@@ -93,35 +109,74 @@ impl Predicate {
     }
 }
 
-impl Operand {
+impl<H> Operand<Text<H>> {
+    fn text(text: Text<H>) -> Self {
+        match text.as_literal() {
+            Some(text) => Self::Value(text.into()),
+            None => Self::Text(text),
+        }
+    }
+
+    fn list(items: Vec<Self>) -> Self {
+        let fixed: Option<Vec<Value>> = items.iter().map(|item| item.as_value().cloned()).collect();
+        fixed.map_or(Self::List(items), |items| Self::Value(items.into()))
+    }
+
+    fn dict(members: Vec<(String, Self)>) -> Self {
+        let fixed =
+            |(key, member): &(String, Self)| Some((key.clone(), member.as_value()?.clone()));
+        let fixed: Option<Map> = members.iter().map(fixed).collect();
+        fixed.map_or(Self::Dict(members), |members| Self::Value(Value::Dict(members)))
+    }
+}
+
+impl<T> Operand<T> {
+    /// The value, when it has no placeholder.
+    pub fn as_value(&self) -> Option<&Value> {
+        match self {
+            Self::Value(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+impl Operand<Draft> {
     /// A value whose texts may hold placeholders.
-    pub fn compile(value: &Value, compiler: &mut Compiler<'_>) -> Self {
+    pub fn compile(value: &Value, compiler: &mut Compiler) -> Self {
         match value {
-            Value::Str(text) => {
-                let template = compiler.template(text);
-                match template.as_literal() {
-                    Some(text) => Self::Value(text.into()),
-                    None => Self::Text(template),
-                }
-            }
+            Value::Str(text) => Self::text(compiler.template(text)),
             Value::List(items) => {
-                let items: Vec<Self> =
-                    items.iter().map(|item| Self::compile(item, compiler)).collect();
-                let fixed = items.iter().all(|item| item.as_value().is_some());
-                if fixed { Self::Value(value.clone()) } else { Self::List(items) }
+                Self::list(items.iter().map(|item| Self::compile(item, compiler)).collect())
             }
-            Value::Dict(members) => {
-                let members: Vec<(String, Self)> = members
+            Value::Dict(members) => Self::dict(
+                members
                     .iter()
                     .map(|(key, member)| (key.clone(), Self::compile(member, compiler)))
-                    .collect();
-                let fixed = members.iter().all(|(_, member)| member.as_value().is_some());
-                if fixed { Self::Value(value.clone()) } else { Self::Dict(members) }
-            }
+                    .collect(),
+            ),
             value => Self::Value(value.clone()),
         }
     }
 
+    /// The value that runs.
+    pub fn link(self, linker: &mut Linker<'_>) -> Result<Operand, Invalid> {
+        Ok(match self {
+            Self::Value(value) => Operand::Value(value),
+            Self::Text(text) => Operand::text(text.link(linker)?),
+            Self::List(items) => Operand::list(
+                items.into_iter().map(|item| item.link(linker)).collect::<Result<_, _>>()?,
+            ),
+            Self::Dict(members) => Operand::dict(
+                members
+                    .into_iter()
+                    .map(|(key, member)| Ok((key, member.link(linker)?)))
+                    .collect::<Result<_, Invalid>>()?,
+            ),
+        })
+    }
+}
+
+impl Operand {
     /// The value with its placeholders filled in.
     pub fn value(&self, scope: &mut Scope) -> Cow<'_, Value> {
         match self {
@@ -139,14 +194,6 @@ impl Operand {
             }
         }
     }
-
-    /// The value, when it has no placeholder.
-    pub fn as_value(&self) -> Option<&Value> {
-        match self {
-            Self::Value(value) => Some(value),
-            _ => None,
-        }
-    }
 }
 
 fn truthy(text: &str) -> bool {
@@ -159,18 +206,25 @@ fn truthy(text: &str) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::template::{Names, Space};
+    use super::super::template::Bindings;
     use super::*;
 
     fn holds(condition: &str) -> Result<bool, Invalid> {
         let value = Value::parse(condition).expect("JSON");
-        let mut names = Names::default();
-        names.set(Space::Var, "on", &true.into());
-        names.set(Space::Var, "off", &false.into());
-        names.set(Space::Var, "status", &"ok".into());
-        let mut compiler = Compiler::new(names, &|_| None);
+        let variables = [("on", "True"), ("off", "False"), ("status", "ok")];
+        let mut compiler = Compiler::default();
         let predicate = Predicate::parse(&Reader::at(&value, "/run_if"), &mut compiler)?;
-        Ok(predicate.holds(&mut Scope::new(&Arc::new(compiler.names), 1)))
+        let bindings = Bindings {
+            variable: &|name| {
+                let found = variables.iter().find(|(known, _)| *known == name);
+                found.map(|(_, text)| (*text).to_owned())
+            },
+            environment: &|name| (name == "ON").then(|| "1".to_owned()),
+            ..Bindings::NONE
+        };
+        let mut linker = Linker::new(compiler, bindings);
+        let predicate = predicate.link(&mut linker)?;
+        Ok(predicate.holds(&mut Scope::new(&Arc::new(linker.names()), 1)))
     }
 
     #[test]
@@ -192,6 +246,8 @@ mod tests {
             (r#"{"equals": [{"a": ["${var.status}"]}, {"a": ["ok"]}]}"#, true),
             (r#"{"truthy": "${var.off}"}"#, false),
             (r#"{"truthy": []}"#, false),
+            (r#"{"in": ["1", ["${env.ON}", {"a": "${env.ON}"}]]}"#, true),
+            ("\"${env.OFF}\"", false),
         ] {
             assert_eq!(holds(condition), Ok(want), "{condition}");
         }

@@ -65,9 +65,8 @@ pub(super) struct Part {
     pub(super) ended: Duration,
 }
 
-/// Runs a plan to its end on `workers` threads; `watch` sees the progress about once a second and
-/// may end the run early, as `cancel` does. Blocks the calling thread.
-pub fn run<D: Driver>(
+/// [`Runnable::run`], of a plan whose driver is known.
+pub(super) fn run<D: Driver>(
     plan: Plan<D>,
     workers: usize,
     live: &Arc<Live>,
@@ -75,7 +74,7 @@ pub fn run<D: Driver>(
     watch: &mut dyn FnMut(Progress, &Live) -> ControlFlow<String>,
 ) -> Result<Recording, RunError> {
     let plan = Arc::new(plan);
-    let workers = workers.clamp(1, plan.shape.peak().max(1));
+    let workers = workers.clamp(1, plan.settings.shape.peak().max(1));
     let stop = cancel.child_token();
     // Whatever way this function is left, the workers end.
     let _stops = stop.clone().drop_guard();
@@ -148,7 +147,7 @@ pub(super) async fn worker<D: Driver>(
     users: &AtomicUsize,
 ) -> Part {
     let recorder = Rc::new(RefCell::new(Recorder::default()));
-    let arrivals = match plan.pacing {
+    let arrivals = match plan.settings.pacing {
         Pacing::Open { rate } => Some(Arrivals::new(rate, number, workers)),
         Pacing::Closed(_) => None,
     };
@@ -176,14 +175,14 @@ pub(super) async fn worker<D: Driver>(
     let (mut ticks, mut lagging) = (0, 0);
     let ended = loop {
         let at = start.elapsed();
-        if stop.is_cancelled() || plan.shape.end().is_some_and(|end| at >= end) {
+        if stop.is_cancelled() || plan.settings.shape.end().is_some_and(|end| at >= end) {
             break at;
         }
         let before = crowd.signals.len();
-        crowd.resize(plan.shape.users(at));
+        crowd.resize(plan.settings.shape.users(at));
         let now = crowd.signals.len();
         users.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
-        let next = match (plan.shape.level_until(at), plan.shape.end()) {
+        let next = match (plan.settings.shape.level_until(at), plan.settings.shape.end()) {
             (Some(until), _) if until <= at => at + RAMP_TICK,
             (Some(until), _) => until,
             (None, Some(end)) => end,
@@ -249,7 +248,7 @@ impl<D: Driver> Crowd<D> {
         self.spawned += 1;
         let user = self.spawned * self.workers as u64 + self.number as u64;
         // Any odd multiplier spreads neighbouring users over the whole range; this one is 2^64/φ.
-        self.crew.plan.seed ^ user.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        self.crew.plan.settings.seed ^ user.wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
     fn reap(&mut self) {
@@ -329,9 +328,9 @@ pub(super) fn doubts<D: Driver>(plan: &Plan<D>, parts: &[Part]) -> Vec<String> {
              {lagging} of {ticks} ticks, so latencies are too high; give it more cores or fewer users"
         ));
     }
-    if let Pacing::Open { rate } = plan.pacing {
+    if let Pacing::Open { rate } = plan.settings.pacing {
         let ended = parts.iter().map(|part| part.ended).max().unwrap_or_default();
-        let span = plan.shape.end().map_or(ended, |end| end.min(ended));
+        let span = plan.settings.shape.end().map_or(ended, |end| end.min(ended));
         let planned = (rate * span.as_secs_f64()) as u64;
         let missed = planned.saturating_sub(starts);
         if missed * 100 > planned * WARN_PERCENT {

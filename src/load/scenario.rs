@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::limits::{MOST_SECONDS, TestLimits};
 use super::pacer::{Wait, seconds};
 use super::predicate::Predicate;
-use super::template::{Compiler, Scope};
+use super::template::{Compiler, Draft, Linker, Scope, Template};
 use super::throttle::Throttle;
 use crate::value::{Invalid, Object, Reader, Value};
 
@@ -27,19 +27,19 @@ pub enum Mode {
 
 /// A test's tasks and how an iteration goes through them.
 #[derive(Debug)]
-pub struct Scenario {
+pub struct Scenario<T = Template> {
     mode: Mode,
-    steps: Vec<Step>,
+    steps: Vec<Step<T>>,
     /// The sums of the weights up to and including each step.
     weights: Vec<u64>,
 }
 
 /// What the engine needs to know of a task.
 #[derive(Debug)]
-pub struct Step {
+pub struct Step<T = Template> {
     weight: u64,
-    run_if: Option<Predicate>,
-    skip_if: Option<Predicate>,
+    run_if: Option<Predicate<T>>,
+    skip_if: Option<Predicate<T>>,
     /// How long the user thinks after it.
     pub think: Option<Wait>,
     /// The rate that it shares with others.
@@ -50,9 +50,9 @@ pub struct Step {
 
 /// A task as the document has it, whichever of the three forms it came in.
 #[derive(Debug)]
-pub struct Written<'a> {
-    /// `get`, `post`, …: the key in the old form `{"get": {…}}`, else `None`.
-    pub method: Option<&'a str>,
+pub struct TaskSource<'a> {
+    /// Its key in the form `{"get": {…}}`; what that means is for the protocol to say.
+    pub key: Option<&'a str>,
     /// The task.
     pub fields: Reader<'a>,
 }
@@ -61,7 +61,7 @@ pub struct Written<'a> {
 pub fn tasks<'a>(
     field: &Reader<'a>,
     limits: &TestLimits,
-) -> Result<(Mode, Vec<Written<'a>>), Invalid> {
+) -> Result<(Mode, Vec<TaskSource<'a>>), Invalid> {
     let mut mode = Mode::Sequence;
     let mut list = field.clone();
     if let Value::Dict(members) = field.value()
@@ -78,30 +78,30 @@ pub fn tasks<'a>(
         list = fields.required("tasks")?;
         fields.finish()?;
     }
-    let written: Vec<Written<'a>> = match list.value() {
+    let sources: Vec<TaskSource<'a>> = match list.value() {
         Value::Dict(_) => list
             .object()?
             .entries()
             .into_iter()
-            .map(|(method, fields)| Written { method: Some(method), fields })
+            .map(|(key, fields)| TaskSource { key: Some(key), fields })
             .collect(),
-        _ => list.list()?.into_iter().map(|fields| Written { method: None, fields }).collect(),
+        _ => list.list()?.into_iter().map(|fields| TaskSource { key: None, fields }).collect(),
     };
-    if written.is_empty() {
+    if sources.is_empty() {
         return Err(list.invalid("expected at least one task"));
     }
-    limits.tasks(written.len(), &list)?;
-    Ok((mode, written))
+    limits.tasks(sources.len(), &list)?;
+    Ok((mode, sources))
 }
 
 /// The throttles of a plan by their keys.
 pub type Throttles = HashMap<String, Arc<Throttle>>;
 
-impl Step {
+impl Step<Draft> {
     /// Takes the engine's fields out of a task.
     pub fn parse(
         fields: &mut Object<'_>,
-        compiler: &mut Compiler<'_>,
+        compiler: &mut Compiler,
         throttles: &mut Throttles,
     ) -> Result<Self, Invalid> {
         let weight = fields.present("weight").map_or(Ok(1), |weight| weight.integer(0))?;
@@ -118,6 +118,21 @@ impl Step {
         Ok(Self { weight, run_if, skip_if, think, throttle, retry })
     }
 
+    /// The step that runs.
+    pub fn link(self, linker: &mut Linker<'_>) -> Result<Step, Invalid> {
+        let Self { weight, run_if, skip_if, think, throttle, retry } = self;
+        Ok(Step {
+            weight,
+            run_if: run_if.map(|condition| condition.link(linker)).transpose()?,
+            skip_if: skip_if.map(|condition| condition.link(linker)).transpose()?,
+            think,
+            throttle,
+            retry,
+        })
+    }
+}
+
+impl Step {
     /// Whether its conditions let it run.
     pub fn runs(&self, scope: &mut Scope) -> bool {
         // Each condition is an execution of its own: CSV sources give it their next row.
@@ -151,9 +166,18 @@ fn throttle(
     Ok(Arc::clone(throttles.entry(key).or_insert_with(|| Arc::new(Throttle::new(rps, burst)))))
 }
 
-impl Scenario {
+impl Scenario<Draft> {
+    /// The scenario that runs.
+    pub fn link(self, linker: &mut Linker<'_>) -> Result<Scenario, Invalid> {
+        let Self { mode, steps, weights } = self;
+        let steps = steps.into_iter().map(|step| step.link(linker)).collect::<Result<_, _>>()?;
+        Ok(Scenario { mode, steps, weights })
+    }
+}
+
+impl<T> Scenario<T> {
     /// A scenario of these steps.
-    pub fn new(mode: Mode, steps: Vec<Step>) -> Self {
+    pub fn new(mode: Mode, steps: Vec<Step<T>>) -> Self {
         let mut sum = 0u64;
         let weights = steps
             .iter()
@@ -164,7 +188,9 @@ impl Scenario {
             .collect();
         Self { mode, steps, weights }
     }
+}
 
+impl Scenario {
     /// The steps.
     pub fn steps(&self) -> &[Step] {
         &self.steps
@@ -259,22 +285,27 @@ impl Retry {
 
 #[cfg(test)]
 mod tests {
-    use super::super::template::Names;
+    use super::super::template::Bindings;
     use super::*;
 
-    fn step(json: &str) -> Result<Step, Invalid> {
+    fn step(json: &str) -> Result<Step<Draft>, Invalid> {
         let value = Value::parse(json).expect("JSON");
         let mut fields = Reader::at(&value, "/tasks/2").object()?;
-        let mut compiler = Compiler::new(Names::default(), &|_| None);
-        let step = Step::parse(&mut fields, &mut compiler, &mut Throttles::default())?;
+        let step = Step::parse(&mut fields, &mut Compiler::default(), &mut Throttles::default())?;
         fields.finish()?;
         Ok(step)
+    }
+
+    fn linked(steps: Vec<Step<Draft>>) -> Vec<Step> {
+        let mut linker = Linker::new(Compiler::default(), Bindings::NONE);
+        steps.into_iter().map(|step| step.link(&mut linker).expect("a step")).collect()
     }
 
     #[test]
     fn weights_decide_how_often_a_task_is_drawn_and_zero_is_never() {
         let steps = ["{\"weight\": 1}", "{\"weight\": 0}", "{\"weight\": 3}"];
         let steps = steps.iter().map(|json| step(json).expect("a step")).collect();
+        let steps = linked(steps);
         let scenario = Scenario::new(Mode::Weighted, steps);
         let mut random = fastrand::Rng::with_seed(5);
         let mut counts = [0; 3];

@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 use super::TestLimits;
 use super::driver::{Driver, Measurement, Visit};
 use super::pacer::{Pacing, Wait};
-use super::plan::Plan;
+use super::plan::{Plan, Settings};
 use super::runner::{GRACE, Part, doubts, worker};
 use super::scenario::{Mode, Scenario, Step, Throttles, Verdict};
 use super::shape::Shape;
-use super::template::{Compiler, Names, Space};
+use super::template::{Bindings, Compiler, Linker};
 use crate::record::live::Live;
 use crate::record::stats::interpolate;
 use crate::record::{Label, LabelId, Recording};
@@ -142,6 +142,30 @@ fn measured(label: LabelId, start: Instant, error: Option<&str>) -> Measurement<
     Measurement { label, start, end: Instant::now(), status: 200, bytes: 1, error, body: &[] }
 }
 
+/// A plan of these tasks, which have fields of the engine only.
+fn plan(
+    mode: Mode,
+    tasks: &str,
+    driver: Script,
+    bindings: Bindings<'_>,
+    settings: Settings,
+) -> Plan<Script> {
+    let tasks = Value::parse(tasks).expect("JSON");
+    let (mut compiler, mut throttles) = (Compiler::default(), Throttles::default());
+    let steps = Reader::at(&tasks, "/tasks")
+        .list()
+        .expect("a list")
+        .iter()
+        .map(|task| {
+            let mut fields = task.object().expect("a task");
+            Step::parse(&mut fields, &mut compiler, &mut throttles).expect("a step")
+        })
+        .collect();
+    let mut linker = Linker::new(compiler, bindings);
+    let scenario = Scenario::new(mode, steps).link(&mut linker).expect("a scenario");
+    Plan { settings, scenario, driver, names: Arc::new(linker.names()) }
+}
+
 /// A test of the engine that reads as what it sets up.
 struct Scene {
     shape: Shape,
@@ -232,29 +256,13 @@ impl Scene {
             users: AtomicUsize::new(0),
             begin,
         };
-        let mut names = Names::default();
-        names.set(Space::Var, "on", &true.into());
-        let mut compiler = Compiler::new(names, &|_| None);
-        let tasks = Value::parse(self.tasks).expect("JSON");
-        let mut throttles = Throttles::default();
-        let steps = Reader::at(&tasks, "/tasks")
-            .list()
-            .expect("a list")
-            .iter()
-            .map(|task| {
-                let mut fields = task.object().expect("a task");
-                Step::parse(&mut fields, &mut compiler, &mut throttles).expect("a step")
-            })
-            .collect();
-        let plan = Arc::new(Plan {
-            shape: self.shape,
-            pacing: self.pacing,
-            scenario: Scenario::new(self.mode, steps),
-            driver,
-            names: Arc::new(compiler.names),
-            keep_bodies: false,
-            seed: 42,
-        });
+        let bindings = Bindings {
+            variable: &|name| (name == "on").then(|| "True".to_owned()),
+            ..Bindings::NONE
+        };
+        let settings =
+            Settings { shape: self.shape, pacing: self.pacing, keep_bodies: false, seed: 42 };
+        let plan = Arc::new(plan(self.mode, self.tasks, driver, bindings, settings));
         let (live, stop) = (Arc::new(Live::default()), CancellationToken::new());
         let count = Arc::new(AtomicUsize::new(0));
         let work: Vec<_> = (0..self.workers)
@@ -677,19 +685,13 @@ fn threaded(act: impl Fn(Call) -> Reply + Send + Sync + 'static) -> Plan<Script>
         users: AtomicUsize::new(0),
         begin: Instant::now(),
     };
-    let mut compiler = Compiler::new(Names::default(), &|_| None);
-    let task = Value::parse("{}").expect("JSON");
-    let mut fields = Reader::at(&task, "/tasks/0").object().expect("a task");
-    let step = Step::parse(&mut fields, &mut compiler, &mut Throttles::default()).expect("a step");
-    Plan {
+    let settings = Settings {
         shape: Shape::immediate(8, None),
         pacing: closed("0"),
-        scenario: Scenario::new(Mode::Sequence, vec![step]),
-        driver,
-        names: Arc::new(compiler.names),
         keep_bodies: false,
         seed: 1,
-    }
+    };
+    plan(Mode::Sequence, "[{}]", driver, Bindings::NONE, settings)
 }
 
 #[test]
@@ -706,7 +708,7 @@ fn worker_threads_end_when_cancelled_and_lose_no_request() {
         let calls = Arc::clone(&plan.driver.calls);
         let live = Arc::new(Live::default());
         let mut watch = |_, _: &Live| ControlFlow::Continue(());
-        let recording = super::run(plan, 4, &live, &cancel, &mut watch).expect("a run");
+        let recording = super::runner::run(plan, 4, &live, &cancel, &mut watch).expect("a run");
         let called = calls.lock().expect("calls").len();
         (recording.len(), live.total().requests as usize, called)
     });
@@ -720,7 +722,9 @@ fn whoever_watches_a_run_can_end_it() {
         let plan = threaded(|_| passes_after(MILLI));
         let live = Arc::new(Live::default());
         let mut watch = |_, _: &Live| ControlFlow::Break("a gate broke".to_owned());
-        super::run(plan, 2, &live, &CancellationToken::new(), &mut watch).expect("a run").warnings
+        super::runner::run(plan, 2, &live, &CancellationToken::new(), &mut watch)
+            .expect("a run")
+            .warnings
     });
     assert!(warnings.contains(&"a gate broke".to_owned()), "{warnings:?}");
 }

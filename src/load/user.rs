@@ -41,7 +41,7 @@ pub(super) async fn live<D: Driver>(crew: Rc<Crew<D>>, signal: Rc<Signal>, seed:
     let mut state = plan.driver.user();
     let scope = Scope::new(&plan.names, seed);
     let recorder = Rc::clone(&crew.recorder);
-    let mut visit = Visit::new(scope, crew.start, recorder, plan.keep_bodies);
+    let mut visit = Visit::new(scope, crew.start, recorder, plan.settings.keep_bodies);
     loop {
         let due = match &crew.arrivals {
             None => None,
@@ -59,7 +59,7 @@ pub(super) async fn live<D: Driver>(crew: Rc<Crew<D>>, signal: Rc<Signal>, seed:
         if signal.phase() >= Phase::Finish {
             return;
         }
-        let wait = match plan.pacing {
+        let wait = match plan.settings.pacing {
             Pacing::Open { .. } => None,
             Pacing::Closed(wait) => wait.draw(visit.scope.random()).or_else(|| {
                 (verdict == Verdict::Transient || visit.requests() == 0).then_some(REST)
@@ -80,7 +80,7 @@ async fn arrive<D: Driver>(
     signal: &Signal,
 ) -> Option<Duration> {
     let due = arrivals.take();
-    if crew.plan.shape.end().is_some_and(|end| due >= end) {
+    if crew.plan.settings.shape.end().is_some_and(|end| due >= end) {
         return None;
     }
     let at = crew.start + due;

@@ -11,12 +11,10 @@ use crate::action::command::{Command, Declaration, Parsed};
 use crate::action::context::Context;
 use crate::event::{Failure, FailureKind};
 use crate::load::pacer::{Pacing, Wait};
-use crate::load::scenario::{Scenario, Step, Throttles, tasks};
 use crate::load::shape::Shape;
-use crate::load::template::{Compiler, Names, Space};
-use crate::load::{Plan, TestLimits, run};
-use crate::net::Targets;
-use crate::protocol::http::{self, Flavor, Http};
+use crate::load::template::Bindings;
+use crate::load::{Runnable, Settings};
+use crate::protocol::{Setup, USERS as USER_KINDS, UserKind, Workload};
 use crate::record::gates::AbortOn;
 use crate::record::live::changes;
 use crate::record::{Recording, Records};
@@ -40,6 +38,7 @@ const PARAMETERS: &[Parameter] = &[
     optional("record_bodies"),
     optional("abort_on"),
     optional("seed"),
+    optional("host"),
 ];
 
 pub(crate) const COMMANDS: &[Declaration] =
@@ -57,34 +56,24 @@ const TEST_TIME: f64 = 60.0;
 /// The fastest ramp, in users per second.
 const MAX_SPAWN_RATE: f64 = 1e9;
 
-/// The users that HTTP stands behind.
-const HTTP_USERS: [(&str, Flavor); 3] = [
-    ("fast_http_user", Flavor::Fast),
-    ("http_user", Flavor::Requests),
-    ("async_http_user", Flavor::Requests),
-];
-
-/// The base of relative URLs where the document does not say: the reference's own.
-const HOST: &str = "http://localhost";
+/// The user where the document does not say.
+const USER: &str = "fast_http_user";
 
 /// What is said of a test that was stopped from outside.
 const CANCELLED: &str = "cancelled before its end; the figures are partial";
 
-/// A test whose arguments have been read. Its tasks have been checked, and are compiled when it runs,
-/// for their placeholders may refer to what actions before it registered.
+/// A test whose arguments have been read. Its tasks are linked when it runs, for what they name may be
+/// registered or written by the actions before it.
 #[derive(Debug)]
 struct StartTest {
     echo: Value,
-    flavor: Flavor,
-    host: String,
     /// Whether it runs until somebody stops it; then its shape ends with the limit.
     endless: bool,
     shape: Shape,
     pacing: Pacing,
-    tasks: Value,
+    workload: Workload,
     variables: Map,
     sources: Vec<CsvSource>,
-    http2: bool,
     keep_bodies: bool,
     abort_on: AbortOn,
     seed: Option<u64>,
@@ -94,7 +83,7 @@ struct StartTest {
 
 fn parse(given: &Arguments<'_>) -> Parsed {
     let detail = given.required("user_detail_dict")?;
-    let (flavor, host) = user(&detail)?;
+    let (user, setup) = user(given, &detail)?;
     let mode = given.present("runner_mode");
     if let Some(mode) = &mode
         && mode.text()? != "local"
@@ -118,8 +107,7 @@ fn parse(given: &Arguments<'_>) -> Parsed {
         message: "the argument \"tasks\" is missing".to_owned(),
     })?;
     let flag = |name: &str| given.present(name).map_or(Ok(false), |field| field.boolean());
-    let http2 = flag("http2")?;
-    check_tasks(&tasks_field, &host, flavor, http2, &limits)?;
+    let workload = Workload::read(&tasks_field, (user.open)(&setup)?, &limits)?;
     let echo = |name: &str, default: Value| {
         given.optional(name).map_or(default, |field| field.value().clone())
     };
@@ -133,17 +121,14 @@ fn parse(given: &Arguments<'_>) -> Parsed {
     ]);
     Ok(Box::new(StartTest {
         echo,
-        flavor,
-        host,
         endless,
         shape,
         pacing,
-        tasks: tasks_field.value().clone(),
+        workload,
         variables: given.present("variables").map_or(Ok(Map::new()), |field| variables(&field))?,
         sources: given
             .present("csv_sources")
             .map_or(Ok(Vec::new()), |field| csv_sources(&field))?,
-        http2,
         keep_bodies: flag("record_bodies")?,
         abort_on: match given.present("abort_on") {
             Some(rules) => AbortOn::read(&rules)?,
@@ -154,35 +139,30 @@ fn parse(given: &Arguments<'_>) -> Parsed {
     }))
 }
 
-/// Which user `user_detail_dict` asks for, and the base of its relative URLs.
-fn user(detail: &Reader<'_>) -> Result<(Flavor, String), Invalid> {
+/// Which user `user_detail_dict` asks for, and what holds for all its tasks.
+fn user<'a>(
+    given: &Arguments<'a>,
+    detail: &Reader<'a>,
+) -> Result<(&'static UserKind, Setup<'a>), Invalid> {
     let mut fields = detail.object()?;
-    let flavor = match fields.present("user") {
-        None => Flavor::Fast,
-        Some(field) => {
-            let name = field.text()?;
-            let found = HTTP_USERS.iter().find(|(known, _)| *known == name);
-            let (_, flavor) = found.ok_or_else(|| {
-                field.expected("\"fast_http_user\", \"http_user\" or \"async_http_user\"")
-            })?;
-            *flavor
-        }
+    let named = fields.present("user").map(|field| UserKind::named(&field)).transpose()?;
+    let user = match named {
+        Some(user) => user,
+        None => UserKind::named(&Reader::root(&USER.into()))?,
     };
-    let host = match fields.present("host").or_else(|| fields.present("base_url")) {
-        None => HOST.to_owned(),
-        Some(field) => {
-            let host = field.text()?;
-            let lower = host.to_ascii_lowercase();
-            if !lower.starts_with("http://")
-                && !lower.starts_with("https://")
-                && !host.contains("${")
-            {
-                return Err(field.expected("a base URL that begins with http:// or https://"));
-            }
-            host.to_owned()
+    let mut options = Vec::new();
+    for option in USER_KINDS.iter().flat_map(|known| known.options) {
+        let Some(field) = given.present(option) else { continue };
+        if !user.options.contains(option) {
+            return Err(field.invalid(format!("a {} has no such option", user.name)));
         }
-    };
-    Ok((flavor, host))
+        if options.iter().all(|(known, _)| known != option) {
+            options.push((*option, field));
+        }
+    }
+    let host = given.present("host").or_else(|| fields.present("host"));
+    let host = host.or_else(|| fields.present("base_url"));
+    Ok((user, Setup { host, options }))
 }
 
 fn spawn_rate(field: &Reader<'_>) -> Result<f64, Invalid> {
@@ -252,11 +232,11 @@ impl Command for StartTest {
         let document = std::mem::take(&mut self.document);
         let guard = context.claim_run("LD_start_test", end.filter(|_| !endless))?;
         self.register(context)?;
-        let (echo, plan) = self.plan(context)?;
+        let (echo, plan) = self.link(context)?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let (live, cancel) = (context.live(), context.cancel().clone());
         let before = live.series();
-        let recording = run(plan, cores, &live, &cancel, &mut |progress, live| {
+        let recording = plan.run(cores, &live, &cancel, &mut |progress, live| {
             context.progress(progress);
             if abort_on.is_empty() {
                 return ControlFlow::Continue(());
@@ -298,76 +278,30 @@ impl StartTest {
         Ok(())
     }
 
-    /// Compiles the tasks.
-    fn plan(self, context: &Context<'_>) -> Result<(Value, Plan<Http>), Failure> {
+    /// Links the tasks with what there is now.
+    fn link(self, context: &Context<'_>) -> Result<(Value, Box<dyn Runnable>), Failure> {
         let resolver = context.resolver_snapshot();
-        let mut names = Names::default();
-        for (name, value) in &resolver.variables {
-            names.set(Space::Var, name, value);
-        }
-        for (name, source) in &resolver.sources {
-            names.add_source(name, Arc::clone(source));
-        }
         let policy = context.policy();
-        let environment = |name: &str| policy.env(name);
-        let read_file = |path: &str| context.files().read(path).map_err(|failure| failure.message);
-        let settings = http::Context {
-            base: self.host,
-            flavor: self.flavor,
-            http2: self.http2,
-            read_file: Some(&read_file),
+        let bindings = Bindings {
+            variable: &|name| match resolver.variables.get(name) {
+                None | Some(Value::Null) => None,
+                Some(value) => Some(value.to_text()),
+            },
+            source: &|name| resolver.sources.get(name).cloned(),
+            environment: &|name| policy.env(name),
+            read_file: &|path| context.files().read(path).map_err(|failure| failure.message),
         };
-        let mut compiler = Compiler::new(names, &environment);
-        let mut driver = Http::new(policy.targets.clone());
-        let place = Reader::at(&self.tasks, "/tasks");
-        let scenario = compile(&place, &settings, &policy.limits, &mut driver, &mut compiler)
-            .map_err(|invalid| {
-                Failure::new(FailureKind::InvalidArgument, format!("LD_start_test: {invalid}"))
-            })?;
-        let plan = Plan {
+        let settings = Settings {
             shape: self.shape,
             pacing: self.pacing,
-            scenario,
-            driver,
-            names: Arc::new(compiler.names),
             keep_bodies: self.keep_bodies,
             seed: self.seed.unwrap_or_else(|| fastrand::u64(..)),
         };
+        let plan = self.workload.link(bindings, &policy.targets, settings).map_err(|invalid| {
+            Failure::new(FailureKind::InvalidArgument, format!("LD_start_test: {invalid}"))
+        })?;
         Ok((self.echo, plan))
     }
-}
-
-/// Refuses what would be refused when the test starts, apart from what actions before it may still
-/// bring about: variables, sources, files.
-fn check_tasks(
-    tasks: &Reader<'_>,
-    base: &str,
-    flavor: Flavor,
-    http2: bool,
-    limits: &TestLimits,
-) -> Result<(), Invalid> {
-    let settings = http::Context { base: base.to_owned(), flavor, http2, read_file: None };
-    let mut driver = Http::new(Targets::default());
-    compile(tasks, &settings, limits, &mut driver, &mut Compiler::checking()).map(|_| ())
-}
-
-fn compile(
-    place: &Reader<'_>,
-    settings: &http::Context<'_>,
-    limits: &TestLimits,
-    driver: &mut Http,
-    compiler: &mut Compiler<'_>,
-) -> Result<Scenario, Invalid> {
-    let (mode, written) = tasks(place, limits)?;
-    let mut throttles = Throttles::new();
-    let mut steps = Vec::with_capacity(written.len());
-    for task in written {
-        let mut fields = task.fields.object()?;
-        steps.push(Step::parse(&mut fields, compiler, &mut throttles)?);
-        driver.add(task.method, &mut fields, &task.fields, settings, compiler)?;
-        fields.finish()?;
-    }
-    Ok(Scenario::new(mode, steps))
 }
 
 /// Keeps the record, and gives the result: in the text dialect the arguments alone, as the reference

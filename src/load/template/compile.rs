@@ -1,52 +1,42 @@
-//! Texts become templates: every `${…}` is a hole, a constant, or stays as it was written.
+//! The first stage: texts become drafts, from what their document alone says.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::scope::Names;
-use super::{Escape, Hole, Piece, Space, Template};
+use super::{Draft, Escape, Hole, Piece, Slot, Space, Symbol};
 use crate::load::faker::Faker;
-use crate::value::{JsonOut, Value, json_into};
+use crate::value::{JsonOut, Reader, Value, json_into};
 
-/// Gives those environment variables that documents may read.
-pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
-
-/// Turns texts into templates.
-pub struct Compiler<'a> {
-    /// What the holes refer to.
-    pub names: Names,
-    environment: Option<Environment<'a>>,
+/// Turns texts into drafts, and numbers the variables that they name.
+#[derive(Debug, Default)]
+pub struct Compiler {
+    slots: HashMap<(Space, String), Slot>,
 }
 
-impl std::fmt::Debug for Compiler<'_> {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Compiler").field("names", &self.names).finish_non_exhaustive()
-    }
-}
-
-impl<'a> Compiler<'a> {
-    /// A compiler.
-    pub fn new(names: Names, environment: Environment<'a>) -> Self {
-        Self { names, environment: Some(environment) }
+impl Compiler {
+    /// The number of a variable.
+    pub fn slot(&mut self, space: Space, name: &str) -> Slot {
+        let next = Slot(self.slots.len());
+        *self.slots.entry((space, name.to_owned())).or_insert(next)
     }
 
-    /// A compiler for a document that is only checked: what is not known yet may come to be before
-    /// it runs, so that a variable, a column or the environment is a hole and never literal text.
-    pub fn checking() -> Self {
-        Self { names: Names::default(), environment: None }
+    /// The variables that texts have named so far, with their numbers.
+    pub(super) fn slots(&self) -> impl Iterator<Item = (Space, &str, Slot)> {
+        self.slots.iter().map(|((space, name), slot)| (*space, name.as_str(), *slot))
     }
 
     /// Compiles a text.
-    pub fn template(&mut self, text: &str) -> Template {
+    pub fn template(&mut self, text: &str) -> Draft {
         self.escaped(text, Escape::Raw)
     }
 
     /// Compiles a text whose literal parts and holes are both written with `escape`.
-    pub fn escaped(&mut self, text: &str, escape: Escape) -> Template {
+    pub fn escaped(&mut self, text: &str, escape: Escape) -> Draft {
         // A hole has no `}` inside; the reference matches the same way.
         static HOLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$\{([^}]+)\}").ok());
-        let mut template = Template::default();
+        let mut template = Draft::default();
         let mut rest = 0;
         for found in HOLE.iter().flat_map(|hole| hole.captures_iter(text)) {
             let (Some(whole), Some(inner)) = (found.get(0), found.get(1)) else { continue };
@@ -54,13 +44,12 @@ impl<'a> Compiler<'a> {
             template.push_literal(&escape.written(before));
             rest = whole.end();
             match self.hole(inner.as_str().trim()) {
-                Found::Hole(hole) => template.pieces.push(Piece::Hole {
+                Some(hole) => template.pieces.push(Piece::Hole {
                     hole,
                     written: whole.as_str().into(),
                     escape,
                 }),
-                Found::Text(text) => template.push_literal(&escape.written(&text)),
-                Found::Nothing => template.push_literal(&escape.written(whole.as_str())),
+                None => template.push_literal(&escape.written(whole.as_str())),
             }
         }
         template.push_literal(&escape.written(text.get(rest..).unwrap_or_default()));
@@ -68,92 +57,79 @@ impl<'a> Compiler<'a> {
     }
 
     /// Compiles a value as JSON text, in Python's spelling (`{"a": [1, 2.0]}`).
-    pub fn json(&mut self, value: &Value) -> Template {
-        let mut out = JsonTemplate { compiler: self, template: Template::default() };
+    pub fn json(&mut self, value: &Value) -> Draft {
+        let mut out = JsonDraft { compiler: self, draft: Draft::default() };
         json_into(value, &mut out);
-        out.template
+        out.draft
     }
 
-    fn hole(&mut self, token: &str) -> Found {
+    /// The content of a file that the document names.
+    pub fn file(&mut self, place: &Reader<'_>, path: &str) -> Draft {
+        let hole = Symbol::File { path: path.into(), place: place.pointer().into() };
+        Draft { pieces: vec![Piece::Hole { hole, written: "".into(), escape: Escape::Raw }] }
+    }
+
+    /// What a placeholder stands for; `None` where that is nothing.
+    fn hole(&mut self, token: &str) -> Option<Symbol> {
         static CALL: LazyLock<Option<Regex>> =
             LazyLock::new(|| Regex::new(r"^([a-zA-Z_]\w*)\((.*)\)$").ok());
         if token.is_empty() {
-            return Found::Nothing;
+            return None;
         }
         if let Some(call) = CALL.as_ref().and_then(|call| call.captures(token)) {
             let part = |index| call.get(index).map_or("", |part| part.as_str());
-            return function(&part(1).to_ascii_lowercase(), part(2));
+            return function(&part(1).to_ascii_lowercase(), part(2)).map(Symbol::Known);
         }
         let Some((prefix, rest)) = token.split_once('.') else {
-            return Found::Hole(Hole::Variable(self.names.slot(Space::Var, token)));
+            return Some(Symbol::Known(Hole::Variable(self.slot(Space::Var, token))));
         };
         match prefix.to_ascii_lowercase().as_str() {
-            "var" => Found::Hole(Hole::Variable(self.names.slot(Space::Var, rest))),
-            "session" => Found::Hole(Hole::Variable(self.names.slot(Space::Session, rest))),
-            "env" | "csv" if self.environment.is_none() => {
-                Found::Hole(Hole::Variable(self.names.slot(Space::Var, token)))
+            "var" => Some(Symbol::Known(Hole::Variable(self.slot(Space::Var, rest)))),
+            "session" => Some(Symbol::Known(Hole::Variable(self.slot(Space::Session, rest)))),
+            "env" => Some(Symbol::Environment(rest.into())),
+            "csv" => {
+                let (source, column) = rest.split_once('.')?;
+                Some(Symbol::Column { source: source.into(), column: column.into() })
             }
-            "env" => {
-                let text = self.environment.and_then(|environment| environment(rest));
-                text.map_or(Found::Nothing, Found::Text)
-            }
-            "csv" => self.column(rest).map_or(Found::Nothing, Found::Hole),
-            "faker" => {
-                Faker::named(rest).map_or(Found::Nothing, |kind| Found::Hole(Hole::Faker(kind)))
-            }
-            _ => Found::Nothing,
+            "faker" => Faker::named(rest).map(|kind| Symbol::Known(Hole::Faker(kind))),
+            _ => None,
         }
-    }
-
-    fn column(&self, rest: &str) -> Option<Hole> {
-        let (name, column) = rest.split_once('.')?;
-        let source = self.names.sources.iter().position(|(known, _)| known == name)?;
-        let (_, rows) = self.names.sources.get(source)?;
-        Some(Hole::Column { source, column: rows.column(column)? })
     }
 }
 
 /// Takes JSON whose strings may hold placeholders; names of members hold none.
-struct JsonTemplate<'a, 'b> {
-    compiler: &'a mut Compiler<'b>,
-    template: Template,
+struct JsonDraft<'a> {
+    compiler: &'a mut Compiler,
+    draft: Draft,
 }
 
-impl JsonOut for JsonTemplate<'_, '_> {
+impl JsonOut for JsonDraft<'_> {
     fn raw(&mut self, json: &str) {
-        self.template.push_literal(json);
+        self.draft.push_literal(json);
     }
 
     fn text(&mut self, text: &str) {
         let text = self.compiler.escaped(text, Escape::Json);
-        self.template.push(text);
+        self.draft.push(text);
     }
 
     fn key(&mut self, key: &str) {
-        self.template.push_literal(&Escape::Json.written(key));
+        self.draft.push_literal(&Escape::Json.written(key));
     }
 }
 
-enum Found {
-    Hole(Hole),
-    Text(String),
-    Nothing,
-}
-
-fn function(name: &str, arguments: &str) -> Found {
+fn function(name: &str, arguments: &str) -> Option<Hole> {
     match name {
-        "uuid" => Found::Hole(Hole::Uuid),
-        "now" => Found::Hole(Hole::Now),
+        "uuid" => Some(Hole::Uuid),
+        "now" => Some(Hole::Now),
         "randint" => {
             let bounds: Option<Vec<i64>> =
                 arguments.split(',').map(|bound| bound.trim().parse().ok()).collect();
             match bounds.as_deref() {
-                Some([low, high]) if low <= high => {
-                    Found::Hole(Hole::RandInt { low: *low, high: *high })
-                }
-                _ => Found::Nothing,
+                Some([low, high]) if low <= high => Some(Hole::RandInt { low: *low, high: *high }),
+                _ => None,
             }
         }
-        _ => Found::Nothing,
+        _ => None,
     }
 }

@@ -1,16 +1,19 @@
-//! Placeholders, compiled once and filled in for every request. A [`Compiler`] turns a text with
-//! `${…}` into a [`Template`]: literal pieces and holes whose variables are already numbered, so
-//! that filling one in looks nothing up. What cannot be resolved stays as it was written. Data goes
-//! from the document through the compiler into the plan; at run time from a user's [`Scope`] into
-//! bytes.
+//! Placeholders: read once, linked when the test starts, filled in for every request. A
+//! [`Compiler`] turns a text with `${…}` into a [`Draft`], as far as the document alone tells; what
+//! actions before the test bring about (variables, CSV sources, files) and what the machine has (the
+//! environment) is named there and not looked at. [`Draft::link`] makes that a [`Template`]: literal
+//! pieces and holes that are numbered, so that filling one in looks nothing up. What cannot be
+//! resolved stays as it was written. A text that was not linked does not fit where one must run.
 
 mod compile;
+mod link;
 mod scope;
 
 use super::faker::Faker;
 use crate::value::{Charset, json_text_into};
 
-pub use compile::{Compiler, Environment};
+pub use compile::Compiler;
+pub use link::{Bindings, Linker};
 pub use scope::{Names, Scope};
 
 /// Where a variable lives: the two namespaces of the documents.
@@ -37,29 +40,81 @@ pub enum Escape {
     Form,
 }
 
+/// A text with holes, of a kind that depends on the stage.
 #[derive(Debug, Clone)]
-enum Piece {
-    Literal(Box<str>),
-    Hole { hole: Hole, written: Box<str>, escape: Escape },
+pub struct Text<H> {
+    pieces: Vec<Piece<H>>,
 }
 
+/// A text as it was read: what stands in its holes may be known only when the test starts.
+pub type Draft = Text<Symbol>;
+
+/// A text that runs: its holes are numbers, so that filling one in looks nothing up.
+pub type Template = Text<Hole>;
+
 #[derive(Debug, Clone)]
-enum Hole {
+enum Piece<H> {
+    Literal(Box<str>),
+    Hole { hole: H, written: Box<str>, escape: Escape },
+}
+
+/// What stands in a hole of a [`Draft`].
+#[derive(Debug, Clone)]
+pub enum Symbol {
+    /// What it is needs nothing but the document.
+    Known(Hole),
+    /// `${env.NAME}`
+    Environment(Box<str>),
+    /// `${csv.SOURCE.COLUMN}`
+    Column {
+        /// The source's name.
+        source: Box<str>,
+        /// The column's name.
+        column: Box<str>,
+    },
+    /// The content of a file, itself a text with holes.
+    File {
+        /// Its path in the data directory.
+        path: Box<str>,
+        /// Where the document names it.
+        place: Box<str>,
+    },
+}
+
+/// What stands in a hole of a [`Template`].
+#[derive(Debug, Clone)]
+pub enum Hole {
+    /// A variable of the user.
     Variable(Slot),
-    Column { source: usize, column: usize },
+    /// A column of a CSV source, both by their numbers.
+    Column {
+        /// The source.
+        source: usize,
+        /// The column.
+        column: usize,
+    },
+    /// `${uuid()}`
     Uuid,
+    /// `${now()}`
     Now,
-    RandInt { low: i64, high: i64 },
+    /// `${randint(LOW, HIGH)}`
+    RandInt {
+        /// The smallest.
+        low: i64,
+        /// The largest.
+        high: i64,
+    },
+    /// `${faker.KIND}`
     Faker(Faker),
 }
 
-/// A text with holes.
-#[derive(Debug, Clone, Default)]
-pub struct Template {
-    pieces: Vec<Piece>,
+impl<H> Default for Text<H> {
+    fn default() -> Self {
+        Self { pieces: Vec::new() }
+    }
 }
 
-impl Template {
+impl<H> Text<H> {
     /// A text without holes.
     pub fn literal(text: impl Into<Box<str>>) -> Self {
         let mut template = Self::default();
@@ -79,8 +134,8 @@ impl Template {
         }
     }
 
-    /// Appends another template; its holes are written with `escape`, its text already is.
-    pub fn push(&mut self, other: Template) {
+    /// Appends another text, whose parts keep the way in which they are written.
+    pub fn push(&mut self, other: Self) {
         for piece in other.pieces {
             match piece {
                 Piece::Literal(text) => self.push_literal(&text),
@@ -103,6 +158,19 @@ impl Template {
         self.pieces.is_empty()
     }
 
+    /// As it was written in the document.
+    pub fn written(&self) -> String {
+        self.pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Literal(text) => &**text,
+                Piece::Hole { written, .. } => &**written,
+            })
+            .collect()
+    }
+}
+
+impl Template {
     /// Fills the holes in and appends the text.
     pub fn fill(&self, scope: &mut Scope, out: &mut Vec<u8>) {
         for piece in &self.pieces {
@@ -134,17 +202,6 @@ impl Template {
         let mut out = Vec::new();
         self.fill(scope, &mut out);
         String::from_utf8_lossy(&out).into_owned()
-    }
-
-    /// As it was written in the document.
-    pub fn written(&self) -> String {
-        self.pieces
-            .iter()
-            .map(|piece| match piece {
-                Piece::Literal(text) => &**text,
-                Piece::Hole { written, .. } => &**written,
-            })
-            .collect()
     }
 }
 
@@ -188,25 +245,39 @@ mod tests {
 
     use super::super::source::Source;
     use super::*;
-    use crate::value::Value;
+    use crate::value::{Invalid, Reader, Value};
 
-    fn fill(text: &str, escape: Escape) -> String {
-        let mut names = Names::default();
-        names.set(Space::Var, "host", &"h".into());
-        names.set(Space::Var, "n", &Value::Float(1.0));
-        names.set(Space::Var, "none", &Value::Null);
-        names.set(Space::Session, "s", &"it's \"é\" & more".into());
+    /// Compiles a value, links it and fills it in.
+    fn run(compile: impl FnOnce(&mut Compiler) -> Draft) -> Result<String, Invalid> {
         let rows = Source::read("id,name\n1,ann\n2,bob\n".as_bytes(), true).expect("CSV");
-        names.add_source("users", Arc::new(rows));
-        let environment = |name: &str| (name == "SHELL").then(|| "sh".to_owned());
-        let mut compiler = Compiler::new(names, &environment);
-        let template = compiler.escaped(text, escape);
-        let names = Arc::new(compiler.names);
+        let rows = Arc::new(rows);
+        let variables = [("host", "h"), ("n", "1.0"), ("s", "it's \"é\" & more")]
+            .map(|(name, text)| (name, text.to_owned()));
+        let mut compiler = Compiler::default();
+        let draft = compile(&mut compiler);
+        let bindings = Bindings {
+            variable: &|name| {
+                let found = variables.iter().find(|(known, _)| *known == name);
+                found.map(|(_, text)| text.clone())
+            },
+            source: &|name| (name == "users").then(|| Arc::clone(&rows)),
+            environment: &|name| (name == "SHELL").then(|| "sh \"".to_owned()),
+            read_file: &|path| match path {
+                "upload" => Ok("of ${host} and ${late}".into()),
+                "picture" => Ok(vec![0xff]),
+                _ => Err("does not exist".to_owned()),
+            },
+        };
+        let mut linker = Linker::new(compiler, bindings);
+        let template = draft.link(&mut linker)?;
+        let names = Arc::new(linker.names());
         let mut scope = Scope::new(&names, 7);
         scope.begin();
-        let mut out = Vec::new();
-        template.fill(&mut scope, &mut out);
-        String::from_utf8(out).expect("text")
+        Ok(template.text(&mut scope))
+    }
+
+    fn fill(text: &str, escape: Escape) -> String {
+        run(|compiler| compiler.escaped(text, escape)).expect("a template")
     }
 
     #[test]
@@ -214,26 +285,27 @@ mod tests {
         for (text, filled) in [
             ("plain", "plain"),
             ("http://${var.host}/${ n }", "http://h/1.0"),
+            ("${unknown}|${var.unknown}|${nope.x}|${}", "${unknown}|${var.unknown}|${nope.x}|${}"),
+            ("${env.SHELL} ${env.HOME}", "sh \" ${env.HOME}"),
             (
-                "${var.none}|${var.unknown}|${nope.x}|${}",
-                "${var.none}|${var.unknown}|${nope.x}|${}",
-            ),
-            ("${env.SHELL} ${env.HOME}", "sh ${env.HOME}"),
-            (
-                "${csv.users.id}${csv.users.name} ${csv.users.x} ${csv.no.id}",
-                "1ann ${csv.users.x} ${csv.no.id}",
+                "${csv.users.id}${csv.users.name} ${csv.users.x} ${csv.no.id} ${csv.no}",
+                "1ann ${csv.users.x} ${csv.no.id} ${csv.no}",
             ),
             (
                 "${randint(3, 3)} ${randint(5, 1)} ${randint(a, b)}",
                 "3 ${randint(5, 1)} ${randint(a, b)}",
             ),
-            ("${session.s}", "it's \"é\" & more"),
+            ("${s}", "it's \"é\" & more"),
+            ("${session.s}", "${session.s}"),
             ("${faker.no_such}", "${faker.no_such}"),
         ] {
             assert_eq!(fill(text, Escape::Raw), filled);
         }
-        assert_eq!(fill("é ${session.s}", Escape::Json), "\\u00e9 it's \\\"\\u00e9\\\" & more");
-        assert_eq!(fill("a b ${session.s}", Escape::Form), "a+b+it%27s+%22%C3%A9%22+%26+more");
+        assert_eq!(
+            fill("é ${s}${env.SHELL}", Escape::Json),
+            "\\u00e9 it's \\\"\\u00e9\\\" & moresh \\\""
+        );
+        assert_eq!(fill("a b ${s}", Escape::Form), "a+b+it%27s+%22%C3%A9%22+%26+more");
         assert_eq!(fill("~-_.*!'()/", Escape::Form), "~-_.%2A%21%27%28%29%2F");
         assert_eq!(fill("${uuid()}", Escape::Raw).len(), 36);
         assert_eq!(fill("${now()}", Escape::Raw).len(), 19);
@@ -242,15 +314,41 @@ mod tests {
     #[test]
     fn json_is_spelled_as_python_spells_it() {
         let value =
-            Value::parse(r#"{"k": "é${n}", "n": [1, 2.0, true, null, 1e-7]}"#).expect("JSON");
-        let mut names = Names::default();
-        names.set(Space::Var, "n", &"x\ny".into());
-        let mut compiler = Compiler::new(names, &|_| None);
-        let template = compiler.json(&value);
-        let mut scope = Scope::new(&Arc::new(compiler.names), 1);
+            Value::parse(r#"{"k": "é${s}", "n": [1, 2.0, true, null, 1e-7]}"#).expect("JSON");
         assert_eq!(
-            template.text(&mut scope),
-            r#"{"k": "\u00e9x\ny", "n": [1, 2.0, true, null, 1e-07]}"#
+            run(|compiler| compiler.json(&value)).expect("a template"),
+            r#"{"k": "\u00e9it's \"\u00e9\" & more", "n": [1, 2.0, true, null, 1e-07]}"#
         );
+    }
+
+    #[test]
+    fn a_file_is_read_when_its_text_is_linked_and_its_placeholders_count() {
+        let file = |path: &str| {
+            let value = Value::from(path);
+            run(|compiler| {
+                let mut text = Draft::literal("content ");
+                text.push(compiler.file(&Reader::at(&value, "/tasks/2/files/f"), path));
+                text
+            })
+        };
+        assert_eq!(file("upload").as_deref(), Ok("content of h and ${late}"));
+        for (path, why) in [
+            ("nope", "/tasks/2/files/f: does not exist"),
+            ("picture", "/tasks/2/files/f: the file is not UTF-8 text"),
+        ] {
+            assert_eq!(file(path).unwrap_err().to_string(), why);
+        }
+    }
+
+    #[test]
+    fn a_text_whose_holes_are_constants_is_a_literal_once_it_is_linked() {
+        let bindings = Bindings { environment: &|_| Some("x".to_owned()), ..Bindings::NONE };
+        let mut compiler = Compiler::default();
+        let (fixed, changes) = (compiler.template("/${env.A}"), compiler.template("/${a}"));
+        assert_eq!((fixed.as_literal(), &*fixed.written()), (None, "/${env.A}"));
+        let mut linker = Linker::new(compiler, bindings);
+        let mut link = |draft: Draft| draft.link(&mut linker).expect("a template");
+        assert_eq!(link(fixed).as_literal(), Some("/x"));
+        assert_eq!(link(changes).as_literal(), None);
     }
 }

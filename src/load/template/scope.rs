@@ -1,57 +1,18 @@
-//! What the holes of templates stand for: the names of a plan, and what they hold for one user.
+//! What the holes of templates stand for, of a whole plan and of one user.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::{Hole, Slot, Space};
+use super::{Hole, Slot};
 use crate::load::source::Source;
-use crate::value::Value;
 
-/// What the holes of a plan's templates refer to: filled while the plan is compiled, then shared by
-/// all its users.
+/// What the holes of a plan's templates refer to; shared by all its users.
 #[derive(Debug, Default)]
 pub struct Names {
-    slots: Vec<(Space, String)>,
-    by_name: HashMap<(Space, String), Slot>,
-    pub(super) sources: Vec<(String, Arc<Source>)>,
     /// What each slot holds when a user begins.
-    initial: Vec<Option<Arc<str>>>,
-}
-
-impl Names {
-    /// The number of a variable.
-    pub fn slot(&mut self, space: Space, name: &str) -> Slot {
-        let key = (space, name.to_owned());
-        if let Some(slot) = self.by_name.get(&key) {
-            return *slot;
-        }
-        let slot = Slot(self.slots.len());
-        self.slots.push(key.clone());
-        self.by_name.insert(key, slot);
-        self.initial.push(None);
-        slot
-    }
-
-    /// Sets what every user's variable holds at the beginning, as text (`null` leaves it unset).
-    pub fn set(&mut self, space: Space, name: &str, value: &Value) {
-        let slot = self.slot(space, name);
-        if let Some(initial) = self.initial.get_mut(slot.0) {
-            *initial = match value {
-                Value::Null => None,
-                value => Some(value.to_text().into()),
-            };
-        }
-    }
-
-    /// Adds a CSV source, or replaces the one of that name.
-    pub fn add_source(&mut self, name: &str, source: Arc<Source>) {
-        match self.sources.iter_mut().find(|(known, _)| known == name) {
-            Some((_, old)) => *old = source,
-            None => self.sources.push((name.to_owned(), source)),
-        }
-    }
+    pub(super) initial: Vec<Option<Arc<str>>>,
+    pub(super) sources: Vec<Arc<Source>>,
 }
 
 /// One user's variables and randomness.
@@ -142,7 +103,7 @@ impl Scope {
     }
 
     fn cell(&mut self, source: usize, column: usize, out: &mut Vec<u8>) -> bool {
-        let Some((_, rows)) = self.names.sources.get(source) else { return false };
+        let Some(rows) = self.names.sources.get(source) else { return false };
         if self.rows.len() <= source {
             self.rows.resize(self.names.sources.len(), None);
         }

@@ -2,9 +2,13 @@
 //! the end. The body is counted, and kept only when somebody wants its text, up to a cap. An answer
 //! that comes in one piece, as nearly all do, is read where it lies, without being copied.
 
+use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
+use super::decode;
 use super::fault::Fault;
+use crate::protocol::Wanted;
+use crate::protocol::check::Response;
 
 /// The longest head, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
@@ -20,15 +24,6 @@ pub const BODY_CAP: usize = 4 * 1024 * 1024;
 
 /// A body that grew beyond this is given back to the allocator before the next request.
 const KEEP_CAPACITY: usize = 64 * 1024;
-
-/// What of an answer somebody will look at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Wanted {
-    /// Its headers.
-    pub head: bool,
-    /// Its body.
-    pub body: bool,
-}
 
 /// A compressed body's coding.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -81,6 +76,26 @@ enum Framing {
     Trailer,
     UntilEnd,
     Done,
+}
+
+impl Response for Answer {
+    const HAS_STATUS: bool = true;
+    const HAS_HEADERS: bool = true;
+
+    fn status(&self) -> Option<u16> {
+        Some(self.status)
+    }
+
+    /// Several of one name are joined (RFC 9110, section 5.3).
+    fn header(&self, name: &str) -> Option<String> {
+        let mut values = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        let (_, first) = values.next()?;
+        Some(values.fold(first.clone(), |all, (_, value)| format!("{all}, {value}")))
+    }
+
+    fn text(&self) -> Cow<'_, [u8]> {
+        decode::body(self).unwrap_or_default()
+    }
 }
 
 impl Answer {

@@ -1,8 +1,8 @@
 //! A task's request body: forms, multipart uploads, JSON or text, compiled to a template.
 
+use super::draft::Placed;
 use super::flavor::Flavor;
-use super::task::Context;
-use crate::load::template::{Compiler, Escape, Template};
+use crate::load::template::{Compiler, Draft, Escape, Text};
 use crate::value::{Invalid, Object, Reader, Value};
 
 /// The longest request body, in bytes.
@@ -10,30 +10,33 @@ const MAX_BODY: usize = 64 * 1024 * 1024;
 
 pub(super) fn parse_body(
     fields: &mut Object<'_>,
-    context: &Context<'_>,
-    compiler: &mut Compiler<'_>,
-    headers: &mut Vec<(String, Template)>,
-) -> Result<Option<Template>, Invalid> {
+    flavor: Flavor,
+    compiler: &mut Compiler,
+    headers: &mut Vec<(String, Placed)>,
+) -> Result<Option<Placed>, Invalid> {
     // As in Python, `data` without content gives way to `json`.
     let data = fields.present("data").filter(|field| field.value().is_truthy());
     let json = fields.present("json");
     let mut header = |name: &str, value: &str| {
         if !headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
-            headers.push((name.to_owned(), Template::literal(value)));
+            headers.push((
+                name.to_owned(),
+                Placed { text: Draft::literal(value), place: String::new() },
+            ));
         }
     };
-    let fast = context.flavor == Flavor::Fast;
+    let fast = flavor == Flavor::Fast;
     let (field, body) = if let Some(files) = fields.present("files") {
         let boundary = format!("ldctl-{:032x}", fastrand::u128(..));
         header("Content-Type", &format!("multipart/form-data; boundary={boundary}"));
-        let body = multipart(&files, data.as_ref(), &boundary, context, compiler)?;
+        let body = multipart(&files, data.as_ref(), &boundary, compiler)?;
         (files, body)
     } else if let Some(data) = data {
         let body = match data.value() {
             Value::Dict(_) | Value::List(_) => {
                 let charset = if fast { "; charset=utf-8" } else { "" };
                 header("Content-Type", &format!("application/x-www-form-urlencoded{charset}"));
-                form(&data, context.flavor, compiler)?
+                form(&data, flavor, compiler)?
             }
             value => {
                 if fast {
@@ -53,22 +56,28 @@ pub(super) fn parse_body(
     } else {
         return Ok(None);
     };
+    check_body(&body, field.pointer())?;
+    Ok(Some(Placed { text: body, place: field.pointer().to_owned() }))
+}
+
+/// Refuses a body that is too long; its files count when they have been read.
+pub(super) fn check_body<H>(body: &Text<H>, place: &str) -> Result<(), Invalid> {
     let length = body.written().len();
     if length > MAX_BODY {
-        return Err(field
-            .invalid(format!("a request body of {length} bytes is over the limit of {MAX_BODY}")));
+        let message = format!("a request body of {length} bytes is over the limit of {MAX_BODY}");
+        return Err(Invalid { pointer: place.to_owned(), message });
     }
-    Ok(Some(body))
+    Ok(())
 }
 
 /// Form fields (also a query's) from an object or from pairs.
 pub(super) fn form(
     field: &Reader<'_>,
     flavor: Flavor,
-    compiler: &mut Compiler<'_>,
-) -> Result<Template, Invalid> {
-    let mut out = Template::default();
-    let mut pair = |key: &Template, value: &Value, compiler: &mut Compiler<'_>| {
+    compiler: &mut Compiler,
+) -> Result<Draft, Invalid> {
+    let mut out = Draft::default();
+    let mut pair = |key: &Draft, value: &Value, compiler: &mut Compiler| {
         if !out.is_empty() {
             out.push_literal("&");
         }
@@ -76,7 +85,7 @@ pub(super) fn form(
         out.push_literal("=");
         out.push(compiler.escaped(&value.to_text(), Escape::Form));
     };
-    let mut add = |key: Template, value: &Value, compiler: &mut Compiler<'_>| match value {
+    let mut add = |key: Draft, value: &Value, compiler: &mut Compiler| match value {
         Value::List(items) if flavor == Flavor::Requests => {
             items.iter().for_each(|item| pair(&key, item, compiler));
         }
@@ -86,7 +95,7 @@ pub(super) fn form(
     match field.value() {
         // An object's keys are names: placeholders stand in values.
         Value::Dict(members) => members.iter().for_each(|(key, value)| {
-            add(Template::literal(Escape::Form.written(key)), value, compiler);
+            add(Draft::literal(Escape::Form.written(key)), value, compiler);
         }),
         Value::List(_) => {
             for item in field.list()? {
@@ -110,10 +119,9 @@ fn multipart(
     files: &Reader<'_>,
     data: Option<&Reader<'_>>,
     boundary: &str,
-    context: &Context<'_>,
-    compiler: &mut Compiler<'_>,
-) -> Result<Template, Invalid> {
-    let mut out = Template::default();
+    compiler: &mut Compiler,
+) -> Result<Draft, Invalid> {
+    let mut out = Draft::default();
     if let Some(data) = data {
         for (name, value) in data.object()?.entries() {
             out.push_literal(&format!("--{boundary}\r\nContent-Disposition: form-data; name=\""));
@@ -124,7 +132,7 @@ fn multipart(
         }
     }
     for (name, file) in files.object()?.entries() {
-        let (filename, content, kind) = upload(name, &file, context)?;
+        let (filename, content, kind) = upload(name, &file, compiler)?;
         out.push_literal(&format!("--{boundary}\r\nContent-Disposition: form-data; name=\""));
         out.push_literal(&disposition(name));
         out.push_literal("\"; filename=\"");
@@ -134,7 +142,7 @@ fn multipart(
             out.push_literal(&format!("Content-Type: {}\r\n", kind.replace(['\r', '\n'], " ")));
         }
         out.push_literal("\r\n");
-        out.push(compiler.template(&content));
+        out.push(content);
         out.push_literal("\r\n");
     }
     out.push_literal(&format!("--{boundary}--\r\n"));
@@ -146,18 +154,21 @@ fn disposition(name: &str) -> String {
     name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-type Upload = (String, String, Option<String>);
+/// A file's name, content and type.
+type Upload = (String, Draft, Option<String>);
 
-fn upload(name: &str, file: &Reader<'_>, context: &Context<'_>) -> Result<Upload, Invalid> {
+fn upload(name: &str, file: &Reader<'_>, compiler: &mut Compiler) -> Result<Upload, Invalid> {
     match file.value() {
-        Value::Str(content) => Ok((name.to_owned(), content.clone(), None)),
+        Value::Str(content) => Ok((name.to_owned(), compiler.template(content), None)),
         Value::List(_) => {
             let parts = file.list()?;
             let text = |part: &Reader<'_>| part.text().map(str::to_owned);
             match parts.as_slice() {
-                [filename, content] => Ok((text(filename)?, text(content)?, None)),
+                [filename, content] => {
+                    Ok((text(filename)?, compiler.template(content.text()?), None))
+                }
                 [filename, content, kind] => {
-                    Ok((text(filename)?, text(content)?, Some(text(kind)?)))
+                    Ok((text(filename)?, compiler.template(content.text()?), Some(text(kind)?)))
                 }
                 _ => Err(file.expected("[filename, content] or [filename, content, type]")),
             }
@@ -165,9 +176,7 @@ fn upload(name: &str, file: &Reader<'_>, context: &Context<'_>) -> Result<Upload
         Value::Dict(_) => {
             let mut fields = file.object()?;
             let path = fields.required("path")?;
-            let bytes = context.read(&path, path.text()?)?.unwrap_or_default();
-            let content =
-                String::from_utf8(bytes).map_err(|_| path.invalid("the file is not UTF-8 text"))?;
+            let content = compiler.file(&path, path.text()?);
             let own = path.text()?.rsplit('/').next().unwrap_or(name).to_owned();
             let filename = fields.present("filename");
             let filename = filename.map_or(Ok(own), |field| field.text().map(str::to_owned))?;

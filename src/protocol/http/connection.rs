@@ -13,10 +13,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 use tokio_rustls::rustls::{ClientConfig, pki_types::ServerName};
 
-use super::answer::{Answer, Wanted};
+use super::answer::Answer;
 use super::fault::Fault;
 use super::target::Origin;
 use crate::net::{Dialer, Stream};
+use crate::protocol::Wanted;
 use crate::protocol::deadline::Deadline;
 
 /// How much one read takes in. Larger than a TLS record and than nearly every answer.

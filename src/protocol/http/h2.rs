@@ -12,11 +12,12 @@ use h2::client::SendRequest;
 use http::{HeaderName, HeaderValue, Method, Uri};
 use tokio::task::JoinHandle;
 
-use super::answer::{Answer, Coding, Wanted};
+use super::answer::{Answer, Coding};
 use super::fault::Fault;
 use super::request::Request;
 use super::target::Origin;
 use crate::net::Stream;
+use crate::protocol::Wanted;
 
 /// How much a target may send ahead, in bytes, per stream and per connection: enough that the
 /// window is never what a load test measures.

@@ -1,14 +1,14 @@
 //! HTTP tasks: HTTP/1.1 by a client of our own over httparse, HTTP/2 by the h2 crate. A request that
 //! never changes is bytes that are ready to send; an answer that comes in one piece is read where it
-//! lies. Way of a request: [`task`] → [`request`] → [`pool`] → [`connection`] → [`answer`] → [`check`]
-//! → a sample.
+//! lies. Way of a task: [`draft`] → [`task`]; of a request: [`request`] → [`pool`] → [`connection`] →
+//! [`answer`] → [`check`](super::check) → a sample.
 
 pub mod answer;
 mod body;
-mod check;
 mod connection;
 mod cookies;
 pub mod decode;
+mod draft;
 mod fault;
 mod flavor;
 mod h2;
@@ -21,7 +21,6 @@ mod tls;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
@@ -32,24 +31,82 @@ use tokio_rustls::rustls::ClientConfig;
 use self::answer::Answer;
 use self::connection::SCRATCH;
 use self::cookies::cookies;
+use self::draft::{Defaults, TaskDraft};
 pub use self::fault::Fault;
 pub use self::flavor::Flavor;
 use self::pool::Kept;
 use self::request::{Line, Request};
 use self::target::{Origin, Origins};
 use self::task::Task;
-pub use self::task::{Context, ReadFile};
-use crate::load::driver::{Driver, Measurement, Visit};
-use crate::load::scenario::Verdict;
-use crate::load::template::Compiler;
+use crate::load::driver::{Driver, Measurement, Tasks, Visit};
+use crate::load::scenario::{TaskSource, Verdict};
+use crate::load::template::{Compiler, Linker};
 use crate::net::{Dialer, Targets};
 use crate::protocol::deadline::Deadline;
-use crate::record::{Label, LabelId};
+use crate::protocol::labels::{Labels, Naming};
+use crate::protocol::{AnyTasks, Setup};
+use crate::record::LabelId;
 use crate::value::{Invalid, Object, Reader};
 
-/// How many different URLs and names of one task a worker tells apart in its record. A task that
-/// makes up more is listed as the document writes it.
-const MAX_LABELS: usize = 1000;
+/// The base of relative URLs where the document does not say: the reference's own.
+const HOST: &str = "http://localhost";
+
+/// The HTTP tasks of a test while they are read.
+#[derive(Debug)]
+pub struct HttpTasks {
+    defaults: Defaults,
+    tasks: Vec<TaskDraft>,
+}
+
+impl HttpTasks {
+    /// No task yet, of users with the habits of `flavor`.
+    pub(super) fn open(setup: &Setup<'_>, flavor: Flavor) -> Result<Box<AnyTasks>, Invalid> {
+        let base = match &setup.host {
+            None => HOST.to_owned(),
+            Some(field) => base(field)?,
+        };
+        let http2 = setup.option("http2").map_or(Ok(false), |field| field.boolean())?;
+        Ok(Box::new(Self { defaults: Defaults { base, flavor, http2 }, tasks: Vec::new() }))
+    }
+}
+
+/// The base of relative URLs.
+fn base(field: &Reader<'_>) -> Result<String, Invalid> {
+    let host = field.text()?;
+    let lower = host.to_ascii_lowercase();
+    let known = lower.starts_with("http://") || lower.starts_with("https://");
+    if !known && !host.contains("${") {
+        return Err(field.expected("a base URL that begins with http:// or https://"));
+    }
+    Ok(host.to_owned())
+}
+
+impl Tasks for HttpTasks {
+    type Driver = Http;
+    type Reach = Targets;
+
+    fn add(
+        &mut self,
+        task: &TaskSource<'_>,
+        fields: &mut Object<'_>,
+        compiler: &mut Compiler,
+    ) -> Result<(), Invalid> {
+        self.tasks.push(TaskDraft::parse(task, fields, &self.defaults, compiler)?);
+        Ok(())
+    }
+
+    fn link(self, linker: &mut Linker<'_>, targets: &Targets) -> Result<Http, Invalid> {
+        let mut http = Http { tasks: Vec::new(), tls: Vec::new(), targets: targets.clone() };
+        for draft in self.tasks {
+            let place = draft.place.clone();
+            let (mut task, setting) = Task::link(draft, linker)?;
+            let refusal = |message| Invalid { pointer: place, message };
+            task.tls = http.tls(setting).map_err(refusal)?;
+            http.tasks.push(task);
+        }
+        Ok(http)
+    }
+}
 
 /// The HTTP tasks of a test.
 #[derive(Debug)]
@@ -60,38 +117,19 @@ pub struct Http {
 }
 
 impl Http {
-    /// A driver without tasks.
-    pub fn new(targets: Targets) -> Self {
-        Self { tasks: Vec::new(), tls: Vec::new(), targets }
-    }
-
-    /// Takes the HTTP fields out of the next task. `method` is the key of the old form
-    /// `{"get": {…}}`.
-    pub fn add(
-        &mut self,
-        method: Option<&str>,
-        fields: &mut Object<'_>,
-        place: &Reader<'_>,
-        context: &Context<'_>,
-        compiler: &mut Compiler<'_>,
-    ) -> Result<(), Invalid> {
-        let (mut task, setting) = Task::parse(method, fields, place, context, compiler)?;
-        let known = self.tls.iter().position(|known| known.setting == setting);
-        task.tls = match known {
-            Some(index) => index,
-            None => {
-                let tls = Tls { setting, config: OnceLock::new() };
-                // What the document names is checked now. The platform's roots are read when the
-                // first request needs them: most tests never do.
-                if tls.setting.names_files() {
-                    tls.config().map_err(|why| place.invalid(why))?;
-                }
-                self.tls.push(tls);
-                self.tls.len() - 1
-            }
-        };
-        self.tasks.push(task);
-        Ok(())
+    /// The number of a TLS setting; the error says what cannot be used.
+    fn tls(&mut self, setting: tls::Setting) -> Result<usize, String> {
+        if let Some(index) = self.tls.iter().position(|known| known.setting == setting) {
+            return Ok(index);
+        }
+        let tls = Tls { setting, config: OnceLock::new() };
+        // What the document names is checked now. The platform's roots are read when the first
+        // request needs them: most tests never do.
+        if tls.setting.names_files() {
+            tls.config()?;
+        }
+        self.tls.push(tls);
+        Ok(self.tls.len() - 1)
     }
 }
 
@@ -123,16 +161,6 @@ struct TaskCache {
     /// Origin and label of its fixed request, once it has been sent.
     fixed: Option<(Rc<Origin>, LabelId)>,
     labels: Labels,
-}
-
-/// What the requests of one task are recorded under.
-#[derive(Debug, Default)]
-struct Labels {
-    /// By URL and name, with a line break between them.
-    known: HashMap<String, LabelId>,
-    /// As the document writes it, for what comes after too many different ones.
-    rest: Option<LabelId>,
-    key: String,
 }
 
 /// What one user keeps between requests.
@@ -321,40 +349,8 @@ impl Attempt<'_> {
 
     /// The number that this request is recorded under.
     fn label(&mut self, url: &str) -> LabelId {
-        let name = match self.task.name.as_literal() {
-            Some(name) => Cow::from(name),
-            None => Cow::from(self.task.name.text(&mut self.visit.scope)),
-        };
-        let mut cache = self.cache.borrow_mut();
-        let Labels { known, rest, key } = &mut cache.labels;
-        key.clear();
-        key.push_str(url);
-        key.push('\n');
-        key.push_str(&name);
-        if let Some(label) = known.get(key.as_str()) {
-            return *label;
-        }
-        if known.len() < MAX_LABELS {
-            let label = self.number(url, &name);
-            known.insert(key.clone(), label);
-            return label;
-        }
-        *rest.get_or_insert_with(|| {
-            let name = match self.task.name.as_literal() {
-                Some(name) => name.to_owned(),
-                None => self.task.name.written(),
-            };
-            self.number(&self.task.url.written(), &name)
-        })
-    }
-
-    fn number(&self, url: &str, name: &str) -> LabelId {
-        let method = self
-            .task
-            .method
-            .as_literal()
-            .map_or_else(|| self.task.method.written().to_ascii_uppercase(), str::to_owned);
-        let label = Label { method: method.into(), url: url.into(), name: name.into() };
-        self.visit.recorder().borrow_mut().label(label)
+        let Task { method, url: written, name, .. } = self.task;
+        let naming = Naming { method, url: written, name };
+        self.cache.borrow_mut().labels.find(naming, url, self.visit)
     }
 }

@@ -293,9 +293,11 @@ pub(super) mod tests {
 
     use serde_json::{Value as Json, json};
 
-    use super::super::task::{Context, method};
+    use super::super::draft::{Defaults, TaskDraft};
+    use super::super::task::method;
     use super::*;
-    use crate::load::template::{Compiler, Names, Space};
+    use crate::load::scenario::TaskSource;
+    use crate::load::template::{Bindings, Compiler, Linker};
     use crate::protocol::http::flavor::Flavor;
     use crate::value::{Reader, Value};
 
@@ -303,32 +305,48 @@ pub(super) mod tests {
     pub(crate) fn sent(flavor: Flavor, http2: bool, task: &Json) -> Result<Request, String> {
         let task = Value::parse(&task.to_string()).expect("JSON");
         let place = Reader::at(&task, "/tasks/0");
-        let mut names = Names::default();
-        for (name, value) in
-            [("v", "VAL"), ("evil", "a\r\nX-Evil: 1"), ("scheme", "http://h:8080"), ("m", "Put")]
-        {
-            names.set(Space::Var, name, &value.into());
-        }
-        let mut compiler = Compiler::new(names, &|_| None);
-        let read_file = |path: &str| match path {
-            "dir/up.txt" => Ok("file é".into()),
-            "large" => Ok(vec![b'x'; 64 * 1024 * 1024]),
-            _ => Err("no such file".to_owned()),
+        let base = "http://h:8080/".to_owned();
+        let defaults = Defaults { base, flavor, http2 };
+        let bindings = Bindings {
+            variable: &|name| {
+                let text = match name {
+                    "v" => "VAL",
+                    "evil" => "a\r\nX-Evil: 1",
+                    "scheme" => "http://h:8080",
+                    "m" => "Put",
+                    _ => return None,
+                };
+                Some(text.to_owned())
+            },
+            environment: &|name| match name {
+                "evil" => Some("a\nb".to_owned()),
+                "m" => Some("fetch".to_owned()),
+                "p" => Some("/p".to_owned()),
+                "u" => Some("http://h:port/".to_owned()),
+                _ => None,
+            },
+            read_file: &|path| match path {
+                "dir/up.txt" => Ok("file é".into()),
+                "large" => Ok(vec![b'x'; 64 * 1024 * 1024]),
+                _ => Err("no such file".to_owned()),
+            },
+            ..Bindings::NONE
         };
-        let context = Context {
-            base: "http://h:8080/".to_owned(),
-            flavor,
-            http2,
-            read_file: Some(&read_file),
-        };
+        let mut compiler = Compiler::default();
         let mut fields = place.object().map_err(|invalid| invalid.to_string())?;
-        let (task, _) = Task::parse(None, &mut fields, &place, &context, &mut compiler)
-            .map_err(|invalid| invalid.to_string())?;
-        fields.finish().map_err(|invalid| invalid.to_string())?;
+        let source = TaskSource { key: None, fields: place };
+        let linked = TaskDraft::parse(&source, &mut fields, &defaults, &mut compiler);
+        let linked = linked.and_then(|draft| {
+            fields.finish()?;
+            let mut linker = Linker::new(compiler, bindings);
+            let (task, _) = Task::link(draft, &mut linker)?;
+            Ok((task, linker.names()))
+        });
+        let (task, names) = linked.map_err(|invalid| invalid.to_string())?;
         if let Some(fixed) = task.fixed {
             return Ok(fixed.request);
         }
-        let mut scope = Scope::new(&Arc::new(compiler.names), 7);
+        let mut scope = Scope::new(&Arc::new(names), 7);
         let url = task.url.text(&mut scope);
         let write = |scope: &mut Scope| {
             let method = method(&task.method, scope)?;
@@ -391,6 +409,31 @@ pub(super) mod tests {
              Accept-Encoding: gzip, deflate, br\nContent-Length: 35\n\n\
              {\"k\": [\"VAL\", 1.0, null, \"\\u00e9\"]}",
         );
+    }
+
+    #[test]
+    fn what_the_environment_says_is_a_constant_and_is_refused_with_its_place_where_it_is_wrong() {
+        let task = json!({"method": "get", "url": "${env.p}"});
+        let refusal = |task: Json| sent(Flavor::Fast, false, &task).map(|_| ()).unwrap_err();
+        assert_eq!(refusal(task), "/tasks/0/url: invalid URL \"/p\": expected http:// or https://");
+        check(&json!({"method": "get", "url": "/a${env.p}"}), "GET /a/p HTTP/1.1\n..\n\n");
+        for (task, why) in [
+            (
+                json!({"method": "${env.m}", "url": "/"}),
+                "/tasks/0/method: unknown method \"fetch\"; expected get, post, put, patch, delete, \
+                 head or options",
+            ),
+            (
+                json!({"method": "get", "url": "${env.u}"}),
+                "/tasks/0/url: invalid URL \"http://h:port/\": invalid port number",
+            ),
+            (
+                json!({"method": "get", "url": "/", "headers": {"X-A": "${env.evil}"}}),
+                "/tasks/0/headers/X-A: expected a header's value without line breaks",
+            ),
+        ] {
+            assert_eq!(refusal(task), why);
+        }
     }
 
     #[test]

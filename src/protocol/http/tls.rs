@@ -1,5 +1,5 @@
 //! TLS towards targets. A test has few different configurations (verified or not, with one client
-//! certificate or another), so each is made once, when its first task is compiled.
+//! certificate or another), so each is made once, when its first task is linked.
 
 use std::sync::Arc;
 
@@ -7,7 +7,93 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::load::template::Linker;
 use crate::net::trust::{self, Trust};
+use crate::value::{Invalid, Object, Reader, Value};
+
+/// What a task says of TLS, before its files are read.
+#[derive(Debug)]
+pub(super) struct SettingDraft {
+    verify: Verify,
+    /// The client's certificate chain and its key, which may be one file.
+    identity: Option<(PemFile, PemFile)>,
+    http2: bool,
+}
+
+#[derive(Debug)]
+enum Verify {
+    Platform,
+    Anybody,
+    Only(PemFile),
+}
+
+/// A file that the document names, and where it does.
+#[derive(Debug)]
+struct PemFile {
+    path: String,
+    place: String,
+}
+
+impl PemFile {
+    fn new(path: &str, field: &Reader<'_>) -> Self {
+        Self { path: path.to_owned(), place: field.pointer().to_owned() }
+    }
+
+    fn read(&self, linker: &Linker<'_>) -> Result<Vec<u8>, Invalid> {
+        linker.read_file(&self.path, &self.place)
+    }
+}
+
+impl SettingDraft {
+    /// Takes `verify`, `cert` and `http2` out of a task.
+    pub(super) fn parse(fields: &mut Object<'_>, http2: bool) -> Result<Self, Invalid> {
+        let verify = match fields.present("verify") {
+            None => Verify::Platform,
+            Some(field) => match field.value() {
+                Value::Bool(true) => Verify::Platform,
+                Value::Bool(false) => Verify::Anybody,
+                Value::Str(path) => Verify::Only(PemFile::new(path, &field)),
+                _ => return Err(field.expected("true, false or the path of a PEM file")),
+            },
+        };
+        let field = match (fields.present("cert"), fields.present("client_cert")) {
+            (Some(field), _) | (None, Some(field)) => Some(field),
+            (None, None) => None,
+        };
+        let identity = match field {
+            None => None,
+            Some(field) => match field.value() {
+                Value::Str(path) => Some((PemFile::new(path, &field), PemFile::new(path, &field))),
+                Value::List(pair) => match pair.as_slice() {
+                    [Value::Str(chain), Value::Str(key)] => {
+                        Some((PemFile::new(chain, &field), PemFile::new(key, &field)))
+                    }
+                    _ => return Err(field.expected("[certificate path, key path]")),
+                },
+                _ => return Err(field.expected("a PEM path or [certificate path, key path]")),
+            },
+        };
+        let http2 = fields.present("http2").map_or(Ok(http2), |field| field.boolean())?;
+        Ok(Self { verify, identity, http2 })
+    }
+
+    /// Reads the files.
+    pub(super) fn link(self, linker: &Linker<'_>) -> Result<Setting, Invalid> {
+        let trust = match self.verify {
+            Verify::Platform => Trust::Platform,
+            Verify::Anybody => Trust::Anybody,
+            Verify::Only(file) => {
+                let refusal = |message| Invalid { pointer: file.place.clone(), message };
+                Trust::Only(certificates(&file.read(linker)?).map_err(refusal)?)
+            }
+        };
+        let identity = match self.identity {
+            None => None,
+            Some((chain, key)) => Some((chain.read(linker)?, key.read(linker)?)),
+        };
+        Ok(Setting { trust, identity, http2: self.http2 })
+    }
+}
 
 /// What a task says of TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]

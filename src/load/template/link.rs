@@ -1,0 +1,139 @@
+//! The second stage: drafts become templates, from what there is when the test starts.
+
+use std::sync::Arc;
+
+use super::scope::Names;
+use super::{Compiler, Draft, Escape, Hole, Piece, Space, Symbol, Template};
+use crate::load::source::Source;
+use crate::value::Invalid;
+
+/// What a test finds when it starts: each answers for a name.
+#[derive(Clone, Copy)]
+pub struct Bindings<'a> {
+    /// What every user's variable holds at the beginning, as text.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// A CSV source; its rows are shared with everyone who asks.
+    pub source: &'a dyn Fn(&str) -> Option<Arc<Source>>,
+    /// A variable of the environment, if documents may read it.
+    pub environment: &'a dyn Fn(&str) -> Option<String>,
+    /// The content of a file, by its path in the data directory; the error says why there is none.
+    pub read_file: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
+}
+
+impl Bindings<'static> {
+    /// Nothing is there.
+    pub const NONE: Self = Self {
+        variable: &|_| None,
+        source: &|_| None,
+        environment: &|_| None,
+        read_file: &|_| Err("does not exist".to_owned()),
+    };
+}
+
+/// Turns drafts into templates.
+pub struct Linker<'a> {
+    compiler: Compiler,
+    bindings: Bindings<'a>,
+    /// The sources that templates use, by their numbers.
+    sources: Vec<(Box<str>, Arc<Source>)>,
+}
+
+impl std::fmt::Debug for Linker<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Linker").field("compiler", &self.compiler).finish_non_exhaustive()
+    }
+}
+
+impl Draft {
+    /// The text that runs. Only files are refused; whatever else is not there stays as written.
+    pub fn link(self, linker: &mut Linker<'_>) -> Result<Template, Invalid> {
+        let mut template = Template::default();
+        for piece in self.pieces {
+            match piece {
+                Piece::Literal(text) => template.push_literal(&text),
+                Piece::Hole { hole, written, escape } => {
+                    linker.link(hole, written, escape, &mut template)?;
+                }
+            }
+        }
+        Ok(template)
+    }
+}
+
+impl<'a> Linker<'a> {
+    /// A linker of what this compiler has made.
+    pub fn new(compiler: Compiler, bindings: Bindings<'a>) -> Self {
+        Self { compiler, bindings, sources: Vec::new() }
+    }
+
+    /// Reads a file that the document names at `place`.
+    pub fn read_file(&self, path: &str, place: &str) -> Result<Vec<u8>, Invalid> {
+        let refusal = |message| Invalid { pointer: place.to_owned(), message };
+        (self.bindings.read_file)(path).map_err(refusal)
+    }
+
+    /// What the templates' holes refer to.
+    pub fn names(self) -> Names {
+        let mut initial = Vec::new();
+        for (space, name, slot) in self.compiler.slots() {
+            if initial.len() <= slot.0 {
+                initial.resize(slot.0 + 1, None);
+            }
+            let text = match space {
+                Space::Var => (self.bindings.variable)(name),
+                // A user's session begins with the user.
+                Space::Session => None,
+            };
+            if let Some(held) = initial.get_mut(slot.0) {
+                *held = text.map(Into::into);
+            }
+        }
+        Names { initial, sources: self.sources.into_iter().map(|(_, source)| source).collect() }
+    }
+
+    /// Appends what a hole has become.
+    fn link(
+        &mut self,
+        symbol: Symbol,
+        written: Box<str>,
+        escape: Escape,
+        out: &mut Template,
+    ) -> Result<(), Invalid> {
+        let hole = match symbol {
+            Symbol::Known(hole) => Some(hole),
+            Symbol::Environment(name) => {
+                if let Some(text) = (self.bindings.environment)(&name) {
+                    out.push_literal(&escape.written(&text));
+                    return Ok(());
+                }
+                None
+            }
+            Symbol::Column { source, column } => self.column(&source, &column),
+            Symbol::File { path, place } => {
+                let content = String::from_utf8(self.read_file(&path, &place)?).map_err(|_| {
+                    let message = "the file is not UTF-8 text".to_owned();
+                    Invalid { pointer: place.into(), message }
+                })?;
+                let content = self.compiler.escaped(&content, escape);
+                out.push(content.link(self)?);
+                return Ok(());
+            }
+        };
+        match hole {
+            Some(hole) => out.pieces.push(Piece::Hole { hole, written, escape }),
+            None => out.push_literal(&escape.written(&written)),
+        }
+        Ok(())
+    }
+
+    fn column(&mut self, name: &str, column: &str) -> Option<Hole> {
+        if let Some(source) = self.sources.iter().position(|(known, _)| **known == *name) {
+            let (_, rows) = self.sources.get(source)?;
+            return Some(Hole::Column { source, column: rows.column(column)? });
+        }
+        let rows = (self.bindings.source)(name)?;
+        let column = rows.column(column)?;
+        self.sources.push((name.into(), rows));
+        Some(Hole::Column { source: self.sources.len() - 1, column })
+    }
+}

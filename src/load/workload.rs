@@ -1,0 +1,129 @@
+//! A load test of whatever protocol, for those who only start it. A [`Workload`] is its tasks, read
+//! once; linked with what there is when the test starts, it becomes a [`Runnable`], behind which the
+//! engine knows the driver by its type.
+
+use std::fmt::Debug;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::driver::{Driver, Tasks};
+use super::limits::TestLimits;
+use super::plan::{Plan, Settings};
+use super::runner::{self, RunError};
+use super::scenario::{Scenario, Step, TaskSource, Throttles, tasks};
+use super::template::{Bindings, Compiler, Draft, Linker};
+use crate::event::Progress;
+use crate::record::Recording;
+use crate::record::live::Live;
+use crate::value::{Invalid, Object, Reader};
+
+/// A test's tasks as they were read. What only the start of the test can tell (variables, CSV
+/// sources, files, the environment) has names here.
+#[derive(Debug)]
+pub struct Workload<R> {
+    scenario: Scenario<Draft>,
+    tasks: Box<dyn AnyTasks<R>>,
+    compiler: Compiler,
+}
+
+impl<R> Workload<R> {
+    /// Reads `tasks`: the engine's fields of each, and those of its protocol into `tasks`.
+    pub fn read(
+        field: &Reader<'_>,
+        mut tasks: Box<dyn AnyTasks<R>>,
+        limits: &TestLimits,
+    ) -> Result<Self, Invalid> {
+        let (mode, sources) = self::tasks(field, limits)?;
+        let mut compiler = Compiler::default();
+        let mut throttles = Throttles::new();
+        let mut steps = Vec::with_capacity(sources.len());
+        for source in sources {
+            let mut fields = source.fields.object()?;
+            steps.push(Step::parse(&mut fields, &mut compiler, &mut throttles)?);
+            tasks.add_any(&source, &mut fields, &mut compiler)?;
+            fields.finish()?;
+        }
+        Ok(Self { scenario: Scenario::new(mode, steps), tasks, compiler })
+    }
+
+    /// The test that runs.
+    pub fn link(
+        self,
+        bindings: Bindings<'_>,
+        reach: &R,
+        settings: Settings,
+    ) -> Result<Box<dyn Runnable>, Invalid> {
+        let mut linker = Linker::new(self.compiler, bindings);
+        let scenario = self.scenario.link(&mut linker)?;
+        self.tasks.plan(linker, reach, scenario, settings)
+    }
+}
+
+/// A load test of whatever protocol, ready to run.
+pub trait Runnable: Debug + Send {
+    /// Runs it to its end on `workers` threads; `watch` sees the progress about once a second and
+    /// may end the run early, as `cancel` does. Blocks the calling thread.
+    fn run(
+        self: Box<Self>,
+        workers: usize,
+        live: &Arc<Live>,
+        cancel: &CancellationToken,
+        watch: &mut dyn FnMut(Progress, &Live) -> ControlFlow<String>,
+    ) -> Result<Recording, RunError>;
+}
+
+impl<D: Driver> Runnable for Plan<D> {
+    fn run(
+        self: Box<Self>,
+        workers: usize,
+        live: &Arc<Live>,
+        cancel: &CancellationToken,
+        watch: &mut dyn FnMut(Progress, &Live) -> ControlFlow<String>,
+    ) -> Result<Recording, RunError> {
+        runner::run(*self, workers, live, cancel, watch)
+    }
+}
+
+/// [`Tasks`] of whatever protocol that may go where `R` says.
+pub trait AnyTasks<R>: Debug + Send + Sync {
+    /// [`Tasks::add`].
+    fn add_any(
+        &mut self,
+        task: &TaskSource<'_>,
+        fields: &mut Object<'_>,
+        compiler: &mut Compiler,
+    ) -> Result<(), Invalid>;
+
+    /// Links them, and makes a plan with the driver.
+    fn plan(
+        self: Box<Self>,
+        linker: Linker<'_>,
+        reach: &R,
+        scenario: Scenario,
+        settings: Settings,
+    ) -> Result<Box<dyn Runnable>, Invalid>;
+}
+
+impl<T: Tasks> AnyTasks<T::Reach> for T {
+    fn add_any(
+        &mut self,
+        task: &TaskSource<'_>,
+        fields: &mut Object<'_>,
+        compiler: &mut Compiler,
+    ) -> Result<(), Invalid> {
+        self.add(task, fields, compiler)
+    }
+
+    fn plan(
+        self: Box<Self>,
+        mut linker: Linker<'_>,
+        reach: &T::Reach,
+        scenario: Scenario,
+        settings: Settings,
+    ) -> Result<Box<dyn Runnable>, Invalid> {
+        let driver = self.link(&mut linker, reach)?;
+        Ok(Box::new(Plan { settings, scenario, driver, names: Arc::new(linker.names()) }))
+    }
+}

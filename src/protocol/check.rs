@@ -1,0 +1,516 @@
+//! What a response must hold and what is taken out of it: assertions, whose failure texts are the
+//! reference's, and extractors, which run only after all assertions held. They see a response of
+//! whatever protocol through [`Response`].
+
+use std::borrow::Cow;
+
+use super::json_path::JsonPath;
+use crate::load::predicate::Operand;
+use crate::load::template::{Compiler, Draft, Linker, Scope, Slot, Space, Template};
+use crate::value::{Invalid, Object, Reader, Value};
+
+/// The most assertions and extractors a task may have, each.
+const MOST: usize = 1000;
+
+/// A response, as far as assertions and extractors look at it.
+pub(crate) trait Response {
+    /// Whether responses of the protocol have a status.
+    const HAS_STATUS: bool;
+    /// Whether they have headers.
+    const HAS_HEADERS: bool;
+
+    /// The status, where the protocol has one.
+    fn status(&self) -> Option<u16>;
+
+    /// A header's value by its name in any case.
+    fn header(&self, name: &str) -> Option<String>;
+
+    /// The body, without any coding.
+    fn text(&self) -> Cow<'_, [u8]>;
+}
+
+/// What of a response will be looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its headers.
+    pub head: bool,
+    /// Its body.
+    pub body: bool,
+}
+
+/// Something a response must hold.
+#[derive(Debug)]
+enum Assertion<T> {
+    Status { want: T, place: Box<str> },
+    Contains(Operand<T>),
+    ContainsNot(Operand<T>),
+    Json { path: Path<T>, value: Operand<T> },
+    Header { name: T, value: Operand<T> },
+}
+
+/// A path into a JSON text; parsed once unless it has placeholders.
+#[derive(Debug)]
+struct Path<T> {
+    written: T,
+    parsed: Option<JsonPath>,
+}
+
+impl Path<Draft> {
+    fn parse(field: &Reader<'_>, compiler: &mut Compiler) -> Result<Self, Invalid> {
+        Ok(Self { written: compiler.template(field.text()?), parsed: None })
+    }
+
+    fn link(self, linker: &mut Linker<'_>) -> Result<Path<Template>, Invalid> {
+        let written = self.written.link(linker)?;
+        let parsed = written.as_literal().map(JsonPath::new);
+        Ok(Path { written, parsed })
+    }
+}
+
+impl Path<Template> {
+    fn find(&self, text: &[u8], scope: &mut Scope) -> Option<Value> {
+        match &self.parsed {
+            Some(path) => path.find(text),
+            None => JsonPath::new(&self.written.text(scope)).find(text),
+        }
+    }
+}
+
+/// Something taken out of a response.
+#[derive(Debug)]
+struct Extractor<T> {
+    from: Source<T>,
+    slot: Slot,
+}
+
+#[derive(Debug)]
+enum Source<T> {
+    Json(Path<T>),
+    Header(T),
+    Status,
+}
+
+/// A task's assertions and extractors.
+#[derive(Debug)]
+pub(crate) struct Checks<T = Template> {
+    assertions: Vec<Assertion<T>>,
+    extractors: Vec<Extractor<T>>,
+}
+
+impl Checks<Draft> {
+    /// Takes `assertions` and `extract` out of a task whose responses are an `R`.
+    pub(crate) fn parse<R: Response>(
+        fields: &mut Object<'_>,
+        compiler: &mut Compiler,
+    ) -> Result<Self, Invalid> {
+        let assertions = list(fields.present("assertions"))?;
+        let extractors = list(fields.present("extract"))?;
+        Ok(Self {
+            assertions: assertions
+                .iter()
+                .map(|field| Assertion::parse::<R>(field, compiler))
+                .collect::<Result<_, _>>()?,
+            extractors: extractors
+                .iter()
+                .map(|field| Extractor::parse::<R>(field, compiler))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The checks that run.
+    pub(crate) fn link(self, linker: &mut Linker<'_>) -> Result<Checks, Invalid> {
+        let Self { assertions, extractors } = self;
+        Ok(Checks {
+            assertions: assertions
+                .into_iter()
+                .map(|assertion| assertion.link(linker))
+                .collect::<Result<_, _>>()?,
+            extractors: extractors
+                .into_iter()
+                .map(|extractor| extractor.link(linker))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl<T> Checks<T> {
+    /// Whether there are none at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.assertions.is_empty() && self.extractors.is_empty()
+    }
+
+    /// What of a response they look at.
+    pub(crate) fn wanted(&self) -> Wanted {
+        let header = |assertion: &Assertion<T>| matches!(assertion, Assertion::Header { .. });
+        let status = |assertion: &Assertion<T>| matches!(assertion, Assertion::Status { .. });
+        Wanted {
+            head: self.assertions.iter().any(header)
+                || self.extractors.iter().any(|taken| matches!(taken.from, Source::Header(_))),
+            body: self.assertions.iter().any(|assertion| !header(assertion) && !status(assertion))
+                || self.extractors.iter().any(|taken| matches!(taken.from, Source::Json(_))),
+        }
+    }
+}
+
+impl Checks {
+    /// Whether a response's status alone decides.
+    pub(crate) fn status_decides(&self) -> bool {
+        self.assertions.is_empty()
+    }
+
+    /// Why the response fails, if it does; otherwise takes out what the extractors want.
+    pub(crate) fn run<R: Response>(&self, response: &R, scope: &mut Scope) -> Option<String> {
+        if self.is_empty() {
+            return None;
+        }
+        let text = response.text();
+        for assertion in &self.assertions {
+            if let Some(reason) = assertion.fails(response, &text, scope) {
+                return Some(reason);
+            }
+        }
+        for extractor in &self.extractors {
+            extractor.take(response, &text, scope);
+        }
+        None
+    }
+}
+
+fn list(field: Option<Reader<'_>>) -> Result<Vec<Reader<'_>>, Invalid> {
+    let Some(field) = field else { return Ok(Vec::new()) };
+    let list = field.list()?;
+    if list.len() > MOST {
+        return Err(field.invalid(format!("{} are over the limit of {MOST}", list.len())));
+    }
+    Ok(list)
+}
+
+/// Whether a text contains a value as Python's `str()` writes it.
+fn holds(text: &[u8], value: &Value) -> bool {
+    match value {
+        Value::Str(part) => contains(text, part.as_bytes()),
+        value => contains(text, value.to_text().as_bytes()),
+    }
+}
+
+/// Whether bytes hold others.
+pub(crate) fn contains(text: &[u8], part: &[u8]) -> bool {
+    part.is_empty() || memchr::memmem::find(text, part).is_some()
+}
+
+impl Assertion<Draft> {
+    fn parse<R: Response>(field: &Reader<'_>, compiler: &mut Compiler) -> Result<Self, Invalid> {
+        let mut fields = field.object()?;
+        let kind = fields.required("type")?;
+        let value = fields.required("value")?;
+        let assertion = match kind.text()?.to_ascii_lowercase().as_str() {
+            "status_code" if R::HAS_STATUS => {
+                Self::Status { want: status(&value, compiler)?, place: value.pointer().into() }
+            }
+            "contains" => Self::Contains(Operand::compile(value.value(), compiler)),
+            "not_contains" => Self::ContainsNot(Operand::compile(value.value(), compiler)),
+            "json_path" => {
+                let path = Path::parse(&fields.required("path")?, compiler)?;
+                Self::Json { path, value: Operand::compile(value.value(), compiler) }
+            }
+            "header" if R::HAS_HEADERS => Self::Header {
+                name: compiler.template(fields.required("name")?.text()?),
+                value: Operand::compile(value.value(), compiler),
+            },
+            known @ ("status_code" | "header") => return Err(lacks(&kind, known)),
+            unknown => return Err(kind.invalid(format!("unknown assertion {unknown:?}"))),
+        };
+        fields.finish()?;
+        Ok(assertion)
+    }
+
+    fn link(self, linker: &mut Linker<'_>) -> Result<Assertion<Template>, Invalid> {
+        Ok(match self {
+            Self::Status { want, place } => {
+                let want = want.link(linker)?;
+                if want.as_literal().is_some_and(|text| number(text).is_none()) {
+                    let message = format!("expected an HTTP status, got {:?}", want.written());
+                    return Err(Invalid { pointer: place.into(), message });
+                }
+                Assertion::Status { want, place }
+            }
+            Self::Contains(value) => Assertion::Contains(value.link(linker)?),
+            Self::ContainsNot(value) => Assertion::ContainsNot(value.link(linker)?),
+            Self::Json { path, value } => {
+                Assertion::Json { path: path.link(linker)?, value: value.link(linker)? }
+            }
+            Self::Header { name, value } => {
+                Assertion::Header { name: name.link(linker)?, value: value.link(linker)? }
+            }
+        })
+    }
+}
+
+impl Assertion<Template> {
+    fn fails<R: Response>(&self, response: &R, text: &[u8], scope: &mut Scope) -> Option<String> {
+        match self {
+            Self::Status { want, .. } => {
+                let got = response.status().unwrap_or(0);
+                let holds = |want: &str| number(want) == Some(got);
+                match want.as_literal() {
+                    Some(want) if holds(want) => return None,
+                    _ => {}
+                }
+                let want = want.text(scope);
+                (!holds(&want)).then(|| format!("status_code expected {want}, got {got}"))
+            }
+            Self::Contains(want) => {
+                let want = want.value(scope);
+                (!holds(text, &want)).then(|| format!("body does not contain {}", want.to_repr()))
+            }
+            Self::ContainsNot(want) => {
+                let want = want.value(scope);
+                holds(text, &want).then(|| format!("body unexpectedly contains {}", want.to_repr()))
+            }
+            Self::Json { path, value } => {
+                let got = path.find(text, scope).unwrap_or_default();
+                if value.as_value().is_some_and(|want| want.equals(&got)) {
+                    return None;
+                }
+                let want = value.value(scope);
+                (!want.equals(&got)).then(|| {
+                    let (want, got) = (want.to_repr(), got.to_repr());
+                    format!("json_path {} expected {want}, got {got}", path.written.text(scope))
+                })
+            }
+            Self::Header { name, value } => {
+                let name = name.text(scope);
+                let got = response.header(&name).map_or(Value::Null, Value::Str);
+                let want = value.value(scope);
+                (!want.equals(&got)).then(|| {
+                    let (want, got) = (want.to_repr(), got.to_repr());
+                    format!("header {name} expected {want}, got {got}")
+                })
+            }
+        }
+    }
+}
+
+/// The refusal of something that responses of the protocol do not have.
+fn lacks(kind: &Reader<'_>, what: &str) -> Invalid {
+    kind.invalid(format!("{what:?} needs a protocol whose responses have one"))
+}
+
+fn status(value: &Reader<'_>, compiler: &mut Compiler) -> Result<Draft, Invalid> {
+    let template = compiler.template(&value.value().to_text());
+    let wrong = template.as_literal().is_some_and(|text| number(text).is_none());
+    if wrong { Err(value.expected("an HTTP status")) } else { Ok(template) }
+}
+
+/// A status, also where it is written as `200.0`.
+fn number(text: &str) -> Option<u16> {
+    text.trim().trim_end_matches(".0").parse().ok()
+}
+
+impl Extractor<Draft> {
+    fn parse<R: Response>(field: &Reader<'_>, compiler: &mut Compiler) -> Result<Self, Invalid> {
+        let mut fields = field.object()?;
+        let name = fields.required("var")?;
+        if name.text()?.is_empty() {
+            return Err(name.expected("a variable's name"));
+        }
+        let space = match fields.present("scope") {
+            None => Space::Var,
+            Some(scope) => match scope.text()? {
+                "var" => Space::Var,
+                "session" => Space::Session,
+                _ => return Err(scope.expected("\"var\" or \"session\"")),
+            },
+        };
+        let from = match fields.present("from") {
+            None => Source::Json(Path::parse(&fields.required("path")?, compiler)?),
+            Some(from) => match from.text()?.to_ascii_lowercase().as_str() {
+                "json_path" => Source::Json(Path::parse(&fields.required("path")?, compiler)?),
+                "header" if R::HAS_HEADERS => {
+                    Source::Header(compiler.template(fields.required("name")?.text()?))
+                }
+                "status_code" if R::HAS_STATUS => Source::Status,
+                known @ ("status_code" | "header") => return Err(lacks(&from, known)),
+                unknown => {
+                    return Err(from.invalid(format!(
+                        "unknown extractor {unknown:?}; expected json_path, header or status_code"
+                    )));
+                }
+            },
+        };
+        let slot = compiler.slot(space, name.text()?);
+        fields.finish()?;
+        Ok(Self { from, slot })
+    }
+
+    fn link(self, linker: &mut Linker<'_>) -> Result<Extractor<Template>, Invalid> {
+        let from = match self.from {
+            Source::Json(path) => Source::Json(path.link(linker)?),
+            Source::Header(name) => Source::Header(name.link(linker)?),
+            Source::Status => Source::Status,
+        };
+        Ok(Extractor { from, slot: self.slot })
+    }
+}
+
+impl Extractor<Template> {
+    fn take<R: Response>(&self, response: &R, text: &[u8], scope: &mut Scope) {
+        match &self.from {
+            Source::Json(path) => match path.find(text, scope) {
+                None | Some(Value::Null) => {}
+                Some(Value::Str(value)) => scope.set(self.slot, &value),
+                Some(value) => scope.set(self.slot, &value.to_text()),
+            },
+            Source::Header(name) => {
+                if let Some(value) = response.header(&name.text(scope)) {
+                    scope.set(self.slot, &value);
+                }
+            }
+            Source::Status => {
+                let status = response.status().unwrap_or(0);
+                scope.set(self.slot, itoa::Buffer::new().format(status));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::load::template::Bindings;
+
+    /// A response of a protocol that has everything, or only a text.
+    struct Canned<const WHOLE: bool>;
+
+    impl<const WHOLE: bool> Response for Canned<WHOLE> {
+        const HAS_STATUS: bool = WHOLE;
+        const HAS_HEADERS: bool = WHOLE;
+
+        fn status(&self) -> Option<u16> {
+            WHOLE.then_some(500)
+        }
+
+        fn header(&self, name: &str) -> Option<String> {
+            name.eq_ignore_ascii_case("x-one").then(|| "v, w".to_owned())
+        }
+
+        fn text(&self) -> Cow<'_, [u8]> {
+            Cow::Borrowed(br#"{"a": {"b": [1, 2]}, "s": "it's"}"#)
+        }
+    }
+
+    fn run_on<const WHOLE: bool>(
+        task: &str,
+        show: &str,
+    ) -> Result<(Option<String>, String), Invalid> {
+        let task = Value::parse(task).expect("JSON");
+        let mut compiler = Compiler::default();
+        let mut fields = Reader::at(&task, "/tasks/2").object()?;
+        let checks = Checks::parse::<Canned<WHOLE>>(&mut fields, &mut compiler)?;
+        fields.finish()?;
+        let show = compiler.template(show);
+        let bindings = Bindings {
+            variable: &|name| (name == "x").then(|| "2".to_owned()),
+            environment: &|name| (name == "S").then(|| "soon".to_owned()),
+            ..Bindings::NONE
+        };
+        let mut linker = Linker::new(compiler, bindings);
+        let (checks, show) = (checks.link(&mut linker)?, show.link(&mut linker)?);
+        let mut scope = Scope::new(&Arc::new(linker.names()), 1);
+        let reason = checks.run(&Canned::<WHOLE>, &mut scope);
+        Ok((reason, show.text(&mut scope)))
+    }
+
+    fn run(
+        assertions: &str,
+        extract: &str,
+        show: &str,
+    ) -> Result<(Option<String>, String), Invalid> {
+        run_on::<true>(&format!(r#"{{"assertions": {assertions}, "extract": {extract}}}"#), show)
+    }
+
+    fn reason(assertion: &str) -> Option<String> {
+        run(&format!("[{assertion}]"), "[]", "").expect("checks").0
+    }
+
+    #[test]
+    fn failures_read_as_the_reference_writes_them() {
+        for (assertion, want) in [
+            (r#"{"type": "status_code", "value": 200}"#, Some("status_code expected 200, got 500")),
+            (r#"{"type": "status_code", "value": "500"}"#, None),
+            (r#"{"type": "status_code", "value": 500.0}"#, None),
+            (r#"{"type": "contains", "value": "x"}"#, Some("body does not contain 'x'")),
+            (r#"{"type": "contains", "value": "it's"}"#, None),
+            (r#"{"type": "contains", "value": 7}"#, Some("body does not contain 7")),
+            (
+                r#"{"type": "not_contains", "value": "it's"}"#,
+                Some("body unexpectedly contains \"it's\""),
+            ),
+            (r#"{"type": "json_path", "path": "a.b.0", "value": 1.0}"#, None),
+            (
+                r#"{"type": "json_path", "path": "a.b.1", "value": "${x}"}"#,
+                Some("json_path a.b.1 expected '2', got 2"),
+            ),
+            (
+                r#"{"type": "json_path", "path": "a.c", "value": 1}"#,
+                Some("json_path a.c expected 1, got None"),
+            ),
+            (
+                r#"{"type": "json_path", "path": "a.b.${x}", "value": 1}"#,
+                Some("json_path a.b.2 expected 1, got None"),
+            ),
+            (r#"{"type": "header", "name": "X-ONE", "value": "v, w"}"#, None),
+            (
+                r#"{"type": "header", "name": "X", "value": "a"}"#,
+                Some("header X expected 'a', got None"),
+            ),
+        ] {
+            assert_eq!(reason(assertion).as_deref(), want, "{assertion}");
+        }
+    }
+
+    #[test]
+    fn extractors_take_only_after_all_assertions_held() {
+        let extract = r#"[{"var": "n", "path": "a.b.1"}, {"var": "h", "from": "header", "name": "x-one"},
+                          {"var": "c", "from": "status_code", "scope": "session"}]"#;
+        let show = "${n} ${h} ${session.c} ${c}";
+        let (_, text) = run("[]", extract, show).expect("checks");
+        assert_eq!(text, "2 v, w 500 ${c}");
+        let (_, text) =
+            run(r#"[{"type": "contains", "value": "no"}]"#, extract, show).expect("checks");
+        assert_eq!(text, "${n} ${h} ${session.c} ${c}");
+    }
+
+    #[test]
+    fn unknown_checks_are_refused_with_their_place() {
+        let refusal = |assertions, extract| run(assertions, extract, "").unwrap_err().to_string();
+        assert_eq!(
+            refusal(r#"[{"type": "status", "value": 1}]"#, "[]"),
+            "/tasks/2/assertions/0/type: unknown assertion \"status\""
+        );
+        assert_eq!(
+            refusal("[]", r#"[{"var": "x", "from": "cookie"}]"#),
+            "/tasks/2/extract/0/from: unknown extractor \"cookie\"; expected json_path, header or status_code"
+        );
+    }
+    #[test]
+    fn what_a_protocol_does_not_have_is_refused_and_a_wrong_constant_when_it_is_known() {
+        let refusal = |task| run_on::<false>(task, "").unwrap_err().to_string();
+        assert_eq!(
+            refusal(r#"{"assertions": [{"type": "status_code", "value": 200}]}"#),
+            "/tasks/2/assertions/0/type: \"status_code\" needs a protocol whose responses have one"
+        );
+        assert_eq!(
+            refusal(r#"{"extract": [{"var": "h", "from": "header", "name": "a"}]}"#),
+            "/tasks/2/extract/0/from: \"header\" needs a protocol whose responses have one"
+        );
+        assert_eq!(
+            run(r#"[{"type": "status_code", "value": "${env.S}"}]"#, "[]", "")
+                .unwrap_err()
+                .to_string(),
+            "/tasks/2/assertions/0/value: expected an HTTP status, got \"soon\""
+        );
+    }
+}

@@ -1,0 +1,221 @@
+//! An HTTP task as it is read: the first stage. What the document alone shows to be wrong is refused
+//! here with its place; what only shows when the test starts, by [`Task::link`](super::task::Task).
+
+use std::time::Duration;
+
+use super::answer::Answer;
+use super::body::{form, parse_body};
+use super::flavor::Flavor;
+use super::target::Origin;
+use super::task::{Authorization, literal_method};
+use super::tls::SettingDraft;
+use crate::load::pacer;
+use crate::load::scenario::TaskSource;
+use crate::load::template::{Compiler, Draft, Text};
+use crate::protocol::check::Checks;
+use crate::value::{Invalid, Object};
+
+/// How long a request may take where its task does not say: Locust's own 60 s.
+const TIMEOUT: f64 = 60.0;
+
+/// What holds for all tasks of a test.
+#[derive(Debug)]
+pub(super) struct Defaults {
+    /// The base of relative URLs.
+    pub(super) base: String,
+    /// Which user's habits count.
+    pub(super) flavor: Flavor,
+    /// Whether HTTP/2 is spoken.
+    pub(super) http2: bool,
+}
+
+/// A text, and where it stands: it may turn out to be wrong when the test starts.
+#[derive(Debug)]
+pub(super) struct Placed {
+    pub(super) text: Draft,
+    pub(super) place: String,
+}
+
+/// A task as it was read.
+#[derive(Debug)]
+pub(super) struct TaskDraft {
+    /// Where it stands.
+    pub(super) place: String,
+    pub(super) method: Placed,
+    pub(super) url: Placed,
+    pub(super) name: Draft,
+    pub(super) headers: Vec<(String, Placed)>,
+    pub(super) authorization: Option<Authorization<Draft>>,
+    pub(super) cookies: Draft,
+    pub(super) body: Option<Placed>,
+    pub(super) timeout: Duration,
+    pub(super) timeout_text: String,
+    /// What the task says of redirects.
+    pub(super) redirects: Option<bool>,
+    pub(super) flavor: Flavor,
+    pub(super) tls: SettingDraft,
+    pub(super) checks: Checks<Draft>,
+}
+
+impl TaskDraft {
+    /// Takes the HTTP fields out of a task. The key of the old form `{"get": {…}}` is its method.
+    pub(super) fn parse(
+        task: &TaskSource<'_>,
+        fields: &mut Object<'_>,
+        defaults: &Defaults,
+        compiler: &mut Compiler,
+    ) -> Result<Self, Invalid> {
+        let place = &task.fields;
+        let method = parse_method(task, fields, compiler)?;
+        let url_field = match (fields.present("request_url"), fields.present("url")) {
+            (Some(field), _) | (None, Some(field)) => field,
+            (None, None) => return Err(place.invalid("missing \"request_url\"")),
+        };
+        let written = url_field.text()?;
+        if written.is_empty() {
+            return Err(url_field.expected("a URL"));
+        }
+        let name = match fields.present("name") {
+            Some(name) if !name.value().to_text().is_empty() => {
+                compiler.template(&name.value().to_text())
+            }
+            _ => Draft::literal(written),
+        };
+        let mut url = absolute(written, &defaults.base, compiler);
+        if let Some(params) = fields.present("params") {
+            let query = form(&params, Flavor::Requests, compiler)?;
+            if !query.is_empty() {
+                url.push_literal(if written.contains('?') { "&" } else { "?" });
+                url.push(query);
+            }
+        }
+        if let Some(url) = url.as_literal() {
+            Origin::split(url).map_err(|fault| url_field.invalid(fault.to_string()))?;
+        }
+        let mut headers = parse_headers(fields, compiler)?;
+        let cookies = parse_cookies(fields, compiler)?;
+        let body = parse_body(fields, defaults.flavor, compiler, &mut headers)?;
+        let timeout = fields.present("timeout");
+        let seconds = timeout
+            .map_or(Ok(TIMEOUT), |field| field.positive().and_then(|_| pacer::seconds(&field)))?;
+        let redirects = fields.present("allow_redirects");
+        let redirects = redirects.map(|field| field.boolean()).transpose()?;
+        Ok(Self {
+            place: place.pointer().to_owned(),
+            method,
+            url: Placed { text: url, place: url_field.pointer().to_owned() },
+            name,
+            headers,
+            cookies,
+            body,
+            timeout: Duration::from_secs_f64(seconds),
+            timeout_text: format!("{seconds}"),
+            redirects,
+            flavor: defaults.flavor,
+            tls: SettingDraft::parse(fields, defaults.http2)?,
+            authorization: parse_auth(fields, compiler)?,
+            checks: Checks::parse::<Answer>(fields, compiler)?,
+        })
+    }
+}
+
+fn parse_method(
+    task: &TaskSource<'_>,
+    fields: &mut Object<'_>,
+    compiler: &mut Compiler,
+) -> Result<Placed, Invalid> {
+    let field = fields.present("method");
+    let (text, place) = match (&field, task.key) {
+        (Some(field), _) => (field.text()?, field),
+        (None, Some(key)) => (key, &task.fields),
+        (None, None) => return Err(task.fields.invalid("missing \"method\"")),
+    };
+    let text = compiler.template(text);
+    if let Some(text) = text.as_literal() {
+        literal_method(text, place.pointer())?;
+    }
+    Ok(Placed { text, place: place.pointer().to_owned() })
+}
+
+/// Whether a header's value that does not change would break the request.
+pub(super) fn breaks_lines<H>(text: &Text<H>) -> bool {
+    text.as_literal().is_some_and(|text| text.contains(['\r', '\n', '\0']))
+}
+
+/// A URL, behind the base where it is relative. One that begins with a placeholder is taken as
+/// absolute when the placeholder can hold the scheme, and that is only known at run time.
+fn absolute(written: &str, base: &str, compiler: &mut Compiler) -> Draft {
+    let lower = written.get(..8).unwrap_or(written).to_ascii_lowercase();
+    if lower.starts_with("http://") || lower.starts_with("https://") || written.starts_with("${") {
+        return compiler.template(written);
+    }
+    let mut url = compiler.template(base.trim_end_matches('/'));
+    if !written.starts_with(['/', '?']) {
+        url.push_literal("/");
+    }
+    url.push(compiler.template(written));
+    url
+}
+
+fn parse_headers(
+    fields: &mut Object<'_>,
+    compiler: &mut Compiler,
+) -> Result<Vec<(String, Placed)>, Invalid> {
+    let Some(field) = fields.present("headers") else { return Ok(Vec::new()) };
+    let mut headers = Vec::new();
+    for (name, value) in field.object()?.entries() {
+        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        if name.is_empty() || !name.bytes().all(token) {
+            return Err(value.invalid("the name is no header's (RFC 9110, section 5.1)"));
+        }
+        // What frames the body is computed; a wrong one would break the connection.
+        let framing = name.eq_ignore_ascii_case("content-length")
+            || name.eq_ignore_ascii_case("transfer-encoding");
+        if framing || value.is_null() {
+            continue;
+        }
+        let text = compiler.template(&value.value().to_text());
+        if breaks_lines(&text) {
+            return Err(value.expected("a header's value without line breaks"));
+        }
+        headers.push((name.to_owned(), Placed { text, place: value.pointer().to_owned() }));
+    }
+    Ok(headers)
+}
+
+fn parse_cookies(fields: &mut Object<'_>, compiler: &mut Compiler) -> Result<Draft, Invalid> {
+    let mut cookies = Draft::default();
+    let Some(field) = fields.present("cookies") else { return Ok(cookies) };
+    for (name, value) in field.object()?.entries() {
+        if !cookies.is_empty() {
+            cookies.push_literal("; ");
+        }
+        cookies.push_literal(name);
+        cookies.push_literal("=");
+        cookies.push(compiler.template(&value.value().to_text()));
+    }
+    Ok(cookies)
+}
+
+fn parse_auth(
+    fields: &mut Object<'_>,
+    compiler: &mut Compiler,
+) -> Result<Option<Authorization<Draft>>, Invalid> {
+    let Some(field) = fields.present("auth") else { return Ok(None) };
+    let mut auth = field.object()?;
+    let kind = auth.required("type")?;
+    let mut text = |auth: &mut Object<'_>, key: &str| {
+        let value = auth.present(key).map(|field| field.value().to_text()).unwrap_or_default();
+        compiler.template(&value)
+    };
+    let authorization = match kind.text()?.to_ascii_lowercase().as_str() {
+        "basic" => Authorization::Basic {
+            username: text(&mut auth, "username"),
+            password: text(&mut auth, "password"),
+        },
+        "bearer" => Authorization::Bearer(text(&mut auth, "token")),
+        _ => return Err(kind.expected("\"basic\" or \"bearer\"")),
+    };
+    auth.finish()?;
+    Ok(Some(authorization))
+}

@@ -1,0 +1,62 @@
+//! What requests are recorded under: method, URL and name, numbered once per worker.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use crate::load::driver::Visit;
+use crate::load::template::Template;
+use crate::record::{Label, LabelId};
+
+/// How many different URLs and names of one task a worker tells apart in its record. A task that
+/// makes up more is listed as the document writes it.
+const MAX_LABELS: usize = 1000;
+
+/// How a task's requests are called.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Naming<'a> {
+    pub(crate) method: &'a Template,
+    pub(crate) url: &'a Template,
+    pub(crate) name: &'a Template,
+}
+
+/// The numbers of one task's labels.
+#[derive(Debug, Default)]
+pub(crate) struct Labels {
+    /// By URL and name, with a line break between them.
+    known: HashMap<String, LabelId>,
+    /// As the document writes it, for what comes after too many different ones.
+    rest: Option<LabelId>,
+    key: String,
+}
+
+impl Labels {
+    /// The number of the request that goes to `url` now.
+    pub(crate) fn find(&mut self, naming: Naming<'_>, url: &str, visit: &mut Visit) -> LabelId {
+        let name = match naming.name.as_literal() {
+            Some(name) => Cow::from(name),
+            None => Cow::from(naming.name.text(&mut visit.scope)),
+        };
+        let Self { known, rest, key } = self;
+        key.clear();
+        key.push_str(url);
+        key.push('\n');
+        key.push_str(&name);
+        if let Some(label) = known.get(key.as_str()) {
+            return *label;
+        }
+        if known.len() < MAX_LABELS {
+            let label = number(naming, url, &name, visit);
+            known.insert(key.clone(), label);
+            return label;
+        }
+        *rest.get_or_insert_with(|| {
+            number(naming, &naming.url.written(), &naming.name.written(), visit)
+        })
+    }
+}
+
+fn number(naming: Naming<'_>, url: &str, name: &str, visit: &Visit) -> LabelId {
+    let method = naming.method.written().to_ascii_uppercase();
+    let label = Label { method: method.into(), url: url.into(), name: name.into() };
+    visit.recorder().borrow_mut().label(label)
+}
