@@ -13,6 +13,22 @@ fn fine() -> Scripted {
     Scripted::start(|_, wire| answer(wire, 200, &[("X-Test", "v")], br#"{"ok": true}"#))
 }
 
+#[test]
+fn the_argument_host_counts_more_than_the_host_of_the_users() {
+    let target = fine();
+    let detail = json!({"user": "fast_http_user", "host": "http://127.0.0.1:1"});
+    let load = || {
+        Load::once(json!([{"method": "get", "request_url": "/p"}]))
+            .with("user_detail_dict", detail.clone())
+    };
+    assert_eq!(load().with("host", json!(target.url())).run().errors(), [""; 0]);
+    assert_eq!(target.seen().len(), 1);
+    assert_eq!(
+        load().with("host", json!("ftp://h")).refusal(),
+        "LD_start_test: /host: expected a base URL that begins with http:// or https://, got \"ftp://h\""
+    );
+}
+
 /// How many connections ten requests take, where each is answered in this way.
 fn connections_of_ten(respond: &'static [u8], next: Next) -> usize {
     let target = Scripted::start(move |_, wire| {
