@@ -4,11 +4,13 @@
 
 mod datagrams;
 mod dial;
+mod listen;
 mod stream;
 mod targets;
 pub mod trust;
 
 pub use datagrams::Datagrams;
 pub use dial::{DialError, Dialer, NoAddress, Tls, dial};
+pub use listen::{BindError, Listeners};
 pub use stream::Stream;
 pub use targets::{AllowedTarget, InvalidTarget, Targets};

@@ -9,7 +9,6 @@
 mod guesses;
 mod keyring;
 mod limits;
-mod listen;
 mod pipe;
 mod session;
 mod writer;
@@ -37,9 +36,9 @@ use guesses::Guesses;
 use limits::Budget;
 
 pub use crate::counters::Counters;
+pub use crate::net::{BindError, Listeners};
 pub use keyring::{Keyring, Secrets, Unfit};
 pub use limits::Limits;
-pub use listen::{BindError, Listeners};
 
 /// A document that is ready to run: it blocks its thread until the document has ended, and says what
 /// happens to the sink.

@@ -13,7 +13,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     ("command", &["action", "cli", "client", "console", "load", "record", "server", "wire"]),
     ("cli", &[]),
     ("console", &[]),
-    ("server", &["action", "wire"]),
+    ("server", &["action", "net", "wire"]),
     ("client", &["net", "wire"]),
     ("wire", &["net"]),
     ("action", &["load", "metrics", "net", "protocol", "record", "report"]),

@@ -16,7 +16,7 @@ const TRIES: usize = 32;
 /// Sockets that listen: on one port, unless they were inherited.
 #[derive(Debug)]
 pub struct Listeners {
-    pub(super) sockets: Vec<TcpListener>,
+    pub(crate) sockets: Vec<TcpListener>,
     host: String,
     port: u16,
     inherited: bool,
@@ -141,7 +141,7 @@ fn bind_loopback(port: u16) -> io::Result<Vec<TcpListener>> {
     }
 }
 
-fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
+pub(super) fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // A restarted server gets its port back at once. On Windows the option would share it.
     #[cfg(unix)]
