@@ -17,7 +17,7 @@
 //!           └──────┬─────┴────────────┘
 //!                 load ──── record                how load is made; what happened
 //!
-//!                       net                       byte streams: targets, trust, plain or TLS
+//!                       net                       every socket: targets, dialling, TLS, a small HTTP server
 //!           value  event  error  escape  counters   used by every module
 //! ```
 //!

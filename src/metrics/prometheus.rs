@@ -2,40 +2,29 @@
 //! format, with the reference's metric names, labels and buckets. The counters run on as long as the
 //! process lives, whatever is started, stopped or cleared meanwhile.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use crate::counters::{Counters, Counts};
+use crate::net::http_service::{HttpService, Limits, RequestBody};
 use crate::record::live::{Live, SIZE_BOUNDS, Series};
 
 /// Upper bounds of the latency buckets in milliseconds, the reference's.
 pub(super) const LATENCY_BOUNDS_MS: [f64; 11] =
     [5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10_000.0];
 
-/// How long a scraper may take to send its request.
-const HEAD_DEADLINE: Duration = Duration::from_secs(5);
-
-/// Scrapers that are served at once; more wait to be accepted.
-const MAX_CONNECTIONS: usize = 32;
+/// Scrapers that are served at once, each of which has five seconds for a request without a body.
+const LIMITS: Limits = Limits { connections: 32, head: Some(Duration::from_secs(5)), body: 0 };
 
 /// The media type of the OpenMetrics text format, which Prometheus asks for.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -45,11 +34,7 @@ const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// A running exporter.
 #[derive(Debug)]
-pub struct Prometheus {
-    address: SocketAddr,
-    stop: CancellationToken,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct Prometheus(HttpService);
 
 impl Prometheus {
     /// Listens, on a free port where `port` is 0. Tells the counters of a server as well, inside one.
@@ -59,40 +44,19 @@ impl Prometheus {
         host: &str,
         port: u16,
     ) -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind((host, port))?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let listener = {
-            let _inside = runtime.enter();
-            TcpListener::from_std(listener)?
-        };
-        let stop = CancellationToken::new();
-        let stopped = stop.clone();
-        let thread = thread::Builder::new().name("prometheus".to_owned()).spawn(move || {
-            runtime.block_on(serve(listener, Figures { live, counters }, stopped))
-        })?;
-        Ok(Self { address, stop, thread: Some(thread) })
+        let figures = Figures { live, counters };
+        let respond = move |request| std::future::ready(answer(&request, &figures));
+        HttpService::start("prometheus", (host, port), LIMITS, respond).map(Self)
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        self.stop.cancel();
-        if let Some(thread) = self.thread.take() {
-            // A panic there has been reported by its own thread.
-            let _ = thread.join();
-        }
+        self.0.address()
     }
 }
 
 /// What is told.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Figures {
     live: Arc<Live>,
     counters: Option<Arc<Counters>>,
@@ -104,38 +68,7 @@ impl Figures {
     }
 }
 
-/// Serves until it is told to stop; connections that are open then are dropped.
-async fn serve(listener: TcpListener, figures: Figures, stop: CancellationToken) {
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => return,
-            Some(_) = connections.join_next() => continue,
-            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => accepted,
-        };
-        let Ok((stream, _)) = accepted else {
-            // Out of descriptors: the connections that are open must end first.
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            continue;
-        };
-        let figures = figures.clone();
-        let answer = service_fn(move |request| {
-            let answer = answer(&request, &figures);
-            async move { Ok::<_, Infallible>(answer) }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_DEADLINE)
-            .serve_connection(TokioIo::new(stream), answer);
-        connections.spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!("prometheus: a connection ended early: {error}");
-            }
-        });
-    }
-}
-
-fn answer(request: &Request<Incoming>, figures: &Figures) -> Response<Full<Bytes>> {
+fn answer(request: &Request<RequestBody>, figures: &Figures) -> Response<Full<Bytes>> {
     let get = matches!(*request.method(), Method::GET | Method::HEAD);
     let (status, kind, body) = match request.uri().path() {
         "/metrics" if get => match figures.text() {
@@ -155,7 +88,7 @@ fn answer(request: &Request<Incoming>, figures: &Figures) -> Response<Full<Bytes
     answer
 }
 
-fn accepts_open_metrics(request: &Request<Incoming>) -> bool {
+fn accepts_open_metrics(request: &Request<RequestBody>) -> bool {
     let mut accepted = request.headers().get_all(hyper::header::ACCEPT).iter();
     accepted.any(|value| value.to_str().is_ok_and(|text| text.contains("openmetrics-text")))
 }
@@ -405,14 +338,5 @@ mod tests {
         let exporter = Prometheus::start(Arc::default(), None, "127.0.0.1", 0).expect("started");
         assert!(get(exporter.address(), "GET /").starts_with("HTTP/1.1 404"));
         assert!(get(exporter.address(), "POST /metrics").starts_with("HTTP/1.1 405"));
-    }
-
-    #[test]
-    fn a_stopped_exporter_gives_its_port_back_although_a_scraper_hangs() {
-        let exporter = Prometheus::start(Arc::default(), None, "127.0.0.1", 0).expect("started");
-        let address = exporter.address();
-        let _silent = TcpStream::connect(address).expect("connected");
-        drop(exporter);
-        std::net::TcpListener::bind(address).expect("the port is free");
     }
 }

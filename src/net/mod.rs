@@ -1,9 +1,11 @@
 //! The sockets of this process, which are opened nowhere else: where they may lead ([`Targets`]), how
-//! a connection is made ([`Dialer`], [`dial()`]), whom TLS trusts ([`trust`]), and the stream itself,
-//! plain or encrypted, as one type ([`Stream`]).
+//! a connection is made ([`Dialer`], [`dial()`]), whom TLS trusts ([`trust`]), the stream itself,
+//! plain or encrypted, as one type ([`Stream`]), and sockets that listen ([`Listeners`]), for others'
+//! requests also with a small HTTP server behind them ([`http_service`]).
 
 mod datagrams;
 mod dial;
+pub mod http_service;
 mod listen;
 mod stream;
 mod targets;

@@ -44,6 +44,37 @@ fn no_module_uses_one_above_it() {
     assert!(breaches.is_empty(), "against the directions in src/lib.rs: {breaches:#?}");
 }
 
+/// Calls that open a socket or resolve a name. Messages to the service manager are not among them:
+/// they go through a library.
+const OPENING: [&str; 10] = [
+    "TcpListener::bind",
+    "TcpSocket::new",
+    "TcpStream::connect",
+    "UdpSocket::bind",
+    "UnixDatagram::",
+    "UnixListener::",
+    "UnixStream::",
+    "lookup_host",
+    "socket2::Socket",
+    "to_socket_addrs",
+];
+
+#[test]
+fn sockets_are_opened_and_names_resolved_only_in_net() {
+    let mut found = Vec::new();
+    for path in rust_files(Path::new("src")) {
+        // The tests of a module that are a file of their own.
+        if path.starts_with("src/net") || path.ends_with("tests.rs") {
+            continue;
+        }
+        let text = code(&path);
+        let opening = OPENING.into_iter().filter(|call| text.contains(call));
+        found.extend(opening.map(|call| (path.display().to_string(), call)));
+    }
+    assert!(found.is_empty(), "src/net has what connects and listens: {found:?}");
+    assert!(code(Path::new("src/net/dial.rs")).contains("TcpStream::connect"), "calls are found");
+}
+
 #[test]
 fn a_breach_is_seen() {
     let found = modules_used(
@@ -70,13 +101,19 @@ fn uses(root: &Path) -> BTreeSet<Use> {
         if from == "lib" {
             continue;
         }
-        let text = fs::read_to_string(&path).expect("a source file");
-        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-        for to in modules_used(code) {
+        for to in modules_used(&code(&path)) {
             uses.insert(Use { file: path.display().to_string(), from: from.clone(), to });
         }
     }
     uses
+}
+
+/// A source file without the tests at its end.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).expect("a source file");
+    let ends = ["mod tests", "pub(super) mod tests"].map(|tests| format!("#[cfg(test)]\n{tests}"));
+    let end = ends.iter().filter_map(|end| text.find(end)).min();
+    text[..end.unwrap_or(text.len())].to_owned()
 }
 
 fn rust_files(directory: &Path) -> Vec<PathBuf> {

@@ -1,30 +1,24 @@
 //! A target that answers by rules, so that a document can be tried without a real one:
-//! `LD_start_stub_server`, `LD_stop_stub_server`. It is HTTP/1.1 with keep-alive on a thread and a
-//! runtime of its own, and listens on loopback only, because whoever can send a document could
+//! `LD_start_stub_server`, `LD_stop_stub_server`. It is an [`HttpService`] with keep-alive that
+//! listens on loopback only, because whoever can send a document could
 //! otherwise open a port to the world.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, mpsc};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpSocket};
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use crate::action::arguments::{Arguments, optional, required};
 use crate::action::command::{Command, Declaration, Parsed};
 use crate::action::context::Context;
 use crate::action::services::Service;
 use crate::event::{Failure, FailureKind};
+use crate::net::http_service::{HttpService, Limits, RequestBody};
 use crate::value::{Charset, Invalid, Reader, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[
@@ -39,11 +33,9 @@ pub(crate) const COMMANDS: &[Declaration] = &[
 /// Its name among the services.
 const SERVICE: &str = "stub server";
 
-/// Connections that may wait to be accepted: a load test opens all its users' at once.
-const BACKLOG: u32 = 1024;
-
-/// How long to wait before the next accept when descriptors have run out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+/// As many connections as a load test opens, each kept as long as its virtual user waits. Bodies of
+/// requests are not read.
+const LIMITS: Limits = Limits { connections: usize::MAX, head: None, body: 0 };
 
 /// The longest delay of an answer: a day.
 const MAX_DELAY_MS: u64 = 86_400_000;
@@ -197,99 +189,33 @@ impl Command for Stop {
     }
 }
 
-/// A stub server that listens. Dropping it closes every connection and waits for its thread.
+/// A stub server that listens.
 #[derive(Debug)]
 struct StubServer {
     host: String,
-    port: u16,
-    shutdown: CancellationToken,
-    thread: Option<JoinHandle<()>>,
+    service: HttpService,
 }
 
 impl Service for StubServer {
     fn value(&self) -> Value {
         Value::dict([
             ("host", Value::from(self.host.as_str())),
-            ("port", Value::Int(self.port.into())),
+            ("port", Value::Int(self.service.address().port().into())),
         ])
-    }
-}
-
-impl Drop for StubServer {
-    fn drop(&mut self) {
-        self.shutdown.cancel();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 
 impl StubServer {
     fn start(host: String, address: SocketAddr, rules: Vec<Rule>) -> io::Result<Self> {
-        let shutdown = CancellationToken::new();
-        let stop = shutdown.clone();
-        let (ready, bound) = mpsc::sync_channel(1);
-        let thread = std::thread::Builder::new().name("stub".to_owned()).spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = match runtime {
-                Ok(runtime) => runtime,
-                Err(error) => {
-                    let _ = ready.send(Err(error));
-                    return;
-                }
-            };
-            runtime.block_on(async {
-                let listening =
-                    listen(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
-                match listening {
-                    Err(error) => {
-                        let _ = ready.send(Err(error));
-                    }
-                    Ok((bound, listener)) => {
-                        let _ = ready.send(Ok(bound.port()));
-                        serve(listener, rules.into(), stop).await;
-                    }
-                }
-            });
-        })?;
-        let port = bound.recv().map_err(io::Error::other)??;
-        Ok(Self { host, port, shutdown, thread: Some(thread) })
+        let rules: Arc<[Rule]> = rules.into();
+        let respond = move |request| respond(Arc::clone(&rules), request);
+        let service = HttpService::start("stub", address, LIMITS, respond)?;
+        Ok(Self { host, service })
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-/// Accepts until the token is cancelled; then the connections end with the set that owns them.
-async fn serve(listener: TcpListener, rules: Arc<[Rule]>, shutdown: CancellationToken) {
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            () = shutdown.cancelled() => return,
-            accepted = listener.accept() => accepted,
-            Some(_) = connections.join_next() => continue,
-        };
-        let Ok((stream, _)) = accepted else {
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
-        let _ = stream.set_nodelay(true);
-        let rules = Arc::clone(&rules);
-        connections.spawn(async move {
-            let service = service_fn(|request| reply(&rules, request));
-            // A client that breaks off is its own business.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
-    }
-}
-
-async fn reply(rules: &[Rule], request: Request<Incoming>) -> hyper::Result<Response<Full<Bytes>>> {
+/// The response of the first rule that a request meets.
+async fn respond(rules: Arc<[Rule]>, request: Request<RequestBody>) -> Response<Full<Bytes>> {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     let rule = rules.iter().find(|rule| {
         rule.method == request.method().as_str()
@@ -302,7 +228,7 @@ async fn reply(rules: &[Rule], request: Request<Incoming>) -> hyper::Result<Resp
     let mut response = Response::new(Full::default());
     let Some(rule) = rule else {
         *response.status_mut() = StatusCode::NOT_FOUND;
-        return Ok(response);
+        return response;
     };
     if !rule.delay.is_zero() {
         tokio::time::sleep(rule.delay).await;
@@ -310,7 +236,7 @@ async fn reply(rules: &[Rule], request: Request<Incoming>) -> hyper::Result<Resp
     *response.status_mut() = rule.answer.status;
     *response.headers_mut() = rule.answer.headers.clone();
     *response.body_mut() = Full::new(rule.answer.body.clone());
-    Ok(response)
+    response
 }
 
 #[cfg(test)]
@@ -329,7 +255,7 @@ mod tests {
 
     /// Status line, and what follows the headers.
     fn ask(server: &StubServer, request: &str) -> (String, String) {
-        let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("a connection");
+        let mut stream = TcpStream::connect(server.service.address()).expect("a connection");
         stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a deadline");
         let request = format!("{request} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("sent");
@@ -369,15 +295,6 @@ mod tests {
         let (head, body) = ask(&server, "GET /");
         assert!(head.contains("x-k: 5") && head.contains("content-type: application/json"));
         assert_eq!(body, "1");
-    }
-
-    #[test]
-    fn a_dropped_server_frees_its_port_though_clients_hold_connections() {
-        let server = started("[{}]");
-        let port = server.port;
-        let _idle = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
-        drop(server);
-        TcpStream::connect(("127.0.0.1", port)).expect_err("nothing listens");
     }
 
     #[test]
