@@ -1,4 +1,7 @@
 //! How the program ends: one exit code per cause, and the error that carries it up to `main`.
+//!
+//! A message has one form, in which every part but the second may be missing:
+//! `place: what is wrong (why); what to do`. The system's number of an error stands in none.
 
 use std::fmt;
 
@@ -67,10 +70,10 @@ impl std::error::Error for Error {}
 
 /// An error and all its sources in one line, each said once.
 pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
+    let mut line = reason(error);
     let mut source = error.source();
     while let Some(cause) = source {
-        let text = cause.to_string();
+        let text = reason(cause);
         if !line.contains(&text) {
             line.push_str(": ");
             line.push_str(&text);
@@ -80,13 +83,14 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     line
 }
 
-/// An I/O error in words, without the number that the system has for it.
-pub fn reason(error: &std::io::Error) -> String {
+/// An error in words, without the number that the system has for it (` (os error 2)`): that of an
+/// I/O error, or of one that quotes an I/O error.
+pub fn reason(error: &(impl fmt::Display + ?Sized)) -> String {
     let text = error.to_string();
-    match text.rsplit_once(" (os error ") {
-        Some((words, _)) => words.to_owned(),
-        None => text,
-    }
+    let mut pieces = text.split(" (os error ");
+    let mut words = pieces.next().unwrap_or_default().to_owned();
+    pieces.filter_map(|piece| piece.split_once(')')).for_each(|(_, rest)| words.push_str(rest));
+    words
 }
 
 #[cfg(test)]
@@ -97,6 +101,28 @@ mod tests {
     fn a_reason_has_no_number() {
         let missing = std::fs::metadata("no/such/file").expect_err("no file");
         assert!(!reason(&missing).contains("os error"), "{}", reason(&missing));
-        assert_eq!(reason(&std::io::ErrorKind::BrokenPipe.into()), "broken pipe");
+        assert_eq!(reason(&std::io::Error::from(std::io::ErrorKind::BrokenPipe)), "broken pipe");
+        for (text, words) in [
+            ("gone (os error 2)", "gone"),
+            (
+                "I/O error: gone (os error 2); give another (os error -5)",
+                "I/O error: gone; give another",
+            ),
+            ("cut (os error 1", "cut"),
+        ] {
+            assert_eq!(reason(text), words);
+        }
+    }
+
+    #[test]
+    fn a_chain_says_each_cause_once_and_without_numbers() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot read a.json{0}")]
+        struct Outer(String, #[source] std::io::Error);
+        let missing = || std::fs::metadata("no/such/file").expect_err("no file");
+        let words = reason(&missing());
+        assert_eq!(chain(&Outer(String::new(), missing())), format!("cannot read a.json: {words}"));
+        let said = format!(" ({words})");
+        assert_eq!(chain(&Outer(said.clone(), missing())), format!("cannot read a.json{said}"));
     }
 }

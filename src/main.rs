@@ -7,7 +7,7 @@ use clap::Parser;
 use ldctl::cli::Cli;
 use ldctl::command;
 use ldctl::console::{self, Console};
-use ldctl::error::{Exit, chain};
+use ldctl::error::{Exit, chain, reason};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
 fn told(answer: &clap::Error) -> Exit {
     match answer.print() {
         Err(error) if !answer.use_stderr() && error.kind() != ErrorKind::BrokenPipe => {
-            Console::new().error(&format!("cannot write to stdout: {error}"));
+            Console::new().error(&format!("cannot write to stdout: {}", reason(&error)));
             Exit::Usage
         }
         _ if answer.use_stderr() => Exit::Usage,

@@ -11,6 +11,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata};
 use cap_tempfile::TempFile;
 
+use crate::error::reason;
 use crate::event::{Failure, FailureKind};
 use crate::value::Value;
 
@@ -264,10 +265,11 @@ fn failure(path: &str, error: &io::Error) -> Failure {
             refusal(path, "does not exist in the data directory (or its directory does not)")
         }
         // cap-std says this of a link that leads out; so does the system of a file it guards.
-        io::ErrorKind::PermissionDenied => {
-            refusal(path, &format!("cannot be used, or leads out of the data directory: {error}"))
-        }
-        _ => refusal(path, &format!("cannot be used: {error}")),
+        io::ErrorKind::PermissionDenied => refusal(
+            path,
+            &format!("cannot be used, or leads out of the data directory: {}", reason(error)),
+        ),
+        _ => refusal(path, &format!("cannot be used: {}", reason(error))),
     }
 }
 

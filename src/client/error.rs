@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_rustls::rustls::{self, AlertDescription, CertificateError};
 
-use crate::error::{Exit, chain};
+use crate::error::{Exit, chain, reason};
 use crate::event::ErrorKind;
 use crate::wire::frame::{BadLength, MAX_LEGACY};
 use crate::wire::reply::Refusal;
@@ -17,7 +17,7 @@ use crate::wire::tls::TlsError;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The name has no address.
-    #[error("{host}: no address for this name; check --host")]
+    #[error("{host}: no address for this name ({}); check --host", reason(source))]
     Unresolved {
         /// The name.
         host: String,
@@ -33,7 +33,10 @@ pub enum ClientError {
         address: String,
     },
     /// The host cannot be reached.
-    #[error("{address}: cannot connect; check --host and the network on the way")]
+    #[error(
+        "{address}: cannot connect ({}); check --host and the network on the way",
+        reason(source)
+    )]
     Unreachable {
         /// The server.
         address: String,
@@ -78,7 +81,10 @@ pub enum ClientError {
         reason: String,
     },
     /// The handshake failed for another reason.
-    #[error("{address}: the TLS handshake failed; check that the port speaks TLS 1.2 or 1.3")]
+    #[error(
+        "{address}: the TLS handshake failed ({}); check that the port speaks TLS 1.2 or 1.3",
+        reason(source)
+    )]
     Handshake {
         /// The server.
         address: String,
@@ -146,7 +152,10 @@ pub enum ClientError {
         address: String,
     },
     /// The connection broke.
-    #[error("{address}: the connection broke; check the network on the way and the server's log")]
+    #[error(
+        "{address}: the connection broke ({}); check the network on the way and the server's log",
+        reason(source)
+    )]
     Broken {
         /// The server.
         address: String,
@@ -157,7 +166,9 @@ pub enum ClientError {
     #[error("{}; {}", .0, too_long_advice(.0))]
     TooLong(#[from] TooLong),
     /// A reply is longer than this client holds, or empty.
-    #[error("{address}: a reply cannot be read; check that the port is a control server's")]
+    #[error(
+        "{address}: a reply cannot be read ({source}); check that the port is a control server's"
+    )]
     ReplyLength {
         /// The server.
         address: String,

@@ -165,8 +165,8 @@ async fn t24_a_frame_of_4_gib_is_refused_with_its_header() {
     let error = replies.next().await.expect_err("a refusal");
     assert_eq!(
         error.line(),
-        "there:1: a reply cannot be read; check that the port is a control server's: \
-         frame length 4294967295 is outside 1..=16777216"
+        "there:1: a reply cannot be read (frame length 4294967295 is outside 1..=16777216); \
+         check that the port is a control server's"
     );
     assert!(replies.inbox.held() < 1024, "{} bytes held", replies.inbox.held());
 }

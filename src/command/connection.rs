@@ -44,13 +44,13 @@ fn tls(args: &Connection) -> Result<Option<ClientTls>, Error> {
     if !args.tls {
         return match without_tls(args) {
             Some(option) => {
-                Err(Error::usage(format!("{option} has no effect without --tls: add --tls")))
+                Err(Error::usage(format!("{option} has no effect without --tls; add --tls")))
             }
             None => Ok(None),
         };
     }
     if args.tls_insecure && args.tls_ca.is_some() {
-        return Err(Error::usage("--tls-insecure trusts anyone and --tls-ca does not: give one"));
+        return Err(Error::usage("--tls-insecure trusts anyone and --tls-ca does not; give one"));
     }
     Ok(Some(ClientTls {
         ca: args.tls_ca.clone(),
@@ -75,5 +75,5 @@ fn without_tls(args: &Connection) -> Option<&'static str> {
 }
 
 fn half(given: &str, missing: &str) -> Error {
-    Error::usage(format!("{given} is given without {missing}: give both, or neither"))
+    Error::usage(format!("{given} is given without {missing}; give both, or neither"))
 }

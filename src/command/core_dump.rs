@@ -22,7 +22,7 @@ pub(super) fn prevent() {
     let least = getrlimit(Resource::Core).maximum.map_or(MOST, |maximum| maximum.min(MOST));
     let limit = Rlimit { current: Some(least), maximum: Some(least) };
     if let Err(error) = setrlimit(Resource::Core, limit) {
-        tracing::warn!("core dumps cannot be turned off: {error}");
+        tracing::warn!("core dumps cannot be turned off: {}", crate::error::reason(&error));
     }
 }
 

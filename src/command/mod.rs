@@ -101,7 +101,7 @@ fn data_dir(chosen: Option<&Path>) -> Result<PathBuf, Error> {
     let Some(path) = chosen else {
         return std::env::current_dir().map_err(|error| {
             Error::usage(format!(
-                "the working directory cannot be used ({}): use --data-dir",
+                "the working directory cannot be used ({}); use --data-dir",
                 reason(&error)
             ))
         });

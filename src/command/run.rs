@@ -16,7 +16,7 @@ use super::{block_on, data_dir, targets, test_limits};
 use crate::action::{Document, Executor, Outcome, Policy};
 use crate::cli::{Run, TOKEN_VARIABLE};
 use crate::console::Console;
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, reason};
 use crate::event::Event;
 
 /// What a document says while it runs.
@@ -55,7 +55,9 @@ impl Runner {
         let (sender, said) = mpsc::unbounded_channel();
         let printer = sender.clone();
         let executor = Executor::new(policy)
-            .map_err(|error| Error::usage(format!("cannot prepare to run documents: {error}")))?
+            .map_err(|error| {
+                Error::usage(format!("cannot prepare to run documents: {}", reason(&error)))
+            })?
             .with_output(Box::new(move |line| drop(printer.send(Said::Print(line)))));
         Ok(Self { executor: Arc::new(executor), sender, said })
     }
@@ -114,7 +116,7 @@ impl Runner {
                 let mut sink = |event| drop(sender.send(Said::Event(Box::new(event))));
                 let _ = ended.send(executor.execute(document, &mut sink, &cancel));
             })
-            .map_err(|error| Error::usage(format!("cannot start a thread: {error}")))?;
+            .map_err(|error| Error::usage(format!("cannot start a thread: {}", reason(&error))))?;
         Ok(running)
     }
 }

@@ -127,7 +127,7 @@ fn tls_files(args: &cli::Serve) -> Result<Option<TlsFiles>, Error> {
     let Some(identity) = identity(args)? else {
         return match args.tls_client_ca {
             Some(_) => Err(Error::usage(
-                "--tls-client-ca has no effect without TLS: give --tls-cert and --tls-key",
+                "--tls-client-ca has no effect without TLS; give --tls-cert and --tls-key",
             )),
             None => Ok(None),
         };
@@ -150,7 +150,7 @@ fn identity(args: &cli::Serve) -> Result<Option<Identity>, Error> {
                 None => (credential::KEY, credential::CERTIFICATE),
             };
             Err(Error::usage(format!(
-                "there is a credential {given} and none {missing}: give both, or neither"
+                "there is a credential {given} and none {missing}; give both, or neither"
             )))
         }
     }

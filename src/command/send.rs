@@ -27,7 +27,7 @@ pub(super) fn send(args: &Send, console: &mut Console) -> Result<Exit, Error> {
         (Some(text), _) => document::check(text.clone(), "--json", limits)?,
         (None, Some(path)) => document::read(path, limits)?,
         (None, None) => {
-            return Err(Error::usage("no document: name a file, - for stdin, or give --json"));
+            return Err(Error::usage("no document; name a file, - for stdin, or give --json"));
         }
     };
     let timeout = args.timeout.map(Duration::from_secs_f64);

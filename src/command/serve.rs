@@ -36,7 +36,7 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
         guard(args, &listeners, &secrets, console)?;
         let address = format!("{}:{}", listeners.host(), listeners.port());
         let announcer = Announcer::stdout()
-            .map_err(|error| Error::usage(format!("cannot start a thread: {error}")))?;
+            .map_err(|error| Error::usage(format!("cannot start a thread: {}", reason(&error))))?;
         let counters = Arc::new(Counters::default());
         let executor =
             executor(policy, &listeners, &announcer)?.with_counters(Arc::clone(&counters));
@@ -121,7 +121,9 @@ fn executor(
     let place = policy.data_dir.display().to_string();
     Executor::new(policy)
         .map(|executor| executor.with_output(Box::new(announcer.speaker())))
-        .map_err(|error| Error::usage(format!("cannot use the data directory {place}: {error}")))
+        .map_err(|error| {
+            Error::usage(format!("cannot use the data directory {place}: {}", reason(&error)))
+        })
 }
 
 /// Refuses to be open to a network without a token, and warns when the token can be read there.
@@ -136,7 +138,7 @@ fn guard(
     };
     match (secrets.tokens.required(), secrets.tls.is_some()) {
         (false, _) if !args.allow_unauthenticated => Err(Error::usage(format!(
-            "{} is open to the network and there is no token: give one with --token-env or \
+            "{} is open to the network and there is no token; give one with --token-env or \
              --token-file, or say --allow-unauthenticated",
             if listeners.are_inherited() {
                 format!("the inherited socket {open}")

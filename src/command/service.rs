@@ -69,7 +69,7 @@ mod system {
                 Ok(true) => {}
                 Ok(false) => {
                     return Err(Error::usage(
-                        "the service manager handed over a socket that does not listen: say \
+                        "the service manager handed over a socket that does not listen; say \
                          Accept=no in the socket unit",
                     ));
                 }
@@ -81,7 +81,7 @@ mod system {
 
     fn unusable(error: &std::io::Error) -> Error {
         Error::usage(format!(
-            "cannot use a socket from the service manager ({}): ListenStream= in the socket unit must \
+            "cannot use a socket from the service manager ({}); ListenStream= in the socket unit must \
              name TCP ports or addresses",
             reason(error)
         ))
@@ -136,7 +136,7 @@ mod system {
     pub(super) fn reloading() {
         match NotifyState::monotonic_usec_now() {
             Ok(now) => tell(&[NotifyState::Reloading, now]),
-            Err(error) => tracing::warn!("the monotonic clock cannot be read: {error}"),
+            Err(error) => tracing::warn!("the monotonic clock cannot be read: {}", reason(&error)),
         }
     }
 
@@ -147,7 +147,7 @@ mod system {
     /// A manager that does not listen is no reason not to serve.
     fn tell(states: &[NotifyState<'_>]) {
         if let Err(error) = sd_notify::notify(states) {
-            tracing::warn!("cannot tell the service manager: {error}");
+            tracing::warn!("cannot tell the service manager: {}", reason(&error));
         }
     }
 }

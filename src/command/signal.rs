@@ -1,7 +1,7 @@
 //! SIGINT, SIGTERM and SIGHUP: the one place that knows how this system asks a program to stop, or to
 //! read its files again.
 
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, reason};
 
 /// Hears requests to stop from here on.
 #[cfg(unix)]
@@ -16,7 +16,8 @@ impl Interrupt {
     pub(super) fn listen() -> Result<Self, Error> {
         use tokio::signal::unix::{SignalKind, signal};
         let listen = |kind| {
-            signal(kind).map_err(|error| Error::usage(format!("cannot hear signals: {error}")))
+            signal(kind)
+                .map_err(|error| Error::usage(format!("cannot hear signals: {}", reason(&error))))
         };
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
@@ -66,7 +67,7 @@ impl Hangup {
     pub(super) fn listen() -> Result<Self, Error> {
         use tokio::signal::unix::{SignalKind, signal};
         let hangup = signal(SignalKind::hangup())
-            .map_err(|error| Error::usage(format!("cannot hear signals: {error}")))?;
+            .map_err(|error| Error::usage(format!("cannot hear signals: {}", reason(&error))))?;
         Ok(Self { hangup, terminal: at_a_terminal() })
     }
 

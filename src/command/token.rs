@@ -48,12 +48,12 @@ pub(super) fn find(
     if let Some(variable) = &source.token_env {
         if variable.is_empty() {
             return Err(Error::usage(format!(
-                "--token-env= names no variable: write --token-env=NAME, or --token-env alone for \
+                "--token-env= names no variable; write --token-env=NAME, or --token-env alone for \
                  {TOKEN_VARIABLE}"
             )));
         }
         let text = variable_text(variable)?.ok_or_else(|| {
-            Error::usage(format!("{variable} is not set: export it, or drop --token-env"))
+            Error::usage(format!("{variable} is not set; export it, or drop --token-env"))
         })?;
         return once(text, format!("the variable {variable}"));
     }
@@ -63,7 +63,7 @@ pub(super) fn find(
     if source.token_prompt {
         let text = console.secret("Token: ").map_err(|error| {
             Error::usage(format!(
-                "cannot ask for the token on a terminal ({}): give it with --token-env or \
+                "cannot ask for the token on a terminal ({}); give it with --token-env or \
                  --token-file",
                 reason(&error)
             ))
@@ -116,7 +116,7 @@ fn variable_text(name: &str) -> Result<Option<String>, Error> {
         Ok(text) => Ok(Some(text)),
         Err(std::env::VarError::NotPresent) => Ok(None),
         Err(std::env::VarError::NotUnicode(_)) => {
-            Err(Error::usage(format!("the variable {name} is not UTF-8: a token must be")))
+            Err(Error::usage(format!("the variable {name} is not UTF-8, which a token must be")))
         }
     }
 }
@@ -128,7 +128,7 @@ fn once(text: String, place: String) -> Result<(Vec<Token>, Origin), Error> {
 
 fn empty(place: &str) -> Error {
     Error::usage(format!(
-        "the token from {place} is empty: give it a value, or leave the token out"
+        "the token from {place} is empty; give it a value, or leave the token out"
     ))
 }
 
@@ -141,7 +141,7 @@ fn parse(text: &str, path: &Path) -> Result<Vec<Token>, Error> {
     }
     if text.lines().count() > MOST_TOKENS {
         return Err(Error::usage(format!(
-            "the token file {file} has more than {MOST_TOKENS} lines: give the token on the first \
+            "the token file {file} has more than {MOST_TOKENS} lines; give the token on the first \
              and, while it is being replaced, the old one on the second"
         )));
     }
@@ -149,11 +149,11 @@ fn parse(text: &str, path: &Path) -> Result<Vec<Token>, Error> {
         let unseen = |c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}';
         let refused = |what| format!("line {} of the token file {file} {what}", number + 1);
         if line.chars().all(unseen) {
-            return Err(Error::usage(refused("is blank: remove it")));
+            return Err(Error::usage(refused("is blank; remove it")));
         }
         if line.starts_with(unseen) || line.ends_with(unseen) {
             return Err(Error::usage(refused(
-                "begins or ends with a blank or an invisible character: remove that",
+                "begins or ends with a blank or an invisible character; remove that",
             )));
         }
         Token::new(line).map_err(|_| empty(&format!("the file {file}")))
@@ -181,7 +181,7 @@ fn read(path: &Path, guarded: Guarded) -> Result<Zeroizing<String>, Error> {
     file.take(LONGEST_FILE as u64 + 1).read_to_string(&mut text).map_err(unreadable)?;
     if text.len() > LONGEST_FILE {
         return Err(Error::usage(format!(
-            "the token file {} has more than {LONGEST_FILE} bytes: give one that holds the token alone",
+            "the token file {} has more than {LONGEST_FILE} bytes; give one that holds the token alone",
             path.display()
         )));
     }
@@ -194,7 +194,7 @@ fn check(path: &Path, metadata: &Metadata, guarded: Guarded) -> Result<(), Error
     }
     if guarded == Guarded::ByMode && readable_by_others(metadata) {
         return Err(Error::usage(format!(
-            "other users can read the token file {0}: chmod 600 {0}",
+            "other users can read the token file {0}; run chmod 600 {0}",
             path.display()
         )));
     }
@@ -237,12 +237,12 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_one_or_two_tokens_is_refused_with_the_line() {
-        let empty = "the token from the file t is empty: give it a value, or leave the token out";
-        let blank = |line| format!("line {line} of the token file t is blank: remove it");
+        let empty = "the token from the file t is empty; give it a value, or leave the token out";
+        let blank = |line| format!("line {line} of the token file t is blank; remove it");
         let padded = |line| {
             format!(
                 "line {line} of the token file t begins or ends with a blank or an invisible \
-                 character: remove that"
+                 character; remove that"
             )
         };
         for (text, refusal) in [
@@ -260,7 +260,7 @@ mod tests {
             ("new\nold ", padded(2)),
             (
                 "a\nb\nc",
-                "the token file t has more than 2 lines: give the token on the first and, while it \
+                "the token file t has more than 2 lines; give the token on the first and, while it \
                  is being replaced, the old one on the second"
                     .to_owned(),
             ),

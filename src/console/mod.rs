@@ -8,7 +8,7 @@ mod bar;
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, reason};
 use crate::escape;
 use crate::event::{ActionResult, Event};
 use crate::value::Value;
@@ -165,7 +165,7 @@ impl Console {
         match &self.state {
             State::Open | State::Closed => Ok(()),
             State::Failed(error) => {
-                Err(Error::new(Exit::Usage, format!("cannot write to stdout: {error}")))
+                Err(Error::new(Exit::Usage, format!("cannot write to stdout: {}", reason(error))))
             }
         }
     }

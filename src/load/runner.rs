@@ -19,6 +19,7 @@ use super::pacer::{Arrivals, Pacing};
 use super::plan::Plan;
 use super::stop::{Phase, Signal};
 use super::user::{self, Crew};
+use crate::error::reason;
 use crate::event::Progress;
 use crate::record::live::{Live, Series, since};
 use crate::record::{Recorder, Recording, UserCount};
@@ -48,7 +49,7 @@ const WARN_PERCENT: u64 = 1;
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The operating system refuses a thread or a runtime.
-    #[error("cannot start a worker thread: {0}")]
+    #[error("cannot start a worker thread: {}", reason(.0))]
     Worker(#[from] std::io::Error),
 }
 

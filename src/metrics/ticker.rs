@@ -8,6 +8,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::error::reason;
 use crate::record::live::{Live, Series, changes};
 
 /// What a tick hands over.
@@ -56,7 +57,8 @@ impl Ticker {
                     Err(error) if !failing => {
                         failing = true;
                         tracing::warn!(
-                            "{name}: figures cannot be sent, will go on trying: {error}"
+                            "{name}: figures cannot be sent, will go on trying: {}",
+                            reason(&error)
                         );
                     }
                     Err(_) => {}

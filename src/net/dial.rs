@@ -193,7 +193,7 @@ pub(super) fn usable(
     let failed = |why: String| NoAddress::Unresolved { host: host.to_owned(), why };
     let mut refused = None;
     let mut usable = Vec::new();
-    for address in found.map_err(|error| failed(error.to_string()))? {
+    for address in found.map_err(|error| failed(reason(&error)))? {
         match targets.and_then(|targets| targets.refuses(host, address)) {
             None if usable.contains(&address) => {}
             None => usable.push(address),

@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use tokio::net::{TcpListener, TcpSocket};
 
+use crate::error::reason;
+
 /// Connections that the system completes before they are accepted. Source: the reference's 5 made
 /// 200 clients wait for half a minute.
 const BACKLOG: u32 = 4096;
@@ -24,26 +26,27 @@ pub struct Listeners {
 
 /// Why nothing listens.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {host}:{port}{}", hint(source))]
+#[error("cannot listen on {host}:{port}: {}", why(error))]
 pub struct BindError {
     /// The host that was asked for.
     pub host: String,
     /// The port that was asked for.
     pub port: u16,
-    /// Why.
-    pub source: io::Error,
+    /// Why. It is no source, for the message says it in better words.
+    pub error: io::Error,
 }
 
-fn hint(source: &io::Error) -> &'static str {
-    match source.kind() {
-        io::ErrorKind::AddrInUse => " (another program has the port: choose another with --port)",
-        io::ErrorKind::NotFound => " (no address for this name: check --host)",
-        io::ErrorKind::AddrNotAvailable => " (no such address here: choose another with --host)",
+fn why(error: &io::Error) -> String {
+    let known = match error.kind() {
+        io::ErrorKind::AddrInUse => "another program has the port; choose another with --port",
+        io::ErrorKind::NotFound => "no address for this name; check --host",
+        io::ErrorKind::AddrNotAvailable => "no such address here; choose another with --host",
         io::ErrorKind::PermissionDenied => {
-            " (ports below 1024 are reserved: choose another with --port)"
+            "ports below 1024 are reserved; choose another with --port"
         }
-        _ => "",
-    }
+        _ => return reason(error),
+    };
+    known.to_owned()
 }
 
 impl Listeners {
@@ -60,7 +63,7 @@ impl Listeners {
                 let port = first.local_addr()?.port();
                 Ok(Self { sockets, host: host.to_owned(), port, inherited: false })
             })
-            .map_err(|source| BindError { host: host.to_owned(), port, source })
+            .map_err(|error| BindError { host: host.to_owned(), port, error })
     }
 
     /// Listens on sockets that somebody else has bound, at least one, on this runtime.
@@ -168,7 +171,7 @@ mod tests {
         let first = Listeners::bind("127.0.0.1", 0).expect("a free port");
         let refusal = Listeners::bind("127.0.0.1", first.port()).unwrap_err().to_string();
         let expected = format!(
-            "cannot listen on 127.0.0.1:{} (another program has the port: choose another with --port)",
+            "cannot listen on 127.0.0.1:{}: another program has the port; choose another with --port",
             first.port()
         );
         assert_eq!(refusal, expected);

@@ -30,6 +30,7 @@ use tokio::time::{Instant, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::action::{Executor, InvalidDocument};
+use crate::error::reason;
 use crate::event::{Event, Sink, Status};
 use crate::value::Value;
 use guesses::Guesses;
@@ -211,7 +212,7 @@ async fn serve(
                 Err(error) if is_peers_fault(&error) => {}
                 // Descriptors or memory are exhausted. The connection waits in the backlog.
                 Err(error) => {
-                    tracing::warn!("cannot accept a connection: {error}; trying again");
+                    tracing::warn!("cannot accept a connection: {}; trying again", reason(&error));
                     tokio::select! {
                         () = &mut stopped => return,
                         () = sleep(backoff) => {}

@@ -20,6 +20,7 @@ use super::limits::Share;
 use super::pipe::Pipe;
 use super::writer::Writer;
 use super::{Active, Counters, Job, Place, Shared};
+use crate::error::reason;
 use crate::event::{ErrorKind, Event, PROTOCOL};
 use crate::wire::frame::legacy_is_complete;
 use crate::wire::frame::{HEADER, Inbox, MAX_LEGACY, MAX_REQUEST, Mode, Opening, terminator_into};
@@ -142,7 +143,7 @@ async fn accept(shared: &Shared, stream: TcpStream) -> Handshake {
     match TlsAcceptor::from(config).accept(stream).await {
         Ok(stream) => Handshake::Done(Box::new(stream)),
         Err(error) => {
-            tracing::debug!("TLS handshake failed: {error}");
+            tracing::debug!("TLS handshake failed: {}", reason(&error));
             Handshake::Failed
         }
     }

@@ -14,18 +14,19 @@ use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
+use crate::error::reason;
 use crate::net::trust::{self, Trust, TrustError, provider};
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
-    #[error("{}: cannot be read as PEM ({source}); give a readable PEM file", path.display())]
+    #[error("{}: cannot be read as PEM ({why}); give a readable PEM file", path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: pem::Error,
+        why: String,
     },
     /// A file holds no certificate.
     #[error("{}: no certificate in it; give a PEM file with a CERTIFICATE block", path.display())]
@@ -169,15 +170,23 @@ fn read_identity(
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
     let chain = certificates(&identity.cert)?;
     let path = &identity.key;
-    let key = PrivateKeyDer::from_pem_file(path).map_err(|source| match source {
+    let key = PrivateKeyDer::from_pem_file(path).map_err(|error| match error {
         pem::Error::NoItemsFound => TlsError::NoKey { path: path.clone() },
-        source => TlsError::File { path: path.clone(), source },
+        error => unreadable(path, &error),
     })?;
     Ok((chain, key))
 }
 
+fn unreadable(path: &Path, error: &pem::Error) -> TlsError {
+    let why = match error {
+        pem::Error::Io(error) => reason(error),
+        other => other.to_string(),
+    };
+    TlsError::File { path: path.to_owned(), why }
+}
+
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let file = |source| TlsError::File { path: path.to_owned(), source };
+    let file = |error| unreadable(path, &error);
     let found: Vec<_> = CertificateDer::pem_file_iter(path)
         .map_err(file)?
         .collect::<Result<_, _>>()

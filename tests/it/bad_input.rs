@@ -38,7 +38,7 @@ fn a_document_that_no_server_takes_is_not_sent() {
 fn a_port_in_use_is_refused_with_2() {
     let server = Server::start(&[], None);
     let said = format!(
-        "error: cannot listen on localhost:{} (another program has the port: choose another with --port): [..]\n",
+        "error: cannot listen on localhost:{}: another program has the port; choose another with --port\n",
         server.port()
     );
     ldctl()
@@ -62,14 +62,14 @@ fn a_token_file_is_read_only_when_nobody_else_can() {
     for mode in [0o644, 0o640, 0o604] {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a file");
         ping().assert().code(2).stdout_eq("").stderr_eq(format!(
-            "error: other users can read the token file {shown}: chmod 600 {shown}\n"
+            "error: other users can read the token file {shown}; run chmod 600 {shown}\n"
         ));
     }
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a file");
     ping().assert().success().stderr_eq("");
     fs::write(&path, "s".repeat(65_537)).expect("a file");
     ping().assert().code(2).stdout_eq("").stderr_eq(format!(
-        "error: the token file {shown} has more than 65536 bytes: give one that holds the token \
+        "error: the token file {shown} has more than 65536 bytes; give one that holds the token \
          alone\n"
     ));
 }

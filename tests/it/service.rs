@@ -189,7 +189,7 @@ fn an_inherited_socket_that_is_open_to_the_network_needs_a_token() {
     check_refused(
         socket.into(),
         &format!(
-            "error: the inherited socket {address} is open to the network and there is no token: \
+            "error: the inherited socket {address} is open to the network and there is no token; \
              give one with --token-env or --token-file, or say --allow-unauthenticated"
         ),
     );
@@ -199,7 +199,7 @@ fn an_inherited_socket_that_is_open_to_the_network_needs_a_token() {
 fn a_socket_that_cannot_be_served_is_refused_with_what_to_change() {
     let unix = UnixDatagram::unbound().expect("a socket");
     let unnamed = "error: cannot use a socket from the service manager (fd 3 is not a valid tcp \
-                   socket): ListenStream= in the socket unit must name TCP ports or addresses";
+                   socket); ListenStream= in the socket unit must name TCP ports or addresses";
     check_refused(unix.into(), unnamed);
     let datagrams = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     check_refused(datagrams.into(), unnamed);
@@ -208,7 +208,7 @@ fn a_socket_that_cannot_be_served_is_refused_with_what_to_change() {
     let connection = TcpStream::connect(peer.local_addr().expect("an address")).expect("connected");
     check_refused(
         connection.into(),
-        "error: the service manager handed over a socket that does not listen: say Accept=no in \
+        "error: the service manager handed over a socket that does not listen; say Accept=no in \
          the socket unit",
     );
 }

@@ -2,9 +2,11 @@
 //! --test it` writes down what it says now.
 
 use std::env;
+use std::fs;
 use std::process::Command;
 
 use ldctl::cli::TOKEN_VARIABLE;
+use regex::Regex;
 
 #[test]
 fn the_program_says_what_the_transcripts_say() {
@@ -12,6 +14,26 @@ fn the_program_says_what_the_transcripts_say() {
         return without_the_token();
     }
     trycmd::TestCases::new().case("tests/cmd/*.md");
+}
+
+#[test]
+fn every_error_has_the_one_form_of_a_message() {
+    // Advice follows a semicolon, and the system's number of an error says nothing to people.
+    let advice = "add|check|choose|drop|export|give|leave|name|remove|run|say|use|write";
+    let wrong = Regex::new(&format!(r"os error|: ({advice})\b")).expect("a pattern");
+    let mut errors = 0;
+    for entry in fs::read_dir("tests/cmd").expect("the transcripts") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_none_or(|kind| kind != "md") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("a transcript");
+        for line in text.lines().filter(|line| line.starts_with("error: ")) {
+            errors += 1;
+            assert!(!wrong.is_match(line), "{}: {line}", path.display());
+        }
+    }
+    assert!(errors > 30, "{errors} errors are too few to mean anything");
 }
 
 /// The commands inherit the caller's environment, and a token there would change what they say.

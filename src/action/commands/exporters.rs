@@ -10,6 +10,7 @@ use crate::action::arguments::{Arguments, Parameter, optional};
 use crate::action::command::{Command, Declaration, Parsed};
 use crate::action::context::Context;
 use crate::action::services::Service;
+use crate::error::reason;
 use crate::event::{Failure, FailureKind};
 use crate::metrics::Endpoint;
 use crate::metrics::influx::{Influx, Transport};
@@ -80,7 +81,8 @@ fn endpoint(reader: &Reader<'_>) -> Result<Endpoint, Invalid> {
 }
 
 fn failed(service: &str, place: &str, error: &io::Error) -> Failure {
-    let message = format!("{service} cannot use {place}: {error}; change its address or port");
+    let message =
+        format!("{service} cannot use {place} ({}); change its address or port", reason(error));
     Failure::new(FailureKind::Network, message)
 }
 

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use crate::action::arguments::{Arguments, Parameter, optional};
 use crate::action::command::{Command, Declaration, Parsed};
 use crate::action::context::Context;
+use crate::error::reason;
 use crate::event::{Failure, FailureKind};
 use crate::record::Records;
 use crate::record::gates::Rule;
@@ -205,7 +206,7 @@ fn small(records: &Records) -> Result<(), Failure> {
 }
 
 fn internal(error: &io::Error) -> Failure {
-    Failure::new(FailureKind::Internal, error.to_string())
+    Failure::new(FailureKind::Internal, reason(error))
 }
 
 fn html_value(records: &Records) -> Result<Value, Failure> {

@@ -17,6 +17,7 @@ use crate::action::arguments::{Arguments, optional, required};
 use crate::action::command::{Command, Declaration, Parsed};
 use crate::action::context::Context;
 use crate::action::services::Service;
+use crate::error::reason;
 use crate::event::{Failure, FailureKind};
 use crate::net::http_service::{HttpService, Limits, RequestBody};
 use crate::value::{Charset, Invalid, Reader, Value};
@@ -172,7 +173,8 @@ impl Command for Start {
         let address = SocketAddr::new(address, port);
         context.start_service(SERVICE, || {
             StubServer::start(host, address, rules).map_err(|error| {
-                let message = format!("the stub server cannot listen on {address}: {error}");
+                let message =
+                    format!("the stub server cannot listen on {address}: {}", reason(&error));
                 Failure::new(FailureKind::Network, message)
             })
         })

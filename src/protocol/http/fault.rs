@@ -4,6 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use crate::error::reason;
 use crate::net::{DialError, NoAddress};
 
 /// What went wrong on the way to an answer.
@@ -90,7 +91,7 @@ impl Fault {
             io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Self::Reset,
             io::ErrorKind::UnexpectedEof => Self::Truncated,
             io::ErrorKind::ConnectionRefused => Self::Refused,
-            _ => Self::Broken(error.to_string()),
+            _ => Self::Broken(reason(error)),
         }
     }
 
@@ -106,12 +107,12 @@ impl Fault {
             DialError::Connect { source, .. } => match source.kind() {
                 io::ErrorKind::ConnectionRefused => Self::Refused,
                 io::ErrorKind::ConnectionReset => Self::Reset,
-                _ => Self::Connect(source.to_string()),
+                _ => Self::Connect(reason(&source)),
             },
             DialError::Tls { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof => {
                 Self::Tls("connection closed in the handshake".to_owned())
             }
-            DialError::Tls { source, .. } => Self::Tls(source.to_string()),
+            DialError::Tls { source, .. } => Self::Tls(reason(&source)),
             DialError::Deadline { .. } => Self::Deadline,
         }
     }

@@ -83,9 +83,9 @@ fn a_credential_that_holds_no_token_starts_no_open_server() {
     for (text, said) in [
         (
             "",
-            "the token from the file [..]ldctl.token is empty: give it a value, or leave the token out",
+            "the token from the file [..]ldctl.token is empty; give it a value, or leave the token out",
         ),
-        ("  \n", "line 1 of the token file [..]ldctl.token is blank: remove it"),
+        ("  \n", "line 1 of the token file [..]ldctl.token is blank; remove it"),
     ] {
         let directory = credentials(&[("ldctl.token", text)]);
         ldctl()
@@ -137,7 +137,7 @@ fn certificate_and_key_among_the_credentials_turn_tls_on() {
             .code(2)
             .stdout_eq("")
             .stderr_eq(format!(
-                "error: there is a credential {name} and none {missing}: give both, or neither\n"
+                "error: there is a credential {name} and none {missing}; give both, or neither\n"
             ));
     }
 }
@@ -152,7 +152,7 @@ fn without_a_terminal_a_prompt_is_refused_with_what_to_give_instead() {
     assert_eq!((code, stdout), (Some(2), Vec::<String>::new()));
     snapbox::assert_data_eq!(
         stderr.join("\n"),
-        "error: cannot ask for the token on a terminal ([..]): give it with --token-env or \
+        "error: cannot ask for the token on a terminal ([..]); give it with --token-env or \
          --token-file"
     );
 }

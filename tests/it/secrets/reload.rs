@@ -121,9 +121,9 @@ fn f08_a_reload_with_anything_wrong_keeps_all_the_old() {
         }
     };
     replaced.write("token", "");
-    check("the token from the file token is empty: give it a value, or leave the token out");
+    check("the token from the file token is empty; give it a value, or leave the token out");
     replaced.write("token", " \n");
-    check("line 1 of the token file token is blank: remove it");
+    check("line 1 of the token file token is blank; remove it");
     fs::remove_file(replaced.directory.path().join("token")).expect("a file");
     check("cannot read the token file token: No such file or directory");
     replaced.write("token", "new\n");
