@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{block_on, connection, signal, token};
+use super::setup::block_on;
+use super::{connection, signal, token};
 use crate::cli::Ping;
 use crate::client::{ClientError, Endpoint, Mode, Pong, probe};
 use crate::console::Console;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{block_on, connection, signal, token};
+use super::setup::block_on;
+use super::{connection, signal, token};
 use crate::cli::Quit;
 use crate::client;
 use crate::console::Console;

@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::document::{self, Local};
+use super::setup::{block_on, data_dir, targets, test_limits};
 use super::signal::Interrupt;
-use super::{block_on, data_dir, targets, test_limits};
 use crate::action::{Document, Executor, Outcome, Policy};
 use crate::cli::{Run, TOKEN_VARIABLE};
 use crate::console::Console;

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::value::RawValue;
 
 use super::document::{self, Local, TestTimes};
-use super::{block_on, connection, signal, token};
+use super::setup::block_on;
+use super::{connection, signal, token};
 use crate::action::TestLimits;
 use crate::cli::Send;
 use crate::client::{Ask, CONNECT_TIMEOUT, ClientError, Endpoint, Refusal, Reply, diagnose};

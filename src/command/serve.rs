@@ -9,8 +9,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::secrets::{self, Sources};
+use super::setup::{block_on, data_dir, targets, test_limits};
 use super::signal::{Hangup, Interrupt};
-use super::{block_on, data_dir, service, targets, test_limits, token};
+use super::{service, token};
 use crate::action::{Executor, Policy, TestLimits};
 use crate::cli;
 use crate::console::{Announcer, Console};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{block_on, connection, signal, token};
+use super::setup::block_on;
+use super::{connection, signal, token};
 use crate::cli::Status;
 use crate::client::{self, ClientError, Told};
 use crate::console::Console;

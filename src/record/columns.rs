@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use super::recorder::{ErrorId, LabelId};
-use super::{Sample, TICK_NANOS};
+use super::sample::{ErrorId, LabelId, Sample, TICK_NANOS};
 
 /// Rows in a chunk: 240 KiB each, so a short run wastes little and a long one allocates seldom.
 const CHUNK: usize = 8192;

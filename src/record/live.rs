@@ -9,7 +9,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use indexmap::IndexMap;
 
-use super::Label;
+use super::sample::Label;
 
 /// The longest latency that a histogram tells apart, in microseconds: an hour.
 const LONGEST_US: u64 = 3_600_000_000;

@@ -6,15 +6,7 @@ use std::time::Duration;
 
 use super::columns::Columns;
 use super::live::Share;
-use super::{Label, Row, Sample};
-
-/// A label's place in its recorder's table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct LabelId(pub(super) u32);
-
-/// An error's place in its recorder's table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ErrorId(pub(super) u32);
+use super::sample::{ErrorId, Label, LabelId, Row, Sample};
 
 /// Different errors that are told apart. A target that answers every request with another text
 /// must not fill the memory; what comes later counts under [`OTHER_ERRORS`].

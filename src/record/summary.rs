@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::TICK_NANOS;
 use super::recorder::Recorder;
+use super::sample::TICK_NANOS;
 use super::stats::{interpolate, scaled_mean};
 use crate::value::{Map, Value};
 

@@ -3,14 +3,16 @@
 //! both, so of the keywords only those of `print` and `round` can be of use; the others are refused
 //! as Python refuses them.
 
+mod errors;
 mod number;
 mod order;
 
 use crate::action::arguments::Call;
 use crate::action::command::{Command, Declaration};
 use crate::action::context::Context;
-use crate::event::{Failure, FailureKind};
+use crate::event::Failure;
 use crate::value::{Map, Value};
+use errors::{type_error, type_name, value_error};
 use number::Number;
 
 pub(crate) const COMMANDS: &[Declaration] = &[
@@ -244,27 +246,4 @@ fn iterate(value: &Value) -> Result<Vec<Value>, Failure> {
         Value::Dict(members) => Ok(members.keys().map(|key| Value::Str(key.clone())).collect()),
         other => Err(type_error(format!("'{}' object is not iterable", type_name(other)))),
     }
-}
-
-/// The name of a value's type in Python's messages.
-fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "NoneType",
-        Value::Bool(_) => "bool",
-        Value::Int(_) | Value::Big(_) => "int",
-        Value::Float(_) => "float",
-        Value::Str(_) => "str",
-        Value::List(_) => "list",
-        // Results alone; a document has none.
-        Value::Tuple(_) => "tuple",
-        Value::Dict(_) => "dict",
-    }
-}
-
-fn type_error(message: impl Into<String>) -> Failure {
-    Failure::new(FailureKind::InvalidArgument, message)
-}
-
-fn value_error(message: impl Into<String>) -> Failure {
-    Failure::new(FailureKind::InvalidValue, message)
 }

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use num_bigint::{BigInt, BigUint, Sign};
 use num_traits::{FromPrimitive, Signed, ToPrimitive, Zero};
 
-use super::value_error;
+use super::errors::value_error;
 use crate::event::Failure;
 use crate::value::Value;
 

@@ -3,8 +3,8 @@
 
 use std::cmp::Ordering;
 
+use super::errors::{type_error, type_name};
 use super::number::Number;
-use super::{type_error, type_name};
 use crate::event::Failure;
 use crate::value::Value;
 

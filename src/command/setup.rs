@@ -1,0 +1,58 @@
+//! What several verbs need before they begin: the runtime, the directory of files, and what documents
+//! may ask for and reach.
+
+use std::path::{Path, PathBuf};
+
+use tokio::runtime::Builder;
+
+use crate::action::{AllowedTarget, Targets, TestLimits};
+use crate::cli::DocumentLimits;
+use crate::error::{Error, reason};
+
+/// Waits for the work on this thread; load has threads of its own. What blocks on after the end,
+/// such as the resolver, is not waited for.
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::usage(format!("cannot start: {}", reason(&error))))?;
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_background();
+    outcome
+}
+
+/// What documents may ask for.
+pub(super) fn test_limits(args: &DocumentLimits) -> TestLimits {
+    TestLimits { users: args.max_users, seconds: args.max_test_time, tasks: args.max_tasks }
+}
+
+/// What documents may reach.
+pub(super) fn targets(args: &DocumentLimits) -> Result<Targets, Error> {
+    let read = |text: &String| {
+        text.parse::<AllowedTarget>()
+            .map_err(|error| Error::usage(format!("--allow-target {text:?}: {error}")))
+    };
+    let allowed = args.allow_target.iter().map(read).collect::<Result<_, _>>()?;
+    Ok(Targets { own: Vec::new(), allowed })
+}
+
+/// The directory that documents may use.
+pub(super) fn data_dir(chosen: Option<&Path>) -> Result<PathBuf, Error> {
+    let Some(path) = chosen else {
+        return std::env::current_dir().map_err(|error| {
+            Error::usage(format!(
+                "the working directory cannot be used ({}); use --data-dir",
+                reason(&error)
+            ))
+        });
+    };
+    match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => Ok(path.to_owned()),
+        Ok(_) => Err(Error::usage(format!("--data-dir {} is no directory", path.display()))),
+        Err(error) => Err(Error::usage(format!(
+            "cannot use --data-dir {}: {}",
+            path.display(),
+            reason(&error)
+        ))),
+    }
+}

@@ -1,0 +1,74 @@
+//! One request: as the driver hands it over, what it is listed under, and as the record gives it back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Times are kept in ticks of this many nanoseconds: finer than any load test can tell apart, and
+/// coarse enough that seven minutes fit 32 bits.
+pub const TICK_NANOS: u64 = 100;
+
+/// A label's place in its recorder's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LabelId(pub(super) u32);
+
+/// An error's place in its recorder's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ErrorId(pub(super) u32);
+
+/// One request, as the driver that made it saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    /// Method, URL and name.
+    pub label: LabelId,
+    /// When it was sent, from the start of the run.
+    pub start: Duration,
+    /// How late it was sent, against the plan of an open model; zero in a closed one.
+    pub delay: Duration,
+    /// From sending to the last byte of the answer.
+    pub service: Duration,
+    /// The protocol's status; 0 where no answer came.
+    pub status: u16,
+    /// Bytes of the answer's body.
+    pub bytes: u64,
+    /// Why it failed.
+    pub error: Option<ErrorId>,
+}
+
+/// What a request is listed under.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Label {
+    /// `GET`, `POST`, …
+    pub method: Arc<str>,
+    /// The URL; as the document writes it where its placeholders give too many different ones.
+    pub url: Arc<str>,
+    /// The name.
+    pub name: Arc<str>,
+}
+
+/// One request, read back.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Row<'a> {
+    /// Method, URL and name.
+    pub label: &'a Label,
+    /// When it was sent, in seconds since the Unix epoch.
+    pub start_time: f64,
+    /// From sending to the last byte, in milliseconds.
+    pub service_ms: f64,
+    /// From the intended start to the last byte; the same as `service_ms` in a closed model.
+    pub response_ms: f64,
+    /// The protocol's status, where an answer came.
+    pub status: Option<u16>,
+    /// Bytes of the answer's body.
+    pub bytes: u64,
+    /// Why it failed.
+    pub error: Option<&'a str>,
+    /// The answer's body, where the run was asked to keep those of failures.
+    pub body: Option<&'a str>,
+}
+
+impl Row<'_> {
+    /// Whether it failed.
+    pub fn failed(&self) -> bool {
+        self.error.is_some()
+    }
+}
