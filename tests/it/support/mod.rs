@@ -3,6 +3,7 @@
 
 mod authority;
 mod load;
+pub(crate) mod modules;
 mod process;
 mod scripted;
 mod target;
