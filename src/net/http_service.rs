@@ -208,9 +208,15 @@ mod tests {
     #[test]
     fn more_connections_than_allowed_wait_for_those_that_are_served() {
         let service = echo(Limits { connections: 1, ..WIDE });
-        let held = connect(&service);
+        let mut held = connect(&service);
         let mut next = connect(&service);
-        next.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").expect("sent");
+        let get = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+        next.write_all(get).expect("sent");
+        // One thread serves both: it would have come to the other between these.
+        for _ in 0..20 {
+            held.write_all(get).expect("sent");
+            assert!(held.read(&mut [0; 1024]).expect("a response") > 0);
+        }
         next.set_nonblocking(true).expect("set");
         let early = next.read(&mut [0]).expect_err("no response yet");
         assert_eq!(early.kind(), io::ErrorKind::WouldBlock);
