@@ -1,14 +1,13 @@
-//! What is said while a document runs. The executor emits events into a [`Sink`] and knows nobody
-//! behind it: a session writes them as frames (text lines or JSON objects), `ldctl run` prints
-//! them, a test collects them. The same types are read back by the client.
+//! What happens while a document runs, and what a server says about itself. The executor emits events
+//! into a [`Sink`] without knowing what is behind it: a session writes them to its client in one of the
+//! dialects, `ldctl run` prints them, a test collects them. The client reads the same types back.
 
 use std::fmt;
 
-use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::counters::Counts;
-use crate::value::{Value, quote};
+use crate::value::Value;
 
 /// The version of the event dialect.
 pub const PROTOCOL: u32 = 1;
@@ -45,21 +44,7 @@ pub enum Event {
         message: String,
     },
     /// The answer to a ping.
-    Pong {
-        /// The server's name, `ldctl`.
-        server: String,
-        /// Its version.
-        version: String,
-        /// The dialect's version, [`PROTOCOL`].
-        protocol: u32,
-        /// Seconds since it started.
-        uptime_s: f64,
-        /// Documents that it has taken since it started.
-        runs: u64,
-        /// What it has counted; an older server does not tell.
-        #[serde(flatten)]
-        counts: Option<Counts>,
-    },
+    Pong(Pong),
     /// The answer to the question which test runs, or to a stop.
     Status(Status),
     /// The document has ended, whatever its actions gave.
@@ -71,6 +56,29 @@ pub enum Event {
         /// Seconds from acceptance to here.
         elapsed_s: f64,
     },
+}
+
+impl Event {
+    /// The end of what runs no document.
+    pub const DONE: Self = Self::Done { ok: true, failed: 0, elapsed_s: 0.0 };
+}
+
+/// Which server answered a ping, and what it has done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pong {
+    /// The server's name, `ldctl`.
+    pub server: String,
+    /// Its version.
+    pub version: String,
+    /// The dialect's version, [`PROTOCOL`].
+    pub protocol: u32,
+    /// Seconds since it started.
+    pub uptime_s: f64,
+    /// Documents that it has taken since it started.
+    pub runs: u64,
+    /// What it has counted; an older server does not say.
+    #[serde(flatten)]
+    pub counts: Option<Counts>,
 }
 
 /// Which test runs, if one does.
@@ -148,10 +156,12 @@ impl fmt::Display for Status {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Progress {
-    /// The place of `LD_start_test` in the document.
+    /// The place of the test in the document.
     pub index: usize,
     /// Seconds since the test began.
     pub elapsed_s: f64,
+    /// Seconds until its end; `None` for one that runs until it is stopped, and from an older server.
+    pub remaining_s: Option<f64>,
     /// Virtual users that run now.
     pub users: usize,
     /// Requests so far.
@@ -169,7 +179,7 @@ pub struct Progress {
 }
 
 /// How one action ended.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActionResult {
     /// Its place in the document, from 0.
     pub index: usize,
@@ -178,33 +188,33 @@ pub struct ActionResult {
     /// Whether it succeeded.
     pub ok: bool,
     /// What it gave.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
-    /// What it gave beyond what the reference gives (a load test's summary). On the wire it stands
-    /// in place of `value`; the text dialect does not know it.
-    #[serde(skip)]
-    pub details: Option<Value>,
+    /// Its line in the text dialect, where the value holds more than the reference's does (a load
+    /// test's summary) and the line therefore is not the value's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// What a person should know about it although it succeeded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// Why it failed.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
-    /// The action as Python's `str()` writes it. In the text dialect actions with equal text share
-    /// one line, so the sink needs it; on the wire it is not said.
-    #[serde(skip)]
-    pub action: String,
 }
 
 impl ActionResult {
-    /// The line that the text dialect gives for it.
-    pub fn line(&self) -> String {
-        match (&self.error, &self.value) {
-            (Some(failure), _) => failure.to_python(),
-            (None, value) => value.as_ref().unwrap_or(&Value::Null).to_text(),
-        }
+    /// The result of an action that gave this value or failed so.
+    pub fn new(index: usize, command: &str, outcome: Result<Value, Failure>) -> Self {
+        let (value, error) = match outcome {
+            Ok(value) => (Some(value), None),
+            Err(failure) => (None, Some(failure)),
+        };
+        let (command, ok) = (command.to_owned(), error.is_none());
+        Self { index, command, ok, value, text: None, warnings: Vec::new(), error }
     }
 }
 
-/// Why an action failed: a kind for programs, a message for people, and the name of the exception
-/// that the text dialect shows.
+/// Why an action failed: a kind for programs, and a message for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
@@ -219,15 +229,7 @@ impl Failure {
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
-
-    /// As Python's `repr()` of the exception: `TypeError('…')`.
-    pub fn to_python(&self) -> String {
-        format!("{}({})", self.kind.exception(), quote(&self.message))
-    }
 }
-
-/// How the message of a [`FailureKind::Busy`] begins: in the text dialect nothing else tells it.
-pub const BUSY: &str = "another test is running";
 
 /// The kinds of failure of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -268,26 +270,6 @@ pub enum FailureKind {
     Other,
 }
 
-impl FailureKind {
-    /// The exception's name in the text dialect. The reference's own names where it has one.
-    pub fn exception(self) -> &'static str {
-        match self {
-            Self::InvalidAction => "LoadDensityTestExecuteException",
-            Self::Gate => "LoadDensityAssertException",
-            Self::NoRecords => "LoadDensityGenerateJsonReportException",
-            Self::NoPage => "LoadDensityHTMLException",
-            Self::InvalidArgument => "TypeError",
-            Self::InvalidValue => "ValueError",
-            Self::Malformed => "IndexError",
-            Self::InvalidFile => "LoadDensityTestJsonException",
-            Self::File | Self::Network => "OSError",
-            Self::Database => "OperationalError",
-            Self::Refused => "PermissionError",
-            Self::Busy | Self::Cancelled | Self::Internal | Self::Other => "RuntimeError",
-        }
-    }
-}
-
 /// Why a whole request was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -319,27 +301,17 @@ pub enum ErrorKind {
 pub trait Sink {
     /// Takes one event. It must not block for long: the caller is the run itself.
     fn emit(&mut self, event: Event);
+
+    /// Takes the result of an action, whose text it is given as Python's `str()` writes it: in the
+    /// text dialect actions with an equal text share a line.
+    fn result(&mut self, _action: &str, result: ActionResult) {
+        self.emit(Event::Result(result));
+    }
 }
 
 impl<F: FnMut(Event)> Sink for F {
     fn emit(&mut self, event: Event) {
         self(event);
-    }
-}
-
-impl Serialize for ActionResult {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut members = to.serialize_map(None)?;
-        members.serialize_entry("index", &self.index)?;
-        members.serialize_entry("command", &self.command)?;
-        members.serialize_entry("ok", &self.ok)?;
-        if let Some(value) = self.details.as_ref().or(self.value.as_ref()) {
-            members.serialize_entry("value", value)?;
-        }
-        if let Some(error) = &self.error {
-            members.serialize_entry("error", error)?;
-        }
-        members.end()
     }
 }
 

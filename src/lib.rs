@@ -32,13 +32,13 @@
 //! (shape), in one loop for all of them. Each request leaves a sample in the record ([`record`]),
 //! from which summaries, reports and gates are made.
 //!
-//! The way back is one [`event::Sink`]. A session writes events as text lines or as JSON frames,
-//! `ldctl run` prints them, a test collects them; nothing below knows who listens.
+//! The way back is one [`event::Sink`]. A session writes events as text lines or as JSON frames
+//! ([`wire::dialect`]), `ldctl run` prints them, a test collects them; nothing below depends on which.
 //!
 //! # The order in which to read
 //!
 //! 1. [`value`], [`event`] and [`error`]: what everything else speaks in.
-//! 2. [`wire`]: the protocol, over any byte stream; [`server`] and [`client`] are its two ends.
+//! 2. [`wire`]: its page describes the protocol; [`server`] and [`client`] are the two ends.
 //! 3. [`action`]: documents, commands, placeholders, files.
 //! 4. [`record`] and [`load`]: the engine; then [`protocol`], how a task reaches its target.
 //! 5. [`report`] and [`metrics`]: what is made of a record.

@@ -7,8 +7,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use ldctl::client::{Ask, ClientError, ClientTls, Connection, Mode};
+use ldctl::client::{ClientError, Connection};
 use ldctl::net::Stream;
+use ldctl::wire::frame::Mode;
+use ldctl::wire::op::Op;
+use ldctl::wire::request::Request;
+use ldctl::wire::tls::ClientTls;
 use ldctl::wire::tls::client_config;
 use tokio::net::TcpStream;
 use tokio::time::{MissedTickBehavior, interval};
@@ -56,7 +60,7 @@ impl Client {
         let opened = tokio::time::timeout(PATIENCE, self.open()).await;
         let Ok(Ok(stream)) = opened else { return Ok(false) };
         let connection = Connection::new(stream, Mode::Framed, "the server".to_owned());
-        let mut replies = connection.ask(Ask::Ping, None, PATIENCE).await?;
+        let mut replies = connection.ask(Request::new(Op::Ping), None, PATIENCE).await?;
         let mut heard = 0;
         while replies.next().await?.is_some() {
             heard += 1;

@@ -5,9 +5,11 @@ use std::sync::LazyLock;
 
 use ldctl::event::ErrorKind;
 use ldctl::value::{Map, Value};
+use ldctl::wire::dialect::{Decoded, Decoder, Dialect, Reply};
 use ldctl::wire::frame::{HEADER, MAX_LEGACY, MAX_REQUEST, Mode, QUIT, strip};
-use ldctl::wire::reply::{Decoded, Decoder, Dialect, Refusal, Reply};
-use ldctl::wire::request::{Ask, Incoming, Request};
+use ldctl::wire::op::Op;
+use ldctl::wire::refusal::Refusal;
+use ldctl::wire::request::{Incoming, Rejection, Request};
 use ldctl::wire::token::{Token, Tokens};
 use serde_json::value::RawValue;
 
@@ -28,10 +30,11 @@ pub fn check(data: &[u8]) {
     for tokens in [&Tokens::none(), &*REQUIRED] {
         let incoming = Incoming::read(bytes, mode, tokens);
         assert_eq!(incoming.characters, text.chars().count());
-        assert!(incoming.dialect == Dialect::Text || mode == Mode::Framed);
-        guarded(&incoming.request, &text, value.as_ref(), tokens);
-        if let Request::Refused(refusal) = &incoming.request {
-            told(refusal, mode, incoming.dialect);
+        let (outcome, dialect) = outcome(incoming.request);
+        assert!(dialect == Dialect::Text || mode == Mode::Framed);
+        guarded(&outcome, &text, value.as_ref(), tokens);
+        if let Err(refusal) = &outcome {
+            told(refusal, mode, dialect);
         }
     }
     if let Ok(document) = serde_json::from_slice::<&RawValue>(bytes) {
@@ -41,29 +44,39 @@ pub fn check(data: &[u8]) {
     }
 }
 
+/// What a request asks for, or why it is refused.
+type Outcome = Result<(Op, Option<Value>), Refusal>;
+
+fn outcome(request: Result<Request<Value>, Rejection>) -> (Outcome, Dialect) {
+    match request {
+        Ok(Request { op, document, dialect }) => {
+            assert!(document.is_none() || op == Op::Run, "{op:?} with a document");
+            (Ok((op, document)), dialect)
+        }
+        Err(Rejection { refusal, dialect }) => (Err(refusal), dialect),
+    }
+}
+
 /// Nothing is done that the token does not allow.
-fn guarded(request: &Request, text: &str, value: Option<&Value>, tokens: &Tokens) {
+fn guarded(outcome: &Outcome, text: &str, value: Option<&Value>, tokens: &Tokens) {
     let Some(value) = value.filter(|_| text != QUIT) else {
-        match request {
-            Request::Quit => assert!(text == QUIT && !tokens.required()),
-            Request::Refused(refusal) if text == QUIT => {
-                assert_eq!(*refusal, Refusal::token_required());
-            }
-            Request::Refused(refusal) => assert_eq!(refusal.kind, ErrorKind::InvalidJson),
+        match outcome {
+            Ok((Op::Quit, None)) => assert!(text == QUIT && !tokens.required()),
+            Err(refusal) if text == QUIT => assert_eq!(*refusal, Refusal::token_required()),
+            Err(refusal) => assert_eq!(refusal.kind, ErrorKind::InvalidJson),
             other => panic!("what is no JSON became {other:?}"),
         }
         return;
     };
     if !tokens.required() {
-        assert!(!matches!(request, Request::Refused(_)), "JSON was refused: {request:?}");
+        assert!(outcome.is_ok(), "JSON was refused: {outcome:?}");
         return;
     }
     match envelope(value) {
-        None => assert_eq!(*request, Request::Refused(Refusal::token_required())),
+        None => assert_eq!(*outcome, Err(Refusal::token_required())),
         Some(members) => {
             let accepted = members.get("token").and_then(Value::as_str) == Some(SECRET);
-            let refused = *request == Request::Refused(Refusal::unauthorised());
-            assert_eq!(refused, !accepted, "{request:?}");
+            assert_eq!(*outcome == Err(Refusal::unauthorised()), !accepted, "{outcome:?}");
         }
     }
 }
@@ -104,32 +117,33 @@ fn sent(document: &RawValue, mode: Mode, token: Option<&Token>) {
         Mode::Framed => (MAX_REQUEST, HEADER),
         Mode::Legacy => (MAX_LEGACY, 0),
     };
-    let Ok(bytes) = Ask::Command(document).to_bytes(mode, token) else {
+    let Ok(bytes) = Request::run(document).to_bytes(mode, token) else {
         assert!(document.get().len() + 128 > most, "a short request was not sent");
         return;
     };
     assert!(bytes.len() <= most + header);
     let tokens = token.map_or_else(Tokens::none, |token| Tokens::new([token]));
     let incoming = Incoming::read(&bytes[header..], mode, &tokens);
+    let (outcome, dialect) = outcome(incoming.request);
     let Ok(value) = Value::parse(document.get()) else {
-        assert!(matches!(incoming.request, Request::Refused(_)));
+        assert!(outcome.is_err());
         return;
     };
     let bare = mode == Mode::Legacy && token.is_none();
-    match incoming.request {
-        Request::Command(read) if bare && envelope(&value).is_some() => {
+    match outcome {
+        Ok((Op::Run, Some(read))) if bare && envelope(&value).is_some() => {
             assert_eq!(envelope(&value).and_then(|members| members.get("command")), Some(&read));
         }
-        Request::Command(read) => assert_eq!(read, value),
-        Request::Null => assert!(value == Value::Null || bare),
+        Ok((Op::Run, Some(read))) => assert_eq!(read, value),
+        Ok((Op::Run, None)) => assert!(value == Value::Null || bare),
         // A document that is itself an envelope may ask for more in the old mode.
-        Request::Quit | Request::Ping | Request::Status | Request::Stop => {
+        Ok((Op::Quit | Op::Ping | Op::Status | Op::Stop, _)) => {
             assert!(bare && envelope(&value).is_some());
         }
         // The envelope is one level more.
-        Request::Refused(refusal) => assert_eq!(refusal.kind, ErrorKind::InvalidJson),
+        Err(refusal) => assert_eq!(refusal.kind, ErrorKind::InvalidJson),
     }
-    if mode == Mode::Framed && incoming.dialect == Dialect::Text {
+    if mode == Mode::Framed && dialect == Dialect::Text {
         assert!(document.get().len() > 64, "a short request does not ask for events");
     }
 }

@@ -2,8 +2,9 @@
 //! a server that began with text never gets one through.
 
 use ldctl::event::Event;
+use ldctl::wire::dialect::{Decoded, Decoder, Reply};
+use ldctl::wire::events::event_into;
 use ldctl::wire::frame::{HEADER, Mode, TERMINATOR};
-use ldctl::wire::reply::{Decoded, Decoder, Reply, event_into};
 
 use super::support::finite_event;
 

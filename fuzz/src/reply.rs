@@ -3,9 +3,13 @@
 
 use std::time::Duration;
 
-use ldctl::client::{Ask, Connection, Mode, Reply};
+use ldctl::client::Connection;
+use ldctl::wire::dialect::Reply;
+use ldctl::wire::frame::Mode;
 use ldctl::wire::frame::{HEADER, MAX_REPLY, TERMINATOR, terminator_into};
-use ldctl::wire::reply::record_into;
+use ldctl::wire::op::Op;
+use ldctl::wire::request::Request;
+use ldctl::wire::text::record_into;
 use ldctl::wire::token::Token;
 
 use super::support::{Pieces, now, one_line, options};
@@ -38,7 +42,8 @@ fn hear(from: Pieces<'_>, mode: Mode, has_token: bool) -> Heard {
     now(async {
         let token = has_token.then(|| Token::new("s3cret").expect("a token"));
         let connection = Connection::new(from, mode, "server:9940".to_owned());
-        let asked = connection.ask(Ask::Ping, token.as_ref(), Duration::from_secs(3600)).await;
+        let asked =
+            connection.ask(Request::new(Op::Ping), token.as_ref(), Duration::from_secs(3600)).await;
         let mut replies = asked.expect("a request is sent");
         let mut heard = Heard { replies: Vec::new(), complete: false, error: None };
         loop {

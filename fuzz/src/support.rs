@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker};
 
-use ldctl::event::Event;
+use ldctl::event::{Event, Progress};
 use ldctl::value::Value;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::{Builder, Runtime};
@@ -116,14 +116,13 @@ pub fn finite(value: &Value) -> bool {
 pub fn finite_event(event: &Event) -> bool {
     match event {
         Event::Progress(progress) => {
-            [progress.elapsed_s, progress.rps, progress.p50_ms, progress.p95_ms, progress.p99_ms]
-                .iter()
-                .all(|figure| figure.is_finite())
+            let Progress { elapsed_s, remaining_s, rps, p50_ms, p95_ms, p99_ms, .. } = progress;
+            let figures = [elapsed_s, rps, p50_ms, p95_ms, p99_ms];
+            figures.into_iter().chain(remaining_s).all(|figure| figure.is_finite())
         }
         Event::Result(result) => result.value.as_ref().is_none_or(finite),
-        Event::Pong { uptime_s: seconds, .. } | Event::Done { elapsed_s: seconds, .. } => {
-            seconds.is_finite()
-        }
+        Event::Pong(pong) => pong.uptime_s.is_finite(),
+        Event::Done { elapsed_s, .. } => elapsed_s.is_finite(),
         Event::Status(status) => status.test.as_ref().is_none_or(|test| {
             test.elapsed_s.is_finite() && test.remaining_s.is_none_or(f64::is_finite)
         }),

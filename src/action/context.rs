@@ -17,7 +17,7 @@ use super::runs::{RunGuard, Runs};
 use super::services::{Service, Services};
 use crate::counters::Counters;
 use crate::escape::one_line;
-use crate::event::{Event, Failure, Progress, Sink};
+use crate::event::{ActionResult, Event, Failure, Progress, Sink};
 use crate::record::live::Live;
 use crate::record::{Recording, Records};
 use crate::value::Value;
@@ -101,6 +101,7 @@ pub(crate) struct Context<'a> {
     run: u64,
     index: usize,
     details: Option<Value>,
+    warnings: Vec<String>,
 }
 
 impl<'a> Context<'a> {
@@ -111,7 +112,8 @@ impl<'a> Context<'a> {
         cancel: &'a CancellationToken,
         run: u64,
     ) -> Self {
-        Self { shared, interpreter, sink, cancel, run, index: 0, details: None }
+        let (index, details, warnings) = (0, None, Vec::new());
+        Self { shared, interpreter, sink, cancel, run, index, details, warnings }
     }
 
     /// The executor that runs this.
@@ -175,20 +177,29 @@ impl<'a> Context<'a> {
         (self.shared.output)(one_line(line).into_owned());
     }
 
-    /// Says more of this action's result than the reference does: for the event dialect only.
-    pub(crate) fn enrich(&mut self, details: Value) {
-        self.details = Some(details);
+    /// Says more of this action's result than the reference does: in the event dialect the value
+    /// takes the place of the action's own, and the warnings stand beside it.
+    pub(crate) fn enrich(&mut self, value: Value, warnings: Vec<String>) {
+        self.details = Some(value);
+        self.warnings.extend(warnings);
     }
 
-    pub(super) fn take_details(&mut self) -> Option<Value> {
-        self.details.take()
+    /// Emits how an action ended, with what it has said beyond its value.
+    pub(super) fn finish(&mut self, action: &str, mut result: ActionResult) {
+        if let Some(details) = self.details.take() {
+            result.text = result.value.as_ref().map(Value::to_text);
+            result.value = Some(details);
+        }
+        result.warnings = std::mem::take(&mut self.warnings);
+        self.sink.result(action, result);
     }
 
-    /// Tells how a test is going; its place in the document is filled in here.
+    /// Tells how a test is going; its place in the document and how long it still runs are
+    /// filled in here.
     pub(crate) fn progress(&mut self, progress: Progress) {
         let index = self.index;
-        self.shared.runs.set_users(progress.users);
-        self.emit(Event::Progress(Progress { index, ..progress }));
+        let remaining_s = self.shared.runs.progress(progress.users);
+        self.emit(Event::Progress(Progress { index, remaining_s, ..progress }));
     }
 
     /// Takes the run slot for a test of `length` (`None`: until stopped), or says who has it.

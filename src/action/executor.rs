@@ -118,21 +118,8 @@ impl Executor {
         for (index, action) in document.into_actions().enumerate() {
             let (command, text) = (action.command().to_owned(), action.text().to_owned());
             context.start(index, &command);
-            let result = interpreter.run(action, &mut context);
-            let (value, error) = match result {
-                Ok(value) => (Some(value), None),
-                Err(failure) => (None, Some(failure)),
-            };
-            let details = context.take_details();
-            context.emit(Event::Result(ActionResult {
-                index,
-                command,
-                ok: error.is_none(),
-                details,
-                value,
-                error,
-                action: text,
-            }));
+            let outcome = interpreter.run(action, &mut context);
+            context.finish(&text, ActionResult::new(index, &command, outcome));
         }
         let (failed, busy) = (interpreter.failed.get(), interpreter.busy.get());
         let elapsed = began.elapsed();

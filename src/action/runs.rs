@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::lock::lock;
-use crate::event::{BUSY, Failure, FailureKind, State, Status, TestStatus};
+use crate::event::{Failure, FailureKind, State, Status, TestStatus};
 use crate::record::live::Live;
+use crate::wire::text::BUSY;
 
 /// How often a stop looks at the figures of the test that it waits for: its answer has the last.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -105,11 +106,12 @@ impl Runs {
         Ok(RunGuard { runs: self })
     }
 
-    /// How many users the test has that runs now.
-    pub(super) fn set_users(&self, users: usize) {
-        if let Some(slot) = lock(&self.slot).as_mut() {
-            slot.users = users;
-        }
+    /// Notes how many users the running test has; gives the seconds until its end, if it has one.
+    pub(super) fn progress(&self, users: usize) -> Option<f64> {
+        let mut slot = lock(&self.slot);
+        let held = slot.as_mut()?;
+        held.users = users;
+        held.remaining_s(held.began.elapsed())
     }
 }
 
@@ -143,6 +145,11 @@ struct Slot {
 }
 
 impl Slot {
+    /// Seconds until the end of a test that has run so long; `None` for one that runs until stopped.
+    fn remaining_s(&self, elapsed: Duration) -> Option<f64> {
+        self.length.map(|length| length.saturating_sub(elapsed).as_secs_f64())
+    }
+
     fn test(&self, live: &Live) -> TestStatus {
         let elapsed = self.began.elapsed();
         let (requests, failures) = live.requests();
@@ -150,7 +157,7 @@ impl Slot {
             run: self.run,
             name: self.name.clone(),
             elapsed_s: elapsed.as_secs_f64(),
-            remaining_s: self.length.map(|length| length.saturating_sub(elapsed).as_secs_f64()),
+            remaining_s: self.remaining_s(elapsed),
             users: self.users,
             requests: requests.saturating_sub(self.before.0),
             failures: failures.saturating_sub(self.before.1),

@@ -153,7 +153,7 @@ fn a_failing_action_does_not_stop_the_list() {
     assert_eq!(events[3], Event::Started { index: 1, command: "LD_nope".to_owned() });
     assert!(matches!(&events[7], Event::Done { ok: false, failed: 1, .. }));
     let Event::Result(last) = &events[6] else { panic!("a result") };
-    assert_eq!((last.index, last.ok, last.action.as_str()), (2, true, "['abs', [-1]]"));
+    assert_eq!((last.index, last.ok), (2, true));
 }
 
 #[test]

@@ -1,15 +1,15 @@
-//! Why a server did not do what was asked: one kind per cause, one line each that says what to
-//! change, and the exit code that a cause has.
+//! Why a server did not do what was asked: one kind per cause, and one line each that says what to
+//! change.
 
 use std::io;
 use std::time::Duration;
 
 use tokio_rustls::rustls::{self, AlertDescription, CertificateError};
 
-use crate::error::{Exit, chain, reason};
+use crate::error::{chain, reason};
 use crate::event::ErrorKind;
 use crate::wire::frame::{BadLength, MAX_LEGACY};
-use crate::wire::reply::Refusal;
+use crate::wire::refusal::Refusal;
 use crate::wire::request::TooLong;
 use crate::wire::tls::TlsError;
 
@@ -258,22 +258,6 @@ impl ClientError {
             ErrorKind::Unauthorised => Self::Unauthorised { address },
             ErrorKind::Busy => Self::Busy { address, message: refusal.message },
             _ => Self::Refused { address, refusal },
-        }
-    }
-
-    /// The exit code for it.
-    pub fn exit(&self) -> Exit {
-        match self {
-            Self::TlsSetup(_) | Self::TooLong(_) => Exit::Usage,
-            Self::TokenRequired { .. } | Self::Unauthorised { .. } => Exit::Refused,
-            Self::Busy { .. } => Exit::Busy,
-            Self::Refused { refusal, .. } => match refusal.kind {
-                ErrorKind::InvalidJson | ErrorKind::InvalidDocument | ErrorKind::Limit => {
-                    Exit::ActionFailed
-                }
-                _ => Exit::Unreachable,
-            },
-            _ => Exit::Unreachable,
         }
     }
 

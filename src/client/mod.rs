@@ -1,6 +1,6 @@
 //! The client: connect, ask, and iterate over the replies as they arrive. It holds at most one reply
 //! in memory and waits no longer than it is told, whatever the server does. [`probe()`] is the ping
-//! that finds out why it failed. Nothing here prints; an error knows its exit code.
+//! that finds out why it failed. Nothing here prints or chooses an exit code.
 
 mod error;
 mod probe;
@@ -8,22 +8,22 @@ mod probe;
 use std::io;
 use std::time::Duration;
 
+use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::event::{ErrorKind, Event};
+use crate::event::Event;
 use crate::net::{DialError, NoAddress, Stream, dial};
-use crate::wire::frame::{HEADER, Inbox, MAX_REPLY, TERMINATOR};
-use crate::wire::reply::{Decoded, Decoder, SHUTTING_DOWN};
-use crate::wire::tls;
+use crate::wire::dialect::{Decoded, Decoder, Reply};
+use crate::wire::frame::{HEADER, Inbox, MAX_REPLY, Mode, TERMINATOR};
+use crate::wire::refusal::{ERROR, Refusal};
+use crate::wire::request::Request;
+use crate::wire::text::ends_the_reply;
+use crate::wire::tls::{self, ClientTls};
 use crate::wire::token::Token;
 
-pub use crate::wire::frame::Mode;
-pub use crate::wire::reply::{Refusal, Reply};
-pub use crate::wire::request::{Ask, TooLong};
-pub use crate::wire::tls::{ClientTls, Identity};
 pub use error::{ClientError, Distrust};
-pub use probe::{Pong, Told, diagnose, ping, probe, quit, status, stop};
+pub use probe::{Answered, Told, diagnose, ping, probe, quit, status, stop};
 
 /// How long a connection may take unless the caller says otherwise.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,9 +34,6 @@ const CHUNK: usize = 64 * 1024;
 /// The first two bytes of a TLS alert's record: what a TLS server says to a client that does not
 /// speak TLS.
 const TLS_ALERT: [u8; 2] = [0x15, 0x03];
-
-/// How the answer of a legacy server to a framed request begins.
-const LEGACY_ERROR: &[u8] = b"Error: ";
 
 /// Where a server listens, and how it is spoken to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,11 +87,11 @@ impl Endpoint {
     /// in [`Connection::ask`].
     pub async fn ask(
         &self,
-        ask: Ask<'_>,
+        request: Request<&RawValue>,
         token: Option<&Token>,
         quiet: Duration,
     ) -> Result<Replies<Stream>, ClientError> {
-        let request = ask.to_bytes(self.mode, token)?;
+        let request = request.to_bytes(self.mode, token)?;
         self.connect().await?.send(&request, token.is_some(), quiet).await
     }
 
@@ -141,11 +138,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// from one complete reply to the next: bytes that complete nothing do not extend it.
     pub async fn ask(
         self,
-        ask: Ask<'_>,
+        request: Request<&RawValue>,
         token: Option<&Token>,
         quiet: Duration,
     ) -> Result<Replies<S>, ClientError> {
-        let request = ask.to_bytes(self.mode, token)?;
+        let request = request.to_bytes(self.mode, token)?;
         self.send(&request, token.is_some(), quiet).await
     }
 
@@ -267,11 +264,7 @@ impl<S: AsyncRead + Unpin> Replies<S> {
         self.deadline = Instant::now() + self.quiet;
         match reply {
             Reply::Event(_) => self.speaks_events = true,
-            Reply::Line(line) => {
-                let token = [ErrorKind::TokenRequired, ErrorKind::Unauthorised];
-                self.may_end = line == SHUTTING_DOWN
-                    || Refusal::of_line(line).is_some_and(|refusal| token.contains(&refusal.kind));
-            }
+            Reply::Line(line) => self.may_end = ends_the_reply(line),
         }
     }
 
@@ -307,7 +300,7 @@ impl<S: AsyncRead + Unpin> Replies<S> {
             }
             ([0x00, ..], Mode::Legacy) => Err(ClientError::FramedOnly { address: address() }),
             ([b' '..=b'~' | b'\r' | b'\n', ..], Mode::Framed) => {
-                let legacy = [LEGACY_ERROR, TERMINATOR.as_bytes()];
+                let legacy = [ERROR.as_bytes(), TERMINATOR.as_bytes()];
                 if legacy.iter().any(|start| pending.starts_with(start)) {
                     Err(ClientError::LegacyOnly { address: address() })
                 } else if legacy.iter().any(|start| start.starts_with(pending)) {

@@ -7,32 +7,26 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout};
 
-use super::{
-    Ask, ClientError, ClientTls, Connection, Endpoint, Mode, Replies, Reply, Stream, Token,
-};
-use crate::counters::Counts;
-use crate::event::{Event, Status};
-use crate::wire::reply::SHUTTING_DOWN;
+use super::{ClientError, Connection, Endpoint, Replies};
+use crate::event::{Event, Pong, Status};
+use crate::net::Stream;
+use crate::wire::dialect::Reply;
+use crate::wire::frame::Mode;
+use crate::wire::op::Op;
+use crate::wire::request::Request;
+use crate::wire::text::SHUTTING_DOWN;
+use crate::wire::tls::ClientTls;
+use crate::wire::token::Token;
 
 /// The longest that one way of a second look may take: a server on the same network answers a ping
 /// in milliseconds, and there are at most three ways.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Who answered a ping.
+/// The answer to a ping.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Pong {
-    /// The server's name; `None` from a server that answers in text, as the Python one.
-    pub server: Option<String>,
-    /// Its version.
-    pub version: Option<String>,
-    /// The version of the event dialect that it speaks.
-    pub protocol: Option<u32>,
-    /// How long it has been running.
-    pub uptime: Option<Duration>,
-    /// Documents that it has taken since it started.
-    pub runs: Option<u64>,
-    /// What it has counted since.
-    pub counts: Option<Counts>,
+pub struct Answered {
+    /// What the server says about itself; `None` from one that answers in text, as the Python one.
+    pub pong: Option<Pong>,
     /// From before the connection to the end of the answer.
     pub round_trip: Duration,
 }
@@ -43,9 +37,9 @@ pub async fn probe(
     endpoint: &Endpoint,
     token: Option<&Token>,
     quiet: Duration,
-) -> Result<Pong, ClientError> {
+) -> Result<Answered, ClientError> {
     match ping(endpoint, token, quiet).await {
-        Ok(pong) => Ok(pong),
+        Ok(answered) => Ok(answered),
         Err(error) => Err(diagnose(endpoint, error).await),
     }
 }
@@ -55,12 +49,11 @@ pub async fn ping(
     endpoint: &Endpoint,
     token: Option<&Token>,
     quiet: Duration,
-) -> Result<Pong, ClientError> {
+) -> Result<Answered, ClientError> {
     let begun = Instant::now();
     let connection = endpoint.connect().await?;
-    let mut pong = within(quiet, endpoint, pong(connection, token, quiet)).await?;
-    pong.round_trip = begun.elapsed();
-    Ok(pong)
+    let pong = within(quiet, endpoint, pong(connection, token, quiet)).await?;
+    Ok(Answered { pong, round_trip: begun.elapsed() })
 }
 
 /// Ends the server. After the connection is there, the whole answer may take `quiet`.
@@ -89,7 +82,7 @@ pub async fn status(
     quiet: Duration,
 ) -> Result<Told, ClientError> {
     let connection = endpoint.connect().await?;
-    within(quiet, endpoint, told(connection, Ask::Status, token, quiet)).await
+    within(quiet, endpoint, told(connection, Op::Status, token, quiet)).await
 }
 
 /// Stops the test that runs. After the connection is there, the whole answer may take `quiet`.
@@ -99,7 +92,7 @@ pub async fn stop(
     quiet: Duration,
 ) -> Result<Told, ClientError> {
     let connection = endpoint.connect().await?;
-    within(quiet, endpoint, told(connection, Ask::Stop, token, quiet)).await
+    within(quiet, endpoint, told(connection, Op::Stop, token, quiet)).await
 }
 
 /// The error, or what a second look at the port says about its cause. Nothing runs by it.
@@ -111,30 +104,15 @@ async fn pong<S>(
     connection: Connection<S>,
     token: Option<&Token>,
     quiet: Duration,
-) -> Result<Pong, ClientError>
+) -> Result<Option<Pong>, ClientError>
 where
     S: AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
-    let mut replies = connection.ask(Ask::Ping, token, quiet).await?;
-    let mut pong = Pong {
-        server: None,
-        version: None,
-        protocol: None,
-        uptime: None,
-        runs: None,
-        counts: None,
-        round_trip: Duration::ZERO,
-    };
+    let mut replies = connection.ask(Request::new(Op::Ping), token, quiet).await?;
+    let mut pong = None;
     while let Some(reply) = replies.next().await? {
         match reply {
-            Reply::Event(Event::Pong { server, version, protocol, uptime_s, runs, counts }) => {
-                pong.server = Some(server);
-                pong.version = Some(version);
-                pong.protocol = Some(protocol);
-                pong.uptime = Duration::try_from_secs_f64(uptime_s).ok();
-                pong.runs = Some(runs);
-                pong.counts = counts;
-            }
+            Reply::Event(Event::Pong(answer)) => pong = Some(answer),
             other => return Err(unexpected(&replies, &other)),
         }
     }
@@ -149,7 +127,7 @@ async fn goodbye<S>(
 where
     S: AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
-    let mut replies = connection.ask(Ask::Quit, token, quiet).await?;
+    let mut replies = connection.ask(Request::new(Op::Quit), token, quiet).await?;
     let mut done = false;
     while let Some(reply) = replies.next().await? {
         match &reply {
@@ -164,14 +142,14 @@ where
 
 async fn told<S>(
     connection: Connection<S>,
-    ask: Ask<'_>,
+    op: Op,
     token: Option<&Token>,
     quiet: Duration,
 ) -> Result<Told, ClientError>
 where
     S: AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
-    let mut replies = connection.ask(ask, token, quiet).await?;
+    let mut replies = connection.ask(Request::new(op), token, quiet).await?;
     let mut told = None;
     while let Some(reply) = replies.next().await? {
         if let Some(refusal) = replies.refusal(&reply) {

@@ -4,8 +4,8 @@ use serde_json::value::RawValue;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
-use crate::error::Exit;
 use crate::wire::frame::{frame_into, terminator_into};
+use crate::wire::op::Op;
 
 const QUIET: Duration = Duration::from_secs(10);
 
@@ -29,7 +29,7 @@ fn terminated(bodies: &[&str]) -> Vec<u8> {
 async fn asked(mode: Mode, room: usize) -> (Replies<DuplexStream>, DuplexStream) {
     let (near, far) = duplex(room);
     let connection = Connection::new(near, mode, "there:1".to_owned());
-    let replies = connection.ask(Ask::Command(&document("[]")), None, QUIET).await;
+    let replies = connection.ask(Request::run(&*document("[]")), None, QUIET).await;
     (replies.expect("a request that fits the pipe"), far)
 }
 
@@ -47,7 +47,7 @@ async fn replies(mode: Mode, answer: &[u8]) -> (Vec<Reply>, Result<bool, ClientE
     });
     let connection = Connection::new(near, mode, "there:1".to_owned());
     let mut replies = connection
-        .ask(Ask::Command(&document("[]")), None, QUIET)
+        .ask(Request::run(&*document("[]")), None, QUIET)
         .await
         .expect("a request that fits the pipe");
     let mut all = Vec::new();
@@ -126,7 +126,6 @@ async fn check_opening(mode: Mode, answer: &[u8], expected: &str) {
     assert_eq!(all, [], "{mode:?}");
     let error = end.expect_err("an error");
     assert_eq!(error.line(), expected, "{mode:?}");
-    assert_eq!(error.exit(), Exit::Unreachable);
 }
 
 #[tokio::test(start_paused = true)]
@@ -233,7 +232,7 @@ async fn t24_bytes_that_complete_no_reply_do_not_extend_the_wait() {
 async fn a_server_that_reads_nothing_times_out() {
     let (near, _far) = duplex(8);
     let connection = Connection::new(near, Mode::Framed, "there:1".to_owned());
-    let error = connection.ask(Ask::Ping, None, QUIET).await.expect_err("a timeout");
+    let error = connection.ask(Request::new(Op::Ping), None, QUIET).await.expect_err("a timeout");
     assert!(matches!(error, ClientError::Timeout { .. }), "{error:?}");
 }
 
@@ -256,46 +255,42 @@ async fn a_legacy_request_that_is_too_long_is_refused_before_connecting() {
     // Nothing can listen on port 0, so that an attempt to connect would show.
     let endpoint = Endpoint { mode: Mode::Legacy, ..Endpoint::new("127.0.0.1", 0) };
     let long = document(&format!("[\"{}\"]", "x".repeat(8192)));
-    let error = endpoint.ask(Ask::Command(&long), None, QUIET).await.expect_err("a refusal");
+    let error = endpoint.ask(Request::run(&*long), None, QUIET).await.expect_err("a refusal");
     assert_eq!(
         error.line(),
         "the request has 8196 bytes, over the limit of 8192 of this mode; \
          leave out --legacy, or send it in parts"
     );
-    assert_eq!(error.exit(), Exit::Usage);
 }
 
 /// The refusal that a first line says.
-async fn check_refusal(line: &str, expected: &str, exit: Exit) {
+async fn check_refusal(line: &str, expected: &str) {
     let (mut replies, mut far) = asked(Mode::Framed, 1024).await;
     far.write_all(&framed(&[&format!("{line}\n")])).await.expect("room");
     let reply = replies.next().await.expect("a reply").expect("a line");
     let error = replies.refusal(&reply).expect("a refusal");
-    assert_eq!((error.line().as_str(), error.exit()), (expected, exit));
+    assert_eq!(error.line(), expected);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_says_what_to_change_and_has_its_exit_code() {
+async fn a_refusal_says_what_to_change() {
     let token = "there:1: the server wants a token; give it with --token-env or --token-file";
-    check_refusal("Error: token required", token, Exit::Refused).await;
+    check_refusal("Error: token required", token).await;
     // The request carried no token.
-    check_refusal("Error: unauthorised", token, Exit::Refused).await;
+    check_refusal("Error: unauthorised", token).await;
     check_refusal(
         "Error: busy: run 3 has 20 s to go",
         "there:1: busy: run 3 has 20 s to go; try again later",
-        Exit::Busy,
     )
     .await;
     check_refusal(
         "Error: Expecting value: line 1 column 1 (char 0)",
         "there:1: Expecting value: line 1 column 1 (char 0)",
-        Exit::ActionFailed,
     )
     .await;
     check_refusal(
         "Error: this port speaks TLS; connect with TLS",
         "there:1: the port speaks TLS; add --tls",
-        Exit::Unreachable,
     )
     .await;
 }
@@ -314,7 +309,8 @@ async fn a_wrong_token_is_told_from_a_missing_one() {
     let (near, mut far) = duplex(1024);
     let token = Token::new("guess").expect("a token");
     let connection = Connection::new(near, Mode::Framed, "there:1".to_owned());
-    let mut replies = connection.ask(Ask::Ping, Some(&token), QUIET).await.expect("replies");
+    let mut replies =
+        connection.ask(Request::new(Op::Ping), Some(&token), QUIET).await.expect("replies");
     far.write_all(&framed(&["Error: unauthorised\n"])).await.expect("room");
     let reply = replies.next().await.expect("a reply").expect("a line");
     let error = replies.refusal(&reply).expect("a refusal");
@@ -322,5 +318,4 @@ async fn a_wrong_token_is_told_from_a_missing_one() {
         error.line(),
         "there:1: the token is wrong; give the server's with --token-env or --token-file"
     );
-    assert_eq!(error.exit(), Exit::Refused);
 }

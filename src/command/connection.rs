@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::Connection;
-use crate::client::{ClientError, ClientTls, Endpoint, Identity, Mode};
+use crate::client::{ClientError, Endpoint};
 use crate::console::Console;
-use crate::error::Error;
+use crate::error::{Error, Exit};
+use crate::event::ErrorKind;
+use crate::wire::frame::Mode;
+use crate::wire::tls::{ClientTls, Identity};
 
 /// The endpoint that the options name.
 pub(super) fn resolve(
@@ -37,7 +40,23 @@ pub(super) fn identity(cert: Option<&Path>, key: Option<&Path>) -> Result<Option
 
 /// A client's failure as this program's.
 pub(super) fn failure(error: &ClientError) -> Error {
-    Error::new(error.exit(), error.line())
+    Error::new(exit(error), error.line())
+}
+
+/// The exit code of a client's failure.
+fn exit(error: &ClientError) -> Exit {
+    match error {
+        ClientError::TlsSetup(_) | ClientError::TooLong(_) => Exit::Usage,
+        ClientError::TokenRequired { .. } | ClientError::Unauthorised { .. } => Exit::Refused,
+        ClientError::Busy { .. } => Exit::Busy,
+        ClientError::Refused { refusal, .. } => match refusal.kind {
+            ErrorKind::InvalidJson | ErrorKind::InvalidDocument | ErrorKind::Limit => {
+                Exit::ActionFailed
+            }
+            _ => Exit::Unreachable,
+        },
+        _ => Exit::Unreachable,
+    }
 }
 
 fn tls(args: &Connection) -> Result<Option<ClientTls>, Error> {
@@ -76,4 +95,31 @@ fn without_tls(args: &Connection) -> Option<&'static str> {
 
 fn half(given: &str, missing: &str) -> Error {
     Error::usage(format!("{given} is given without {missing}; give both, or neither"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::refusal::Refusal;
+    use crate::wire::request::TooLong;
+
+    #[test]
+    fn every_kind_of_failure_has_its_exit_code() {
+        let address = || "there:1".to_owned();
+        let refused = |refusal| ClientError::refused(address(), refusal, false);
+        for (error, code) in [
+            (ClientError::TooLong(TooLong { length: 9000, most: 8192 }), Exit::Usage),
+            (refused(Refusal::token_required()), Exit::Refused),
+            (refused(Refusal::unauthorised()), Exit::Refused),
+            (refused(Refusal::busy("x")), Exit::Busy),
+            (refused(Refusal::invalid_document()), Exit::ActionFailed),
+            (refused(Refusal::new(ErrorKind::InvalidJson, "x")), Exit::ActionFailed),
+            (refused(Refusal::limit("x")), Exit::ActionFailed),
+            (refused(Refusal::internal("x")), Exit::Unreachable),
+            (refused(Refusal::speaks_tls()), Exit::Unreachable),
+            (ClientError::NothingListens { address: address() }, Exit::Unreachable),
+        ] {
+            assert_eq!(failure(&error).exit(), code, "{error:?}");
+        }
+    }
 }

@@ -5,46 +5,28 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use serde_json::value::RawValue;
+
 use crate::action::{Document, TestLimits};
 use crate::error::{Error, reason};
-use crate::event::Event;
 use crate::value::Value;
 
 /// The largest document that is read, in bytes. One that a server can take is far smaller; the
 /// bound is against a wrong file name (`/dev/zero`).
 const LARGEST: u64 = 64 * 1024 * 1024;
 
-/// How long a test lasts that does not say it, in seconds.
-const DEFAULT_TEST_TIME: f64 = 60.0;
-
 /// A document that can be run.
 pub(super) struct Local {
     /// As it was written.
-    pub(super) text: String,
+    pub(super) written: Box<RawValue>,
     /// As it will be run.
     pub(super) document: Document,
-    /// How long its tests last.
-    pub(super) test_times: TestTimes,
-}
-
-/// How long each action's load test lasts, in seconds, where the action is one that says it.
-#[derive(Debug, PartialEq)]
-pub(super) struct TestTimes(Vec<Option<f64>>);
-
-impl TestTimes {
-    /// The length of the test that an event belongs to.
-    pub(super) fn of(&self, event: &Event) -> Option<f64> {
-        match event {
-            Event::Progress(progress) => self.0.get(progress.index).copied().flatten(),
-            _ => None,
-        }
-    }
 }
 
 /// Reads the document at a path; `-` is stdin.
 pub(super) fn read(path: &Path, limits: TestLimits) -> Result<Local, Error> {
     let (text, place) = load(path)?;
-    check(text, &place, limits)
+    check(&text, &place, limits)
 }
 
 /// Refuses a list that has stdin twice, for it is empty the second time.
@@ -76,21 +58,25 @@ pub(super) fn parse(text: &str, place: &str) -> Result<Value, Error> {
             "{place}: not JSON: a byte order mark at line 1 column 1; save the file as UTF-8 without it"
         )));
     }
-    Value::parse(text).map_err(|error| Error::usage(format!("{place}: not JSON: {error}")))
+    Value::parse(text).map_err(|error| not_json(place, &error))
 }
 
 /// Checks a document; `place` is what a refusal calls it. A test that passes a limit is refused when
 /// its turn comes, as other actions that cannot be run.
-pub(super) fn check(text: String, place: &str, limits: TestLimits) -> Result<Local, Error> {
-    let value = parse(&text, place)?;
-    let test_times = test_times(&value);
+pub(super) fn check(text: &str, place: &str, limits: TestLimits) -> Result<Local, Error> {
+    let value = parse(text, place)?;
+    let written = serde_json::from_str(text).map_err(|error| not_json(place, &error))?;
     let document = Document::within(&value, limits).map_err(|_| {
         Error::usage(format!(
             "{place}: not a document: expected a list of actions that is not empty, or an object \
              with that list under \"load_density\""
         ))
     })?;
-    Ok(Local { text, document, test_times })
+    Ok(Local { written, document })
+}
+
+fn not_json(place: &str, error: &dyn std::error::Error) -> Error {
+    Error::usage(format!("{place}: not JSON: {error}"))
 }
 
 fn bytes(from: impl Read) -> io::Result<Vec<u8>> {
@@ -106,34 +92,13 @@ fn not_utf8(place: &str, error: &std::string::FromUtf8Error) -> Error {
     Error::usage(format!("{place}: not UTF-8 at line {line} column {column}"))
 }
 
-/// What the progress bar needs to know. A test with a load shape ends with its shape, and one
-/// without an end has none.
-fn test_times(document: &Value) -> TestTimes {
-    let actions = match document {
-        Value::Dict(members) => members.get("load_density").unwrap_or(document),
-        _ => document,
-    };
-    let Value::List(actions) = actions else { return TestTimes(Vec::new()) };
-    TestTimes(actions.iter().map(test_time).collect())
-}
-
-fn test_time(action: &Value) -> Option<f64> {
-    let Value::List(parts) = action else { return None };
-    let [Value::Str(name), Value::Dict(arguments)] = parts.as_slice() else { return None };
-    if name != "LD_start_test" || arguments.contains_key("load_shape") {
-        return None;
-    }
-    arguments.get("test_time").map_or(Some(DEFAULT_TEST_TIME), Value::as_f64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[track_caller]
     fn check_refusal(text: &str, expected: &str) {
-        let error =
-            check(text.to_owned(), "a.json", TestLimits::default()).err().expect("a refusal");
+        let error = check(text, "a.json", TestLimits::default()).err().expect("a refusal");
         assert_eq!(error.to_string(), expected);
     }
 
@@ -166,15 +131,5 @@ mod tests {
     fn bytes_that_are_not_text_are_named_by_line_and_column() {
         let error = String::from_utf8(b"[\n \xff]".to_vec()).expect_err("not UTF-8");
         assert_eq!(not_utf8("a.json", &error).to_string(), "a.json: not UTF-8 at line 2 column 2");
-    }
-
-    #[test]
-    fn the_length_of_a_test_is_known_where_the_document_says_it() {
-        let value = Value::parse(
-            r#"[["LD_summary"], ["LD_start_test", {"test_time": 3}], ["LD_start_test", {}],
-                ["LD_start_test", {"test_time": null}], ["LD_start_test", {"load_shape": "soak"}]]"#,
-        )
-        .expect("JSON");
-        assert_eq!(test_times(&value).0, [None, Some(3.0), Some(60.0), None, None]);
     }
 }

@@ -18,7 +18,7 @@ struct Found<'a> {
 
 pub(super) fn lint(args: &Lint, console: &mut Console) -> Result<Exit, Error> {
     document::stdin_once(&args.files)?;
-    console.replies(args.output.into(), false);
+    console.replies(args.output, false);
     let mut exit = Exit::Done;
     for path in &args.files {
         let (text, file) = document::load(path)?;

@@ -19,15 +19,12 @@ mod signal;
 mod status;
 mod token;
 
-use crate::cli::{Cli, Output, Verb};
-use crate::console::{Console, Format};
+use crate::cli::{Cli, Verb};
+use crate::console::Console;
 use crate::error::{Error, Exit};
 
 /// Does what the command line says.
 pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
-    if holds_a_token(&cli.verb) {
-        core_dump::prevent();
-    }
     match &cli.verb {
         Verb::Serve(args) => serve::serve(args, console),
         Verb::Send(args) => send::send(args, console),
@@ -40,27 +37,6 @@ pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
         Verb::Completions(args) => {
             completions::completions(args, console);
             Ok(Exit::Done)
-        }
-    }
-}
-
-fn holds_a_token(verb: &Verb) -> bool {
-    match verb {
-        Verb::Serve(_)
-        | Verb::Send(_)
-        | Verb::Ping(_)
-        | Verb::Status(_)
-        | Verb::Stop(_)
-        | Verb::Quit(_) => true,
-        Verb::Run(_) | Verb::Lint(_) | Verb::Completions(_) => false,
-    }
-}
-
-impl From<Output> for Format {
-    fn from(output: Output) -> Self {
-        match output {
-            Output::Text => Self::Text,
-            Output::Json => Self::Json,
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::cli::Quit;
 use crate::client;
 use crate::console::Console;
 use crate::error::{Error, Exit};
-use crate::wire::reply::SHUTTING_DOWN;
+use crate::wire::text::SHUTTING_DOWN;
 
 pub(super) fn quit(args: &Quit, console: &mut Console) -> Result<Exit, Error> {
     let timeout = Duration::from_secs_f64(args.timeout);

@@ -40,7 +40,7 @@ pub(super) fn run(args: &Run, console: &mut Console) -> Result<Exit, Error> {
         targets: targets(&args.documents)?,
         limits,
     };
-    console.replies(args.printing.output.into(), args.printing.quiet);
+    console.replies(args.printing.output, args.printing.quiet);
     block_on(Runner::new(policy)?.run_all(locals, console))
 }
 
@@ -84,7 +84,7 @@ impl Runner {
         let cancel = CancellationToken::new();
         let running = self.spawn(local.document, cancel.clone())?;
         let say = |said| match said {
-            Said::Event(event) => console.event(&event, local.test_times.of(&event)),
+            Said::Event(event) => console.event(&event),
             Said::Print(line) => console.printed(&line),
         };
         let Some(outcome) =

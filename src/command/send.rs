@@ -6,15 +6,19 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 
-use super::document::{self, Local, TestTimes};
+use super::document;
 use super::setup::block_on;
 use super::{connection, signal, token};
 use crate::action::TestLimits;
 use crate::cli::Send;
-use crate::client::{Ask, CONNECT_TIMEOUT, ClientError, Endpoint, Refusal, Reply, diagnose};
+use crate::client::{CONNECT_TIMEOUT, ClientError, Endpoint, diagnose};
 use crate::console::Console;
 use crate::error::{Error, Exit};
-use crate::event::{BUSY, Event, FailureKind};
+use crate::event::{Event, FailureKind};
+use crate::wire::dialect::Reply;
+use crate::wire::refusal::Refusal;
+use crate::wire::request::Request;
+use crate::wire::text::read_failure;
 use crate::wire::token::Token;
 
 /// How long a server may say nothing when nothing else is said. LoadDensity's own says nothing
@@ -25,7 +29,7 @@ pub(super) fn send(args: &Send, console: &mut Console) -> Result<Exit, Error> {
     // What may be asked for is for the server to say.
     let limits = TestLimits::default();
     let local = match (&args.json, &args.file) {
-        (Some(text), _) => document::check(text.clone(), "--json", limits)?,
+        (Some(text), _) => document::check(text, "--json", limits)?,
         (None, Some(path)) => document::read(path, limits)?,
         (None, None) => {
             return Err(Error::usage("no document; name a file, - for stdin, or give --json"));
@@ -35,13 +39,13 @@ pub(super) fn send(args: &Send, console: &mut Console) -> Result<Exit, Error> {
     let endpoint =
         connection::resolve(&args.connection, timeout.unwrap_or(CONNECT_TIMEOUT), console)?;
     let token = token::resolve(&args.token, console)?;
-    console.replies(args.printing.output.into(), args.printing.quiet);
+    console.replies(args.printing.output, args.printing.quiet);
     let silence = timeout.unwrap_or(SILENCE);
     let sent = Cell::new(false);
     let exit = block_on(signal::unless_interrupted(converse(
         &endpoint,
         token.as_ref(),
-        &local,
+        &local.written,
         silence,
         &sent,
         console,
@@ -58,15 +62,13 @@ pub(super) fn send(args: &Send, console: &mut Console) -> Result<Exit, Error> {
 async fn converse(
     endpoint: &Endpoint,
     token: Option<&Token>,
-    local: &Local,
+    document: &RawValue,
     silence: Duration,
     sent: &Cell<bool>,
     console: &mut Console,
 ) -> Result<Exit, Error> {
-    let document: &RawValue = serde_json::from_str(&local.text)
-        .map_err(|error| Error::usage(format!("the document is not JSON: {error}")))?;
-    let mut listener = Listener::new(&local.test_times, sent, console);
-    let told = listener.listen(endpoint, Ask::Command(document), token, silence).await;
+    let mut listener = Listener::new(sent, console);
+    let told = listener.listen(endpoint, Request::run(document), token, silence).await;
     let failure = match told {
         Ok(exit) => return Ok(exit),
         // A reply that has begun says what the port is; without one a second look may.
@@ -78,7 +80,6 @@ async fn converse(
 
 /// Prints replies and keeps what the exit code depends on.
 struct Listener<'a> {
-    test_times: &'a TestTimes,
     /// Whether the document is on its way.
     sent: &'a Cell<bool>,
     console: &'a mut Console,
@@ -92,19 +93,19 @@ struct Listener<'a> {
 }
 
 impl<'a> Listener<'a> {
-    fn new(test_times: &'a TestTimes, sent: &'a Cell<bool>, console: &'a mut Console) -> Self {
+    fn new(sent: &'a Cell<bool>, console: &'a mut Console) -> Self {
         let begun = Instant::now();
-        Self { test_times, sent, console, begun, heard: false, done: false, failed: 0, busy: false }
+        Self { sent, console, begun, heard: false, done: false, failed: 0, busy: false }
     }
 
     async fn listen(
         &mut self,
         endpoint: &Endpoint,
-        ask: Ask<'_>,
+        request: Request<&RawValue>,
         token: Option<&Token>,
         silence: Duration,
     ) -> Result<Exit, ClientError> {
-        let mut replies = endpoint.ask(ask, token, silence).await?;
+        let mut replies = endpoint.ask(request, token, silence).await?;
         self.sent.set(true);
         while let Some(reply) = replies.next().await? {
             self.heard = true;
@@ -125,7 +126,7 @@ impl<'a> Listener<'a> {
     }
 
     fn event(&mut self, event: &Event) {
-        self.console.event(event, self.test_times.of(event));
+        self.console.event(event);
         match event {
             Event::Result(result) if !result.ok => {
                 self.failed += 1;
@@ -143,74 +144,27 @@ impl<'a> Listener<'a> {
     /// A line of the text dialect that refuses the request. Text output leaves it to stderr.
     fn refused(&mut self, line: &str) {
         if let Some(Refusal { kind, message }) = Refusal::of_line(line) {
-            self.console.event(&Event::Error { kind, message }, None);
+            self.console.event(&Event::Error { kind, message });
         }
     }
 
     fn line(&mut self, line: &str) {
-        let ok = !is_exception(line);
-        self.failed += usize::from(!ok);
-        self.busy |= is_busy(line);
-        self.console.reply_line(line, ok);
+        let failure = read_failure(line);
+        self.failed += usize::from(failure.is_some());
+        self.busy |= failure == Some(FailureKind::Busy);
+        self.console.reply_line(line, failure.is_none());
     }
 
     fn verdict(&mut self) -> Exit {
         let (ok, failed) = (self.failed == 0, self.failed);
         if !self.done {
             let elapsed_s = self.begun.elapsed().as_secs_f64();
-            self.console.event(&Event::Done { ok, failed, elapsed_s }, None);
+            self.console.event(&Event::Done { ok, failed, elapsed_s });
         }
         match failed {
             _ if self.busy => Exit::Busy,
             0 => Exit::Done,
             _ => Exit::ActionFailed,
         }
-    }
-}
-
-/// Whether a line is an exception as Python's `repr()` writes it: `KeyError('x')`.
-fn is_exception(line: &str) -> bool {
-    let Some((name, arguments)) = line.split_once('(') else { return false };
-    let named = name.ends_with("Error") || name.ends_with("Exception");
-    named
-        && arguments.ends_with(')')
-        && name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.')
-}
-
-/// Whether a line of the text dialect is the failure of a test that found another one running.
-fn is_busy(line: &str) -> bool {
-    let Some((exception, message)) = line.split_once('(') else { return false };
-    exception == FailureKind::Busy.exception()
-        && message.get(1..).is_some_and(|m| m.starts_with(BUSY))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_looks_like_an_exception_is_a_failure() {
-        for line in [
-            "LoadDensityTestExecuteException(\"executor received invalid data ['LD_nope']\")",
-            "KeyError('x')",
-            "TimeoutError()",
-            "sqlite3.OperationalError('no such table: x')",
-        ] {
-            assert!(is_exception(line), "{line}");
-        }
-        for line in ["None", "{'error': 'KeyError(1)'}", "an Error (of a kind)", "Error", "Error("]
-        {
-            assert!(!is_exception(line), "{line}");
-        }
-    }
-
-    #[test]
-    fn a_busy_server_is_told_from_its_text_too() {
-        let line = |kind| {
-            crate::event::Failure::new(kind, format!("{BUSY}: LD_start_test of run 1")).to_python()
-        };
-        assert!(is_busy(&line(FailureKind::Busy)));
-        assert!(!is_busy(&line(FailureKind::InvalidValue)));
-        assert!(!is_busy("RuntimeError('é')"));
     }
 }

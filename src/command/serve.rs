@@ -15,8 +15,9 @@ use super::{service, token};
 use crate::action::{Executor, Policy, TestLimits};
 use crate::cli;
 use crate::console::{Announcer, Console};
+use crate::counters::Counters;
 use crate::error::{Error, Exit, chain, reason};
-use crate::server::{self, Counters, Keyring, Limits, Listeners, Secrets, Server};
+use crate::server::{self, Keyring, Limits, Listeners, Secrets, Server};
 
 pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Error> {
     let inherited = service::sockets()?;

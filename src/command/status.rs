@@ -34,7 +34,7 @@ fn ask(
     let timeout = Duration::from_secs_f64(args.timeout);
     let endpoint = connection::resolve(&args.connection, timeout, console)?;
     let token = token::resolve(&args.token, console)?;
-    console.replies(args.output.into(), false);
+    console.replies(args.output, false);
     block_on(signal::unless_interrupted(async {
         match ask(&endpoint, token.as_ref(), timeout).await {
             Ok(Told::Status(status)) => {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::credential;
+use super::{core_dump, credential};
 use crate::cli::{TOKEN_VARIABLE, TokenSource};
 use crate::console::Console;
 use crate::error::{Error, reason};
@@ -40,11 +40,13 @@ pub(super) fn resolve(source: &TokenSource, console: &mut Console) -> Result<Opt
 }
 
 /// The tokens that a server accepts, and where they were found: where the command line says, else
-/// among systemd's credentials, else in the environment.
+/// among systemd's credentials, else in the environment. Whatever comes of it, no core dump of this
+/// process is made from here on.
 pub(super) fn find(
     source: &TokenSource,
     console: &mut Console,
 ) -> Result<(Vec<Token>, Origin), Error> {
+    core_dump::prevent();
     if let Some(variable) = &source.token_env {
         if variable.is_empty() {
             return Err(Error::usage(format!(

@@ -21,10 +21,10 @@ pub(super) struct Bar {
 
 impl Bar {
     /// Shows how far a test is.
-    pub(super) fn show(&mut self, progress: &Progress, test_time: Option<f64>) {
+    pub(super) fn show(&mut self, progress: &Progress) {
         let bar = self.shown.get_or_insert_with(|| {
-            let bar = match test_time {
-                Some(seconds) => ProgressBar::new(steps(seconds))
+            let bar = match progress.remaining_s {
+                Some(left) => ProgressBar::new(steps(progress.elapsed_s + left))
                     .with_style(style("{prefix:>6} {bar:24} {percent:>3}%  {msg}")),
                 None => ProgressBar::new_spinner().with_style(style("{prefix:>6} {spinner} {msg}")),
             };
@@ -85,7 +85,8 @@ mod tests {
     #[test]
     fn a_test_whose_length_is_known_has_a_bar_of_that_length() {
         let mut bar = Bar::default();
-        bar.show(&Progress { elapsed_s: 1.0, ..Progress::default() }, Some(2.0));
+        let remaining_s = Some(1.0);
+        bar.show(&Progress { elapsed_s: 1.0, remaining_s, ..Progress::default() });
         let shown = bar.shown.as_ref().expect("a bar");
         assert_eq!((shown.position(), shown.length()), (10, Some(20)));
     }

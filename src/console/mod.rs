@@ -8,10 +8,10 @@ mod bar;
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
+use crate::cli::Output;
 use crate::error::{Error, Exit, reason};
 use crate::escape;
 use crate::event::{ActionResult, Event};
-use crate::value::Value;
 
 pub use announcer::Announcer;
 use bar::Bar;
@@ -33,21 +33,12 @@ pub fn log(verbose: u8) {
         .try_init();
 }
 
-/// How replies are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// One line per action.
-    Text,
-    /// One JSON object per event.
-    Json,
-}
-
 /// stdout and stderr.
 pub struct Console {
     out: Box<dyn Write>,
     /// Whether stdout is a terminal, which would obey control characters.
     terminal: bool,
-    format: Format,
+    format: Output,
     quiet: bool,
     bar: Option<Bar>,
     state: State,
@@ -71,23 +62,22 @@ impl Console {
     }
 
     fn over(out: Box<dyn Write>, terminal: bool) -> Self {
-        let (format, quiet, bar, state) = (Format::Text, false, None, State::Open);
+        let (format, quiet, bar, state) = (Output::Text, false, None, State::Open);
         Self { out, terminal, format, quiet, bar, state }
     }
 
     /// How replies are printed from here on. A progress bar is shown where stderr is a terminal,
     /// unless `quiet`.
-    pub fn replies(&mut self, format: Format, quiet: bool) {
+    pub fn replies(&mut self, format: Output, quiet: bool) {
         self.format = format;
         self.quiet = quiet;
         self.bar = (!quiet && io::stderr().is_terminal()).then(Bar::default);
     }
 
-    /// One reply. `test_time` is how long the test that it belongs to lasts, in seconds, where that
-    /// is known.
-    pub fn event(&mut self, event: &Event, test_time: Option<f64>) {
+    /// One reply.
+    pub fn event(&mut self, event: &Event) {
         if let (Event::Progress(progress), Some(bar)) = (event, &mut self.bar) {
-            bar.show(progress, test_time);
+            bar.show(progress);
         }
         if let (Event::Result(_) | Event::Done { .. }, Some(bar)) = (event, &mut self.bar) {
             bar.clear();
@@ -96,9 +86,9 @@ impl Console {
             return;
         }
         match (self.format, event) {
-            (Format::Json, event) => self.json(event),
-            (Format::Text, Event::Result(result)) => self.result(result),
-            (Format::Text, _) => {}
+            (Output::Json, event) => self.json(event),
+            (Output::Text, Event::Result(result)) => self.result(result),
+            (Output::Text, _) => {}
         }
     }
 
@@ -117,8 +107,8 @@ impl Console {
     pub fn say(&mut self, text: &str, object: &impl serde::Serialize) {
         match self.format {
             _ if self.quiet => {}
-            Format::Text => self.print(text),
-            Format::Json => self.json(object),
+            Output::Text => self.print(text),
+            Output::Json => self.json(object),
         }
     }
 
@@ -170,24 +160,10 @@ impl Console {
         }
     }
 
-    /// A result as the text dialect writes it: what an event says beyond that (a test's summary) is
-    /// left to JSON, but its warnings are for people, too.
+    /// A result as the text dialect writes it, and its warnings.
     fn result(&mut self, result: &ActionResult) {
-        let Some(Value::Dict(members)) = &result.value else {
-            self.print(&result.line());
-            return;
-        };
-        let mut plain = members.clone();
-        if result.command == "LD_start_test" {
-            plain.shift_remove("summary");
-            if let Some(Value::List(warnings)) = plain.shift_remove("warnings") {
-                warnings.iter().for_each(|warning| self.warn(&warning.to_text()));
-            }
-        }
-        match &result.error {
-            Some(failure) => self.print(&failure.to_python()),
-            None => self.print(&Value::Dict(plain).to_text()),
-        }
+        result.warnings.iter().for_each(|warning| self.warn(warning));
+        self.print(&result.line());
     }
 
     fn json(&mut self, object: &impl serde::Serialize) {
@@ -241,6 +217,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::value::Value;
 
     #[derive(Clone, Default)]
     struct Captured(Arc<Mutex<Vec<u8>>>);
@@ -275,33 +252,32 @@ mod tests {
     }
 
     fn result(value: Value) -> Event {
-        let (command, action) = ("LD_summary".to_owned(), String::new());
-        let (value, error) = (Some(value), None);
-        Event::Result(ActionResult {
-            index: 0,
-            command,
-            ok: true,
-            value,
-            details: None,
-            error,
-            action,
-        })
+        Event::Result(ActionResult::new(0, "LD_summary", Ok(value)))
     }
 
     #[test]
     fn text_is_one_line_per_action_as_python_writes_it() {
         let text = printed(false, |console| {
-            console.event(&Event::Started { index: 0, command: "LD_summary".into() }, None);
-            console.event(&result(Value::dict([("status", "cleared".into())])), None);
+            console.event(&Event::Started { index: 0, command: "LD_summary".into() });
+            console.event(&result(Value::dict([("status", "cleared".into())])));
         });
         assert_eq!(text, "{'status': 'cleared'}\n");
     }
 
     #[test]
+    fn text_leaves_out_what_a_value_holds_beyond_the_references() {
+        let value = Value::dict([("status", "done".into()), ("summary", Value::Null)]);
+        let text = Some("{'status': 'done'}".to_owned());
+        let result = ActionResult { text, ..ActionResult::new(0, "x", Ok(value)) };
+        let printed = printed(false, |console| console.event(&Event::Result(result)));
+        assert_eq!(printed, "{'status': 'done'}\n");
+    }
+
+    #[test]
     fn json_is_one_object_per_event() {
         let text = printed(false, |console| {
-            console.replies(Format::Json, false);
-            console.event(&result(Value::Null), None);
+            console.replies(Output::Json, false);
+            console.event(&result(Value::Null));
             console.reply_line("None", true);
         });
         let expected = "{\"event\":\"result\",\"index\":0,\"command\":\"LD_summary\",\"ok\":true,\
@@ -312,8 +288,8 @@ mod tests {
     #[test]
     fn quiet_prints_no_reply() {
         let text = printed(false, |console| {
-            console.replies(Format::Json, true);
-            console.event(&result(Value::Null), None);
+            console.replies(Output::Json, true);
+            console.event(&result(Value::Null));
             console.reply_line("None", true);
         });
         assert_eq!(text, "");

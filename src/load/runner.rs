@@ -297,6 +297,7 @@ impl Meter {
         let progress = Progress {
             index: 0,
             elapsed_s: elapsed.as_secs_f64(),
+            remaining_s: None,
             users: users.load(Ordering::Relaxed),
             requests: total.requests - self.base.requests,
             failures: total.failures - self.base.failures,

@@ -6,6 +6,7 @@
 //! Invariants: nothing waits for a silent peer without a deadline; what a peer claims is never
 //! allocated before it is sent; a panic ends one connection or one run and is counted.
 
+mod execute;
 mod guesses;
 mod keyring;
 mod limits;
@@ -24,79 +25,20 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::action::{Executor, InvalidDocument};
+use crate::counters::Counters;
 use crate::error::reason;
-use crate::event::{Event, Sink, Status};
-use crate::value::Value;
 use guesses::Guesses;
 use limits::Budget;
 
-pub use crate::counters::Counters;
 pub use crate::net::{BindError, Listeners};
+pub use execute::{Execute, Job};
 pub use keyring::{Keyring, Secrets, Unfit};
 pub use limits::Limits;
-
-/// A document that is ready to run: it blocks its thread until the document has ended, and says what
-/// happens to the sink.
-pub type Job = Box<dyn FnOnce(&mut dyn Sink, &CancellationToken) + Send>;
-
-/// Who runs documents.
-pub trait Execute: Send + Sync + 'static {
-    /// Reads a document; what it gives runs on another thread. Must not block.
-    fn prepare(self: Arc<Self>, document: Value) -> Result<Job, InvalidDocument>;
-
-    /// Documents taken so far.
-    fn runs(&self) -> u64;
-
-    /// Which test runs now. One that knows of no tests has none. Must not block.
-    fn status(&self) -> Status {
-        Status::IDLE
-    }
-
-    /// What stops the test that runs now, waits for its end, and says what it was.
-    fn stop(self: Arc<Self>) -> Job {
-        Box::new(|sink, _| stopped(sink, Status::IDLE, Duration::ZERO))
-    }
-}
-
-fn stopped(sink: &mut dyn Sink, status: Status, took: Duration) {
-    sink.emit(Event::Status(status));
-    sink.emit(Event::Done { ok: true, failed: 0, elapsed_s: took.as_secs_f64() });
-}
-
-/// How long a stop waits for the test's end: longer than the engine gives requests in hand (5 s), and
-/// shorter than the client waits (10 s).
-const STOP_PATIENCE: Duration = Duration::from_secs(8);
-
-impl Execute for Executor {
-    fn prepare(self: Arc<Self>, document: Value) -> Result<Job, InvalidDocument> {
-        let document = self.read(&document)?;
-        Ok(Box::new(move |sink, cancel| {
-            self.execute(document, sink, cancel);
-        }))
-    }
-
-    fn runs(&self) -> u64 {
-        Self::runs(self)
-    }
-
-    fn status(&self) -> Status {
-        Self::status(self)
-    }
-
-    fn stop(self: Arc<Self>) -> Job {
-        Box::new(move |sink, _| {
-            let begun = Instant::now();
-            let status = Self::stop(&self, STOP_PATIENCE);
-            stopped(sink, status, begun.elapsed());
-        })
-    }
-}
 
 /// Takes the lines that belong on stdout. It is called by connections and must not block.
 pub type Announce = Box<dyn Fn(String) + Send + Sync>;
@@ -150,10 +92,10 @@ struct Shared {
     budget: Budget,
     begun: Instant,
     shutdown: CancellationToken,
-    /// Connections that are open.
-    open: AtomicUsize,
-    /// Connections over the limit that are being told so.
-    lobby: AtomicUsize,
+    /// One permit for each connection that may be open.
+    open: Arc<Semaphore>,
+    /// One permit for each connection over the limit that may be told so.
+    lobby: Arc<Semaphore>,
     /// Requests that were taken and not yet answered; a closing server waits for these.
     active: AtomicUsize,
     settled: Notify,
@@ -255,12 +197,12 @@ impl Shared {
     fn new(server: Server, shutdown: CancellationToken) -> Self {
         Self {
             secure: server.keyring.tls().is_some(),
+            open: permits(server.limits.connections),
+            lobby: permits(LOBBY),
             guesses: Guesses::default(),
             budget: Budget::new(server.limits.request_bytes),
             begun: Instant::now(),
             shutdown,
-            open: AtomicUsize::new(0),
-            lobby: AtomicUsize::new(0),
             active: AtomicUsize::new(0),
             settled: Notify::new(),
             server,
@@ -283,13 +225,13 @@ impl Shared {
     fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, sessions: &mut JoinSet<()>) {
         Counters::count(&self.counters().connections);
         let peer = peer.ip();
-        if let Some(place) = Place::take(self, |shared| &shared.open, self.limits().connections) {
-            self.spawn(stream, peer, place, true, sessions);
+        if let Some(permit) = Permit::take(self, &self.open) {
+            self.spawn(stream, peer, permit, true, sessions);
             return;
         }
         Counters::count(&self.counters().refused);
-        match Place::take(self, |shared| &shared.lobby, LOBBY) {
-            Some(place) => self.spawn(stream, peer, place, false, sessions),
+        match Permit::take(self, &self.lobby) {
+            Some(permit) => self.spawn(stream, peer, permit, false, sessions),
             None => session::turn_away_at_once(&stream, self),
         }
     }
@@ -298,14 +240,14 @@ impl Shared {
         self: &Arc<Self>,
         stream: TcpStream,
         peer: IpAddr,
-        place: Place,
+        permit: Permit,
         welcome: bool,
         sessions: &mut JoinSet<()>,
     ) {
         if self.secure {
-            sessions.spawn(session::secure(stream, peer, place, welcome));
+            sessions.spawn(session::secure(stream, peer, permit, welcome));
         } else {
-            sessions.spawn(session::plain(stream, peer, place, welcome));
+            sessions.spawn(session::plain(stream, peer, permit, welcome));
         }
     }
 
@@ -334,25 +276,20 @@ impl Shared {
     }
 }
 
-/// A connection's place among those that are allowed; given back on drop.
-struct Place {
+fn permits(count: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)))
+}
+
+/// Permission for one connection, given back on drop, and what it shares with the others.
+struct Permit {
     shared: Arc<Shared>,
-    of: fn(&Shared) -> &AtomicUsize,
+    _permit: OwnedSemaphorePermit,
 }
 
-impl Place {
-    fn take(shared: &Arc<Shared>, of: fn(&Shared) -> &AtomicUsize, most: usize) -> Option<Self> {
-        if of(shared).fetch_add(1, Ordering::Relaxed) >= most {
-            of(shared).fetch_sub(1, Ordering::Relaxed);
-            return None;
-        }
-        Some(Self { shared: Arc::clone(shared), of })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        (self.of)(&self.shared).fetch_sub(1, Ordering::Relaxed);
+impl Permit {
+    fn take(shared: &Arc<Shared>, of: &Arc<Semaphore>) -> Option<Self> {
+        let permit = Arc::clone(of).try_acquire_owned().ok()?;
+        Some(Self { shared: Arc::clone(shared), _permit: permit })
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::io::Write;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,17 +16,22 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::execute::{Job, Response};
 use super::guesses::Verdict;
 use super::limits::Share;
 use super::pipe::Pipe;
-use super::writer::Writer;
-use super::{Active, Counters, Job, Place, Shared};
+use super::writer::PipeWriter;
+use super::{Active, Permit, Shared};
+use crate::counters::Counters;
 use crate::error::reason;
-use crate::event::{ErrorKind, Event, PROTOCOL};
-use crate::wire::frame::legacy_is_complete;
-use crate::wire::frame::{HEADER, Inbox, MAX_LEGACY, MAX_REQUEST, Mode, Opening, terminator_into};
-use crate::wire::reply::{Dialect, Refusal, event_into, quit_into, status_into};
-use crate::wire::request::{Incoming, Request};
+use crate::event::{ErrorKind, Event};
+use crate::wire::dialect::{Dialect, ReplyFormat};
+use crate::wire::frame::{
+    HEADER, Inbox, MAX_LEGACY, MAX_REQUEST, Mode, Opening, legacy_is_complete,
+};
+use crate::wire::op::Op;
+use crate::wire::refusal::Refusal;
+use crate::wire::request::{Incoming, Rejection, Request};
 
 /// What is taken from the stream at once, in bytes. A legacy request fits.
 const CHUNK: usize = MAX_LEGACY;
@@ -94,16 +100,16 @@ impl Transport for Secured {
 }
 
 /// A plain connection. Where it is not welcome, there is no room for it.
-pub(super) async fn plain(stream: TcpStream, peer: IpAddr, place: Place, welcome: bool) {
-    Session::new(stream, peer, place).serve(welcome).await;
+pub(super) async fn plain(stream: TcpStream, peer: IpAddr, permit: Permit, welcome: bool) {
+    Session::new(stream, peer, permit).serve(welcome).await;
 }
 
 /// A connection that must speak TLS.
-pub(super) async fn secure(stream: TcpStream, peer: IpAddr, place: Place, welcome: bool) {
-    match Box::pin(handshake(stream, &place.shared)).await {
-        Handshake::Done(stream) => Session::new(stream, peer, place).serve(welcome).await,
+pub(super) async fn secure(stream: TcpStream, peer: IpAddr, permit: Permit, welcome: bool) {
+    match Box::pin(handshake(stream, &permit.shared)).await {
+        Handshake::Done(stream) => Session::new(stream, peer, permit).serve(welcome).await,
         Handshake::Plain(stream, mode) => {
-            let mut session = Session::new(stream, peer, place);
+            let mut session = Session::new(stream, peer, permit);
             Box::pin(session.refuse(mode, &Refusal::speaks_tls())).await;
         }
         Handshake::Failed => {}
@@ -166,8 +172,8 @@ fn no_room(shared: &Shared) -> Refusal {
 
 /// What was heard.
 enum Heard {
-    /// A whole request of this many bytes.
-    Request(Mode, usize),
+    /// A whole request: where its body is among the pending bytes.
+    Request(Mode, Range<usize>),
     /// A request that cannot be taken.
     Refused(Mode, Refusal),
     /// A TLS hello, where no TLS is spoken.
@@ -176,14 +182,27 @@ enum Heard {
     Nothing,
 }
 
-/// What a request asks for, checked.
-enum Todo {
-    Quit,
-    Null,
-    Ping,
-    Status,
-    Run(Job),
-    Refuse(Refusal, Duration),
+/// A request that was read, and its response.
+struct Planned {
+    format: ReplyFormat,
+    response: Response,
+    /// How long the response is held back.
+    delay: Duration,
+}
+
+impl Planned {
+    fn new(format: ReplyFormat, response: Response) -> Self {
+        Self { format, response, delay: Duration::ZERO }
+    }
+
+    fn refused(mode: Mode, Rejection { refusal, dialect }: Rejection) -> Self {
+        let format = ReplyFormat { mode, dialect, op: Op::Run };
+        Self::new(format, Response::Now(vec![refusal.into()]))
+    }
+
+    fn delayed(self, delay: Duration) -> Self {
+        Self { delay, ..self }
+    }
 }
 
 /// One connection.
@@ -192,22 +211,22 @@ pub(super) struct Session<S> {
     inbox: Inbox,
     share: Share,
     peer: IpAddr,
-    place: Place,
+    permit: Permit,
 }
 
 impl<S> Drop for Session<S> {
     fn drop(&mut self) {
-        self.share.release(&self.place.shared.budget);
+        self.share.release(&self.permit.shared.budget);
     }
 }
 
 impl<S: Transport> Session<S> {
-    pub(super) fn new(stream: S, peer: IpAddr, place: Place) -> Self {
-        Self { stream, inbox: Inbox::default(), share: Share::default(), peer, place }
+    pub(super) fn new(stream: S, peer: IpAddr, permit: Permit) -> Self {
+        Self { stream, inbox: Inbox::default(), share: Share::default(), peer, permit }
     }
 
     fn shared(&self) -> &Arc<Shared> {
-        &self.place.shared
+        &self.permit.shared
     }
 
     /// Serves the connection to its end.
@@ -220,7 +239,7 @@ impl<S: Transport> Session<S> {
         // From here on the server does not close without this session.
         let active = Active::new(self.shared());
         match heard {
-            Heard::Request(mode, length) => self.answer(mode, length, active).await,
+            Heard::Request(mode, body) => self.answer(mode, body, active).await,
             Heard::Refused(mode, refusal) => Box::pin(self.refuse(mode, &refusal)).await,
             Heard::TlsHello => {
                 tracing::info!("{}: a TLS client, but this server speaks no TLS", self.peer);
@@ -287,7 +306,9 @@ impl<S: Transport> Session<S> {
         let text = first.is_ascii_graphic() || first.is_ascii_whitespace();
         if opening == Opening::Framed || shared.server.framed_only && !text {
             return match self.inbox.frame(MAX_REQUEST) {
-                Ok(body) => body.map(|body| Heard::Request(Mode::Framed, body.len())),
+                Ok(body) => {
+                    body.map(|body| Heard::Request(Mode::Framed, HEADER..HEADER + body.len()))
+                }
                 Err(bad) => Some(Heard::Refused(Mode::Framed, bad.into())),
             };
         }
@@ -295,14 +316,14 @@ impl<S: Transport> Session<S> {
             return Some(Heard::Refused(Mode::Legacy, Refusal::framed_only()));
         }
         let complete = pending.len() >= MAX_LEGACY || legacy_is_complete(pending);
-        complete.then_some(Heard::Request(Mode::Legacy, pending.len()))
+        complete.then(|| self.legacy_request())
     }
 
     /// The request's time is up, or a legacy client has fallen quiet.
     fn deadline_passed(&self) -> Heard {
         match self.mode() {
             Some(Mode::Legacy) if !self.shared().server.framed_only => {
-                return Heard::Request(Mode::Legacy, self.inbox.pending().len());
+                return self.legacy_request();
             }
             _ => Counters::count(&self.shared().counters().timeouts),
         }
@@ -320,119 +341,117 @@ impl<S: Transport> Session<S> {
     /// The peer will send nothing more.
     fn stream_ended(&self) -> Heard {
         match self.mode() {
-            Some(Mode::Legacy) => Heard::Request(Mode::Legacy, self.inbox.pending().len()),
+            Some(Mode::Legacy) => self.legacy_request(),
             _ => Heard::Nothing,
         }
     }
 
-    async fn answer(&mut self, mode: Mode, length: usize, active: Active) {
-        let start = if mode == Mode::Framed { HEADER } else { 0 };
-        let surplus = self.inbox.pending().len() > start + length;
-        let understood = catch_unwind(AssertUnwindSafe(|| {
-            let body = self.inbox.pending().get(start..start + length).unwrap_or_default();
-            self.understand(body, mode)
+    /// Legacy text is a request with all that came.
+    fn legacy_request(&self) -> Heard {
+        Heard::Request(Mode::Legacy, 0..self.inbox.pending().len())
+    }
+
+    async fn answer(&mut self, mode: Mode, body: Range<usize>, active: Active) {
+        let surplus = self.inbox.pending().len() > body.end;
+        let planned = catch_unwind(AssertUnwindSafe(|| {
+            self.plan(self.inbox.pending().get(body).unwrap_or_default(), mode)
         }));
-        let (todo, dialect) = understood.unwrap_or_else(|_| {
+        let Planned { format, response, delay } = planned.unwrap_or_else(|_| {
             Counters::count(&self.shared().counters().panics);
             let refusal = Refusal::internal("the request broke the server; see its log");
-            (Todo::Refuse(refusal, Duration::ZERO), Dialect::Text)
+            Planned::refused(mode, Rejection { refusal, dialect: Dialect::Text })
         });
         self.inbox.wipe();
         let shared = Arc::clone(self.shared());
         self.share.release(&shared.budget);
-        let mut out = Vec::new();
-        let mut unread = surplus;
-        let quit = matches!(todo, Todo::Quit);
-        match todo {
-            Todo::Null => terminator_into(mode, &mut out),
-            Todo::Quit => quit_into(mode, dialect, &mut out),
-            Todo::Ping => {
-                if dialect == Dialect::Events {
-                    event_into(&shared.pong(), &mut out);
-                }
-                terminator_into(mode, &mut out);
-            }
-            Todo::Status => {
-                status_into(&shared.server.executor.status(), mode, dialect, &mut out);
-            }
-            Todo::Refuse(refusal, delay) => {
-                refusal.reply_into(mode, dialect, &mut out);
-                // What is no JSON may be the beginning of anything, as a browser's POST.
-                unread |= refusal.kind == ErrorKind::InvalidJson;
-                if !delay.is_zero() {
-                    sleep(delay).await;
-                }
-            }
-            Todo::Run(job) => return Box::pin(self.run(job, mode, dialect, active)).await,
+        let events = match response {
+            Response::Now(events) => events,
+            Response::Job(job) => return Box::pin(self.run(job, format, active)).await,
+        };
+        if !delay.is_zero() {
+            sleep(delay).await;
         }
+        let mut out = Vec::new();
+        format.reply_into(&events, &mut out);
         if self.stream.take_last(&out) {
             self.send(&[]).await;
         } else {
             self.send(&out).await;
         }
-        if quit {
+        if format.op == Op::Quit {
             shared.announce("Now quit server".to_owned());
             shared.shutdown.cancel();
         }
+        // What is not JSON may be the beginning of anything, as a browser's POST.
+        let unread = surplus
+            || matches!(events.as_slice(), [Event::Error { kind: ErrorKind::InvalidJson, .. }]);
         if unread || !S::CLOSES_ON_DROP {
             Box::pin(self.close(unread, active)).await;
         }
     }
 
-    /// Reads a request and checks all that can be checked without running it.
-    fn understand(&self, body: &[u8], mode: Mode) -> (Todo, Dialect) {
+    /// Reads a request and does all of it that takes no time.
+    fn plan(&self, body: &[u8], mode: Mode) -> Planned {
         let shared = self.shared();
         let keyring = &shared.server.keyring;
         let (incoming, guarded) =
             keyring.with_tokens(|tokens| (Incoming::read(body, mode, tokens), tokens.required()));
-        let Incoming { request, dialect, characters } = incoming;
-        shared.announce(format!("Command received: {characters} bytes"));
-        let todo = match request {
-            Request::Refused(refusal) if refusal.kind == ErrorKind::Unauthorised => {
-                Counters::count(&shared.counters().auth_failures);
-                let verdict = shared.guesses.judge(self.peer, false, shared.limits());
-                return (refused(refusal, verdict), dialect);
-            }
-            Request::Refused(mut refusal) => {
-                if mode == Mode::Legacy && body.len() >= MAX_LEGACY {
-                    refusal.message = format!(
-                        "the request is longer than {MAX_LEGACY} bytes; send it in a frame ({})",
-                        refusal.message
-                    );
-                }
-                return (Todo::Refuse(refusal, Duration::ZERO), dialect);
-            }
-            Request::Quit => Todo::Quit,
-            Request::Null => Todo::Null,
-            Request::Ping => Todo::Ping,
-            Request::Status => Todo::Status,
-            Request::Stop => Todo::Run(Arc::clone(&shared.server.executor).stop()),
-            Request::Command(_) if shared.shutdown.is_cancelled() => Todo::Quit,
-            Request::Command(document) => {
-                match Arc::clone(&shared.server.executor).prepare(document) {
-                    Ok(job) => Todo::Run(job),
-                    Err(_) => Todo::Refuse(Refusal::invalid_document(), Duration::ZERO),
-                }
-            }
+        // The reference's line, which says bytes and counts characters.
+        shared.announce(format!("Command received: {} bytes", incoming.characters));
+        let request = match incoming.request {
+            Ok(request) => request,
+            Err(rejection) => return self.reject(rejection, mode, body.len()),
         };
-        if guarded {
-            let verdict = shared.guesses.judge(self.peer, true, shared.limits());
-            if verdict != Verdict::Admitted {
-                return (refused(Refusal::unauthorised(), verdict), dialect);
-            }
+        let Request { op, dialect, .. } = request;
+        // A closing server runs nothing more.
+        let op = match shared.shutdown.is_cancelled() && request.document.is_some() {
+            true => Op::Quit,
+            false => op,
+        };
+        let planned = match shared.respond(Request { op, ..request }) {
+            Ok(response) => Planned::new(ReplyFormat { mode, dialect, op }, response),
+            Err(refusal) => Planned::refused(mode, Rejection { refusal, dialect }),
+        };
+        if guarded
+            && let Verdict::Refused(delay) = shared.guesses.judge(self.peer, true, shared.limits())
+        {
+            let refusal = Refusal::unauthorised();
+            return Planned::refused(mode, Rejection { refusal, dialect }).delayed(delay);
         }
-        (todo, dialect)
+        planned
     }
 
-    /// Runs a document and writes what it says. A client that leaves does not stop the run.
-    async fn run(&mut self, job: Job, mode: Mode, dialect: Dialect, active: Active) {
+    /// Refuses a request of so many bytes.
+    fn reject(&self, mut rejection: Rejection, mode: Mode, length: usize) -> Planned {
+        let shared = self.shared();
+        let refusal = &mut rejection.refusal;
+        if refusal.kind == ErrorKind::Unauthorised {
+            Counters::count(&shared.counters().auth_failures);
+            let verdict = shared.guesses.judge(self.peer, false, shared.limits());
+            let delay = match verdict {
+                Verdict::Admitted => Duration::ZERO,
+                Verdict::Refused(delay) => delay,
+            };
+            return Planned::refused(mode, rejection).delayed(delay);
+        }
+        if mode == Mode::Legacy && length >= MAX_LEGACY {
+            refusal.message = format!(
+                "the request is longer than {MAX_LEGACY} bytes; send it in a frame ({})",
+                refusal.message
+            );
+        }
+        Planned::refused(mode, rejection)
+    }
+
+    /// Does a job and writes its events. A client that leaves does not stop it.
+    async fn run(&mut self, job: Job, format: ReplyFormat, active: Active) {
         self.stream.hurry();
         let shared = Arc::clone(self.shared());
         let pipe = Arc::new(Pipe::new(shared.limits().reply_queue));
         let running = {
             let (shared, pipe) = (Arc::clone(&shared), Arc::clone(&pipe));
             tokio::task::spawn_blocking(move || {
-                let mut reply = Writer::new(pipe, mode, dialect, shared.limits().clone());
+                let mut reply = PipeWriter::new(pipe, format, shared.limits().clone());
                 job(&mut reply, &shared.shutdown);
                 reply.finish();
             })
@@ -457,7 +476,7 @@ impl<S: Transport> Session<S> {
             Counters::count(&shared.counters().panics);
             let mut out = Vec::new();
             let refusal = Refusal::internal("the run broke; see the server's log");
-            refusal.reply_into(mode, dialect, &mut out);
+            refusal.reply_into(format.mode, format.dialect, &mut out);
             self.send(&out).await;
         }
         // While it ran the peer may have sent anything.
@@ -520,25 +539,5 @@ impl<S: Transport> Session<S> {
             }
         };
         let _ = timeout(LINGER.0, taking).await;
-    }
-}
-
-fn refused(refusal: Refusal, verdict: Verdict) -> Todo {
-    match verdict {
-        Verdict::Admitted => Todo::Refuse(refusal, Duration::ZERO),
-        Verdict::Refused(delay) => Todo::Refuse(refusal, delay),
-    }
-}
-
-impl Shared {
-    fn pong(&self) -> Event {
-        Event::Pong {
-            server: env!("CARGO_PKG_NAME").to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            protocol: PROTOCOL,
-            uptime_s: self.begun.elapsed().as_secs_f64(),
-            runs: self.server.executor.runs(),
-            counts: Some(self.counters().read()),
-        }
     }
 }

@@ -5,6 +5,8 @@ use tokio::task::JoinHandle;
 
 use super::session::{Session, Transport};
 use super::*;
+use crate::action::InvalidDocument;
+use crate::value::Value;
 use crate::wire::frame::{MAX_REQUEST, frame_into};
 use crate::wire::token::{Token, Tokens};
 
@@ -45,9 +47,9 @@ fn talk(framed_only: bool) -> Talk {
 fn talk_to(server: Server) -> Talk {
     let shared = Arc::new(Shared::new(server, CancellationToken::new()));
     let (near, peer) = duplex(7);
-    let place = Place::take(&shared, |shared| &shared.open, 1).expect("a place");
+    let permit = Permit::take(&shared, &shared.open).expect("a permit");
     let session = tokio::spawn(async move {
-        Session::new(near, [127, 0, 0, 1].into(), place).serve(true).await;
+        Session::new(near, [127, 0, 0, 1].into(), permit).serve(true).await;
     });
     Talk { peer, session, shared, begun: Instant::now() }
 }

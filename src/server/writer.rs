@@ -1,67 +1,61 @@
-//! A run's sink: events become the bytes of the reply and go into the [`Pipe`]. It lives on the
-//! run's thread. Events are written as they come; text is gathered, because equal actions share a
-//! line, and written when the run is over.
+//! A job's sink: events become the bytes of the reply and go into the [`Pipe`]. It lives on the job's
+//! thread.
 
 use std::sync::Arc;
 
 use super::limits::Limits;
 use super::pipe::Pipe;
-use crate::event::{Event, Sink};
-use crate::wire::frame::{Mode, terminator_into};
-use crate::wire::reply::{Dialect, Lines, event_into, record_into};
+use crate::event::{ActionResult, Event, Sink};
+use crate::wire::dialect::{ReplyFormat, Writer};
 
-/// The sink of one run.
-pub(super) struct Writer {
+/// The sink of one job.
+pub(super) struct PipeWriter {
     pipe: Arc<Pipe>,
-    mode: Mode,
-    dialect: Dialect,
     limits: Limits,
-    lines: Lines,
+    writer: Option<Writer>,
 }
 
-impl Writer {
-    pub(super) fn new(pipe: Arc<Pipe>, mode: Mode, dialect: Dialect, limits: Limits) -> Self {
-        Self { pipe, mode, dialect, limits, lines: Lines::default() }
+impl PipeWriter {
+    pub(super) fn new(pipe: Arc<Pipe>, format: ReplyFormat, limits: Limits) -> Self {
+        let writer = Some(Writer::new(format, limits.reply_bytes));
+        Self { pipe, limits, writer }
     }
 
-    /// Writes what was gathered, and the terminator. The run is over, so that waiting for a slow
-    /// reader costs nobody but its own thread.
+    /// Writes what is left, and the terminator. The job is over, so that waiting for a slow reader
+    /// costs nobody but its own thread.
     pub(super) fn finish(mut self) {
-        let mut out = Vec::new();
-        for line in std::mem::take(&mut self.lines).into_lines() {
-            record_into(self.mode, &line, &mut out);
-            if out.len() >= self.limits.reply_queue / 4 {
-                if !self.pipe.push(&out, self.limits.write) {
-                    return;
-                }
-                out.clear();
-            }
+        if let Some(writer) = self.writer.take() {
+            let (piece, timeout) = (self.limits.reply_queue / 4, self.limits.write);
+            writer.finish(piece, |bytes| self.pipe.push(bytes, timeout));
         }
-        terminator_into(self.mode, &mut out);
-        self.pipe.push(&out, self.limits.write);
+    }
+
+    fn write(&mut self, event: &Event, action: Option<&str>) {
+        let Some(writer) = &mut self.writer else { return };
+        let mut out = Vec::new();
+        writer.write(event, action, &mut out);
+        if !out.is_empty() {
+            self.pipe.push(&out, self.limits.patience);
+        }
     }
 }
 
-impl Drop for Writer {
-    /// The pipe ends even when the run panics.
+impl Drop for PipeWriter {
+    /// The pipe ends even when the job panics.
     fn drop(&mut self) {
         self.pipe.end();
     }
 }
 
-impl Sink for Writer {
+impl Sink for PipeWriter {
     fn emit(&mut self, event: Event) {
-        match (self.dialect, event) {
-            (Dialect::Text, Event::Result(result)) => {
-                self.lines.push(&result, self.limits.reply_bytes);
-            }
-            (Dialect::Text, Event::Status(status)) => self.lines.say(status.to_string()),
-            (Dialect::Text, _) => {}
-            (Dialect::Events, event) => {
-                let mut out = Vec::new();
-                event_into(&event, &mut out);
-                self.pipe.push(&out, self.limits.patience);
-            }
+        self.write(&event, None);
+    }
+
+    fn result(&mut self, action: &str, result: ActionResult) {
+        for warning in &result.warnings {
+            tracing::warn!("{warning}");
         }
+        self.write(&Event::Result(result), Some(action));
     }
 }

@@ -1,10 +1,64 @@
-//! The control connection, shared by client and server: bytes become frames or legacy text
-//! ([`frame`]), those become a typed [`request::Request`], and events become the bytes of a reply
-//! ([`reply`]). Nothing here opens a socket or runs a document; everything works over any byte
-//! stream.
+//! The control protocol, shared by client and server. This page describes it; the code works over
+//! any byte stream, opens no socket and runs no document.
+//!
+//! # Connections
+//!
+//! A connection carries one request; the server replies and closes. Under TLS (1.2 or 1.3, [`tls`])
+//! everything below happens inside. The request's first byte says how both sides delimit what they
+//! send ([`frame::Mode`]):
+//!
+//! | first byte | mode | request | each line or object of the reply |
+//! |---|---|---|---|
+//! | `0x00` | framed | four bytes of length, big-endian, then the body | a frame of its own |
+//! | `0x16` | TLS hello | refused on a plain port, with an alert | – |
+//! | any other | legacy | bare text, until it is a complete JSON document | a line |
+//!
+//! # Requests
+//!
+//! A request ([`request`]) is a document, the text `quit_server`, or an envelope: a JSON object with
+//! the key `token` or `command`. Where the server has a [`token`], only an envelope with it is served.
+//!
+//! | key of an envelope | value |
+//! |---|---|
+//! | `token` | the shared secret |
+//! | `command` | the document to run; a client never sends it together with `op` |
+//! | `op` | what else is asked for, see below |
+//! | `reply` | `"events"` asks for the event dialect, in frames only |
+//!
+//! Other keys are ignored. The reference knows `token`, `command` and `"op": "quit"` only.
+//!
+//! | operation ([`op::Op`]) | asked for with | reply: events | reply: text |
+//! |---|---|---|---|
+//! | run | `command` | `accepted`, per action `started`, `progress`, `result`, then `done` | a line per action |
+//! | ping | `"op": "ping"` | `pong` | nothing |
+//! | status | `"op": "status"` | `status`, `done` | one line |
+//! | stop | `"op": "stop"` | `status`, `done` | one line |
+//! | quit | `"op": "quit"`, `quit_server` | `done` | `Server shutting down` |
+//! | refused ([`refusal`]) | – | `error` | `Error: ` and the reason |
+//!
+//! # Replies
+//!
+//! The text dialect ([`text`]) is the reference's, the event dialect ([`events`]) has one JSON object
+//! per frame, each with the key `event`: a variant of [`Event`](crate::event::Event). Both sides
+//! pass over events and keys that they do not know. [`dialect`] has the writer and the reader for both.
+//!
+//! The terminator, `Return_Data_Over_JE`, ends every reply but three of the text dialect, which end
+//! with the connection: that to a quit, and the refusals `token required` and `unauthorised`.
+//!
+//! # Limits
+//!
+//! | what | bytes |
+//! |---|---|
+//! | body of a framed request | 1 to 1,048,576 ([`frame::MAX_REQUEST`]) |
+//! | legacy request | 8192 ([`frame::MAX_LEGACY`]) |
+//! | frame or line of a reply | 16 MiB ([`frame::MAX_REPLY`]) |
 
+pub mod dialect;
+pub mod events;
 pub mod frame;
-pub mod reply;
+pub mod op;
+pub mod refusal;
 pub mod request;
+pub mod text;
 pub mod tls;
 pub mod token;

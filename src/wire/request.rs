@@ -1,126 +1,48 @@
-//! A request: the bytes of a frame or of a legacy text become a typed [`Request`], in the order of
-//! checks that the reference has (the order can be observed, so it is part of the protocol). The
-//! other direction is [`Ask::to_bytes`], for the client.
+//! A request in both directions: a client writes it, a server reads it from the body of a frame or
+//! from a legacy text. Reading has the reference's order of checks, which can be observed and is
+//! therefore part of the protocol.
 
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::frame::{MAX_LEGACY, MAX_REQUEST, Mode, QUIT, frame_into, strip};
-use super::reply::{Dialect, Refusal};
+use super::dialect::Dialect;
+use super::frame::{HEADER, MAX_LEGACY, MAX_REQUEST, Mode, QUIT, frame_into, strip};
+use super::op::Op;
+use super::refusal::Refusal;
 use super::token::{Token, Tokens};
 use crate::event::ErrorKind;
 use crate::value::{Map, Value};
 
-/// What a request asks for.
-#[derive(Debug, PartialEq)]
-pub enum Request {
-    /// End the server.
-    Quit,
-    /// Nothing: the reply is the terminator.
-    Null,
-    /// Say who answers, without side effects.
-    Ping,
-    /// Say which test runs.
-    Status,
-    /// Stop the test that runs.
-    Stop,
-    /// Run this document, if it is one.
-    Command(Value),
-    /// The request is refused before anything runs.
-    Refused(Refusal),
+/// A request. `D` is its document: [`RawValue`] where it is written, so that it is sent as its author
+/// wrote it, and [`Value`] where it is read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Request<D> {
+    /// What it asks for.
+    pub op: Op,
+    /// The document, which only [`Op::Run`] has. Without one nothing is run.
+    pub document: Option<D>,
+    /// How its reply is to be written. Events need frames: in the legacy mode it is always text.
+    pub dialect: Dialect,
 }
 
-/// A request that was read.
+/// A request as a server received it.
 #[derive(Debug, PartialEq)]
 pub struct Incoming {
-    /// What it asks for.
-    pub request: Request,
-    /// How it wants its reply.
-    pub dialect: Dialect,
+    /// The request, or why it is refused.
+    pub request: Result<Request<Value>, Rejection>,
     /// Its length in characters, for the log; the text itself may hold a token.
     pub characters: usize,
 }
 
-impl Incoming {
-    /// Reads a request. The event dialect needs frames; legacy clients get text whatever they ask.
-    pub fn read(bytes: &[u8], mode: Mode, tokens: &Tokens) -> Self {
-        let mut text = String::from_utf8_lossy(strip(bytes));
-        let (request, events) = read_text(&text, tokens);
-        let characters = text.chars().count();
-        if let Cow::Owned(copy) = &mut text {
-            copy.zeroize();
-        }
-        let dialect = if events && mode == Mode::Framed { Dialect::Events } else { Dialect::Text };
-        Self { request, dialect, characters }
-    }
-}
-
-/// The request, and whether it asks for events.
-fn read_text(text: &str, tokens: &Tokens) -> (Request, bool) {
-    let refused = |kind, message: &str| Request::Refused(Refusal::new(kind, message));
-    if text == QUIT {
-        return match tokens.required() {
-            true => (Request::Refused(Refusal::token_required()), false),
-            false => (Request::Quit, false),
-        };
-    }
-    match Value::parse(text) {
-        Err(error) => (refused(ErrorKind::InvalidJson, &error.to_string()), false),
-        Ok(Value::Dict(envelope))
-            if envelope.contains_key("token") || envelope.contains_key("command") =>
-        {
-            let events = is_text(envelope.get("reply"), "events");
-            (read_envelope(envelope, tokens), events)
-        }
-        Ok(_) if tokens.required() => (Request::Refused(Refusal::token_required()), false),
-        Ok(Value::Null) => (Request::Null, false),
-        Ok(document) => (Request::Command(document), false),
-    }
-}
-
-fn read_envelope(mut envelope: Map, tokens: &Tokens) -> Request {
-    let supplied = match envelope.shift_remove("token") {
-        Some(Value::Str(text)) => Some(Zeroizing::new(text)),
-        _ => None,
-    };
-    // A token that is no text is compared all the same, so that it takes the same time.
-    let accepted = tokens.accepts(supplied.as_ref().map_or("", |text| text.as_str()));
-    if tokens.required() && !accepted {
-        return Request::Refused(Refusal::unauthorised());
-    }
-    if is_text(envelope.get("op"), "quit") {
-        return Request::Quit;
-    }
-    match envelope.shift_remove("command") {
-        None | Some(Value::Null) => match envelope.get("op").and_then(Value::as_str) {
-            Some("ping") => Request::Ping,
-            Some("status") => Request::Status,
-            Some("stop") => Request::Stop,
-            _ => Request::Null,
-        },
-        Some(document) => Request::Command(document),
-    }
-}
-
-fn is_text(value: Option<&Value>, text: &str) -> bool {
-    value.and_then(Value::as_str) == Some(text)
-}
-
-/// What a client asks for.
-#[derive(Debug, Clone, Copy)]
-pub enum Ask<'a> {
-    /// Run this document.
-    Command(&'a RawValue),
-    /// Say who answers.
-    Ping,
-    /// Say which test runs.
-    Status,
-    /// Stop the test that runs.
-    Stop,
-    /// End the server.
-    Quit,
+/// A request that is refused before anything runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// Why.
+    pub refusal: Refusal,
+    /// How the client wants to be told.
+    pub dialect: Dialect,
 }
 
 /// A request that no server would take.
@@ -133,9 +55,83 @@ pub struct TooLong {
     pub most: usize,
 }
 
-impl Ask<'_> {
-    /// The bytes to send. In frames they ask for events, which a server that does not know them
-    /// ignores; an `op` never stands beside a document, for the reference would run it.
+impl<D> Request<D> {
+    /// A request to run a document, whose reply is events where the server knows them.
+    pub fn run(document: D) -> Self {
+        Self { op: Op::Run, document: Some(document), dialect: Dialect::Events }
+    }
+
+    /// A request without a document, whose reply is events where the server knows them.
+    pub fn new(op: Op) -> Self {
+        Self { op, document: None, dialect: Dialect::Events }
+    }
+}
+
+impl Incoming {
+    /// Reads the body of a frame or a legacy text.
+    pub fn read(bytes: &[u8], mode: Mode, tokens: &Tokens) -> Self {
+        let mut text = String::from_utf8_lossy(strip(bytes));
+        let request = Request::read(&text, mode, tokens);
+        let characters = text.chars().count();
+        if let Cow::Owned(copy) = &mut text {
+            copy.zeroize();
+        }
+        Self { request, characters }
+    }
+}
+
+impl Request<Value> {
+    fn read(text: &str, mode: Mode, tokens: &Tokens) -> Result<Self, Rejection> {
+        let refused = |refusal| Err(Rejection { refusal, dialect: Dialect::Text });
+        let accepted = |op, document| Ok(Self { op, document, dialect: Dialect::Text });
+        if text == QUIT {
+            return match tokens.required() {
+                true => refused(Refusal::token_required()),
+                false => accepted(Op::Quit, None),
+            };
+        }
+        match Value::parse(text) {
+            Err(error) => refused(Refusal::new(ErrorKind::InvalidJson, error.to_string())),
+            Ok(Value::Dict(envelope))
+                if envelope.contains_key("token") || envelope.contains_key("command") =>
+            {
+                Self::open(envelope, mode, tokens)
+            }
+            Ok(_) if tokens.required() => refused(Refusal::token_required()),
+            Ok(Value::Null) => accepted(Op::Run, None),
+            Ok(document) => accepted(Op::Run, Some(document)),
+        }
+    }
+
+    /// Reads an envelope: the token, then `quit`, then the document, then the other operations.
+    fn open(mut envelope: Map, mode: Mode, tokens: &Tokens) -> Result<Self, Rejection> {
+        let events = envelope.get("reply").and_then(Value::as_str) == Some("events");
+        let dialect = if events && mode == Mode::Framed { Dialect::Events } else { Dialect::Text };
+        let supplied = match envelope.shift_remove("token") {
+            Some(Value::Str(text)) => Some(Zeroizing::new(text)),
+            _ => None,
+        };
+        // A token that is not text is compared all the same, so that it takes the same time.
+        let accepted = tokens.accepts(supplied.as_ref().map_or("", |text| text.as_str()));
+        if tokens.required() && !accepted {
+            return Err(Rejection { refusal: Refusal::unauthorised(), dialect });
+        }
+        // An unknown operation is ignored, as the reference ignores every key that it does not know.
+        let named = envelope.get("op").and_then(Value::as_str).and_then(Op::from_name);
+        let op = named.unwrap_or(Op::Run);
+        let document = envelope.shift_remove("command").filter(|value| *value != Value::Null);
+        Ok(match (op, document) {
+            (Op::Quit, _) => Self { op, document: None, dialect },
+            // The reference runs a document whatever else the envelope asks for.
+            (_, Some(document)) => Self { op: Op::Run, document: Some(document), dialect },
+            (op, None) => Self { op, document: None, dialect },
+        })
+    }
+}
+
+impl Request<&RawValue> {
+    /// The bytes to send, header included. A server that does not know a key ignores it, so that one
+    /// request serves for both kinds of server.
     pub fn to_bytes(
         self,
         mode: Mode,
@@ -152,7 +148,7 @@ impl Ask<'_> {
         Ok(match mode {
             Mode::Legacy => body,
             Mode::Framed => {
-                let mut framed = Zeroizing::new(Vec::with_capacity(body.len() + 4));
+                let mut framed = Zeroizing::new(Vec::with_capacity(HEADER + body.len()));
                 frame_into(&body, &mut framed);
                 framed
             }
@@ -160,36 +156,37 @@ impl Ask<'_> {
     }
 
     fn body(self, mode: Mode, token: Option<&Token>) -> Zeroizing<Vec<u8>> {
-        let quoted = token.map(|token| quote(token.expose()));
-        let quoted = quoted.as_ref().map(|quoted| quoted.as_str());
-        let (key, value) = match self {
-            Self::Command(document) => ("command", document.get()),
-            // `command` never stands beside `op`: a server that does not know the `op` would run it.
-            Self::Ping => ("op", "\"ping\""),
-            Self::Status => ("op", "\"status\""),
-            Self::Stop => ("op", "\"stop\""),
-            Self::Quit => ("op", "\"quit\""),
-        };
-        let events = if mode == Mode::Framed { r#","reply":"events""# } else { "" };
-        let mut body =
-            Zeroizing::new(Vec::with_capacity(value.len() + quoted.map_or(0, str::len) + 64));
-        let mut add = |text: &str| body.extend_from_slice(text.as_bytes());
-        match (self, quoted) {
-            (Self::Command(_), None) if mode == Mode::Legacy => add(value),
-            (Self::Quit, None) if mode == Mode::Legacy => add(QUIT),
-            (_, quoted) => {
-                add("{");
-                match (quoted, key) {
-                    (Some(quoted), _) => {
-                        [r#""token":"#, quoted, ","].into_iter().for_each(&mut add)
-                    }
-                    // Without the key `token` or `command` it would be no envelope.
-                    (None, "op") => add(r#""token":null,"#),
-                    (None, _) => {}
-                }
-                ["\"", key, "\":", value, events, "}"].into_iter().for_each(add);
+        let document = self.document.map_or("null", RawValue::get);
+        if let (Mode::Legacy, None) = (mode, token) {
+            match self.op {
+                Op::Run => return Zeroizing::new(document.as_bytes().to_vec()),
+                Op::Quit => return Zeroizing::new(QUIT.as_bytes().to_vec()),
+                Op::Ping | Op::Status | Op::Stop => {}
             }
         }
+        let quoted = token.map(|token| quote(token.expose()));
+        // Memory that does not grow leaves no copy of the token behind.
+        let room = document.len() + quoted.as_ref().map_or(0, |quoted| quoted.len()) + 64;
+        let mut body = Zeroizing::new(Vec::with_capacity(room));
+        let mut add = |text: &str| body.extend_from_slice(text.as_bytes());
+        add("{");
+        match (&quoted, self.op) {
+            (Some(quoted), _) => {
+                [r#""token":"#, quoted.as_str(), ","].into_iter().for_each(&mut add)
+            }
+            // Without the key `token` or `command` it would not be an envelope.
+            (None, Op::Ping | Op::Status | Op::Stop | Op::Quit) => add(r#""token":null,"#),
+            (None, Op::Run) => {}
+        }
+        match self.op {
+            Op::Run => [r#""command":"#, document].into_iter().for_each(&mut add),
+            // `command` never stands beside `op`: a server that does not know the `op` would run it.
+            op => [r#""op":""#, op.name(), "\""].into_iter().for_each(&mut add),
+        }
+        if mode == Mode::Framed && self.dialect == Dialect::Events {
+            add(r#","reply":"events""#);
+        }
+        add("}");
         body
     }
 }
@@ -207,46 +204,55 @@ fn quote(token: &str) -> Zeroizing<String> {
 mod tests {
     use super::*;
 
+    type Outcome = Result<(Op, Option<Value>), Refusal>;
+
     fn tokens() -> Tokens {
         Tokens::new([&Token::new("s3cret").expect("a token")])
     }
 
-    fn read(text: &str, tokens: &Tokens) -> Request {
-        Incoming::read(text.as_bytes(), Mode::Framed, tokens).request
+    fn read(text: &str, tokens: &Tokens) -> Outcome {
+        match Incoming::read(text.as_bytes(), Mode::Framed, tokens).request {
+            Ok(request) => Ok((request.op, request.document)),
+            Err(rejection) => Err(rejection.refusal),
+        }
     }
 
-    fn command(json: &str) -> Request {
-        Request::Command(Value::parse(json).expect("JSON"))
+    fn command(json: &str) -> Outcome {
+        Ok((Op::Run, Some(Value::parse(json).expect("JSON"))))
     }
 
-    fn unauthorised() -> Request {
-        Request::Refused(Refusal::unauthorised())
+    fn only(op: Op) -> Outcome {
+        Ok((op, None))
     }
 
-    fn token_required() -> Request {
-        Request::Refused(Refusal::token_required())
+    fn unauthorised() -> Outcome {
+        Err(Refusal::unauthorised())
+    }
+
+    fn token_required() -> Outcome {
+        Err(Refusal::token_required())
     }
 
     #[test]
     fn without_a_token_every_form_of_request_is_told_apart() {
         for (text, request) in [
-            (" \t\r\n\x0b\x0cquit_server \n", Request::Quit),
-            ("null", Request::Null),
+            (" \t\r\n\x0b\x0cquit_server \n", only(Op::Quit)),
+            ("null", only(Op::Run)),
             ("[]", command("[]")),
             ("\"quit_server\"", command("\"quit_server\"")),
             ("{\"op\": \"quit\"}", command("{\"op\": \"quit\"}")),
-            ("{\"op\": \"quit\", \"command\": [1]}", Request::Quit),
-            ("{\"op\": \"quit\", \"token\": null}", Request::Quit),
+            ("{\"op\": \"quit\", \"command\": [1]}", only(Op::Quit)),
+            ("{\"op\": \"quit\", \"token\": null}", only(Op::Quit)),
             ("{\"op\": [\"quit\"], \"command\": [1]}", command("[1]")),
-            ("{\"op\": \"ping\", \"command\": null}", Request::Ping),
+            ("{\"op\": \"ping\", \"command\": null}", only(Op::Ping)),
             ("{\"op\": \"ping\", \"command\": [1]}", command("[1]")),
             ("{\"op\": \"ping\"}", command("{\"op\": \"ping\"}")),
-            ("{\"op\": \"status\", \"token\": null}", Request::Status),
+            ("{\"op\": \"status\", \"token\": null}", only(Op::Status)),
             ("{\"op\": \"status\", \"command\": [1]}", command("[1]")),
-            ("{\"op\": \"stop\", \"command\": null}", Request::Stop),
+            ("{\"op\": \"stop\", \"command\": null}", only(Op::Stop)),
             ("{\"op\": \"stop\", \"command\": [1]}", command("[1]")),
-            ("{\"op\": \"Stop\", \"token\": null}", Request::Null),
-            ("{\"token\": null}", Request::Null),
+            ("{\"op\": \"Stop\", \"token\": null}", only(Op::Run)),
+            ("{\"token\": null}", only(Op::Run)),
             ("{\"token\": \"any\", \"command\": 5}", command("5")),
             ("{\"command\": {\"command\": [1]}}", command("{\"command\": [1]}")),
         ] {
@@ -268,13 +274,13 @@ mod tests {
             ("{\"token\": \"\", \"command\": [1]}", unauthorised()),
             ("{\"token\": 5, \"command\": [1]}", unauthorised()),
             ("{\"token\": [\"s3cret\"], \"op\": \"quit\"}", unauthorised()),
-            ("{\"token\": \"s3cret\", \"op\": \"quit\", \"command\": [1]}", Request::Quit),
-            ("{\"token\": \"s3cret\", \"op\": \"ping\"}", Request::Ping),
-            ("{\"token\": \"s3cret\", \"op\": \"status\"}", Request::Status),
-            ("{\"token\": \"s3cret\", \"op\": \"stop\"}", Request::Stop),
+            ("{\"token\": \"s3cret\", \"op\": \"quit\", \"command\": [1]}", only(Op::Quit)),
+            ("{\"token\": \"s3cret\", \"op\": \"ping\"}", only(Op::Ping)),
+            ("{\"token\": \"s3cret\", \"op\": \"status\"}", only(Op::Status)),
+            ("{\"token\": \"s3cret\", \"op\": \"stop\"}", only(Op::Stop)),
             ("{\"token\": \"wrong\", \"op\": \"stop\"}", unauthorised()),
             ("{\"token\": null, \"op\": \"status\"}", unauthorised()),
-            ("{\"token\": \"s3cret\"}", Request::Null),
+            ("{\"token\": \"s3cret\"}", only(Op::Run)),
             ("{\"token\": \"s3cret\", \"command\": [1]}", command("[1]")),
         ] {
             assert_eq!(read(text, &tokens()), request, "{text:?}");
@@ -285,7 +291,7 @@ mod tests {
     fn what_is_not_json_is_refused_before_the_token_is_looked_at() {
         for text in ["{\"token\": ", "", "\u{feff}[]", "[1 2]", "QUIT_SERVER"] {
             match read(text, &tokens()) {
-                Request::Refused(refusal) => {
+                Err(refusal) => {
                     assert_eq!(refusal.kind, ErrorKind::InvalidJson);
                     assert!(refusal.message.contains(" at line 1 column "), "{}", refusal.message);
                 }
@@ -298,7 +304,7 @@ mod tests {
     fn a_thousand_nested_lists_are_refused_and_do_not_overflow_the_stack() {
         let text = "[".repeat(100_000);
         match read(&text, &Tokens::none()) {
-            Request::Refused(refusal) => {
+            Err(refusal) => {
                 assert_eq!(refusal.message, "recursion limit exceeded at line 1 column 128");
             }
             other => panic!("{other:?}"),
@@ -308,23 +314,26 @@ mod tests {
     #[test]
     fn invalid_utf8_is_replaced_and_counted_in_characters() {
         let incoming = Incoming::read(b"\n[\"\xffa\xc3\xa9\"] ", Mode::Legacy, &Tokens::none());
-        assert_eq!(incoming.request, command("[\"\u{fffd}aé\"]"));
+        let request = incoming.request.expect("a request");
+        assert_eq!(Ok((request.op, request.document)), command("[\"\u{fffd}aé\"]"));
         assert_eq!(incoming.characters, 7);
     }
 
     #[test]
     fn events_are_for_framed_envelopes() {
         let envelope = b"{\"command\": [1], \"reply\": \"events\"}";
-        let dialect = |mode| Incoming::read(envelope, mode, &Tokens::none()).dialect;
+        let read = |mode, tokens: Tokens| Incoming::read(envelope, mode, &tokens).request;
+        let dialect = |mode| read(mode, Tokens::none()).expect("a request").dialect;
         assert_eq!(dialect(Mode::Framed), Dialect::Events);
         assert_eq!(dialect(Mode::Legacy), Dialect::Text);
-        let refused = Incoming::read(envelope, Mode::Framed, &tokens());
-        assert_eq!((refused.request, refused.dialect), (unauthorised(), Dialect::Events));
+        let rejection = read(Mode::Framed, tokens()).expect_err("a rejection");
+        let (refusal, dialect) = (Refusal::unauthorised(), Dialect::Events);
+        assert_eq!(rejection, Rejection { refusal, dialect });
     }
 
-    fn check_ask(ask: Ask<'_>, mode: Mode, token: Option<&str>, bytes: &str) {
+    fn check_bytes(request: Request<&RawValue>, mode: Mode, token: Option<&str>, bytes: &str) {
         let token = token.map(|token| Token::new(token).expect("a token"));
-        let sent = ask.to_bytes(mode, token.as_ref()).expect("short enough");
+        let sent = request.to_bytes(mode, token.as_ref()).expect("short enough");
         let body = if mode == Mode::Framed { &sent[4..] } else { &sent[..] };
         assert_eq!(String::from_utf8_lossy(body), bytes);
     }
@@ -332,31 +341,62 @@ mod tests {
     #[test]
     fn what_a_client_sends_is_what_both_servers_read() {
         let document: Box<RawValue> = serde_json::from_str("[[\"a\", [1e999]]]").expect("JSON");
-        let run = Ask::Command(&document);
-        let quit = Ask::Quit;
-        check_ask(run, Mode::Legacy, None, r#"[["a", [1e999]]]"#);
-        check_ask(run, Mode::Legacy, Some("é\""), r#"{"token":"é\"","command":[["a", [1e999]]]}"#);
-        check_ask(run, Mode::Framed, None, r#"{"command":[["a", [1e999]]],"reply":"events"}"#);
-        check_ask(quit, Mode::Legacy, None, "quit_server");
-        check_ask(quit, Mode::Legacy, Some("T"), r#"{"token":"T","op":"quit"}"#);
-        check_ask(quit, Mode::Framed, None, r#"{"token":null,"op":"quit","reply":"events"}"#);
-        check_ask(Ask::Ping, Mode::Legacy, None, r#"{"token":null,"op":"ping"}"#);
-        check_ask(Ask::Status, Mode::Legacy, Some("T"), r#"{"token":"T","op":"status"}"#);
+        let run = Request::run(&*document);
+        let (quit, ping) = (Request::new(Op::Quit), Request::new(Op::Ping));
+        check_bytes(run, Mode::Legacy, None, r#"[["a", [1e999]]]"#);
+        let enveloped = r#"{"token":"é\"","command":[["a", [1e999]]]}"#;
+        check_bytes(run, Mode::Legacy, Some("é\""), enveloped);
+        check_bytes(run, Mode::Framed, None, r#"{"command":[["a", [1e999]]],"reply":"events"}"#);
+        check_bytes(quit, Mode::Legacy, None, "quit_server");
+        check_bytes(quit, Mode::Legacy, Some("T"), r#"{"token":"T","op":"quit"}"#);
+        check_bytes(quit, Mode::Framed, None, r#"{"token":null,"op":"quit","reply":"events"}"#);
+        check_bytes(ping, Mode::Legacy, None, r#"{"token":null,"op":"ping"}"#);
+        let status = Request::new(Op::Status);
+        check_bytes(status, Mode::Legacy, Some("T"), r#"{"token":"T","op":"status"}"#);
         let stop = r#"{"token":null,"op":"stop","reply":"events"}"#;
-        check_ask(Ask::Stop, Mode::Framed, None, stop);
-        check_ask(
-            Ask::Ping,
-            Mode::Framed,
-            Some("T"),
-            r#"{"token":"T","op":"ping","reply":"events"}"#,
-        );
+        check_bytes(Request::new(Op::Stop), Mode::Framed, None, stop);
+        let events = r#"{"token":"T","op":"ping","reply":"events"}"#;
+        check_bytes(ping, Mode::Framed, Some("T"), events);
+        let text = Request { dialect: Dialect::Text, ..ping };
+        check_bytes(text, Mode::Framed, Some("T"), r#"{"token":"T","op":"ping"}"#);
+    }
+
+    /// What a server reads from what a client writes.
+    fn sent(request: Request<&RawValue>, mode: Mode, token: Option<&Token>) -> Request<Value> {
+        let bytes = request.to_bytes(mode, token).expect("short enough");
+        let body = if mode == Mode::Framed { &bytes[HEADER..] } else { &bytes[..] };
+        let tokens = token.map_or_else(Tokens::none, |token| Tokens::new([token]));
+        Incoming::read(body, mode, &tokens).request.expect("a request")
+    }
+
+    #[test]
+    fn every_operation_reads_back_in_every_mode_and_dialect() {
+        let raw: Box<RawValue> = serde_json::from_str("[[\"a\"]]").expect("JSON");
+        let token = Token::new("s3cret").expect("a token");
+        for op in Op::ALL {
+            for mode in [Mode::Legacy, Mode::Framed] {
+                for wanted in [Dialect::Text, Dialect::Events] {
+                    for token in [None, Some(&token)] {
+                        let document = (op == Op::Run).then_some(&*raw);
+                        let read = sent(Request { op, document, dialect: wanted }, mode, token);
+                        let place = format!("{op:?} {mode:?} {wanted:?} {token:?}");
+                        assert_eq!(read.op, op, "{place}");
+                        let parse = |raw: &RawValue| Value::parse(raw.get()).expect("JSON");
+                        assert_eq!(read.document, document.map(parse), "{place}");
+                        let legacy = mode == Mode::Legacy;
+                        let expected = if legacy { Dialect::Text } else { wanted };
+                        assert_eq!(read.dialect, expected, "{place}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]
     fn a_request_that_no_server_takes_is_not_sent() {
         let document: Box<RawValue> =
             serde_json::from_str(&format!("\"{}\"", "x".repeat(MAX_LEGACY))).expect("JSON");
-        let refusal = Ask::Command(&document).to_bytes(Mode::Legacy, None).unwrap_err();
+        let refusal = Request::run(&*document).to_bytes(Mode::Legacy, None).unwrap_err();
         assert_eq!(refusal, TooLong { length: MAX_LEGACY + 2, most: MAX_LEGACY });
     }
 }

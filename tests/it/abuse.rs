@@ -6,11 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ldctl::client::{Ask, ClientError, Connection, Mode, Reply, probe};
+use ldctl::client::{ClientError, Connection, probe};
 use ldctl::event::Event;
 use ldctl::server::Execute;
 use ldctl::value::Value;
+use ldctl::wire::dialect::Reply;
+use ldctl::wire::frame::Mode;
 use ldctl::wire::frame::{Inbox, MAX_LEGACY, MAX_REPLY, MAX_REQUEST};
+use ldctl::wire::op::Op;
+use ldctl::wire::request::Request;
 use ldctl::wire::token::Token;
 use tokio::io::AsyncWriteExt;
 
@@ -215,7 +219,7 @@ async fn t19_a_client_that_never_reads_loses_its_reply_and_not_its_run() {
     let served = server_that(move |_, sink, _| {
         let value = Value::from("x".repeat(100_000));
         for index in 0..640 {
-            sink.emit(result(index, value.clone()));
+            sink.result(&index.to_string(), result(index, value.clone()));
         }
         kept.store(true, Ordering::SeqCst);
     })
@@ -240,7 +244,10 @@ async fn t19_a_client_that_never_reads_loses_its_reply_and_not_its_run() {
 async fn t20_the_whole_reply_arrives_after_a_half_close() {
     let served = server_that(|_, sink, _| {
         for index in 0..200 {
-            sink.emit(result(index, format!("{index}{}", "x".repeat(20_000)).into()));
+            sink.result(
+                &index.to_string(),
+                result(index, format!("{index}{}", "x".repeat(20_000)).into()),
+            );
         }
     })
     .start();
@@ -263,7 +270,7 @@ async fn t21_a_value_with_the_terminator_cannot_end_a_reply_early() {
     for mode in [Mode::Framed, Mode::Legacy] {
         let command = serde_json::from_str(document).expect("JSON");
         let connection = served.endpoint(mode).connect().await.expect("a server");
-        let asked = connection.ask(Ask::Command(command), None, DEADLINE).await;
+        let asked = connection.ask(Request::run(command), None, DEADLINE).await;
         let mut replies = asked.expect("an answer");
         let mut values = 0;
         while let Some(reply) = soon(replies.next()).await.expect("a reply") {
@@ -283,7 +290,7 @@ async fn ask_hostile(mode: Mode, say: impl Into<Vec<u8>>) -> Result<usize, Clien
         std::future::pending::<()>().await;
     });
     let connection = Connection::new(near, mode, "hostile".to_owned());
-    let mut replies = connection.ask(Ask::Ping, None, Duration::from_secs(5)).await?;
+    let mut replies = connection.ask(Request::new(Op::Ping), None, Duration::from_secs(5)).await?;
     let mut heard = 0;
     let outcome = loop {
         match replies.next().await {

@@ -5,8 +5,10 @@
 use std::io;
 use std::time::Duration;
 
-use ldctl::client::{ClientTls, Endpoint, Mode, probe};
+use ldctl::client::{Endpoint, probe};
 use ldctl::wire::frame::MAX_REQUEST;
+use ldctl::wire::frame::Mode;
+use ldctl::wire::tls::ClientTls;
 use ldctl::wire::tls::client_config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -10,8 +10,9 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
-use ldctl::client::{Mode, probe};
+use ldctl::client::probe;
 use ldctl::event::Event;
+use ldctl::wire::frame::Mode;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -152,7 +153,7 @@ async fn f06_a_slow_reader_gets_all_of_a_reply_and_delays_nobody() {
     const RESULTS: usize = 100;
     let served = server_that(|_, sink, _| {
         for index in 0..RESULTS {
-            sink.emit(result(index, "x".repeat(20_000).into()));
+            sink.result(&index.to_string(), result(index, "x".repeat(20_000).into()));
         }
         sink.emit(Event::Done { ok: true, failed: 0, elapsed_s: 0.0 });
     })

@@ -173,7 +173,7 @@ fn a_test_without_an_end_ends_with_the_limit_and_says_so() {
         .args(["run", "--max-test-time", "0.3", &file.display().to_string()])
         .assert()
         .success()
-        .stderr_eq("[..]WARN nobody stopped it: ended by --max-test-time 0.3\n");
+        .stderr_eq("warning: nobody stopped it: ended by --max-test-time 0.3\n");
 }
 
 #[test]

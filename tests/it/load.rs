@@ -22,11 +22,23 @@ fn every_request_of_fifty_users_is_one_that_the_target_counted() {
         .assert()
         .success();
     let output = String::from_utf8(sent.get_output().stdout.clone()).expect("UTF-8");
-    let summary = output
-        .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"))
-        .find(|event| event["event"] == "result" && event["command"] == "LD_summary")
-        .expect("a summary");
+    let events: Vec<serde_json::Value> =
+        output.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let result = |command| {
+        let is_result =
+            |event: &&serde_json::Value| event["command"] == command && event["event"] == "result";
+        events.iter().find(is_result).expect("a result")
+    };
+    let progress = events.iter().find(|event| event["event"] == "progress").expect("progress");
+    let second = |key: &str| progress[key].as_f64().expect(key);
+    let length = second("elapsed_s") + second("remaining_s");
+    assert!((2.5..3.5).contains(&length), "{progress}");
+    let test = result("LD_start_test");
+    assert!(test["value"]["summary"].is_object(), "{test}");
+    let text = test["text"].as_str().expect("the line of the text dialect");
+    assert!(text.starts_with("{'user_detail': ") && !text.contains("summary"), "{text}");
+    let summary = result("LD_summary");
+    assert!(summary.get("text").is_none(), "{summary}");
     let totals = &summary["value"]["totals"];
     let counted = target.requests();
     assert!(counted > 50, "{counted} requests of 50 users");

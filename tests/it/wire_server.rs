@@ -2,8 +2,11 @@
 
 use std::sync::{Arc, mpsc};
 
-use ldctl::client::{Ask, Mode, Reply, probe};
+use ldctl::client::probe;
 use ldctl::event::Event;
+use ldctl::wire::dialect::Reply;
+use ldctl::wire::frame::Mode;
+use ldctl::wire::request::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::wire_support::{
@@ -107,10 +110,10 @@ async fn a_ping_runs_nothing_and_says_who_answers() {
     ] {
         assert_eq!(served.exchange(frame(body)).await, expected, "{body}");
     }
-    let pong = soon(probe(&served.endpoint(Mode::Framed), None, DEADLINE)).await.expect("a pong");
-    assert_eq!(pong.server.as_deref(), Some("ldctl"));
-    assert_eq!(pong.version.as_deref(), Some(env!("CARGO_PKG_VERSION")));
-    assert_eq!(pong.runs, Some(1));
+    let probed = soon(probe(&served.endpoint(Mode::Framed), None, DEADLINE)).await;
+    let pong = probed.expect("an answer").pong.expect("a pong");
+    let (name, version) = (pong.server.as_str(), pong.version.as_str());
+    assert_eq!((name, version, pong.runs), ("ldctl", env!("CARGO_PKG_VERSION"), 1));
 }
 
 #[tokio::test]
@@ -125,7 +128,7 @@ async fn events_arrive_while_the_document_still_runs() {
     .start();
     let document = serde_json::from_str("[1]").expect("JSON");
     let connection = served.endpoint(Mode::Framed).connect().await.expect("a server");
-    let asked = connection.ask(Ask::Command(document), None, DEADLINE).await;
+    let asked = connection.ask(Request::run(document), None, DEADLINE).await;
     let mut replies = asked.expect("an answer");
     let started = Event::Started { index: 0, command: "wait".to_owned() };
     assert_eq!(replies.next().await.expect("a reply"), Some(Reply::Event(started)));

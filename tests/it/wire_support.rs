@@ -6,11 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ldctl::action::InvalidDocument;
-use ldctl::client::{ClientTls, Endpoint, Identity, Mode};
+use ldctl::client::Endpoint;
+use ldctl::counters::Counters;
 use ldctl::event::{ActionResult, Event, PROTOCOL, Sink};
-use ldctl::server::{Counters, Execute, Job, Keyring, Limits, Listeners, Secrets, Server, run};
+use ldctl::server::{Execute, Job, Keyring, Limits, Listeners, Secrets, Server, run};
 use ldctl::value::Value;
+use ldctl::wire::frame::Mode;
 use ldctl::wire::tls::server_config;
+use ldctl::wire::tls::{ClientTls, Identity};
 use ldctl::wire::token::{Token, Tokens};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -60,22 +63,14 @@ pub(crate) fn echo(document: &Value, sink: &mut dyn Sink, _: &CancellationToken)
     sink.emit(Event::Accepted { protocol: PROTOCOL, run: 1, actions: actions.len() });
     for (index, action) in actions.iter().enumerate() {
         sink.emit(Event::Started { index, command: "echo".to_owned() });
-        sink.emit(result(index, action.clone()));
+        sink.result(&action.to_text(), result(index, action.clone()));
     }
     sink.emit(Event::Done { ok: true, failed: 0, elapsed_s: 0.5 });
 }
 
-/// A result that is its own action.
-pub(crate) fn result(index: usize, value: Value) -> Event {
-    Event::Result(ActionResult {
-        index,
-        command: "echo".to_owned(),
-        ok: true,
-        action: value.to_text(),
-        value: Some(value),
-        details: None,
-        error: None,
-    })
+/// A result of this value.
+pub(crate) fn result(index: usize, value: Value) -> ActionResult {
+    ActionResult::new(index, "echo", Ok(value))
 }
 
 /// A server that runs.

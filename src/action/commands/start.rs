@@ -307,10 +307,7 @@ impl StartTest {
 /// Keeps the record, and gives the result: in the text dialect the arguments alone, as the reference
 /// does; in the event dialect also what they led to.
 fn conclude(context: &mut Context<'_>, echo: Value, recording: Recording) -> Value {
-    for warning in &recording.warnings {
-        tracing::warn!("{warning}");
-    }
-    let warnings: Vec<Value> = recording.warnings.iter().map(|text| text.as_str().into()).collect();
+    let warnings = recording.warnings.clone();
     let recording = Arc::new(recording);
     context.push_recording(Arc::clone(&recording));
     let mut of_this_test = Records::default();
@@ -321,8 +318,10 @@ fn conclude(context: &mut Context<'_>, echo: Value, recording: Recording) -> Val
     };
     rich.insert("summary".to_owned(), of_this_test.summary().to_value());
     if !warnings.is_empty() {
-        rich.insert("warnings".to_owned(), warnings.into());
+        // A client of version 0.1.0 takes them from here.
+        let texts = warnings.iter().map(|text| text.as_str().into()).collect::<Vec<Value>>();
+        rich.insert("warnings".to_owned(), texts.into());
     }
-    context.enrich(Value::Dict(rich));
+    context.enrich(Value::Dict(rich), warnings);
     echo
 }

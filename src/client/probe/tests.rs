@@ -13,12 +13,12 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
 use super::*;
-use crate::client::{Distrust, Identity};
+use crate::client::Distrust;
+use crate::wire::dialect::{Dialect, ReplyFormat};
 use crate::wire::frame;
 use crate::wire::frame::{Inbox, MAX_REQUEST, Opening};
-use crate::wire::reply::{Dialect, event_into, quit_into};
-use crate::wire::request::{Incoming, Request};
-use crate::wire::tls::server_config;
+use crate::wire::request::{Incoming, Rejection};
+use crate::wire::tls::{Identity, server_config};
 use crate::wire::token::Tokens;
 
 const QUIET: Duration = Duration::from_secs(10);
@@ -59,23 +59,26 @@ impl Conduct {
                     _ => return Ok(()),
                 };
                 match Incoming::read(bytes, mode, &tokens).request {
-                    Request::Refused(refusal) => refusal.reply_into(mode, dialect, &mut out),
-                    Request::Quit => quit_into(mode, dialect, &mut out),
-                    Request::Ping if dialect == Dialect::Events => {
-                        let (server, version) = ("ldctl".to_owned(), "1.2.3".to_owned());
-                        let (protocol, uptime_s, runs, counts) = (1, 2.5, 7, None);
-                        let pong =
-                            Event::Pong { server, version, protocol, uptime_s, runs, counts };
-                        event_into(&pong, &mut out);
-                        frame::terminator_into(mode, &mut out);
+                    Err(Rejection { refusal, .. }) => refusal.reply_into(mode, dialect, &mut out),
+                    Ok(Request { op, .. }) => {
+                        let events = match op {
+                            Op::Quit => vec![Event::DONE],
+                            Op::Ping => vec![Event::Pong(own_pong())],
+                            _ => Vec::new(),
+                        };
+                        ReplyFormat { mode, dialect, op }.reply_into(&events, &mut out);
                     }
-                    _ => frame::terminator_into(mode, &mut out),
                 }
             }
         }
         stream.write_all(&out).await?;
         stream.shutdown().await
     }
+}
+
+fn own_pong() -> Pong {
+    let (server, version) = ("ldctl".to_owned(), "1.2.3".to_owned());
+    Pong { server, version, protocol: 1, uptime_s: 2.5, runs: 7, counts: None }
 }
 
 /// A listener on a free port, and the endpoint that reaches it in frames. It ends with the test.
@@ -155,7 +158,7 @@ impl Authority {
     }
 }
 
-async fn probed(endpoint: &Endpoint, token: Option<&str>) -> Result<Pong, ClientError> {
+async fn probed(endpoint: &Endpoint, token: Option<&str>) -> Result<Answered, ClientError> {
     let token = token.map(|text| Token::new(text).expect("a token"));
     timeout(DEADLINE, probe(endpoint, token.as_ref(), QUIET)).await.expect("an answer in time")
 }
@@ -178,19 +181,16 @@ fn secured(endpoint: &Endpoint, tls: ClientTls) -> Endpoint {
 async fn a_server_that_speaks_events_says_who_it_is() {
     let serve =
         Conduct::Serve { mode: Mode::Framed, tokens: Tokens::none(), dialect: Dialect::Events };
-    let pong = probed(&listen(serve, None).await, None).await.expect("a pong");
-    assert_eq!(pong.server.as_deref(), Some("ldctl"));
-    assert_eq!(pong.version.as_deref(), Some("1.2.3"));
-    assert_eq!((pong.protocol, pong.runs), (Some(1), Some(7)));
-    assert_eq!(pong.uptime, Some(Duration::from_millis(2500)));
+    let answered = probed(&listen(serve, None).await, None).await.expect("a pong");
+    assert_eq!(answered.pong, Some(own_pong()));
 }
 
 #[tokio::test]
 async fn a_server_that_speaks_text_answers_without_a_name() {
     for mode in [Mode::Framed, Mode::Legacy] {
         let endpoint = listen(Conduct::serve(mode), None).await;
-        let pong = probed(&Endpoint { mode, ..endpoint }, None).await.expect("a pong");
-        assert_eq!((pong.server, pong.version, pong.runs), (None, None, None));
+        let answered = probed(&Endpoint { mode, ..endpoint }, None).await.expect("a pong");
+        assert_eq!(answered.pong, None);
     }
 }
 

@@ -1,0 +1,89 @@
+//! The event dialect, in both directions: one JSON object per frame, written as things happen. A
+//! reader passes over events and keys that it does not know. [`text`](super::text) is the other
+//! dialect.
+
+use serde_json::{Map, Number, Value as Json};
+
+use super::frame::{MAX_REPLY, frame_into};
+use super::refusal::too_long;
+use crate::event::{ActionResult, Event};
+
+/// What the body of a frame is.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Body {
+    /// An event.
+    Event(Event),
+    /// An event of a later version.
+    UnknownEvent,
+    /// Something else: a line of the text dialect.
+    Other,
+}
+
+/// Appends one event as a frame. A result over [`MAX_REPLY`] is replaced by a failure that says so.
+pub fn event_into(event: &Event, out: &mut Vec<u8>) {
+    // Events are plain data; they always serialise.
+    let json = serde_json::to_vec(event).unwrap_or_default();
+    match event {
+        Event::Result(result) if json.len() > MAX_REPLY => {
+            let failure = Err(too_long(json.len()));
+            let replaced = ActionResult::new(result.index, &result.command, failure);
+            frame_into(&serde_json::to_vec(&Event::Result(replaced)).unwrap_or_default(), out);
+        }
+        _ => frame_into(&json, out),
+    }
+}
+
+/// Reads the body of a frame.
+pub(super) fn read(body: &[u8]) -> Body {
+    if body.first() != Some(&b'{') {
+        return Body::Other;
+    }
+    let Ok(mut members) = serde_json::from_slice::<Map<String, Json>>(body) else {
+        return Body::Other;
+    };
+    if !members.get("event").is_some_and(Json::is_string) {
+        return Body::Other;
+    }
+    // serde buffers the fields of a tagged enum in a form that holds no number outside 64 bits and,
+    // because this crate reads numbers of any precision, no float that is spelled in its own way. A
+    // result's value is therefore read on its own, and the numbers beside it are spelled plainly.
+    let value = members.remove("value");
+    for member in members.values_mut() {
+        if let Json::Number(number) = member
+            && let Some(plain) = plain(number)
+        {
+            *number = plain;
+        }
+    }
+    match serde_json::from_value(Json::Object(members)) {
+        Ok(Event::Result(mut result)) => {
+            result.value = value.and_then(|value| serde_json::from_value(value).ok());
+            Body::Event(Event::Result(result))
+        }
+        Ok(event) => Body::Event(event),
+        Err(_) => Body::UnknownEvent,
+    }
+}
+
+/// A float as serde spells it; whole numbers stay.
+fn plain(number: &Number) -> Option<Number> {
+    if number.is_u64() || number.is_i64() {
+        return None;
+    }
+    Number::from_f64(number.as_f64()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_longer_than_a_frame_is_replaced_by_a_failure() {
+        let mut out = Vec::new();
+        let value = "x".repeat(MAX_REPLY + 1).into();
+        event_into(&Event::Result(ActionResult::new(7, "abs", Ok(value))), &mut out);
+        let Body::Event(Event::Result(result)) = read(&out[4..]) else { panic!("a result") };
+        assert_eq!((result.index, result.command.as_str(), result.ok), (7, "abs", false));
+        assert!(out.len() < 300);
+    }
+}
