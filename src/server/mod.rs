@@ -12,6 +12,7 @@ mod keyring;
 mod limits;
 mod pipe;
 mod session;
+mod transport;
 mod writer;
 
 use std::fmt;

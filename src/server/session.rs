@@ -2,7 +2,6 @@
 //! state is small, and what is rare (a run, a lingering close) is boxed, because a server holds
 //! thousands of sessions that only wait.
 
-use std::io::Write;
 use std::net::IpAddr;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,20 +9,18 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::execute::{Job, Response};
 use super::guesses::Verdict;
 use super::limits::Share;
 use super::pipe::Pipe;
+use super::transport::{Handshake, Transport, handshake};
 use super::writer::PipeWriter;
 use super::{Active, Permit, Shared};
 use crate::counters::Counters;
-use crate::error::reason;
 use crate::event::{ErrorKind, Event};
 use crate::wire::dialect::{Dialect, ReplyFormat};
 use crate::wire::frame::{
@@ -43,61 +40,8 @@ const LOBBY_TIME: Duration = Duration::from_millis(250);
 /// bytes would make the system reset the connection, and a reset destroys the reply.
 const LINGER: (Duration, usize) = (Duration::from_secs(1), 2 * MAX_REQUEST);
 
-/// The most that a TLS record holds, in bytes (RFC 8446, section 5.1).
-const RECORD: usize = 1 << 14;
-
 /// A fatal `protocol_version` alert in a TLS 1.0 record, which every version understands.
 const NO_TLS_HERE: [u8; 7] = [0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x46];
-
-/// A byte stream that a session runs over.
-pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
-    /// Whether dropping it ends the stream properly.
-    const CLOSES_ON_DROP: bool;
-
-    /// Whether what the peer wrote at once also comes at once.
-    const KEEPS_RECORDS: bool;
-
-    /// Small writes shall leave at once from here on.
-    fn hurry(&self);
-
-    /// Takes these bytes and the stream's end, for the next flush to send in one piece. False where
-    /// that cannot be done, and then nothing was taken.
-    fn take_last(&mut self, _bytes: &[u8]) -> bool {
-        false
-    }
-}
-
-impl Transport for TcpStream {
-    const CLOSES_ON_DROP: bool = true;
-    const KEEPS_RECORDS: bool = false;
-
-    fn hurry(&self) {
-        // It fails only where the peer is gone.
-        let _ = self.set_nodelay(true);
-    }
-}
-
-/// Boxed: a TLS session is over a kilobyte.
-type Secured = Box<TlsStream<TcpStream>>;
-
-impl Transport for Secured {
-    const CLOSES_ON_DROP: bool = false;
-    const KEEPS_RECORDS: bool = true;
-
-    fn hurry(&self) {
-        self.get_ref().0.hurry();
-    }
-
-    fn take_last(&mut self, bytes: &[u8]) -> bool {
-        let (_, tls) = self.get_mut();
-        // One record, for which there is always room once the last flush has ended.
-        let taken = bytes.len() <= RECORD && tls.writer().write_all(bytes).is_ok();
-        if taken {
-            tls.send_close_notify();
-        }
-        taken
-    }
-}
 
 /// A plain connection. Where it is not welcome, there is no room for it.
 pub(super) async fn plain(stream: TcpStream, peer: IpAddr, permit: Permit, welcome: bool) {
@@ -113,45 +57,6 @@ pub(super) async fn secure(stream: TcpStream, peer: IpAddr, permit: Permit, welc
             Box::pin(session.refuse(mode, &Refusal::speaks_tls())).await;
         }
         Handshake::Failed => {}
-    }
-}
-
-enum Handshake {
-    Done(Secured),
-    /// The peer speaks plain TCP, in this mode.
-    Plain(TcpStream, Mode),
-    Failed,
-}
-
-async fn handshake(stream: TcpStream, shared: &Shared) -> Handshake {
-    let deadline = Instant::now() + shared.limits().handshake;
-    let mut first = [0];
-    let handshake = async {
-        match stream.peek(&mut first).await {
-            Ok(1..) => {}
-            _ => return Handshake::Failed,
-        }
-        let [first] = first;
-        match Opening::of(first) {
-            Opening::Tls => accept(shared, stream).await,
-            Opening::Framed => Handshake::Plain(stream, Mode::Framed),
-            Opening::Legacy => Handshake::Plain(stream, Mode::Legacy),
-        }
-    };
-    timeout_at(deadline, handshake).await.unwrap_or_else(|_| {
-        Counters::count(&shared.counters().timeouts);
-        Handshake::Failed
-    })
-}
-
-async fn accept(shared: &Shared, stream: TcpStream) -> Handshake {
-    let Some(config) = shared.server.keyring.tls() else { return Handshake::Failed };
-    match TlsAcceptor::from(config).accept(stream).await {
-        Ok(stream) => Handshake::Done(Box::new(stream)),
-        Err(error) => {
-            tracing::debug!("TLS handshake failed: {}", reason(&error));
-            Handshake::Failed
-        }
     }
 }
 

@@ -3,7 +3,8 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
 
-use super::session::{Session, Transport};
+use super::session::Session;
+use super::transport::Transport;
 use super::*;
 use crate::action::InvalidDocument;
 use crate::value::Value;

@@ -1,0 +1,111 @@
+//! The byte streams that a session runs over, and how a connection becomes one: plain TCP as it is, TLS
+//! after a handshake.
+
+use std::io::Write;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::Shared;
+use crate::counters::Counters;
+use crate::error::reason;
+use crate::wire::frame::{Mode, Opening};
+
+/// The most that a TLS record holds, in bytes (RFC 8446, section 5.1).
+const RECORD: usize = 1 << 14;
+
+/// A byte stream that a session runs over.
+pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
+    /// Whether dropping it ends the stream properly.
+    const CLOSES_ON_DROP: bool;
+
+    /// Whether what the peer wrote at once also comes at once.
+    const KEEPS_RECORDS: bool;
+
+    /// Small writes shall leave at once from here on.
+    fn hurry(&self);
+
+    /// Takes these bytes and the stream's end, for the next flush to send in one piece. False where
+    /// that cannot be done, and then nothing was taken.
+    fn take_last(&mut self, _bytes: &[u8]) -> bool {
+        false
+    }
+}
+
+impl Transport for TcpStream {
+    const CLOSES_ON_DROP: bool = true;
+    const KEEPS_RECORDS: bool = false;
+
+    fn hurry(&self) {
+        // It fails only where the peer is gone.
+        let _ = self.set_nodelay(true);
+    }
+}
+
+/// Boxed: a TLS session is over a kilobyte.
+pub(super) type Secured = Box<TlsStream<TcpStream>>;
+
+impl Transport for Secured {
+    const CLOSES_ON_DROP: bool = false;
+    const KEEPS_RECORDS: bool = true;
+
+    fn hurry(&self) {
+        self.get_ref().0.hurry();
+    }
+
+    fn take_last(&mut self, bytes: &[u8]) -> bool {
+        let (_, tls) = self.get_mut();
+        // One record, for which there is always room once the last flush has ended.
+        let taken = bytes.len() <= RECORD && tls.writer().write_all(bytes).is_ok();
+        if taken {
+            tls.send_close_notify();
+        }
+        taken
+    }
+}
+
+/// How a TLS handshake ended.
+pub(super) enum Handshake {
+    /// The peer speaks TLS.
+    Done(Secured),
+    /// The peer speaks plain TCP, in this mode.
+    Plain(TcpStream, Mode),
+    /// Neither, or too late.
+    Failed,
+}
+
+/// Waits for a handshake, within its time limit.
+pub(super) async fn handshake(stream: TcpStream, shared: &Shared) -> Handshake {
+    let deadline = Instant::now() + shared.limits().handshake;
+    let mut first = [0];
+    let handshake = async {
+        match stream.peek(&mut first).await {
+            Ok(1..) => {}
+            _ => return Handshake::Failed,
+        }
+        let [first] = first;
+        match Opening::of(first) {
+            Opening::Tls => accept(shared, stream).await,
+            Opening::Framed => Handshake::Plain(stream, Mode::Framed),
+            Opening::Legacy => Handshake::Plain(stream, Mode::Legacy),
+        }
+    };
+    timeout_at(deadline, handshake).await.unwrap_or_else(|_| {
+        Counters::count(&shared.counters().timeouts);
+        Handshake::Failed
+    })
+}
+
+async fn accept(shared: &Shared, stream: TcpStream) -> Handshake {
+    let Some(config) = shared.server.keyring.tls() else { return Handshake::Failed };
+    match TlsAcceptor::from(config).accept(stream).await {
+        Ok(stream) => Handshake::Done(Box::new(stream)),
+        Err(error) => {
+            tracing::debug!("TLS handshake failed: {}", reason(&error));
+            Handshake::Failed
+        }
+    }
+}
