@@ -1,7 +1,7 @@
-//! Framing: an [`Inbox`] gives the same frames and lines however the bytes are cut, as many as a
+//! Framing: an [`ReadBuffer`] gives the same frames and lines however the bytes are cut, as many as a
 //! model of the format finds in the whole, and holds no more than has come.
 
-use ldctl::wire::frame::{HEADER, Inbox, MAX_REPLY, MAX_REQUEST, frame_into};
+use ldctl::wire::frame::{HEADER, MAX_REPLY, MAX_REQUEST, ReadBuffer, frame_into};
 
 use super::support::{Pieces, now, options};
 
@@ -58,41 +58,41 @@ fn lines(mut bytes: &[u8], most: usize) -> (Vec<Vec<u8>>, bool) {
 /// A body and how many bytes it took, once it is there; `Err` where its length is out of bounds.
 type Taken = Result<Option<(Vec<u8>, usize)>, ()>;
 
-fn frame(inbox: &mut Inbox, most: usize) -> Taken {
-    let found = inbox.frame(most).map_err(|_| ())?;
+fn frame(buffer: &mut ReadBuffer, most: usize) -> Taken {
+    let found = buffer.frame(most).map_err(|_| ())?;
     Ok(found.map(|body| (body.to_vec(), HEADER + body.len())))
 }
 
-fn line(inbox: &mut Inbox, most: usize) -> Taken {
-    let found = inbox.line(most).map_err(|_| ())?;
+fn line(buffer: &mut ReadBuffer, most: usize) -> Taken {
+    let found = buffer.line(most).map_err(|_| ())?;
     Ok(found.map(|line| (line.to_vec(), line.len() + 1)))
 }
 
 fn received(
     mut from: Pieces<'_>,
     most: usize,
-    take: fn(&mut Inbox, usize) -> Taken,
+    take: fn(&mut ReadBuffer, usize) -> Taken,
 ) -> (Vec<Vec<u8>>, bool) {
-    let mut inbox = Inbox::default();
+    let mut buffer = ReadBuffer::default();
     let mut taken = Vec::new();
     let mut peak = 0;
     loop {
-        match take(&mut inbox, most) {
+        match take(&mut buffer, most) {
             Err(()) => return (taken, true),
             Ok(Some((body, length))) => {
                 taken.push(body);
-                inbox.consume(length);
+                buffer.consume(length);
             }
             Ok(None) => {
-                let before = inbox.pending().len();
-                let count = now(inbox.fill(&mut from, MAX_REPLY)).expect("bytes from memory");
-                assert_eq!(inbox.pending().len(), before + count);
+                let before = buffer.pending().len();
+                let count = now(buffer.fill(&mut from, MAX_REPLY)).expect("bytes from memory");
+                assert_eq!(buffer.pending().len(), before + count);
                 if count == 0 {
                     return (taken, false);
                 }
-                peak = peak.max(inbox.pending().len());
+                peak = peak.max(buffer.pending().len());
                 // Twice for what was taken and is not yet dropped, twice for how a vector grows.
-                assert!(inbox.held() <= 4 * peak + 64, "{} bytes for {peak}", inbox.held());
+                assert!(buffer.held() <= 4 * peak + 64, "{} bytes for {peak}", buffer.held());
             }
         }
     }

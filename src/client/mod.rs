@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::event::Event;
 use crate::net::{DialError, NoAddress, Stream, dial};
 use crate::wire::dialect::{Decoded, Decoder, Reply};
-use crate::wire::frame::{HEADER, Inbox, MAX_REPLY, Mode, TERMINATOR};
+use crate::wire::frame::{HEADER, MAX_REPLY, Mode, ReadBuffer, TERMINATOR};
 use crate::wire::refusal::{ERROR, Refusal};
 use crate::wire::request::Request;
 use crate::wire::text::ends_the_reply;
@@ -171,7 +171,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             quiet,
             deadline: Instant::now() + quiet,
             most: MAX_REPLY,
-            inbox: Inbox::default(),
+            buffer: ReadBuffer::default(),
             decoder: Decoder::default(),
             stage: Stage::Waiting,
             count: 0,
@@ -208,7 +208,7 @@ pub struct Replies<S> {
     deadline: Instant,
     /// The longest reply, in bytes: [`MAX_REPLY`].
     most: usize,
-    inbox: Inbox,
+    buffer: ReadBuffer,
     decoder: Decoder,
     stage: Stage,
     /// How many replies were given out.
@@ -275,17 +275,17 @@ impl<S: AsyncRead + Unpin> Replies<S> {
         }
         let too_long = |source| ClientError::ReplyLength { address: self.address.clone(), source };
         let (body, consumed) = match self.mode {
-            Mode::Framed => match self.inbox.frame(self.most).map_err(too_long)? {
+            Mode::Framed => match self.buffer.frame(self.most).map_err(too_long)? {
                 Some(body) => (body, HEADER + body.len()),
                 None => return Ok(None),
             },
-            Mode::Legacy => match self.inbox.line(self.most).map_err(too_long)? {
+            Mode::Legacy => match self.buffer.line(self.most).map_err(too_long)? {
                 Some(line) => (line, line.len() + 1),
                 None => return Ok(None),
             },
         };
         let decoded = self.decoder.read(body, self.mode);
-        self.inbox.consume(consumed);
+        self.buffer.consume(consumed);
         Ok(Some(decoded))
     }
 
@@ -293,7 +293,7 @@ impl<S: AsyncRead + Unpin> Replies<S> {
     /// needed to tell. A frame's first byte is 0 or, for a reply of 16 MiB, 1.
     fn check_opening(&self) -> Result<bool, ClientError> {
         let address = || self.address.clone();
-        let pending = self.inbox.pending();
+        let pending = self.buffer.pending();
         match (pending, self.mode) {
             (bytes, _) if bytes.starts_with(&TLS_ALERT) => {
                 Err(ClientError::SpeaksTls { address: address() })
@@ -315,7 +315,7 @@ impl<S: AsyncRead + Unpin> Replies<S> {
 
     async fn fill(&mut self) -> Result<(), ClientError> {
         let address = || self.address.clone();
-        let filling = self.inbox.fill(&mut self.stream, CHUNK);
+        let filling = self.buffer.fill(&mut self.stream, CHUNK);
         let count = match timeout_at(self.deadline, filling).await {
             Err(_) => return Err(ClientError::Timeout { address: address(), quiet: self.quiet }),
             // The reference closes TLS connections without saying so.
@@ -330,7 +330,7 @@ impl<S: AsyncRead + Unpin> Replies<S> {
             return Err(ClientError::NoReply { address: address() });
         }
         // Events always end with the terminator.
-        if self.speaks_events || !self.inbox.pending().is_empty() {
+        if self.speaks_events || !self.buffer.pending().is_empty() {
             return Err(ClientError::Truncated { address: address() });
         }
         self.stage = Stage::Closed;

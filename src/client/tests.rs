@@ -167,7 +167,7 @@ async fn t24_a_frame_of_4_gib_is_refused_with_its_header() {
         "there:1: a reply cannot be read (frame length 4294967295 is outside 1..=16777216); \
          check that the port is a control server's"
     );
-    assert!(replies.inbox.held() < 1024, "{} bytes held", replies.inbox.held());
+    assert!(replies.buffer.held() < 1024, "{} bytes held", replies.buffer.held());
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn t24_endless_frames_do_not_grow_the_clients_memory() {
     });
     for _ in 0..20_000 {
         assert!(matches!(replies.next().await, Ok(Some(Reply::Line(_)))));
-        assert!(replies.inbox.held() < 64 * 1024, "{} bytes held", replies.inbox.held());
+        assert!(replies.buffer.held() < 64 * 1024, "{} bytes held", replies.buffer.held());
     }
     drop(replies);
     server.await.expect("a server");
@@ -192,7 +192,7 @@ async fn t24_an_endless_line_is_refused_at_the_cap() {
     let server = tokio::spawn(async move { while far.write_all(&[b'x'; 1024]).await.is_ok() {} });
     let error = replies.next().await.expect_err("a refusal");
     assert!(matches!(error, ClientError::ReplyLength { .. }), "{error:?}");
-    assert!(replies.inbox.held() < 256 * 1024, "{} bytes held", replies.inbox.held());
+    assert!(replies.buffer.held() < 256 * 1024, "{} bytes held", replies.buffer.held());
     drop(replies);
     server.await.expect("a server");
 }

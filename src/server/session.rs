@@ -24,7 +24,7 @@ use crate::counters::Counters;
 use crate::event::{ErrorKind, Event};
 use crate::wire::dialect::{Dialect, ReplyFormat};
 use crate::wire::frame::{
-    HEADER, Inbox, MAX_LEGACY, MAX_REQUEST, Mode, Opening, legacy_is_complete,
+    HEADER, MAX_LEGACY, MAX_REQUEST, Mode, Opening, ReadBuffer, legacy_is_complete,
 };
 use crate::wire::op::Op;
 use crate::wire::refusal::Refusal;
@@ -113,7 +113,7 @@ impl Planned {
 /// One connection.
 pub(super) struct Session<S> {
     stream: S,
-    inbox: Inbox,
+    buffer: ReadBuffer,
     share: Share,
     peer: IpAddr,
     permit: Permit,
@@ -127,7 +127,7 @@ impl<S> Drop for Session<S> {
 
 impl<S: Transport> Session<S> {
     pub(super) fn new(stream: S, peer: IpAddr, permit: Permit) -> Self {
-        Self { stream, inbox: Inbox::default(), share: Share::default(), peer, permit }
+        Self { stream, buffer: ReadBuffer::default(), share: Share::default(), peer, permit }
     }
 
     fn shared(&self) -> &Arc<Shared> {
@@ -160,11 +160,11 @@ impl<S: Transport> Session<S> {
         let deadline = Instant::now() + self.shared().limits().request;
         let mut timer = pin!(sleep_until(deadline));
         loop {
-            let room = MAX_LEGACY.saturating_sub(self.inbox.pending().len());
+            let room = MAX_LEGACY.saturating_sub(self.buffer.pending().len());
             let most = if self.mode() == Some(Mode::Framed) { CHUNK } else { room };
             let read = tokio::select! {
                 biased;
-                read = self.inbox.fill(&mut self.stream, most) => read,
+                read = self.buffer.fill(&mut self.stream, most) => read,
                 () = &mut timer => return self.deadline_passed(),
             };
             match read {
@@ -184,7 +184,7 @@ impl<S: Transport> Session<S> {
     }
 
     fn mode(&self) -> Option<Mode> {
-        self.inbox.pending().first().map(|first| match Opening::of(*first) {
+        self.buffer.pending().first().map(|first| match Opening::of(*first) {
             Opening::Framed => Mode::Framed,
             Opening::Legacy | Opening::Tls => Mode::Legacy,
         })
@@ -193,7 +193,7 @@ impl<S: Transport> Session<S> {
     /// What the bytes that came amount to; `None` while more must come.
     fn heard(&mut self) -> Option<Heard> {
         let shared = Arc::clone(self.shared());
-        if !self.share.grow(self.inbox.held(), &shared.budget) {
+        if !self.share.grow(self.buffer.held(), &shared.budget) {
             Counters::count(&shared.counters().shed);
             let most = shared.limits().request_bytes;
             let refusal = Refusal::busy(&format!(
@@ -201,7 +201,7 @@ impl<S: Transport> Session<S> {
             ));
             return Some(Heard::Refused(self.mode()?, refusal));
         }
-        let pending = self.inbox.pending();
+        let pending = self.buffer.pending();
         let first = *pending.first()?;
         let opening = Opening::of(first);
         if opening == Opening::Tls {
@@ -210,7 +210,7 @@ impl<S: Transport> Session<S> {
         // Where only frames are served, anything but text is a frame with a wrong length.
         let text = first.is_ascii_graphic() || first.is_ascii_whitespace();
         if opening == Opening::Framed || shared.server.framed_only && !text {
-            return match self.inbox.frame(MAX_REQUEST) {
+            return match self.buffer.frame(MAX_REQUEST) {
                 Ok(body) => {
                     body.map(|body| Heard::Request(Mode::Framed, HEADER..HEADER + body.len()))
                 }
@@ -253,20 +253,20 @@ impl<S: Transport> Session<S> {
 
     /// Legacy text is a request with all that came.
     fn legacy_request(&self) -> Heard {
-        Heard::Request(Mode::Legacy, 0..self.inbox.pending().len())
+        Heard::Request(Mode::Legacy, 0..self.buffer.pending().len())
     }
 
     async fn answer(&mut self, mode: Mode, body: Range<usize>, active: Active) {
-        let surplus = self.inbox.pending().len() > body.end;
+        let surplus = self.buffer.pending().len() > body.end;
         let planned = catch_unwind(AssertUnwindSafe(|| {
-            self.plan(self.inbox.pending().get(body).unwrap_or_default(), mode)
+            self.plan(self.buffer.pending().get(body).unwrap_or_default(), mode)
         }));
         let Planned { format, response, delay } = planned.unwrap_or_else(|_| {
             Counters::count(&self.shared().counters().panics);
             let refusal = Refusal::internal("the request broke the server; see its log");
             Planned::refused(mode, Rejection { refusal, dialect: Dialect::Text })
         });
-        self.inbox.wipe();
+        self.buffer.wipe();
         let shared = Arc::clone(self.shared());
         self.share.release(&shared.budget);
         let events = match response {
@@ -389,7 +389,7 @@ impl<S: Transport> Session<S> {
     }
 
     async fn turn_away(&mut self) {
-        let first = timeout(LOBBY_TIME, self.inbox.fill(&mut self.stream, CHUNK)).await;
+        let first = timeout(LOBBY_TIME, self.buffer.fill(&mut self.stream, CHUNK)).await;
         let unknown = if self.shared().server.framed_only { Mode::Framed } else { Mode::Legacy };
         match first {
             Ok(Ok(0) | Err(_)) => {}
@@ -432,15 +432,15 @@ impl<S: Transport> Session<S> {
         if !unread || !matches!(ended, Ok(Ok(()))) {
             return;
         }
-        self.inbox.wipe();
+        self.buffer.wipe();
         let taking = async {
             let mut taken = 0;
             while taken < LINGER.1 {
-                match self.inbox.fill(&mut self.stream, CHUNK).await {
+                match self.buffer.fill(&mut self.stream, CHUNK).await {
                     Ok(0) | Err(_) => return,
                     Ok(count) => taken += count,
                 }
-                self.inbox.consume(CHUNK);
+                self.buffer.consume(CHUNK);
             }
         };
         let _ = timeout(LINGER.0, taking).await;

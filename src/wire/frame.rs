@@ -1,5 +1,5 @@
 //! The framing, all of it: the length prefix and its cap, the terminator, and legacy text, which has
-//! no frames. Bytes come from any [`AsyncRead`] into an [`Inbox`] that grows with what arrives and
+//! no frames. Bytes come from any [`AsyncRead`] into an [`ReadBuffer`] that grows with what arrives and
 //! never with what a header claims; outgoing lines are appended to a buffer that the caller writes.
 
 use std::future::poll_fn;
@@ -80,7 +80,7 @@ pub struct BadLength {
 
 /// Bytes that came and that nobody took yet.
 #[derive(Default)]
-pub struct Inbox {
+pub struct ReadBuffer {
     bytes: Vec<u8>,
     taken: usize,
     /// Bytes from the front on that are known to hold no newline: a long line is searched once and
@@ -88,7 +88,7 @@ pub struct Inbox {
     searched: usize,
 }
 
-impl Inbox {
+impl ReadBuffer {
     /// Waits for bytes and takes what is there, at most `most`; 0 at the end of the stream. Dropping
     /// the future loses nothing.
     pub async fn fill<R>(&mut self, from: &mut R, most: usize) -> io::Result<usize>
@@ -175,15 +175,15 @@ impl Inbox {
     }
 }
 
-impl Drop for Inbox {
+impl Drop for ReadBuffer {
     fn drop(&mut self) {
         self.bytes.zeroize();
     }
 }
 
-impl std::fmt::Debug for Inbox {
+impl std::fmt::Debug for ReadBuffer {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "Inbox({} bytes)", self.pending().len())
+        write!(out, "ReadBuffer({} bytes)", self.pending().len())
     }
 }
 
@@ -240,8 +240,8 @@ mod tests {
 
     use super::*;
 
-    fn inbox(bytes: &[u8]) -> Inbox {
-        Inbox { bytes: bytes.to_vec(), ..Inbox::default() }
+    fn buffer(bytes: &[u8]) -> ReadBuffer {
+        ReadBuffer { bytes: bytes.to_vec(), ..ReadBuffer::default() }
     }
 
     #[tokio::test]
@@ -249,14 +249,14 @@ mod tests {
         let (mut near, mut far) = tokio::io::duplex(3);
         let writer =
             tokio::spawn(async move { far.write_all(b"\0\0\0\x05hello\0\0\0\x01!").await });
-        let mut inbox = Inbox::default();
-        while inbox.frame(MAX_REQUEST).expect("a length").is_none() {
-            assert_ne!(inbox.fill(&mut near, CHUNK).await.expect("bytes"), 0);
+        let mut buffer = ReadBuffer::default();
+        while buffer.frame(MAX_REQUEST).expect("a length").is_none() {
+            assert_ne!(buffer.fill(&mut near, CHUNK).await.expect("bytes"), 0);
         }
-        assert_eq!(inbox.frame(MAX_REQUEST), Ok(Some(&b"hello"[..])));
-        inbox.consume(HEADER + 5);
-        while inbox.fill(&mut near, CHUNK).await.expect("bytes") > 0 {}
-        assert_eq!(inbox.frame(MAX_REQUEST), Ok(Some(&b"!"[..])));
+        assert_eq!(buffer.frame(MAX_REQUEST), Ok(Some(&b"hello"[..])));
+        buffer.consume(HEADER + 5);
+        while buffer.fill(&mut near, CHUNK).await.expect("bytes") > 0 {}
+        assert_eq!(buffer.frame(MAX_REQUEST), Ok(Some(&b"!"[..])));
         writer.await.expect("a writer").expect("written");
     }
 
@@ -265,24 +265,24 @@ mod tests {
         for length in [0, MAX_REQUEST + 1, u32::MAX as usize] {
             let header = u32::try_from(length).expect("a length").to_be_bytes();
             let refusal = BadLength { length, most: MAX_REQUEST };
-            assert_eq!(inbox(&header).frame(MAX_REQUEST), Err(refusal));
+            assert_eq!(buffer(&header).frame(MAX_REQUEST), Err(refusal));
         }
-        let refusal = inbox(b"[[\"L").frame(MAX_REQUEST).unwrap_err();
+        let refusal = buffer(b"[[\"L").frame(MAX_REQUEST).unwrap_err();
         assert_eq!(refusal.to_string(), "frame length 1532699212 is outside 1..=1048576");
     }
 
     #[tokio::test]
     async fn memory_follows_the_bytes_and_not_the_claim() {
-        let mut inbox = Inbox::default();
+        let mut buffer = ReadBuffer::default();
         let mut source: &[u8] = b"\0\x10\0\0x";
-        inbox.fill(&mut source, CHUNK).await.expect("bytes");
-        assert_eq!(inbox.frame(MAX_REQUEST), Ok(None));
-        assert!(inbox.held() <= 64, "{} bytes held", inbox.held());
+        buffer.fill(&mut source, CHUNK).await.expect("bytes");
+        assert_eq!(buffer.frame(MAX_REQUEST), Ok(None));
+        assert!(buffer.held() <= 64, "{} bytes held", buffer.held());
     }
 
     #[test]
     fn lines_are_taken_one_by_one_and_capped() {
-        let mut lines = inbox(b"one\n\ntwo");
+        let mut lines = buffer(b"one\n\ntwo");
         assert_eq!(lines.line(10), Ok(Some(&b"one"[..])));
         lines.consume(4);
         assert_eq!(lines.line(10), Ok(Some(&b""[..])));
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn an_inbox_shows_its_size_and_never_its_bytes() {
-        assert_eq!(format!("{:?}", inbox(b"secret")), "Inbox(6 bytes)");
+    fn a_buffer_shows_its_size_and_never_its_bytes() {
+        assert_eq!(format!("{:?}", buffer(b"secret")), "ReadBuffer(6 bytes)");
     }
 }

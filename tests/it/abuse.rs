@@ -12,7 +12,7 @@ use ldctl::server::Execute;
 use ldctl::value::Value;
 use ldctl::wire::dialect::Reply;
 use ldctl::wire::frame::Mode;
-use ldctl::wire::frame::{Inbox, MAX_LEGACY, MAX_REPLY, MAX_REQUEST};
+use ldctl::wire::frame::{MAX_LEGACY, MAX_REPLY, MAX_REQUEST, ReadBuffer};
 use ldctl::wire::op::Op;
 use ldctl::wire::request::Request;
 use ldctl::wire::token::Token;
@@ -29,10 +29,10 @@ async fn t05_lengths_out_of_bounds_are_refused_with_the_header_alone() {
         // Nothing but the header is sent, so the answer cannot wait for a body.
         let line = format!("Error: frame length {length} is outside 1..=1048576\n");
         assert_eq!(served.exchange(length.to_be_bytes()).await, frames([line.as_str(), END]));
-        let mut inbox = Inbox::default();
-        inbox.fill(&mut &length.to_be_bytes()[..], MAX_LEGACY).await.expect("bytes");
-        inbox.frame(MAX_REQUEST).expect_err("a length out of bounds");
-        assert!(inbox.held() <= 64, "{} bytes for a header", inbox.held());
+        let mut buffer = ReadBuffer::default();
+        buffer.fill(&mut &length.to_be_bytes()[..], MAX_LEGACY).await.expect("bytes");
+        buffer.frame(MAX_REQUEST).expect_err("a length out of bounds");
+        assert!(buffer.held() <= 64, "{} bytes for a header", buffer.held());
     }
     assert_eq!(count(&served.counters.timeouts), 0);
 }
@@ -41,11 +41,11 @@ async fn t05_lengths_out_of_bounds_are_refused_with_the_header_alone() {
 async fn t06_memory_grows_with_the_bytes_received_and_not_with_the_claim() {
     let mut held = 0;
     for _ in 0..1000 {
-        let mut inbox = Inbox::default();
+        let mut buffer = ReadBuffer::default();
         let mut claim: &[u8] = b"\0\x10\0\0[";
-        inbox.fill(&mut claim, MAX_REQUEST).await.expect("bytes");
-        assert_eq!(inbox.frame(MAX_REQUEST), Ok(None));
-        held += inbox.held();
+        buffer.fill(&mut claim, MAX_REQUEST).await.expect("bytes");
+        assert_eq!(buffer.frame(MAX_REQUEST), Ok(None));
+        held += buffer.held();
     }
     assert!(held <= 64 * 1000, "{held} bytes for 5000 received");
     // A server without any memory to spare for requests keeps such a client, too.

@@ -16,7 +16,7 @@ use super::*;
 use crate::client::Distrust;
 use crate::wire::dialect::{Dialect, ReplyFormat};
 use crate::wire::frame;
-use crate::wire::frame::{Inbox, MAX_REQUEST, Opening};
+use crate::wire::frame::{MAX_REQUEST, Opening, ReadBuffer};
 use crate::wire::request::{Incoming, Rejection};
 use crate::wire::tls::{Identity, server_config};
 use crate::wire::token::Tokens;
@@ -41,23 +41,23 @@ impl Conduct {
     }
 
     async fn act<S: AsyncRead + AsyncWrite + Unpin>(self, mut stream: S) -> io::Result<()> {
-        let mut inbox = Inbox::default();
-        inbox.fill(&mut stream, MAX_REQUEST).await?;
+        let mut buffer = ReadBuffer::default();
+        buffer.fill(&mut stream, MAX_REQUEST).await?;
         let mut out = Vec::new();
         match self {
             Self::Say(bytes) => out.extend_from_slice(bytes),
             Self::Serve { mode, tokens, dialect } => {
-                let bytes = match (mode, Opening::of(inbox.pending().first().copied().unwrap_or(1)))
-                {
-                    (Mode::Framed, Opening::Framed) => {
-                        while inbox.frame(MAX_REQUEST).map_err(io::Error::other)?.is_none() {
-                            inbox.fill(&mut stream, MAX_REQUEST).await?;
+                let bytes =
+                    match (mode, Opening::of(buffer.pending().first().copied().unwrap_or(1))) {
+                        (Mode::Framed, Opening::Framed) => {
+                            while buffer.frame(MAX_REQUEST).map_err(io::Error::other)?.is_none() {
+                                buffer.fill(&mut stream, MAX_REQUEST).await?;
+                            }
+                            buffer.pending().get(frame::HEADER..).unwrap_or_default()
                         }
-                        inbox.pending().get(frame::HEADER..).unwrap_or_default()
-                    }
-                    (Mode::Legacy, _) => inbox.pending(),
-                    _ => return Ok(()),
-                };
+                        (Mode::Legacy, _) => buffer.pending(),
+                        _ => return Ok(()),
+                    };
                 match Incoming::read(bytes, mode, &tokens).request {
                     Err(Rejection { refusal, .. }) => refusal.reply_into(mode, dialect, &mut out),
                     Ok(Request { op, .. }) => {
