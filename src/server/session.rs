@@ -1,4 +1,4 @@
-//! One connection: hear a request, answer it, close. It is generic over the byte stream; its waiting
+//! One connection: read a request, answer it, close. It is generic over the byte stream; its waiting
 //! state is small, and what is rare (a run, a lingering close) is boxed, because a server holds
 //! thousands of sessions that only wait.
 
@@ -75,8 +75,8 @@ fn no_room(shared: &Shared) -> Refusal {
     Refusal::busy(&format!("all connections are taken (--max-connections {most})"))
 }
 
-/// What was heard.
-enum Heard {
+/// What a peer sent.
+enum Received {
     /// A whole request: where its body is among the pending bytes.
     Request(Mode, Range<usize>),
     /// A request that cannot be taken.
@@ -140,23 +140,23 @@ impl<S: Transport> Session<S> {
             Box::pin(self.turn_away()).await;
             return;
         }
-        let heard = self.hear().await;
+        let received = self.read_request().await;
         // From here on the server does not close without this session.
         let active = Active::new(self.shared());
-        match heard {
-            Heard::Request(mode, body) => self.answer(mode, body, active).await,
-            Heard::Refused(mode, refusal) => Box::pin(self.refuse(mode, &refusal)).await,
-            Heard::TlsHello => {
+        match received {
+            Received::Request(mode, body) => self.answer(mode, body, active).await,
+            Received::Refused(mode, refusal) => Box::pin(self.refuse(mode, &refusal)).await,
+            Received::TlsHello => {
                 tracing::info!("{}: a TLS client, but this server speaks no TLS", self.peer);
                 Box::pin(self.close_with(&NO_TLS_HERE)).await;
             }
-            Heard::Nothing if S::CLOSES_ON_DROP => {}
-            Heard::Nothing => Box::pin(self.close(false, active)).await,
+            Received::Nothing if S::CLOSES_ON_DROP => {}
+            Received::Nothing => Box::pin(self.close(false, active)).await,
         }
     }
 
     /// Waits for a whole request.
-    async fn hear(&mut self) -> Heard {
+    async fn read_request(&mut self) -> Received {
         let deadline = Instant::now() + self.shared().limits().request;
         let mut timer = pin!(sleep_until(deadline));
         loop {
@@ -168,12 +168,12 @@ impl<S: Transport> Session<S> {
                 () = &mut timer => return self.deadline_passed(),
             };
             match read {
-                Err(_) => return Heard::Nothing,
+                Err(_) => return Received::Nothing,
                 Ok(0) => return self.stream_ended(),
                 Ok(_) => {}
             }
-            if let Some(heard) = self.heard() {
-                return heard;
+            if let Some(received) = self.classify() {
+                return received;
             }
             if self.mode() == Some(Mode::Legacy) {
                 let limits = self.shared().limits();
@@ -191,7 +191,7 @@ impl<S: Transport> Session<S> {
     }
 
     /// What the bytes that came amount to; `None` while more must come.
-    fn heard(&mut self) -> Option<Heard> {
+    fn classify(&mut self) -> Option<Received> {
         let shared = Arc::clone(self.shared());
         if !self.share.grow(self.buffer.held(), &shared.budget) {
             Counters::count(&shared.counters().shed);
@@ -199,33 +199,33 @@ impl<S: Transport> Session<S> {
             let refusal = Refusal::busy(&format!(
                 "too many requests are arriving at once (--max-request-bytes {most})"
             ));
-            return Some(Heard::Refused(self.mode()?, refusal));
+            return Some(Received::Refused(self.mode()?, refusal));
         }
         let pending = self.buffer.pending();
         let first = *pending.first()?;
         let opening = Opening::of(first);
         if opening == Opening::Tls {
-            return Some(Heard::TlsHello);
+            return Some(Received::TlsHello);
         }
         // Where only frames are served, anything but text is a frame with a wrong length.
         let text = first.is_ascii_graphic() || first.is_ascii_whitespace();
         if opening == Opening::Framed || shared.server.framed_only && !text {
             return match self.buffer.frame(MAX_REQUEST) {
                 Ok(body) => {
-                    body.map(|body| Heard::Request(Mode::Framed, HEADER..HEADER + body.len()))
+                    body.map(|body| Received::Request(Mode::Framed, HEADER..HEADER + body.len()))
                 }
-                Err(bad) => Some(Heard::Refused(Mode::Framed, bad.into())),
+                Err(bad) => Some(Received::Refused(Mode::Framed, bad.into())),
             };
         }
         if shared.server.framed_only {
-            return Some(Heard::Refused(Mode::Legacy, Refusal::framed_only()));
+            return Some(Received::Refused(Mode::Legacy, Refusal::framed_only()));
         }
         let complete = pending.len() >= MAX_LEGACY || legacy_is_complete(pending);
         complete.then(|| self.legacy_request())
     }
 
     /// The request's time is up, or a legacy client has fallen quiet.
-    fn deadline_passed(&self) -> Heard {
+    fn deadline_passed(&self) -> Received {
         match self.mode() {
             Some(Mode::Legacy) if !self.shared().server.framed_only => {
                 return self.legacy_request();
@@ -237,23 +237,23 @@ impl<S: Transport> Session<S> {
                 let limit = self.shared().limits().request.as_secs_f64();
                 let what =
                     format!("the request is not complete after {limit} s (--request-timeout)");
-                Heard::Refused(mode, Refusal::timeout(&what))
+                Received::Refused(mode, Refusal::timeout(&what))
             }
-            None => Heard::Nothing,
+            None => Received::Nothing,
         }
     }
 
     /// The peer will send nothing more.
-    fn stream_ended(&self) -> Heard {
+    fn stream_ended(&self) -> Received {
         match self.mode() {
             Some(Mode::Legacy) => self.legacy_request(),
-            _ => Heard::Nothing,
+            _ => Received::Nothing,
         }
     }
 
     /// Legacy text is a request with all that came.
-    fn legacy_request(&self) -> Heard {
-        Heard::Request(Mode::Legacy, 0..self.buffer.pending().len())
+    fn legacy_request(&self) -> Received {
+        Received::Request(Mode::Legacy, 0..self.buffer.pending().len())
     }
 
     async fn answer(&mut self, mode: Mode, body: Range<usize>, active: Active) {
