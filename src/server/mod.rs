@@ -96,14 +96,14 @@ struct Shared {
     /// One permit for each connection that may be open.
     open: Arc<Semaphore>,
     /// One permit for each connection over the limit that may be told so.
-    lobby: Arc<Semaphore>,
+    rejected: Arc<Semaphore>,
     /// Requests that were taken and not yet answered; a closing server waits for these.
     active: AtomicUsize,
     settled: Notify,
 }
 
 /// Connections over the limit that are told so in their own mode; more are told at once, as text.
-const LOBBY: usize = 256;
+const MAX_REJECTED: usize = 256;
 
 /// The first pause after a failed accept, and the longest; each failure doubles it.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
@@ -199,7 +199,7 @@ impl Shared {
         Self {
             secure: server.keyring.tls().is_some(),
             open: permits(server.limits.connections),
-            lobby: permits(LOBBY),
+            rejected: permits(MAX_REJECTED),
             guesses: Guesses::default(),
             budget: Budget::new(server.limits.request_bytes),
             begun: Instant::now(),
@@ -227,13 +227,13 @@ impl Shared {
         Counters::count(&self.counters().connections);
         let peer = peer.ip();
         if let Some(permit) = Permit::take(self, &self.open) {
-            self.spawn(stream, peer, permit, true, sessions);
+            self.spawn(stream, peer, permit, false, sessions);
             return;
         }
         Counters::count(&self.counters().refused);
-        match Permit::take(self, &self.lobby) {
-            Some(permit) => self.spawn(stream, peer, permit, false, sessions),
-            None => session::turn_away_at_once(&stream, self),
+        match Permit::take(self, &self.rejected) {
+            Some(permit) => self.spawn(stream, peer, permit, true, sessions),
+            None => session::reject_at_once(&stream, self),
         }
     }
 
@@ -242,13 +242,13 @@ impl Shared {
         stream: TcpStream,
         peer: IpAddr,
         permit: Permit,
-        welcome: bool,
+        over_limit: bool,
         sessions: &mut JoinSet<()>,
     ) {
         if self.secure {
-            sessions.spawn(session::secure(stream, peer, permit, welcome));
+            sessions.spawn(session::secure(stream, peer, permit, over_limit));
         } else {
-            sessions.spawn(session::plain(stream, peer, permit, welcome));
+            sessions.spawn(session::plain(stream, peer, permit, over_limit));
         }
     }
 

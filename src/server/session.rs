@@ -34,7 +34,7 @@ use crate::wire::request::{Incoming, Rejection, Request};
 const CHUNK: usize = MAX_LEGACY;
 
 /// How long a connection over the limit may take to show its mode.
-const LOBBY_TIME: Duration = Duration::from_millis(250);
+const REJECTION_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// How long, and for how many bytes, a closing connection takes what the peer still sends: unread
 /// bytes would make the system reset the connection, and a reset destroys the reply.
@@ -43,15 +43,15 @@ const LINGER: (Duration, usize) = (Duration::from_secs(1), 2 * MAX_REQUEST);
 /// A fatal `protocol_version` alert in a TLS 1.0 record, which every version understands.
 const NO_TLS_HERE: [u8; 7] = [0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x46];
 
-/// A plain connection. Where it is not welcome, there is no room for it.
-pub(super) async fn plain(stream: TcpStream, peer: IpAddr, permit: Permit, welcome: bool) {
-    Session::new(stream, peer, permit).serve(welcome).await;
+/// A plain connection. One over the limit is told so and closed.
+pub(super) async fn plain(stream: TcpStream, peer: IpAddr, permit: Permit, over_limit: bool) {
+    Session::new(stream, peer, permit).serve(over_limit).await;
 }
 
 /// A connection that must speak TLS.
-pub(super) async fn secure(stream: TcpStream, peer: IpAddr, permit: Permit, welcome: bool) {
+pub(super) async fn secure(stream: TcpStream, peer: IpAddr, permit: Permit, over_limit: bool) {
     match Box::pin(handshake(stream, &permit.shared)).await {
-        Handshake::Done(stream) => Session::new(stream, peer, permit).serve(welcome).await,
+        Handshake::Done(stream) => Session::new(stream, peer, permit).serve(over_limit).await,
         Handshake::Plain(stream, mode) => {
             let mut session = Session::new(stream, peer, permit);
             Box::pin(session.refuse(mode, &Refusal::speaks_tls())).await;
@@ -61,7 +61,7 @@ pub(super) async fn secure(stream: TcpStream, peer: IpAddr, permit: Permit, welc
 }
 
 /// Tells a connection that there is no room, without waiting for anything.
-pub(super) fn turn_away_at_once(stream: &TcpStream, shared: &Shared) {
+pub(super) fn reject_at_once(stream: &TcpStream, shared: &Shared) {
     if !shared.secure {
         let mode = if shared.server.framed_only { Mode::Framed } else { Mode::Legacy };
         let mut out = Vec::new();
@@ -135,9 +135,9 @@ impl<S: Transport> Session<S> {
     }
 
     /// Serves the connection to its end.
-    pub(super) async fn serve(&mut self, welcome: bool) {
-        if !welcome {
-            Box::pin(self.turn_away()).await;
+    pub(super) async fn serve(&mut self, over_limit: bool) {
+        if over_limit {
+            Box::pin(self.reject_connection()).await;
             return;
         }
         let received = self.read_request().await;
@@ -388,8 +388,8 @@ impl<S: Transport> Session<S> {
         self.close(true, active).await;
     }
 
-    async fn turn_away(&mut self) {
-        let first = timeout(LOBBY_TIME, self.buffer.fill(&mut self.stream, CHUNK)).await;
+    async fn reject_connection(&mut self) {
+        let first = timeout(REJECTION_TIMEOUT, self.buffer.fill(&mut self.stream, CHUNK)).await;
         let unknown = if self.shared().server.framed_only { Mode::Framed } else { Mode::Legacy };
         match first {
             Ok(Ok(0) | Err(_)) => {}

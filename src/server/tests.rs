@@ -50,7 +50,7 @@ fn talk_to(server: Server) -> Talk {
     let (near, peer) = duplex(7);
     let permit = Permit::take(&shared, &shared.open).expect("a permit");
     let session = tokio::spawn(async move {
-        Session::new(near, [127, 0, 0, 1].into(), permit).serve(true).await;
+        Session::new(near, [127, 0, 0, 1].into(), permit).serve(false).await;
     });
     Talk { peer, session, shared, begun: Instant::now() }
 }
