@@ -32,11 +32,11 @@ pub struct Limits {
     /// How long a closing server waits for what it does to end.
     pub shutdown: Duration,
     /// Wrong tokens from one source before its answers are delayed.
-    pub free_guesses: u32,
+    pub free_failed_logins: u32,
     /// Wrong tokens from one source before it is refused altogether, unless it is this machine.
-    pub most_guesses: u32,
+    pub max_failed_logins: u32,
     /// How long such a source is refused, and how long a wrong token is remembered.
-    pub guess_memory: Duration,
+    pub failed_login_memory: Duration,
 }
 
 impl Default for Limits {
@@ -54,9 +54,9 @@ impl Default for Limits {
             patience: Duration::from_secs(1),
             write: Duration::from_secs(10),
             shutdown: Duration::from_secs(10),
-            free_guesses: 10,
-            most_guesses: 100,
-            guess_memory: Duration::from_secs(300),
+            free_failed_logins: 10,
+            max_failed_logins: 100,
+            failed_login_memory: Duration::from_secs(300),
         }
     }
 }

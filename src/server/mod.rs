@@ -7,7 +7,7 @@
 //! allocated before it is sent; a panic ends one connection or one run and is counted.
 
 mod execute;
-mod guesses;
+mod failed_logins;
 mod keyring;
 mod limits;
 mod pipe;
@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::counters::Counters;
 use crate::error::reason;
-use guesses::Guesses;
+use failed_logins::FailedLogins;
 use limits::Budget;
 
 pub use crate::net::{BindError, Listeners};
@@ -89,7 +89,7 @@ struct Shared {
     server: Server,
     /// Whether it speaks TLS, which no replacement of its secrets changes.
     secure: bool,
-    guesses: Guesses,
+    failed_logins: FailedLogins,
     budget: Budget,
     begun: Instant,
     shutdown: CancellationToken,
@@ -200,7 +200,7 @@ impl Shared {
             secure: server.keyring.tls().is_some(),
             open: permits(server.limits.connections),
             rejected: permits(MAX_REJECTED),
-            guesses: Guesses::default(),
+            failed_logins: FailedLogins::default(),
             budget: Budget::new(server.limits.request_bytes),
             begun: Instant::now(),
             shutdown,

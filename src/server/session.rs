@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::execute::{Job, Response};
-use super::guesses::Verdict;
+use super::failed_logins::Verdict;
 use super::limits::Share;
 use super::pipe::Pipe;
 use super::transport::{Handshake, Transport, handshake};
@@ -318,7 +318,8 @@ impl<S: Transport> Session<S> {
             Err(refusal) => Planned::refused(mode, Rejection { refusal, dialect }),
         };
         if guarded
-            && let Verdict::Refused(delay) = shared.guesses.judge(self.peer, true, shared.limits())
+            && let Verdict::Refused(delay) =
+                shared.failed_logins.judge(self.peer, true, shared.limits())
         {
             let refusal = Refusal::unauthorised();
             return Planned::refused(mode, Rejection { refusal, dialect }).delayed(delay);
@@ -332,7 +333,7 @@ impl<S: Transport> Session<S> {
         let refusal = &mut rejection.refusal;
         if refusal.kind == ErrorKind::Unauthorised {
             Counters::count(&shared.counters().auth_failures);
-            let verdict = shared.guesses.judge(self.peer, false, shared.limits());
+            let verdict = shared.failed_logins.judge(self.peer, false, shared.limits());
             let delay = match verdict {
                 Verdict::Admitted => Duration::ZERO,
                 Verdict::Refused(delay) => delay,

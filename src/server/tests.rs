@@ -102,7 +102,7 @@ async fn t10_every_wrong_token_waits_for_its_answer_alike() {
     let bodies = tokens.map(|token| format!(r#"{{"token": {token}, "command": [1]}}"#));
     for body in bodies.iter().map(String::as_str).chain([r#"{"command": [1]}"#]) {
         let token = Token::new("s3cret").expect("a token");
-        let limits = Limits { free_guesses: 0, ..Limits::default() };
+        let limits = Limits { free_failed_logins: 0, ..Limits::default() };
         let keyring = Keyring::new(Secrets { tokens: Tokens::new([&token]), tls: None });
         let mut talk = talk_to(Server { keyring, limits, ..Server::new(Arc::new(Idle)) });
         let mut request = Vec::new();

@@ -148,7 +148,7 @@ async fn t10_every_wrong_token_gets_the_same_bytes() {
 async fn t11_after_many_guesses_the_right_token_still_works_on_this_machine() {
     let served = server()
         .token("s3cret")
-        .limits(|limits| (limits.free_guesses, limits.most_guesses) = (20, 5))
+        .limits(|limits| (limits.free_failed_logins, limits.max_failed_logins) = (20, 5))
         .start();
     let wrong = r#"{"token": "guess", "command": [1]}"#;
     for _ in 0..10 {

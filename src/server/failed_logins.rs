@@ -1,4 +1,4 @@
-//! Who guesses tokens. Wrong tokens are counted per source: the first few cost nothing, further ones
+//! Who failed_logins tokens. Wrong tokens are counted per source: the first few cost nothing, further ones
 //! are answered late, and after many the source is refused for minutes, right token or not. This
 //! machine itself is only delayed, never refused, so that nobody can lock the operator out.
 
@@ -25,7 +25,7 @@ const LONGEST: Duration = Duration::from_millis(500);
 
 /// Wrong tokens per source.
 #[derive(Debug, Default)]
-pub(super) struct Guesses {
+pub(super) struct FailedLogins {
     sources: Mutex<HashMap<IpAddr, Source>>,
 }
 
@@ -44,17 +44,17 @@ pub(super) enum Verdict {
     Refused(Duration),
 }
 
-impl Guesses {
+impl FailedLogins {
     /// Judges a request from an address by whether its token is right.
     pub(super) fn judge(&self, from: IpAddr, right: bool, limits: &Limits) -> Verdict {
         let now = Instant::now();
         let from = source(from);
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = |source: &Source| now - source.last < limits.guess_memory;
+        let fresh = |source: &Source| now - source.last < limits.failed_login_memory;
         let wrong = |sources: &HashMap<IpAddr, Source>, from| {
             sources.get(from).filter(|source| fresh(source)).map_or(0, |source| source.wrong)
         };
-        let locked = wrong(&sources, &from) >= limits.most_guesses && !from.is_loopback();
+        let locked = wrong(&sources, &from) >= limits.max_failed_logins && !from.is_loopback();
         if right && !locked {
             return Verdict::Admitted;
         }
@@ -70,7 +70,7 @@ impl Guesses {
         if !locked {
             sources.insert(key, Source { wrong, last: now });
         }
-        Verdict::Refused((STEP * wrong.saturating_sub(limits.free_guesses)).min(LONGEST))
+        Verdict::Refused((STEP * wrong.saturating_sub(limits.free_failed_logins)).min(LONGEST))
     }
 }
 
@@ -90,64 +90,67 @@ mod tests {
     use super::*;
 
     fn limits() -> Limits {
-        Limits { free_guesses: 3, most_guesses: 8, ..Limits::default() }
+        Limits { free_failed_logins: 3, max_failed_logins: 8, ..Limits::default() }
     }
 
-    fn after(guesses: &Guesses, from: &str, wrong: u32) -> Verdict {
+    fn after(failed_logins: &FailedLogins, from: &str, wrong: u32) -> Verdict {
         let from = from.parse().expect("an address");
         let mut verdict = Verdict::Admitted;
         for _ in 0..wrong {
-            verdict = guesses.judge(from, false, &limits());
+            verdict = failed_logins.judge(from, false, &limits());
         }
         verdict
     }
 
-    fn right(guesses: &Guesses, from: &str) -> Verdict {
-        guesses.judge(from.parse().expect("an address"), true, &limits())
+    fn right(failed_logins: &FailedLogins, from: &str) -> Verdict {
+        failed_logins.judge(from.parse().expect("an address"), true, &limits())
     }
 
     #[tokio::test(start_paused = true)]
     async fn t11_a_burst_is_free_then_answers_are_late() {
-        let guesses = Guesses::default();
-        assert_eq!(after(&guesses, "192.0.2.1", 3), Verdict::Refused(Duration::ZERO));
-        assert_eq!(after(&guesses, "192.0.2.1", 2), Verdict::Refused(Duration::from_millis(100)));
-        assert_eq!(right(&guesses, "192.0.2.1"), Verdict::Admitted);
+        let failed_logins = FailedLogins::default();
+        assert_eq!(after(&failed_logins, "192.0.2.1", 3), Verdict::Refused(Duration::ZERO));
+        assert_eq!(
+            after(&failed_logins, "192.0.2.1", 2),
+            Verdict::Refused(Duration::from_millis(100))
+        );
+        assert_eq!(right(&failed_logins, "192.0.2.1"), Verdict::Admitted);
     }
 
     #[tokio::test(start_paused = true)]
     async fn t11_after_many_the_source_is_refused_for_minutes_and_then_forgotten() {
-        let guesses = Guesses::default();
-        after(&guesses, "192.0.2.1", 8);
-        assert!(matches!(right(&guesses, "192.0.2.1"), Verdict::Refused(_)));
-        assert_eq!(right(&guesses, "192.0.2.2"), Verdict::Admitted);
+        let failed_logins = FailedLogins::default();
+        after(&failed_logins, "192.0.2.1", 8);
+        assert!(matches!(right(&failed_logins, "192.0.2.1"), Verdict::Refused(_)));
+        assert_eq!(right(&failed_logins, "192.0.2.2"), Verdict::Admitted);
         tokio::time::advance(Duration::from_secs(301)).await;
-        assert_eq!(right(&guesses, "192.0.2.1"), Verdict::Admitted);
+        assert_eq!(right(&failed_logins, "192.0.2.1"), Verdict::Admitted);
     }
 
     #[tokio::test(start_paused = true)]
     async fn t11_a_right_token_from_this_machine_is_never_refused() {
-        let guesses = Guesses::default();
+        let failed_logins = FailedLogins::default();
         for loopback in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
-            after(&guesses, loopback, 1000);
-            assert_eq!(right(&guesses, loopback), Verdict::Admitted);
+            after(&failed_logins, loopback, 1000);
+            assert_eq!(right(&failed_logins, loopback), Verdict::Admitted);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn t11_an_ipv6_network_is_one_source() {
-        let guesses = Guesses::default();
-        after(&guesses, "2001:db8::1", 8);
-        assert!(matches!(right(&guesses, "2001:db8::2"), Verdict::Refused(_)));
-        assert_eq!(right(&guesses, "2001:db8:0:1::1"), Verdict::Admitted);
+        let failed_logins = FailedLogins::default();
+        after(&failed_logins, "2001:db8::1", 8);
+        assert!(matches!(right(&failed_logins, "2001:db8::2"), Verdict::Refused(_)));
+        assert_eq!(right(&failed_logins, "2001:db8:0:1::1"), Verdict::Admitted);
     }
 
     #[tokio::test(start_paused = true)]
     async fn t11_memory_is_bounded_whoever_guesses() {
-        let guesses = Guesses::default();
+        let failed_logins = FailedLogins::default();
         for network in 0..2 * MOST_SOURCES as u32 {
             let from = IpAddr::from((0x0a00_0000 + network).to_be_bytes());
-            guesses.judge(from, false, &limits());
+            failed_logins.judge(from, false, &limits());
         }
-        assert!(guesses.sources.lock().expect("no panic").len() <= MOST_SOURCES + 1);
+        assert!(failed_logins.sources.lock().expect("no panic").len() <= MOST_SOURCES + 1);
     }
 }
