@@ -15,10 +15,10 @@ pub struct Limits {
     pub request: Duration,
     /// How long a legacy client may pause within a request. Legacy text has no length, so that a
     /// pause after an unfinished document is its end.
-    pub quiet: Duration,
+    pub idle_timeout: Duration,
     /// The same under TLS, where it is shorter: a legacy request fits one record, and TLS hands
     /// records over whole, so only a client that writes in pieces pauses at all.
-    pub quiet_tls: Duration,
+    pub idle_timeout_tls: Duration,
     /// Bytes of memory for requests that are still arriving, over all connections.
     pub request_bytes: usize,
     /// Bytes of a reply that wait for a client that reads slowly.
@@ -26,7 +26,7 @@ pub struct Limits {
     /// Bytes of one reply in the text dialect, which is gathered until the document has ended.
     pub reply_bytes: usize,
     /// How long a run waits for a client that does not read before it drops the reply.
-    pub patience: Duration,
+    pub stall_timeout: Duration,
     /// How long one piece of a reply may take to be sent.
     pub write: Duration,
     /// How long a closing server waits for what it does to end.
@@ -46,12 +46,12 @@ impl Default for Limits {
             connections: 19_900,
             handshake: Duration::from_secs(5),
             request: Duration::from_secs(10),
-            quiet: Duration::from_millis(750),
-            quiet_tls: Duration::from_millis(150),
+            idle_timeout: Duration::from_millis(750),
+            idle_timeout_tls: Duration::from_millis(150),
             request_bytes: 64 << 20,
             reply_queue: 1 << 20,
             reply_bytes: 64 << 20,
-            patience: Duration::from_secs(1),
+            stall_timeout: Duration::from_secs(1),
             write: Duration::from_secs(10),
             shutdown: Duration::from_secs(10),
             free_failed_logins: 10,

@@ -36,10 +36,10 @@ impl Pipe {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives bytes, waiting at most `patience` for room; one chunk always has room where nothing
+    /// Gives bytes, waiting at most `timeout` for room; one chunk always has room where nothing
     /// else waits. False when the reply is dropped. Blocks its thread.
-    pub(super) fn push(&self, chunk: &[u8], patience: Duration) -> bool {
-        let deadline = Instant::now() + patience;
+    pub(super) fn push(&self, chunk: &[u8], timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
         let mut state = self.state();
         loop {
             if state.dropped {

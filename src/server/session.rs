@@ -177,8 +177,9 @@ impl<S: Transport> Session<S> {
             }
             if self.mode() == Some(Mode::Legacy) {
                 let limits = self.shared().limits();
-                let quiet = if S::KEEPS_RECORDS { limits.quiet_tls } else { limits.quiet };
-                timer.as_mut().reset(deadline.min(Instant::now() + quiet));
+                let idle =
+                    if S::KEEPS_RECORDS { limits.idle_timeout_tls } else { limits.idle_timeout };
+                timer.as_mut().reset(deadline.min(Instant::now() + idle));
             }
         }
     }

@@ -35,7 +35,7 @@ impl PipeWriter {
         let mut out = Vec::new();
         writer.write(event, action, &mut out);
         if !out.is_empty() {
-            self.pipe.push(&out, self.limits.patience);
+            self.pipe.push(&out, self.limits.stall_timeout);
         }
     }
 }

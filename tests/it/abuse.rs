@@ -224,7 +224,7 @@ async fn t19_a_client_that_never_reads_loses_its_reply_and_not_its_run() {
         kept.store(true, Ordering::SeqCst);
     })
     .limits(|limits| {
-        limits.patience = Duration::from_millis(50);
+        limits.stall_timeout = Duration::from_millis(50);
         limits.write = Duration::from_millis(200);
     })
     .start();

@@ -158,7 +158,7 @@ async fn f06_a_slow_reader_gets_all_of_a_reply_and_delays_nobody() {
         sink.emit(Event::Done { ok: true, failed: 0, elapsed_s: 0.0 });
     })
     // Far less than the reply, so that the run waits for the reader again and again.
-    .limits(|limits| (limits.reply_queue, limits.patience) = (32_000, DEADLINE))
+    .limits(|limits| (limits.reply_queue, limits.stall_timeout) = (32_000, DEADLINE))
     .start();
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4096).expect("a socket");
