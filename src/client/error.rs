@@ -130,12 +130,12 @@ pub enum ClientError {
         address: String,
     },
     /// The server completes no reply for too long.
-    #[error("{address}: no reply within {} s; raise --timeout, or check the server", quiet.as_secs_f64())]
+    #[error("{address}: no reply within {} s; raise --timeout, or check the server", after.as_secs_f64())]
     Timeout {
         /// The server.
         address: String,
         /// How long was waited.
-        quiet: Duration,
+        after: Duration,
     },
     /// The server closed without a word.
     #[error(

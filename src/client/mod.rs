@@ -83,16 +83,16 @@ impl Endpoint {
         Ok(Connection::new(stream, self.mode, self.address()))
     }
 
-    /// Connects and sends one request; a request that is too long is refused before. `quiet` is as
+    /// Connects and sends one request; a request that is too long is refused before. `idle_timeout` is as
     /// in [`Connection::ask`].
     pub async fn ask(
         &self,
         request: Request<&RawValue>,
         token: Option<&Token>,
-        quiet: Duration,
+        idle_timeout: Duration,
     ) -> Result<Replies<Stream>, ClientError> {
         let request = request.to_bytes(self.mode, token)?;
-        self.connect().await?.send(&request, token.is_some(), quiet).await
+        self.connect().await?.send(&request, token.is_some(), idle_timeout).await
     }
 
     /// What a failed connection means to the user of a client.
@@ -134,30 +134,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Self { stream, mode, address }
     }
 
-    /// Sends the request. `quiet` is the longest time that sending may take, and then the longest
+    /// Sends the request. `idle_timeout` is the longest time that sending may take, and then the longest
     /// from one complete reply to the next: bytes that complete nothing do not extend it.
     pub async fn ask(
         self,
         request: Request<&RawValue>,
         token: Option<&Token>,
-        quiet: Duration,
+        idle_timeout: Duration,
     ) -> Result<Replies<S>, ClientError> {
         let request = request.to_bytes(self.mode, token)?;
-        self.send(&request, token.is_some(), quiet).await
+        self.send(&request, token.is_some(), idle_timeout).await
     }
 
     async fn send(
         mut self,
         request: &[u8],
         has_token: bool,
-        quiet: Duration,
+        idle_timeout: Duration,
     ) -> Result<Replies<S>, ClientError> {
         let sending = async {
             self.stream.write_all(request).await?;
             self.stream.flush().await
         };
-        match timeout(quiet, sending).await {
-            Err(_) => return Err(ClientError::Timeout { address: self.address, quiet }),
+        match timeout(idle_timeout, sending).await {
+            Err(_) => {
+                return Err(ClientError::Timeout { address: self.address, after: idle_timeout });
+            }
             // A server that refuses early may close before it has read everything; what it had to
             // say is still to be read.
             Ok(Err(error)) if closed_by_peer(&error) => {}
@@ -168,8 +170,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             mode: self.mode,
             address: self.address,
             has_token,
-            quiet,
-            deadline: Instant::now() + quiet,
+            idle_timeout,
+            deadline: Instant::now() + idle_timeout,
             most: MAX_REPLY,
             buffer: ReadBuffer::default(),
             decoder: Decoder::default(),
@@ -203,7 +205,7 @@ pub struct Replies<S> {
     address: String,
     /// Whether the request carried a token.
     has_token: bool,
-    quiet: Duration,
+    idle_timeout: Duration,
     /// When the next reply must be complete.
     deadline: Instant,
     /// The longest reply, in bytes: [`MAX_REPLY`].
@@ -232,7 +234,7 @@ impl<S: AsyncRead + Unpin> Replies<S> {
                 // An event of a later version: a sign of life all the same.
                 Some(Decoded::Unknown) => {
                     self.speaks_events = true;
-                    self.deadline = Instant::now() + self.quiet;
+                    self.deadline = Instant::now() + self.idle_timeout;
                 }
                 Some(Decoded::End) => self.stage = Stage::Terminated,
                 None => self.fill().await?,
@@ -261,7 +263,7 @@ impl<S: AsyncRead + Unpin> Replies<S> {
 
     fn note(&mut self, reply: &Reply) {
         self.count += 1;
-        self.deadline = Instant::now() + self.quiet;
+        self.deadline = Instant::now() + self.idle_timeout;
         match reply {
             Reply::Event(_) => self.speaks_events = true,
             Reply::Line(line) => self.may_end = ends_the_reply(line),
@@ -317,7 +319,9 @@ impl<S: AsyncRead + Unpin> Replies<S> {
         let address = || self.address.clone();
         let filling = self.buffer.fill(&mut self.stream, CHUNK);
         let count = match timeout_at(self.deadline, filling).await {
-            Err(_) => return Err(ClientError::Timeout { address: address(), quiet: self.quiet }),
+            Err(_) => {
+                return Err(ClientError::Timeout { address: address(), after: self.idle_timeout });
+            }
             // The reference closes TLS connections without saying so.
             Ok(Err(error)) if closed_by_peer(&error) => 0,
             Ok(read) => read.map_err(|source| ClientError::broken(&self.address, source))?,

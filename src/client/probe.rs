@@ -36,34 +36,34 @@ pub struct Answered {
 pub async fn probe(
     endpoint: &Endpoint,
     token: Option<&Token>,
-    quiet: Duration,
+    limit: Duration,
 ) -> Result<Answered, ClientError> {
-    match ping(endpoint, token, quiet).await {
+    match ping(endpoint, token, limit).await {
         Ok(answered) => Ok(answered),
         Err(error) => Err(diagnose(endpoint, error).await),
     }
 }
 
-/// Pings without side effects. After the connection is there, the whole answer may take `quiet`.
+/// Pings without side effects. After the connection is there, the whole answer may take `limit`.
 pub async fn ping(
     endpoint: &Endpoint,
     token: Option<&Token>,
-    quiet: Duration,
+    limit: Duration,
 ) -> Result<Answered, ClientError> {
     let begun = Instant::now();
     let connection = endpoint.connect().await?;
-    let pong = within(quiet, endpoint, pong(connection, token, quiet)).await?;
+    let pong = within(limit, endpoint, pong(connection, token, limit)).await?;
     Ok(Answered { pong, round_trip: begun.elapsed() })
 }
 
-/// Ends the server. After the connection is there, the whole answer may take `quiet`.
+/// Ends the server. After the connection is there, the whole answer may take `limit`.
 pub async fn quit(
     endpoint: &Endpoint,
     token: Option<&Token>,
-    quiet: Duration,
+    limit: Duration,
 ) -> Result<(), ClientError> {
     let connection = endpoint.connect().await?;
-    within(quiet, endpoint, goodbye(connection, token, quiet)).await
+    within(limit, endpoint, goodbye(connection, token, limit)).await
 }
 
 /// What a server says of its test.
@@ -75,24 +75,24 @@ pub enum Told {
     Line(String),
 }
 
-/// Asks which test runs. After the connection is there, the whole answer may take `quiet`.
+/// Asks which test runs. After the connection is there, the whole answer may take `limit`.
 pub async fn status(
     endpoint: &Endpoint,
     token: Option<&Token>,
-    quiet: Duration,
+    limit: Duration,
 ) -> Result<Told, ClientError> {
     let connection = endpoint.connect().await?;
-    within(quiet, endpoint, told(connection, Op::Status, token, quiet)).await
+    within(limit, endpoint, told(connection, Op::Status, token, limit)).await
 }
 
-/// Stops the test that runs. After the connection is there, the whole answer may take `quiet`.
+/// Stops the test that runs. After the connection is there, the whole answer may take `limit`.
 pub async fn stop(
     endpoint: &Endpoint,
     token: Option<&Token>,
-    quiet: Duration,
+    limit: Duration,
 ) -> Result<Told, ClientError> {
     let connection = endpoint.connect().await?;
-    within(quiet, endpoint, told(connection, Op::Stop, token, quiet)).await
+    within(limit, endpoint, told(connection, Op::Stop, token, limit)).await
 }
 
 /// The error, or what a second look at the port says about its cause. Nothing runs by it.
@@ -103,12 +103,12 @@ pub async fn diagnose(endpoint: &Endpoint, error: ClientError) -> ClientError {
 async fn pong<S>(
     connection: Connection<S>,
     token: Option<&Token>,
-    quiet: Duration,
+    limit: Duration,
 ) -> Result<Option<Pong>, ClientError>
 where
     S: AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
-    let mut replies = connection.ask(Request::new(Op::Ping), token, quiet).await?;
+    let mut replies = connection.ask(Request::new(Op::Ping), token, limit).await?;
     let mut pong = None;
     while let Some(reply) = replies.next().await? {
         match reply {
@@ -122,12 +122,12 @@ where
 async fn goodbye<S>(
     connection: Connection<S>,
     token: Option<&Token>,
-    quiet: Duration,
+    limit: Duration,
 ) -> Result<(), ClientError>
 where
     S: AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
-    let mut replies = connection.ask(Request::new(Op::Quit), token, quiet).await?;
+    let mut replies = connection.ask(Request::new(Op::Quit), token, limit).await?;
     let mut done = false;
     while let Some(reply) = replies.next().await? {
         match &reply {
@@ -144,12 +144,12 @@ async fn told<S>(
     connection: Connection<S>,
     op: Op,
     token: Option<&Token>,
-    quiet: Duration,
+    limit: Duration,
 ) -> Result<Told, ClientError>
 where
     S: AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
-    let mut replies = connection.ask(Request::new(op), token, quiet).await?;
+    let mut replies = connection.ask(Request::new(op), token, limit).await?;
     let mut told = None;
     while let Some(reply) = replies.next().await? {
         if let Some(refusal) = replies.refusal(&reply) {
@@ -174,12 +174,12 @@ fn unexpected<S: AsyncRead + Unpin>(replies: &Replies<S>, reply: &Reply) -> Clie
 
 /// A server that never ends its answer must not hold the caller, however lively it is.
 async fn within<T>(
-    quiet: Duration,
+    limit: Duration,
     endpoint: &Endpoint,
     answer: impl Future<Output = Result<T, ClientError>>,
 ) -> Result<T, ClientError> {
-    let late = |_| Err(ClientError::Timeout { address: endpoint.address(), quiet });
-    timeout(quiet, answer).await.unwrap_or_else(late)
+    let late = |_| Err(ClientError::Timeout { address: endpoint.address(), after: limit });
+    timeout(limit, answer).await.unwrap_or_else(late)
 }
 
 /// What the port is, where it is not what the endpoint says.

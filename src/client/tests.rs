@@ -7,7 +7,7 @@ use super::*;
 use crate::wire::frame::{frame_into, terminator_into};
 use crate::wire::op::Op;
 
-const QUIET: Duration = Duration::from_secs(10);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 fn document(text: &str) -> Box<RawValue> {
     RawValue::from_string(text.to_owned()).expect("JSON")
@@ -29,7 +29,7 @@ fn terminated(bodies: &[&str]) -> Vec<u8> {
 async fn asked(mode: Mode, room: usize) -> (Replies<DuplexStream>, DuplexStream) {
     let (near, far) = duplex(room);
     let connection = Connection::new(near, mode, "there:1".to_owned());
-    let replies = connection.ask(Request::run(&*document("[]")), None, QUIET).await;
+    let replies = connection.ask(Request::run(&*document("[]")), None, IDLE_TIMEOUT).await;
     (replies.expect("a request that fits the pipe"), far)
 }
 
@@ -47,7 +47,7 @@ async fn replies(mode: Mode, answer: &[u8]) -> (Vec<Reply>, Result<bool, ClientE
     });
     let connection = Connection::new(near, mode, "there:1".to_owned());
     let mut replies = connection
-        .ask(Request::run(&*document("[]")), None, QUIET)
+        .ask(Request::run(&*document("[]")), None, IDLE_TIMEOUT)
         .await
         .expect("a request that fits the pipe");
     let mut all = Vec::new();
@@ -232,7 +232,8 @@ async fn t24_bytes_that_complete_no_reply_do_not_extend_the_wait() {
 async fn a_server_that_reads_nothing_times_out() {
     let (near, _far) = duplex(8);
     let connection = Connection::new(near, Mode::Framed, "there:1".to_owned());
-    let error = connection.ask(Request::new(Op::Ping), None, QUIET).await.expect_err("a timeout");
+    let error =
+        connection.ask(Request::new(Op::Ping), None, IDLE_TIMEOUT).await.expect_err("a timeout");
     assert!(matches!(error, ClientError::Timeout { .. }), "{error:?}");
 }
 
@@ -255,7 +256,8 @@ async fn a_legacy_request_that_is_too_long_is_refused_before_connecting() {
     // Nothing can listen on port 0, so that an attempt to connect would show.
     let endpoint = Endpoint { mode: Mode::Legacy, ..Endpoint::new("127.0.0.1", 0) };
     let long = document(&format!("[\"{}\"]", "x".repeat(8192)));
-    let error = endpoint.ask(Request::run(&*long), None, QUIET).await.expect_err("a refusal");
+    let error =
+        endpoint.ask(Request::run(&*long), None, IDLE_TIMEOUT).await.expect_err("a refusal");
     assert_eq!(
         error.line(),
         "the request has 8196 bytes, over the limit of 8192 of this mode; \
@@ -310,7 +312,7 @@ async fn a_wrong_token_is_told_from_a_missing_one() {
     let token = Token::new("guess").expect("a token");
     let connection = Connection::new(near, Mode::Framed, "there:1".to_owned());
     let mut replies =
-        connection.ask(Request::new(Op::Ping), Some(&token), QUIET).await.expect("replies");
+        connection.ask(Request::new(Op::Ping), Some(&token), IDLE_TIMEOUT).await.expect("replies");
     far.write_all(&framed(&["Error: unauthorised\n"])).await.expect("room");
     let reply = replies.next().await.expect("a reply").expect("a line");
     let error = replies.refusal(&reply).expect("a refusal");

@@ -21,7 +21,7 @@ use crate::wire::request::{Incoming, Rejection};
 use crate::wire::tls::{Identity, server_config};
 use crate::wire::token::Tokens;
 
-const QUIET: Duration = Duration::from_secs(10);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// No test waits longer.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -160,7 +160,9 @@ impl Authority {
 
 async fn probed(endpoint: &Endpoint, token: Option<&str>) -> Result<Answered, ClientError> {
     let token = token.map(|text| Token::new(text).expect("a token"));
-    timeout(DEADLINE, probe(endpoint, token.as_ref(), QUIET)).await.expect("an answer in time")
+    timeout(DEADLINE, probe(endpoint, token.as_ref(), IDLE_TIMEOUT))
+        .await
+        .expect("an answer in time")
 }
 
 /// The error's line, with the port taken out.
@@ -355,7 +357,7 @@ async fn a_port_that_closes_on_every_way_of_asking_stays_unexplained() {
 async fn t24_a_server_that_says_nothing_times_out() {
     let (near, _far) = duplex(1024);
     let connection = Connection::new(near, Mode::Framed, "there:1".to_owned());
-    let error = pong(connection, None, QUIET).await.expect_err("a timeout");
+    let error = pong(connection, None, IDLE_TIMEOUT).await.expect_err("a timeout");
     assert!(matches!(error, ClientError::Timeout { .. }), "{error:?}");
 }
 
@@ -384,7 +386,7 @@ async fn a_quit_is_done_when_the_server_says_so_in_either_dialect() {
     ] {
         let serve = Conduct::Serve { mode, tokens: Tokens::none(), dialect };
         let endpoint = Endpoint { mode, ..listen(serve, None).await };
-        let quit = timeout(DEADLINE, quit(&endpoint, None, QUIET)).await.expect("in time");
+        let quit = timeout(DEADLINE, quit(&endpoint, None, IDLE_TIMEOUT)).await.expect("in time");
         assert!(quit.is_ok(), "{mode:?} {dialect:?}: {quit:?}");
     }
 }
@@ -392,6 +394,6 @@ async fn a_quit_is_done_when_the_server_says_so_in_either_dialect() {
 #[tokio::test]
 async fn a_quit_that_is_answered_by_a_terminator_alone_is_not_done() {
     let endpoint = legacy(&listen(Conduct::Say(b"Return_Data_Over_JE\n"), None).await);
-    let quit = timeout(DEADLINE, quit(&endpoint, None, QUIET)).await.expect("in time");
+    let quit = timeout(DEADLINE, quit(&endpoint, None, IDLE_TIMEOUT)).await.expect("in time");
     assert!(matches!(quit, Err(ClientError::NotThisProtocol { .. })), "{quit:?}");
 }
