@@ -279,7 +279,7 @@ impl<S: Transport> Session<S> {
         }
         let mut out = Vec::new();
         format.reply_into(&events, &mut out);
-        if self.stream.take_last(&out) {
+        if self.stream.write_and_close(&out) {
             self.send(&[]).await;
         } else {
             self.send(&out).await;
@@ -352,7 +352,7 @@ impl<S: Transport> Session<S> {
 
     /// Does a job and writes its events. A client that leaves does not stop it.
     async fn run(&mut self, job: Job, format: ReplyFormat, active: Active) {
-        self.stream.hurry();
+        self.stream.set_nodelay();
         let shared = Arc::clone(self.shared());
         let pipe = Arc::new(Pipe::new(shared.limits().reply_queue));
         let running = {

@@ -15,7 +15,7 @@ impl Transport for DuplexStream {
     const CLOSES_ON_DROP: bool = true;
     const KEEPS_RECORDS: bool = false;
 
-    fn hurry(&self) {}
+    fn set_nodelay(&self) {}
 }
 
 /// Answers every list with nothing.

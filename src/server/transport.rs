@@ -26,11 +26,11 @@ pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
     const KEEPS_RECORDS: bool;
 
     /// Small writes shall leave at once from here on.
-    fn hurry(&self);
+    fn set_nodelay(&self);
 
     /// Takes these bytes and the stream's end, for the next flush to send in one piece. False where
     /// that cannot be done, and then nothing was taken.
-    fn take_last(&mut self, _bytes: &[u8]) -> bool {
+    fn write_and_close(&mut self, _bytes: &[u8]) -> bool {
         false
     }
 }
@@ -39,7 +39,7 @@ impl Transport for TcpStream {
     const CLOSES_ON_DROP: bool = true;
     const KEEPS_RECORDS: bool = false;
 
-    fn hurry(&self) {
+    fn set_nodelay(&self) {
         // It fails only where the peer is gone.
         let _ = self.set_nodelay(true);
     }
@@ -52,11 +52,11 @@ impl Transport for Secured {
     const CLOSES_ON_DROP: bool = false;
     const KEEPS_RECORDS: bool = true;
 
-    fn hurry(&self) {
-        self.get_ref().0.hurry();
+    fn set_nodelay(&self) {
+        Transport::set_nodelay(self.get_ref().0);
     }
 
-    fn take_last(&mut self, bytes: &[u8]) -> bool {
+    fn write_and_close(&mut self, bytes: &[u8]) -> bool {
         let (_, tls) = self.get_mut();
         // One record, for which there is always room once the last flush has ended.
         let taken = bytes.len() <= RECORD && tls.writer().write_all(bytes).is_ok();
