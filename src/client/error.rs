@@ -60,7 +60,7 @@ pub enum ClientError {
         /// The server.
         address: String,
         /// Why, and what to change.
-        reason: Distrust,
+        reason: CertificateProblem,
     },
     /// The server wants a certificate and was shown none.
     #[error(
@@ -207,7 +207,7 @@ pub enum ClientError {
 
 /// Why a certificate is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Distrust {
+pub enum CertificateProblem {
     /// No trusted authority has signed it.
     #[error("no trusted authority has signed it; name its authority with --tls-ca")]
     UnknownIssuer,
@@ -332,7 +332,7 @@ impl ClientError {
     }
 }
 
-impl From<&CertificateError> for Distrust {
+impl From<&CertificateError> for CertificateProblem {
     fn from(error: &CertificateError) -> Self {
         use CertificateError::{
             BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext,

@@ -22,8 +22,8 @@ use crate::wire::text::ends_the_reply;
 use crate::wire::tls::{self, ClientTls};
 use crate::wire::token::Token;
 
-pub use error::{ClientError, Distrust};
-pub use probe::{Answered, Told, diagnose, ping, probe, quit, status, stop};
+pub use error::{CertificateProblem, ClientError};
+pub use probe::{PingReply, StatusReply, diagnose, ping, probe, quit, status, stop};
 
 /// How long a connection may take unless the caller says otherwise.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

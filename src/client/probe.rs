@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_secs(2);
 
 /// The answer to a ping.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answered {
+pub struct PingReply {
     /// What the server says about itself; `None` from one that answers in text, as the Python one.
     pub pong: Option<Pong>,
     /// From before the connection to the end of the answer.
@@ -37,7 +37,7 @@ pub async fn probe(
     endpoint: &Endpoint,
     token: Option<&Token>,
     limit: Duration,
-) -> Result<Answered, ClientError> {
+) -> Result<PingReply, ClientError> {
     match ping(endpoint, token, limit).await {
         Ok(answered) => Ok(answered),
         Err(error) => Err(diagnose(endpoint, error).await),
@@ -49,11 +49,11 @@ pub async fn ping(
     endpoint: &Endpoint,
     token: Option<&Token>,
     limit: Duration,
-) -> Result<Answered, ClientError> {
+) -> Result<PingReply, ClientError> {
     let begun = Instant::now();
     let connection = endpoint.connect().await?;
     let pong = within(limit, endpoint, pong(connection, token, limit)).await?;
-    Ok(Answered { pong, round_trip: begun.elapsed() })
+    Ok(PingReply { pong, round_trip: begun.elapsed() })
 }
 
 /// Ends the server. After the connection is there, the whole answer may take `limit`.
@@ -68,7 +68,7 @@ pub async fn quit(
 
 /// What a server says of its test.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Told {
+pub enum StatusReply {
     /// From a server that speaks events.
     Status(Status),
     /// A line for people, in the text dialect.
@@ -80,9 +80,9 @@ pub async fn status(
     endpoint: &Endpoint,
     token: Option<&Token>,
     limit: Duration,
-) -> Result<Told, ClientError> {
+) -> Result<StatusReply, ClientError> {
     let connection = endpoint.connect().await?;
-    within(limit, endpoint, told(connection, Op::Status, token, limit)).await
+    within(limit, endpoint, status_reply(connection, Op::Status, token, limit)).await
 }
 
 /// Stops the test that runs. After the connection is there, the whole answer may take `limit`.
@@ -90,9 +90,9 @@ pub async fn stop(
     endpoint: &Endpoint,
     token: Option<&Token>,
     limit: Duration,
-) -> Result<Told, ClientError> {
+) -> Result<StatusReply, ClientError> {
     let connection = endpoint.connect().await?;
-    within(limit, endpoint, told(connection, Op::Stop, token, limit)).await
+    within(limit, endpoint, status_reply(connection, Op::Stop, token, limit)).await
 }
 
 /// The error, or what a second look at the port says about its cause. Nothing runs by it.
@@ -140,30 +140,30 @@ where
     if done { Ok(()) } else { Err(ClientError::NotThisProtocol { address: replies.address }) }
 }
 
-async fn told<S>(
+async fn status_reply<S>(
     connection: Connection<S>,
     op: Op,
     token: Option<&Token>,
     limit: Duration,
-) -> Result<Told, ClientError>
+) -> Result<StatusReply, ClientError>
 where
     S: AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
     let mut replies = connection.ask(Request::new(op), token, limit).await?;
-    let mut told = None;
+    let mut received = None;
     while let Some(reply) = replies.next().await? {
         if let Some(refusal) = replies.refusal(&reply) {
             return Err(refusal);
         }
         match reply {
-            Reply::Event(Event::Status(status)) => told = Some(Told::Status(status)),
+            Reply::Event(Event::Status(status)) => received = Some(StatusReply::Status(status)),
             Reply::Event(Event::Done { .. }) => {}
-            Reply::Line(line) if told.is_none() => told = Some(Told::Line(line)),
+            Reply::Line(line) if received.is_none() => received = Some(StatusReply::Line(line)),
             other => return Err(unexpected(&replies, &other)),
         }
     }
     // A server that does not know the op answers with the terminator alone.
-    told.ok_or(ClientError::UnknownRequest { address: replies.address })
+    received.ok_or(ClientError::UnknownRequest { address: replies.address })
 }
 
 fn unexpected<S: AsyncRead + Unpin>(replies: &Replies<S>, reply: &Reply) -> ClientError {

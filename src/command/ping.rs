@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::setup::block_on;
 use super::{connection, signal, token};
 use crate::cli::Ping;
-use crate::client::{Answered, ClientError, Endpoint, probe};
+use crate::client::{ClientError, Endpoint, PingReply, probe};
 use crate::console::Console;
 use crate::counters::Counts;
 use crate::error::{Error, Exit};
@@ -39,7 +39,7 @@ async fn persist(
     token: Option<&Token>,
     timeout: Duration,
     wait: Duration,
-) -> Result<Answered, ClientError> {
+) -> Result<PingReply, ClientError> {
     let begun = Instant::now();
     let mut patience = timeout;
     loop {
@@ -66,7 +66,7 @@ struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    fn new(endpoint: &Endpoint, answered: &'a Answered) -> Self {
+    fn new(endpoint: &Endpoint, answered: &'a PingReply) -> Self {
         Self {
             event: "pong",
             address: endpoint.address(),
@@ -78,7 +78,7 @@ impl<'a> Answer<'a> {
 
 /// What is known of the server. The text dialect tells nothing of it; frames without events are the
 /// Python server's.
-fn line(endpoint: &Endpoint, answered: &Answered, verbose: bool) -> String {
+fn line(endpoint: &Endpoint, answered: &PingReply, verbose: bool) -> String {
     let (address, took) = (endpoint.address(), answered.round_trip.as_secs_f64() * 1000.0);
     let Some(pong) = &answered.pong else {
         let server = match endpoint.mode {
@@ -117,7 +117,7 @@ mod tests {
             runs: 1,
             counts: Some(Counts { connections: 7, shed: 2, ..Counts::default() }),
         });
-        let answered = Answered { pong, round_trip: Duration::from_micros(412) };
+        let answered = PingReply { pong, round_trip: Duration::from_micros(412) };
         assert_eq!(line(&endpoint, &answered, false), expected);
         let counted = "; connections 7, refused 0, wrong tokens 0, timeouts 0, shed 2, panics 0";
         let more = if told { counted } else { "" };

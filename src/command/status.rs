@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::setup::block_on;
 use super::{connection, signal, token};
 use crate::cli::Status;
-use crate::client::{self, ClientError, Told};
+use crate::client::{self, ClientError, StatusReply};
 use crate::console::Console;
 use crate::error::{Error, Exit};
 use crate::event::Event;
@@ -29,7 +29,7 @@ fn ask(
         &client::Endpoint,
         Option<&crate::wire::token::Token>,
         Duration,
-    ) -> Result<Told, ClientError>,
+    ) -> Result<StatusReply, ClientError>,
 ) -> Result<Exit, Error> {
     let timeout = Duration::from_secs_f64(args.timeout);
     let endpoint = connection::resolve(&args.connection, timeout, console)?;
@@ -37,10 +37,10 @@ fn ask(
     console.replies(args.output, false);
     block_on(signal::unless_interrupted(async {
         match ask(&endpoint, token.as_ref(), timeout).await {
-            Ok(Told::Status(status)) => {
+            Ok(StatusReply::Status(status)) => {
                 console.say(&status.to_string(), &Event::Status(status.clone()));
             }
-            Ok(Told::Line(line)) => console.reply_line(&line, true),
+            Ok(StatusReply::Line(line)) => console.reply_line(&line, true),
             Err(error) => {
                 return Err(connection::failure(&client::diagnose(&endpoint, error).await));
             }

@@ -24,7 +24,7 @@ pub struct Keyring(Arc<RwLock<Secrets>>);
 
 /// A replacement that would make another server of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
+pub enum ReloadError {
     /// Without tokens the port would be open, with the first one shut to those it is open to.
     #[error("whether a token is asked for changes with a restart only")]
     Tokens,
@@ -41,13 +41,13 @@ impl Keyring {
 
     /// Replaces them all at once, for requests and handshakes from here on. Whether tokens are asked
     /// for and TLS is spoken stays as it began, so that no slip in a file opens a server.
-    pub fn replace(&self, secrets: Secrets) -> Result<(), Unfit> {
+    pub fn replace(&self, secrets: Secrets) -> Result<(), ReloadError> {
         let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if held.tokens.required() != secrets.tokens.required() {
-            return Err(Unfit::Tokens);
+            return Err(ReloadError::Tokens);
         }
         if held.tls.is_some() != secrets.tls.is_some() {
-            return Err(Unfit::Tls);
+            return Err(ReloadError::Tls);
         }
         *held = secrets;
         Ok(())
@@ -92,9 +92,9 @@ mod tests {
     #[test]
     fn no_replacement_opens_a_server_or_shuts_an_open_one() {
         let guarded = Keyring::new(secrets("old"));
-        assert_eq!(guarded.replace(Secrets::default()), Err(Unfit::Tokens));
+        assert_eq!(guarded.replace(Secrets::default()), Err(ReloadError::Tokens));
         assert!(guarded.with_tokens(|tokens| tokens.accepts("old")));
-        assert_eq!(Keyring::default().replace(secrets("new")), Err(Unfit::Tokens));
+        assert_eq!(Keyring::default().replace(secrets("new")), Err(ReloadError::Tokens));
     }
 
     #[test]

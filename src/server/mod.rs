@@ -38,7 +38,7 @@ use limits::Budget;
 
 pub use crate::net::{BindError, Listeners};
 pub use execute::{Execute, Job};
-pub use keyring::{Keyring, Secrets, Unfit};
+pub use keyring::{Keyring, ReloadError, Secrets};
 pub use limits::Limits;
 
 /// Takes the lines that belong on stdout. It is called by connections and must not block.

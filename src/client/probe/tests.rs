@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
 use super::*;
-use crate::client::Distrust;
+use crate::client::CertificateProblem;
 use crate::wire::dialect::{Dialect, ReplyFormat};
 use crate::wire::frame;
 use crate::wire::frame::{MAX_REQUEST, Opening, ReadBuffer};
@@ -158,7 +158,7 @@ impl Authority {
     }
 }
 
-async fn probed(endpoint: &Endpoint, token: Option<&str>) -> Result<Answered, ClientError> {
+async fn probed(endpoint: &Endpoint, token: Option<&str>) -> Result<PingReply, ClientError> {
     let token = token.map(|text| Token::new(text).expect("a token"));
     timeout(DEADLINE, probe(endpoint, token.as_ref(), IDLE_TIMEOUT))
         .await
@@ -261,7 +261,7 @@ async fn a_trusted_certificate_lets_the_ping_through() {
 }
 
 /// Why the server's certificate is not trusted.
-async fn distrust(identity: &Identity, tls: ClientTls) -> Distrust {
+async fn problem(identity: &Identity, tls: ClientTls) -> CertificateProblem {
     let config = server_config(identity, None).expect("TLS");
     let endpoint = listen(Conduct::serve(Mode::Framed), Some(config)).await;
     match probed(&secured(&endpoint, tls), None).await {
@@ -274,17 +274,17 @@ async fn distrust(identity: &Identity, tls: ClientTls) -> Distrust {
 async fn a_certificate_that_is_not_trusted_is_refused_with_its_reason() {
     let (authority, stranger) = (Authority::new(), Authority::named("stranger"));
     let good = authority.sign("127.0.0.1", 2020..3020);
-    assert_eq!(distrust(&good, stranger.trusted()).await, Distrust::UnknownIssuer);
+    assert_eq!(problem(&good, stranger.trusted()).await, CertificateProblem::UnknownIssuer);
     let anew = Authority::new();
-    assert_eq!(distrust(&good, anew.trusted()).await, Distrust::UnknownIssuer);
+    assert_eq!(problem(&good, anew.trusted()).await, CertificateProblem::UnknownIssuer);
     let old = authority.sign("127.0.0.1", 1980..1990);
-    assert_eq!(distrust(&old, authority.trusted()).await, Distrust::Expired);
+    assert_eq!(problem(&old, authority.trusted()).await, CertificateProblem::Expired);
     let young = authority.sign("127.0.0.1", 2900..3900);
-    assert_eq!(distrust(&young, authority.trusted()).await, Distrust::NotValidYet);
+    assert_eq!(problem(&young, authority.trusted()).await, CertificateProblem::NotValidYet);
     let other = authority.sign("other.example", 2020..3020);
-    let reason = distrust(&other, authority.trusted()).await;
+    let reason = problem(&other, authority.trusted()).await;
     assert!(reason.to_string().contains("other.example"), "{reason}");
-    assert!(matches!(reason, Distrust::WrongName { .. }), "{reason:?}");
+    assert!(matches!(reason, CertificateProblem::WrongName { .. }), "{reason:?}");
 }
 
 #[tokio::test]
@@ -292,10 +292,10 @@ async fn an_authoritys_own_certificate_on_a_server_must_be_trusted_itself() {
     let (authority, stranger) = (Authority::new(), Authority::named("stranger"));
     fs::write(authority.path("ca.key"), authority.key.serialize_pem()).expect("a file");
     let own = Identity { cert: authority.path("ca.crt"), key: authority.path("ca.key") };
-    assert_eq!(distrust(&own, stranger.trusted()).await, Distrust::Authority);
+    assert_eq!(problem(&own, stranger.trusted()).await, CertificateProblem::Authority);
     // Then only its name is wrong: it has none.
-    let reason = distrust(&own, authority.trusted()).await;
-    assert_eq!(reason, Distrust::WrongName { names: Vec::new() });
+    let reason = problem(&own, authority.trusted()).await;
+    assert_eq!(reason, CertificateProblem::WrongName { names: Vec::new() });
 }
 
 #[tokio::test]
