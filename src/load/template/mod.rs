@@ -225,17 +225,21 @@ impl Escape {
 
 /// Text in a form or a query as Python's `quote_plus` writes it.
 fn form(text: &str, out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for byte in text.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'~' => out.push(byte),
             b' ' => out.push(b'+'),
-            _ => {
-                out.push(b'%');
-                out.extend(HEX.get(usize::from(byte >> 4)));
-                out.extend(HEX.get(usize::from(byte & 15)));
-            }
+            _ => percent(byte, out),
         }
+    }
+}
+
+/// A byte as URLs and forms escape it: `%2F`.
+pub(crate) fn percent(byte: u8, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    out.push(b'%');
+    for digit in [byte >> 4, byte & 15] {
+        out.extend(HEX.get(usize::from(digit)));
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::fault::Fault;
 use super::h2::Message;
-use super::target::{Origin, basic, write_target};
+use super::target::{Origin, basic, latin1, write_target};
 use super::task::{Authorization, Fixed, Task};
 use crate::load::template::Scope;
 
@@ -279,8 +279,7 @@ fn latin(value: &[u8]) -> Option<Vec<u8>> {
     if value.is_ascii() {
         return None;
     }
-    let text = std::str::from_utf8(value).ok()?;
-    text.chars().map(|character| u8::try_from(u32::from(character)).ok()).collect()
+    latin1(std::str::from_utf8(value).ok()?)
 }
 
 fn is_host(name: &str) -> bool {

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::fault::Fault;
 use super::flavor::Flavor;
+use crate::load::template::percent;
 
 /// What a connection is made to.
 #[derive(Debug, PartialEq, Eq)]
@@ -167,14 +168,6 @@ fn write_bytes(text: &str, flavor: Flavor, out: &mut Vec<u8>) {
     }
 }
 
-fn percent(byte: u8, out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    out.push(b'%');
-    for digit in [byte >> 4, byte & 15] {
-        out.extend(HEX.get(usize::from(digit)));
-    }
-}
-
 /// The byte that the two hexadecimal digits at a text's beginning stand for.
 fn hex_pair(text: &str) -> Option<u8> {
     let pair = text.get(..2).filter(|pair| pair.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
@@ -230,10 +223,13 @@ fn without_dots(rest: &str) -> String {
 /// it can be, else in UTF-8.
 pub(crate) fn basic(user: &str, password: &str) -> String {
     let pair = format!("{user}:{password}");
-    let latin: Option<Vec<u8>> =
-        pair.chars().map(|character| u8::try_from(u32::from(character)).ok()).collect();
-    let bytes = latin.unwrap_or_else(|| pair.into_bytes());
+    let bytes = latin1(&pair).unwrap_or_else(|| pair.into_bytes());
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(bytes))
+}
+
+/// A text in Latin-1; `None` where it has a character beyond.
+pub(super) fn latin1(text: &str) -> Option<Vec<u8>> {
+    text.chars().map(|character| u8::try_from(u32::from(character)).ok()).collect()
 }
 
 fn percent_decode(text: &str) -> Option<String> {
