@@ -6,7 +6,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::event::{Event, FailureKind, State, Status};
-use crate::record::{Label, Recorder, Recording, Sample};
+use crate::record::Recording;
+use crate::record::fixture::recorder;
 use crate::value::Value;
 
 /// An executor over a fresh data directory.
@@ -441,21 +442,11 @@ fn what_would_load_code_or_open_a_port_is_refused_by_design() {
 
 /// Ten requests named `a`, of 1 to 10 ms, the last two failed.
 fn recording() -> Arc<Recording> {
-    let mut recorder = Recorder::default();
-    let label = Label { method: "GET".into(), url: "/a".into(), name: "a".into() };
-    let label = recorder.label(label);
-    let error = recorder.error("refused");
-    for millis in 1..=10 {
-        recorder.record(Sample {
-            label,
-            start: Duration::ZERO,
-            delay: Duration::ZERO,
-            service: Duration::from_millis(millis),
-            status: 200,
-            bytes: 1,
-            error: (millis > 8).then_some(error),
-        });
-    }
+    let row = |millis: u8| {
+        let error = (millis > 8).then_some("refused");
+        ("GET", "/a", "a", 200, f64::from(millis), 1, error)
+    };
+    let recorder = recorder(&(1..=10).map(row).collect::<Vec<_>>());
     Arc::new(Recording::new(std::time::SystemTime::now(), vec![recorder]))
 }
 

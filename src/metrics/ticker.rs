@@ -88,7 +88,7 @@ pub(super) mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::record::{Label, Recorder, Sample};
+    use crate::record::fixture::recorder;
 
     /// Adds a request to live figures.
     pub(in crate::metrics) fn request(
@@ -98,19 +98,8 @@ pub(super) mod tests {
         bytes: u64,
         failed: bool,
     ) {
-        let mut recorder = Recorder::default();
-        let label =
-            recorder.label(Label { method: "GET".into(), url: "u".into(), name: name.into() });
-        let error = recorder.error("broken");
-        recorder.record(Sample {
-            label,
-            start: Duration::ZERO,
-            delay: Duration::ZERO,
-            service: Duration::from_millis(millis),
-            status: 200,
-            bytes,
-            error: failed.then_some(error),
-        });
+        let error = failed.then_some("broken");
+        let mut recorder = recorder(&[("GET", "u", name, 200, millis as f64, bytes, error)]);
         recorder.live().give(live);
     }
 

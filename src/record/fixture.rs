@@ -22,8 +22,8 @@ pub(crate) const HOSTILE: [&str; 9] = [
 /// Method, URL, name, status, milliseconds, bytes and error of a request.
 pub(crate) type Written<'a> = (&'a str, &'a str, &'a str, u16, f64, u64, Option<&'a str>);
 
-/// Records of one run: method, URL, name, status, milliseconds, bytes, error.
-pub(crate) fn records(rows: &[Written<'_>]) -> Records {
+/// A worker's record of these requests.
+pub(crate) fn recorder(rows: &[Written<'_>]) -> Recorder {
     let mut recorder = Recorder::default();
     for (method, url, name, status, millis, bytes, error) in rows {
         let label = recorder.label(Label {
@@ -42,9 +42,14 @@ pub(crate) fn records(rows: &[Written<'_>]) -> Records {
             error,
         });
     }
+    recorder
+}
+
+/// Records of one run with these requests.
+pub(crate) fn records(rows: &[Written<'_>]) -> Records {
     let mut records = Records::default();
     let started = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-    records.push(Arc::new(Recording::new(started, vec![recorder])));
+    records.push(Arc::new(Recording::new(started, vec![recorder(rows)])));
     records
 }
 

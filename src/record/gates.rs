@@ -293,9 +293,7 @@ impl AbortOn {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use super::super::{Label, Recorder, Sample, Summary};
+    use super::super::{Recorder, Summary, fixture};
     use super::*;
 
     fn rules(json: &str) -> Vec<Rule> {
@@ -305,26 +303,9 @@ mod tests {
 
     /// Nine requests of `a` that take 10 ms and one of `b` that fails after 100 ms.
     fn recorder() -> Recorder {
-        let mut recorder = Recorder::default();
-        let error = recorder.error("broken");
-        for number in 1..=10u64 {
-            let name = if number < 10 { "a" } else { "b" };
-            let label = recorder.label(Label {
-                method: "GET".into(),
-                url: "http://x/".into(),
-                name: name.into(),
-            });
-            recorder.record(Sample {
-                label,
-                start: Duration::ZERO,
-                delay: Duration::ZERO,
-                service: Duration::from_millis(if number < 10 { 10 } else { 100 }),
-                status: 200,
-                bytes: 1,
-                error: (number == 10).then_some(error),
-            });
-        }
-        recorder
+        let mut rows = [("GET", "http://x/", "a", 200, 10.0, 1, None); 10];
+        rows[9] = ("GET", "http://x/", "b", 200, 100.0, 1, Some("broken"));
+        fixture::recorder(&rows)
     }
 
     fn check(rule: &str, passed: bool, actual: Option<f64>, reason: &str) {
