@@ -18,6 +18,7 @@ use super::services::{Service, Services};
 use crate::counters::Counters;
 use crate::escape::one_line;
 use crate::event::{ActionResult, Event, Failure, Progress, Sink};
+use crate::load;
 use crate::record::live::Live;
 use crate::record::{Recording, Records};
 use crate::value::Value;
@@ -194,12 +195,21 @@ impl<'a> Context<'a> {
         self.sink.result(action, result);
     }
 
-    /// Tells how a test is going; its place in the document and how long it still runs are
-    /// filled in here.
-    pub(crate) fn progress(&mut self, progress: Progress) {
-        let index = self.index;
+    /// Emits how a test is going.
+    pub(crate) fn progress(&mut self, progress: &load::Progress<'_>) {
         let remaining_s = self.shared.runs.progress(progress.users);
-        self.emit(Event::Progress(Progress { index, remaining_s, ..progress }));
+        self.emit(Event::Progress(Progress {
+            index: self.index,
+            elapsed_s: progress.elapsed.as_secs_f64(),
+            remaining_s,
+            users: progress.users,
+            requests: progress.requests,
+            failures: progress.failures,
+            rps: progress.latest.requests as f64 / progress.span.as_secs_f64(),
+            p50_ms: progress.latest.percentile_ms(50.0),
+            p95_ms: progress.latest.percentile_ms(95.0),
+            p99_ms: progress.latest.percentile_ms(99.0),
+        }));
     }
 
     /// Takes the run slot for a test of `length` (`None`: until stopped), or says who has it.

@@ -7,6 +7,7 @@ mod limits;
 pub mod pacer;
 mod plan;
 pub mod predicate;
+mod progress;
 mod runner;
 pub mod scenario;
 pub mod shape;
@@ -19,6 +20,7 @@ mod workload;
 
 pub use limits::{MOST_SECONDS, MOST_TASKS, MOST_USERS, TestLimits};
 pub use plan::{Plan, Settings};
+pub use progress::Progress;
 pub use runner::RunError;
 pub use source::Source;
 pub use throttle::Throttle;

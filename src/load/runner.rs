@@ -17,11 +17,11 @@ use tokio_util::sync::CancellationToken;
 use super::driver::Driver;
 use super::pacer::{Arrivals, Pacing};
 use super::plan::Plan;
+use super::progress::{Meter, Progress};
 use super::stop::{Phase, Signal};
 use super::user::{self, Crew};
 use crate::error::reason;
-use crate::event::Progress;
-use crate::record::live::{Live, Series, since};
+use crate::record::live::Live;
 use crate::record::{Recorder, Recording, UserCount};
 
 /// How often a worker gives its figures away.
@@ -35,9 +35,6 @@ pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 /// How often the caller looks whether it was cancelled.
 const WATCH: Duration = Duration::from_millis(50);
-
-/// How often progress is reported.
-const PROGRESS: Duration = Duration::from_secs(1);
 
 /// A worker's tick that comes later than this is the sign of a generator that cannot keep up.
 const LAG: Duration = Duration::from_millis(50);
@@ -72,7 +69,7 @@ pub(super) fn run<D: Driver>(
     workers: usize,
     live: &Arc<Live>,
     cancel: &CancellationToken,
-    watch: &mut dyn FnMut(Progress, &Live) -> ControlFlow<String>,
+    watch: &mut dyn FnMut(&Progress<'_>) -> ControlFlow<String>,
 ) -> Result<Recording, RunError> {
     let plan = Arc::new(plan);
     let workers = workers.clamp(1, plan.settings.shape.peak().max(1));
@@ -110,7 +107,7 @@ pub(super) fn run<D: Driver>(
         }
         note(&mut curve, start.elapsed(), &users);
         if let Some(progress) = meter.read(start.elapsed(), live, &users)
-            && let ControlFlow::Break(reason) = watch(progress, live)
+            && let ControlFlow::Break(reason) = watch(&progress)
             && !stop.is_cancelled()
         {
             warnings.push(reason);
@@ -267,47 +264,6 @@ impl<D: Driver> Crowd<D> {
 
     fn abort(&mut self) {
         self.ending.iter().for_each(|signal| signal.raise(Phase::Abort));
-    }
-}
-
-/// Turns the live figures into progress, once a second.
-struct Meter {
-    next: Duration,
-    last: Duration,
-    /// What earlier tests left in the live figures.
-    base: Series,
-    before: Series,
-}
-
-impl Meter {
-    fn new(live: &Live) -> Self {
-        let base = live.total();
-        Self { next: PROGRESS, last: Duration::ZERO, before: base.clone(), base }
-    }
-
-    fn read(&mut self, elapsed: Duration, live: &Live, users: &AtomicUsize) -> Option<Progress> {
-        if elapsed < self.next {
-            return None;
-        }
-        self.next = elapsed + PROGRESS;
-        let total = live.total();
-        let span = (elapsed - self.last).as_secs_f64();
-        let change = since(&total, &self.before);
-        self.last = elapsed;
-        let progress = Progress {
-            index: 0,
-            elapsed_s: elapsed.as_secs_f64(),
-            remaining_s: None,
-            users: users.load(Ordering::Relaxed),
-            requests: total.requests - self.base.requests,
-            failures: total.failures - self.base.failures,
-            rps: change.requests as f64 / span,
-            p50_ms: change.percentile_ms(50.0),
-            p95_ms: change.percentile_ms(95.0),
-            p99_ms: change.percentile_ms(99.0),
-        };
-        self.before = total;
-        Some(progress)
     }
 }
 

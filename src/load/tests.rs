@@ -15,6 +15,7 @@ use super::TestLimits;
 use super::driver::{Driver, Measurement, Visit};
 use super::pacer::{Pacing, Wait};
 use super::plan::{Plan, Settings};
+use super::progress::Progress;
 use super::runner::{GRACE, Part, doubts, worker};
 use super::scenario::{Mode, Scenario, Step, Throttles, Verdict};
 use super::shape::Shape;
@@ -707,7 +708,7 @@ fn worker_threads_end_when_cancelled_and_lose_no_request() {
         });
         let calls = Arc::clone(&plan.driver.calls);
         let live = Arc::new(Live::default());
-        let mut watch = |_, _: &Live| ControlFlow::Continue(());
+        let mut watch = |_: &Progress<'_>| ControlFlow::Continue(());
         let recording = super::runner::run(plan, 4, &live, &cancel, &mut watch).expect("a run");
         let called = calls.lock().expect("calls").len();
         (recording.len(), live.total().requests as usize, called)
@@ -721,7 +722,7 @@ fn whoever_watches_a_run_can_end_it() {
     let warnings = within_a_minute(|| {
         let plan = threaded(|_| passes_after(MILLI));
         let live = Arc::new(Live::default());
-        let mut watch = |_, _: &Live| ControlFlow::Break("a gate broke".to_owned());
+        let mut watch = |_: &Progress<'_>| ControlFlow::Break("a gate broke".to_owned());
         super::runner::run(plan, 2, &live, &CancellationToken::new(), &mut watch)
             .expect("a run")
             .warnings

@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 use super::driver::{Driver, Tasks};
 use super::limits::TestLimits;
 use super::plan::{Plan, Settings};
+use super::progress::Progress;
 use super::runner::{self, RunError};
 use super::scenario::{Scenario, Step, TaskSource, Throttles, tasks};
 use super::template::{Bindings, Compiler, Draft, Linker};
-use crate::event::Progress;
 use crate::record::Recording;
 use crate::record::live::Live;
 use crate::value::{Invalid, Object, Reader};
@@ -70,7 +70,7 @@ pub trait Runnable: Debug + Send {
         workers: usize,
         live: &Arc<Live>,
         cancel: &CancellationToken,
-        watch: &mut dyn FnMut(Progress, &Live) -> ControlFlow<String>,
+        watch: &mut dyn FnMut(&Progress<'_>) -> ControlFlow<String>,
     ) -> Result<Recording, RunError>;
 }
 
@@ -80,7 +80,7 @@ impl<D: Driver> Runnable for Plan<D> {
         workers: usize,
         live: &Arc<Live>,
         cancel: &CancellationToken,
-        watch: &mut dyn FnMut(Progress, &Live) -> ControlFlow<String>,
+        watch: &mut dyn FnMut(&Progress<'_>) -> ControlFlow<String>,
     ) -> Result<Recording, RunError> {
         runner::run(*self, workers, live, cancel, watch)
     }

@@ -236,12 +236,12 @@ impl Command for StartTest {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let (live, cancel) = (context.live(), context.cancel().clone());
         let before = live.series();
-        let recording = plan.run(cores, &live, &cancel, &mut |progress, live| {
+        let recording = plan.run(cores, &live, &cancel, &mut |progress| {
             context.progress(progress);
             if abort_on.is_empty() {
                 return ControlFlow::Continue(());
             }
-            match abort_on.broken(&changes(&live.series(), &before)) {
+            match abort_on.broken(&changes(&progress.live.series(), &before)) {
                 Some(reason) => ControlFlow::Break(format!("stopped early by abort_on: {reason}")),
                 None => ControlFlow::Continue(()),
             }
