@@ -12,13 +12,14 @@
 //!                 │ │    │           │
 //!                 │ └────┼── wire ───┘            frames, requests, tokens, TLS, both reply dialects
 //!                 └── action                      a document becomes commands; the executor
-//!           ┌────────────┼────────────┐
-//!        protocol      report      metrics        HTTP drivers; finished records as text; live ones
-//!           └──────┬─────┴────────────┘
+//!           ┌──────────┬─┴────────┬──────────┐
+//!        protocol     run      report    metrics   HTTP drivers; runs; records as text; live figures
+//!           └──────┬───┴──────────┴──────────┘
 //!                 load ──── record                how load is made; what happened
 //!
 //!                       net                       every socket: targets, dialling, TLS, a small HTTP server
-//!           value  event  error  escape  counters   used by every module
+//!                      event                      what a document's run emits: for action and all above
+//!           value  error  escape  counters  lock   used by every module
 //! ```
 //!
 //! A module uses what is below or beside it, never what is above; a test reads the `use` lines.
@@ -29,8 +30,8 @@
 //! token checked ([`wire::request`]), and a session ([`server`]) hands its document to the executor
 //! ([`action`]). There every action is read and checked before the first runs. A load test becomes a
 //! plan ([`load`]): *when to start* (pacer) × *what to do* (scenario and driver) × *when to stop*
-//! (shape), in one loop for all of them. Each request leaves a sample in the record ([`record`]),
-//! from which summaries, reports and gates are made.
+//! (shape), in one loop for all of them, and a run ([`run`]) with live figures of its own. Each request
+//! leaves a sample in the record ([`record`]), from which summaries, reports and gates are made.
 //!
 //! The way back is one [`event::Sink`]. A session writes events as text lines or as JSON frames
 //! ([`wire::dialect`]), `ldctl run` prints them, a test collects them; nothing below depends on which.
@@ -40,7 +41,8 @@
 //! 1. [`value`], [`event`] and [`error`]: what everything else speaks in.
 //! 2. [`wire`]: its page describes the protocol; [`server`] and [`client`] are the two ends.
 //! 3. [`action`]: documents, commands, placeholders, files.
-//! 4. [`record`] and [`load`]: the engine; then [`protocol`], how a task reaches its target.
+//! 4. [`record`] and [`load`]: the engine, and [`run`], its runs; then [`protocol`], how a task reaches
+//!    its target.
 //! 5. [`report`] and [`metrics`]: what is made of a record.
 //! 6. [`cli`], [`command`] and [`console`]: the program around it.
 //!
@@ -69,11 +71,13 @@ pub mod error;
 pub mod escape;
 pub mod event;
 pub mod load;
+mod lock;
 pub mod metrics;
 pub mod net;
 pub mod protocol;
 pub mod record;
 pub mod report;
+pub mod run;
 pub mod server;
 pub mod value;
 pub mod wire;

@@ -1,5 +1,5 @@
 //! What a running command may touch: the records, the resolver, files of the data directory, the
-//! services it starts, the one run slot, the sink, and the interpreter that runs it, for documents
+//! services it starts, the runs, the sink, and the interpreter that runs it, for documents
 //! inside documents. What outlives a document is [`Shared`]; every lock is held for a moment only,
 //! never while a command waits.
 
@@ -10,17 +10,18 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::files::Files;
-use super::lock::lock;
 use super::policy::Policy;
 use super::resolver::Resolver;
-use super::runs::{RunGuard, Runs};
 use super::services::{Service, Services};
+use super::status;
 use crate::counters::Counters;
 use crate::escape::one_line;
-use crate::event::{ActionResult, Event, Failure, Progress, Sink};
+use crate::event::{ActionResult, Event, Failure, Sink};
 use crate::load;
-use crate::record::live::Live;
+use crate::lock::lock;
+use crate::record::live::Cumulative;
 use crate::record::{Recording, Records};
+use crate::run::{Lease, Request, Run, Runs};
 use crate::value::Value;
 
 /// What a command may ask of the executor that runs it. A trait, for documents are read with the
@@ -153,9 +154,9 @@ impl<'a> Context<'a> {
         drop(old);
     }
 
-    /// The live figures, which exporters read and tests write.
-    pub(crate) fn live(&self) -> Arc<Live> {
-        self.shared.runs.live()
+    /// What all tests have counted, for exporters.
+    pub(crate) fn cumulative(&self) -> Arc<Cumulative> {
+        self.shared.runs.cumulative()
     }
 
     /// What the server has counted that these documents come to, if they do; for exporters.
@@ -195,30 +196,20 @@ impl<'a> Context<'a> {
         self.sink.result(action, result);
     }
 
-    /// Emits how a test is going.
-    pub(crate) fn progress(&mut self, progress: &load::Progress<'_>) {
-        let remaining_s = self.shared.runs.progress(progress.users);
-        self.emit(Event::Progress(Progress {
-            index: self.index,
-            elapsed_s: progress.elapsed.as_secs_f64(),
-            remaining_s,
-            users: progress.users,
-            requests: progress.requests,
-            failures: progress.failures,
-            rps: progress.latest.requests as f64 / progress.span.as_secs_f64(),
-            p50_ms: progress.latest.percentile_ms(50.0),
-            p95_ms: progress.latest.percentile_ms(95.0),
-            p99_ms: progress.latest.percentile_ms(99.0),
-        }));
+    /// Emits how a run is going.
+    pub(crate) fn progress(&mut self, run: &Run, progress: &load::Progress<'_>) {
+        self.emit(Event::Progress(status::progress(self.index, run, progress)));
     }
 
-    /// Takes the run slot for a test of `length` (`None`: until stopped), or says who has it.
+    /// Begins the run of a test of `length` (`None`: until stopped), or says which one is in progress.
     pub(crate) fn claim_run(
         &self,
         name: impl Into<String>,
         length: Option<Duration>,
-    ) -> Result<RunGuard<'a>, Failure> {
-        self.shared.runs.claim(self.run, name.into(), length, self.cancel)
+    ) -> Result<Lease<'a>, Failure> {
+        let (number, name, cancel) = (self.run, name.into(), self.cancel.clone());
+        let request = Request { number, name, length, cancel };
+        self.shared.runs.claim(request).map_err(|run| status::busy(&run))
     }
 
     /// Starts a service unless one of this name runs already; gives the value of the one that runs.

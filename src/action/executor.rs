@@ -13,10 +13,11 @@ use super::document::{Action, Document, InvalidDocument, contained, is_fault};
 use super::lint::{self, Finding};
 use super::policy::Policy;
 use super::schema;
+use super::status;
 use crate::counters::Counters;
-use crate::event::{ActionResult, Event, Failure, FailureKind, PROTOCOL, Sink, Status};
+use crate::event::{ActionResult, Event, Failure, FailureKind, PROTOCOL, Sink, State, Status};
 use crate::record::Records;
-use crate::record::live::Live;
+use crate::record::live::Cumulative;
 use crate::value::{Map, Value};
 
 /// How deep documents may run documents. A chain this long is a mistake, and every level takes
@@ -79,19 +80,25 @@ impl Executor {
 
     /// Which load test runs now.
     pub fn status(&self) -> Status {
-        self.shared.runs.status()
+        // One that ends at this moment has ended.
+        let status = self.shared.runs.current().map(|run| status::status(&run));
+        status.filter(|status| status.state != State::Stopped).unwrap_or(Status::IDLE)
     }
 
     /// Stops the test that runs now, as a cancelled token does: with it ends its document, whose
     /// other actions still run, so that what was measured is not lost. Blocks its thread until the
-    /// test has ended, at most as long as `patience`.
-    pub fn stop(&self, patience: Duration) -> Status {
-        self.shared.runs.stop(patience)
+    /// test has ended, at most until `timeout`.
+    pub fn stop(&self, timeout: Duration) -> Status {
+        let runs = &self.shared.runs;
+        match runs.current().filter(|run| runs.stop(run, timeout)) {
+            Some(run) => status::status(&run),
+            None => Status::IDLE,
+        }
     }
 
-    /// The figures of every test since the executor was made, for exporters.
-    pub fn live(&self) -> Arc<Live> {
-        self.shared.runs.live()
+    /// What all tests have counted since the executor was made, for exporters.
+    pub fn cumulative(&self) -> Arc<Cumulative> {
+        self.shared.runs.cumulative()
     }
 
     /// A snapshot of the finished tests.

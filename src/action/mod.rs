@@ -16,7 +16,7 @@
 //!           commands                   one file per family
 //!      command    arguments            what a command is
 //!           context                    what it may touch
-//!  runs services resolver policy files
+//!  status services resolver policy files
 //! ```
 
 mod arguments;
@@ -27,13 +27,12 @@ pub mod document;
 mod executor;
 mod files;
 mod lint;
-mod lock;
 mod policy;
 mod registry;
 mod resolver;
-mod runs;
 mod schema;
 mod services;
+mod status;
 
 pub use document::{Document, InvalidDocument};
 pub use executor::{Executor, Outcome};

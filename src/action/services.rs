@@ -5,8 +5,8 @@ use std::sync::Mutex;
 
 use indexmap::IndexMap;
 
-use super::lock::lock;
 use crate::event::Failure;
+use crate::lock::lock;
 use crate::value::Value;
 
 /// Something that a command starts and that runs on until another stops it: the stub server, an

@@ -8,6 +8,7 @@ use super::*;
 use crate::event::{Event, FailureKind, State, Status};
 use crate::record::Recording;
 use crate::record::fixture::recorder;
+use crate::run::Request;
 use crate::value::Value;
 
 /// An executor over a fresh data directory.
@@ -513,7 +514,10 @@ fn one_test_runs_at_a_time_and_a_second_names_it() {
     let bench = Bench::new();
     let cancel = CancellationToken::new();
     let runs = &bench.executor.shared.runs;
-    let claim = |name: &str, length| runs.claim(7, name.to_owned(), length, &cancel);
+    let claim = |name: &str, length| {
+        let (name, cancel) = (name.to_owned(), cancel.clone());
+        runs.claim(Request { number: 7, name, length, cancel }).map_err(|run| status::busy(&run))
+    };
     let held = claim("fast_http_user", None).expect("free");
     let refused = claim("second", None).expect_err("taken");
     assert_eq!(refused.kind, FailureKind::Busy);
@@ -538,8 +542,8 @@ fn a_stop_cancels_the_document_of_the_test_and_waits_for_its_end() {
     assert_eq!(bench.executor.stop(Duration::ZERO), Status::IDLE);
     let cancel = CancellationToken::new();
     let runs = &bench.executor.shared.runs;
-    let claim = |name: &str, length| runs.claim(7, name.to_owned(), length, &cancel);
-    let held = claim("a", None).expect("free");
+    let request = Request { number: 7, name: "a".to_owned(), length: None, cancel: cancel.clone() };
+    let held = runs.claim(request).expect("free");
     let states = |status: Status| (status.state, status.test.map(|test| test.name));
     let told = states(bench.executor.stop(Duration::ZERO));
     assert_eq!(told, (State::Stopping, Some("a".to_owned())));

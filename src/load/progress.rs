@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::record::live::{Live, Series, since};
+use crate::record::live::{Live, Series, since, total};
 
 /// How often progress is reported.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -31,15 +31,13 @@ pub struct Progress<'a> {
 pub(super) struct Meter {
     next: Duration,
     last: Duration,
-    /// What earlier tests left in the live figures.
-    base: Series,
     before: Series,
 }
 
 impl Meter {
-    pub(super) fn new(live: &Live) -> Self {
-        let base = live.total();
-        Self { next: INTERVAL, last: Duration::ZERO, before: base.clone(), base }
+    /// Of a test that begins now.
+    pub(super) fn new() -> Self {
+        Self { next: INTERVAL, last: Duration::ZERO, before: total([]) }
     }
 
     /// The progress, if a report is due `elapsed` after the test began.
@@ -57,8 +55,8 @@ impl Meter {
         let progress = Progress {
             elapsed,
             users: users.load(Ordering::Relaxed),
-            requests: total.requests - self.base.requests,
-            failures: total.failures - self.base.failures,
+            requests: total.requests,
+            failures: total.failures,
             span: elapsed - self.last,
             latest: since(&total, &self.before),
             live,
@@ -66,5 +64,30 @@ impl Meter {
         self.last = elapsed;
         self.before = total;
         Some(progress)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::fixture::request;
+
+    #[test]
+    fn progress_is_due_once_a_second_and_has_all_requests_and_the_latest() {
+        let (live, users) = (Live::default(), AtomicUsize::new(3));
+        let mut meter = Meter::new();
+        let mut read = |millis| {
+            let progress = meter.read(Duration::from_millis(millis), &live, &users)?;
+            let Progress { users, requests, failures, span, latest, .. } = progress;
+            Some((users, requests, failures, span.as_millis(), latest.requests))
+        };
+        request(&live, "a", 1, 1, true);
+        assert_eq!(read(999), None);
+        assert_eq!(read(1050), Some((3, 1, 1, 1050, 1)));
+        request(&live, "a", 1, 1, false);
+        request(&live, "b", 1, 1, false);
+        assert_eq!(read(2049), None);
+        assert_eq!(read(2050), Some((3, 3, 1, 1000, 2)));
+        assert_eq!(read(3050), Some((3, 3, 1, 1000, 0)));
     }
 }

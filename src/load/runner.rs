@@ -97,7 +97,7 @@ pub(super) fn run<D: Driver>(
 
     let mut gathered = Vec::new();
     let mut warnings = Vec::new();
-    let mut meter = Meter::new(live);
+    let mut meter = Meter::new();
     let mut curve = Vec::new();
     loop {
         match parts.recv_timeout(WATCH) {

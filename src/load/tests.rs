@@ -20,7 +20,7 @@ use super::runner::{GRACE, Part, doubts, worker};
 use super::scenario::{Mode, Scenario, Step, Throttles, Verdict};
 use super::shape::Shape;
 use super::template::{Bindings, Compiler, Linker};
-use crate::record::live::Live;
+use crate::record::live::{Cumulative, Live, total};
 use crate::record::stats::interpolate;
 use crate::record::{Label, LabelId, Recording};
 use crate::value::{Reader, Value};
@@ -177,6 +177,7 @@ struct Scene {
     workers: usize,
     /// When the caller stops it.
     stop_at: Option<Duration>,
+    cumulative: Arc<Cumulative>,
 }
 
 /// What came of it.
@@ -185,6 +186,7 @@ struct Run {
     /// How many users were there, at each moment that was asked for.
     seen: Vec<(Duration, usize)>,
     recording: Recording,
+    live: Arc<Live>,
     warnings: Vec<String>,
     starts: u64,
     broken: u64,
@@ -209,6 +211,7 @@ fn users(count: u64, seconds: f64) -> Scene {
         act: Box::new(|_| passes_after(MILLI)),
         workers: 1,
         stop_at: None,
+        cumulative: Arc::default(),
     }
 }
 
@@ -235,6 +238,10 @@ impl Scene {
 
     fn stop_at(self, at: Duration) -> Self {
         Self { stop_at: Some(at), ..self }
+    }
+
+    fn feeding(self, cumulative: &Arc<Cumulative>) -> Self {
+        Self { cumulative: Arc::clone(cumulative), ..self }
     }
 
     /// Runs it, and counts the users at these moments.
@@ -264,7 +271,8 @@ impl Scene {
         let settings =
             Settings { shape: self.shape, pacing: self.pacing, keep_bodies: false, seed: 42 };
         let plan = Arc::new(plan(self.mode, self.tasks, driver, bindings, settings));
-        let (live, stop) = (Arc::new(Live::default()), CancellationToken::new());
+        let live = Arc::new(Live::feeding(self.cumulative));
+        let stop = CancellationToken::new();
         let count = Arc::new(AtomicUsize::new(0));
         let work: Vec<_> = (0..self.workers)
             .map(|number| {
@@ -300,6 +308,7 @@ impl Scene {
             calls,
             seen,
             recording: Recording::new(SystemTime::now(), recorders),
+            live,
             warnings,
             starts,
             broken,
@@ -390,6 +399,19 @@ async fn closed_users_wait_between_their_iterations() {
     assert!(gaps.iter().all(|gap| (0.1..=0.202).contains(gap)), "{gaps:?}");
     let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
     assert!((0.147..0.153).contains(&mean), "{mean}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_run_counts_from_zero_and_the_cumulative_figures_go_on() {
+    let cumulative = Arc::default();
+    let mut sum = 0;
+    for seconds in [2.0, 1.0] {
+        let run = users(3, seconds).workers(2).act(|_| passes_after(10 * MILLI));
+        let live = run.feeding(&cumulative).run().await.live;
+        assert_eq!(live.requests(), (seconds as u64 * 300, 0));
+        sum += live.total().requests;
+        assert_eq!(total(&cumulative.series()).requests, sum);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use super::http::{Client, Endpoint};
 use super::ticker::{Span, Ticker};
 use super::udp::Lines;
 use crate::net::Targets;
-use crate::record::live::{Live, Series};
+use crate::record::live::{Cumulative, Series};
 
 /// How often points are written.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -55,14 +55,14 @@ pub struct Influx {
 impl Influx {
     /// Begins to write what is recorded from now on.
     pub fn start(
-        live: Arc<Live>,
+        cumulative: Arc<Cumulative>,
         transport: Transport,
         measurement: &str,
         targets: &Targets,
     ) -> io::Result<Self> {
         let mut send = sender(transport, targets)?;
         let measurement = escaped(measurement, &[',', ' ']);
-        let ticker = Ticker::start("influxdb", live, INTERVAL, Span::Tick, move |series| {
+        let ticker = Ticker::start("influxdb", cumulative, INTERVAL, Span::Tick, move |series| {
             let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
             let busy = series.iter().filter(|series| series.requests > 0);
             let lines: Vec<String> =
@@ -154,12 +154,12 @@ mod tests {
     #[test]
     fn a_receiver_of_datagrams_gets_a_point_for_each_name() {
         let (receiver, port) = receiver();
-        let live = Arc::new(Live::default());
+        let cumulative = Arc::new(Cumulative::default());
         let udp = Transport::Udp { host: "127.0.0.1".to_owned(), port };
-        let sink = Influx::start(Arc::clone(&live), udp, "load test", &Targets::default());
+        let sink = Influx::start(Arc::clone(&cumulative), udp, "load test", &Targets::default());
         let sink = sink.expect("started");
-        request(&live, "a b,c=d\n\\", 16, 100, false);
-        request(&live, "a b,c=d\n\\", 16, 200, true);
+        request(&cumulative, "a b,c=d\n\\", 16, 100, false);
+        request(&cumulative, "a b,c=d\n\\", 16, 200, true);
         drop(sink);
         let text = received(&receiver);
         let point = without_time(&text);
@@ -185,15 +185,15 @@ mod tests {
     #[test]
     fn a_server_gets_points_with_the_token() {
         let collector = collector(204);
-        let live = Arc::new(Live::default());
+        let cumulative = Arc::new(Cumulative::default());
         let http = Transport::Http {
             endpoint: collector.url("/api/v2/write?bucket=b").parse().expect("a URL"),
             token: Some("sesame".to_owned().into()),
             timeout: Duration::from_secs(30),
         };
-        let sink =
-            Influx::start(Arc::clone(&live), http, "m", &Targets::default()).expect("started");
-        request(&live, "a", 16, 100, false);
+        let sink = Influx::start(Arc::clone(&cumulative), http, "m", &Targets::default())
+            .expect("started");
+        request(&cumulative, "a", 16, 100, false);
         drop(sink);
         let got = collector.next();
         assert_eq!(got.target, "/api/v2/write?bucket=b");

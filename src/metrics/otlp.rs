@@ -20,7 +20,7 @@ use super::http::{Client, Endpoint};
 use super::prometheus::{LATENCY_BOUNDS_MS, latency_buckets};
 use super::ticker::{Span, Ticker};
 use crate::net::Targets;
-use crate::record::live::{Live, SIZE_BOUNDS, Series};
+use crate::record::live::{Cumulative, SIZE_BOUNDS, Series};
 
 /// The path of metrics below a collector's address (OTLP specification, "OTLP/HTTP Request").
 const PATH: &str = "/v1/metrics";
@@ -38,7 +38,7 @@ impl Otlp {
     /// Begins to export what is recorded from now on. An endpoint without a path gets the standard
     /// one.
     pub fn start(
-        live: Arc<Live>,
+        cumulative: Arc<Cumulative>,
         endpoint: Endpoint,
         service_name: &str,
         interval: Duration,
@@ -48,7 +48,7 @@ impl Otlp {
         let service_name = service_name.to_owned();
         let began = nanos();
         let ticker =
-            Ticker::start("opentelemetry", live, interval, Span::Beginning, move |series| {
+            Ticker::start("opentelemetry", cumulative, interval, Span::Beginning, move |series| {
                 let message = export(series, &service_name, began, nanos());
                 let headers = [("content-type", "application/x-protobuf")];
                 client.post(&headers, message.encode_to_vec())
@@ -188,14 +188,15 @@ mod tests {
     #[test]
     fn a_collector_gets_sums_and_histograms_since_the_beginning() {
         let collector = collector(200);
-        let live = Arc::new(Live::default());
-        request(&live, "a", 1, 1, false);
+        let cumulative = Arc::new(Cumulative::default());
+        request(&cumulative, "a", 1, 1, false);
         let endpoint = collector.url("").parse().expect("a URL");
         let hour = Duration::from_secs(3600);
-        let exporter = Otlp::start(Arc::clone(&live), endpoint, "shop", hour, &Targets::default());
+        let exporter =
+            Otlp::start(Arc::clone(&cumulative), endpoint, "shop", hour, &Targets::default());
         let exporter = exporter.expect("started");
-        request(&live, "a", 7, 100, false);
-        request(&live, "a", 20_000, 2_000_000, true);
+        request(&cumulative, "a", 7, 100, false);
+        request(&cumulative, "a", 20_000, 2_000_000, true);
         drop(exporter);
         let got = collector.next();
         assert_eq!(got.target, "/v1/metrics");

@@ -17,7 +17,7 @@ use prometheus_client::registry::Registry;
 
 use crate::counters::{Counters, Counts};
 use crate::net::http_service::{HttpService, Limits, RequestBody};
-use crate::record::live::{Live, SIZE_BOUNDS, Series};
+use crate::record::live::{Cumulative, SIZE_BOUNDS, Series};
 
 /// Upper bounds of the latency buckets in milliseconds, the reference's.
 pub(super) const LATENCY_BOUNDS_MS: [f64; 11] =
@@ -39,12 +39,12 @@ pub struct Prometheus(HttpService);
 impl Prometheus {
     /// Listens, on a free port where `port` is 0. Tells the counters of a server as well, inside one.
     pub fn start(
-        live: Arc<Live>,
+        cumulative: Arc<Cumulative>,
         counters: Option<Arc<Counters>>,
         host: &str,
         port: u16,
     ) -> io::Result<Self> {
-        let figures = Figures { live, counters };
+        let figures = Figures { cumulative, counters };
         let respond = move |request| std::future::ready(answer(&request, &figures));
         HttpService::start("prometheus", (host, port), LIMITS, respond).map(Self)
     }
@@ -58,13 +58,13 @@ impl Prometheus {
 /// What is told.
 #[derive(Debug)]
 struct Figures {
-    live: Arc<Live>,
+    cumulative: Arc<Cumulative>,
     counters: Option<Arc<Counters>>,
 }
 
 impl Figures {
     fn text(&self) -> Result<String, std::fmt::Error> {
-        text(self.live.series(), self.counters.as_ref().map(|counters| counters.read()))
+        text(self.cumulative.series(), self.counters.as_ref().map(|counters| counters.read()))
     }
 }
 
@@ -261,10 +261,10 @@ mod tests {
 
     #[test]
     fn a_scrape_gives_counters_and_histograms_in_the_names_of_the_reference() {
-        let live = Arc::new(Live::default());
-        request(&live, "a \"b\"\n\\", 7, 100, false);
-        request(&live, "a \"b\"\n\\", 20_000, 2_000_000, true);
-        let exporter = Prometheus::start(live, None, "127.0.0.1", 0).expect("started");
+        let cumulative = Arc::new(Cumulative::default());
+        request(&cumulative, "a \"b\"\n\\", 7, 100, false);
+        request(&cumulative, "a \"b\"\n\\", 20_000, 2_000_000, true);
+        let exporter = Prometheus::start(cumulative, None, "127.0.0.1", 0).expect("started");
         let answer = get(exporter.address(), "GET /metrics");
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         assert!(answer.contains(OPEN_METRICS), "{answer}");
@@ -291,9 +291,9 @@ mod tests {
 
     #[test]
     fn the_older_format_names_the_counter_as_its_samples() {
-        let live = Live::default();
-        request(&live, "# TYPE loaddensity_requests x", 7, 100, false);
-        let text = older(&text(live.series(), None).expect("text"));
+        let cumulative = Arc::new(Cumulative::default());
+        request(&cumulative, "# TYPE loaddensity_requests x", 7, 100, false);
+        let text = older(&text(cumulative.series(), None).expect("text"));
         assert!(text.contains("# TYPE loaddensity_requests_total counter\n"), "{text}");
         assert!(!text.contains("# EOF"));
         let label = "name=\"# TYPE loaddensity_requests x\",outcome=\"success\"} 1\n";

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::ticker::{Span, Ticker};
 use super::udp::Lines;
 use crate::net::Targets;
-use crate::record::live::{Live, Series};
+use crate::record::live::{Cumulative, Series};
 
 /// How often figures are sent.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -25,7 +25,7 @@ pub struct Statsd {
 impl Statsd {
     /// Begins to send what is recorded from now on.
     pub fn start(
-        live: Arc<Live>,
+        cumulative: Arc<Cumulative>,
         host: &str,
         port: u16,
         prefix: &str,
@@ -33,7 +33,7 @@ impl Statsd {
     ) -> io::Result<Self> {
         let mut lines = Lines::to(host, port, targets)?;
         let prefix = prefix.trim_end_matches('.').to_owned();
-        let ticker = Ticker::start("statsd", live, INTERVAL, Span::Tick, move |series| {
+        let ticker = Ticker::start("statsd", cumulative, INTERVAL, Span::Tick, move |series| {
             for series in series.iter().filter(|series| series.requests > 0) {
                 write_series(series, &prefix, &mut |line| lines.push(line))?;
             }
@@ -96,12 +96,12 @@ mod tests {
     #[test]
     fn a_receiver_gets_counts_and_the_distribution_of_latencies() {
         let (receiver, port) = receiver();
-        let live = Arc::new(Live::default());
+        let cumulative = Arc::new(Cumulative::default());
         let sink =
-            Statsd::start(Arc::clone(&live), "127.0.0.1", port, "load.", &Targets::default());
+            Statsd::start(Arc::clone(&cumulative), "127.0.0.1", port, "load.", &Targets::default());
         let sink = sink.expect("started");
-        request(&live, "/a:b|c\n", 10, 100, false);
-        request(&live, "/a:b|c\n", 10, 200, true);
+        request(&cumulative, "/a:b|c\n", 10, 100, false);
+        request(&cumulative, "/a:b|c\n", 10, 200, true);
         drop(sink);
         let text = received(&receiver);
         let tags = "#method:GET,name:/a_b_c_";

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::error::reason;
-use crate::record::live::{Live, Series, changes};
+use crate::record::live::{Cumulative, Series, changes};
 
 /// What a tick hands over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,18 +32,18 @@ impl Ticker {
     /// Starts a thread that sends. `send` must come back within a bounded time.
     pub(super) fn start(
         name: &'static str,
-        live: Arc<Live>,
+        cumulative: Arc<Cumulative>,
         interval: Duration,
         span: Span,
         mut send: impl FnMut(&[Series]) -> io::Result<()> + Send + 'static,
     ) -> io::Result<Self> {
         let (stop, stopped) = channel();
-        let mut before = live.series();
+        let mut before = cumulative.series();
         let work = move || {
             let mut failing = false;
             loop {
                 let last = stopped.recv_timeout(interval) != Err(RecvTimeoutError::Timeout);
-                let now = live.series();
+                let now = cumulative.series();
                 match send(&changes(&now, &before)) {
                     Ok(()) => {
                         if failing {
@@ -88,35 +88,36 @@ pub(super) mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::record::fixture::recorder;
+    use crate::record::fixture;
+    use crate::record::live::Live;
 
-    /// Adds a request to live figures.
+    /// Adds a request of some run.
     pub(in crate::metrics) fn request(
-        live: &Live,
+        cumulative: &Arc<Cumulative>,
         name: &str,
         millis: u64,
         bytes: u64,
         failed: bool,
     ) {
-        let error = failed.then_some("broken");
-        let mut recorder = recorder(&[("GET", "u", name, 200, millis as f64, bytes, error)]);
-        recorder.live().give(live);
+        let live = Live::feeding(Arc::clone(cumulative));
+        fixture::request(&live, name, millis, bytes, failed);
     }
 
     #[test]
     fn what_came_before_the_start_is_not_sent_and_the_rest_is_at_the_end() {
-        let live = Arc::new(Live::default());
-        request(&live, "early", 1, 1, false);
+        let cumulative = Arc::new(Cumulative::default());
+        request(&cumulative, "early", 1, 1, false);
         let sent = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&sent);
         let hour = Duration::from_secs(3600);
-        let ticker = Ticker::start("test", Arc::clone(&live), hour, Span::Tick, move |series| {
-            let counts = series.iter().map(|series| (series.name.to_string(), series.requests));
-            seen.lock().expect("sound").extend(counts);
-            Ok(())
-        })
-        .expect("started");
-        request(&live, "late", 1, 1, false);
+        let ticker =
+            Ticker::start("test", Arc::clone(&cumulative), hour, Span::Tick, move |series| {
+                let counts = series.iter().map(|series| (series.name.to_string(), series.requests));
+                seen.lock().expect("sound").extend(counts);
+                Ok(())
+            })
+            .expect("started");
+        request(&cumulative, "late", 1, 1, false);
         drop(ticker);
         let want = [("early".to_owned(), 0), ("late".to_owned(), 1)];
         assert_eq!(*sent.lock().expect("sound"), want);
@@ -124,22 +125,23 @@ pub(super) mod tests {
 
     #[test]
     fn what_could_not_be_sent_is_sent_at_the_next_tick() {
-        let live = Arc::new(Live::default());
+        let cumulative = Arc::new(Cumulative::default());
         let (tell, told) = channel();
         let mut down = true;
         let tick = Duration::from_millis(1);
-        let ticker = Ticker::start("test", Arc::clone(&live), tick, Span::Tick, move |series| {
-            let requests: u64 = series.iter().map(|series| series.requests).sum();
-            if requests == 0 {
-                return Ok(());
-            }
-            if std::mem::take(&mut down) {
-                return Err(io::Error::other("down"));
-            }
-            tell.send(requests).map_err(io::Error::other)
-        })
-        .expect("started");
-        request(&live, "a", 1, 1, false);
+        let ticker =
+            Ticker::start("test", Arc::clone(&cumulative), tick, Span::Tick, move |series| {
+                let requests: u64 = series.iter().map(|series| series.requests).sum();
+                if requests == 0 {
+                    return Ok(());
+                }
+                if std::mem::take(&mut down) {
+                    return Err(io::Error::other("down"));
+                }
+                tell.send(requests).map_err(io::Error::other)
+            })
+            .expect("started");
+        request(&cumulative, "a", 1, 1, false);
         assert_eq!(told.recv_timeout(Duration::from_secs(30)), Ok(1));
         drop(ticker);
         assert!(told.try_recv().is_err(), "sent once");

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use super::live::Live;
 use super::{Label, Recorder, Recording, Records, Sample};
 
 /// Strings that would break a format that does not escape: HTML, XML, formulas, terminal
@@ -51,6 +52,12 @@ pub(crate) fn records(rows: &[Written<'_>]) -> Records {
     let started = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     records.push(Arc::new(Recording::new(started, vec![recorder(rows)])));
     records
+}
+
+/// Adds a request to live figures.
+pub(crate) fn request(live: &Live, name: &str, millis: u64, bytes: u64, failed: bool) {
+    let error = failed.then_some("broken");
+    recorder(&[("GET", "u", name, 200, millis as f64, bytes, error)]).live().give(live);
 }
 
 /// One failed request for each hostile string, which stands in its name, URL and error.

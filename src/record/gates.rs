@@ -280,8 +280,8 @@ impl AbortOn {
         self.rules.is_empty()
     }
 
-    /// Why the run must end now, if it must. `run` is what this run has added to the live figures so
-    /// far ([`live::changes`]); a figure that is not known yet breaks no rule.
+    /// Why the run must end now, if it must. `run` is what the run has shown so far
+    /// ([`live::Live::series`]); a figure that is not known yet breaks no rule.
     pub fn broken(&self, run: &[Series]) -> Option<String> {
         self.rules
             .iter()
@@ -397,11 +397,9 @@ mod tests {
                 "name": "b"}]"#,
         )
         .expect("rules");
+        assert_eq!(rules.broken(&live.series()), None);
         recorder().live().give(&live);
-        let before = live.series();
-        assert_eq!(rules.broken(&live::changes(&live.series(), &before)), None);
-        recorder().live().give(&live);
-        let run = live::changes(&live.series(), &before);
+        let run = live.series();
         assert_eq!(live::total(&run).requests, 10);
         let reason = rules.broken(&run).expect("b is too slow");
         assert!(reason.starts_with("latency_p50(b)=10"), "{reason}");

@@ -1,15 +1,16 @@
 //! Figures of a run that is still going on: per method and name a count, a failure count, a byte
 //! count and a fixed-size latency histogram. Every worker has its [`Share`] and gives it away once
-//! a tick; [`Live`] adds the shares up. The exporters and the progress events read [`Live`] and so
-//! never meet the request path.
+//! a tick, to the [`Live`] of its run and to the [`Cumulative`] figures of all runs, which exporters
+//! read. Those who read never meet the request path.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use indexmap::IndexMap;
 
 use super::sample::Label;
+use crate::lock::lock;
 
 /// The longest latency that a histogram tells apart, in microseconds: an hour.
 const LONGEST_US: u64 = 3_600_000_000;
@@ -29,8 +30,8 @@ fn histogram() -> Option<Histogram<u64>> {
     Histogram::new_with_bounds(1, LONGEST_US, 2).ok()
 }
 
-/// Series by method and name.
-type Table = IndexMap<(Arc<str>, Arc<str>), Series>;
+/// Method and name.
+type Key = (Arc<str>, Arc<str>);
 
 /// The figures of one method and name.
 #[derive(Debug, Clone)]
@@ -114,7 +115,7 @@ impl Series {
 /// One worker's figures since its last tick.
 #[derive(Debug, Default)]
 pub struct Share {
-    series: Table,
+    series: IndexMap<Key, Series>,
 }
 
 impl Share {
@@ -142,45 +143,91 @@ impl Share {
         }
     }
 
-    /// Adds these figures to the run's, and begins again at zero.
+    /// Adds these figures to the run's and to those of all runs, and begins again at zero. Only what
+    /// has changed is touched.
     pub fn give(&mut self, live: &Live) {
-        let mut total = live.lock();
         for (key, series) in self.series.iter_mut().filter(|(_, series)| series.requests > 0) {
-            total
-                .entry(key.clone())
-                .or_insert_with(|| Series::new(&series.method, &series.name))
-                .add(series);
+            live.table.add(key, series);
+            live.cumulative.0.add(key, series);
             series.reset();
         }
     }
 }
 
-/// The figures of all workers.
+/// Series that many add to. Each has a lock of its own, for adding and copying take long with many
+/// names; that of the table is held to find one.
+#[derive(Debug, Default)]
+struct Table(Mutex<IndexMap<Key, Arc<Mutex<Series>>>>);
+
+impl Table {
+    fn add(&self, key: &Key, series: &Series) {
+        let mine = {
+            let mut table = lock(&self.0);
+            let entry = table.entry(key.clone());
+            let new = || Arc::new(Mutex::new(Series::new(&series.method, &series.name)));
+            Arc::clone(entry.or_insert_with(new))
+        };
+        lock(&mine).add(series);
+    }
+
+    /// Calls `look` with each series in turn, in the order in which they came to be.
+    fn each(&self, mut look: impl FnMut(&Series)) {
+        let all: Vec<_> = lock(&self.0).values().cloned().collect();
+        all.iter().for_each(|series| look(&lock(series)));
+    }
+
+    fn copy(&self) -> Vec<Series> {
+        let mut copy = Vec::new();
+        self.each(|series| copy.push(series.clone()));
+        copy
+    }
+}
+
+/// The figures of all workers of a run.
 #[derive(Debug, Default)]
 pub struct Live {
-    series: Mutex<Table>,
+    table: Table,
+    cumulative: Arc<Cumulative>,
 }
 
 impl Live {
-    fn lock(&self) -> MutexGuard<'_, Table> {
-        self.series.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Nothing yet; what is given to it counts there as well.
+    pub fn feeding(cumulative: Arc<Cumulative>) -> Self {
+        Self { table: Table::default(), cumulative }
     }
 
     /// A copy of every series.
     pub fn series(&self) -> Vec<Series> {
-        self.lock().values().cloned().collect()
+        self.table.copy()
     }
 
     /// Requests, and those that failed, over all series.
     pub fn requests(&self) -> (u64, u64) {
-        self.lock().values().fold((0, 0), |(requests, failures), series| {
-            (requests + series.requests, failures + series.failures)
-        })
+        let (mut requests, mut failures) = (0, 0);
+        self.table.each(|series| {
+            requests += series.requests;
+            failures += series.failures;
+        });
+        (requests, failures)
     }
 
     /// All series as one.
     pub fn total(&self) -> Series {
-        total(self.lock().values())
+        let mut total = total([]);
+        self.table.each(|series| total.add(series));
+        total
+    }
+}
+
+/// The figures of all runs together, for exporters: they only grow, and what a run has given stays
+/// when it ends.
+#[derive(Debug, Default)]
+pub struct Cumulative(Table);
+
+impl Cumulative {
+    /// A copy of every series.
+    pub fn series(&self) -> Vec<Series> {
+        self.0.copy()
     }
 }
 
@@ -191,7 +238,7 @@ pub fn total<'a>(series: impl IntoIterator<Item = &'a Series>) -> Series {
     total
 }
 
-/// What has come between two copies of the same [`Live`]'s series. Series are only ever added, so
+/// What has come between two copies of the same figures. Series are only ever added, so
 /// those of the older copy stand at the same places.
 pub fn changes(now: &[Series], before: &[Series]) -> Vec<Series> {
     let known = now.iter().zip(before).map(|(now, before)| since(now, before));
@@ -224,6 +271,22 @@ mod tests {
             let want = SIZE_BOUNDS.iter().take_while(|bound| **bound < bytes).count();
             assert_eq!(size_place(bytes), want, "{bytes}");
         }
+    }
+
+    #[test]
+    fn a_copy_that_goes_on_holds_up_no_worker() {
+        let (live, mut share) = (Live::default(), Share::default());
+        let label = |name: &str| Label { method: "GET".into(), url: "u".into(), name: name.into() };
+        let (a, b) = (share.series(&label("a")), share.series(&label("b")));
+        share.record(a, Duration::ZERO, 1, false);
+        share.give(&live);
+        let mut requests = 0;
+        live.table.each(|series| {
+            requests += series.requests;
+            share.record(b, Duration::ZERO, 1, false);
+            share.give(&live);
+        });
+        assert_eq!((requests, live.requests().0), (1, 2));
     }
 
     #[test]

@@ -124,7 +124,7 @@ impl Command for StartPrometheus {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
         let Self { host, port } = *self;
         context.start_service(PROMETHEUS, || {
-            let exporter = Prometheus::start(context.live(), context.counters(), &host, port)
+            let exporter = Prometheus::start(context.cumulative(), context.counters(), &host, port)
                 .map_err(|error| failed(PROMETHEUS, &format!("{host}:{port}"), &error))?;
             let value = i64::from(exporter.address().port()).into();
             Ok(Running { _exporter: exporter, value })
@@ -186,9 +186,13 @@ impl Command for StartInflux {
                 Transport::Udp { host, port } => format!("{host}:{port}"),
                 Transport::Http { endpoint, .. } => format!("{endpoint:?}"),
             };
-            let sink =
-                Influx::start(context.live(), transport, &measurement, &context.policy().targets)
-                    .map_err(|error| failed(INFLUX, &place, &error))?;
+            let sink = Influx::start(
+                context.cumulative(),
+                transport,
+                &measurement,
+                &context.policy().targets,
+            )
+            .map_err(|error| failed(INFLUX, &place, &error))?;
             Ok(Running { _exporter: sink, value: Value::Null })
         })
     }
@@ -215,9 +219,14 @@ impl Command for StartStatsd {
         // As in the reference, a second start moves it.
         context.stop_service(STATSD);
         context.start_service(STATSD, || {
-            let sink =
-                Statsd::start(context.live(), &host, port, &prefix, &context.policy().targets)
-                    .map_err(|error| failed(STATSD, &format!("{host}:{port}"), &error))?;
+            let sink = Statsd::start(
+                context.cumulative(),
+                &host,
+                port,
+                &prefix,
+                &context.policy().targets,
+            )
+            .map_err(|error| failed(STATSD, &format!("{host}:{port}"), &error))?;
             Ok(Running { _exporter: sink, value: Value::Null })
         })
     }
@@ -255,7 +264,7 @@ impl Command for StartOtlp {
         context.start_service(OTLP, || {
             let place = format!("{endpoint:?}");
             let exporter = Otlp::start(
-                context.live(),
+                context.cumulative(),
                 endpoint,
                 &service_name,
                 interval,

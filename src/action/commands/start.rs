@@ -16,7 +16,6 @@ use crate::load::template::Bindings;
 use crate::load::{Runnable, Settings};
 use crate::protocol::{Setup, USERS as USER_KINDS, UserKind, Workload};
 use crate::record::gates::AbortOn;
-use crate::record::live::changes;
 use crate::record::{Recording, Records};
 use crate::value::{Invalid, Map, Reader, Value};
 
@@ -230,34 +229,31 @@ impl Command for StartTest {
         let endless = self.endless;
         let abort_on = std::mem::take(&mut self.abort_on);
         let document = std::mem::take(&mut self.document);
-        let guard = context.claim_run("LD_start_test", end.filter(|_| !endless))?;
+        let lease = context.claim_run("LD_start_test", end.filter(|_| !endless))?;
         self.register(context)?;
         let (echo, plan) = self.link(context)?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let (live, cancel) = (context.live(), context.cancel().clone());
-        let before = live.series();
-        let recording = plan.run(cores, &live, &cancel, &mut |progress| {
-            context.progress(progress);
+        let recording = lease.execute(plan, cores, &mut |progress| {
+            context.progress(lease.run(), progress);
             if abort_on.is_empty() {
                 return ControlFlow::Continue(());
             }
-            match abort_on.broken(&changes(&progress.live.series(), &before)) {
+            match abort_on.broken(&progress.live.series()) {
                 Some(reason) => ControlFlow::Break(format!("stopped early by abort_on: {reason}")),
                 None => ControlFlow::Continue(()),
             }
         });
-        drop(guard);
         let mut recording =
             recording.map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?;
         recording.document = Some(document);
-        let cancelled = cancel.is_cancelled();
+        let cancelled = context.cancel().is_cancelled();
         if cancelled {
             recording.warnings.push(CANCELLED.to_owned());
         } else if endless {
             let most = context.policy().limits.seconds;
             recording.warnings.push(format!("nobody stopped it: ended by --max-test-time {most}"));
         }
-        let echo = conclude(context, echo, recording);
+        let echo = conclude(context, echo, lease.finish(recording));
         // What was asked for has not been done: a script must not take it for a finished test.
         if cancelled { Err(Failure::new(FailureKind::Cancelled, CANCELLED)) } else { Ok(echo) }
     }
@@ -306,9 +302,8 @@ impl StartTest {
 
 /// Keeps the record, and gives the result: in the text dialect the arguments alone, as the reference
 /// does; in the event dialect also what they led to.
-fn conclude(context: &mut Context<'_>, echo: Value, recording: Recording) -> Value {
+fn conclude(context: &mut Context<'_>, echo: Value, recording: Arc<Recording>) -> Value {
     let warnings = recording.warnings.clone();
-    let recording = Arc::new(recording);
     context.push_recording(Arc::clone(&recording));
     let mut of_this_test = Records::default();
     of_this_test.push(recording);

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use ldctl::action::{Document, Executor, Policy};
 use ldctl::event::{ActionResult, Event, FailureKind};
 use ldctl::net::Targets;
+use ldctl::record::live::total;
 use ldctl::value::Value;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -104,7 +105,8 @@ impl Load {
         let executor = Arc::new(Executor::new(policy).expect("an executor"));
         let document = json!([["LD_start_test", self.arguments]]).to_string();
         let document = Document::parse(Value::parse(&document).expect("JSON")).expect("a document");
-        let (cancel, live) = (CancellationToken::new(), executor.live());
+        let (cancel, cumulative) = (CancellationToken::new(), executor.cumulative());
+        let requests = || total(&cumulative.series()).requests;
         let (sender, results) = mpsc::channel();
         let running = {
             let (executor, cancel) = (Arc::clone(&executor), cancel.clone());
@@ -119,7 +121,7 @@ impl Load {
         };
         let begin = Instant::now();
         let result = loop {
-            if live.total().requests >= self.requests {
+            if requests() >= self.requests {
                 cancel.cancel();
             }
             match results.recv_timeout(Duration::from_millis(5)) {
@@ -127,7 +129,7 @@ impl Load {
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => panic!("the executor broke"),
             }
-            assert!(begin.elapsed() < DEADLINE, "no end: {:?}", live.total().requests);
+            assert!(begin.elapsed() < DEADLINE, "no end: {} requests", requests());
         };
         running.join().expect("the executor");
         outcome(&executor, result)
