@@ -38,6 +38,7 @@ mod limits;
 mod load;
 mod operating;
 mod reports;
+mod true_urls;
 
 mod abuse;
 mod abuse_crowds;

@@ -7,6 +7,7 @@ use std::mem::MaybeUninit;
 
 use super::decode;
 use super::fault::Fault;
+use crate::load::template::percent;
 use crate::protocol::Wanted;
 use crate::protocol::check::Response;
 
@@ -56,8 +57,8 @@ pub struct Answer {
     pub coding: Coding,
     /// Where a redirect leads.
     pub location: Option<String>,
-    /// `Set-Cookie` values.
-    pub cookies: Vec<String>,
+    /// `Set-Cookie` values, as they came.
+    pub cookies: Vec<Vec<u8>>,
     /// Whether the connection can carry another request.
     pub keep_alive: bool,
     framing: Framing,
@@ -290,8 +291,8 @@ impl Answer {
                 16 if name.eq_ignore_ascii_case("content-encoding") => {
                     self.coding = Coding::of(value);
                 }
-                10 if name.eq_ignore_ascii_case("set-cookie") => self.cookies.push(text(value)),
-                8 if name.eq_ignore_ascii_case("location") => self.location = Some(text(value)),
+                10 if name.eq_ignore_ascii_case("set-cookie") => self.cookies.push(value.to_vec()),
+                8 if name.eq_ignore_ascii_case("location") => self.location = Some(place(value)),
                 _ => {}
             }
             if wanted.head {
@@ -365,6 +366,22 @@ impl Coding {
 
 fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(value).into_owned()
+}
+
+/// A `Location` as text. Bytes that are not UTF-8 are percent-encoded one by one, as they will be in
+/// the request line.
+pub(crate) fn place(value: &[u8]) -> String {
+    if let Ok(text) = std::str::from_utf8(value) {
+        return text.to_owned();
+    }
+    let mut text = Vec::with_capacity(value.len());
+    for byte in value {
+        match byte {
+            0x80.. => percent(*byte, &mut text),
+            _ => text.push(*byte),
+        }
+    }
+    String::from_utf8(text).unwrap_or_default()
 }
 
 fn digits(value: &[u8]) -> Option<u64> {

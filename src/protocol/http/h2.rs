@@ -12,7 +12,7 @@ use h2::client::SendRequest;
 use http::{HeaderName, HeaderValue, Method, Uri};
 use tokio::task::JoinHandle;
 
-use super::answer::{Answer, Coding};
+use super::answer::{Answer, Coding, place};
 use super::fault::Fault;
 use super::request::Request;
 use super::target::Origin;
@@ -83,8 +83,8 @@ impl Session {
         for (name, value) in &head.headers {
             let text = || String::from_utf8_lossy(value.as_bytes()).into_owned();
             match *name {
-                http::header::SET_COOKIE => answer.cookies.push(text()),
-                http::header::LOCATION => answer.location = Some(text()),
+                http::header::SET_COOKIE => answer.cookies.push(value.as_bytes().to_vec()),
+                http::header::LOCATION => answer.location = Some(place(value.as_bytes())),
                 http::header::CONTENT_ENCODING => answer.coding = Coding::of(value.as_bytes()),
                 _ => {}
             }

@@ -14,6 +14,7 @@ mod flavor;
 mod h2;
 mod pool;
 mod redirect;
+mod reference;
 mod request;
 mod target;
 mod task;
@@ -24,13 +25,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
-use cookie_store::CookieStore;
 use tokio::time::Instant;
 use tokio_rustls::rustls::ClientConfig;
 
 use self::answer::Answer;
 use self::connection::SCRATCH;
-use self::cookies::cookies;
+use self::cookies::Jar;
 use self::draft::{Defaults, TaskDraft};
 pub use self::fault::Fault;
 pub use self::flavor::Flavor;
@@ -167,7 +167,7 @@ struct TaskCache {
 #[derive(Debug, Default)]
 pub struct User {
     connections: Vec<Kept>,
-    jar: Option<Box<CookieStore>>,
+    jar: Option<Box<Jar>>,
     request: Request,
     body: Vec<u8>,
     answer: Answer,
@@ -220,7 +220,7 @@ impl Driver for Http {
         };
         let end = Instant::now();
         user.in_hand = None;
-        conclude(task, user, visit, label, (start, end), outcome)
+        conclude(task, user, visit, label, (start, end), outcome.map(drop))
     }
 
     fn abandon(&self, _: &Worker, user: &mut User, visit: &mut Visit) {
@@ -339,9 +339,9 @@ impl Attempt<'_> {
     }
 
     fn write(&mut self, method: &'static str, origin: &Origin, rest: &str) -> Result<(), Fault> {
-        let jar = cookies(self.user.jar.as_deref(), origin, rest);
-        let jar = jar.as_deref();
-        let line = Line { method, origin, rest, jar, body: true, secrets: true, host: true };
+        let (jar, credentials) = (self.cookies_for(origin, rest), origin.credentials.as_deref());
+        let (jar, body, secrets, first) = (jar.as_deref(), true, true, true);
+        let line = Line { method, origin, rest, credentials, jar, body, secrets, first };
         let (body, request) = (&mut self.user.body, &mut self.user.request);
         self.task.fill_body(&mut self.visit.scope, body);
         self.task.write(&line, &mut self.visit.scope, body, request)

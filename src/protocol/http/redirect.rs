@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use super::Attempt;
-use super::cookies::cookies;
 use super::fault::Fault;
 use super::flavor::Flavor;
+use super::reference::resolve;
 use super::request::Line;
 use super::target::Origin;
 
@@ -13,11 +13,11 @@ use super::target::Origin;
 const MAX_REDIRECTS: usize = 30;
 
 impl Attempt<'_> {
-    /// Sends the request, keeps its cookies, and follows its redirects.
-    pub(super) async fn follow(&mut self, origin: Rc<Origin>) -> Result<(), Fault> {
+    /// Sends the request, keeps its cookies, and follows its redirects; gives where that ended.
+    pub(super) async fn follow(&mut self, origin: Rc<Origin>) -> Result<Rc<Origin>, Fault> {
         self.exchange(Rc::clone(&origin)).await?;
         if self.user.answer.cookies.is_empty() && !self.redirected() {
-            return Ok(());
+            return Ok(origin);
         }
         // Few requests come here: its state must not make every user's future larger.
         Box::pin(self.go_on(origin)).await
@@ -30,30 +30,24 @@ impl Attempt<'_> {
     }
 
     /// What follows an answer that sets cookies or leads elsewhere.
-    async fn go_on(&mut self, first: Rc<Origin>) -> Result<(), Fault> {
+    async fn go_on(&mut self, first: Rc<Origin>) -> Result<Rc<Origin>, Fault> {
         let mut origin = Rc::clone(&first);
         let (mut body, mut secrets) = (true, true);
         if self.task.fixed.is_some() {
             self.task.fill_body(&mut self.visit.scope, &mut self.user.body);
         }
         for followed in 0..=MAX_REDIRECTS {
-            let sent = self.task.request(&self.user.request);
-            let (method, target) = (sent.method(), sent.target());
-            let here = origin.url(target).ok_or_else(|| Fault::Url {
-                url: target.to_owned(),
-                why: "it cannot be put together".to_owned(),
-            })?;
-            self.keep_cookies(&here);
+            self.keep_cookies(&origin);
             if !self.redirected() {
-                return Ok(());
+                return Ok(origin);
             }
             if followed == MAX_REDIRECTS {
                 break;
             }
             let location = self.user.answer.location.take().unwrap_or_default();
-            let next = here
-                .join(&location)
-                .map_err(|error| Fault::Url { url: location.clone(), why: error.to_string() })?;
+            let sent = self.task.request(&self.user.request);
+            let (method, page) = (sent.method(), origin.url(sent.target()));
+            let next = resolve(&page, &location);
             let status = self.user.answer.status;
             body &= matches!(status, 307 | 308);
             let rewritten = match status {
@@ -62,12 +56,21 @@ impl Attempt<'_> {
                 _ => false,
             };
             let method = if rewritten && method != "HEAD" { "GET" } else { method };
-            let (to, rest) = self.worker.origins.borrow_mut().find(next.as_str())?;
+            let (to, rest) = self.worker.origins.borrow_mut().find(&next)?;
             origin = to;
             secrets &= first.trusts(&origin);
-            let jar = cookies(self.user.jar.as_deref(), &origin, rest);
-            let jar = jar.as_deref();
-            let line = Line { method, origin: &origin, rest, jar, body, secrets, host: false };
+            let jar = self.cookies_for(&origin, rest);
+            let line = Line {
+                method,
+                origin: &origin,
+                rest,
+                // The user of the first URL is still the user, though the target does not repeat it.
+                credentials: origin.credentials.as_deref().or(first.credentials.as_deref()),
+                jar: jar.as_deref(),
+                body,
+                secrets,
+                first: false,
+            };
             let user = &mut *self.user;
             self.task.write(&line, &mut self.visit.scope, &user.body, &mut user.request)?;
             user.answer.clear();

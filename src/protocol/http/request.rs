@@ -105,7 +105,7 @@ impl Task {
     ) -> Result<(), Fault> {
         let mut head = Head::begin(line, self, out);
         // What the task or the URL says of the user counts more than a header that it writes.
-        let known = self.authorization.is_some() || line.origin.credentials.is_some();
+        let known = self.authorization.is_some() || line.credentials.is_some();
         for (name, value) in &self.headers {
             let doubled = known && name.eq_ignore_ascii_case("authorization");
             if line.carries(name) && !doubled {
@@ -123,15 +123,17 @@ impl Task {
                 head.header("Authorization", |out| out.extend_from_slice(pair.as_bytes()))?;
             }
             None => {
-                if let Some(pair) = &line.origin.credentials {
+                if let Some(pair) = line.credentials {
                     head.header("Authorization", |out| out.extend_from_slice(pair.as_bytes()))?;
                 }
             }
         }
+        // As with the clients of the reference, a `Cookie` of the task is all there is; else there is
+        // one for the jar and the task's `cookies`.
+        let given = self.headers.iter().any(|(name, _)| is_cookie(name) && line.carries(name));
         let own = line.secrets && !self.cookies.is_empty();
-        if line.jar.is_some() || own {
-            head.header("Cookie", |out| {
-                out.extend_from_slice(line.jar.unwrap_or_default().as_bytes());
+        if !given && (line.jar.is_some() || own) {
+            head.header_after("Cookie", line.jar.unwrap_or_default(), |out| {
                 if line.jar.is_some() && own {
                     out.extend_from_slice(b"; ");
                 }
@@ -152,14 +154,16 @@ pub(crate) struct Line<'a> {
     pub(crate) origin: &'a Origin,
     /// The URL after its origin.
     pub(crate) rest: &'a str,
-    /// What the user's cookie jar adds.
-    pub(crate) jar: Option<&'a str>,
+    /// `Basic …` of the user that the URL names.
+    pub(crate) credentials: Option<&'a str>,
+    /// What the user's cookie jar adds, in the target's own bytes.
+    pub(crate) jar: Option<&'a [u8]>,
     /// Whether the task's body goes along; a redirect may leave it behind.
     pub(crate) body: bool,
     /// Whether what proves who the user is goes along: not to another host.
     pub(crate) secrets: bool,
-    /// Whether the task's own `Host` still counts: not after a redirect.
-    pub(crate) host: bool,
+    /// Whether the task's own `Host` and `Cookie` still count: not after a redirect.
+    pub(crate) first: bool,
 }
 
 impl Line<'_> {
@@ -168,7 +172,7 @@ impl Line<'_> {
         let any = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known));
         (self.body || !any(&["content-type", "content-encoding"]))
             && (self.secrets || !any(&["authorization", "cookie", "proxy-authorization"]))
-            && (self.host || !is_host(name))
+            && (self.first || !(is_host(name) || is_cookie(name)))
     }
 }
 
@@ -198,6 +202,16 @@ impl<'a> Head<'a> {
     }
 
     fn header(&mut self, name: &str, value: impl FnOnce(&mut Vec<u8>)) -> Result<(), Fault> {
+        self.header_after(name, b"", value)
+    }
+
+    /// Writes a header whose value begins with bytes that go as they are.
+    fn header_after(
+        &mut self,
+        name: &str,
+        begin: &[u8],
+        value: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), Fault> {
         match name.len() {
             4 if is_host(name) => self.host = None,
             10 if name.eq_ignore_ascii_case("user-agent") => self.agent = false,
@@ -206,9 +220,10 @@ impl<'a> Head<'a> {
             _ => {}
         }
         let out = &mut self.out.bytes;
-        let begin = out.len();
+        let place = out.len();
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b": ");
+        out.extend_from_slice(begin);
         let from = out.len();
         value(out);
         let written = out.get(from..).unwrap_or_default();
@@ -220,7 +235,7 @@ impl<'a> Head<'a> {
             out.extend(value);
         }
         out.extend_from_slice(b"\r\n");
-        self.keep(begin, name);
+        self.keep(place, name);
         Ok(())
     }
 
@@ -284,6 +299,10 @@ fn latin(value: &[u8]) -> Option<Vec<u8>> {
 
 fn is_host(name: &str) -> bool {
     name.eq_ignore_ascii_case("host")
+}
+
+fn is_cookie(name: &str) -> bool {
+    name.eq_ignore_ascii_case("cookie")
 }
 
 #[cfg(test)]
@@ -350,9 +369,9 @@ pub(super) mod tests {
         let write = |scope: &mut Scope| {
             let method = method(&task.method, scope)?;
             let (origin, rest) = Origin::split(&url)?;
-            let origin = &origin;
-            let line =
-                Line { method, origin, rest, jar: None, body: true, secrets: true, host: true };
+            let (origin, credentials) = (&origin, origin.credentials.as_deref());
+            let (body, secrets, first) = (true, true, true);
+            let line = Line { method, origin, rest, credentials, jar: None, body, secrets, first };
             let (mut body, mut request) = (Vec::new(), Request::default());
             task.fill_body(scope, &mut body);
             task.write(&line, scope, &body, &mut request).map(|()| request)
@@ -412,8 +431,8 @@ pub(super) mod tests {
 
     #[test]
     fn what_the_environment_says_is_a_constant_and_is_refused_with_its_place_where_it_is_wrong() {
-        let task = json!({"method": "get", "url": "${env.p}"});
         let refusal = |task: Json| sent(Flavor::Fast, false, &task).map(|_| ()).unwrap_err();
+        let task = json!({"method": "get", "url": "${env.p}"});
         assert_eq!(refusal(task), "/tasks/0/url: invalid URL \"/p\": expected http:// or https://");
         check(&json!({"method": "get", "url": "/a${env.p}"}), "GET /a/p HTTP/1.1\n..\n\n");
         for (task, why) in [

@@ -38,6 +38,10 @@ impl Origin {
             .and_then(|rest| rest.find(['/', '?', '#']))
             .map_or(text.len(), |at| scheme + at);
         let (prefix, rest) = text.split_at(end);
+        // The parser of URLs would read on after these, or leave them out: to another host.
+        if prefix.bytes().any(|byte| byte <= b' ' || byte == 0x7f || byte == b'\\') {
+            return Err(invalid("a blank, a control character or a backslash in its host"));
+        }
         let url = Url::parse(prefix).map_err(|error| invalid(&error.to_string()))?;
         let tls = match url.scheme() {
             "http" => false,
@@ -72,11 +76,10 @@ impl Origin {
         (rest.is_empty() || rest.starts_with(['/', '?', '#'])).then_some(rest)
     }
 
-    /// The URL of a path at this origin.
-    pub(crate) fn url(&self, rest: &str) -> Option<Url> {
-        let scheme = if self.tls { "https" } else { "http" };
+    /// The URL of a path at this origin, with the user of the URL that the origin was found by.
+    pub(crate) fn url(&self, rest: &str) -> String {
         let slash = if rest.starts_with('/') { "" } else { "/" };
-        Url::parse(&format!("{scheme}://{}{slash}{rest}", self.authority)).ok()
+        format!("{}{slash}{rest}", self.prefix)
     }
 
     /// Whether what proves who the user is may follow a redirect from here to `other`: to the same
@@ -125,7 +128,7 @@ pub(crate) fn write_target(rest: &str, flavor: Flavor, out: &mut Vec<u8>) {
         out.extend_from_slice(rest.as_bytes());
         return;
     }
-    if flavor == Flavor::Requests && rest.contains("/.") {
+    if flavor != Flavor::Fast && rest.contains("/.") {
         write_bytes(&without_dots(rest), flavor, out);
     } else {
         write_bytes(rest, flavor, out);
@@ -148,7 +151,7 @@ fn write_bytes(text: &str, flavor: Flavor, out: &mut Vec<u8>) {
                     }
                 }
             }
-            b'[' | b']' if flavor == Flavor::Requests => percent(byte, out),
+            b'[' | b']' if flavor != Flavor::Fast => percent(byte, out),
             b'"'
             | b'<'
             | b'>'
@@ -200,7 +203,7 @@ fn is_unreserved(byte: u8) -> bool {
 }
 
 /// A path without `.` and `..` (RFC 3986, section 5.2.4); its query stays.
-fn without_dots(rest: &str) -> String {
+pub(super) fn without_dots(rest: &str) -> String {
     let (path, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
     let mut kept: Vec<&str> = Vec::new();
     for step in path.split('/') {
@@ -286,6 +289,18 @@ mod tests {
             ("/relative", "invalid URL \"/relative\": expected http:// or https://"),
             ("ftp://h/", "invalid URL \"ftp://h/\": expected http:// or https://"),
             ("http:///x", "invalid URL \"http:///x\": empty host"),
+            (
+                "http://h\\@other/x",
+                "invalid URL \"http://h\\\\@other/x\": a blank, a control character or a backslash in its host",
+            ),
+            (
+                "http://h\n.other/",
+                "invalid URL \"http://h\\n.other/\": a blank, a control character or a backslash in its host",
+            ),
+            (
+                "http://h @other/",
+                "invalid URL \"http://h @other/\": a blank, a control character or a backslash in its host",
+            ),
             ("http://h:99999/", "invalid URL \"http://h:99999/\": invalid port number"),
         ] {
             assert_eq!(Origin::split(text).unwrap_err().to_string(), why);

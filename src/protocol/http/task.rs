@@ -153,10 +153,11 @@ impl Task {
             method,
             origin: &origin,
             rest,
+            credentials: origin.credentials.as_deref(),
             jar: None,
             body: true,
             secrets: true,
-            host: true,
+            first: true,
         };
         self.write(&line, &mut scope, &body, &mut request).map_err(refusal)?;
         request.shrink();
