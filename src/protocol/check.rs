@@ -158,6 +158,11 @@ impl Checks {
         self.assertions.is_empty()
     }
 
+    /// The variables that are taken out of a response.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = Slot> {
+        self.extractors.iter().map(|extractor| extractor.slot)
+    }
+
     /// Why the response fails, if it does; otherwise takes out what the extractors want.
     pub(crate) fn run<R: Response>(&self, response: &R, scope: &mut Scope) -> Option<String> {
         if self.is_empty() {

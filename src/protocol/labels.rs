@@ -16,7 +16,16 @@ const MAX_LABELS: usize = 1000;
 pub(crate) struct Naming<'a> {
     pub(crate) method: &'a Template,
     pub(crate) url: &'a Template,
-    pub(crate) name: &'a Template,
+    pub(crate) name: Name<'a>,
+}
+
+/// What requests are known as.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Name<'a> {
+    /// What the document says.
+    Written(&'a Template),
+    /// What follows from the URL.
+    Of(fn(&str) -> String),
 }
 
 /// The numbers of one task's labels.
@@ -32,9 +41,12 @@ pub(crate) struct Labels {
 impl Labels {
     /// The number of the request that goes to `url` now.
     pub(crate) fn find(&mut self, naming: Naming<'_>, url: &str, visit: &mut Visit) -> LabelId {
-        let name = match naming.name.as_literal() {
-            Some(name) => Cow::from(name),
-            None => Cow::from(naming.name.text(&mut visit.scope)),
+        let name = match naming.name {
+            Name::Written(name) => match name.as_literal() {
+                Some(name) => Cow::from(name),
+                None => Cow::from(name.text(&mut visit.scope)),
+            },
+            Name::Of(_) => Cow::from(""),
         };
         let Self { known, rest, key } = self;
         key.clear();
@@ -45,12 +57,21 @@ impl Labels {
             return *label;
         }
         if known.len() < MAX_LABELS {
+            let name = match naming.name {
+                Name::Written(_) => name,
+                Name::Of(name) => Cow::from(name(url)),
+            };
             let label = number(naming, url, &name, visit);
             known.insert(key.clone(), label);
             return label;
         }
         *rest.get_or_insert_with(|| {
-            number(naming, &naming.url.written(), &naming.name.written(), visit)
+            let url = naming.url.written();
+            let name = match naming.name {
+                Name::Written(name) => name.written(),
+                Name::Of(_) => url.clone(),
+            };
+            number(naming, &url, &name, visit)
         })
     }
 }

@@ -73,7 +73,7 @@ pub const USERS: &[UserKind] = &[
         name: "async_http_user",
         doc: "The same as http_user.",
         options: &["http2"],
-        open: |setup| http::HttpTasks::open(setup, http::Flavor::Requests),
+        open: |setup| http::HttpTasks::open(setup, http::Flavor::Httpx),
     },
 ];
 

@@ -143,3 +143,98 @@ fn a_location_is_asked_for_in_its_own_bytes() {
         assert_eq!(landed, [utf8, latin, escapes, "/to/x", "/a%20b", slashes, "/old"]);
     }
 }
+
+/// A page that names its link in a header.
+fn linking(link: &'static str) -> Scripted {
+    Scripted::start(move |request, wire| match &*request.target {
+        "/first" => answer(wire, 302, &[("Location", "/dir/page?1")], b""),
+        "/dir/page?1" => answer(wire, 200, &[("X-Link", link)], b""),
+        _ => answer(wire, 200, &[], b""),
+    })
+}
+
+#[test]
+fn a_link_out_of_a_response_is_followed_on_the_page_it_came_from() {
+    for (link, want) in [
+        ("/next", "/next"),
+        ("next?a", "/dir/next?a"),
+        ("../next", "/next"),
+        ("?2", "/dir/page?2"),
+        ("BASE/next", "/next"),
+    ] {
+        // The document's host is another one, where nothing listens.
+        let (target, far) = (linking(link), "http://127.0.0.1:9");
+        let (written, params) = match link.strip_prefix("BASE") {
+            Some(rest) => (target.url() + rest, json!({})),
+            None => ("${link}".to_owned(), json!({"p": "1"})),
+        };
+        let tasks = json!([
+            {"method": "get", "request_url": target.url() + "/first",
+             "extract": [{"var": "link", "from": "header", "name": "X-Link"}]},
+            {"method": "get", "request_url": written, "params": params},
+        ]);
+        let load =
+            Load::once(tasks).with("user_detail_dict", json!({"user": "http_user", "host": far}));
+        assert_eq!(load.run().errors(), [""; 0], "{link}");
+        let want = match written.starts_with('$') {
+            true => format!("{want}{}p=1", if want.contains('?') { "&" } else { "?" }),
+            false => want.to_owned(),
+        };
+        assert_eq!(targets(&target.seen()), ["/first", "/dir/page?1", &*want]);
+    }
+}
+
+#[test]
+fn blanks_around_a_url_are_left_out_and_others_never_change_its_host() {
+    let (target, other) = (linking(""), linking(""));
+    let host = target.url();
+    let port = other.url().rsplit(':').next().map(str::to_owned).unwrap_or_default();
+    let rows = [
+        ("path", " /a ".to_owned()),
+        ("url", format!(" {host}/b\t")),
+        ("line", format!("{host}\n.localhost:{port}/c")),
+        ("backslash", format!("{host}\\@127.0.0.1:{port}/d")),
+        ("blank", format!("{host} @127.0.0.1:{port}/e")),
+        ("port", format!("127.0.0.1:{port}/f")),
+    ];
+    let mut tasks = vec![get(format!(" {host}/x")), get("\n/y \t")];
+    let mut load_variables = json!({});
+    for (name, value) in &rows {
+        load_variables[name] = json!(value);
+        tasks.push(json!({"method": "get", "request_url": format!("${{{name}}}"), "name": name}));
+    }
+    let load = Load::once(json!(tasks))
+        .with("user_detail_dict", json!({"user": "http_user", "host": format!(" {host} ")}));
+    let outcome = load.with("variables", load_variables).run();
+    assert_eq!(targets(&target.seen()), ["/x", "/y", "/a", "/b"]);
+    assert_eq!(other.seen().len(), 0);
+    let failed: Vec<&str> =
+        outcome.rows.iter().filter(|row| row.error.is_some()).map(|row| &*row.name).collect();
+    assert_eq!(failed, ["line", "backslash", "blank", "port"]);
+    for name in failed {
+        assert!(outcome.error_of(name).starts_with("invalid URL \""), "{}", outcome.error_of(name));
+    }
+}
+
+#[test]
+fn a_request_of_http_user_without_a_name_is_known_by_its_path_and_query() {
+    let target = linking("");
+    let names = |user: &str| {
+        let tasks = json!([
+            get(target.url() + "/checkout"),
+            get("/${v}/./\u{e9}#top"),
+            {"method": "get", "request_url": "?q=1", "params": {"b": "x y"}},
+            {"method": "get", "request_url": "/named", "name": "given"},
+        ]);
+        let load =
+            Load::once(tasks).with("user_detail_dict", json!({"user": user, "host": target.url()}));
+        let outcome = load.with("variables", json!({"v": "a b"})).run();
+        assert_eq!(outcome.errors(), [""; 0]);
+        outcome.rows.into_iter().map(|row| row.name).collect::<Vec<_>>()
+    };
+    assert_eq!(names("http_user"), ["/checkout", "/a%20b/%C3%A9", "/?q=1&b=x+y", "given"]);
+    let whole = target.url() + "/checkout";
+    for user in ["fast_http_user", "async_http_user"] {
+        assert_eq!(names(user), [&*whole, "/${v}/./\u{e9}#top", "?q=1", "given"]);
+    }
+}

@@ -171,6 +171,14 @@ impl<H> Text<H> {
 }
 
 impl Template {
+    /// The variable that the text begins with, if it begins with one.
+    pub fn leading_variable(&self) -> Option<Slot> {
+        match self.pieces.first()? {
+            Piece::Hole { hole: Hole::Variable(slot), .. } => Some(*slot),
+            _ => None,
+        }
+    }
+
     /// Fills the holes in and appends the text.
     pub fn fill(&self, scope: &mut Scope, out: &mut Vec<u8>) {
         for piece in &self.pieces {

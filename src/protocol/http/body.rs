@@ -86,10 +86,10 @@ pub(super) fn form(
         out.push(compiler.escaped(&value.to_text(), Escape::Form));
     };
     let mut add = |key: Draft, value: &Value, compiler: &mut Compiler| match value {
-        Value::List(items) if flavor == Flavor::Requests => {
+        Value::List(items) if flavor != Flavor::Fast => {
             items.iter().for_each(|item| pair(&key, item, compiler));
         }
-        Value::Null if flavor == Flavor::Requests => {}
+        Value::Null if flavor != Flavor::Fast => {}
         value => pair(&key, value, compiler),
     };
     match field.value() {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::address::{Address, is_blank};
 use super::answer::Answer;
 use super::body::{form, parse_body};
 use super::flavor::Flavor;
@@ -42,8 +43,10 @@ pub(super) struct TaskDraft {
     /// Where it stands.
     pub(super) place: String,
     pub(super) method: Placed,
-    pub(super) url: Placed,
-    pub(super) name: Draft,
+    pub(super) url: Address<Draft>,
+    pub(super) url_place: String,
+    /// `None` is the path and query that are sent.
+    pub(super) name: Option<Draft>,
     pub(super) headers: Vec<(String, Placed)>,
     pub(super) authorization: Option<Authorization<Draft>>,
     pub(super) cookies: Draft,
@@ -71,24 +74,20 @@ impl TaskDraft {
             (Some(field), _) | (None, Some(field)) => field,
             (None, None) => return Err(place.invalid("missing \"request_url\"")),
         };
-        let written = url_field.text()?;
+        let written = url_field.text()?.trim_matches(is_blank);
         if written.is_empty() {
             return Err(url_field.expected("a URL"));
         }
         let name = match fields.present("name") {
             Some(name) if !name.value().to_text().is_empty() => {
-                compiler.template(&name.value().to_text())
+                Some(compiler.template(&name.value().to_text()))
             }
-            _ => Draft::literal(written),
+            _ if defaults.flavor == Flavor::Requests => None,
+            _ => Some(Draft::literal(written)),
         };
-        let mut url = absolute(written, &defaults.base, compiler);
-        if let Some(params) = fields.present("params") {
-            let query = form(&params, Flavor::Requests, compiler)?;
-            if !query.is_empty() {
-                url.push_literal(if written.contains('?') { "&" } else { "?" });
-                url.push(query);
-            }
-        }
+        let params = fields.present("params");
+        let query = params.map(|params| form(&params, Flavor::Requests, compiler)).transpose()?;
+        let url = Address::read(written, &defaults.base, query, compiler);
         if let Some(url) = url.as_literal() {
             Origin::split(url).map_err(|fault| url_field.invalid(fault.to_string()))?;
         }
@@ -103,7 +102,8 @@ impl TaskDraft {
         Ok(Self {
             place: place.pointer().to_owned(),
             method,
-            url: Placed { text: url, place: url_field.pointer().to_owned() },
+            url,
+            url_place: url_field.pointer().to_owned(),
             name,
             headers,
             cookies,
@@ -140,21 +140,6 @@ fn parse_method(
 /// Whether a header's value that does not change would break the request.
 pub(super) fn breaks_lines<H>(text: &Text<H>) -> bool {
     text.as_literal().is_some_and(|text| text.contains(['\r', '\n', '\0']))
-}
-
-/// A URL, behind the base where it is relative. One that begins with a placeholder is taken as
-/// absolute when the placeholder can hold the scheme, and that is only known at run time.
-fn absolute(written: &str, base: &str, compiler: &mut Compiler) -> Draft {
-    let lower = written.get(..8).unwrap_or(written).to_ascii_lowercase();
-    if lower.starts_with("http://") || lower.starts_with("https://") || written.starts_with("${") {
-        return compiler.template(written);
-    }
-    let mut url = compiler.template(base.trim_end_matches('/'));
-    if !written.starts_with(['/', '?']) {
-        url.push_literal("/");
-    }
-    url.push(compiler.template(written));
-    url
 }
 
 fn parse_headers(

@@ -3,6 +3,7 @@
 //! lies. Way of a task: [`draft`] → [`task`]; of a request: [`request`] → [`pool`] → [`connection`] →
 //! [`answer`] → [`check`](super::check) → a sample.
 
+mod address;
 pub mod answer;
 mod body;
 mod connection;
@@ -28,6 +29,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::time::Instant;
 use tokio_rustls::rustls::ClientConfig;
 
+use self::address::is_blank;
 use self::answer::Answer;
 use self::connection::SCRATCH;
 use self::cookies::Jar;
@@ -36,14 +38,14 @@ pub use self::fault::Fault;
 pub use self::flavor::Flavor;
 use self::pool::Kept;
 use self::request::{Line, Request};
-use self::target::{Origin, Origins};
+use self::target::{Origin, Origins, write_target};
 use self::task::Task;
 use crate::load::driver::{Driver, Measurement, Tasks, Visit};
 use crate::load::scenario::{TaskSource, Verdict};
-use crate::load::template::{Compiler, Linker};
+use crate::load::template::{Compiler, Linker, Slot};
 use crate::net::{Dialer, Targets};
 use crate::protocol::deadline::Deadline;
-use crate::protocol::labels::{Labels, Naming};
+use crate::protocol::labels::{Labels, Name, Naming};
 use crate::protocol::{AnyTasks, Setup};
 use crate::record::LabelId;
 use crate::value::{Invalid, Object, Reader};
@@ -72,7 +74,7 @@ impl HttpTasks {
 
 /// The base of relative URLs.
 fn base(field: &Reader<'_>) -> Result<String, Invalid> {
-    let host = field.text()?;
+    let host = field.text()?.trim_matches(is_blank);
     let lower = host.to_ascii_lowercase();
     let known = lower.starts_with("http://") || lower.starts_with("https://");
     if !known && !host.contains("${") {
@@ -96,12 +98,14 @@ impl Tasks for HttpTasks {
     }
 
     fn link(self, linker: &mut Linker<'_>, targets: &Targets) -> Result<Http, Invalid> {
-        let mut http = Http { tasks: Vec::new(), tls: Vec::new(), targets: targets.clone() };
+        let targets = targets.clone();
+        let mut http = Http { tasks: Vec::new(), tls: Vec::new(), targets, links: false };
         for draft in self.tasks {
             let place = draft.place.clone();
             let (mut task, setting) = Task::link(draft, linker)?;
             let refusal = |message| Invalid { pointer: place, message };
             task.tls = http.tls(setting).map_err(refusal)?;
+            http.links |= task.url.may_be_link();
             http.tasks.push(task);
         }
         Ok(http)
@@ -114,6 +118,8 @@ pub struct Http {
     tasks: Vec<Task>,
     tls: Vec<Tls>,
     targets: Targets,
+    /// Whether a task may follow a link out of an answer.
+    links: bool,
 }
 
 impl Http {
@@ -168,6 +174,8 @@ struct TaskCache {
 pub struct User {
     connections: Vec<Kept>,
     jar: Option<Box<Jar>>,
+    /// The pages that variables were taken from, where a task may follow a link.
+    pages: Vec<(Slot, String)>,
     request: Request,
     body: Vec<u8>,
     answer: Answer,
@@ -219,6 +227,11 @@ impl Driver for Http {
             }
         };
         let end = Instant::now();
+        if let Ok(origin) = &outcome
+            && self.links
+        {
+            attempt.keep_page(origin);
+        }
         user.in_hand = None;
         conclude(task, user, visit, label, (start, end), outcome.map(drop))
     }
@@ -284,6 +297,14 @@ fn status_text(status: u16) -> Cow<'static, str> {
     }
 }
 
+/// The path and query that are sent for a URL; the URL itself where it is none.
+fn target_of(url: &str) -> String {
+    let Ok((_, rest)) = Origin::split(url) else { return url.to_owned() };
+    let mut target = Vec::new();
+    write_target(rest, Flavor::Requests, &mut target);
+    String::from_utf8(target).unwrap_or_default()
+}
+
 /// One execution of one task.
 struct Attempt<'a> {
     http: &'a Http,
@@ -311,10 +332,11 @@ impl Attempt<'_> {
             }
             return Ok((origin, label));
         }
-        let url = self.url();
+        let url = self.task.url.fill(&mut self.visit.scope, &self.user.pages);
         let label = self.label(&url);
         let prepare = |this: &mut Self| {
             let method = task::method(&this.task.method, &mut this.visit.scope)?;
+            this.task.url.check(&url)?;
             let (origin, rest) = this.worker.origins.borrow_mut().find(&url)?;
             this.write(method, &origin, rest)?;
             Ok(origin)
@@ -331,11 +353,16 @@ impl Attempt<'_> {
         Ok((origin, label))
     }
 
-    fn url(&mut self) -> String {
-        let mut url = Vec::with_capacity(128);
-        self.task.url.fill(&mut self.visit.scope, &mut url);
-        String::from_utf8(url)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    /// Keeps the URL of the page that variables are taken from now.
+    fn keep_page(&mut self, origin: &Origin) {
+        for variable in self.task.checks.variables() {
+            let user = &mut *self.user;
+            let page = origin.url(self.task.request(&user.request).target());
+            match user.pages.iter_mut().find(|(known, _)| *known == variable) {
+                Some((_, known)) => *known = page,
+                None => user.pages.push((variable, page)),
+            }
+        }
     }
 
     fn write(&mut self, method: &'static str, origin: &Origin, rest: &str) -> Result<(), Fault> {
@@ -349,8 +376,9 @@ impl Attempt<'_> {
 
     /// The number that this request is recorded under.
     fn label(&mut self, url: &str) -> LabelId {
-        let Task { method, url: written, name, .. } = self.task;
-        let naming = Naming { method, url: written, name };
+        let Task { method, url: address, name, .. } = self.task;
+        let name = name.as_ref().map_or(Name::Of(target_of), Name::Written);
+        let naming = Naming { method, url: address.template(), name };
         self.cache.borrow_mut().labels.find(naming, url, self.visit)
     }
 }

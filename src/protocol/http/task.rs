@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::address::Address;
 use super::body::check_body;
 use super::draft::{TaskDraft, breaks_lines};
 use super::fault::Fault;
@@ -23,8 +24,9 @@ const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OP
 #[derive(Debug)]
 pub(crate) struct Task {
     pub(crate) method: Template,
-    pub(crate) url: Template,
-    pub(crate) name: Template,
+    pub(crate) url: Address,
+    /// `None` is the path and query that are sent.
+    pub(crate) name: Option<Template>,
     pub(super) headers: Vec<(String, Template)>,
     pub(super) authorization: Option<Authorization>,
     pub(super) cookies: Template,
@@ -102,11 +104,11 @@ impl Task {
         let setting = draft.tls.link(linker)?;
         // Python's requests does not follow a HEAD's redirects unless it is told to.
         let follows = draft.flavor == Flavor::Fast || method.as_literal() != Some("HEAD");
-        let url_place = draft.url.place;
+        let url_place = draft.url_place;
         let mut task = Self {
             method,
-            url: draft.url.text.link(linker)?,
-            name: draft.name.link(linker)?,
+            url: draft.url.link(linker)?,
+            name: draft.name.map(|name| name.link(linker)).transpose()?,
             headers,
             authorization: draft.authorization.map(|who| who.link(linker)).transpose()?,
             cookies: draft.cookies.link(linker)?,
