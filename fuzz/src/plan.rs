@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
-use ldctl::action::{Targets, check as check_document};
+use ldctl::action::check as check_document;
 use ldctl::event::{Failure, FailureKind};
 use ldctl::load::pacer::{Pacing, Wait};
 use ldctl::load::scenario::{Step, Throttles, tasks};
 use ldctl::load::shape::Shape;
 use ldctl::load::template::{Bindings, Compiler, Linker, Scope};
 use ldctl::load::{Settings, TestLimits};
+use ldctl::net::Targets;
 use ldctl::protocol::{Setup, UserKind, Workload};
 use ldctl::value::{Invalid, Reader, Value};
 

@@ -43,8 +43,5 @@ pub use registry::commands;
 pub use resolver::Resolver;
 pub use schema::schema;
 
-pub use crate::load::TestLimits;
-pub use crate::net::{AllowedTarget, Targets};
-
 #[cfg(test)]
 mod tests;

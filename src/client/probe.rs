@@ -39,7 +39,7 @@ pub async fn probe(
     limit: Duration,
 ) -> Result<PingReply, ClientError> {
     match ping(endpoint, token, limit).await {
-        Ok(answered) => Ok(answered),
+        Ok(reply) => Ok(reply),
         Err(error) => Err(diagnose(endpoint, error).await),
     }
 }
@@ -50,10 +50,10 @@ pub async fn ping(
     token: Option<&Token>,
     limit: Duration,
 ) -> Result<PingReply, ClientError> {
-    let begun = Instant::now();
+    let started = Instant::now();
     let connection = endpoint.connect().await?;
     let pong = within(limit, endpoint, pong(connection, token, limit)).await?;
-    Ok(PingReply { pong, round_trip: begun.elapsed() })
+    Ok(PingReply { pong, round_trip: started.elapsed() })
 }
 
 /// Ends the server. After the connection is there, the whole answer may take `limit`.

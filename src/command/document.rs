@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::value::RawValue;
 
-use crate::action::{Document, TestLimits};
+use crate::action::Document;
 use crate::error::{Error, reason};
+use crate::load::TestLimits;
 use crate::value::Value;
 
 /// The largest document that is read, in bytes. One that a server can take is far smaller; the

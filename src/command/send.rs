@@ -9,12 +9,12 @@ use serde_json::value::RawValue;
 use super::document;
 use super::setup::block_on;
 use super::{connection, signal, token};
-use crate::action::TestLimits;
 use crate::cli::Send;
 use crate::client::{CONNECT_TIMEOUT, ClientError, Endpoint, diagnose};
 use crate::console::Console;
 use crate::error::{Error, Exit};
 use crate::event::{Event, FailureKind};
+use crate::load::TestLimits;
 use crate::wire::dialect::Reply;
 use crate::wire::refusal::Refusal;
 use crate::wire::request::Request;
@@ -68,8 +68,8 @@ async fn converse(
     console: &mut Console,
 ) -> Result<Exit, Error> {
     let mut listener = Listener::new(sent, console);
-    let told = listener.listen(endpoint, Request::run(document), token, silence).await;
-    let failure = match told {
+    let outcome = listener.listen(endpoint, Request::run(document), token, silence).await;
+    let failure = match outcome {
         Ok(exit) => return Ok(exit),
         // A reply that has begun says what the port is; without one a second look may.
         Err(error) if listener.heard => error,

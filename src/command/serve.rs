@@ -12,12 +12,14 @@ use super::secrets::{self, Sources};
 use super::setup::{block_on, data_dir, targets, test_limits};
 use super::signal::{Hangup, Interrupt};
 use super::{service, token};
-use crate::action::{Executor, Policy, TestLimits};
+use crate::action::{Executor, Policy};
 use crate::cli;
 use crate::console::{Announcer, Console};
 use crate::counters::Counters;
 use crate::error::{Error, Exit, chain, reason};
-use crate::server::{self, Keyring, Limits, Listeners, Secrets, Server};
+use crate::load::TestLimits;
+use crate::net::Listeners;
+use crate::server::{self, Keyring, Limits, Secrets, Server};
 
 pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Error> {
     let inherited = service::sockets()?;

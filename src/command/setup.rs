@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use tokio::runtime::Builder;
 
-use crate::action::{AllowedTarget, Targets, TestLimits};
 use crate::cli::DocumentLimits;
 use crate::error::{Error, reason};
+use crate::load::TestLimits;
+use crate::net::{AllowedTarget, Targets};
 
 /// Waits for the work on this thread; load has threads of its own. What blocks on after the end,
 /// such as the resolver, is not waited for.

@@ -33,10 +33,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::counters::Counters;
 use crate::error::reason;
+use crate::net::Listeners;
 use failed_logins::FailedLogins;
 use limits::Budget;
 
-pub use crate::net::{BindError, Listeners};
 pub use execute::{Execute, Job};
 pub use keyring::{Keyring, ReloadError, Secrets};
 pub use limits::Limits;

@@ -43,7 +43,7 @@ const LINGER: (Duration, usize) = (Duration::from_secs(1), 2 * MAX_REQUEST);
 /// A fatal `protocol_version` alert in a TLS 1.0 record, which every version understands.
 const NO_TLS_HERE: [u8; 7] = [0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x46];
 
-/// A plain connection. One over the limit is told so and closed.
+/// A plain connection. One over the limit gets a `busy` reply.
 pub(super) async fn plain(stream: TcpStream, peer: IpAddr, permit: Permit, over_limit: bool) {
     Session::new(stream, peer, permit).serve(over_limit).await;
 }

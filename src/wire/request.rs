@@ -41,7 +41,7 @@ pub struct Incoming {
 pub struct Rejection {
     /// Why.
     pub refusal: Refusal,
-    /// How the client wants to be told.
+    /// How the refusal is to be written.
     pub dialect: Dialect,
 }
 

@@ -11,7 +11,7 @@ const FOUNDATION: [&str; 5] = ["counters", "error", "escape", "lock", "value"];
 /// What each module may use besides the foundation.
 const MAY_USE: [(&str, &[&str]); 20] = [
     ("main", &["cli", "command", "console"]),
-    ("command", &["action", "cli", "client", "console", "event", "server", "wire"]),
+    ("command", &["action", "cli", "client", "console", "event", "load", "net", "server", "wire"]),
     ("cli", &[]),
     ("console", &["cli", "event"]),
     ("server", &["action", "event", "net", "wire"]),
