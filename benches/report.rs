@@ -80,7 +80,7 @@ fn xml_file(bencher: Bencher<'_, '_>) {
 
 #[divan::bench(sample_count = 3)]
 fn junit_file(bencher: Bencher<'_, '_>) {
-    written(bencher, |records, out| junit::write(records, junit::Per::Request, out));
+    written(bencher, |records, out| junit::write(records, junit::Per::Request, &[], out));
 }
 
 #[divan::bench(sample_count = 3)]

@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use ldctl::metrics::prometheus;
 use ldctl::record::live::Live;
 use ldctl::record::{Label, Recorder, Recording, Records, Sample};
-use ldctl::report::{self, Outcome, junit::Per};
+use ldctl::report::{self, Outcome, Per};
 use quick_xml::events::Event;
 use serde_json::Value;
 
@@ -144,7 +144,7 @@ fn xml(records: &Records, texts: [&str; 4]) {
     for text in texts.into_iter().filter(|text| text.chars().all(sayable)) {
         assert!(text.is_empty() || held.iter().any(|held| held == text), "{text:?}: {held:?}");
     }
-    let cases = written(|out| report::junit::write(records, Per::Request, out));
+    let cases = written(|out| report::junit::write(records, Per::Request, &[], out));
     let (elements, held) = parsed(&cases);
     assert_eq!(elements, 3, "{}", String::from_utf8_lossy(&cases));
     let error = texts[3];

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use crate::event::{Failure, FailureKind};
 use crate::load::TestLimits;
-use crate::value::{Invalid, Map, Reader, Value};
+use crate::value::field::nearest;
+use crate::value::{Field, Invalid, Map, Reader, Value};
 
 /// Arguments as a document gives them.
 #[derive(Debug)]
@@ -16,41 +17,21 @@ pub(crate) enum Call<'a> {
     Keywords(&'a Map),
 }
 
-/// A parameter that a command declares.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Parameter {
-    name: &'static str,
-    required: bool,
-}
-
-impl Parameter {
-    pub(super) fn name(&self) -> &'static str {
-        self.name
-    }
-
-    pub(super) fn is_required(&self) -> bool {
-        self.required
-    }
-}
-
-/// A parameter that must be given.
-pub(crate) const fn required(name: &'static str) -> Parameter {
-    Parameter { name, required: true }
-}
-
-/// A parameter that may be left out.
-pub(crate) const fn optional(name: &'static str) -> Parameter {
-    Parameter { name, required: false }
-}
-
 /// Arguments by their parameters' names.
 #[derive(Debug)]
 pub(crate) struct Arguments<'a> {
+    command: &'static str,
+    fields: &'static [Field],
     given: Vec<(&'static str, Reader<'a>)>,
     limits: TestLimits,
 }
 
 impl<'a> Arguments<'a> {
+    /// The command whose arguments they are.
+    pub(crate) fn command(&self) -> &'static str {
+        self.command
+    }
+
     /// What a test that they ask for may ask for.
     pub(crate) fn limits(&self) -> TestLimits {
         self.limits
@@ -66,6 +47,7 @@ impl<'a> Arguments<'a> {
 
     /// An argument, if it was given (`null` counts as given).
     pub(crate) fn optional(&self, name: &str) -> Option<Reader<'a>> {
+        self.declared(name);
         self.given.iter().find(|(given, _)| *given == name).map(|(_, reader)| reader.clone())
     }
 
@@ -76,66 +58,101 @@ impl<'a> Arguments<'a> {
 
     /// An argument that was declared as required.
     pub(crate) fn required(&self, name: &str) -> Result<Reader<'a>, Invalid> {
-        self.optional(name).ok_or_else(|| Invalid {
-            pointer: String::new(),
-            message: format!("the argument {name:?} is missing"),
-        })
+        self.optional(name).ok_or_else(|| missing(name))
     }
+
+    /// What an argument says, unless it was left out or is `null`.
+    pub(crate) fn if_present<T>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&Reader<'a>) -> Result<T, Invalid>,
+    ) -> Result<Option<T>, Invalid> {
+        self.present(name).map(|reader| read(&reader)).transpose()
+    }
+
+    /// What an argument says; where it was left out or is `null`, what its definition has as its
+    /// default.
+    pub(crate) fn or_default<T>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&Reader<'_>) -> Result<T, Invalid>,
+    ) -> Result<T, Invalid> {
+        match self.present(name) {
+            Some(reader) => read(&reader),
+            None => {
+                let default = self.declared(name).and_then(|field| field.default);
+                read(&at(name, &default.ok_or_else(|| missing(name))?.value()))
+            }
+        }
+    }
+
+    /// An argument's definition. What is read without one would be missing in the schema: every test
+    /// that comes by here fails.
+    fn declared(&self, name: &str) -> Option<&'static Field> {
+        let field = self.fields.iter().find(|field| field.name == name);
+        debug_assert!(field.is_some(), "the argument {name:?} is read and not declared");
+        field
+    }
+}
+
+fn missing(name: &str) -> Invalid {
+    Invalid { pointer: String::new(), message: format!("the argument {name:?} is missing") }
 }
 
 /// Gives each argument its parameter; refuses surplus, unknown and missing ones.
 pub(super) fn bind<'a>(
-    command: &str,
-    parameters: &'static [Parameter],
+    command: &'static str,
+    fields: &'static [Field],
     call: &'a Call<'_>,
     limits: TestLimits,
 ) -> Result<Arguments<'a>, Failure> {
     let given: Vec<(&'static str, Reader<'a>)> = match call {
         Call::Positional(values) => {
-            if values.len() > parameters.len() {
+            if values.len() > fields.len() {
                 let message = format!(
                     "{command}() takes at most {} arguments ({}), got {}",
-                    parameters.len(),
-                    names(parameters),
+                    fields.len(),
+                    names(fields),
                     values.len()
                 );
                 return Err(refusal(message));
             }
-            let pairs = parameters.iter().zip(values.iter());
-            pairs.map(|(parameter, value)| (parameter.name, at(parameter.name, value))).collect()
+            let pairs = fields.iter().zip(values.iter());
+            pairs.map(|(field, value)| (field.name, at(field.name, value))).collect()
         }
         Call::Keywords(members) => {
             let bound = members.iter().map(|(key, value)| {
-                let known = parameters.iter().find(|parameter| parameter.name == key);
-                known.map(|parameter| (parameter.name, at(parameter.name, value))).ok_or_else(
-                    || {
-                        let takes = names(parameters);
-                        refusal(format!("{command}() has no argument {key:?}; it takes {takes}"))
-                    },
-                )
+                let known = fields.iter().find(|field| field.name == key);
+                known.map(|field| (field.name, at(field.name, value))).ok_or_else(|| {
+                    let takes = names(fields);
+                    let meant = nearest(key, fields.iter().map(|field| field.name))
+                        .map(|name| format!(" (did you mean {name:?}?)"))
+                        .unwrap_or_default();
+                    refusal(format!("{command}() has no argument {key:?}{meant}; it takes {takes}"))
+                })
             });
             bound.collect::<Result<_, _>>()?
         }
     };
-    let missing = parameters.iter().find(|parameter| {
-        parameter.required && given.iter().all(|(name, _)| *name != parameter.name)
-    });
-    if let Some(parameter) = missing {
-        let message = format!("{command}() needs the argument {:?}", parameter.name);
+    let missing = fields
+        .iter()
+        .find(|field| field.is_required() && given.iter().all(|(name, _)| *name != field.name));
+    if let Some(field) = missing {
+        let message = format!("{command}() needs the argument {:?}", field.name);
         return Err(refusal(message));
     }
-    Ok(Arguments { given, limits })
+    Ok(Arguments { command, fields, given, limits })
 }
 
 fn at<'a>(name: &str, value: &'a Value) -> Reader<'a> {
     Reader::at(value, format!("/{name}"))
 }
 
-fn names(parameters: &[Parameter]) -> String {
-    if parameters.is_empty() {
+fn names(fields: &[Field]) -> String {
+    if fields.is_empty() {
         return "none".to_owned();
     }
-    parameters.iter().map(|parameter| parameter.name).collect::<Vec<_>>().join(", ")
+    fields.iter().map(|field| field.name).collect::<Vec<_>>().join(", ")
 }
 
 fn refusal(message: String) -> Failure {

@@ -3,11 +3,11 @@
 
 use std::fmt::Debug;
 
-use super::arguments::{Arguments, Call, Parameter, bind};
+use super::arguments::{Arguments, Call, bind};
 use super::context::Context;
 use crate::event::{Failure, FailureKind};
 use crate::load::TestLimits;
-use crate::value::{Invalid, Value};
+use crate::value::{Field, Invalid, Value};
 
 /// A command whose arguments have been read, ready to run.
 pub(crate) trait Command: Debug + Send + Sync {
@@ -18,47 +18,57 @@ pub(crate) trait Command: Debug + Send + Sync {
 /// What reading the arguments gives.
 pub(crate) type Parsed = Result<Box<dyn Command>, Invalid>;
 
-/// A command's name and how its arguments are read.
-#[derive(Debug)]
-pub(crate) struct Declaration {
+/// The definition of a command: everything that anyone needs to know of it. The schema, the refusals
+/// and the tests that go through all commands are made from it.
+#[derive(Debug, Clone, Copy)]
+pub struct Declaration {
     name: &'static str,
+    doc: &'static str,
     form: Form,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 enum Form {
     /// Parameters with names, given by position or by name.
-    Named(&'static [Parameter], fn(&Arguments<'_>) -> Parsed),
+    Named(&'static [Field], fn(&Arguments<'_>) -> Parsed),
     /// Reads the call itself (Python's builtins, which take any number of arguments).
     Free(fn(&Call<'_>) -> Result<Box<dyn Command>, Failure>),
 }
 
 impl Declaration {
-    /// A command with named parameters, in the order of their positions.
+    /// A command with named parameters, in the order of their positions; `doc` is one sentence.
     pub(crate) const fn named(
         name: &'static str,
-        parameters: &'static [Parameter],
+        doc: &'static str,
+        fields: &'static [Field],
         parse: fn(&Arguments<'_>) -> Parsed,
     ) -> Self {
-        Self { name, form: Form::Named(parameters, parse) }
+        Self { name, doc, form: Form::Named(fields, parse) }
     }
 
     /// A command that reads its arguments itself.
     pub(crate) const fn free(
         name: &'static str,
+        doc: &'static str,
         parse: fn(&Call<'_>) -> Result<Box<dyn Command>, Failure>,
     ) -> Self {
-        Self { name, form: Form::Free(parse) }
+        Self { name, doc, form: Form::Free(parse) }
     }
 
-    pub(super) fn name(&self) -> &'static str {
+    /// Its name.
+    pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The parameters, of a command that has them by name.
-    pub(super) fn parameters(&self) -> Option<&'static [Parameter]> {
+    /// What it does, in one sentence.
+    pub fn doc(&self) -> &'static str {
+        self.doc
+    }
+
+    /// Its parameters in the order of their positions; none of a command that takes what it is given.
+    pub fn parameters(&self) -> Option<&'static [Field]> {
         match self.form {
-            Form::Named(parameters, _) => Some(parameters),
+            Form::Named(fields, _) => Some(fields),
             Form::Free(_) => None,
         }
     }
@@ -71,11 +81,12 @@ impl Declaration {
     ) -> Result<Box<dyn Command>, Failure> {
         match self.form {
             Form::Free(parse) => parse(call),
-            Form::Named(parameters, parse) => parse(&bind(self.name, parameters, call, limits)?)
-                .map_err(|invalid| {
+            Form::Named(fields, parse) => {
+                parse(&bind(self.name, fields, call, limits)?).map_err(|invalid| {
                     let message = format!("{}: {invalid}", self.name);
                     Failure::new(FailureKind::InvalidArgument, message)
-                }),
+                })
+            }
         }
     }
 }

@@ -44,7 +44,7 @@ pub(crate) trait Interpreter {
     fn lint(&self, document: &Value) -> Value;
 
     /// The JSON Schema of documents.
-    fn schema(&self) -> Result<Value, Failure>;
+    fn schema(&self) -> Value;
 }
 
 /// The state of an executor.

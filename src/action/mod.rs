@@ -34,12 +34,13 @@ mod schema;
 mod services;
 mod status;
 
+pub use command::Declaration;
 pub use document::{Document, InvalidDocument};
 pub use executor::{Executor, Outcome};
 pub use files::{Files, MAX_READ_BYTES};
 pub use lint::{Finding, Severity, check, lint};
 pub use policy::Policy;
-pub use registry::commands;
+pub use registry::{commands, declarations};
 pub use resolver::Resolver;
 pub use schema::schema;
 

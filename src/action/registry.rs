@@ -10,14 +10,24 @@ use super::commands::{
     start, stub,
 };
 
-/// Every family's commands, in the order in which they are listed to people.
+/// Every family's commands, in the order in which they are listed to people. To add a command:
+///
+/// 1. write or extend a file in `commands/`: a row in its table `COMMANDS` with the command's name,
+///    one sentence, and its parameters (each with its kind, its default and a sentence); a function
+///    that reads the arguments into a struct; and [`Command`](super::command::Command) for that;
+/// 2. a new file also needs a line in `commands/mod.rs` and one here;
+/// 3. test what it gives and how it fails in `action/tests.rs`, or in `tests/it` where it needs more
+///    than an executor; a parameter that is a path is tested against paths outside by its kind;
+/// 4. refresh the generated schema (`TRYCMD=overwrite cargo test --test it`), and add a line to
+///    CHANGELOG.md.
 const FAMILIES: &[&[Declaration]] = &[
     start::COMMANDS,
     execute::COMMANDS,
     records::COMMANDS,
     resolver::COMMANDS,
     stub::COMMANDS,
-    reports::COMMANDS,
+    &reports::FILES,
+    reports::VALUES,
     database::COMMANDS,
     gates::COMMANDS,
     exporters::COMMANDS,
@@ -32,8 +42,8 @@ pub fn commands() -> impl Iterator<Item = &'static str> {
     declarations().map(Declaration::name)
 }
 
-/// All commands.
-pub(super) fn declarations() -> impl Iterator<Item = &'static Declaration> {
+/// The definitions of all commands.
+pub fn declarations() -> impl Iterator<Item = &'static Declaration> {
     FAMILIES.iter().flat_map(|family| family.iter())
 }
 

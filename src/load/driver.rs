@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::scenario::{TaskSource, Verdict};
 use super::template::{Compiler, Linker, Scope};
 use crate::record::{LabelId, Recorder, Sample};
-use crate::value::{Invalid, Object};
+use crate::value::{Field, Invalid, Object};
 
 /// The tasks of a protocol while they are read.
 pub trait Tasks: Debug + Send + Sync + 'static {
@@ -25,6 +25,9 @@ pub trait Tasks: Debug + Send + Sync + 'static {
     /// Where they may go: what the driver has to be told of the world outside, and the engine does
     /// not look at.
     type Reach;
+
+    /// The fields of a task besides the engine's own.
+    const FIELDS: &'static [&'static [Field]];
 
     /// Takes the protocol's fields out of the next task. What the document alone shows to be wrong
     /// is refused here.

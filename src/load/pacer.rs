@@ -6,13 +6,32 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use super::limits::{MOST_SECONDS, TestLimits};
-use crate::value::{Invalid, Reader, Value};
+use crate::value::{Field, Invalid, Kind, Reader, Value};
 
 /// The most iterations a second that an open model may ask for.
 const MAX_RATE: f64 = 10_000_000.0;
 
 /// Later than the end of any test, in seconds.
 const FAR: f64 = 2.0 * MOST_SECONDS;
+
+/// A [`Wait`] as documents write it.
+pub const WAIT: Kind =
+    Kind::Named("wait", &Kind::Either(&[Kind::Seconds, Kind::Object(&[WAIT_RANGE])]));
+
+const WAIT_RANGE: &[Field] = &[
+    Field::optional("min", Kind::Seconds, "The shortest; 0 where it is left out."),
+    Field::optional("max", Kind::Seconds, "The longest; the same as min where it is left out."),
+];
+
+/// An open model as documents write it.
+pub const ARRIVALS: &[Field] = &[
+    Field::required("rate", Kind::Rate, "Iterations started per second, over all users."),
+    Field::required(
+        "max_users",
+        Kind::Between(1, i64::MAX),
+        "How many users share the arrivals, and so how many iterations run at once.",
+    ),
+];
 
 /// A span of time, or one drawn anew from a range each time.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,7 +50,7 @@ impl Wait {
             let seconds = seconds(field)?;
             return Ok(Self { min: seconds, max: seconds });
         };
-        let mut fields = field.object()?;
+        let mut fields = field.fields(WAIT_RANGE)?;
         let min = fields.present("min").map_or(Ok(0.0), |min| seconds(&min))?;
         let max = fields.present("max").map_or(Ok(min), |max| seconds(&max))?;
         fields.finish()?;
@@ -77,7 +96,7 @@ pub enum Pacing {
 impl Pacing {
     /// `arrival_rate`: the pacing and the number of users that share the arrivals.
     pub fn open(field: &Reader<'_>, limits: &TestLimits) -> Result<(Self, u64), Invalid> {
-        let mut fields = field.object()?;
+        let mut fields = field.fields(ARRIVALS)?;
         let place = fields.required("rate")?;
         let rate = place.positive()?;
         if rate > MAX_RATE {

@@ -4,7 +4,29 @@
 use std::borrow::Cow;
 
 use super::template::{Compiler, Draft, Linker, Scope, Template, Text};
-use crate::value::{Invalid, Map, Reader, Value};
+use crate::value::{Field, Invalid, Kind, Map, Reader, Value};
+
+/// A condition as documents write it.
+pub const CONDITION: Kind = Kind::Named(
+    "condition",
+    &Kind::Either(&[
+        Kind::Boolean,
+        Kind::Integer,
+        Kind::Text,
+        Kind::OneField(&[
+            Field::optional("equals", PAIR, "Whether two values are equal."),
+            Field::optional("not_equals", PAIR, "Whether two values differ."),
+            Field::optional(
+                "in",
+                PAIR,
+                "Whether the second value, a list or a text, holds the first.",
+            ),
+            Field::optional("truthy", Kind::Any, "Whether the value counts as true."),
+        ]),
+    ]),
+);
+
+const PAIR: Kind = Kind::Items { of: &Kind::Any, least: 2, most: Some(2) };
 
 /// A condition.
 #[derive(Debug)]

@@ -7,14 +7,74 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::limits::{MOST_SECONDS, TestLimits};
-use super::pacer::{Wait, seconds};
-use super::predicate::Predicate;
+use super::pacer::{WAIT, Wait, seconds};
+use super::predicate::{CONDITION, Predicate};
 use super::template::{Compiler, Draft, Linker, Scope, Template};
 use super::throttle::Throttle;
-use crate::value::{Invalid, Object, Reader, Value};
+use crate::value::{Field, Invalid, Kind, Literal, Object, Reader, Value};
 
 /// How long a user waits at least before it tries a target again that it could not reach.
 const LEAST_DELAY: Duration = Duration::from_millis(10);
+
+/// `{"mode": …, "tasks": […]}`, apart from the tasks.
+pub const FORM: &[Field] = &[
+    Field::optional(
+        "mode",
+        Kind::OneOf(&["sequence", "weighted", "conditional"]),
+        "Whether an iteration is all tasks in order, or one that is drawn by weight.",
+    )
+    .or(Literal::Text("sequence")),
+    Field::required("tasks", Kind::Any, "The tasks."),
+];
+
+/// The engine's own fields of a task; the others are the protocol's.
+pub const STEP: &[Field] = &[
+    Field::optional(
+        "name",
+        Kind::Scalar,
+        "What its requests are listed under; also the key of its throttle.",
+    ),
+    Field::optional("weight", Kind::Count, "How often it is drawn where the mode is weighted.")
+        .or(Literal::Int(1)),
+    Field::optional("run_if", CONDITION, "The task runs only where this holds."),
+    Field::optional("skip_if", CONDITION, "The task does not run where this holds."),
+    Field::optional("think_time", WAIT, "How long the user waits after the task."),
+    Field::optional("throttle", Kind::Object(&[THROTTLE]), "A rate that all users of a key share."),
+    Field::optional(
+        "retry",
+        Kind::Object(&[RETRY]),
+        "How often the task is tried again when it fails, and after how long.",
+    ),
+];
+
+const THROTTLE: &[Field] = &[
+    Field::optional(
+        "key",
+        Kind::Text,
+        "What shares the rate; the task's name where it is left out.",
+    ),
+    Field::required("rps", Kind::Rate, "Requests per second."),
+    Field::optional(
+        "burst",
+        Kind::Between(1, i64::MAX),
+        "Requests that may come at once after a pause; one second's where it is left out.",
+    ),
+];
+
+const RETRY: &[Field] = &[
+    Field::optional("transient", Kind::Count, "Tries after connection failures and timeouts.")
+        .or(Literal::Int(5)),
+    Field::optional("flaky", Kind::Count, "Tries after assertions that do not hold.")
+        .or(Literal::Int(2)),
+    Field::optional("permanent", Kind::Count, "Tries after errors of the target.")
+        .or(Literal::Int(0)),
+    Field::optional("base_delay", Kind::Seconds, "The first delay.").or(Literal::Float(0.1)),
+    Field::optional("max_delay", Kind::Seconds, "The longest delay.").or(Literal::Float(5.0)),
+    Field::optional("backoff_factor", Kind::Number, "By what each delay is longer than the last.")
+        .or(Literal::Float(2.0)),
+    Field::optional("jitter", Kind::Number, "The share of a delay that is drawn at random.")
+        .or(Literal::Float(0.25)),
+];
 
 /// What one iteration is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +127,7 @@ pub fn tasks<'a>(
     if let Value::Dict(members) = field.value()
         && matches!(members.get("tasks"), Some(Value::List(_) | Value::Dict(_)))
     {
-        let mut fields = field.object()?;
+        let mut fields = field.fields(FORM)?;
         if let Some(place) = fields.present("mode") {
             mode = match place.text()?.to_ascii_lowercase().as_str() {
                 "sequence" | "conditional" => Mode::Sequence,
@@ -104,17 +164,15 @@ impl Step<Draft> {
         compiler: &mut Compiler,
         throttles: &mut Throttles,
     ) -> Result<Self, Invalid> {
-        let weight = fields.present("weight").map_or(Ok(1), |weight| weight.integer(0))?;
-        let run_if = fields.present("run_if");
-        let run_if = run_if.map(|field| Predicate::parse(&field, compiler)).transpose()?;
-        let skip_if = fields.present("skip_if");
-        let skip_if = skip_if.map(|field| Predicate::parse(&field, compiler)).transpose()?;
-        let think = fields.present("think_time").map(|field| Wait::parse(&field)).transpose()?;
+        let weight = fields.or_default("weight", |weight| weight.integer(0))?;
+        let mut condition = |key| fields.if_present(key, |field| Predicate::parse(field, compiler));
+        let (run_if, skip_if) = (condition("run_if")?, condition("skip_if")?);
+        let think = fields.if_present("think_time", Wait::parse)?;
         let throttle = match fields.present("throttle") {
             Some(field) => Some(throttle(&field, fields.present("name"), throttles)?),
             None => None,
         };
-        let retry = fields.present("retry").map(|field| Retry::parse(&field)).transpose()?;
+        let retry = fields.if_present("retry", Retry::parse)?;
         Ok(Self { weight, run_if, skip_if, think, throttle, retry })
     }
 
@@ -150,7 +208,7 @@ fn throttle(
     name: Option<Reader<'_>>,
     throttles: &mut Throttles,
 ) -> Result<Arc<Throttle>, Invalid> {
-    let mut fields = field.object()?;
+    let mut fields = field.fields(THROTTLE)?;
     let written = |field: Option<Reader<'_>>| {
         field.map(|field| field.value().to_text()).filter(|text| !text.is_empty())
     };
@@ -240,17 +298,13 @@ pub struct Retry {
 
 impl Retry {
     fn parse(field: &Reader<'_>) -> Result<Self, Invalid> {
-        let mut fields = field.object()?;
-        let mut count = |key: &str, default: u64| {
-            fields.present(key).map_or(Ok(default), |field| field.integer(0))
-        };
+        let mut fields = field.fields(RETRY)?;
+        let mut count = |key: &str| fields.or_default(key, |field| field.integer(0));
         let (transient, flaky, permanent) =
-            (count("transient", 5)?, count("flaky", 2)?, count("permanent", 0)?);
-        let mut number = |key: &str, default: f64| {
-            fields.present(key).map_or(Ok(default), |field| seconds(&field))
-        };
-        let (base_delay, max_delay) = (number("base_delay", 0.1)?, number("max_delay", 5.0)?);
-        let (backoff_factor, jitter) = (number("backoff_factor", 2.0)?, number("jitter", 0.25)?);
+            (count("transient")?, count("flaky")?, count("permanent")?);
+        let mut number = |key: &str| fields.or_default(key, seconds);
+        let (base_delay, max_delay) = (number("base_delay")?, number("max_delay")?);
+        let (backoff_factor, jitter) = (number("backoff_factor")?, number("jitter")?);
         fields.finish()?;
         Ok(Self { transient, flaky, permanent, base_delay, max_delay, backoff_factor, jitter })
     }
@@ -290,7 +344,7 @@ mod tests {
 
     fn step(json: &str) -> Result<Step<Draft>, Invalid> {
         let value = Value::parse(json).expect("JSON");
-        let mut fields = Reader::at(&value, "/tasks/2").object()?;
+        let mut fields = Reader::at(&value, "/tasks/2").fields(STEP)?;
         let step = Step::parse(&mut fields, &mut Compiler::default(), &mut Throttles::default())?;
         fields.finish()?;
         Ok(step)

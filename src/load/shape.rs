@@ -4,10 +4,48 @@
 use std::time::Duration;
 
 use super::limits::TestLimits;
-use crate::value::{Invalid, Object, Reader};
+use crate::value::{Field, Invalid, Kind, Literal, Object, Reader};
 
 /// The most stages a shape may have.
 const MAX_STAGES: usize = 10_000;
+
+/// The shapes by their names.
+pub const SHAPES: Kind = Kind::OneOf(&["stages", "spike", "soak"]);
+
+/// `shape_config`, for all shapes.
+pub const SHAPE: &[Field] = &[
+    Field::optional(
+        "stages",
+        Kind::Items { of: &Kind::Object(&[STAGE]), least: 1, most: Some(MAX_STAGES) },
+        "Of stages: one after the other.",
+    ),
+    Field::optional("baseline_users", Kind::Count, "Of spike: users before and after it.")
+        .or(Literal::Int(0)),
+    Field::optional("spike_users", Kind::Count, "Of spike: users during it."),
+    Field::optional(
+        "spawn_rate",
+        Kind::Rate,
+        "Users started or stopped per second: 10 of spike; of soak, no limit besides its ramps.",
+    ),
+    Field::optional("pre_seconds", Kind::Seconds, "Of spike: how long before it; 30."),
+    Field::optional("spike_seconds", Kind::Seconds, "Of spike: how long it lasts; 30."),
+    Field::optional("post_seconds", Kind::Seconds, "Of spike: how long after it; 30."),
+    Field::optional("users", Kind::Count, "Of soak: users while it holds."),
+    Field::optional(
+        "ramp_seconds",
+        Kind::Seconds,
+        "Of soak: how long the users take to start; 60.",
+    ),
+    Field::optional("hold_seconds", Kind::Seconds, "Of soak: how long they stay; 600."),
+    Field::optional("cooldown_seconds", Kind::Seconds, "Of soak: how long they take to stop; 60."),
+];
+
+const STAGE: &[Field] = &[
+    Field::required("duration", Kind::Seconds, "How long it lasts."),
+    Field::required("users", Kind::Count, "How many users there are at its end."),
+    Field::optional("spawn_rate", Kind::Rate, "Users started or stopped per second.")
+        .or(Literal::Int(1)),
+];
 
 /// How many users over time.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,10 +97,10 @@ impl Shape {
         let mut shape = Self { corners: vec![(0.0, 0.0)], end: None };
         let mut until = 0.0;
         for stage in stages {
-            let mut fields = stage.object()?;
+            let mut fields = stage.fields(STAGE)?;
             until = limits.later(until, &fields.required("duration")?)?;
             let users = limits.users(&fields.required("users")?)?;
-            let rate = fields.present("spawn_rate").map_or(Ok(1.0), |rate| rate.positive())?;
+            let rate = fields.or_default("spawn_rate", |rate| rate.positive())?;
             fields.finish()?;
             shape.towards(users as f64, rate, until);
         }
@@ -71,8 +109,7 @@ impl Shape {
     }
 
     fn spike(config: &mut Object<'_>, limits: &TestLimits) -> Result<Self, Invalid> {
-        let baseline =
-            config.present("baseline_users").map_or(Ok(0), |field| limits.users(&field))?;
+        let baseline = config.or_default("baseline_users", |field| limits.users(field))?;
         let spike =
             config.present("spike_users").map_or(Ok(baseline), |field| limits.users(&field))?;
         let rate = config.present("spawn_rate").map_or(Ok(10.0), |rate| rate.positive())?;
@@ -182,7 +219,7 @@ mod tests {
     fn parse(name: &str, config: &str) -> Result<Shape, Invalid> {
         let name = name.into();
         let config = Value::parse(config).expect("JSON");
-        let mut fields = Reader::at(&config, "/shape_config").object()?;
+        let mut fields = Reader::at(&config, "/shape_config").fields(SHAPE)?;
         let limits = TestLimits::default();
         let shape = Shape::parse(&Reader::at(&name, "/load_shape"), &mut fields, &limits)?;
         fields.finish()?;

@@ -17,8 +17,8 @@ use super::pacer::{Pacing, Wait};
 use super::plan::{Plan, Settings};
 use super::progress::Progress;
 use super::runner::{GRACE, Part, doubts, worker};
-use super::scenario::{Mode, Scenario, Step, Throttles, Verdict};
-use super::shape::Shape;
+use super::scenario::{Mode, STEP, Scenario, Step, Throttles, Verdict};
+use super::shape::{SHAPE, Shape};
 use super::template::{Bindings, Compiler, Linker};
 use crate::record::live::{Cumulative, Live, total};
 use crate::record::stats::interpolate;
@@ -158,7 +158,7 @@ fn plan(
         .expect("a list")
         .iter()
         .map(|task| {
-            let mut fields = task.object().expect("a task");
+            let mut fields = task.fields(STEP).expect("a task");
             Step::parse(&mut fields, &mut compiler, &mut throttles).expect("a step")
         })
         .collect();
@@ -343,7 +343,7 @@ fn seconds(count: u64) -> Vec<Duration> {
 
 fn shape(name: &str, config: &str) -> Shape {
     let (name, config) = (Value::from(name), Value::parse(config).expect("JSON"));
-    let mut fields = Reader::at(&config, "/shape_config").object().expect("an object");
+    let mut fields = Reader::at(&config, "/shape_config").fields(SHAPE).expect("an object");
     Shape::parse(&Reader::at(&name, "/load_shape"), &mut fields, &TestLimits::default())
         .expect("a shape")
 }

@@ -13,11 +13,11 @@ use super::limits::TestLimits;
 use super::plan::{Plan, Settings};
 use super::progress::Progress;
 use super::runner::{self, RunError};
-use super::scenario::{Scenario, Step, TaskSource, Throttles, tasks};
+use super::scenario::{STEP, Scenario, Step, TaskSource, Throttles, tasks};
 use super::template::{Bindings, Compiler, Draft, Linker};
 use crate::record::Recording;
 use crate::record::live::Live;
-use crate::value::{Invalid, Object, Reader};
+use crate::value::{Field, Invalid, Object, Reader};
 
 /// A test's tasks as they were read. What only the start of the test can tell (variables, CSV
 /// sources, files, the environment) has names here.
@@ -40,7 +40,10 @@ impl<R> Workload<R> {
         let mut throttles = Throttles::new();
         let mut steps = Vec::with_capacity(sources.len());
         for source in sources {
-            let mut fields = source.fields.object()?;
+            let mut fields = source.fields.fields(STEP)?;
+            for table in tasks.fields() {
+                fields = fields.and(table);
+            }
             steps.push(Step::parse(&mut fields, &mut compiler, &mut throttles)?);
             tasks.add_any(&source, &mut fields, &mut compiler)?;
             fields.finish()?;
@@ -88,6 +91,9 @@ impl<D: Driver> Runnable for Plan<D> {
 
 /// [`Tasks`] of whatever protocol that may go where `R` says.
 pub trait AnyTasks<R>: Debug + Send + Sync {
+    /// [`Tasks::FIELDS`].
+    fn fields(&self) -> &'static [&'static [Field]];
+
     /// [`Tasks::add`].
     fn add_any(
         &mut self,
@@ -107,6 +113,10 @@ pub trait AnyTasks<R>: Debug + Send + Sync {
 }
 
 impl<T: Tasks> AnyTasks<T::Reach> for T {
+    fn fields(&self) -> &'static [&'static [Field]] {
+        T::FIELDS
+    }
+
     fn add_any(
         &mut self,
         task: &TaskSource<'_>,

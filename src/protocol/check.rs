@@ -7,10 +7,51 @@ use std::borrow::Cow;
 use super::json_path::JsonPath;
 use crate::load::predicate::Operand;
 use crate::load::template::{Compiler, Draft, Linker, Scope, Slot, Space, Template};
-use crate::value::{Invalid, Object, Reader, Value};
+use crate::value::{Field, Invalid, Kind, Literal, Object, Reader, Value};
 
 /// The most assertions and extractors a task may have, each.
 const MOST: usize = 1000;
+
+/// `assertions` and `extract` of a task whose responses have a status and headers.
+pub(crate) const CHECKS: &[Field] = &[
+    Field::optional(
+        "assertions",
+        Kind::List(&Kind::Named("assertion", &Kind::Object(&[ASSERTION]))),
+        "What the response must hold; the request fails otherwise.",
+    ),
+    Field::optional(
+        "extract",
+        Kind::List(&Kind::Named("extractor", &Kind::Object(&[EXTRACTOR]))),
+        "What is taken out of the response into variables, when all assertions hold.",
+    ),
+];
+
+const ASSERTION: &[Field] = &[
+    Field::required(
+        "type",
+        Kind::OneOf(&["status_code", "contains", "not_contains", "json_path", "header"]),
+        "What is looked at.",
+    ),
+    Field::required("value", Kind::Any, "What it must be or contain."),
+    Field::optional("path", Kind::Text, "Of json_path: the place in the body, such as items.0.id.")
+        .when("type", "json_path"),
+    Field::optional("name", Kind::Text, "Of header: its name.").when("type", "header"),
+];
+
+const EXTRACTOR: &[Field] = &[
+    Field::required("var", Kind::Name, "The variable's name."),
+    Field::optional("from", Kind::OneOf(&["json_path", "header", "status_code"]), "What is taken.")
+        .or(Literal::Text("json_path")),
+    Field::optional(
+        "scope",
+        Kind::OneOf(&["var", "session"]),
+        "Whether ${var.NAME} or ${session.NAME} reads it.",
+    )
+    .or(Literal::Text("var")),
+    Field::optional("path", Kind::Text, "Of json_path: the place in the body, such as items.0.id.")
+        .when("from", "json_path"),
+    Field::optional("name", Kind::Text, "Of header: its name.").when("from", "header"),
+];
 
 /// A response, as far as assertions and extractors look at it.
 pub(crate) trait Response {
@@ -205,7 +246,7 @@ pub(crate) fn contains(text: &[u8], part: &[u8]) -> bool {
 
 impl Assertion<Draft> {
     fn parse<R: Response>(field: &Reader<'_>, compiler: &mut Compiler) -> Result<Self, Invalid> {
-        let mut fields = field.object()?;
+        let mut fields = field.fields(ASSERTION)?;
         let kind = fields.required("type")?;
         let value = fields.required("value")?;
         let assertion = match kind.text()?.to_ascii_lowercase().as_str() {
@@ -314,7 +355,7 @@ fn number(text: &str) -> Option<u16> {
 
 impl Extractor<Draft> {
     fn parse<R: Response>(field: &Reader<'_>, compiler: &mut Compiler) -> Result<Self, Invalid> {
-        let mut fields = field.object()?;
+        let mut fields = field.fields(EXTRACTOR)?;
         let name = fields.required("var")?;
         if name.text()?.is_empty() {
             return Err(name.expected("a variable's name"));
@@ -412,7 +453,7 @@ mod tests {
     ) -> Result<(Option<String>, String), Invalid> {
         let task = Value::parse(task).expect("JSON");
         let mut compiler = Compiler::default();
-        let mut fields = Reader::at(&task, "/tasks/2").object()?;
+        let mut fields = Reader::at(&task, "/tasks/2").fields(CHECKS)?;
         let checks = Checks::parse::<Canned<WHOLE>>(&mut fields, &mut compiler)?;
         fields.finish()?;
         let show = compiler.template(show);

@@ -9,8 +9,9 @@ mod json_path;
 mod labels;
 
 use crate::load;
+use crate::load::driver::Tasks as _;
 use crate::net::Targets;
-use crate::value::{Invalid, Reader};
+use crate::value::{Field, Invalid, Reader};
 
 pub use check::Wanted;
 pub use json_path::JsonPath;
@@ -30,6 +31,8 @@ pub struct UserKind {
     pub doc: &'static str,
     /// Arguments of `LD_start_test` that only some users take and it does.
     pub options: &'static [&'static str],
+    /// The fields of their tasks, besides the engine's own.
+    pub fields: &'static [&'static [Field]],
     /// Begins to read the tasks of such users.
     pub open: fn(&Setup<'_>) -> Result<Box<AnyTasks>, Invalid>,
 }
@@ -61,21 +64,36 @@ pub const USERS: &[UserKind] = &[
         name: "fast_http_user",
         doc: "HTTP/1.1 and HTTP/2 requests, in the habits of Locust's FastHttpUser.",
         options: &["http2"],
+        fields: http::HttpTasks::FIELDS,
         open: |setup| http::HttpTasks::open(setup, http::Flavor::Fast),
     },
     UserKind {
         name: "http_user",
         doc: "HTTP/1.1 and HTTP/2 requests, in the habits of Python's requests.",
         options: &["http2"],
+        fields: http::HttpTasks::FIELDS,
         open: |setup| http::HttpTasks::open(setup, http::Flavor::Requests),
     },
     UserKind {
         name: "async_http_user",
         doc: "The same as http_user.",
         options: &["http2"],
+        fields: http::HttpTasks::FIELDS,
         open: |setup| http::HttpTasks::open(setup, http::Flavor::Httpx),
     },
 ];
+
+/// Their names.
+#[expect(clippy::indexing_slicing, reason = "a constant: what is out of bounds does not compile")]
+pub const USER_NAMES: [&str; USERS.len()] = {
+    let mut names = [""; USERS.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = USERS[at].name;
+        at += 1;
+    }
+    names
+};
 
 impl UserKind {
     /// The user that a field names.

@@ -6,7 +6,7 @@
 
 use super::live::{self, Series};
 use super::summary::{Figures, Metric};
-use crate::value::{Invalid, Reader, Value};
+use crate::value::{Field, Invalid, Kind, Literal, Reader, Value};
 
 /// The metrics with their spelling in documents.
 const METRICS: [(&str, Metric); 7] = [
@@ -18,6 +18,32 @@ const METRICS: [(&str, Metric); 7] = [
     ("failure_rate", Metric::FailureRate),
     ("requests", Metric::Requests),
 ];
+
+/// A list of gates, as documents write it.
+pub const RULES: Kind = Kind::Named("gates", &Kind::List(&Kind::Open(&[RULE])));
+
+const RULE: &[Field] = &[
+    Field::required("type", Kind::OneOf(&NAMES), "The figure that it looks at."),
+    Field::optional(
+        "op",
+        Kind::OneOf(&["lt", "lte", "gt", "gte", "LT", "LTE", "GT", "GTE"]),
+        "How the figure must stand to the value.",
+    )
+    .or(Literal::Text("lte")),
+    Field::required("value", Kind::Either(&[Kind::Real, Kind::Text]), "What it is compared with."),
+    Field::optional("name", Kind::Scalar, "The requests that count; all where it is left out."),
+];
+
+#[expect(clippy::indexing_slicing, reason = "a constant: what is out of bounds does not compile")]
+const NAMES: [&str; METRICS.len()] = {
+    let mut names = [""; METRICS.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = METRICS[at].0;
+        at += 1;
+    }
+    names
+};
 
 /// How the figure must stand to the rule's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +106,7 @@ impl Rule {
     /// the same and never holds: the others of its list are still judged.
     pub fn read(reader: &Reader<'_>) -> Result<Self, Invalid> {
         let written = reader.value().clone();
-        let mut object = reader.object()?;
+        let mut object = reader.fields(RULE)?;
         let metric = object.optional("type").and_then(|kind| {
             METRICS
                 .iter()
@@ -251,7 +277,7 @@ impl AbortOn {
     }
 
     fn read_rule(reader: &Reader<'_>) -> Result<Rule, Invalid> {
-        let mut object = reader.object()?;
+        let mut object = reader.fields(RULE)?;
         let kind = object.required("type")?;
         for key in ["op", "value", "name"] {
             object.optional(key);

@@ -8,59 +8,329 @@ pub mod html;
 pub mod json;
 pub mod junit;
 mod redact;
+mod rows;
 pub mod summary;
 pub mod xml;
 
-use crate::record::{Records, Row};
+use std::fmt;
+use std::io::{self, Write};
 
-/// Which half of the records a two-part report is about.
+use crate::record::Records;
+use crate::record::gates::{RULES, Rule};
+use crate::value::{Field, Kind, Literal};
+pub use junit::Per;
+pub use rows::Outcome;
+
+/// The formats. To add one:
+///
+/// 1. write `report/NAME.rs`: a function from [`Records`] to a writer, with a test of what it writes
+///    for a few requests;
+/// 2. add a row here; the command, its place in the schema and the tests of files follow from it;
+/// 3. say in the test below how the format is read back, for it writes hostile texts in every format;
+/// 4. refresh the generated files (`TRYCMD=overwrite cargo test --test it`), and add a line to
+///    CHANGELOG.md.
+pub const FORMATS: &[Format] = &[
+    Format {
+        command: "LD_generate_html_report",
+        doc: "Writes a page for people: the verdict, figures and charts.",
+        parameters: &[
+            name("html_name", DEFAULT_NAME),
+            Field::optional("rules", RULES, "Gates that make the verdict.").or(Literal::List),
+        ],
+        ending: "html",
+        empty: Empty::NoPage,
+        content: Content::Whole(|records, options, out| html::write(records, &options.rules, out)),
+    },
+    Format {
+        command: "LD_generate_json_report",
+        doc: "Writes every request as JSON, one file for the successes and one for the failures.",
+        parameters: &[name("json_file_name", DEFAULT_NAME)],
+        ending: "json",
+        empty: Empty::NoRecords,
+        content: Content::Halves(json::write),
+    },
+    Format {
+        command: "LD_generate_xml_report",
+        doc: "Writes every request as XML, one file for the successes and one for the failures.",
+        parameters: &[name("xml_file_name", DEFAULT_NAME)],
+        ending: "xml",
+        empty: Empty::NoRecords,
+        content: Content::Halves(xml::write),
+    },
+    Format {
+        command: "LD_generate_csv_report",
+        doc: "Writes every request as a row of a CSV file.",
+        parameters: &[name("csv_name", DEFAULT_NAME)],
+        ending: "csv",
+        empty: Empty::Written,
+        content: Content::Whole(|records, _, out| csv::write(records, out)),
+    },
+    Format {
+        command: "LD_generate_summary_report",
+        doc: "Writes the figures of LD_summary as JSON.",
+        parameters: &[name("report_name", "loaddensity-summary")],
+        ending: "json",
+        empty: Empty::Written,
+        content: Content::Whole(|records, _, out| summary::write(records, out)),
+    },
+    Format {
+        command: "LD_generate_junit_report",
+        doc: "Writes JUnit XML for CI systems.",
+        parameters: &[
+            name("report_name", "loaddensity-junit"),
+            Field::optional(
+                "per",
+                Kind::OneOf(&["request", "name", "rule"]),
+                "What a testcase stands for; a rule where there are rules, else a request.",
+            ),
+            Field::optional("rules", RULES, "Gates, each of which may be a testcase.")
+                .or(Literal::List),
+        ],
+        ending: "xml",
+        empty: Empty::Written,
+        content: Content::Whole(|records, options, out| {
+            junit::write(records, options.per, &options.rules, out)
+        }),
+    },
+];
+
+/// A format and the command that writes it.
+#[derive(Debug)]
+pub struct Format {
+    /// The command's name.
+    pub command: &'static str,
+    /// What it does, in one sentence.
+    pub doc: &'static str,
+    /// The command's parameters. The first is the file's name; `rules` and `per` become [`Options`].
+    pub parameters: &'static [Field],
+    /// The file's ending.
+    pub ending: &'static str,
+    /// What it does with no records.
+    pub empty: Empty,
+    /// What it writes.
+    pub content: Content,
+}
+
+/// What a format does with no records; the commands have the reference's words for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Requests without an error.
-    Success,
-    /// Requests with one.
-    Failure,
+pub enum Empty {
+    /// It writes what there is.
+    Written,
+    /// It fails: there is nothing for a page.
+    NoPage,
+    /// It fails: there is nothing for a report.
+    NoRecords,
 }
 
-impl Outcome {
-    /// As the reports spell it.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::Failure => "failure",
-        }
+/// Writes all records.
+type Whole = fn(&Records, &Options, &mut dyn Write) -> io::Result<()>;
+
+/// Writes the records that ended one way.
+type Half = fn(&Records, Outcome, &mut dyn Write) -> io::Result<()>;
+
+/// What a format writes.
+#[derive(Clone, Copy)]
+pub enum Content {
+    /// One file.
+    Whole(Whole),
+    /// A file for the successes and one for the failures.
+    Halves(Half),
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Whole(_) => "Whole",
+            Self::Halves(_) => "Halves",
+        })
     }
-
-    /// The requests that ended so.
-    fn rows(self, records: &Records) -> impl Iterator<Item = Row<'_>> {
-        records.rows().filter(move |row| row.failed() == (self == Self::Failure))
-    }
 }
 
-/// Every request with its outcome, successes first: the order of the reference's reports, whose
-/// records lie in two lists.
-pub(crate) fn in_order(records: &Records) -> impl Iterator<Item = (Outcome, Row<'_>)> {
-    [Outcome::Success, Outcome::Failure]
-        .into_iter()
-        .flat_map(move |outcome| outcome.rows(records).map(move |row| (outcome, row)))
+/// What a report is asked for besides the records.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// Gates over the records.
+    pub rules: Vec<Rule>,
+    /// What a testcase stands for.
+    pub per: Per,
 }
 
-/// What a request is listed under: its name, or its URL where it has none.
-pub(crate) fn name_of<'a>(row: &Row<'a>) -> &'a str {
-    if row.label.name.is_empty() { &row.label.url } else { &row.label.name }
-}
+/// The reference's own default.
+const DEFAULT_NAME: &str = "default_name";
 
-/// A status as Python's `str()` writes it.
-fn status_text(status: Option<u16>) -> String {
-    status.map_or_else(|| "None".to_owned(), |status| status.to_string())
+const fn name(parameter: &'static str, default: &'static str) -> Field {
+    Field::optional(parameter, Kind::Stem, "The file's name without its ending.")
+        .or(Literal::Text(default))
 }
 
 #[cfg(test)]
 mod tests {
+    use quick_xml::Reader;
+    use quick_xml::events::Event;
+
+    use super::*;
+    use crate::record::fixture::{HOSTILE, records};
+    use crate::value::{Map, Value};
+
     /// What a format's function writes.
-    pub(crate) fn written(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
+    pub(crate) fn written(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
         let mut out = Vec::new();
         write(&mut out).expect("written");
         String::from_utf8(out).expect("UTF-8")
+    }
+
+    /// The texts of each request (its URL, its name, its error) as a parser of the format reads them
+    /// back from what was written; texts that the format leaves out are missing.
+    fn read_back(command: &str, text: &str) -> Vec<Vec<String>> {
+        match command {
+            "LD_generate_csv_report" => cells(text),
+            "LD_generate_json_report" => json_texts(text),
+            "LD_generate_summary_report" => json_names(text),
+            "LD_generate_xml_report" => elements(text),
+            "LD_generate_junit_report" => attributes(text),
+            "LD_generate_html_report" => page_texts(text),
+            other => panic!("say how what {other} writes is read back"),
+        }
+    }
+
+    fn cells(text: &str) -> Vec<Vec<String>> {
+        let mut reader = ::csv::Reader::from_reader(text.as_bytes());
+        let rows = reader.records().map(|row| {
+            let row = row.expect("CSV");
+            let texts = [2, 3, 7].into_iter().filter_map(|column| row.get(column));
+            texts
+                .map(|cell| {
+                    assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{cell:?}");
+                    cell.strip_prefix('\'').unwrap_or(cell).to_owned()
+                })
+                .collect()
+        });
+        rows.collect()
+    }
+
+    fn json(text: &str) -> Map {
+        match Value::parse(text).expect("JSON") {
+            Value::Dict(members) => members,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn json_texts(text: &str) -> Vec<Vec<String>> {
+        let texts = |entry: &Value| {
+            let fields = ["test_url", "name", "error"].into_iter();
+            fields.filter_map(|field| entry.get(field)).map(Value::to_text).collect()
+        };
+        json(text).values().map(texts).collect()
+    }
+
+    fn json_names(text: &str) -> Vec<Vec<String>> {
+        match &json(text)["per_name"] {
+            Value::Dict(names) => names.keys().map(|name| vec![name.clone()]).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn elements(xml: &str) -> Vec<Vec<String>> {
+        let mut reader = Reader::from_str(xml);
+        let (mut rows, mut current) = (Vec::<Vec<String>>::new(), None::<String>);
+        let is_text = |name: &str| ["test_url", "name", "error"].contains(&name);
+        loop {
+            match reader.read_event().expect("well-formed") {
+                Event::Start(start) if start.name().as_ref() == "Method" => rows.push(Vec::new()),
+                Event::Start(start) if is_text(start.name().as_ref()) => {
+                    current = Some(String::new());
+                }
+                Event::Text(text) => {
+                    if let Some(current) = &mut current {
+                        current.push_str(&text.xml10_content());
+                    }
+                }
+                Event::GeneralRef(reference) => {
+                    if let Some(current) = &mut current {
+                        let name = format!("&{};", &*reference);
+                        current.push_str(&quick_xml::escape::unescape(&name).expect("known"));
+                    }
+                }
+                Event::End(end) if is_text(end.name().as_ref()) => {
+                    rows.last_mut().expect("a record").extend(current.take());
+                }
+                Event::Eof => return rows,
+                _ => {}
+            }
+        }
+    }
+
+    fn attributes(xml: &str) -> Vec<Vec<String>> {
+        let mut reader = Reader::from_str(xml);
+        let mut rows = Vec::<Vec<String>>::new();
+        loop {
+            let (Event::Start(start) | Event::Empty(start)) =
+                (match reader.read_event().expect("well-formed") {
+                    Event::Eof => return rows,
+                    event => event,
+                })
+            else {
+                continue;
+            };
+            let attribute = |name: &str| {
+                let found = start.try_get_attribute(name).expect("attributes");
+                let raw = found.expect("the attribute").value;
+                quick_xml::escape::unescape(&raw).expect("escaped").into_owned()
+            };
+            match start.name().as_ref() {
+                "testcase" => rows.push(vec![attribute("name")]),
+                "failure" => rows.last_mut().expect("a testcase").push(attribute("message")),
+                _ => {}
+            }
+        }
+    }
+
+    /// The page holds every text as text, and nothing that fetches anything.
+    fn page_texts(page: &str) -> Vec<Vec<String>> {
+        assert_eq!(page.matches("<script").count(), 1);
+        for outside in ["src=", "href=", "url(", "@import", "<link", "<img", "<iframe"] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+        assert!(page.contains("default-src 'none'"));
+        let found = HOSTILE.iter().filter(|text| {
+            let escaped = maud::html! { (text) }.into_string();
+            page.contains(&format!(">{escaped}<"))
+        });
+        found.map(|text| vec![(*text).to_owned()]).collect()
+    }
+
+    /// XML cannot hold every character.
+    fn holdable(format: &Format, text: &str) -> String {
+        if format.ending == "xml" { text.replace('\u{1b}', "\u{fffd}") } else { text.to_owned() }
+    }
+
+    #[test]
+    fn t23_hostile_texts_come_back_unharmed_from_every_format() {
+        let failed = HOSTILE.iter().map(|text| ("GET", *text, *text, 500, 1.5, 10, Some(*text)));
+        let passed = HOSTILE.iter().map(|text| ("GET", *text, *text, 200, 1.5, 10, None));
+        let records = records(&failed.chain(passed).collect::<Vec<_>>());
+        for format in FORMATS {
+            let texts = match format.content {
+                Content::Whole(write) => {
+                    vec![written(|out| write(&records, &Options::default(), out))]
+                }
+                Content::Halves(write) => [Outcome::Success, Outcome::Failure]
+                    .map(|half| written(|out| write(&records, half, out)))
+                    .to_vec(),
+            };
+            for text in texts {
+                let rows = read_back(format.command, &text);
+                assert!(
+                    !rows.is_empty() && rows.len().is_multiple_of(HOSTILE.len()),
+                    "{format:?}: {rows:?}"
+                );
+                for (row, hostile) in rows.iter().zip(HOSTILE.iter().cycle()) {
+                    let want = holdable(format, hostile);
+                    let unharmed = row.iter().filter(|text| !text.is_empty());
+                    assert!(unharmed.clone().count() > 0, "{format:?}: {row:?}");
+                    unharmed.for_each(|text| assert_eq!(*text, want, "{}", format.command));
+                }
+            }
+        }
     }
 }

@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
-use super::Outcome;
 use super::json::{fields, key};
+use super::rows::Outcome;
 use crate::record::Records;
 
 const ROOT: &str = "xml_data";
@@ -106,44 +106,10 @@ fn replaced(text: &str, by: impl Fn(char) -> Option<&'static str>) -> Cow<'_, st
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use quick_xml::Reader;
-
+mod tests {
     use super::super::tests::written;
     use super::*;
-    use crate::record::fixture::{HOSTILE, hostile, records};
-
-    /// What XML can hold of a text.
-    pub(in crate::report) fn holdable(text: &str) -> String {
-        text.replace('\u{1b}', "\u{fffd}")
-    }
-
-    /// The texts of all elements of a name, as a parser reads them.
-    fn texts(xml: &str, element: &str) -> Vec<String> {
-        let mut reader = Reader::from_str(xml);
-        let (mut found, mut current) = (Vec::new(), None);
-        loop {
-            match reader.read_event().expect("well-formed") {
-                Event::Start(start) if start.name().as_ref() == element => {
-                    current = Some(String::new());
-                }
-                Event::Text(text) => {
-                    if let Some(current) = &mut current {
-                        current.push_str(&text.xml10_content());
-                    }
-                }
-                Event::GeneralRef(reference) => {
-                    if let Some(current) = &mut current {
-                        let name = format!("&{};", &*reference);
-                        current.push_str(&quick_xml::escape::unescape(&name).expect("known"));
-                    }
-                }
-                Event::End(end) if end.name().as_ref() == element => found.extend(current.take()),
-                Event::Eof => return found,
-                _ => {}
-            }
-        }
-    }
+    use crate::record::fixture::records;
 
     #[test]
     fn a_record_is_an_element_of_elements() {
@@ -156,14 +122,5 @@ pub(super) mod tests {
              \t</Failure_Test1>\n</xml_data>\n"
         );
         assert_eq!(value(&records, Outcome::Success).expect("written"), "<xml_data/>");
-    }
-
-    #[test]
-    fn t23_hostile_texts_come_back_unharmed_but_for_what_xml_cannot_hold() {
-        let xml = written(|out| write(&hostile(), Outcome::Failure, out));
-        let want: Vec<String> = HOSTILE.iter().map(|text| holdable(text)).collect();
-        for element in ["test_url", "name", "error"] {
-            assert_eq!(texts(&xml, element), want);
-        }
     }
 }

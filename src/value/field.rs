@@ -64,6 +64,8 @@ pub enum Kind {
     Matching(&'static str),
     /// A file in the data directory.
     Path,
+    /// A file in the data directory, by its name without the ending.
+    Stem,
     /// `true` or `false`.
     Boolean,
     /// A text, a number, `true`, `false` or `null`.
@@ -120,6 +122,26 @@ pub enum Kind {
     Named(&'static str, &'static Kind),
     /// A document of actions.
     Document,
+    /// A test's tasks, in any of their forms; the fields of one depend on the test's user.
+    Tasks,
+}
+
+impl Kind {
+    /// An object with any members.
+    pub const MEMBERS: Self = Self::Map { keys: None, of: &Self::Any };
+
+    /// A list of texts.
+    pub const TEXTS: Self = Self::List(&Self::Text);
+
+    /// What its numbers count, for people.
+    pub fn unit(&self) -> Option<&'static str> {
+        match self {
+            Self::Seconds | Self::Timeout => Some("seconds"),
+            Self::Milliseconds => Some("milliseconds"),
+            Self::Rate => Some("per second"),
+            _ => None,
+        }
+    }
 }
 
 impl Field {

@@ -75,6 +75,11 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// A text of one's own.
+    pub fn string(&self) -> Result<String, Invalid> {
+        self.text().map(str::to_owned)
+    }
+
     /// `true` or `false`.
     pub fn boolean(&self) -> Result<bool, Invalid> {
         match self.value {

@@ -22,7 +22,7 @@ fn document(text: &str) -> Value {
 
 #[test]
 fn the_committed_schema_is_that_of_the_commands() {
-    let schema = schema().expect("built");
+    let schema = schema();
     let text = serde_json::to_string_pretty(&schema).expect("JSON") + "\n";
     let committed = Data::read_from(Path::new(COMMITTED), None).raw();
     Assert::new().action_env("TRYCMD").eq(Data::text(text).raw(), committed);

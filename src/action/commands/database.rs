@@ -4,68 +4,98 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use crate::action::arguments::{optional, required};
 use crate::action::command::{Command, Declaration};
 use crate::action::context::Context;
 use crate::event::{Failure, FailureKind};
 use crate::record::diff::{self, Run};
 use crate::record::sqlite::{Database, DatabaseError};
-use crate::value::{Charset, Invalid, Map, Reader, Value};
+use crate::value::{Charset, Field, Invalid, Kind, Literal, Map, Reader, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
         "LD_persist_records",
-        &[required("database_path"), optional("label"), optional("metadata")],
+        "Writes the records as a run into an SQLite file; gives the run's number.",
+        &[
+            DATABASE,
+            Field::optional("label", Kind::Text, "A text by which people know the run."),
+            Field::optional("metadata", Kind::MEMBERS, "What else is to be kept with the run.")
+                .or(Literal::Object),
+        ],
         |given| {
-            let metadata = match given.present("metadata") {
-                None => Value::Dict(Map::new()),
-                Some(metadata) => match metadata.value() {
-                    Value::Dict(_) => metadata.value().clone(),
-                    _ => return Err(metadata.expected("an object")),
-                },
-            };
-            let label = given.present("label");
             Ok(Box::new(Persist {
-                path: given.required("database_path")?.text()?.to_owned(),
-                label: label.map(|label| label.text().map(str::to_owned)).transpose()?,
-                metadata,
+                path: given.required("database_path")?.string()?,
+                label: given.if_present("label", |label| label.string())?,
+                metadata: given.or_default("metadata", |metadata| match metadata.value() {
+                    Value::Dict(_) => Ok(metadata.value().clone()),
+                    _ => Err(metadata.expected("an object")),
+                })?,
             }))
         },
     ),
-    Declaration::named("LD_list_runs", &[required("database_path"), optional("limit")], |given| {
-        Ok(Box::new(List {
-            path: given.required("database_path")?.text()?.to_owned(),
-            limit: given.present("limit").map_or(Ok(20), |limit| whole(&limit))?,
-        }))
-    }),
+    Declaration::named(
+        "LD_list_runs",
+        "Gives the runs of an SQLite file, the newest first.",
+        &[
+            DATABASE,
+            Field::optional(
+                "limit",
+                Kind::Integer,
+                "How many at most; any negative number for all.",
+            )
+            .or(Literal::Int(20)),
+        ],
+        |given| {
+            Ok(Box::new(List {
+                path: given.required("database_path")?.string()?,
+                limit: given.or_default("limit", whole)?,
+            }))
+        },
+    ),
     Declaration::named(
         "LD_fetch_run_records",
-        &[required("database_path"), required("run_id")],
+        "Gives every request of a run.",
+        &[DATABASE, Field::required("run_id", Kind::Integer, "The run's number.")],
         |given| {
             Ok(Box::new(Fetch {
-                path: given.required("database_path")?.text()?.to_owned(),
+                path: given.required("database_path")?.string()?,
                 run: whole(&given.required("run_id")?)?,
             }))
         },
     ),
     Declaration::named(
         "LD_diff_runs",
+        "Compares two runs name by name; gives what has become worse or better.",
         &[
-            required("database_path"),
-            required("baseline_run_id"),
-            required("current_run_id"),
-            optional("tolerance"),
+            DATABASE,
+            Field::required(
+                "baseline_run_id",
+                Kind::Integer,
+                "The number of the run to compare with.",
+            ),
+            Field::required(
+                "current_run_id",
+                Kind::Integer,
+                "The number of the run that is judged.",
+            ),
+            Field::optional(
+                "tolerance",
+                Kind::Number,
+                "How much worse a figure may be, as a share of the baseline's.",
+            )
+            .or(Literal::Float(0.1)),
         ],
         |given| {
             Ok(Box::new(Diff {
-                path: given.required("database_path")?.text()?.to_owned(),
+                path: given.required("database_path")?.string()?,
                 baseline: whole(&given.required("baseline_run_id")?)?,
                 current: whole(&given.required("current_run_id")?)?,
-                tolerance: given.present("tolerance").map_or(Ok(0.1), |share| share.number())?,
+                tolerance: given.or_default("tolerance", |share| share.number())?,
             }))
         },
     ),
 ];
+
+const DATABASE: Field = Field::required("database_path", Kind::Path, "The SQLite file.");
 
 /// A whole number; a negative limit is none, and no run has a negative number.
 fn whole(reader: &Reader<'_>) -> Result<i64, Invalid> {

@@ -1,27 +1,45 @@
 //! Documents inside documents: `LD_execute_action`, `LD_execute_files`. And what the reference can
 //! do and ldctl refuses by design.
 
-use crate::action::arguments::{Arguments, Call, required};
+use crate::action::arguments::{Arguments, Call};
 use crate::action::command::{Command, Declaration, Parsed};
 use crate::action::context::Context;
 use crate::event::{Failure, FailureKind};
-use crate::value::Value;
+use crate::value::{Field, Kind, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[
-    Declaration::named("LD_execute_action", &[required("action_list")], execute_action),
-    Declaration::named("LD_execute_files", &[required("execute_files_list")], execute_files),
-    Declaration::free("LD_add_package_to_executor", |_: &Call<'_>| {
-        Err(refused(
-            "LD_add_package_to_executor loads code into the server and is refused by design; put \
-             what it should do into actions",
-        ))
-    }),
-    Declaration::free("LD_start_socket_server", |_: &Call<'_>| {
-        Err(refused(
-            "LD_start_socket_server opens a second, unprotected server and is refused by design; \
-             start another `ldctl serve`",
-        ))
-    }),
+    Declaration::named(
+        "LD_execute_action",
+        "Runs a document inside this one; gives the results by action.",
+        &[Field::required("action_list", Kind::Document, "The document.")],
+        execute_action,
+    ),
+    Declaration::named(
+        "LD_execute_files",
+        "Runs documents from files, one after the other; gives the results by action, file by file.",
+        &[Field::required("execute_files_list", Kind::List(&Kind::Path), "The files.")],
+        execute_files,
+    ),
+    Declaration::free(
+        "LD_add_package_to_executor",
+        "Loads Python code, which ldctl refuses.",
+        |_: &Call<'_>| {
+            Err(refused(
+                "LD_add_package_to_executor loads code into the server and is refused by design; \
+                 put what it should do into actions",
+            ))
+        },
+    ),
+    Declaration::free(
+        "LD_start_socket_server",
+        "Starts a second server without protection, which ldctl refuses.",
+        |_: &Call<'_>| {
+            Err(refused(
+                "LD_start_socket_server opens a second, unprotected server and is refused by \
+                 design; start another `ldctl serve`",
+            ))
+        },
+    ),
 ];
 
 fn refused(message: &str) -> Failure {
@@ -46,7 +64,7 @@ struct ExecuteFiles(Vec<String>);
 
 fn execute_files(given: &Arguments<'_>) -> Parsed {
     let list = given.required("execute_files_list")?.list()?;
-    let paths = list.iter().map(|path| path.text().map(str::to_owned)).collect::<Result<_, _>>()?;
+    let paths = list.iter().map(|path| path.string()).collect::<Result<_, _>>()?;
     Ok(Box::new(ExecuteFiles(paths)))
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::action::arguments::{Arguments, Parameter, optional};
+use crate::action::arguments::Arguments;
 use crate::action::command::{Command, Declaration, Parsed};
 use crate::action::context::Context;
 use crate::action::services::Service;
@@ -17,39 +17,98 @@ use crate::metrics::influx::{Influx, Transport};
 use crate::metrics::otlp::Otlp;
 use crate::metrics::prometheus::Prometheus;
 use crate::metrics::statsd::Statsd;
-use crate::value::{Invalid, Reader, Value};
+use crate::value::{Field, Invalid, Kind, Literal, Reader, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
         "LD_start_prometheus_exporter",
-        &[optional("port"), optional("addr")],
+        "Serves the live figures to Prometheus; gives the port.",
+        &[
+            Field::optional("port", Kind::Port, "The port; 0 takes a free one.")
+                .or(Literal::Int(9646)),
+            Field::optional("addr", Kind::Text, "The address to listen at.").or(LOCAL),
+        ],
         start_prometheus,
     ),
-    Declaration::named("LD_stop_prometheus_exporter", &[], |_| Ok(Box::new(Stop(PROMETHEUS)))),
-    Declaration::named("LD_start_influxdb_sink", INFLUX_PARAMETERS, start_influx),
-    Declaration::named("LD_stop_influxdb_sink", &[], |_| Ok(Box::new(Stop(INFLUX)))),
+    Declaration::named("LD_stop_prometheus_exporter", "Stops serving Prometheus.", &[], |_| {
+        Ok(Box::new(Stop(PROMETHEUS)))
+    }),
+    Declaration::named(
+        "LD_start_influxdb_sink",
+        "Sends the live figures to InfluxDB every second.",
+        INFLUX_FIELDS,
+        start_influx,
+    ),
+    Declaration::named("LD_stop_influxdb_sink", "Stops sending to InfluxDB.", &[], |_| {
+        Ok(Box::new(Stop(INFLUX)))
+    }),
     Declaration::named(
         "LD_start_statsd_sink",
-        &[optional("host"), optional("port"), optional("prefix")],
+        "Sends the live figures to StatsD every second.",
+        &[
+            Field::optional("host", Kind::Text, "Where StatsD is.").or(LOCAL),
+            Field::optional("port", Kind::Port, "Its port.").or(Literal::Int(8125)),
+            Field::optional("prefix", Kind::Text, "What the metrics' names begin with.")
+                .or(Literal::Text("loaddensity")),
+        ],
         start_statsd,
     ),
-    Declaration::named("LD_stop_statsd_sink", &[], |_| Ok(Box::new(Stop(STATSD)))),
-    Declaration::named("LD_start_opentelemetry_exporter", OTLP_PARAMETERS, start_otlp),
-    Declaration::named("LD_stop_opentelemetry_exporter", &[], |_| Ok(Box::new(Stop(OTLP)))),
+    Declaration::named("LD_stop_statsd_sink", "Stops sending to StatsD.", &[], |_| {
+        Ok(Box::new(Stop(STATSD)))
+    }),
+    Declaration::named(
+        "LD_start_opentelemetry_exporter",
+        "Sends the live figures to an OpenTelemetry collector (OTLP over HTTP).",
+        OTLP_FIELDS,
+        start_otlp,
+    ),
+    Declaration::named(
+        "LD_stop_opentelemetry_exporter",
+        "Stops sending to the collector.",
+        &[],
+        |_| Ok(Box::new(Stop(OTLP))),
+    ),
 ];
 
-const INFLUX_PARAMETERS: &[Parameter] = &[
-    optional("transport"),
-    optional("host"),
-    optional("port"),
-    optional("url"),
-    optional("token"),
-    optional("measurement"),
-    optional("timeout"),
+/// This machine.
+const LOCAL: Literal = Literal::Text("127.0.0.1");
+
+const HTTP_URL: Kind = Kind::Matching("^[Hh][Tt][Tt][Pp][Ss]?://");
+
+const INFLUX_FIELDS: &[Field] = &[
+    Field::optional(
+        "transport",
+        Kind::Matching("^([Uu][Dd][Pp]|[Hh][Tt][Tt][Pp])$"),
+        "\"udp\", which takes host and port, or \"http\", which takes url, token and timeout.",
+    )
+    .or(Literal::Text("udp")),
+    Field::optional("host", Kind::Text, "Where InfluxDB is.").or(LOCAL),
+    Field::optional("port", Kind::Port, "Its UDP port.").or(Literal::Int(8089)),
+    Field::optional(
+        "url",
+        HTTP_URL,
+        "The URL to write to, with the bucket or database in its query.",
+    ),
+    Field::optional("token", Kind::Text, "The API token."),
+    Field::optional("measurement", Kind::Text, "The measurement's name.")
+        .or(Literal::Text("loaddensity_request")),
+    Field::optional("timeout", Kind::Timeout, "How long one write may take, at most 60.")
+        .or(Literal::Float(2.0)),
 ];
 
-const OTLP_PARAMETERS: &[Parameter] =
-    &[optional("endpoint"), optional("service_name"), optional("export_interval_ms")];
+const OTLP_FIELDS: &[Field] = &[
+    // Where collectors listen by the OTLP specification.
+    Field::optional("endpoint", HTTP_URL, "The collector's URL.")
+        .or(Literal::Text("http://127.0.0.1:4318")),
+    Field::optional("service_name", Kind::Text, "The service that the figures belong to.")
+        .or(Literal::Text("loaddensity")),
+    Field::optional(
+        "export_interval_ms",
+        Kind::Between(1, 60_000),
+        "How often figures are sent, in milliseconds.",
+    )
+    .or(Literal::Int(5000)),
+];
 
 /// The services' names, which failures show.
 const PROMETHEUS: &str = "the Prometheus exporter";
@@ -57,20 +116,18 @@ const INFLUX: &str = "the InfluxDB sink";
 const STATSD: &str = "the StatsD sink";
 const OTLP: &str = "the OpenTelemetry exporter";
 
-/// Where collectors listen by the OTLP specification.
-const OTLP_ENDPOINT: &str = "http://127.0.0.1:4318";
-
 /// The longest interval and timeout, in seconds: stopping an exporter waits for what it sends.
 const MAX_SECONDS: f64 = 60.0;
 
-fn text(given: &Arguments<'_>, name: &str, default: &str) -> Result<String, Invalid> {
-    given.present(name).map_or(Ok(default.to_owned()), |value| value.text().map(str::to_owned))
+fn text(given: &Arguments<'_>, name: &str) -> Result<String, Invalid> {
+    given.or_default(name, |value| value.string())
 }
 
-fn port(given: &Arguments<'_>, default: u16) -> Result<u16, Invalid> {
-    let Some(value) = given.present("port") else { return Ok(default) };
-    let port = value.integer(0).ok().and_then(|port| u16::try_from(port).ok());
-    port.ok_or_else(|| value.expected("a port, 0 to 65535"))
+fn port(given: &Arguments<'_>) -> Result<u16, Invalid> {
+    given.or_default("port", |value| {
+        let port = value.integer(0).ok().and_then(|port| u16::try_from(port).ok());
+        port.ok_or_else(|| value.expected("a port, 0 to 65535"))
+    })
 }
 
 fn endpoint(reader: &Reader<'_>) -> Result<Endpoint, Invalid> {
@@ -116,8 +173,8 @@ struct StartPrometheus {
 }
 
 fn start_prometheus(given: &Arguments<'_>) -> Parsed {
-    let host = text(given, "addr", "127.0.0.1")?;
-    Ok(Box::new(StartPrometheus { host, port: port(given, 9646)? }))
+    let host = text(given, "addr")?;
+    Ok(Box::new(StartPrometheus { host, port: port(given)? }))
 }
 
 impl Command for StartPrometheus {
@@ -139,23 +196,18 @@ struct StartInflux {
 }
 
 fn start_influx(given: &Arguments<'_>) -> Parsed {
-    let transport = text(given, "transport", "udp")?.to_lowercase();
+    let transport = text(given, "transport")?.to_lowercase();
     let transport = match transport.as_str() {
-        "udp" => {
-            Transport::Udp { host: text(given, "host", "127.0.0.1")?, port: port(given, 8089)? }
-        }
+        "udp" => Transport::Udp { host: text(given, "host")?, port: port(given)? },
         "http" => {
             let url = given.present("url").ok_or_else(|| Invalid {
                 pointer: "/url".to_owned(),
                 message: "the transport \"http\" needs a URL".to_owned(),
             })?;
-            let token = given.present("token");
             Transport::Http {
                 endpoint: endpoint(&url)?,
-                token: token
-                    .map(|token| token.text().map(|token| Zeroizing::new(token.to_owned())))
-                    .transpose()?,
-                timeout: seconds(given, "timeout", 2.0)?,
+                token: given.if_present("token", |token| token.string().map(Zeroizing::new))?,
+                timeout: given.or_default("timeout", timeout)?,
             }
         }
         _ => {
@@ -165,12 +217,11 @@ fn start_influx(given: &Arguments<'_>) -> Parsed {
             });
         }
     };
-    let measurement = text(given, "measurement", "loaddensity_request")?;
+    let measurement = text(given, "measurement")?;
     Ok(Box::new(StartInflux { transport, measurement }))
 }
 
-fn seconds(given: &Arguments<'_>, name: &str, default: f64) -> Result<Duration, Invalid> {
-    let Some(value) = given.present(name) else { return Ok(Duration::from_secs_f64(default)) };
+fn timeout(value: &Reader<'_>) -> Result<Duration, Invalid> {
     let seconds = value.positive()?;
     if seconds > MAX_SECONDS {
         return Err(value.expected(&format!("at most {MAX_SECONDS} seconds")));
@@ -207,9 +258,9 @@ struct StartStatsd {
 
 fn start_statsd(given: &Arguments<'_>) -> Parsed {
     Ok(Box::new(StartStatsd {
-        host: text(given, "host", "127.0.0.1")?,
-        port: port(given, 8125)?,
-        prefix: text(given, "prefix", "loaddensity")?,
+        host: text(given, "host")?,
+        port: port(given)?,
+        prefix: text(given, "prefix")?,
     }))
 }
 
@@ -240,20 +291,16 @@ struct StartOtlp {
 }
 
 fn start_otlp(given: &Arguments<'_>) -> Parsed {
-    let default = Value::from(OTLP_ENDPOINT);
-    let interval = match given.present("export_interval_ms") {
-        None => Duration::from_secs(5),
-        Some(value) => {
-            let millis = value.integer(1)?;
-            if millis as f64 > MAX_SECONDS * 1000.0 {
-                return Err(value.expected("at most 60000 milliseconds"));
-            }
-            Duration::from_millis(millis)
+    let interval = given.or_default("export_interval_ms", |value| {
+        let millis = value.integer(1)?;
+        if millis as f64 > MAX_SECONDS * 1000.0 {
+            return Err(value.expected("at most 60000 milliseconds"));
         }
-    };
+        Ok(Duration::from_millis(millis))
+    })?;
     Ok(Box::new(StartOtlp {
-        endpoint: endpoint(&given.present("endpoint").unwrap_or_else(|| Reader::root(&default)))?,
-        service_name: text(given, "service_name", "loaddensity")?,
+        endpoint: given.or_default("endpoint", endpoint)?,
+        service_name: text(given, "service_name")?,
         interval,
     }))
 }

@@ -1,21 +1,34 @@
 //! Gates over what was recorded: `LD_evaluate_sla`, `LD_assert_sla`.
 
-use crate::action::arguments::{Arguments, Parameter, optional, required};
+use crate::action::arguments::Arguments;
 use crate::action::command::{Command, Declaration};
 use crate::action::context::Context;
 use crate::event::{Failure, FailureKind};
-use crate::record::gates::{Rule, Verdict, failed};
-use crate::value::{Invalid, Value};
+use crate::record::gates::{RULES, Rule, Verdict, failed};
+use crate::value::{Field, Invalid, Kind, Value};
 
-const PARAMETERS: &[Parameter] = &[required("rules"), optional("summary")];
+const PARAMETERS: &[Field] = &[
+    Field::required("rules", RULES, "The gates."),
+    Field::optional(
+        "summary",
+        Kind::MEMBERS,
+        "Figures to judge instead of the records', as LD_summary gives them.",
+    ),
+];
 
 pub(crate) const COMMANDS: &[Declaration] = &[
-    Declaration::named("LD_evaluate_sla", PARAMETERS, |given| {
-        Ok(Box::new(Evaluate(Gates::read(given)?)))
-    }),
-    Declaration::named("LD_assert_sla", PARAMETERS, |given| {
-        Ok(Box::new(Assert(Gates::read(given)?)))
-    }),
+    Declaration::named(
+        "LD_evaluate_sla",
+        "Judges the records by gates; gives a verdict for each gate.",
+        PARAMETERS,
+        |given| Ok(Box::new(Evaluate(Gates::read(given)?))),
+    ),
+    Declaration::named(
+        "LD_assert_sla",
+        "Judges the records by gates, and fails when one does not hold.",
+        PARAMETERS,
+        |given| Ok(Box::new(Assert(Gates::read(given)?))),
+    ),
 ];
 
 #[derive(Debug)]

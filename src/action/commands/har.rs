@@ -4,51 +4,73 @@
 
 use regex::Regex;
 
-use crate::action::arguments::{Arguments, Parameter, optional, required};
+use crate::action::arguments::Arguments;
 use crate::action::command::{Command, Declaration};
 use crate::action::context::Context;
 use crate::event::Failure;
-use crate::value::{Invalid, Map, Reader, Value};
+use crate::value::{Field, Invalid, Kind, Literal, Map, Reader, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[
-    Declaration::named("LD_load_har", &[required("file_path")], |given| {
-        Ok(Box::new(LoadHar(given.required("file_path")?.text()?.to_owned())))
-    }),
+    Declaration::named(
+        "LD_load_har",
+        "Gives the content of a HAR file.",
+        &[Field::required("file_path", Kind::Path, "The file.")],
+        |given| Ok(Box::new(LoadHar(given.required("file_path")?.string()?))),
+    ),
     Declaration::named(
         "LD_har_to_tasks",
-        &[required("har"), optional("include"), optional("exclude")],
+        "Gives the recorded requests as a test's tasks.",
+        &[HAR, INCLUDE, EXCLUDE],
         |given| Ok(Box::new(Ready(Value::List(tasks(given)?)))),
     ),
-    Declaration::named("LD_har_to_action_json", ACTION_PARAMETERS, |given| {
-        Ok(Box::new(Ready(document(given)?)))
-    }),
+    Declaration::named(
+        "LD_har_to_action_json",
+        "Gives the recorded requests as a document that tests with them.",
+        &[
+            HAR,
+            Field::optional("user", Kind::Any, "The test's user.")
+                .or(Literal::Text("fast_http_user")),
+            Field::optional("user_count", Kind::Any, "The test's users.").or(Literal::Int(10)),
+            Field::optional("spawn_rate", Kind::Any, "Users started per second.")
+                .or(Literal::Int(5)),
+            Field::optional("test_time", Kind::Any, "The test's length in seconds.")
+                .or(Literal::Int(60)),
+            INCLUDE,
+            EXCLUDE,
+        ],
+        |given| Ok(Box::new(Ready(document(given)?))),
+    ),
 ];
 
-const ACTION_PARAMETERS: &[Parameter] = &[
-    required("har"),
-    optional("user"),
-    optional("user_count"),
-    optional("spawn_rate"),
-    optional("test_time"),
-    optional("include"),
-    optional("exclude"),
-];
+const HAR: Field = Field::required("har", Kind::MEMBERS, "The recording, as LD_load_har gives it.");
+
+const INCLUDE: Field = Field::optional(
+    "include",
+    Kind::TEXTS,
+    "Regular expressions of which a request's URL must match one; none for all requests.",
+)
+.or(Literal::List);
+
+const EXCLUDE: Field = Field::optional(
+    "exclude",
+    Kind::TEXTS,
+    "Regular expressions of which a request's URL must match none.",
+)
+.or(Literal::List);
 
 /// Headers that belong to the connection and not to the request.
 const CONNECTION_HEADERS: [&str; 7] =
     ["host", "content-length", "connection", ":authority", ":method", ":path", ":scheme"];
 
 fn document(given: &Arguments<'_>) -> Result<Value, Invalid> {
-    let or = |name: &str, default: Value| {
-        given.present(name).map_or(default, |argument| argument.value().clone())
-    };
+    let taken = |name: &str| given.or_default(name, |argument| Ok(argument.value().clone()));
     let steps = Value::dict([("mode", Value::from("sequence")), ("tasks", tasks(given)?.into())]);
     let test = Value::dict([
-        ("user_detail_dict", Value::dict([("user", or("user", "fast_http_user".into()))])),
+        ("user_detail_dict", Value::dict([("user", taken("user")?)])),
         ("tasks", steps),
-        ("user_count", or("user_count", 10_i64.into())),
-        ("spawn_rate", or("spawn_rate", 5_i64.into())),
-        ("test_time", or("test_time", 60_i64.into())),
+        ("user_count", taken("user_count")?),
+        ("spawn_rate", taken("spawn_rate")?),
+        ("test_time", taken("test_time")?),
     ]);
     let action = Value::List(vec!["LD_start_test".into(), test]);
     Ok(Value::dict([("load_density", Value::List(vec![action]))]))
@@ -73,8 +95,7 @@ fn tasks(given: &Arguments<'_>) -> Result<Vec<Value>, Invalid> {
 
 /// A list of regular expressions, each sought anywhere in the URL.
 fn patterns(given: &Arguments<'_>, name: &str) -> Result<Vec<Regex>, Invalid> {
-    let Some(list) = given.present(name) else { return Ok(Vec::new()) };
-    list.list()?.iter().map(Reader::pattern).collect()
+    given.or_default(name, |list| list.list()?.iter().map(Reader::pattern).collect())
 }
 
 /// An entry as a task; none of one without method or URL.

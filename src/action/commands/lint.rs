@@ -1,18 +1,23 @@
 //! What is suspicious in a document, without running it: `LD_lint_action`, `LD_lint_action_file`.
 
-use crate::action::arguments::required;
 use crate::action::command::{Command, Declaration};
 use crate::action::context::Context;
 use crate::event::Failure;
-use crate::value::Value;
+use crate::value::{Field, Kind, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[
-    Declaration::named("LD_lint_action", &[required("actions")], |given| {
-        Ok(Box::new(LintAction(given.required("actions")?.value().clone())))
-    }),
-    Declaration::named("LD_lint_action_file", &[required("path")], |given| {
-        Ok(Box::new(LintFile(given.required("path")?.text()?.to_owned())))
-    }),
+    Declaration::named(
+        "LD_lint_action",
+        "Gives what is wrong or suspicious in a document, without running it.",
+        &[Field::required("actions", Kind::Any, "The document, whatever it is.")],
+        |given| Ok(Box::new(LintAction(given.required("actions")?.value().clone()))),
+    ),
+    Declaration::named(
+        "LD_lint_action_file",
+        "Gives what is wrong or suspicious in a document that is a file, without running it.",
+        &[Field::required("path", Kind::Path, "The document's file.")],
+        |given| Ok(Box::new(LintFile(given.required("path")?.string()?))),
+    ),
 ];
 
 #[derive(Debug)]

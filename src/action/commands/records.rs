@@ -1,15 +1,41 @@
 //! What was recorded, as figures: `LD_summary`, `LD_clear_records`.
 
-use crate::action::arguments::{Arguments, optional};
+use crate::action::arguments::Arguments;
 use crate::action::command::{Command, Declaration, Parsed};
 use crate::action::context::Context;
 use crate::event::Failure;
 use crate::record::{Given, Records, Summary};
-use crate::value::{Invalid, Reader, Value};
+use crate::value::{Field, Invalid, Kind, Reader, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[
-    Declaration::named("LD_summary", &[optional("success"), optional("failures")], summary),
-    Declaration::named("LD_clear_records", &[], |_| Ok(Box::new(ClearRecords))),
+    Declaration::named(
+        "LD_summary",
+        "Gives the figures over all records: totals, latency, and latency by name.",
+        &[
+            Field::optional(
+                "success",
+                REQUESTS,
+                "Requests to count instead of the recorded successes.",
+            ),
+            Field::optional(
+                "failures",
+                REQUESTS,
+                "Requests to count instead of the recorded failures.",
+            ),
+        ],
+        summary,
+    ),
+    Declaration::named("LD_clear_records", "Forgets all records.", &[], |_| {
+        Ok(Box::new(ClearRecords))
+    }),
+];
+
+/// Requests as a document brings them along.
+const REQUESTS: Kind = Kind::List(&Kind::Open(&[REQUEST]));
+
+const REQUEST: &[Field] = &[
+    Field::optional("name", Kind::Any, "What it is listed under.").alias("test_url"),
+    Field::optional("response_time_ms", Kind::Any, "How long it took, in milliseconds."),
 ];
 
 #[derive(Debug)]
@@ -29,7 +55,7 @@ struct Summarise {
 }
 
 fn summary(given: &Arguments<'_>) -> Parsed {
-    let list = |name| given.present(name).map(|list| requests(&list)).transpose();
+    let list = |name| given.if_present(name, requests);
     Ok(Box::new(Summarise { success: list("success")?, failures: list("failures")? }))
 }
 
@@ -38,7 +64,7 @@ fn requests(list: &Reader<'_>) -> Result<Vec<Given>, Invalid> {
     records
         .iter()
         .map(|record| {
-            let mut members = record.object()?;
+            let mut members = record.fields(REQUEST)?;
             let millis =
                 members.present("response_time_ms").and_then(|millis| finite(millis.value()));
             let name = ["name", "test_url"].into_iter().find_map(|key| {

@@ -3,66 +3,80 @@
 
 use std::io::{self, Write};
 
-use crate::action::arguments::{Arguments, Parameter, optional};
+use crate::action::arguments::Arguments;
 use crate::action::command::{Command, Declaration, Parsed};
 use crate::action::context::Context;
 use crate::error::reason;
 use crate::event::{Failure, FailureKind};
 use crate::record::Records;
 use crate::record::gates::Rule;
-use crate::report::{Outcome, csv, html, json, junit, summary, xml};
+use crate::report::{Content, Empty, FORMATS, Format, Options, Outcome, Per, html, json, xml};
 use crate::value::{Invalid, Value};
 
-pub(crate) const COMMANDS: &[Declaration] = &[
-    Declaration::named(
-        "LD_generate_html_report",
-        &[optional("html_name"), optional("rules")],
-        |given| {
-            let name = name(given, "html_name", DEFAULT_NAME)?;
-            Ok(Box::new(HtmlReport { name, rules: rules(given)? }))
-        },
-    ),
-    Declaration::named("LD_generate_json_report", &[optional("json_file_name")], |given| {
-        let name = name(given, "json_file_name", DEFAULT_NAME)?;
-        Ok(Box::new(TwoPartReport { name, ending: "json", write: json::write }))
-    }),
-    Declaration::named("LD_generate_xml_report", &[optional("xml_file_name")], |given| {
-        let name = name(given, "xml_file_name", DEFAULT_NAME)?;
-        Ok(Box::new(TwoPartReport { name, ending: "xml", write: xml::write }))
-    }),
-    Declaration::named("LD_generate_csv_report", &[optional("csv_name")], |given| {
-        let name = name(given, "csv_name", DEFAULT_NAME)?;
-        Ok(Box::new(PlainReport { name, ending: "csv", write: csv::write }))
-    }),
-    Declaration::named("LD_generate_summary_report", &[optional("report_name")], |given| {
-        let name = name(given, "report_name", "loaddensity-summary")?;
-        Ok(Box::new(PlainReport { name, ending: "json", write: summary::write }))
-    }),
-    Declaration::named("LD_generate_junit_report", JUNIT_PARAMETERS, junit_report),
-    Declaration::named("LD_generate_html", &[], |_| Ok(Box::new(Values(html_value)))),
-    Declaration::named("LD_generate_json", &[], |_| Ok(Box::new(Values(json_value)))),
-    Declaration::named("LD_generate_xml", &[], |_| Ok(Box::new(Values(xml_value)))),
-];
+/// The reports that are files: a command for each format.
+#[expect(clippy::indexing_slicing, reason = "a constant: what is out of bounds does not compile")]
+pub(crate) const FILES: [Declaration; FORMATS.len()] = {
+    let mut commands = [VALUES[0]; FORMATS.len()];
+    let mut at = 0;
+    while at < commands.len() {
+        let format = &FORMATS[at];
+        commands[at] =
+            Declaration::named(format.command, format.doc, format.parameters, file_report);
+        at += 1;
+    }
+    commands
+};
 
-/// The reference's own default.
-const DEFAULT_NAME: &str = "default_name";
+/// The reports that are values.
+pub(crate) const VALUES: &[Declaration] = &[
+    Declaration::named("LD_generate_html", "Gives the page for people.", &[], |_| {
+        Ok(Box::new(Values(html_value)))
+    }),
+    Declaration::named(
+        "LD_generate_json",
+        "Gives every request, the successes and the failures.",
+        &[],
+        |_| Ok(Box::new(Values(json_value))),
+    ),
+    Declaration::named(
+        "LD_generate_xml",
+        "Gives every request as XML, the successes and the failures.",
+        &[],
+        |_| Ok(Box::new(Values(xml_value))),
+    ),
+];
 
 /// The most records that become one value: it is held in memory and sent over the connection.
 const MAX_VALUE_RECORDS: usize = 10_000;
 
-const JUNIT_PARAMETERS: &[Parameter] =
-    &[optional("report_name"), optional("per"), optional("rules")];
-
-fn name(given: &Arguments<'_>, parameter: &str, default: &str) -> Result<String, Invalid> {
-    Ok(match given.present(parameter) {
-        Some(name) => name.text()?.to_owned(),
-        None => default.to_owned(),
-    })
+fn file_report(given: &Arguments<'_>) -> Parsed {
+    let format = FORMATS.iter().find(|format| format.command == given.command());
+    let format = format.ok_or_else(|| Invalid {
+        pointer: String::new(),
+        message: "no format has this command".to_owned(),
+    })?;
+    let name = match format.parameters.first() {
+        Some(field) => given.or_default(field.name, |name| name.string())?,
+        None => String::new(),
+    };
+    let takes = |name: &str| format.parameters.iter().any(|field| field.name == name);
+    let rules =
+        if takes("rules") { given.or_default("rules", Rule::read_list)? } else { Vec::new() };
+    let per = if takes("per") { per(given, &rules)? } else { Per::default() };
+    Ok(Box::new(FileReport { format, name, options: Options { rules, per } }))
 }
 
-/// The gates that a report is given (new).
-fn rules(given: &Arguments<'_>) -> Result<Vec<Rule>, Invalid> {
-    Ok(given.present("rules").map(|rules| Rule::read_list(&rules)).transpose()?.unwrap_or_default())
+fn per(given: &Arguments<'_>, rules: &[Rule]) -> Result<Per, Invalid> {
+    let Some(per) = given.present("per") else {
+        return Ok(if rules.is_empty() { Per::Request } else { Per::Rule });
+    };
+    match per.text()? {
+        "request" => Ok(Per::Request),
+        "name" => Ok(Per::Name),
+        "rule" if rules.is_empty() => Err(per.invalid("\"rule\" needs \"rules\": a list of gates")),
+        "rule" => Ok(Per::Rule),
+        _ => Err(per.expected("\"request\", \"name\" or \"rule\"")),
+    }
 }
 
 fn no_page() -> Failure {
@@ -83,103 +97,35 @@ fn written(
     Ok(path.to_string_lossy().into_owned().into())
 }
 
-/// A report that is one function.
 #[derive(Debug)]
-struct PlainReport {
+struct FileReport {
+    format: &'static Format,
     name: String,
-    ending: &'static str,
-    write: fn(&Records, &mut dyn Write) -> io::Result<()>,
+    options: Options,
 }
 
-impl Command for PlainReport {
+impl Command for FileReport {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
         let records = context.records();
-        let path = format!("{}.{}", self.name, self.ending);
-        written(context, &path, |out| (self.write)(&records, out))
-    }
-}
-
-/// A report with a file for the successes and one for the failures.
-#[derive(Debug)]
-struct TwoPartReport {
-    name: String,
-    ending: &'static str,
-    write: fn(&Records, Outcome, &mut dyn Write) -> io::Result<()>,
-}
-
-impl Command for TwoPartReport {
-    fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
-        let records = context.records();
-        if records.is_empty() {
-            return Err(no_records());
+        let Self { format, name, options } = *self;
+        match format.empty {
+            Empty::NoPage if records.is_empty() => return Err(no_page()),
+            Empty::NoRecords if records.is_empty() => return Err(no_records()),
+            _ => {}
         }
-        let paths = [Outcome::Success, Outcome::Failure].map(|outcome| {
-            let path = format!("{}_{}.{}", self.name, outcome.text(), self.ending);
-            written(context, &path, |out| (self.write)(&records, outcome, out))
-        });
-        Ok(Value::Tuple(paths.into_iter().collect::<Result<_, _>>()?))
-    }
-}
-
-#[derive(Debug)]
-struct HtmlReport {
-    name: String,
-    rules: Vec<Rule>,
-}
-
-impl Command for HtmlReport {
-    fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
-        let records = context.records();
-        if records.is_empty() {
-            return Err(no_page());
-        }
-        let path = format!("{}.html", self.name);
-        written(context, &path, |out| html::write(&records, &self.rules, out))
-    }
-}
-
-#[derive(Debug)]
-struct JunitReport {
-    name: String,
-    per: Per,
-}
-
-#[derive(Debug)]
-enum Per {
-    Request,
-    Name,
-    Rule(Vec<Rule>),
-}
-
-fn junit_report(given: &Arguments<'_>) -> Parsed {
-    let name = name(given, "report_name", "loaddensity-junit")?;
-    let rules = rules(given)?;
-    let per = match given.present("per") {
-        None if rules.is_empty() => Per::Request,
-        None => Per::Rule(rules),
-        Some(per) => match per.text()? {
-            "request" => Per::Request,
-            "name" => Per::Name,
-            "rule" if rules.is_empty() => {
-                return Err(per.invalid("\"rule\" needs \"rules\": a list of gates"));
+        let ending = format.ending;
+        match format.content {
+            Content::Whole(write) => {
+                written(context, &format!("{name}.{ending}"), |out| write(&records, &options, out))
             }
-            "rule" => Per::Rule(rules),
-            _ => return Err(per.expected("\"request\", \"name\" or \"rule\"")),
-        },
-    };
-    Ok(Box::new(JunitReport { name, per }))
-}
-
-impl Command for JunitReport {
-    fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
-        let records = context.records();
-        let per = match &self.per {
-            Per::Request => junit::Per::Request,
-            Per::Name => junit::Per::Name,
-            Per::Rule(rules) => junit::Per::Rule(rules),
-        };
-        let path = format!("{}.xml", self.name);
-        written(context, &path, |out| junit::write(&records, per, out))
+            Content::Halves(write) => {
+                let paths = [Outcome::Success, Outcome::Failure].map(|outcome| {
+                    let path = format!("{name}_{}.{ending}", outcome.text());
+                    written(context, &path, |out| write(&records, outcome, out))
+                });
+                Ok(Value::Tuple(paths.into_iter().collect::<Result<_, _>>()?))
+            }
+        }
     }
 }
 

@@ -3,33 +3,65 @@
 
 use std::sync::Arc;
 
-use crate::action::arguments::{Arguments, optional, required};
-use crate::action::command::{Command, Declaration, Parsed};
+use crate::action::command::{Command, Declaration};
 use crate::action::context::Context;
 use crate::action::resolver::Resolver;
 use crate::event::{Failure, FailureKind};
 use crate::load::Source;
-use crate::value::{Invalid, Map, Reader, Value};
+use crate::value::{Field, Invalid, Kind, Literal, Map, Reader, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[
-    Declaration::named("LD_register_variable", &[required("name"), required("value")], |given| {
-        let name = given.required("name")?.text()?.to_owned();
-        let value = given.required("value")?.value().clone();
-        Ok(Box::new(RegisterVariables(Map::from([(name, value)]))))
-    }),
-    Declaration::named("LD_register_variables", &[required("variables")], |given| {
-        Ok(Box::new(RegisterVariables(variables(&given.required("variables")?)?)))
-    }),
+    Declaration::named(
+        "LD_register_variable",
+        "Sets the variable that ${var.NAME} reads.",
+        &[
+            Field::required("name", Kind::Text, "Its name."),
+            Field::required("value", Kind::Any, "Its value."),
+        ],
+        |given| {
+            let name = given.required("name")?.string()?;
+            let value = given.required("value")?.value().clone();
+            Ok(Box::new(RegisterVariables(Map::from([(name, value)]))))
+        },
+    ),
+    Declaration::named(
+        "LD_register_variables",
+        "Sets several variables.",
+        &[Field::required("variables", Kind::MEMBERS, "Names with their values.")],
+        |given| Ok(Box::new(RegisterVariables(variables(&given.required("variables")?)?))),
+    ),
     Declaration::named(
         "LD_register_csv_source",
-        &[required("name"), required("file_path"), optional("cycle")],
-        register_csv_source,
+        "Reads the file whose rows ${csv.NAME.COLUMN} gives out.",
+        SOURCE,
+        |given| {
+            Ok(Box::new(RegisterSources(vec![CsvSource {
+                name: name(&given.required("name")?)?,
+                file_path: given.required("file_path")?.string()?,
+                cycle: given.or_default("cycle", |cycle| cycle.boolean())?,
+            }])))
+        },
     ),
-    Declaration::named("LD_register_csv_sources", &[required("sources")], |given| {
-        Ok(Box::new(RegisterSources(csv_sources(&given.required("sources")?)?)))
+    Declaration::named(
+        "LD_register_csv_sources",
+        "Reads several such files: all of them, or none where one cannot be read.",
+        &[Field::required("sources", CSV_SOURCES, "The sources.")],
+        |given| Ok(Box::new(RegisterSources(csv_sources(&given.required("sources")?)?))),
+    ),
+    Declaration::named("LD_clear_resolver", "Forgets all variables and sources.", &[], |_| {
+        Ok(Box::new(ClearResolver))
     }),
-    Declaration::named("LD_clear_resolver", &[], |_| Ok(Box::new(ClearResolver))),
 ];
+
+const SOURCE: &[Field] = &[
+    Field::required("name", Kind::Matching("^[^.}]+$"), "Its name in placeholders."),
+    Field::required("file_path", Kind::Path, "A CSV file whose first row names the columns."),
+    Field::optional("cycle", Kind::Boolean, "Whether the first row follows the last.")
+        .or(Literal::Bool(true)),
+];
+
+/// A list of CSV sources.
+pub(crate) const CSV_SOURCES: Kind = Kind::List(&Kind::Object(&[SOURCE]));
 
 /// A CSV source as a document asks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,22 +99,14 @@ pub(crate) fn csv_sources(reader: &Reader<'_>) -> Result<Vec<CsvSource>, Invalid
 }
 
 fn csv_source(reader: &Reader<'_>) -> Result<CsvSource, Invalid> {
-    let mut members = reader.object()?;
+    let mut members = reader.fields(SOURCE)?;
     let source = CsvSource {
         name: name(&members.required("name")?)?,
-        file_path: members.required("file_path")?.text()?.to_owned(),
-        cycle: members.present("cycle").map_or(Ok(true), |cycle| cycle.boolean())?,
+        file_path: members.required("file_path")?.string()?,
+        cycle: members.or_default("cycle", |cycle| cycle.boolean())?,
     };
     members.finish()?;
     Ok(source)
-}
-
-fn register_csv_source(given: &Arguments<'_>) -> Parsed {
-    Ok(Box::new(RegisterSources(vec![CsvSource {
-        name: name(&given.required("name")?)?,
-        file_path: given.required("file_path")?.text()?.to_owned(),
-        cycle: given.present("cycle").map_or(Ok(true), |cycle| cycle.boolean())?,
-    }])))
 }
 
 /// A source's name ends at the first dot of its placeholder, so it holds none.

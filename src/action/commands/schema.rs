@@ -1,22 +1,23 @@
 //! The JSON Schema of documents as a file: `LD_export_schema`.
 
-use crate::action::arguments::required;
 use crate::action::command::{Command, Declaration};
 use crate::action::context::Context;
 use crate::event::Failure;
-use crate::value::Value;
+use crate::value::{Field, Kind, Value};
 
-pub(crate) const COMMANDS: &[Declaration] =
-    &[Declaration::named("LD_export_schema", &[required("path")], |given| {
-        Ok(Box::new(Export(given.required("path")?.text()?.to_owned())))
-    })];
+pub(crate) const COMMANDS: &[Declaration] = &[Declaration::named(
+    "LD_export_schema",
+    "Writes the JSON Schema of documents.",
+    &[Field::required("path", Kind::Path, "The file to write.")],
+    |given| Ok(Box::new(Export(given.required("path")?.string()?))),
+)];
 
 #[derive(Debug)]
 struct Export(String);
 
 impl Command for Export {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
-        let schema = context.interpreter().schema()?;
+        let schema = context.interpreter().schema();
         let path = context
             .files()
             .write_atomically(&self.0, |out| Ok(serde_json::to_writer_pretty(out, &schema)?))?;

@@ -5,58 +5,100 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread;
 
-use super::resolver::{CsvSource, csv_sources, variables};
-use crate::action::arguments::{Arguments, Parameter, optional, required};
+use super::resolver::{CSV_SOURCES, CsvSource, csv_sources, variables};
+use crate::action::arguments::Arguments;
 use crate::action::command::{Command, Declaration, Parsed};
 use crate::action::context::Context;
 use crate::event::{Failure, FailureKind};
-use crate::load::pacer::{Pacing, Wait};
-use crate::load::shape::Shape;
+use crate::load::pacer::{ARRIVALS, Pacing, WAIT, Wait};
+use crate::load::shape::{SHAPE, SHAPES, Shape};
 use crate::load::template::Bindings;
 use crate::load::{Runnable, Settings};
-use crate::protocol::{Setup, USERS as USER_KINDS, UserKind, Workload};
-use crate::record::gates::AbortOn;
+use crate::protocol::{Setup, USER_NAMES, USERS as USER_KINDS, UserKind, Workload};
+use crate::record::gates::{AbortOn, RULES};
 use crate::record::{Recording, Records};
-use crate::value::{Invalid, Map, Reader, Value};
+use crate::value::{Field, Invalid, Kind, Literal, Map, Reader, Value};
 
-const PARAMETERS: &[Parameter] = &[
-    required("user_detail_dict"),
-    optional("user_count"),
-    optional("spawn_rate"),
-    optional("test_time"),
-    optional("web_ui_dict"),
-    optional("runner_mode"),
-    optional("load_shape"),
-    optional("shape_config"),
-    optional("tasks"),
-    optional("variables"),
-    optional("csv_sources"),
-    optional("wait_time"),
-    optional("arrival_rate"),
-    optional("http2"),
-    optional("record_bodies"),
-    optional("abort_on"),
-    optional("seed"),
-    optional("host"),
+pub(crate) const COMMANDS: &[Declaration] = &[Declaration::named(
+    "LD_start_test",
+    "Runs a load test to its end, and keeps what it recorded.",
+    FIELDS,
+    parse,
+)];
+
+const FIELDS: &[Field] = &[
+    Field::required(
+        "user_detail_dict",
+        Kind::Open(&[USER]),
+        "Which kind of user the test has; other members are ignored.",
+    ),
+    Field::optional("user_count", Kind::Count, "How many users there are.").or(Literal::Int(USERS)),
+    Field::optional("spawn_rate", Kind::Rate, "How many users start per second.")
+        .or(Literal::Int(SPAWN_RATE)),
+    Field::optional(
+        "test_time",
+        Kind::Seconds,
+        "How long the test runs; null without a load_shape: until it is stopped.",
+    )
+    .or(Literal::Int(TEST_TIME)),
+    Field::optional("web_ui_dict", Kind::MEMBERS, "Ignored: there is no page while a test runs."),
+    Field::optional("runner_mode", Kind::Text, "\"local\": tests run on one machine.")
+        .or(Literal::Text("local")),
+    Field::optional("load_shape", SHAPES, "How the number of users changes over time."),
+    Field::optional("shape_config", Kind::Object(&[SHAPE]), "The figures of the load_shape."),
+    Field::optional("tasks", Kind::Tasks, "What a user does in one iteration."),
+    Field::optional("variables", Kind::MEMBERS, "Variables to set, as LD_register_variables does."),
+    Field::optional(
+        "csv_sources",
+        CSV_SOURCES,
+        "CSV sources to register, as LD_register_csv_sources does.",
+    )
+    .or(Literal::List),
+    Field::optional(
+        "wait_time",
+        WAIT,
+        "How long a user waits between its iterations; 0.1 to 0.2 seconds where it is left out.",
+    ),
+    Field::optional(
+        "arrival_rate",
+        Kind::Object(&[ARRIVALS]),
+        "An open model: iterations start at a rate, whatever the target does.",
+    ),
+    Field::optional("http2", Kind::Boolean, "Whether HTTP/2 is used, or offered under TLS.")
+        .or(Literal::Bool(false)),
+    Field::optional(
+        "record_bodies",
+        Kind::Boolean,
+        "Whether the bodies of failed requests' responses are kept.",
+    )
+    .or(Literal::Bool(false)),
+    Field::optional("abort_on", RULES, "Gates that end the test as soon as one is broken.")
+        .or(Literal::List),
+    Field::optional("seed", Kind::Count, "What makes the draws of two tests the same."),
+    Field::optional(
+        "host",
+        Kind::Text,
+        "Where tasks go that do not say; counts before the user's.",
+    ),
 ];
 
-pub(crate) const COMMANDS: &[Declaration] =
-    &[Declaration::named("LD_start_test", PARAMETERS, parse)];
+const USER: &[Field] = &[
+    Field::optional("user", Kind::OneOf(&USER_NAMES), "The kind of user.")
+        .or(Literal::Text("fast_http_user")),
+    Field::optional("host", Kind::Text, "Where tasks go that do not say.").alias("base_url"),
+];
 
 /// How many users where the document does not say.
-const USERS: u64 = 50;
+const USERS: i64 = 50;
 
 /// Users started per second where the document does not say.
-const SPAWN_RATE: f64 = 10.0;
+const SPAWN_RATE: i64 = 10;
 
 /// Seconds where the document does not say.
-const TEST_TIME: f64 = 60.0;
+const TEST_TIME: i64 = 60;
 
 /// The fastest ramp, in users per second.
 const MAX_SPAWN_RATE: f64 = 1e9;
-
-/// The user where the document does not say.
-const USER: &str = "fast_http_user";
 
 /// What is said of a test that was stopped from outside.
 const CANCELLED: &str = "cancelled before its end; the figures are partial";
@@ -90,14 +132,16 @@ fn parse(given: &Arguments<'_>) -> Parsed {
         return Err(mode.expected("\"local\" (this version runs tests on one machine)"));
     }
     let limits = given.limits();
-    let count = given.present("user_count").map_or(Ok(USERS), |field| limits.users(&field))?;
-    let rate = given.present("spawn_rate").map_or(Ok(SPAWN_RATE), |field| spawn_rate(&field))?;
+    // The default is held to the limits only where it counts, by `model`.
+    let count = given.if_present("user_count", |field| limits.users(field))?;
+    let count = count.unwrap_or(USERS as u64);
+    let rate = given.or_default("spawn_rate", spawn_rate)?;
     let endless = given.optional("test_time").is_some_and(|field| field.is_null())
         && given.present("load_shape").is_none();
     let length = match given.present("test_time") {
         // Until somebody stops it, but not for ever.
         None if endless => limits.seconds,
-        None => TEST_TIME,
+        None => TEST_TIME as f64,
         Some(field) => limits.length(&field)?,
     };
     let (shape, pacing) = model(given, count, rate, length)?;
@@ -105,7 +149,6 @@ fn parse(given: &Arguments<'_>) -> Parsed {
         pointer: String::new(),
         message: "the argument \"tasks\" is missing".to_owned(),
     })?;
-    let flag = |name: &str| given.present(name).map_or(Ok(false), |field| field.boolean());
     let workload = Workload::read(&tasks_field, (user.open)(&setup)?, &limits)?;
     let echo = |name: &str, default: Value| {
         given.optional(name).map_or(default, |field| field.value().clone())
@@ -113,8 +156,8 @@ fn parse(given: &Arguments<'_>) -> Parsed {
     let echo = Value::dict([
         ("user_detail", detail.value().clone()),
         ("user_count", echo("user_count", Value::from(USERS))),
-        ("spawn_rate", echo("spawn_rate", Value::Int(10))),
-        ("test_time", echo("test_time", Value::Int(60))),
+        ("spawn_rate", echo("spawn_rate", Value::from(SPAWN_RATE))),
+        ("test_time", echo("test_time", Value::from(TEST_TIME))),
         ("web_ui", echo("web_ui_dict", Value::Null)),
         ("runner_mode", echo("runner_mode", "local".into())),
     ]);
@@ -124,17 +167,12 @@ fn parse(given: &Arguments<'_>) -> Parsed {
         shape,
         pacing,
         workload,
-        variables: given.present("variables").map_or(Ok(Map::new()), |field| variables(&field))?,
-        sources: given
-            .present("csv_sources")
-            .map_or(Ok(Vec::new()), |field| csv_sources(&field))?,
-        keep_bodies: flag("record_bodies")?,
-        abort_on: match given.present("abort_on") {
-            Some(rules) => AbortOn::read(&rules)?,
-            None => AbortOn::default(),
-        },
+        variables: given.if_present("variables", variables)?.unwrap_or_default(),
+        sources: given.or_default("csv_sources", csv_sources)?,
+        keep_bodies: given.or_default("record_bodies", |field| field.boolean())?,
+        abort_on: given.or_default("abort_on", AbortOn::read)?,
         document: Value::List(vec!["LD_start_test".into(), given.to_value()]),
-        seed: given.present("seed").map(|field| field.integer(0)).transpose()?,
+        seed: given.if_present("seed", |field| field.integer(0))?,
     }))
 }
 
@@ -143,12 +181,8 @@ fn user<'a>(
     given: &Arguments<'a>,
     detail: &Reader<'a>,
 ) -> Result<(&'static UserKind, Setup<'a>), Invalid> {
-    let mut fields = detail.object()?;
-    let named = fields.present("user").map(|field| UserKind::named(&field)).transpose()?;
-    let user = match named {
-        Some(user) => user,
-        None => UserKind::named(&Reader::root(&USER.into()))?,
-    };
+    let mut fields = detail.fields(USER)?;
+    let user = fields.or_default("user", UserKind::named)?;
     let mut options = Vec::new();
     for option in USER_KINDS.iter().flat_map(|known| known.options) {
         let Some(field) = given.present(option) else { continue };
@@ -192,7 +226,7 @@ fn model(
         Some(name) => {
             let empty = Value::Dict(Map::new());
             let config = config.unwrap_or_else(|| Reader::at(&empty, "/shape_config"));
-            let mut fields = config.object()?;
+            let mut fields = config.fields(SHAPE)?;
             let shape = Shape::parse(&name, &mut fields, &limits)?;
             fields.finish()?;
             limits.test(shape.peak(), length_of(&shape), name.pointer())?;
@@ -207,7 +241,7 @@ fn model(
         limits.test(0, length, "/test_time")?;
         return Ok((Shape::immediate(most, Some(length)), pacing));
     }
-    let wait = given.present("wait_time").map_or(Ok(Wait::DEFAULT), |field| Wait::parse(&field))?;
+    let wait = given.if_present("wait_time", Wait::parse)?.unwrap_or(Wait::DEFAULT);
     let shape = match shape {
         Some(shape) => shape,
         None => {

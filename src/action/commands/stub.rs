@@ -13,22 +13,46 @@ use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 
-use crate::action::arguments::{Arguments, optional, required};
+use crate::action::arguments::Arguments;
 use crate::action::command::{Command, Declaration, Parsed};
 use crate::action::context::Context;
 use crate::action::services::Service;
 use crate::error::reason;
 use crate::event::{Failure, FailureKind};
 use crate::net::http_service::{HttpService, Limits, RequestBody};
-use crate::value::{Charset, Invalid, Reader, Value};
+use crate::value::{Charset, Field, Invalid, Kind, Literal, Reader, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
         "LD_start_stub_server",
-        &[required("rules"), optional("host"), optional("port")],
+        "Starts an HTTP server that answers by rules; gives its address.",
+        &[
+            Field::required(
+                "rules",
+                Kind::List(&Kind::Object(&[RULE])),
+                "Which requests are answered with what; the first that fits decides.",
+            ),
+            Field::optional("host", Kind::Text, "A loopback address to listen at.")
+                .or(Literal::Text("127.0.0.1")),
+            Field::optional("port", Kind::Port, "The port; 0 takes a free one.")
+                .or(Literal::Int(0)),
+        ],
         start,
     ),
-    Declaration::named("LD_stop_stub_server", &[], |_| Ok(Box::new(Stop))),
+    Declaration::named("LD_stop_stub_server", "Stops that server.", &[], |_| Ok(Box::new(Stop))),
+];
+
+const RULE: &[Field] = &[
+    Field::optional("method", Kind::Text, "The request's method.").or(Literal::Text("GET")),
+    Field::optional("path", Kind::Text, "The whole request target, its query included."),
+    Field::optional("path_regex", Kind::Text, "A regular expression sought in the request target."),
+    Field::optional("status", Kind::Between(200, 999), "The response's status.")
+        .or(Literal::Int(200)),
+    Field::optional("headers", Kind::MEMBERS, "The response's headers."),
+    Field::optional("json", Kind::Any, "The response's body as JSON."),
+    Field::optional("body", Kind::Text, "The response's body as text, where there is no json."),
+    Field::optional("delay_ms", Kind::Milliseconds, "How long the response waits, at most a day.")
+        .or(Literal::Int(0)),
 ];
 
 /// Its name among the services.
@@ -80,15 +104,11 @@ fn start(given: &Arguments<'_>) -> Parsed {
         None => Vec::new(),
         Some(rules) => rules.list()?.iter().map(rule).collect::<Result<_, _>>()?,
     };
-    let (host, address) = match given.present("host") {
-        None => ("127.0.0.1".to_owned(), IpAddr::from([127, 0, 0, 1])),
-        Some(host) => (host.text()?.to_owned(), loopback(&host)?),
-    };
-    let port = match given.present("port") {
-        None => 0,
-        Some(port) => u16::try_from(port.integer(0)?)
-            .map_err(|_| port.expected("a port of 0 (any free one) to 65535"))?,
-    };
+    let (host, address) = given.or_default("host", |host| Ok((host.string()?, loopback(host)?)))?;
+    let port = given.or_default("port", |port| {
+        u16::try_from(port.integer(0)?)
+            .map_err(|_| port.expected("a port of 0 (any free one) to 65535"))
+    })?;
     Ok(Box::new(Start { rules, host, address, port }))
 }
 
@@ -103,11 +123,8 @@ fn loopback(host: &Reader<'_>) -> Result<IpAddr, Invalid> {
 }
 
 fn rule(reader: &Reader<'_>) -> Result<Rule, Invalid> {
-    let mut members = reader.object()?;
-    let method = match members.present("method") {
-        None => "GET".to_owned(),
-        Some(method) => method.text()?.to_uppercase(),
-    };
+    let mut members = reader.fields(RULE)?;
+    let method = members.or_default("method", |method| Ok(method.text()?.to_uppercase()))?;
     // Where both are given, the pattern decides, as in the reference.
     let path = members.present("path");
     let target = match (members.present("path_regex"), path) {
@@ -116,28 +133,24 @@ fn rule(reader: &Reader<'_>) -> Result<Rule, Invalid> {
         (None, None) => Target::Any,
     };
     let answer = answer(&mut members)?;
-    let delay = match members.present("delay_ms") {
-        None => Duration::ZERO,
-        Some(millis) => match millis.number()? {
-            long if long > MAX_DELAY_MS as f64 => {
-                return Err(millis.expected("a delay of at most a day (86400000 ms)"));
-            }
-            short => Duration::from_secs_f64(short / 1000.0),
-        },
-    };
+    let delay = members.or_default("delay_ms", |millis| match millis.number()? {
+        long if long > MAX_DELAY_MS as f64 => {
+            Err(millis.expected("a delay of at most a day (86400000 ms)"))
+        }
+        short => Ok(Duration::from_secs_f64(short / 1000.0)),
+    })?;
     members.finish()?;
     Ok(Rule { method, target, answer, delay })
 }
 
 fn answer(members: &mut crate::value::Object<'_>) -> Result<Answer, Invalid> {
-    let status = match members.present("status") {
-        None => StatusCode::OK,
-        Some(status) => u16::try_from(status.integer(0)?)
+    let status = members.or_default("status", |status| {
+        u16::try_from(status.integer(0)?)
             .ok()
             .filter(|code| (200..1000).contains(code))
             .and_then(|code| StatusCode::from_u16(code).ok())
-            .ok_or_else(|| status.expected("a status of 200 to 999"))?,
-    };
+            .ok_or_else(|| status.expected("a status of 200 to 999"))
+    })?;
     let mut headers = HeaderMap::new();
     if let Some(given) = members.present("headers") {
         for (name, value) in given.object()?.entries() {

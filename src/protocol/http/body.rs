@@ -1,6 +1,7 @@
 //! A task's request body: forms, multipart uploads, JSON or text, compiled to a template.
 
 use super::draft::Placed;
+use super::fields::UPLOAD;
 use super::flavor::Flavor;
 use crate::load::template::{Compiler, Draft, Escape, Text};
 use crate::value::{Invalid, Object, Reader, Value};
@@ -174,14 +175,12 @@ fn upload(name: &str, file: &Reader<'_>, compiler: &mut Compiler) -> Result<Uplo
             }
         }
         Value::Dict(_) => {
-            let mut fields = file.object()?;
+            let mut fields = file.fields(UPLOAD)?;
             let path = fields.required("path")?;
             let content = compiler.file(&path, path.text()?);
             let own = path.text()?.rsplit('/').next().unwrap_or(name).to_owned();
-            let filename = fields.present("filename");
-            let filename = filename.map_or(Ok(own), |field| field.text().map(str::to_owned))?;
-            let kind = fields.present("content_type");
-            let kind = kind.map(|field| field.text().map(str::to_owned)).transpose()?;
+            let filename = fields.if_present("filename", |field| field.string())?.unwrap_or(own);
+            let kind = fields.if_present("content_type", |field| field.string())?;
             fields.finish()?;
             Ok((filename, content, kind))
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::address::{Address, is_blank};
 use super::answer::Answer;
 use super::body::{form, parse_body};
+use super::fields::AUTH;
 use super::flavor::Flavor;
 use super::target::Origin;
 use super::task::{Authorization, literal_method};
@@ -15,9 +16,6 @@ use crate::load::scenario::TaskSource;
 use crate::load::template::{Compiler, Draft, Text};
 use crate::protocol::check::Checks;
 use crate::value::{Invalid, Object};
-
-/// How long a request may take where its task does not say: Locust's own 60 s.
-const TIMEOUT: f64 = 60.0;
 
 /// What holds for all tasks of a test.
 #[derive(Debug)]
@@ -94,11 +92,9 @@ impl TaskDraft {
         let mut headers = parse_headers(fields, compiler)?;
         let cookies = parse_cookies(fields, compiler)?;
         let body = parse_body(fields, defaults.flavor, compiler, &mut headers)?;
-        let timeout = fields.present("timeout");
-        let seconds = timeout
-            .map_or(Ok(TIMEOUT), |field| field.positive().and_then(|_| pacer::seconds(&field)))?;
-        let redirects = fields.present("allow_redirects");
-        let redirects = redirects.map(|field| field.boolean()).transpose()?;
+        let seconds = fields
+            .or_default("timeout", |field| field.positive().and_then(|_| pacer::seconds(field)))?;
+        let redirects = fields.if_present("allow_redirects", |field| field.boolean())?;
         Ok(Self {
             place: place.pointer().to_owned(),
             method,
@@ -187,7 +183,7 @@ fn parse_auth(
     compiler: &mut Compiler,
 ) -> Result<Option<Authorization<Draft>>, Invalid> {
     let Some(field) = fields.present("auth") else { return Ok(None) };
-    let mut auth = field.object()?;
+    let mut auth = field.fields(AUTH)?;
     let kind = auth.required("type")?;
     let mut text = |auth: &mut Object<'_>, key: &str| {
         let value = auth.present(key).map(|field| field.value().to_text()).unwrap_or_default();

@@ -11,6 +11,7 @@ mod cookies;
 pub mod decode;
 mod draft;
 mod fault;
+mod fields;
 mod flavor;
 mod h2;
 mod pool;
@@ -48,7 +49,7 @@ use crate::protocol::deadline::Deadline;
 use crate::protocol::labels::{Labels, Name, Naming};
 use crate::protocol::{AnyTasks, Setup};
 use crate::record::LabelId;
-use crate::value::{Invalid, Object, Reader};
+use crate::value::{Field, Invalid, Object, Reader};
 
 /// The base of relative URLs where the document does not say: the reference's own.
 const HOST: &str = "http://localhost";
@@ -86,6 +87,7 @@ fn base(field: &Reader<'_>) -> Result<String, Invalid> {
 impl Tasks for HttpTasks {
     type Driver = Http;
     type Reach = Targets;
+    const FIELDS: &'static [&'static [Field]] = fields::FIELDS;
 
     fn add(
         &mut self,

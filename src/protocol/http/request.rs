@@ -312,9 +312,10 @@ pub(super) mod tests {
     use serde_json::{Value as Json, json};
 
     use super::super::draft::{Defaults, TaskDraft};
+    use super::super::fields::FIELDS;
     use super::super::task::method;
     use super::*;
-    use crate::load::scenario::TaskSource;
+    use crate::load::scenario::{STEP, TaskSource};
     use crate::load::template::{Bindings, Compiler, Linker};
     use crate::protocol::http::flavor::Flavor;
     use crate::value::{Reader, Value};
@@ -351,7 +352,10 @@ pub(super) mod tests {
             ..Bindings::NONE
         };
         let mut compiler = Compiler::default();
-        let mut fields = place.object().map_err(|invalid| invalid.to_string())?;
+        let mut fields = place.fields(STEP).map_err(|invalid| invalid.to_string())?;
+        for table in FIELDS {
+            fields = fields.and(table);
+        }
         let source = TaskSource { key: None, fields: place };
         let linked = TaskDraft::parse(&source, &mut fields, &defaults, &mut compiler);
         let linked = linked.and_then(|draft| {

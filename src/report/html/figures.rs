@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::super::name_of;
 use crate::record::{Recording, Records, Row};
+use crate::report::rows::name_of;
 
 /// Names that have a row of their own; the busiest are chosen, the others share one.
 const MAX_NAMES: usize = 150;

@@ -16,14 +16,28 @@ use errors::{type_error, type_name, value_error};
 use number::Number;
 
 pub(crate) const COMMANDS: &[Declaration] = &[
-    Declaration::free("print", |call| Ok(Box::new(Print(line(call)?)))),
-    Declaration::free("len", |call| computed(len(positions("len", call)?))),
-    Declaration::free("max", |call| computed(extreme("max", call))),
-    Declaration::free("min", |call| computed(extreme("min", call))),
-    Declaration::free("sum", |call| computed(sum(positions("sum", call)?))),
-    Declaration::free("round", |call| computed(round(call))),
-    Declaration::free("abs", |call| computed(abs(positions("abs", call)?))),
-    Declaration::free("sorted", |call| computed(sorted(positions("sorted", call)?))),
+    Declaration::free("print", "Writes its arguments to the server's output.", |call| {
+        Ok(Box::new(Print(line(call)?)))
+    }),
+    Declaration::free("len", "Gives the length of a text, a list or an object.", |call| {
+        computed(len(positions("len", call)?))
+    }),
+    Declaration::free("max", "Gives the largest of its arguments or of a list.", |call| {
+        computed(extreme("max", call))
+    }),
+    Declaration::free("min", "Gives the smallest of its arguments or of a list.", |call| {
+        computed(extreme("min", call))
+    }),
+    Declaration::free("sum", "Gives the sum of a list.", |call| {
+        computed(sum(positions("sum", call)?))
+    }),
+    Declaration::free("round", "Rounds a number, half to even.", |call| computed(round(call))),
+    Declaration::free("abs", "Gives a number without its sign.", |call| {
+        computed(abs(positions("abs", call)?))
+    }),
+    Declaration::free("sorted", "Gives a list in ascending order.", |call| {
+        computed(sorted(positions("sorted", call)?))
+    }),
 ];
 
 /// A value that the arguments alone decide, and that reading them has computed.

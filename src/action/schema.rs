@@ -1,0 +1,365 @@
+//! The JSON Schema (2020-12) of documents, for editors and for CI: printed from the definitions of
+//! the commands and of the tasks, so that it cannot lack what is read. What no definition has is the
+//! frame: how an action, a document and the list of tasks are put together.
+
+use super::registry;
+use crate::load::scenario::{FORM, STEP};
+use crate::protocol::USERS;
+use crate::value::field::Required;
+use crate::value::{Field, Kind, Literal, Map, Value};
+
+/// Its name. A URN, for it is found in the file and nowhere else.
+const ID: &str = "urn:ldctl:schema:actions:1";
+
+/// The schema.
+pub fn schema() -> Value {
+    let mut printer = Printer::default();
+    printer.frame();
+    object([
+        ("$schema", "https://json-schema.org/draft/2020-12/schema".into()),
+        ("$id", ID.into()),
+        ("title", "LoadDensity action document".into()),
+        ("$ref", "#/$defs/document".into()),
+        ("$defs", Value::Dict(printer.defs)),
+    ])
+}
+
+/// Prints schemas, and keeps the parts that have names.
+#[derive(Debug, Default)]
+struct Printer {
+    defs: Map,
+}
+
+impl Printer {
+    /// Actions and documents.
+    fn frame(&mut self) {
+        let names = registry::declarations().map(|known| known.name().into()).collect();
+        let commands = registry::declarations().map(|known| {
+            let payload = known.parameters().map(|fields| self.payload(fields));
+            command(known.name(), known.doc(), payload)
+        });
+        let commands = commands.collect();
+        let action = object([
+            ("description", "[name], [name, {arguments by name}] or [name, [arguments]]".into()),
+            ("type", "array".into()),
+            (
+                "prefixItems",
+                Value::List(vec![
+                    object([("enum", Value::List(names))]),
+                    types(&["object", "array", "string"]),
+                ]),
+            ),
+            ("items", false.into()),
+            ("minItems", 1_i64.into()),
+            ("allOf", Value::List(commands)),
+        ]);
+        let actions = object([
+            ("type", "array".into()),
+            ("items", reference("action")),
+            ("minItems", 1_i64.into()),
+        ]);
+        let wrapped = object([
+            ("type", "object".into()),
+            ("properties", object([("load_density", reference("actions"))])),
+            ("required", Value::List(vec!["load_density".into()])),
+        ]);
+        let document = any_of(vec![reference("actions"), wrapped]);
+        for (name, schema) in [("action", action), ("actions", actions), ("document", document)] {
+            self.defs.insert(name.to_owned(), schema);
+        }
+    }
+
+    /// What follows a command's name: its arguments by name or by position.
+    fn payload(&mut self, fields: &[Field]) -> (Value, bool) {
+        let needed = fields.iter().filter(|field| field.is_required()).count();
+        let mut by_place = vec![
+            ("maxItems", Value::from(fields.len() as u64)),
+            ("minItems", (needed as u64).into()),
+        ];
+        if !fields.is_empty() {
+            let items = fields.iter().map(|field| self.field(field)).collect();
+            by_place.push(("prefixItems", Value::List(items)));
+        }
+        let payload = object([
+            ("if", types(&["object"])),
+            ("then", self.members(&[fields], true)),
+            ("else", object(by_place)),
+        ]);
+        (payload, needed > 0)
+    }
+
+    /// One field's value, described.
+    fn field(&mut self, field: &Field) -> Value {
+        let mut schema = match self.kind(&field.kind) {
+            Value::Dict(members) => members,
+            _ => Map::new(),
+        };
+        let may_be_null = matches!(field.kind, Kind::Any | Kind::Scalar);
+        if !field.is_required() && !may_be_null {
+            let null = types(&["null"]);
+            schema = Map::from([("anyOf".to_owned(), vec![Value::Dict(schema), null].into())]);
+        }
+        let unit = field.kind.unit().map(|unit| format!(" Unit: {unit}.")).unwrap_or_default();
+        let mut described =
+            Map::from([("description".to_owned(), format!("{}{unit}", field.doc).into())]);
+        if let Some(default) = field.default {
+            described.insert("default".to_owned(), default.value());
+        }
+        described.extend(schema);
+        Value::Dict(described)
+    }
+
+    /// An object's members.
+    fn members(&mut self, tables: &[&[Field]], closed: bool) -> Value {
+        let fields: Vec<&Field> = tables.iter().copied().flatten().collect();
+        let mut properties = Map::new();
+        let mut conditions = Vec::new();
+        for field in &fields {
+            let schema = self.field(field);
+            if let Some(alias) = field.alias {
+                let doc = format!("The same as {}.", field.name);
+                let mut other = schema.clone();
+                if let Value::Dict(members) = &mut other {
+                    members.insert("description".to_owned(), doc.into());
+                }
+                properties.insert(field.name.to_owned(), schema);
+                properties.insert(alias.to_owned(), other);
+            } else {
+                properties.insert(field.name.to_owned(), schema);
+            }
+            match field.required {
+                Required::Always if field.alias.is_some() => {
+                    conditions.push(any_of(field.keys().map(|key| required([key])).collect()));
+                }
+                Required::Always | Required::Never => {}
+                Required::When(other, value) => {
+                    conditions.push(when(&fields, other, value, field.name));
+                }
+            }
+        }
+        let needed: Vec<&str> = fields
+            .iter()
+            .filter(|field| field.is_required() && field.alias.is_none())
+            .map(|field| field.name)
+            .collect();
+        let mut schema = Map::from([("properties".to_owned(), Value::Dict(properties))]);
+        if let Value::Dict(needed) = required(needed) {
+            schema.extend(needed);
+        }
+        if !conditions.is_empty() {
+            schema.insert("allOf".to_owned(), Value::List(conditions));
+        }
+        if closed {
+            schema.insert("additionalProperties".to_owned(), false.into());
+        }
+        Value::Dict(schema)
+    }
+
+    fn object(&mut self, tables: &[&[Field]], closed: bool) -> Value {
+        let Value::Dict(members) = self.members(tables, closed) else { return Value::Null };
+        let mut schema = Map::from([("type".to_owned(), "object".into())]);
+        schema.extend(members);
+        Value::Dict(schema)
+    }
+
+    /// Any value of a kind.
+    fn kind(&mut self, kind: &Kind) -> Value {
+        let whole = |least: i64, most: i64| {
+            let mut members = vec![("type", Value::from("integer")), ("minimum", least.into())];
+            if most < i64::MAX {
+                members.push(("maximum", most.into()));
+            }
+            object(members)
+        };
+        let number = |bound| object([("type", "number".into()), (bound, 0_i64.into())]);
+        let text = |key, value: Value| object([("type", "string".into()), (key, value)]);
+        match kind {
+            Kind::Any => true.into(),
+            Kind::Text => types(&["string"]),
+            Kind::Name => text("minLength", 1_i64.into()),
+            Kind::Matching(pattern) => text("pattern", (*pattern).into()),
+            Kind::Path => self.named("path", |_| {
+                described("A file in the data directory", text("minLength", 1_i64.into()))
+            }),
+            Kind::Stem => self.named("stem", |_| {
+                let doc = "A file in the data directory, without its ending";
+                described(doc, text("minLength", 1_i64.into()))
+            }),
+            Kind::Boolean => types(&["boolean"]),
+            Kind::Scalar => types(&["string", "number", "boolean", "null"]),
+            Kind::Integer => types(&["integer"]),
+            Kind::Count => whole(0, i64::MAX),
+            Kind::Between(least, most) => whole(*least, *most),
+            Kind::Port => whole(0, 65_535),
+            Kind::Real => types(&["number"]),
+            Kind::Number | Kind::Seconds | Kind::Milliseconds => number("minimum"),
+            Kind::Timeout | Kind::Rate => number("exclusiveMinimum"),
+            Kind::OneOf(texts) => object([(
+                "enum",
+                texts.iter().map(|text| (*text).into()).collect::<Vec<_>>().into(),
+            )]),
+            Kind::List(of) => object([("type", "array".into()), ("items", self.kind(of))]),
+            Kind::Items { of, least, most } => {
+                let mut members = vec![
+                    ("type", Value::from("array")),
+                    ("items", self.kind(of)),
+                    ("minItems", (*least as u64).into()),
+                ];
+                members.extend(most.map(|most| ("maxItems", (most as u64).into())));
+                object(members)
+            }
+            Kind::Object(tables) => self.object(tables, true),
+            Kind::Open(tables) => self.object(tables, false),
+            Kind::OneField(table) => {
+                let Value::Dict(mut schema) = self.object(&[table], true) else {
+                    return Value::Null;
+                };
+                schema.insert("minProperties".to_owned(), 1_i64.into());
+                schema.insert("maxProperties".to_owned(), 1_i64.into());
+                Value::Dict(schema)
+            }
+            Kind::Map { keys, of } => {
+                let mut members = vec![("type", Value::from("object"))];
+                if let Some(pattern) = keys {
+                    members.push(("propertyNames", object([("pattern", (*pattern).into())])));
+                }
+                if !matches!(of, Kind::Any) {
+                    members.push(("additionalProperties", self.kind(of)));
+                }
+                object(members)
+            }
+            Kind::Either(kinds) => any_of(kinds.iter().map(|kind| self.kind(kind)).collect()),
+            Kind::Named(name, kind) => self.named(name, |printer| printer.kind(kind)),
+            Kind::Document => reference("document"),
+            Kind::Tasks => self.named("tasks", Self::tasks),
+        }
+    }
+
+    /// A test's tasks in their three forms. A task has the engine's fields and those of one protocol.
+    fn tasks(&mut self) -> Value {
+        let mut protocols: Vec<&'static [&'static [Field]]> = Vec::new();
+        let names = |tables: &'static [&'static [Field]]| {
+            tables.iter().copied().flatten().map(|field| field.name)
+        };
+        for user in USERS {
+            if !protocols.iter().any(|known| names(known).eq(names(user.fields))) {
+                protocols.push(user.fields);
+            }
+        }
+        let mut tasks = Vec::new();
+        let mut by_method = Vec::new();
+        for tables in protocols {
+            let tables: Vec<&[Field]> = tables.iter().copied().chain([STEP]).collect();
+            let task = self.object(&tables, true);
+            let method = tables.iter().copied().flatten().find(|field| field.name == "method");
+            if let Some(method) = method {
+                by_method.push((self.kind(&method.kind), without_method(task.clone())));
+            }
+            tasks.push(task);
+        }
+        self.defs.insert("task".to_owned(), any_of(tasks));
+        let list = object([
+            ("type", "array".into()),
+            ("items", reference("task")),
+            ("minItems", 1_i64.into()),
+        ]);
+        self.defs.insert("taskList".to_owned(), list);
+        let by_method = by_method.into_iter().map(|(method, task)| {
+            object([
+                ("type", "object".into()),
+                ("propertyNames", method),
+                ("additionalProperties", task),
+                ("minProperties", 1_i64.into()),
+            ])
+        });
+        let by_method = any_of(by_method.collect());
+        self.defs.insert("tasksByMethod".to_owned(), by_method);
+        let either = any_of(vec![reference("taskList"), reference("tasksByMethod")]);
+        let mut form = self.object(&[FORM], true);
+        if let Value::Dict(members) = &mut form
+            && let Some(Value::Dict(properties)) = members.get_mut("properties")
+        {
+            properties.insert("tasks".to_owned(), either);
+        }
+        any_of(vec![reference("taskList"), form, reference("tasksByMethod")])
+    }
+
+    /// A reference to a part, which is printed once.
+    fn named(&mut self, name: &str, print: impl FnOnce(&mut Self) -> Value) -> Value {
+        if !self.defs.contains_key(name) {
+            // Parts of it come first; its place is kept.
+            self.defs.insert(name.to_owned(), Value::Null);
+            let schema = print(self);
+            self.defs.insert(name.to_owned(), schema);
+        }
+        reference(name)
+    }
+}
+
+/// The part of the schema that holds for one command: its arguments, and whether it needs some.
+fn command(name: &str, doc: &str, payload: Option<(Value, bool)>) -> Value {
+    let named = Value::List(vec![object([("const", name.into())])]);
+    let mut then = vec![("description", Value::from(doc))];
+    if let Some((payload, needed)) = payload {
+        then.push(("prefixItems", Value::List(vec![true.into(), payload])));
+        then.push(("minItems", if needed { 2_i64 } else { 1 }.into()));
+    }
+    object([("if", object([("prefixItems", named)])), ("then", object(then))])
+}
+
+/// Where another field has a value, this one is needed. A field that is left out has its default.
+fn when(fields: &[&Field], other: &str, value: &str, needed: &str) -> Value {
+    let default = fields.iter().find(|field| field.name == other).and_then(|field| field.default);
+    let is = object([(other, object([("const", value.into())]))]);
+    let mut condition = vec![("properties", is)];
+    if default.map(Literal::value) != Some(value.into()) {
+        condition.push(("required", Value::List(vec![other.into()])));
+    }
+    object([("if", object(condition)), ("then", required([needed]))])
+}
+
+/// A task whose method is its key.
+fn without_method(mut task: Value) -> Value {
+    if let Value::Dict(members) = &mut task
+        && let Some(Value::List(needed)) = members.get_mut("required")
+    {
+        needed.retain(|name| name.as_str() != Some("method"));
+    }
+    task
+}
+
+fn required<'a>(names: impl IntoIterator<Item = &'a str>) -> Value {
+    let names: Vec<Value> = names.into_iter().map(Value::from).collect();
+    if names.is_empty() { object([]) } else { object([("required", names.into())]) }
+}
+
+fn types(names: &[&str]) -> Value {
+    let names: Vec<Value> = names.iter().map(|name| (*name).into()).collect();
+    match <[Value; 1]>::try_from(names) {
+        Ok([only]) => object([("type", only)]),
+        Err(several) => object([("type", several.into())]),
+    }
+}
+
+fn any_of(mut schemas: Vec<Value>) -> Value {
+    match schemas.len() {
+        1 => schemas.remove(0),
+        _ => object([("anyOf", schemas.into())]),
+    }
+}
+
+fn described(doc: &str, schema: Value) -> Value {
+    let mut members = Map::from([("description".to_owned(), doc.into())]);
+    if let Value::Dict(schema) = schema {
+        members.extend(schema);
+    }
+    Value::Dict(members)
+}
+
+fn reference(def: &str) -> Value {
+    object([("$ref", format!("#/$defs/{def}").into())])
+}
+
+fn object<'a>(members: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
+    Value::Dict(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}

@@ -1,0 +1,99 @@
+//! The fields of an HTTP task, besides the engine's own and its checks.
+
+use crate::protocol::check::CHECKS;
+use crate::value::{Field, Kind, Literal};
+
+/// All of them.
+pub(super) const FIELDS: &[&[Field]] = &[TASK, CHECKS];
+
+const TASK: &[Field] = &[
+    Field::required("method", METHOD, "The method, in any case, or a placeholder."),
+    Field::required("request_url", Kind::Name, "The URL; behind the host where it is relative.")
+        .alias("url"),
+    Field::optional("params", PAIRS, "The query."),
+    Field::optional(
+        "headers",
+        Kind::Map { keys: Some("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"), of: &Kind::Any },
+        "The headers.",
+    ),
+    Field::optional("cookies", Kind::MEMBERS, "Cookies to send along."),
+    Field::optional("json", Kind::Any, "The body as JSON, where there are no data."),
+    Field::optional("data", Kind::Any, "The body: form fields, or text."),
+    Field::optional(
+        "files",
+        Kind::Map { keys: None, of: &Kind::Named("file", &FILE) },
+        "Files to upload, as multipart/form-data.",
+    ),
+    // Locust's own default.
+    Field::optional("timeout", Kind::Timeout, "How long the request may take.")
+        .or(Literal::Float(60.0)),
+    Field::optional(
+        "allow_redirects",
+        Kind::Boolean,
+        "Whether redirects are followed; true where it is left out, but for http_user's HEAD.",
+    ),
+    Field::optional(
+        "verify",
+        Kind::Either(&[Kind::Boolean, Kind::Path]),
+        "Whether the server's certificate is verified, or the PEM file to verify it with.",
+    )
+    .or(Literal::Bool(true)),
+    Field::optional("cert", CERTIFICATE, "The client's certificate and key.").alias("client_cert"),
+    Field::optional(
+        "http2",
+        Kind::Boolean,
+        "Whether HTTP/2 is used; the test's where it is left out.",
+    ),
+    Field::optional(
+        "auth",
+        Kind::Named("auth", &Kind::Object(&[AUTH])),
+        "The Authorization header.",
+    ),
+];
+
+/// In any case, or a placeholder.
+const METHOD: Kind = Kind::Named(
+    "method",
+    &Kind::Matching(
+        "^([Gg][Ee][Tt]|[Pp][Oo][Ss][Tt]|[Pp][Uu][Tt]|[Pp][Aa][Tt][Cc][Hh]|[Dd][Ee][Ll][Ee][Tt][Ee]|\
+         [Hh][Ee][Aa][Dd]|[Oo][Pp][Tt][Ii][Oo][Nn][Ss])$|\\$\\{",
+    ),
+);
+
+const PAIRS: Kind = Kind::Either(&[
+    Kind::MEMBERS,
+    Kind::List(&Kind::Items { of: &Kind::Any, least: 2, most: Some(2) }),
+    Kind::Text,
+]);
+
+/// A file's content; its name, content and type; or where it lies.
+const FILE: Kind = Kind::Either(&[
+    Kind::Text,
+    Kind::Items { of: &Kind::Text, least: 2, most: Some(3) },
+    Kind::Object(&[UPLOAD]),
+]);
+
+/// An upload from the data directory.
+pub(super) const UPLOAD: &[Field] = &[
+    Field::required("path", Kind::Path, "The file."),
+    Field::optional(
+        "filename",
+        Kind::Text,
+        "Its name for the target; its own where it is left out.",
+    ),
+    Field::optional("content_type", Kind::Text, "Its media type."),
+];
+
+/// A PEM file with both, or one with each.
+const CERTIFICATE: Kind = Kind::Named(
+    "certificate",
+    &Kind::Either(&[Kind::Path, Kind::Items { of: &Kind::Path, least: 2, most: Some(2) }]),
+);
+
+/// Who the user is.
+pub(super) const AUTH: &[Field] = &[
+    Field::required("type", Kind::OneOf(&["basic", "bearer"]), "How the user says it."),
+    Field::optional("username", Kind::Scalar, "Of basic."),
+    Field::optional("password", Kind::Scalar, "Of basic."),
+    Field::optional("token", Kind::Scalar, "Of bearer."),
+];

@@ -1,0 +1,45 @@
+//! The requests of a record as reports list them.
+
+use crate::record::{Records, Row};
+
+/// Which half of the records a two-part report is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Requests without an error.
+    Success,
+    /// Requests with one.
+    Failure,
+}
+
+impl Outcome {
+    /// As the reports spell it.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+        }
+    }
+
+    /// The requests that ended so.
+    pub(super) fn rows(self, records: &Records) -> impl Iterator<Item = Row<'_>> {
+        records.rows().filter(move |row| row.failed() == (self == Self::Failure))
+    }
+}
+
+/// Every request with its outcome, successes first: the order of the reference's reports, whose
+/// records lie in two lists.
+pub(super) fn in_order(records: &Records) -> impl Iterator<Item = (Outcome, Row<'_>)> {
+    [Outcome::Success, Outcome::Failure]
+        .into_iter()
+        .flat_map(move |outcome| outcome.rows(records).map(move |row| (outcome, row)))
+}
+
+/// What a request is listed under: its name, or its URL where it has none.
+pub(super) fn name_of<'a>(row: &Row<'a>) -> &'a str {
+    if row.label.name.is_empty() { &row.label.url } else { &row.label.name }
+}
+
+/// A status as Python's `str()` writes it.
+pub(super) fn status_text(status: Option<u16>) -> String {
+    status.map_or_else(|| "None".to_owned(), |status| status.to_string())
+}
