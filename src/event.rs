@@ -12,6 +12,10 @@ use crate::value::Value;
 /// The version of the event dialect.
 pub const PROTOCOL: u32 = 1;
 
+/// How the message of a [`FailureKind::Busy`] begins: in the text dialect nothing else tells it from
+/// another `RuntimeError`.
+pub const BUSY: &str = "another test is running";
+
 /// One thing that happened. As JSON every event is an object with the key `event`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]

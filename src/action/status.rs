@@ -1,9 +1,8 @@
 //! Runs as events describe them: their status, their progress, and the refusal of a second one.
 
-use crate::event::{Failure, FailureKind, Progress, State, Status, TestStatus};
+use crate::event::{BUSY, Failure, FailureKind, Progress, State, Status, TestStatus};
 use crate::load;
 use crate::run::{self, Run};
-use crate::wire::text::BUSY;
 
 /// How a run is going.
 pub(super) fn status(run: &Run) -> Status {

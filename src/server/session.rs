@@ -13,13 +13,14 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::execute::{Job, Response};
+use super::execute::Job;
 use super::failed_logins::Verdict;
 use super::limits::Share;
 use super::pipe::Pipe;
+use super::respond::Response;
+use super::state::{Active, Permit, ServerState};
 use super::transport::{Handshake, Transport, handshake};
 use super::writer::PipeWriter;
-use super::{Active, Permit, Shared};
 use crate::counters::Counters;
 use crate::event::{ErrorKind, Event};
 use crate::wire::dialect::{Dialect, ReplyFormat};
@@ -61,7 +62,7 @@ pub(super) async fn secure(stream: TcpStream, peer: IpAddr, permit: Permit, over
 }
 
 /// Tells a connection that there is no room, without waiting for anything.
-pub(super) fn reject_at_once(stream: &TcpStream, shared: &Shared) {
+pub(super) fn reject_at_once(stream: &TcpStream, shared: &ServerState) {
     if !shared.secure {
         let mode = if shared.server.framed_only { Mode::Framed } else { Mode::Legacy };
         let mut out = Vec::new();
@@ -70,7 +71,7 @@ pub(super) fn reject_at_once(stream: &TcpStream, shared: &Shared) {
     }
 }
 
-fn no_room(shared: &Shared) -> Refusal {
+fn no_room(shared: &ServerState) -> Refusal {
     let most = shared.limits().connections;
     Refusal::busy(&format!("all connections are taken (--max-connections {most})"))
 }
@@ -130,7 +131,7 @@ impl<S: Transport> Session<S> {
         Self { stream, buffer: ReadBuffer::default(), share: Share::default(), peer, permit }
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    fn shared(&self) -> &Arc<ServerState> {
         &self.permit.shared
     }
 

@@ -1,7 +1,10 @@
 //! Sessions over pipes on a paused clock: every deadline is waited for, none takes real time.
 
+use std::sync::atomic::Ordering;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::session::Session;
 use super::transport::Transport;
@@ -37,7 +40,7 @@ impl Execute for Idle {
 struct Talk {
     peer: DuplexStream,
     session: JoinHandle<()>,
-    shared: Arc<Shared>,
+    shared: Arc<ServerState>,
     begun: Instant,
 }
 
@@ -46,7 +49,7 @@ fn talk(framed_only: bool) -> Talk {
 }
 
 fn talk_to(server: Server) -> Talk {
-    let shared = Arc::new(Shared::new(server, CancellationToken::new()));
+    let shared = Arc::new(ServerState::new(server, CancellationToken::new()));
     let (near, peer) = duplex(7);
     let permit = Permit::take(&shared, &shared.open).expect("a permit");
     let session = tokio::spawn(async move {

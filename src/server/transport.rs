@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::Shared;
+use super::state::ServerState;
 use crate::counters::Counters;
 use crate::error::reason;
 use crate::wire::frame::{Mode, Opening};
@@ -78,7 +78,7 @@ pub(super) enum Handshake {
 }
 
 /// Waits for a handshake, within its time limit.
-pub(super) async fn handshake(stream: TcpStream, shared: &Shared) -> Handshake {
+pub(super) async fn handshake(stream: TcpStream, shared: &ServerState) -> Handshake {
     let deadline = Instant::now() + shared.limits().handshake;
     let mut first = [0];
     let handshake = async {
@@ -99,7 +99,7 @@ pub(super) async fn handshake(stream: TcpStream, shared: &Shared) -> Handshake {
     })
 }
 
-async fn accept(shared: &Shared, stream: TcpStream) -> Handshake {
+async fn accept(shared: &ServerState, stream: TcpStream) -> Handshake {
     let Some(config) = shared.server.keyring.tls() else { return Handshake::Failed };
     match TlsAcceptor::from(config).accept(stream).await {
         Ok(stream) => Handshake::Done(Box::new(stream)),

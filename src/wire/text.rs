@@ -8,15 +8,11 @@ use std::collections::HashMap;
 use super::frame::{MAX_REPLY, Mode, TERMINATOR, line_into, terminator_into};
 use super::op::Op;
 use super::refusal::{ERROR, Refusal, too_long};
-use crate::event::{ActionResult, Event, Failure, FailureKind};
+use crate::event::{ActionResult, BUSY, Event, Failure, FailureKind};
 use crate::value::{Value, quote};
 
 /// The whole reply to a quit; no terminator follows.
 pub const SHUTTING_DOWN: &str = "Server shutting down";
-
-/// How the message of a [`FailureKind::Busy`] begins: nothing else in its line tells it from another
-/// `RuntimeError`.
-pub const BUSY: &str = "another test is running";
 
 impl ActionResult {
     /// Its line.

@@ -1,0 +1,49 @@
+//! Answers a request: most operations with events that are known at once, the others with a [`Job`].
+
+use std::sync::Arc;
+
+use super::execute::Job;
+use super::state::ServerState;
+use crate::event::{Event, PROTOCOL, Pong};
+use crate::value::Value;
+use crate::wire::op::Op;
+use crate::wire::refusal::Refusal;
+use crate::wire::request::Request;
+
+/// How a request is answered.
+pub(super) enum Response {
+    /// With these events.
+    Now(Vec<Event>),
+    /// With those of a job.
+    Job(Job),
+}
+
+impl ServerState {
+    /// Answers a request. What it asks of the server itself, a quit, is for the session to do.
+    pub(super) fn respond(&self, request: Request<Value>) -> Result<Response, Refusal> {
+        let executor = Arc::clone(&self.server.executor);
+        Ok(match request.op {
+            Op::Run => match request.document {
+                None => Response::Now(Vec::new()),
+                Some(document) => Response::Job(
+                    executor.prepare(document).map_err(|_| Refusal::invalid_document())?,
+                ),
+            },
+            Op::Ping => Response::Now(vec![Event::Pong(self.pong())]),
+            Op::Status => Response::Now(vec![Event::Status(executor.status()), Event::DONE]),
+            Op::Stop => Response::Job(executor.stop()),
+            Op::Quit => Response::Now(vec![Event::DONE]),
+        })
+    }
+
+    fn pong(&self) -> Pong {
+        Pong {
+            server: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol: PROTOCOL,
+            uptime_s: self.begun.elapsed().as_secs_f64(),
+            runs: self.server.executor.runs(),
+            counts: Some(self.counters().read()),
+        }
+    }
+}

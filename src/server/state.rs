@@ -1,0 +1,169 @@
+//! What the sessions of a server share: its settings, its limits and counters, the permits for
+//! connections, and the requests in progress that a shutdown waits for.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinError;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::execute::Execute;
+use super::failed_logins::FailedLogins;
+use super::keyring::Keyring;
+use super::limits::{Budget, Limits};
+use crate::counters::Counters;
+
+/// Takes the lines that belong on stdout. It is called by connections and must not block.
+pub type Announce = Box<dyn Fn(String) + Send + Sync>;
+
+/// What a server is.
+pub struct Server {
+    /// Who runs documents.
+    pub executor: Arc<dyn Execute>,
+    /// Its tokens and its TLS; the caller may keep a clone, to replace them while it serves.
+    pub keyring: Keyring,
+    /// Whether only framed requests are served.
+    pub framed_only: bool,
+    /// What it allows.
+    pub limits: Limits,
+    /// What happened; the caller may keep a clone.
+    pub counters: Arc<Counters>,
+    /// Where its lines for stdout go.
+    pub announce: Announce,
+}
+
+impl Server {
+    /// A server with an executor and nothing else: no token, no TLS, both modes, silent.
+    pub fn new(executor: Arc<dyn Execute>) -> Self {
+        Self {
+            executor,
+            keyring: Keyring::default(),
+            framed_only: false,
+            limits: Limits::default(),
+            counters: Arc::default(),
+            announce: Box::new(|_| {}),
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Server")
+            .field("keyring", &self.keyring)
+            .field("framed_only", &self.framed_only)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Connections over the limit that are told so in their own mode; more are told at once, as text.
+const MAX_REJECTED: usize = 256;
+
+/// What all connections share.
+pub(super) struct ServerState {
+    pub(super) server: Server,
+    /// Whether it speaks TLS, which no replacement of its secrets changes.
+    pub(super) secure: bool,
+    pub(super) failed_logins: FailedLogins,
+    pub(super) budget: Budget,
+    pub(super) begun: Instant,
+    pub(super) shutdown: CancellationToken,
+    /// One permit for each connection that may be open.
+    pub(super) open: Arc<Semaphore>,
+    /// One permit for each connection over the limit that may be told so.
+    pub(super) rejected: Arc<Semaphore>,
+    /// Requests that were taken and not yet answered; a closing server waits for these.
+    pub(super) active: AtomicUsize,
+    pub(super) settled: Notify,
+}
+
+impl ServerState {
+    pub(super) fn new(server: Server, shutdown: CancellationToken) -> Self {
+        Self {
+            secure: server.keyring.tls().is_some(),
+            open: permits(server.limits.connections),
+            rejected: permits(MAX_REJECTED),
+            failed_logins: FailedLogins::default(),
+            budget: Budget::new(server.limits.request_bytes),
+            begun: Instant::now(),
+            shutdown,
+            active: AtomicUsize::new(0),
+            settled: Notify::new(),
+            server,
+        }
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.server.limits
+    }
+
+    pub(super) fn counters(&self) -> &Counters {
+        &self.server.counters
+    }
+
+    pub(super) fn announce(&self, line: String) {
+        (self.server.announce)(line);
+    }
+
+    pub(super) fn ended(&self, ended: Result<(), JoinError>) {
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            Counters::count(&self.counters().panics);
+            tracing::error!("a connection broke: {error}");
+        }
+    }
+
+    /// Waits until every request that was taken is answered.
+    pub(super) async fn settle(&self) {
+        let settled = async {
+            while self.active.load(Ordering::Acquire) > 0 {
+                self.settled.notified().await;
+            }
+        };
+        if timeout(self.limits().shutdown, settled).await.is_err() {
+            let seconds = self.limits().shutdown.as_secs_f64();
+            tracing::warn!(
+                "a run did not end within {seconds} s (--shutdown-timeout); its reply is lost"
+            );
+        }
+    }
+}
+
+fn permits(count: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)))
+}
+
+/// Permission for one connection, given back on drop, and what it shares with the others.
+pub(super) struct Permit {
+    pub(super) shared: Arc<ServerState>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Permit {
+    pub(super) fn take(shared: &Arc<ServerState>, of: &Arc<Semaphore>) -> Option<Self> {
+        let permit = Arc::clone(of).try_acquire_owned().ok()?;
+        Some(Self { shared: Arc::clone(shared), _permit: permit })
+    }
+}
+
+/// A request that was taken; the server waits for it when it closes.
+pub(super) struct Active(Arc<ServerState>);
+
+impl Active {
+    pub(super) fn new(shared: &Arc<ServerState>) -> Self {
+        shared.active.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        if self.0.active.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.settled.notify_one();
+        }
+    }
+}
