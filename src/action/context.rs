@@ -183,6 +183,11 @@ impl<'a> Context<'a> {
     /// takes the place of the action's own, and the warnings stand beside it.
     pub(crate) fn enrich(&mut self, value: Value, warnings: Vec<String>) {
         self.details = Some(value);
+        self.warn(warnings);
+    }
+
+    /// Says what a person should know about this action's result.
+    pub(crate) fn warn(&mut self, warnings: Vec<String>) {
         self.warnings.extend(warnings);
     }
 

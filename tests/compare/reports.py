@@ -67,7 +67,8 @@ HAR = {"log": {"entries": [
     {"request": {"method": "post", "url": "https://shop.test/b", "postData": {
         "mimeType": "application/json;charset=UTF-8", "text": "{\"a\": [1, 2.5, null]}"}},
      "response": {"status": 0}},
-    {"request": {"method": "PUT", "url": "https://shop.test", "postData": {
+    {"request": {"method": "PUT", "url": "https://shop.test", "headers": [
+        {"name": "Content-Type", "value": "application/json"}], "postData": {
         "mimeType": "application/json", "text": "not json"}}},
     {"request": {"method": "POST", "url": "https://shop.test/form", "postData": {
         "mimeType": "application/x-www-form-urlencoded", "text": "a=1&b=2",
@@ -273,13 +274,22 @@ def compare(ldctl, reference, ours, theirs, base):
         want = reference.run([("LD_load_har", [str(recording)])])[0]
         result.equal(recording.name, value, want)
         value = ldctl.run([["LD_har_to_tasks", [value]]])[0]
-        result.equal(f"tasks of {recording.name}", value, reference.run([("LD_har_to_tasks", [want])])[0])
+        want = reference.run([("LD_har_to_tasks", [want])])[0]
+        result.equal(f"tasks of {recording.name}", value, [not_followed(task) for task in want])
     arguments = [HAR, "http_user", 3, 2, 9, ["shop"], ["form"]]
     value = ldctl.run([["LD_har_to_action_json", arguments]])[0]
     result.equal("document of a HAR", value, reference.run([("LD_har_to_action_json", arguments)])[0])
 
     corrected(ldctl, result)
     return result, requests
+
+
+def not_followed(task):
+    """The reference asserts the status of a recorded redirect and follows it, so that its own import fails when it is run."""
+    if task.get("assertions", [{}])[0].get("value") not in (301, 302, 303, 307, 308):
+        return task
+    assertions = task.pop("assertions")
+    return {**task, "allow_redirects": False, "assertions": assertions}
 
 
 def junit(path):

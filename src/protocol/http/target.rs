@@ -235,7 +235,8 @@ pub(super) fn latin1(text: &str) -> Option<Vec<u8>> {
     text.chars().map(|character| u8::try_from(u32::from(character)).ok()).collect()
 }
 
-fn percent_decode(text: &str) -> Option<String> {
+/// A text without its percent-encoding, if that is whole and gives text.
+pub(crate) fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

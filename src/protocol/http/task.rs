@@ -18,7 +18,7 @@ use crate::protocol::check::Checks;
 use crate::value::Invalid;
 
 /// The methods that the documents know.
-const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+pub(crate) const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
 /// A task that runs.
 #[derive(Debug)]

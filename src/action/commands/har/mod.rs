@@ -1,9 +1,20 @@
-//! From a browser's recording (HAR 1.2) to a document: `LD_load_har`, `LD_har_to_tasks`,
-//! `LD_har_to_action_json`. What a client library sets itself (host, length, connection, HTTP/2's
-//! pseudo-headers) is left out of the tasks; the recorded status becomes an assertion.
+//! From a recording of a browser or proxy (HAR 1.2) to a document: `LD_load_har`, `LD_har_to_tasks`,
+//! `LD_har_to_action_json`. Entries are read ([`entry`]), put in the order of time, joined where one
+//! redirects to the next ([`redirects`]), and written as tasks with their bodies ([`post_data`]).
+//! What a task cannot say is collected in [`notices`], the warnings of the result.
+
+mod entry;
+mod multipart;
+mod notices;
+mod pairs;
+mod post_data;
+mod redirects;
 
 use regex::Regex;
 
+use self::entry::Entry;
+use self::notices::Notices;
+use self::redirects::{Step, steps};
 use crate::action::arguments::Arguments;
 use crate::action::command::{Command, Declaration};
 use crate::action::context::Context;
@@ -21,7 +32,10 @@ pub(crate) const COMMANDS: &[Declaration] = &[
         "LD_har_to_tasks",
         "Gives the recorded requests as a test's tasks.",
         &[HAR, INCLUDE, EXCLUDE],
-        |given| Ok(Box::new(Ready(Value::List(tasks(given)?)))),
+        |given| {
+            let (tasks, notices) = tasks(given)?;
+            Ok(Box::new(Imported { value: Value::List(tasks), notices }))
+        },
     ),
     Declaration::named(
         "LD_har_to_action_json",
@@ -38,7 +52,10 @@ pub(crate) const COMMANDS: &[Declaration] = &[
             INCLUDE,
             EXCLUDE,
         ],
-        |given| Ok(Box::new(Ready(document(given)?))),
+        |given| {
+            let (value, notices) = document(given)?;
+            Ok(Box::new(Imported { value, notices }))
+        },
     ),
 ];
 
@@ -58,13 +75,10 @@ const EXCLUDE: Field = Field::optional(
 )
 .or(Literal::List);
 
-/// Headers that belong to the connection and not to the request.
-const CONNECTION_HEADERS: [&str; 7] =
-    ["host", "content-length", "connection", ":authority", ":method", ":path", ":scheme"];
-
-fn document(given: &Arguments<'_>) -> Result<Value, Invalid> {
+fn document(given: &Arguments<'_>) -> Result<(Value, Vec<String>), Invalid> {
     let taken = |name: &str| given.or_default(name, |argument| Ok(argument.value().clone()));
-    let steps = Value::dict([("mode", Value::from("sequence")), ("tasks", tasks(given)?.into())]);
+    let (tasks, notices) = tasks(given)?;
+    let steps = Value::dict([("mode", Value::from("sequence")), ("tasks", tasks.into())]);
     let test = Value::dict([
         ("user_detail_dict", Value::dict([("user", taken("user")?)])),
         ("tasks", steps),
@@ -73,24 +87,45 @@ fn document(given: &Arguments<'_>) -> Result<Value, Invalid> {
         ("test_time", taken("test_time")?),
     ]);
     let action = Value::List(vec!["LD_start_test".into(), test]);
-    Ok(Value::dict([("load_density", Value::List(vec![action]))]))
+    Ok((Value::dict([("load_density", Value::List(vec![action]))]), notices))
 }
 
-fn tasks(given: &Arguments<'_>) -> Result<Vec<Value>, Invalid> {
+fn tasks(given: &Arguments<'_>) -> Result<(Vec<Value>, Vec<String>), Invalid> {
     let har = given.required("har")?;
     if !matches!(har.value(), Value::Dict(_)) {
         return Err(har.expected("a HAR document, as LD_load_har gives it"));
     }
     let (include, exclude) = (patterns(given, "include")?, patterns(given, "exclude")?);
-    let entries = har.value().get("log").and_then(|log| log.get("entries"));
-    let Some(Value::List(entries)) = entries else { return Ok(Vec::new()) };
-    let wanted = entries.iter().filter(|entry| {
-        let url = entry.get("request").and_then(|request| text(request, "url"));
-        let url = url.unwrap_or_default();
+    let wanted = |url: &str| {
         let any = |patterns: &[Regex]| patterns.iter().any(|pattern| pattern.is_match(url));
         (include.is_empty() || any(&include)) && !any(&exclude)
-    });
-    Ok(wanted.filter_map(task).map(Value::Dict).collect())
+    };
+    import(&har, wanted)
+}
+
+/// The tasks of a recording's entries whose URL is wanted, and the notices on what is different.
+fn import(
+    har: &Reader<'_>,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<(Vec<Value>, Vec<String>), Invalid> {
+    let Some(log) = har.object()?.present("log") else { return Ok(Default::default()) };
+    let Some(list) = log.object()?.present("entries") else { return Ok(Default::default()) };
+    let mut notices = Notices::default();
+    let mut entries = Vec::new();
+    for place in list.list()? {
+        let entry = Entry::read(&place)?;
+        if !wanted(&entry.url) {
+            continue;
+        }
+        notices.entries += 1;
+        match entry.obstacle() {
+            Some(reason) => notices.leave_out(reason),
+            None => entries.push(entry),
+        }
+    }
+    entry::sort(&mut entries);
+    let tasks = steps(&entries).into_iter().map(|step| task(&step, &mut notices));
+    Ok((tasks.collect(), notices.lines()))
 }
 
 /// A list of regular expressions, each sought anywhere in the URL.
@@ -98,32 +133,36 @@ fn patterns(given: &Arguments<'_>, name: &str) -> Result<Vec<Regex>, Invalid> {
     given.or_default(name, |list| list.list()?.iter().map(Reader::pattern).collect())
 }
 
-/// An entry as a task; none of one without method or URL.
-fn task(entry: &Value) -> Option<Map> {
-    let request = entry.get("request")?;
-    let method = text(request, "method").filter(|method| !method.is_empty())?;
-    let url = text(request, "url").filter(|url| !url.is_empty())?;
+fn task(step: &Step<'_>, notices: &mut Notices) -> Value {
+    let entry = step.entry;
+    let name = format!("{} {}", entry.method, path(&entry.url));
+    let mut headers = entry.headers(notices);
+    let body = entry.body(&mut headers, &name, notices);
     let mut task = Map::new();
     let mut set = |key: &str, value: Value| task.insert(key.to_owned(), value);
-    set("method", method.to_lowercase().into());
-    set("request_url", url.into());
-    set("name", format!("{} {}", method.to_uppercase(), path(url)).into());
-    let headers = headers(request);
+    set("method", entry.method.to_lowercase().into());
+    set("request_url", entry.url.as_str().into());
+    set("name", name.into());
     if !headers.is_empty() {
         set("headers", Value::Dict(headers));
     }
-    if let Some((key, body)) = request.get("postData").and_then(body) {
+    for (key, body) in body {
         set(key, body);
     }
-    if let Some(Value::Int(status)) =
-        entry.get("response").and_then(|response| response.get("status"))
-        && *status != 0
-    {
-        let assertion =
-            Value::dict([("type", Value::from("status_code")), ("value", Value::from(*status))]);
-        set("assertions", Value::List(vec![assertion]));
+    if step.stays {
+        set("allow_redirects", Value::Bool(false));
     }
-    Some(task)
+    match step.status {
+        // The answer to a validator, which is not sent: then the response is a whole one.
+        Some(304) => {}
+        Some(status) => {
+            let status = Value::from(i64::from(status));
+            let assertion = Value::dict([("type", Value::from("status_code")), ("value", status)]);
+            set("assertions", Value::List(vec![assertion]));
+        }
+        None => notices.without_response += 1,
+    }
+    Value::Dict(task)
 }
 
 /// The URL from its path on; the whole of one that is not absolute.
@@ -138,46 +177,6 @@ fn path(url: &str) -> &str {
     }
 }
 
-fn headers(request: &Value) -> Map {
-    let Some(Value::List(headers)) = request.get("headers") else { return Map::new() };
-    let mut kept = Map::new();
-    for header in headers {
-        let name = text(header, "name").unwrap_or_default().trim();
-        if name.is_empty() || CONNECTION_HEADERS.contains(&name.to_lowercase().as_str()) {
-            continue;
-        }
-        let value = header.get("value").cloned().unwrap_or_else(|| "".into());
-        kept.insert(name.to_owned(), value);
-    }
-    kept
-}
-
-/// The body as the task's `json` or `data`.
-fn body(posted: &Value) -> Option<(&'static str, Value)> {
-    let mime = text(posted, "mimeType").unwrap_or_default().to_lowercase();
-    let written = text(posted, "text").filter(|text| !text.is_empty());
-    if let Some(written) = written.filter(|_| mime.contains("application/json")) {
-        return Some(match Value::parse(written) {
-            Ok(json) => ("json", json),
-            Err(_) => ("data", written.into()),
-        });
-    }
-    if let Some(Value::List(params)) =
-        posted.get("params").filter(|params| **params != Value::List(Vec::new()))
-    {
-        let fields = params.iter().filter_map(|param| {
-            let name = text(param, "name").filter(|name| !name.is_empty())?;
-            Some((name.to_owned(), param.get("value").cloned().unwrap_or_default()))
-        });
-        return Some(("data", Value::Dict(fields.collect())));
-    }
-    written.map(|written| ("data", written.into()))
-}
-
-fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
-    value.get(key)?.as_str()
-}
-
 #[derive(Debug)]
 struct LoadHar(String);
 
@@ -189,77 +188,17 @@ impl Command for LoadHar {
 
 /// What was known as soon as the arguments were read.
 #[derive(Debug)]
-struct Ready(Value);
+struct Imported {
+    value: Value,
+    notices: Vec<String>,
+}
 
-impl Command for Ready {
-    fn run(self: Box<Self>, _: &mut Context<'_>) -> Result<Value, Failure> {
-        Ok(self.0)
+impl Command for Imported {
+    fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
+        context.warn(self.notices);
+        Ok(self.value)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry(json: &str) -> String {
-        let entry = Value::parse(json).expect("JSON");
-        Value::Dict(task(&entry).unwrap_or_default()).to_text()
-    }
-
-    #[test]
-    fn an_entry_becomes_a_task_without_what_belongs_to_the_connection() {
-        assert_eq!(
-            entry(
-                r#"{"request": {"method": "POST", "url": "https://x.test/a?b=1", "headers": [
-                    {"name": "Host", "value": "x.test"}, {"name": ":path", "value": "/a"},
-                    {"name": "Accept", "value": "*/*"}],
-                    "postData": {"mimeType": "application/json; charset=utf-8", "text": "{\"a\": 1}"}},
-                    "response": {"status": 201}}"#
-            ),
-            "{'method': 'post', 'request_url': 'https://x.test/a?b=1', 'name': 'POST /a?b=1', \
-             'headers': {'Accept': '*/*'}, 'json': {'a': 1}, 'assertions': [{'type': 'status_code', \
-             'value': 201}]}"
-        );
-    }
-
-    #[test]
-    fn bodies_are_json_forms_or_text() {
-        let data = |posted: &str| {
-            let posted = Value::parse(posted).expect("JSON");
-            body(&posted).map(|(key, value)| format!("{key} {}", value.to_text()))
-        };
-        assert_eq!(
-            data(r#"{"mimeType": "application/json", "text": "{"}"#),
-            Some("data {".to_owned())
-        );
-        assert_eq!(
-            data(
-                r#"{"mimeType": "application/x-www-form-urlencoded", "text": "a=1",
-                "params": [{"name": "a", "value": "1"}, {"value": "x"}]}"#
-            ),
-            Some("data {'a': '1'}".to_owned())
-        );
-        assert_eq!(data(r#"{"text": "plain", "params": []}"#), Some("data plain".to_owned()));
-        assert_eq!(data("{}"), None);
-    }
-
-    #[test]
-    fn a_name_is_the_method_and_the_path() {
-        for (url, want) in [
-            ("http://x", "/"),
-            ("http://x/", "/"),
-            ("http://x:80/a/b?c#d", "/a/b?c#d"),
-            ("/relative", "/relative"),
-            ("://x/", "://x/"),
-        ] {
-            assert_eq!(path(url), want);
-        }
-    }
-
-    #[test]
-    fn entries_without_method_or_url_are_left_out() {
-        for json in ["{}", r#"{"request": {"method": "GET"}}"#, "7", r#"{"request": null}"#] {
-            assert_eq!(entry(json), "{}");
-        }
-    }
-}
+mod tests;

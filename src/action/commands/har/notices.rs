@@ -1,0 +1,84 @@
+//! What a user should know of an import: what was left out of the document, and what the recording
+//! does not have. One line for each kind, whatever the number of entries.
+
+use indexmap::IndexMap;
+
+/// How many names a line lists.
+const MAX_NAMES: usize = 5;
+
+/// The longest name that a line repeats, in characters.
+const MAX_NAME: usize = 80;
+
+/// What was found while a recording was read.
+#[derive(Debug, Default)]
+pub(super) struct Notices {
+    /// Entries whose URL is wanted.
+    pub(super) entries: usize,
+    left_out: IndexMap<String, usize>,
+    /// Tasks of requests to which no response came.
+    pub(super) without_response: usize,
+    /// `Cookie` headers.
+    pub(super) cookies: usize,
+    /// Headers whose name HTTP does not allow.
+    pub(super) invalid_headers: usize,
+    /// Requests that had a body which is not in the recording.
+    pub(super) missing_bodies: Vec<String>,
+    /// Requests whose body is not text.
+    pub(super) binary_bodies: Vec<String>,
+    /// Uploaded files whose content is not in the recording.
+    pub(super) missing_files: Vec<String>,
+}
+
+impl Notices {
+    /// Counts an entry of which no task was made.
+    pub(super) fn leave_out(&mut self, reason: String) {
+        *self.left_out.entry(reason).or_default() += 1;
+    }
+
+    /// One line for each kind.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if !self.left_out.is_empty() {
+            let total: usize = self.left_out.values().sum();
+            let reasons = self.left_out.iter().map(|(reason, count)| format!("{reason}: {count}"));
+            let reasons = reasons.collect::<Vec<_>>().join(", ");
+            lines.push(format!("{total} of {} entries left out ({reasons})", self.entries));
+        }
+        let mut count = |text: &str, count: usize| {
+            if count > 0 {
+                lines.push(format!("{text}: {count}"));
+            }
+        };
+        count(
+            "requests without a response, imported without a status assertion",
+            self.without_response,
+        );
+        count("Cookie headers left out (each virtual user keeps its own cookies)", self.cookies);
+        count("headers left out because their names are not valid", self.invalid_headers);
+        let mut list = |text: &str, names: &[String]| {
+            if !names.is_empty() {
+                lines.push(format!("{text}: {}", listed(names)));
+            }
+        };
+        list("request bodies that the recording does not have", &self.missing_bodies);
+        list("binary request bodies left out (a document holds only text)", &self.binary_bodies);
+        list("files whose content the recording does not have, sent empty", &self.missing_files);
+        lines
+    }
+}
+
+/// The first few names. They come out of the recording, so control characters are escaped.
+fn listed(names: &[String]) -> String {
+    let shown = names.iter().take(MAX_NAMES).map(|name| {
+        let mut shown: String = name.chars().take(MAX_NAME).flat_map(char::escape_debug).collect();
+        if name.chars().nth(MAX_NAME).is_some() {
+            shown.push('…');
+        }
+        shown
+    });
+    let mut text = shown.collect::<Vec<_>>().join(", ");
+    if names.len() > MAX_NAMES {
+        text.push_str(&format!(" and {} more", names.len() - MAX_NAMES));
+    }
+    text
+}
