@@ -1,9 +1,14 @@
 //! JUnit XML for CI systems. A testcase for each request is what the reference writes; for real runs
-//! there is one for each name, or one for each gate.
+//! there is one for each name, or one for each gate. There are several schemas of such files, and a
+//! suite has what each of them requires: Jenkins' xUnit plugin (`junit-10.xsd`), Surefire
+//! (`surefire-test-report.xsd`) and Ant (`JUnit.xsd`). Ant requires a suite's time stamp, host name
+//! and output; Surefire's schema does not list these, and its readers ignore them.
 
 use std::io::{self, Write};
+use std::time::SystemTime;
 
 use indexmap::IndexMap;
+use jiff::Timestamp;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
@@ -37,14 +42,14 @@ pub fn write(records: &Records, per: Per, rules: &[Rule], out: &mut dyn Write) -
         Per::Rule => {
             let summary = records.summary();
             let verdicts: Vec<Verdict> = rules.iter().map(|rule| rule.judge(&summary)).collect();
-            gates(&verdicts, &mut writer)
+            gates(records, &verdicts, &mut writer)
         }
     }
 }
 
 fn requests<W: Write>(records: &Records, writer: &mut Writer<W>) -> io::Result<()> {
     let failures = records.rows().filter(|row| row.failed()).count();
-    suite(records.len(), failures, writer, |writer| {
+    Suite { records, tests: records.len(), failures }.write(writer, |writer| {
         in_order(records).try_for_each(|(_, row)| {
             let seconds = row.response_ms / 1000.0;
             let error = row.error.map(|error| if error.is_empty() { NO_TEXT } else { error });
@@ -52,6 +57,9 @@ fn requests<W: Write>(records: &Records, writer: &mut Writer<W>) -> io::Result<(
         })
     })
 }
+
+/// The type of every failure; Surefire and Ant require one.
+const FAILURE: &str = "failure";
 
 /// What stands where an error has no text.
 const NO_TEXT: &str = "request failed";
@@ -74,7 +82,7 @@ fn names<W: Write>(records: &Records, writer: &mut Writer<W>) -> io::Result<()> 
         }
     }
     let failing = names.values().filter(|totals| !totals.errors.is_empty()).count();
-    suite(names.len(), failing, writer, |writer| {
+    Suite { records, tests: names.len(), failures: failing }.write(writer, |writer| {
         for ((method, name), mut totals) in names {
             let failures: u64 = totals.errors.values().sum();
             let message = format!("{failures} of {} requests failed", totals.requests);
@@ -96,9 +104,13 @@ fn names<W: Write>(records: &Records, writer: &mut Writer<W>) -> io::Result<()> 
     })
 }
 
-fn gates<W: Write>(verdicts: &[Verdict], writer: &mut Writer<W>) -> io::Result<()> {
+fn gates<W: Write>(
+    records: &Records,
+    verdicts: &[Verdict],
+    writer: &mut Writer<W>,
+) -> io::Result<()> {
     let failures = verdicts.iter().filter(|verdict| !verdict.passed).count();
-    suite(verdicts.len(), failures, writer, |writer| {
+    Suite { records, tests: verdicts.len(), failures }.write(writer, |writer| {
         verdicts.iter().try_for_each(|verdict| {
             let reason = verdict.reason.as_str();
             let failure = (!verdict.passed).then_some((reason, reason));
@@ -107,19 +119,61 @@ fn gates<W: Write>(verdicts: &[Verdict], writer: &mut Writer<W>) -> io::Result<(
     })
 }
 
-fn suite<W: Write>(
+/// A test suite without its testcases.
+struct Suite<'a> {
+    records: &'a Records,
     tests: usize,
     failures: usize,
-    writer: &mut Writer<W>,
-    cases: impl FnOnce(&mut Writer<W>) -> io::Result<()>,
-) -> io::Result<()> {
-    let mut start = BytesStart::new("testsuite");
-    start.push_attribute(("name", "loaddensity"));
-    start.push_attribute(("tests", tests.to_string().as_str()));
-    start.push_attribute(("failures", failures.to_string().as_str()));
-    writer.write_event(Event::Start(start))?;
-    cases(writer)?;
-    writer.write_event(Event::End(BytesEnd::new("testsuite")))
+}
+
+impl Suite<'_> {
+    fn write<W: Write>(
+        self,
+        writer: &mut Writer<W>,
+        cases: impl FnOnce(&mut Writer<W>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let (began, seconds) = span(self.records);
+        let mut start = BytesStart::new("testsuite");
+        for (name, value) in [
+            ("name", "loaddensity"),
+            ("tests", &self.tests.to_string()),
+            ("failures", &self.failures.to_string()),
+            ("errors", "0"),
+            ("skipped", "0"),
+            ("time", &format!("{seconds:.3}")),
+            ("timestamp", &began),
+            ("hostname", &host_name()),
+        ] {
+            start.push_attribute((name, value));
+        }
+        writer.write_event(Event::Start(start))?;
+        writer.write_event(Event::Empty(BytesStart::new("properties")))?;
+        cases(writer)?;
+        writer.write_event(Event::Empty(BytesStart::new("system-out")))?;
+        writer.write_event(Event::Empty(BytesStart::new("system-err")))?;
+        writer.write_event(Event::End(BytesEnd::new("testsuite")))
+    }
+}
+
+/// When the first run began, in UTC and without a zone (Ant's schema allows none), and the seconds
+/// from the first request to the end of the last.
+fn span(records: &Records) -> (String, f64) {
+    let began = records.recordings().first().map_or_else(SystemTime::now, |run| run.started_at());
+    let began = Timestamp::try_from(began).unwrap_or(Timestamp::UNIX_EPOCH);
+    let ends = records.rows().map(|row| (row.start_time, row.start_time + row.service_ms / 1000.0));
+    let (first, last) = ends.fold((f64::INFINITY, 0.0_f64), |(first, last), (start, end)| {
+        (first.min(start), last.max(end))
+    });
+    (began.strftime("%Y-%m-%dT%H:%M:%S").to_string(), (last - first).max(0.0))
+}
+
+/// The machine's name; `localhost`, as Ant's schema says, where it is not known.
+fn host_name() -> String {
+    #[cfg(unix)]
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    #[cfg(not(unix))]
+    let name = std::env::var("COMPUTERNAME").unwrap_or_default();
+    if name.is_empty() { "localhost".to_owned() } else { name }
 }
 
 /// Writes a testcase; a failure is its message and its text.
@@ -140,7 +194,7 @@ fn testcase<W: Write>(
     let start = BytesStart::from_content(content, "testcase".len());
     let Some((message, text)) = failure else { return writer.write_event(Event::Empty(start)) };
     writer.write_event(Event::Start(start))?;
-    let content = format!("failure message=\"{}\"", escaped_attribute(message));
+    let content = format!("failure message=\"{}\" type=\"{FAILURE}\"", escaped_attribute(message));
     writer.write_event(Event::Start(BytesStart::from_content(content, "failure".len())))?;
     writer.write_event(Event::Text(BytesText::from_escaped(escaped(text))))?;
     writer.write_event(Event::End(BytesEnd::new("failure")))?;
@@ -149,10 +203,23 @@ fn testcase<W: Write>(
 
 #[cfg(test)]
 mod tests {
+    use quick_xml::Reader;
+
     use super::super::tests::written;
     use super::*;
-    use crate::record::fixture::records;
+    use crate::record::fixture::{hostile, records};
     use crate::value::Value;
+
+    /// The suite's first tag, and its last elements.
+    fn suite(tests: usize, failures: usize, seconds: &str, cases: &str) -> String {
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><testsuite name=\"loaddensity\" \
+             tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" skipped=\"0\" time=\"{seconds}\" \
+             timestamp=\"2023-11-14T22:13:20\" hostname=\"{}\"><properties/>{cases}<system-out/>\
+             <system-err/></testsuite>",
+            host_name()
+        )
+    }
 
     fn three() -> Records {
         records(&[
@@ -166,12 +233,15 @@ mod tests {
     fn every_request_is_a_testcase_successes_first() {
         assert_eq!(
             written(|out| write(&three(), Per::Request, &[], out)),
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\
-             <testsuite name=\"loaddensity\" tests=\"3\" failures=\"1\">\
-             <testcase classname=\"GET\" name=\"n &lt;1&gt;\" time=\"0.013\"/>\
+            suite(
+                3,
+                1,
+                "0.013",
+                "<testcase classname=\"GET\" name=\"n &lt;1&gt;\" time=\"0.013\"/>\
              <testcase classname=\"POST\" name=\"http://x/\" time=\"0.005\"/>\
              <testcase classname=\"POST\" name=\"http://x/\" time=\"0.003\">\
-             <failure message=\"bad\">bad</failure></testcase></testsuite>"
+             <failure message=\"bad\" type=\"failure\">bad</failure></testcase>"
+            )
         );
     }
 
@@ -179,11 +249,14 @@ mod tests {
     fn every_name_is_a_testcase_that_counts_its_errors() {
         assert_eq!(
             written(|out| write(&three(), Per::Name, &[], out)),
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\
-             <testsuite name=\"loaddensity\" tests=\"2\" failures=\"1\">\
-             <testcase classname=\"POST\" name=\"http://x/\" time=\"0.004\">\
-             <failure message=\"1 of 2 requests failed\">1 × bad</failure></testcase>\
-             <testcase classname=\"GET\" name=\"n &lt;1&gt;\" time=\"0.013\"/></testsuite>"
+            suite(
+                2,
+                1,
+                "0.013",
+                "<testcase classname=\"POST\" name=\"http://x/\" time=\"0.004\">\
+             <failure message=\"1 of 2 requests failed\" type=\"failure\">1 × bad</failure></testcase>\
+             <testcase classname=\"GET\" name=\"n &lt;1&gt;\" time=\"0.013\"/>"
+            )
         );
     }
 
@@ -199,9 +272,105 @@ mod tests {
         assert!(text.contains("name=\"requests(overall) gte 3\" time=\"0.000\"/>"), "{text}");
         assert!(
             text.contains(
-                "<failure message=\"failure_rate(overall)=0.3333333333333333 not lte 0\">"
+                "<failure message=\"failure_rate(overall)=0.3333333333333333 not lte 0\" \
+                 type=\"failure\">"
             ),
             "{text}"
         );
+    }
+
+    /// What a schema requires: attributes of a suite, of a testcase and of a failure, and a suite's
+    /// first and last elements.
+    struct Schema {
+        suite: &'static [&'static str],
+        case: &'static [&'static str],
+        failure: &'static [&'static str],
+        first: &'static [&'static str],
+        last: &'static [&'static str],
+    }
+
+    const XUNIT: Schema = Schema {
+        suite: &["name", "tests", "failures", "errors"],
+        case: &["name"],
+        failure: &[],
+        first: &[],
+        last: &[],
+    };
+
+    const SUREFIRE: Schema = Schema {
+        suite: &["name", "tests", "errors", "skipped", "failures"],
+        case: &["name", "time"],
+        failure: &["type"],
+        first: &[],
+        last: &[],
+    };
+
+    const ANT: Schema = Schema {
+        suite: &["name", "timestamp", "hostname", "tests", "failures", "errors", "time"],
+        case: &["name", "classname", "time"],
+        failure: &["type"],
+        first: &["properties"],
+        last: &["system-out", "system-err"],
+    };
+
+    #[test]
+    fn every_report_has_what_the_schemas_of_xunit_surefire_and_ant_require() {
+        let rules = Value::parse(r#"[{"type": "failure_rate", "value": 0}]"#).expect("JSON");
+        let rules = Rule::read_list(&crate::value::Reader::root(&rules)).expect("rules");
+        let time = regex::Regex::new(r"^[0-9]+\.[0-9]{3}$").expect("a pattern");
+        let stamp = regex::Regex::new(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$").expect("a pattern");
+        for (records, per) in [
+            (three(), Per::Request),
+            (three(), Per::Name),
+            (three(), Per::Rule),
+            (hostile(), Per::Request),
+            (Records::default(), Per::Request),
+        ] {
+            let xml = written(|out| write(&records, per, &rules, out));
+            let elements = elements(&xml);
+            let (suite, children) = elements.split_first().expect("a suite");
+            let inside: Vec<&str> = children.iter().map(|element| element.0.as_str()).collect();
+            for schema in [XUNIT, SUREFIRE, ANT] {
+                for (name, attributes) in &elements {
+                    let required = match name.as_str() {
+                        "testsuite" => schema.suite,
+                        "testcase" => schema.case,
+                        "failure" => schema.failure,
+                        _ => &[],
+                    };
+                    let missing: Vec<_> =
+                        required.iter().filter(|name| !attributes.contains_key(**name)).collect();
+                    assert_eq!(missing, Vec::<&&str>::new(), "of {name} in {xml}");
+                }
+                assert!(inside.starts_with(schema.first) && inside.ends_with(schema.last), "{xml}");
+            }
+            for (_, attributes) in &elements {
+                assert!(attributes.get("time").is_none_or(|text| time.is_match(text)), "{xml}");
+            }
+            assert!(stamp.is_match(&suite.1["timestamp"]), "{xml}");
+            assert!(!suite.1["hostname"].is_empty(), "{xml}");
+            let count = |wanted: &str| inside.iter().filter(|name| **name == wanted).count();
+            assert_eq!(suite.1["tests"], count("testcase").to_string());
+            assert_eq!(suite.1["failures"], count("failure").to_string());
+        }
+    }
+
+    /// Every element and its attributes, in the order in which they begin.
+    fn elements(xml: &str) -> Vec<(String, std::collections::HashMap<String, String>)> {
+        let mut reader = Reader::from_str(xml);
+        let mut elements = Vec::new();
+        loop {
+            match reader.read_event().expect("well-formed") {
+                Event::Eof => return elements,
+                Event::Start(start) | Event::Empty(start) => {
+                    let attributes = start.attributes().map(|attribute| {
+                        let attribute = attribute.expect("an attribute");
+                        (attribute.key.as_ref().to_owned(), attribute.value.into_owned())
+                    });
+                    elements.push((start.name().as_ref().to_owned(), attributes.collect()));
+                }
+                _ => {}
+            }
+        }
     }
 }

@@ -293,7 +293,14 @@ def not_followed(task):
 
 
 def junit(path):
-    return elements(path)
+    """A JUnit file without what only schemas require."""
+    tag, attributes, text, children = elements(path)
+    for name in ("errors", "skipped", "time", "timestamp", "hostname"):
+        attributes.pop(name, None)
+    children = [child for child in children if child[0] == "testcase"]
+    for failure in (failure for case in children for failure in case[3]):
+        failure[1].pop("type", None)
+    return [tag, attributes, text, children]
 
 
 def corrected(ldctl, result):
