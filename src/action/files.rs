@@ -135,6 +135,17 @@ impl Files {
         Ok(PathBuf::from(path))
     }
 
+    /// Makes the directories that a path leads through, where they are missing.
+    pub fn make_directories(&self, path: &str) -> Result<(), Failure> {
+        let inside = self.inside(path)?;
+        match inside.parent() {
+            Some(parent) if parent != Path::new("") => {
+                self.dir.create_dir_all(parent).map_err(|error| failure(path, &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The absolute path of a file that may not exist yet, for libraries that open files themselves
     /// (SQLite). Its directory exists and lies inside; the file itself is regular or missing.
     pub fn resolve(&self, path: &str) -> Result<PathBuf, Failure> {
@@ -403,6 +414,23 @@ mod tests {
         }
         std::fs::write(data.join("other"), "open").expect("written");
         assert_eq!(files.read("other").expect("readable"), b"open");
+    }
+
+    #[test]
+    fn t16_directories_are_made_only_inside() {
+        let (dir, files) = data_dir();
+        let data = dir.path().join("data");
+        std::os::unix::fs::symlink(dir.path(), data.join("up")).expect("a link");
+        std::fs::write(data.join("file"), "kept").expect("written");
+        files.make_directories("a/b/c.json").expect("made");
+        files.make_directories("a/b/c.json").expect("found");
+        files.make_directories("c.json").expect("nothing to make");
+        assert!(data.join("a/b").is_dir() && !data.join("a/b/c.json").exists());
+        for path in ["../new/a", "up/new/a", "file/new/a", "/new/a", "a/\0/b", ""] {
+            files.make_directories(path).expect_err(path);
+        }
+        let names = std::fs::read_dir(dir.path()).expect("readable");
+        assert_eq!(names.count(), 1, "nothing new outside");
     }
 
     #[test]
