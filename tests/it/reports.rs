@@ -340,3 +340,23 @@ fn recordings_of_a_real_browser_replay_with_the_statuses_that_it_saw() {
         assert!(requests >= 6, "{requests} requests");
     }
 }
+
+#[test]
+fn every_documented_argument_of_a_test_is_accepted_and_one_without_effect_is_mentioned() {
+    let bench = Bench::new();
+    let stub = bench.value(r#"["LD_start_stub_server", [[{"method": "GET", "path": "/"}]]]"#);
+    let host = format!("http://127.0.0.1:{}", text(&stub, &["port"]));
+    let result = bench.result(&format!(
+        r#"["LD_start_test", {{"user_detail_dict": {{"host": "{host}"}}, "user_count": 1, "test_time": 0.2,
+            "tasks": [{{"method": "get", "url": "/"}}], "web_ui_dict": null, "runner_mode": "local",
+            "engine": "locust", "master_bind_host": "*", "master_bind_port": 5557, "master_host": "127.0.0.1",
+            "master_port": 5557, "expected_workers": 0, "worker_startup_timeout": 60,
+            "worker_heartbeat_interval": 5, "worker_lost_timeout": 15, "worker_startup_policy": "fail"}}]"#
+    ));
+    assert_eq!(result.error, None);
+    let ignored = "arguments without effect in local mode: engine, master_bind_host, \
+                   master_bind_port, master_host, master_port, expected_workers, \
+                   worker_startup_timeout, worker_heartbeat_interval, worker_lost_timeout, \
+                   worker_startup_policy";
+    assert!(result.warnings.iter().any(|warning| warning == ignored), "{:?}", result.warnings);
+}

@@ -80,6 +80,35 @@ const FIELDS: &[Field] = &[
         Kind::Text,
         "Where tasks go that do not say; counts before the user's.",
     ),
+    Field::optional("engine", Kind::OneOf(&ENGINES), "Ignored: there is one engine."),
+    Field::optional("master_bind_host", Kind::Text, "Ignored in local mode."),
+    Field::optional("master_bind_port", Kind::Port, "Ignored in local mode."),
+    Field::optional("master_host", Kind::Text, "Ignored in local mode."),
+    Field::optional("master_port", Kind::Port, "Ignored in local mode."),
+    Field::optional("expected_workers", Kind::Count, "Ignored in local mode."),
+    Field::optional("worker_startup_timeout", Kind::Seconds, "Ignored in local mode."),
+    Field::optional("worker_heartbeat_interval", Kind::Seconds, "Ignored in local mode."),
+    Field::optional("worker_lost_timeout", Kind::Seconds, "Ignored in local mode."),
+    Field::optional("worker_startup_policy", Kind::Text, "Ignored in local mode."),
+];
+
+/// The reference's engines.
+const ENGINES: [&str; 2] = ["locust", "asyncio"];
+
+/// Arguments of the reference that have no effect here: its web page, its choice of engine, and what
+/// belongs to `master` and `worker` mode. The documented call names all of them.
+const WITHOUT_EFFECT: [&str; 11] = [
+    "web_ui_dict",
+    "engine",
+    "master_bind_host",
+    "master_bind_port",
+    "master_host",
+    "master_port",
+    "expected_workers",
+    "worker_startup_timeout",
+    "worker_heartbeat_interval",
+    "worker_lost_timeout",
+    "worker_startup_policy",
 ];
 
 const USER: &[Field] = &[
@@ -118,6 +147,8 @@ struct StartTest {
     keep_bodies: bool,
     abort_on: AbortOn,
     seed: Option<u64>,
+    /// Arguments that were given and have no effect.
+    ignored: Vec<&'static str>,
     /// The whole action, for the report.
     document: Value,
 }
@@ -130,6 +161,11 @@ fn parse(given: &Arguments<'_>) -> Parsed {
         && mode.text()? != "local"
     {
         return Err(mode.expected("\"local\" (this version runs tests on one machine)"));
+    }
+    if let Some(engine) = given.present("engine")
+        && !ENGINES.contains(&engine.text()?)
+    {
+        return Err(engine.expected("\"locust\" or \"asyncio\""));
     }
     let limits = given.limits();
     // The default is held to the limits only where it counts, by `model`.
@@ -171,6 +207,7 @@ fn parse(given: &Arguments<'_>) -> Parsed {
         sources: given.or_default("csv_sources", csv_sources)?,
         keep_bodies: given.or_default("record_bodies", |field| field.boolean())?,
         abort_on: given.or_default("abort_on", AbortOn::read)?,
+        ignored: WITHOUT_EFFECT.into_iter().filter(|name| given.present(name).is_some()).collect(),
         document: Value::List(vec!["LD_start_test".into(), given.to_value()]),
         seed: given.if_present("seed", |field| field.integer(0))?,
     }))
@@ -263,6 +300,7 @@ impl Command for StartTest {
         let endless = self.endless;
         let abort_on = std::mem::take(&mut self.abort_on);
         let document = std::mem::take(&mut self.document);
+        let ignored = std::mem::take(&mut self.ignored);
         let lease = context.claim_run("LD_start_test", end.filter(|_| !endless))?;
         self.register(context)?;
         let (echo, plan) = self.link(context)?;
@@ -280,6 +318,10 @@ impl Command for StartTest {
         let mut recording =
             recording.map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?;
         recording.document = Some(document);
+        if !ignored.is_empty() {
+            let names = ignored.join(", ");
+            recording.warnings.push(format!("arguments without effect in local mode: {names}"));
+        }
         let cancelled = context.cancel().is_cancelled();
         if cancelled {
             recording.warnings.push(CANCELLED.to_owned());
