@@ -4,61 +4,23 @@
 
 mod check;
 mod deadline;
+mod fault;
 pub mod http;
 mod json_path;
 mod labels;
+mod placed;
+mod user;
 
-use crate::load;
 use crate::load::driver::Tasks as _;
-use crate::net::Targets;
-use crate::value::{Field, Invalid, Reader};
+use crate::value::{Invalid, Reader};
 
 pub use check::Wanted;
+pub use fault::ConnectionFault;
 pub use json_path::JsonPath;
+pub use user::{AnyTasks, Setup, UserKind, Workload};
 
-/// Tasks of whatever protocol while they are read.
-pub type AnyTasks = dyn load::AnyTasks<Targets>;
-
-/// A test's tasks as they were read.
-pub type Workload = load::Workload<Targets>;
-
-/// A user that documents may name in `user_detail_dict`.
-#[derive(Debug)]
-pub struct UserKind {
-    /// Its name.
-    pub name: &'static str,
-    /// One sentence: what its tasks are.
-    pub doc: &'static str,
-    /// Arguments of `LD_start_test` that only some users take and it does.
-    pub options: &'static [&'static str],
-    /// The fields of their tasks, besides the engine's own.
-    pub fields: &'static [&'static [Field]],
-    /// Begins to read the tasks of such users.
-    pub open: fn(&Setup<'_>) -> Result<Box<AnyTasks>, Invalid>,
-}
-
-/// What `LD_start_test` says of all tasks of a test.
-pub struct Setup<'a> {
-    /// Where tasks go that do not say.
-    pub host: Option<Reader<'a>>,
-    /// The arguments that a user's `options` name.
-    pub options: Vec<(&'static str, Reader<'a>)>,
-}
-
-impl std::fmt::Debug for Setup<'_> {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Setup").field("host", &self.host).finish_non_exhaustive()
-    }
-}
-
-impl<'a> Setup<'a> {
-    fn option(&self, name: &str) -> Option<&Reader<'a>> {
-        self.options.iter().find(|(known, _)| *known == name).map(|(_, field)| field)
-    }
-}
-
-/// The users. The refusal of an unknown one, the schema and the README are made from it or checked
-/// against it.
+/// The users. The refusal of an unknown one and the schema's list are made from it, the README's is
+/// checked against it.
 pub const USERS: &[UserKind] = &[
     UserKind {
         name: "fast_http_user",

@@ -8,8 +8,8 @@ use std::mem::MaybeUninit;
 use super::decode;
 use super::fault::Fault;
 use crate::load::template::percent;
-use crate::protocol::Wanted;
-use crate::protocol::check::Response;
+use crate::protocol::check::{Response, Wanted};
+use crate::protocol::fault::ConnectionFault;
 
 /// The longest head, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
@@ -168,8 +168,8 @@ impl Answer {
                 self.framing = Framing::Done;
                 Ok(())
             }
-            Framing::Head if self.partial.is_empty() => Err(Fault::Closed),
-            _ => Err(Fault::Truncated),
+            Framing::Head if self.partial.is_empty() => Err(ConnectionFault::Closed.into()),
+            _ => Err(ConnectionFault::Truncated.into()),
         }
     }
 
@@ -480,9 +480,12 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_is_classed() {
-        assert_eq!(fault(b""), Fault::Closed);
-        assert_eq!(fault(b"HTTP/1.1 200 OK\r\nContent-Le"), Fault::Truncated);
-        assert_eq!(fault(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell"), Fault::Truncated);
+        assert_eq!(fault(b""), ConnectionFault::Closed.into());
+        assert_eq!(fault(b"HTTP/1.1 200 OK\r\nContent-Le"), ConnectionFault::Truncated.into());
+        assert_eq!(
+            fault(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell"),
+            ConnectionFault::Truncated.into()
+        );
         assert_eq!(fault(b"SSH-2.0-x\r\n"), Fault::Malformed("no status line"));
         // 0 would pass for no answer at all.
         assert_eq!(fault(b"HTTP/1.1 000 \r\n\r\n"), Fault::Malformed("the status is below 100"));

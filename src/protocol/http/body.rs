@@ -1,9 +1,9 @@
 //! A task's request body: forms, multipart uploads, JSON or text, compiled to a template.
 
-use super::draft::Placed;
 use super::fields::UPLOAD;
 use super::flavor::Flavor;
 use crate::load::template::{Compiler, Draft, Escape, Text};
+use crate::protocol::placed::Placed;
 use crate::value::{Invalid, Object, Reader, Value};
 
 /// The longest request body, in bytes.
@@ -13,17 +13,14 @@ pub(super) fn parse_body(
     fields: &mut Object<'_>,
     flavor: Flavor,
     compiler: &mut Compiler,
-    headers: &mut Vec<(String, Placed)>,
-) -> Result<Option<Placed>, Invalid> {
+    headers: &mut Vec<(String, Placed<Draft>)>,
+) -> Result<Option<Placed<Draft>>, Invalid> {
     // As in Python, `data` without content gives way to `json`.
     let data = fields.present("data").filter(|field| field.value().is_truthy());
     let json = fields.present("json");
     let mut header = |name: &str, value: &str| {
         if !headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
-            headers.push((
-                name.to_owned(),
-                Placed { text: Draft::literal(value), place: String::new() },
-            ));
+            headers.push((name.to_owned(), Placed::nowhere(Draft::literal(value))));
         }
     };
     let fast = flavor == Flavor::Fast;
@@ -57,16 +54,17 @@ pub(super) fn parse_body(
     } else {
         return Ok(None);
     };
-    check_body(&body, field.pointer())?;
-    Ok(Some(Placed { text: body, place: field.pointer().to_owned() }))
+    let body = Placed::at(&field, body);
+    check_body(&body)?;
+    Ok(Some(body))
 }
 
 /// Refuses a body that is too long; its files count when they have been read.
-pub(super) fn check_body<H>(body: &Text<H>, place: &str) -> Result<(), Invalid> {
-    let length = body.written().len();
+pub(super) fn check_body<H>(body: &Placed<Text<H>>) -> Result<(), Invalid> {
+    let length = body.value.written().len();
     if length > MAX_BODY {
         let message = format!("a request body of {length} bytes is over the limit of {MAX_BODY}");
-        return Err(Invalid { pointer: place.to_owned(), message });
+        return Err(body.refusal(message));
     }
     Ok(())
 }

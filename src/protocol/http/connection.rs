@@ -17,8 +17,9 @@ use super::answer::Answer;
 use super::fault::Fault;
 use super::target::Origin;
 use crate::net::{Dialer, Stream};
-use crate::protocol::Wanted;
+use crate::protocol::check::Wanted;
 use crate::protocol::deadline::Deadline;
+use crate::protocol::fault::ConnectionFault;
 
 /// How much one read takes in. Larger than a TLS record and than nearly every answer.
 pub(crate) const SCRATCH: usize = 64 * 1024;
@@ -33,12 +34,15 @@ pub(crate) async fn connect(
     let tls = match tls {
         Some(config) => {
             let name = ServerName::try_from(origin.host.to_string())
-                .map_err(|error| Fault::Tls(error.to_string()))?;
+                .map_err(|error| ConnectionFault::Tls(error.to_string()))?;
             Some((Arc::clone(config), name))
         }
         None => None,
     };
-    dialer.dial(&origin.host, origin.port, tls, deadline).await.map_err(Fault::of_dial)
+    dialer
+        .dial(&origin.host, origin.port, tls, deadline)
+        .await
+        .map_err(|error| ConnectionFault::of_dial(error).into())
 }
 
 /// Sends a request and reads its answer.
@@ -63,7 +67,7 @@ impl Exchange<'_> {
                 Poll::Ready(outcome) => return Poll::Ready(outcome),
                 Poll::Pending => {}
             }
-            self.deadline.poll(context).map(|()| Err(Fault::Deadline))
+            self.deadline.poll(context).map(|()| Err(ConnectionFault::Deadline.into()))
         })
         .await
     }
@@ -79,7 +83,7 @@ impl Exchange<'_> {
             match Pin::new(&mut *self.stream).poll_write(context, rest) {
                 Poll::Ready(Ok(count)) => *sent += count,
                 // It may have answered before it read all: the answer counts.
-                Poll::Ready(Err(error)) => *unsent = Some(Fault::of_io(&error)),
+                Poll::Ready(Err(error)) => *unsent = Some(ConnectionFault::of_io(&error).into()),
                 Poll::Pending => break,
             }
         }
@@ -87,7 +91,7 @@ impl Exchange<'_> {
             && unsent.is_none()
             && let Poll::Ready(Err(error)) = Pin::new(&mut *self.stream).poll_flush(context)
         {
-            *unsent = Some(Fault::of_io(&error));
+            *unsent = Some(ConnectionFault::of_io(&error).into());
         }
         let outcome = ready!(self.poll_answer(context));
         if *sent < self.request.len() || unsent.is_some() {
@@ -95,7 +99,7 @@ impl Exchange<'_> {
             self.answer.keep_alive = false;
         }
         Poll::Ready(match (outcome, unsent.take()) {
-            (Err(fault), Some(why)) if fault != Fault::Deadline => Err(why),
+            (Err(fault), Some(why)) if fault != ConnectionFault::Deadline.into() => Err(why),
             (outcome, _) => outcome,
         })
     }
@@ -111,7 +115,7 @@ impl Exchange<'_> {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     return Poll::Ready(self.answer.end());
                 }
-                Err(error) => return Poll::Ready(Err(Fault::of_io(&error))),
+                Err(error) => return Poll::Ready(Err(ConnectionFault::of_io(&error).into())),
             }
             let more = buffer.remaining() == 0;
             let bytes = buffer.filled();
@@ -125,7 +129,7 @@ impl Exchange<'_> {
             }
             // A target that always has more ready would never let the deadline's timer be polled.
             if more && self.deadline.passed() {
-                return Poll::Ready(Err(Fault::Deadline));
+                return Poll::Ready(Err(ConnectionFault::Deadline.into()));
             }
         }
     }

@@ -1,20 +1,22 @@
-//! An HTTP task as it is read: the first stage. What the document alone shows to be wrong is refused
-//! here with its place; what only shows when the test starts, by [`Task::link`](super::task::Task).
+//! An HTTP task as it is read, and how it becomes one that runs. What the document alone shows to be
+//! wrong is refused when the task is parsed, what only shows when the test starts when it is linked,
+//! both with their places.
 
 use std::time::Duration;
 
 use super::address::{Address, is_blank};
 use super::answer::Answer;
-use super::body::{form, parse_body};
+use super::body::{check_body, form, parse_body};
 use super::fields::AUTH;
 use super::flavor::Flavor;
 use super::target::Origin;
-use super::task::{Authorization, literal_method};
-use super::tls::SettingDraft;
+use super::task::{Authorization, Task, literal_method};
+use super::tls::{Setting, SettingDraft};
 use crate::load::pacer;
 use crate::load::scenario::TaskSource;
-use crate::load::template::{Compiler, Draft, Text};
+use crate::load::template::{Compiler, Draft, Linker, Template, Text};
 use crate::protocol::check::Checks;
+use crate::protocol::placed::Placed;
 use crate::value::{Invalid, Object};
 
 /// What holds for all tasks of a test.
@@ -28,27 +30,20 @@ pub(super) struct Defaults {
     pub(super) http2: bool,
 }
 
-/// A text, and where it stands: it may turn out to be wrong when the test starts.
-#[derive(Debug)]
-pub(super) struct Placed {
-    pub(super) text: Draft,
-    pub(super) place: String,
-}
-
 /// A task as it was read.
 #[derive(Debug)]
 pub(super) struct TaskDraft {
     /// Where it stands.
     pub(super) place: String,
-    pub(super) method: Placed,
+    pub(super) method: Placed<Draft>,
     pub(super) url: Address<Draft>,
     pub(super) url_place: String,
     /// `None` is the path and query that are sent.
     pub(super) name: Option<Draft>,
-    pub(super) headers: Vec<(String, Placed)>,
+    pub(super) headers: Vec<(String, Placed<Draft>)>,
     pub(super) authorization: Option<Authorization<Draft>>,
     pub(super) cookies: Draft,
-    pub(super) body: Option<Placed>,
+    pub(super) body: Option<Placed<Draft>>,
     pub(super) timeout: Duration,
     pub(super) timeout_text: String,
     /// What the task says of redirects.
@@ -113,13 +108,56 @@ impl TaskDraft {
             checks: Checks::parse::<Answer>(fields, compiler)?,
         })
     }
+
+    /// The task that runs, and what it says of TLS.
+    pub(super) fn link(self, linker: &mut Linker<'_>) -> Result<(Task, Setting), Invalid> {
+        let method = self.method.link(linker)?;
+        let method = match method.value.as_literal() {
+            None => method.value,
+            Some(text) => Template::literal(literal_method(text, &method.place)?),
+        };
+        let mut headers = Vec::with_capacity(self.headers.len());
+        for (name, value) in self.headers {
+            let value = value.link(linker)?;
+            if breaks_lines(&value.value) {
+                return Err(value.refusal("expected a header's value without line breaks"));
+            }
+            headers.push((name, value.value));
+        }
+        let body = self.body.map(|body| body.link(linker)).transpose()?;
+        if let Some(body) = &body {
+            check_body(body)?;
+        }
+        let setting = self.tls.link(linker)?;
+        // Python's requests does not follow a HEAD's redirects unless it is told to.
+        let follows = self.flavor == Flavor::Fast || method.as_literal() != Some("HEAD");
+        let mut task = Task {
+            method,
+            url: self.url.link(linker)?,
+            name: self.name.map(|name| name.link(linker)).transpose()?,
+            headers,
+            authorization: self.authorization.map(|who| who.link(linker)).transpose()?,
+            cookies: self.cookies.link(linker)?,
+            body: body.map(|body| body.value),
+            timeout: self.timeout,
+            timeout_text: self.timeout_text,
+            redirects: self.redirects.unwrap_or(follows),
+            flavor: self.flavor,
+            tls: 0,
+            http2: setting.http2,
+            checks: self.checks.link(linker)?,
+            fixed: None,
+        };
+        task.fixed = task.fix(&self.url_place)?;
+        Ok((task, setting))
+    }
 }
 
 fn parse_method(
     task: &TaskSource<'_>,
     fields: &mut Object<'_>,
     compiler: &mut Compiler,
-) -> Result<Placed, Invalid> {
+) -> Result<Placed<Draft>, Invalid> {
     let field = fields.present("method");
     let (text, place) = match (&field, task.key) {
         (Some(field), _) => (field.text()?, field),
@@ -130,7 +168,7 @@ fn parse_method(
     if let Some(text) = text.as_literal() {
         literal_method(text, place.pointer())?;
     }
-    Ok(Placed { text, place: place.pointer().to_owned() })
+    Ok(Placed::at(place, text))
 }
 
 /// Whether a header's value that does not change would break the request.
@@ -141,7 +179,7 @@ pub(super) fn breaks_lines<H>(text: &Text<H>) -> bool {
 fn parse_headers(
     fields: &mut Object<'_>,
     compiler: &mut Compiler,
-) -> Result<Vec<(String, Placed)>, Invalid> {
+) -> Result<Vec<(String, Placed<Draft>)>, Invalid> {
     let Some(field) = fields.present("headers") else { return Ok(Vec::new()) };
     let mut headers = Vec::new();
     for (name, value) in field.object()?.entries() {
@@ -159,7 +197,7 @@ fn parse_headers(
         if breaks_lines(&text) {
             return Err(value.expected("a header's value without line breaks"));
         }
-        headers.push((name.to_owned(), Placed { text, place: value.pointer().to_owned() }));
+        headers.push((name.to_owned(), Placed::at(&value, text)));
     }
     Ok(headers)
 }

@@ -1,11 +1,6 @@
-//! Why a request got no answer. Few kinds and stable texts, so that a report can group them; the
-//! same fault of the same target always has the same text.
+//! Why a request got no answer: the connection failed, or HTTP did.
 
-use std::io;
-use std::net::SocketAddr;
-
-use crate::error::reason;
-use crate::net::{DialError, NoAddress};
+use crate::protocol::fault::ConnectionFault;
 
 /// What went wrong on the way to an answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,41 +19,9 @@ pub enum Fault {
     /// A header, with its placeholders filled in, would break the request.
     #[error("header {0}: its value has a line break or another control character")]
     Header(String),
-    /// No address for the name.
-    #[error("name resolution failed for {host}: {why}")]
-    Resolve {
-        /// The name.
-        host: String,
-        /// What the system said.
-        why: String,
-    },
-    /// An address that no test may reach.
-    #[error("target {0} is refused: {1}")]
-    Forbidden(SocketAddr, &'static str),
-    /// Nothing listens.
-    #[error("connection refused")]
-    Refused,
-    /// The connection could not be made for another reason.
-    #[error("connection failed: {0}")]
-    Connect(String),
-    /// The TLS handshake failed.
-    #[error("TLS failed: {0}")]
-    Tls(String),
-    /// The request's deadline passed. Its record also says how long that was, by the task's timeout.
-    #[error("timed out")]
-    Deadline,
-    /// The target reset the connection.
-    #[error("connection reset by the target")]
-    Reset,
-    /// The target closed before it answered.
-    #[error("connection closed before an answer")]
-    Closed,
     /// The target ended the session, and says or shows that it has not processed the request.
     #[error("connection closed before an answer")]
     Unsent,
-    /// The target closed within an answer.
-    #[error("connection closed within an answer")]
-    Truncated,
     /// The answer is not HTTP.
     #[error("invalid HTTP answer: {0}")]
     Malformed(&'static str),
@@ -76,44 +39,7 @@ pub enum Fault {
     /// HTTP/2 broke.
     #[error("HTTP/2 failed: {0}")]
     Http2(String),
-    /// The run ended before the answer came.
-    #[error("no answer before the test ended")]
-    Ended,
-    /// Reading or writing failed for another reason.
-    #[error("connection broke: {0}")]
-    Broken(String),
-}
-
-impl Fault {
-    /// The fault behind an error of a connection in use.
-    pub(crate) fn of_io(error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Self::Reset,
-            io::ErrorKind::UnexpectedEof => Self::Truncated,
-            io::ErrorKind::ConnectionRefused => Self::Refused,
-            _ => Self::Broken(reason(error)),
-        }
-    }
-
-    /// The fault behind a connection that could not be made.
-    pub(crate) fn of_dial(error: DialError) -> Self {
-        match error {
-            DialError::NoAddress(NoAddress::Unresolved { host, why }) => {
-                Self::Resolve { host, why }
-            }
-            DialError::NoAddress(NoAddress::Refused { address, why }) => {
-                Self::Forbidden(address, why)
-            }
-            DialError::Connect { source, .. } => match source.kind() {
-                io::ErrorKind::ConnectionRefused => Self::Refused,
-                io::ErrorKind::ConnectionReset => Self::Reset,
-                _ => Self::Connect(reason(&source)),
-            },
-            DialError::Tls { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof => {
-                Self::Tls("connection closed in the handshake".to_owned())
-            }
-            DialError::Tls { source, .. } => Self::Tls(reason(&source)),
-            DialError::Deadline { .. } => Self::Deadline,
-        }
-    }
+    /// The connection failed.
+    #[error(transparent)]
+    Connection(#[from] ConnectionFault),
 }

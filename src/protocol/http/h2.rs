@@ -17,7 +17,8 @@ use super::fault::Fault;
 use super::request::Request;
 use super::target::Origin;
 use crate::net::Stream;
-use crate::protocol::Wanted;
+use crate::protocol::check::Wanted;
+use crate::protocol::fault::ConnectionFault;
 
 /// How much a target may send ahead, in bytes, per stream and per connection: enough that the
 /// window is never what a load test measures.
@@ -112,7 +113,7 @@ fn fault(error: h2::Error) -> Fault {
         return Fault::Unsent;
     }
     match error.get_io() {
-        Some(io) => Fault::of_io(io),
+        Some(io) => ConnectionFault::of_io(io).into(),
         None => Fault::Http2(error.to_string()),
     }
 }

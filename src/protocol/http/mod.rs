@@ -48,8 +48,9 @@ use crate::load::scenario::{TaskSource, Verdict};
 use crate::load::template::{Compiler, Linker, Slot};
 use crate::net::{Dialer, Targets};
 use crate::protocol::deadline::Deadline;
+use crate::protocol::fault::ConnectionFault;
 use crate::protocol::labels::{Labels, Name, Naming};
-use crate::protocol::{AnyTasks, Setup};
+use crate::protocol::user::{AnyTasks, Setup};
 use crate::record::LabelId;
 use crate::value::{Field, Invalid, Object, Reader};
 
@@ -106,7 +107,7 @@ impl Tasks for HttpTasks {
         let mut http = Http { tasks: Vec::new(), tls: Vec::new(), targets, links: false };
         for draft in self.tasks {
             let place = draft.place.clone();
-            let (mut task, setting) = Task::link(draft, linker)?;
+            let (mut task, setting) = draft.link(linker)?;
             let refusal = |message| Invalid { pointer: place, message };
             task.tls = http.tls(setting).map_err(refusal)?;
             http.links |= task.url.may_be_link();
@@ -242,7 +243,7 @@ impl Driver for Http {
 
     fn abandon(&self, _: &Worker, user: &mut User, visit: &mut Visit) {
         let Some((label, start)) = user.in_hand.take() else { return };
-        let error = Fault::Ended.to_string();
+        let error = ConnectionFault::Ended.to_string();
         let times = (start, Instant::now());
         visit.record(Measurement {
             body: &[],
@@ -264,7 +265,7 @@ fn conclude(
     let (verdict, error) = match outcome {
         Err(fault) => {
             let text = match fault {
-                Fault::Deadline => format!("timed out after {} s", task.timeout_text),
+                Fault::Connection(fault) => fault.text(&task.timeout_text),
                 fault => fault.to_string(),
             };
             (Verdict::Transient, Some(Cow::from(text)))

@@ -10,6 +10,7 @@ use super::fault::Fault;
 use super::h2::Session;
 use super::target::Origin;
 use crate::net::Stream;
+use crate::protocol::fault::ConnectionFault;
 
 /// How many connections a user keeps, to different origins.
 const MAX_CONNECTIONS: usize = 8;
@@ -65,7 +66,10 @@ impl Attempt<'_> {
         if matches!(outcome, Err(Fault::Unsent)) {
             return true;
         }
-        let ended = matches!(outcome, Err(Fault::Closed | Fault::Reset));
+        let ended = matches!(
+            outcome,
+            Err(Fault::Connection(ConnectionFault::Closed | ConnectionFault::Reset))
+        );
         let untouched = self.user.answer.status == 0;
         let method = self.task.request(&self.user.request).method();
         let repeatable = matches!(method, "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS");
@@ -95,7 +99,9 @@ impl Attempt<'_> {
                 let message = self.task.message(&user.request, &kept.origin)?;
                 let exchange = session.exchange(message, &mut user.answer, wanted);
                 // Boxed: its state must not make every HTTP/1.1 user's future larger.
-                timeout_at(deadline, Box::pin(exchange)).await.map_err(|_| Fault::Deadline)??;
+                timeout_at(deadline, Box::pin(exchange))
+                    .await
+                    .map_err(|_| ConnectionFault::Deadline)??;
             }
         }
         if user.answer.keep_alive {
@@ -109,7 +115,7 @@ impl Attempt<'_> {
 
     async fn connect(&mut self, origin: Rc<Origin>) -> Result<Kept, Fault> {
         let config = match self.http.tls.get(self.task.tls).filter(|_| origin.tls) {
-            Some(tls) => Some(tls.config().map_err(Fault::Tls)?),
+            Some(tls) => Some(tls.config().map_err(ConnectionFault::Tls)?),
             None => None,
         };
         let deadline = self.user.deadline.at().unwrap_or_else(Instant::now);
@@ -119,7 +125,9 @@ impl Attempt<'_> {
         let http2 = if origin.tls { stream.is_http2() } else { self.task.http2 };
         let carrier = if http2 {
             let opening = Box::pin(Session::open(stream));
-            Carrier::Http2(timeout_at(deadline, opening).await.map_err(|_| Fault::Deadline)??)
+            Carrier::Http2(
+                timeout_at(deadline, opening).await.map_err(|_| ConnectionFault::Deadline)??,
+            )
         } else {
             Carrier::Http1(stream)
         };

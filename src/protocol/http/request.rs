@@ -361,7 +361,7 @@ pub(super) mod tests {
         let linked = linked.and_then(|draft| {
             fields.finish()?;
             let mut linker = Linker::new(compiler, bindings);
-            let (task, _) = Task::link(draft, &mut linker)?;
+            let (task, _) = draft.link(&mut linker)?;
             Ok((task, linker.names()))
         });
         let (task, names) = linked.map_err(|invalid| invalid.to_string())?;

@@ -5,14 +5,11 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::address::Address;
-use super::body::check_body;
-use super::draft::{TaskDraft, breaks_lines};
 use super::fault::Fault;
 use super::flavor::Flavor;
 use super::h2::Message;
 use super::request::{Line, Request};
 use super::target::Origin;
-use super::tls::Setting;
 use crate::load::template::{Draft, Linker, Scope, Template};
 use crate::protocol::check::Checks;
 use crate::value::Invalid;
@@ -62,7 +59,7 @@ pub(super) enum Authorization<T = Template> {
 }
 
 impl Authorization<Draft> {
-    fn link(self, linker: &mut Linker<'_>) -> Result<Authorization, Invalid> {
+    pub(super) fn link(self, linker: &mut Linker<'_>) -> Result<Authorization, Invalid> {
         Ok(match self {
             Self::Basic { username, password } => Authorization::Basic {
                 username: username.link(linker)?,
@@ -74,60 +71,8 @@ impl Authorization<Draft> {
 }
 
 impl Task {
-    /// Makes a task of what was read of it, and tells what it says of TLS.
-    pub(super) fn link(
-        draft: TaskDraft,
-        linker: &mut Linker<'_>,
-    ) -> Result<(Self, Setting), Invalid> {
-        let method = draft.method.text.link(linker)?;
-        let method = match method.as_literal() {
-            None => method,
-            Some(text) => Template::literal(literal_method(text, &draft.method.place)?),
-        };
-        let mut headers = Vec::with_capacity(draft.headers.len());
-        for (name, value) in draft.headers {
-            let text = value.text.link(linker)?;
-            if breaks_lines(&text) {
-                let message = "expected a header's value without line breaks".to_owned();
-                return Err(Invalid { pointer: value.place, message });
-            }
-            headers.push((name, text));
-        }
-        let body = match draft.body {
-            None => None,
-            Some(body) => {
-                let text = body.text.link(linker)?;
-                check_body(&text, &body.place)?;
-                Some(text)
-            }
-        };
-        let setting = draft.tls.link(linker)?;
-        // Python's requests does not follow a HEAD's redirects unless it is told to.
-        let follows = draft.flavor == Flavor::Fast || method.as_literal() != Some("HEAD");
-        let url_place = draft.url_place;
-        let mut task = Self {
-            method,
-            url: draft.url.link(linker)?,
-            name: draft.name.map(|name| name.link(linker)).transpose()?,
-            headers,
-            authorization: draft.authorization.map(|who| who.link(linker)).transpose()?,
-            cookies: draft.cookies.link(linker)?,
-            body,
-            timeout: draft.timeout,
-            timeout_text: draft.timeout_text,
-            redirects: draft.redirects.unwrap_or(follows),
-            flavor: draft.flavor,
-            tls: 0,
-            http2: setting.http2,
-            checks: draft.checks.link(linker)?,
-            fixed: None,
-        };
-        task.fixed = task.fix(&url_place)?;
-        Ok((task, setting))
-    }
-
     /// The request as bytes, if nothing in it changes.
-    fn fix(&self, place: &str) -> Result<Option<Fixed>, Invalid> {
+    pub(super) fn fix(&self, place: &str) -> Result<Option<Fixed>, Invalid> {
         let method = self.method.as_literal().and_then(known_method);
         let (Some(method), Some(url)) = (method, self.url.as_literal()) else {
             return Ok(None);

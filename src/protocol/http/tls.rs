@@ -9,7 +9,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::load::template::Linker;
 use crate::net::trust::{self, Trust};
-use crate::value::{Invalid, Object, Reader, Value};
+use crate::protocol::placed::Placed;
+use crate::value::{Invalid, Object, Value};
 
 /// What a task says of TLS, before its files are read.
 #[derive(Debug)]
@@ -27,21 +28,11 @@ enum Verify {
     Only(PemFile),
 }
 
-/// A file that the document names, and where it does.
-#[derive(Debug)]
-struct PemFile {
-    path: String,
-    place: String,
-}
+/// The path of a file that the document names.
+type PemFile = Placed<String>;
 
-impl PemFile {
-    fn new(path: &str, field: &Reader<'_>) -> Self {
-        Self { path: path.to_owned(), place: field.pointer().to_owned() }
-    }
-
-    fn read(&self, linker: &Linker<'_>) -> Result<Vec<u8>, Invalid> {
-        linker.read_file(&self.path, &self.place)
-    }
+fn read(file: &PemFile, linker: &Linker<'_>) -> Result<Vec<u8>, Invalid> {
+    linker.read_file(&file.value, &file.place)
 }
 
 impl SettingDraft {
@@ -52,7 +43,7 @@ impl SettingDraft {
             Some(field) => match field.value() {
                 Value::Bool(true) => Verify::Platform,
                 Value::Bool(false) => Verify::Anybody,
-                Value::Str(path) => Verify::Only(PemFile::new(path, &field)),
+                Value::Str(path) => Verify::Only(Placed::at(&field, path.clone())),
                 _ => return Err(field.expected("true, false or the path of a PEM file")),
             },
         };
@@ -63,10 +54,12 @@ impl SettingDraft {
         let identity = match field {
             None => None,
             Some(field) => match field.value() {
-                Value::Str(path) => Some((PemFile::new(path, &field), PemFile::new(path, &field))),
+                Value::Str(path) => {
+                    Some((Placed::at(&field, path.clone()), Placed::at(&field, path.clone())))
+                }
                 Value::List(pair) => match pair.as_slice() {
                     [Value::Str(chain), Value::Str(key)] => {
-                        Some((PemFile::new(chain, &field), PemFile::new(key, &field)))
+                        Some((Placed::at(&field, chain.clone()), Placed::at(&field, key.clone())))
                     }
                     _ => return Err(field.expected("[certificate path, key path]")),
                 },
@@ -83,13 +76,13 @@ impl SettingDraft {
             Verify::Platform => Trust::Platform,
             Verify::Anybody => Trust::Anybody,
             Verify::Only(file) => {
-                let refusal = |message| Invalid { pointer: file.place.clone(), message };
-                Trust::Only(certificates(&file.read(linker)?).map_err(refusal)?)
+                let pem = read(&file, linker)?;
+                Trust::Only(certificates(&pem).map_err(|why| file.refusal(why))?)
             }
         };
         let identity = match self.identity {
             None => None,
-            Some((chain, key)) => Some((chain.read(linker)?, key.read(linker)?)),
+            Some((chain, key)) => Some((read(&chain, linker)?, read(&key, linker)?)),
         };
         Ok(Setting { trust, identity, http2: self.http2 })
     }
