@@ -30,7 +30,11 @@ pub fn check(data: &[u8]) {
         other => Some(other),
     };
     let Some(tasks) = tasks else { return };
-    let name = if choice & 1 == 0 { "fast_http_user" } else { "http_user" };
+    let name = match choice & 5 {
+        0 => "fast_http_user",
+        1 => "http_user",
+        _ => "socket_user",
+    };
     let user = UserKind::named(&Reader::root(&name.into())).expect("a user");
     if let Err(invalid) = linked(tasks, user, choice & 2 != 0) {
         let pointer = &invalid.pointer;

@@ -4,7 +4,7 @@
 
 use super::registry;
 use crate::load::scenario::{FORM, STEP};
-use crate::protocol::USERS;
+use crate::protocol::{USERS, UserKind};
 use crate::value::field::Required;
 use crate::value::{Field, Kind, Literal, Map, Value};
 
@@ -127,6 +127,9 @@ impl Printer {
             } else {
                 properties.insert(field.name.to_owned(), schema);
             }
+            if matches!(field.kind, Kind::Tasks) {
+                conditions.extend(self.tasks_of_users(field.name));
+            }
             match field.required {
                 Required::Always if field.alias.is_some() => {
                     conditions.push(any_of(field.keys().map(|key| required([key])).collect()));
@@ -235,53 +238,66 @@ impl Printer {
         }
     }
 
-    /// A test's tasks in their three forms. A task has the engine's fields and those of one protocol.
+    /// A test's tasks, of whatever users.
     fn tasks(&mut self) -> Value {
-        let mut protocols: Vec<&'static [&'static [Field]]> = Vec::new();
-        let names = |tables: &'static [&'static [Field]]| {
-            tables.iter().copied().flatten().map(|field| field.name)
+        any_of(protocols().iter().map(|users| self.tasks_of(users)).collect())
+    }
+
+    /// What the member `tasks` is depends on the users.
+    fn tasks_of_users(&mut self, tasks: &str) -> Vec<Value> {
+        let of_users = |(at, users): (usize, &Vec<&'static UserKind>)| {
+            let names = users.iter().map(|user| user.name.into()).collect();
+            let user = object([("user", object([("enum", Value::List(names))]))]);
+            let mut detail = vec![("properties", user)];
+            // The users that come first are those of a test that names none.
+            if at > 0 {
+                detail.push(("required", Value::List(vec!["user".into()])));
+            }
+            let is = [("properties", object([("user_detail_dict", object(detail))]))];
+            let then = object([(tasks, self.tasks_of(users))]);
+            object([("if", object(is)), ("then", object([("properties", then)]))])
         };
-        for user in USERS {
-            if !protocols.iter().any(|known| names(known).eq(names(user.fields))) {
-                protocols.push(user.fields);
-            }
-        }
-        let mut tasks = Vec::new();
-        let mut by_method = Vec::new();
-        for tables in protocols {
-            let tables: Vec<&[Field]> = tables.iter().copied().chain([STEP]).collect();
-            let task = self.object(&tables, true);
+        protocols().iter().enumerate().map(of_users).collect()
+    }
+
+    /// The tasks of the users of one protocol, in their three forms. A task has the engine's fields and
+    /// those of the protocol.
+    fn tasks_of(&mut self, users: &[&'static UserKind]) -> Value {
+        let Some(user) = users.first() else { return true.into() };
+        let part = |name: &str| format!("{}_{name}", user.name.trim_end_matches("_user"));
+        let name = part("tasks");
+        self.named(&name, |printer| {
+            let tables: Vec<&[Field]> = user.fields.iter().copied().chain([STEP]).collect();
+            let task = printer.object(&tables, true);
+            let list = object([
+                ("type", "array".into()),
+                ("items", reference(&part("task"))),
+                ("minItems", 1_i64.into()),
+            ]);
+            let mut forms = vec![reference(&part("taskList"))];
+            // A method that must be given may also be a task's key.
             let method = tables.iter().copied().flatten().find(|field| field.name == "method");
-            if let Some(method) = method {
-                by_method.push((self.kind(&method.kind), without_method(task.clone())));
+            if let Some(method) = method.filter(|method| method.is_required()) {
+                let by_method = object([
+                    ("type", "object".into()),
+                    ("propertyNames", printer.kind(&method.kind)),
+                    ("additionalProperties", without_method(task.clone())),
+                    ("minProperties", 1_i64.into()),
+                ]);
+                printer.defs.insert(part("tasksByMethod"), by_method);
+                forms.push(reference(&part("tasksByMethod")));
             }
-            tasks.push(task);
-        }
-        self.defs.insert("task".to_owned(), any_of(tasks));
-        let list = object([
-            ("type", "array".into()),
-            ("items", reference("task")),
-            ("minItems", 1_i64.into()),
-        ]);
-        self.defs.insert("taskList".to_owned(), list);
-        let by_method = by_method.into_iter().map(|(method, task)| {
-            object([
-                ("type", "object".into()),
-                ("propertyNames", method),
-                ("additionalProperties", task),
-                ("minProperties", 1_i64.into()),
-            ])
-        });
-        let by_method = any_of(by_method.collect());
-        self.defs.insert("tasksByMethod".to_owned(), by_method);
-        let either = any_of(vec![reference("taskList"), reference("tasksByMethod")]);
-        let mut form = self.object(&[FORM], true);
-        if let Value::Dict(members) = &mut form
-            && let Some(Value::Dict(properties)) = members.get_mut("properties")
-        {
-            properties.insert("tasks".to_owned(), either);
-        }
-        any_of(vec![reference("taskList"), form, reference("tasksByMethod")])
+            printer.defs.insert(part("task"), task);
+            printer.defs.insert(part("taskList"), list);
+            let mut form = printer.object(&[FORM], true);
+            if let Value::Dict(members) = &mut form
+                && let Some(Value::Dict(properties)) = members.get_mut("properties")
+            {
+                properties.insert("tasks".to_owned(), any_of(forms.clone()));
+            }
+            forms.insert(1, form);
+            any_of(forms)
+        })
     }
 
     /// A reference to a part, which is printed once.
@@ -294,6 +310,24 @@ impl Printer {
         }
         reference(name)
     }
+}
+
+/// The users, those of one protocol together.
+fn protocols() -> Vec<Vec<&'static UserKind>> {
+    let names = |user: &UserKind| {
+        user.fields.iter().copied().flatten().map(|field| field.name).collect::<Vec<_>>()
+    };
+    let mut protocols: Vec<Vec<&'static UserKind>> = Vec::new();
+    for user in USERS {
+        let same = |known: &&mut Vec<&'static UserKind>| {
+            known.first().is_some_and(|known| names(known) == names(user))
+        };
+        match protocols.iter_mut().find(same) {
+            Some(known) => known.push(user),
+            None => protocols.push(vec![user]),
+        }
+    }
+    protocols
 }
 
 /// The part of the schema that holds for one command: its arguments, and whether it needs some.

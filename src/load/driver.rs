@@ -3,6 +3,8 @@
 //! performs them; a [`Visit`] is what that is given of the user it performs them for. The engine is
 //! generic over the driver, so a request costs no dynamic call; whoever holds a whole test does not
 //! know its type ([`super::workload`]).
+//!
+//! How a protocol is added stands above [`crate::protocol::USERS`].
 
 use std::cell::RefCell;
 use std::fmt::Debug;

@@ -2,10 +2,10 @@
 //! listens at an address: then the next one of the host is sent to.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 
 use super::Targets;
-use super::dial::usable;
+use super::dial::{datagram_socket, usable};
 
 /// Sends datagrams to a host, from a thread that may wait for its name.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Datagrams {
     fn over(mut addresses: Vec<SocketAddr>) -> io::Result<Self> {
         let mut failure = io::ErrorKind::AddrNotAvailable.into();
         for _ in 0..addresses.len() {
-            match addresses.first().map(|address| socket(*address)) {
+            match addresses.first().map(|address| datagram_socket(*address)) {
                 Some(Ok(socket)) => return Ok(Self { socket, addresses }),
                 Some(Err(error)) => failure = error,
                 None => {}
@@ -54,20 +54,9 @@ impl Datagrams {
     }
 }
 
-fn socket(address: SocketAddr) -> io::Result<UdpSocket> {
-    let any: SocketAddr = match address {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    let socket = UdpSocket::bind(any)?;
-    socket.connect(address)?;
-    // A full send buffer drops a datagram instead of holding up the thread.
-    socket.set_nonblocking(true)?;
-    Ok(socket)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
     use std::time::Duration;
 
     use super::*;

@@ -6,14 +6,14 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::{TcpStream, UdpSocket, lookup_host};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::{ClientConfig, pki_types::ServerName};
@@ -149,6 +149,21 @@ impl Dialer {
         .await
     }
 
+    /// A socket for datagrams to a host: connected, so that the system tells when nothing listens.
+    pub async fn datagrams(
+        &self,
+        host: &str,
+        port: u16,
+        deadline: Instant,
+    ) -> Result<UdpSocket, DialError> {
+        within(deadline, host, async {
+            let addresses = self.resolve(host, port).await?;
+            let open = async |address| UdpSocket::from_std(datagram_socket(address)?);
+            first(&addresses, open).await
+        })
+        .await
+    }
+
     async fn resolve(&self, host: &str, port: u16) -> Result<Rc<[SocketAddr]>, NoAddress> {
         let key = (host.into(), port);
         if let Some((at, known)) = self.names.borrow().get(&key)
@@ -234,6 +249,19 @@ async fn open(host: &str, addresses: &[SocketAddr], tls: Option<Tls>) -> Result<
         Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
         Err(source) => Err(DialError::Tls { host: host.to_owned(), source }),
     }
+}
+
+/// A socket for datagrams, connected, that never waits.
+pub(super) fn datagram_socket(address: SocketAddr) -> io::Result<net::UdpSocket> {
+    let any: SocketAddr = match address {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let socket = net::UdpSocket::bind(any)?;
+    socket.connect(address)?;
+    // A full send buffer drops a datagram instead of holding up the thread.
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 /// The first address that can be connected to. The next is tried when one fails, or beside those

@@ -2,8 +2,8 @@
 //! request's own bookkeeping, so the timer is left where it stands and moved only when it fires too
 //! early or stands too late.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -36,6 +36,23 @@ impl Deadline {
         self.at.is_some_and(|at| Instant::now() >= at)
     }
 
+    /// What a future gives, unless the deadline passes first.
+    pub(crate) async fn race<F: Future>(&mut self, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
+        poll_fn(|context| {
+            if let Poll::Ready(output) = future.as_mut().poll(context) {
+                return Poll::Ready(Some(output));
+            }
+            // A future that always has more to do uses up what tokio lets a task do at once, so that
+            // the timer would not tell.
+            if self.passed() {
+                return Poll::Ready(None);
+            }
+            self.poll(context).map(|()| None)
+        })
+        .await
+    }
+
     /// Ready when the deadline has passed.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(at) = self.at else { return Poll::Pending };
@@ -52,7 +69,6 @@ impl Deadline {
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
     use std::time::Duration;
 
     use super::*;
@@ -68,5 +84,20 @@ mod tests {
             poll_fn(|context| deadline.poll(context)).await;
             assert_eq!(begin.elapsed().as_secs(), elapsed);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_future_that_is_never_ready_and_one_that_never_rests_both_end_with_it() {
+        let begin = Instant::now();
+        let mut deadline = Deadline::default();
+        deadline.set(begin + Duration::from_secs(5));
+        assert_eq!(deadline.race(std::future::ready(7)).await, Some(7));
+        assert_eq!(deadline.race(std::future::pending::<()>()).await, None);
+        assert_eq!(begin.elapsed().as_secs(), 5);
+        let restless = poll_fn(|context| {
+            context.waker().wake_by_ref();
+            Poll::<()>::Pending
+        });
+        assert_eq!(deadline.race(restless).await, None);
     }
 }

@@ -9,6 +9,7 @@ pub mod http;
 mod json_path;
 mod labels;
 mod placed;
+pub mod socket;
 mod user;
 
 use crate::load::driver::Tasks as _;
@@ -21,6 +22,19 @@ pub use user::{AnyTasks, Setup, UserKind, Workload};
 
 /// The users. The refusal of an unknown one and the schema's list are made from it, the README's is
 /// checked against it.
+///
+/// A protocol is a folder or a file here. To add one:
+///
+/// 1. Implement [`Tasks`](crate::load::driver::Tasks), which reads its tasks, and
+///    [`Driver`](crate::load::driver::Driver), which performs them; [`socket`] is the smallest
+///    example. Deadlines, labels, assertions, placed texts and the faults of connections are beside
+///    this file, connections in [`crate::net`]: nothing else may open a socket, so that
+///    `--allow-target` holds.
+/// 2. Declare its fields in a table, from which they are read and the schema is printed, and add a
+///    row here.
+/// 3. Write tests against real peers, also bad ones, in `tests/it/engine_NAME.rs`; let
+///    `fuzz/src/plan.rs` choose the user, and add a document to `fuzz/corpus/plan`.
+/// 4. Refresh `schema/actions.json` (`tests/it/schema.rs` says how); tell of it in README and CHANGELOG.
 pub const USERS: &[UserKind] = &[
     UserKind {
         name: "fast_http_user",
@@ -38,10 +52,17 @@ pub const USERS: &[UserKind] = &[
     },
     UserKind {
         name: "async_http_user",
-        doc: "The same as http_user.",
+        doc: "The same as `http_user`.",
         options: &["http2"],
         fields: http::HttpTasks::FIELDS,
         open: |setup| http::HttpTasks::open(setup, http::Flavor::Httpx),
+    },
+    UserKind {
+        name: "socket_user",
+        doc: "Bytes over TCP or UDP, and what comes back.",
+        options: &[],
+        fields: socket::SocketTasks::FIELDS,
+        open: socket::SocketTasks::open,
     },
 ];
 

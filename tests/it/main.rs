@@ -33,6 +33,7 @@ mod stdout;
 mod engine_faults;
 mod engine_http;
 mod engine_http2;
+mod engine_socket;
 mod engine_tls;
 mod limits;
 mod load;

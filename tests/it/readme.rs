@@ -51,6 +51,16 @@ fn the_console_blocks_of_the_readme_do_what_they_show() {
 }
 
 #[test]
+fn the_readme_lists_the_users_that_there_are() {
+    let text = fs::read_to_string("README.md").expect("README.md");
+    let rows: Vec<&str> = text.lines().filter(|line| line.contains("_user` |")).collect();
+    let users = ldctl::protocol::USERS.iter();
+    let want: Vec<String> =
+        users.map(|user| format!("| `{}` | {} |", user.name, user.doc)).collect();
+    assert_eq!(rows, want);
+}
+
+#[test]
 fn a_block_is_read_as_commands_and_what_they_print() {
     let step = |command: &str, shown: &str| Step { command: command.into(), shown: shown.into() };
     let read = blocks("x\n```console\n$ a b\n1\n2\n$ c\n```\n```json\n$ d\n```\n");

@@ -52,6 +52,11 @@ fn test_of(tasks: &str, further: &str) -> String {
     )
 }
 
+/// The same of socket users.
+fn socket_test_of(tasks: &str, further: &str) -> String {
+    test_of(tasks, further).replace("http_user", "socket_user")
+}
+
 #[test]
 fn what_the_product_takes_is_accepted() {
     let validator = validator();
@@ -80,6 +85,12 @@ fn what_the_product_takes_is_accepted() {
                 "retry": {"transient": 1, "jitter": 0}}]"#,
             r#", "load_shape": "stages", "shape_config": {"stages": [{"duration": 1, "users": 5}]},
                "abort_on": [{"type": "failure_rate", "value": 0.5}], "test_time": null"#,
+        ),
+        socket_test_of(
+            r#"[{"target": "[::1]:9", "payload": "hex:00 ff", "expect_bytes": 4, "keep": true, "weight": 2},
+                {"protocol": "UDP", "host": "udp://h:${port}", "payload": {"a": 1}, "expect_substring": 2,
+                 "timeout": 0.5, "assertions": [{"type": "contains", "value": "x"}]}, {}]"#,
+            r#", "host": "tcp://h:1""#,
         ),
     ] {
         let document = document(&text);
@@ -130,6 +141,13 @@ fn what_is_broken_is_refused() {
         test_of(good, r#", "load_shape": "wave""#),
         test_of(good, r#", "shape_config": {"stages": []}"#),
         test_of(good, r#", "users": 5"#),
+        test_of(r#"[{"target": "h:1"}]"#, ""),
+        test_of(good, "").replace("http_user", "telnet_user"),
+        socket_test_of(good, ""),
+        socket_test_of(r#"{"get": {}}"#, ""),
+        socket_test_of(r#"[{"protocol": "sctp"}]"#, ""),
+        socket_test_of(r#"[{"target": "h"}]"#, ""),
+        socket_test_of(r#"[{"expect_bytes": -1}]"#, ""),
     ] {
         assert!(!validator.is_valid(&document(&text)), "accepted: {text}");
     }

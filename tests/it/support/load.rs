@@ -80,6 +80,12 @@ impl Load {
         self
     }
 
+    /// With the control server at these addresses.
+    pub(crate) fn own(mut self, own: &[std::net::SocketAddr]) -> Self {
+        self.targets.own = own.to_vec();
+        self
+    }
+
     /// With a file in the data directory.
     pub(crate) fn file(self, name: &str, content: &[u8]) -> Self {
         fs::write(self.dir.path().join(name), content).expect("a file");

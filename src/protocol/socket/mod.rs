@@ -1,0 +1,261 @@
+//! Socket tasks: bytes over TCP or UDP, and what comes back. It is the smallest protocol, and the one
+//! to look at before adding another. Way of a task: [`task`] reads and links it; way of its bytes:
+//! [`connection`] → [`reply`] → [`check`](super::check) → a sample.
+//!
+//! Other than in LoadDensity, `timeout` is over the whole step, a response that is too short fails,
+//! and `expect_substring` without `expect_bytes` reads until it is found.
+
+mod connection;
+mod fields;
+mod reply;
+mod task;
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+use tokio::time::Instant;
+
+use self::connection::{Connection, SCRATCH};
+use self::reply::{Reply, missing};
+use self::task::{Host, Task, TaskDraft, Transport, split};
+use crate::load::driver::{Driver, Measurement, Tasks, Visit};
+use crate::load::scenario::{TaskSource, Verdict};
+use crate::load::template::{Compiler, Linker};
+use crate::net::{Dialer, Targets};
+use crate::protocol::check::contains;
+use crate::protocol::deadline::Deadline;
+use crate::protocol::fault::ConnectionFault;
+use crate::protocol::labels::Labels;
+use crate::protocol::user::{AnyTasks, Setup};
+use crate::record::LabelId;
+use crate::value::{Field, Invalid, Object};
+
+/// How many connections a user keeps, to different targets.
+const MAX_CONNECTIONS: usize = 8;
+
+/// The socket tasks of a test while they are read.
+#[derive(Debug)]
+pub struct SocketTasks {
+    host: Option<Host>,
+    tasks: Vec<TaskDraft>,
+}
+
+impl SocketTasks {
+    /// No task yet.
+    pub(super) fn open(setup: &Setup<'_>) -> Result<Box<AnyTasks>, Invalid> {
+        let host = setup.host.as_ref().map(Host::parse).transpose()?;
+        Ok(Box::new(Self { host, tasks: Vec::new() }))
+    }
+}
+
+impl Tasks for SocketTasks {
+    type Driver = Socket;
+    type Reach = Targets;
+
+    const FIELDS: &'static [&'static [Field]] = fields::FIELDS;
+
+    fn add(
+        &mut self,
+        task: &TaskSource<'_>,
+        fields: &mut Object<'_>,
+        compiler: &mut Compiler,
+    ) -> Result<(), Invalid> {
+        self.tasks.push(TaskDraft::parse(task, fields, self.host.as_ref(), compiler)?);
+        Ok(())
+    }
+
+    fn link(self, linker: &mut Linker<'_>, targets: &Targets) -> Result<Socket, Invalid> {
+        let tasks = self.tasks.into_iter().map(|draft| draft.link(linker));
+        Ok(Socket { tasks: tasks.collect::<Result<_, _>>()?, targets: targets.clone() })
+    }
+}
+
+/// The socket tasks of a test.
+#[derive(Debug)]
+pub struct Socket {
+    tasks: Vec<Task>,
+    targets: Targets,
+}
+
+/// What the users of one worker share.
+#[derive(Debug)]
+pub struct Worker {
+    dialer: Dialer,
+    scratch: RefCell<Box<[u8]>>,
+    /// Per task, what its steps are recorded under.
+    labels: Vec<RefCell<Labels>>,
+}
+
+/// What one user keeps between tasks.
+#[derive(Debug, Default)]
+pub struct User {
+    connections: Vec<Kept>,
+    payload: Vec<u8>,
+    reply: Reply,
+    /// Bytes of the payload in hand that count as sent.
+    sent: u64,
+    deadline: Deadline,
+    in_hand: Option<(LabelId, Instant)>,
+}
+
+/// A connection that a task with `keep` may use again.
+#[derive(Debug)]
+struct Kept {
+    transport: Transport,
+    target: Box<str>,
+    connection: Connection,
+}
+
+impl Driver for Socket {
+    type Worker = Worker;
+    type User = User;
+
+    fn worker(&self) -> Worker {
+        Worker {
+            dialer: Dialer::new(self.targets.clone()),
+            scratch: RefCell::new(vec![0; SCRATCH].into()),
+            labels: self.tasks.iter().map(|_| RefCell::default()).collect(),
+        }
+    }
+
+    fn user(&self) -> User {
+        User::default()
+    }
+
+    async fn perform(
+        &self,
+        worker: &Worker,
+        user: &mut User,
+        index: usize,
+        visit: &mut Visit,
+    ) -> Verdict {
+        let (Some(task), Some(labels)) = (self.tasks.get(index), worker.labels.get(index)) else {
+            return Verdict::Permanent;
+        };
+        let start = Instant::now();
+        user.deadline.set(start + task.timeout);
+        user.sent = 0;
+        user.reply.clear(false);
+        let target = match task.target.as_literal() {
+            Some(target) => Cow::from(target),
+            None => Cow::from(task.target.text(&mut visit.scope)),
+        };
+        let label = labels.borrow_mut().find(task.naming(), &target, visit);
+        user.in_hand = Some((label, start));
+        let step = Step { worker, user, task, target: &target, visit };
+        let outcome = step.run().await;
+        user.in_hand = None;
+        let (verdict, error) = match outcome {
+            Ok(()) => (Verdict::Passed, None),
+            Err(Failure::Connection(fault)) => {
+                (Verdict::Transient, Some(fault.text(&task.timeout_text)))
+            }
+            // Nothing was sent: the user must not turn in circles.
+            Err(Failure::Task(why)) => (Verdict::Transient, Some(why)),
+            Err(Failure::Response(why)) => (Verdict::Flaky, Some(why)),
+        };
+        visit.record(user.measured((label, start), error.as_deref()));
+        verdict
+    }
+
+    fn abandon(&self, _: &Worker, user: &mut User, visit: &mut Visit) {
+        let Some(begun) = user.in_hand.take() else { return };
+        let error = ConnectionFault::Ended.to_string();
+        visit.record(user.measured(begun, Some(&error)));
+    }
+}
+
+impl User {
+    /// What is recorded of a step that ends now.
+    fn measured<'a>(
+        &'a self,
+        (label, start): (LabelId, Instant),
+        error: Option<&'a str>,
+    ) -> Measurement<'a> {
+        let bytes = self.sent + self.reply.received();
+        let (end, body) = (Instant::now(), self.reply.kept());
+        Measurement { label, start, end, status: 0, bytes, error, body }
+    }
+}
+
+/// Why a step failed.
+enum Failure {
+    /// The connection.
+    Connection(ConnectionFault),
+    /// What its placeholders stand for.
+    Task(String),
+    /// What came back.
+    Response(String),
+}
+
+/// One execution of one task.
+struct Step<'a> {
+    worker: &'a Worker,
+    user: &'a mut User,
+    task: &'a Task,
+    target: &'a str,
+    visit: &'a mut Visit,
+}
+
+impl Step<'_> {
+    async fn run(self) -> Result<(), Failure> {
+        let Self { worker, user, task, target, visit } = self;
+        let wrong = |why: &str| Failure::Task(format!("invalid bytes: {why}"));
+        let address = split(target).map_err(Failure::Task)?;
+        if task.fixed.is_none() {
+            task.fill(&mut visit.scope, &mut user.payload).map_err(wrong)?;
+        }
+        user.reply.clear(task.looks() || visit.keeps_bodies());
+        task.ending(&mut visit.scope, user.reply.ending()).map_err(wrong)?;
+        let mut connection = match user.kept(task, target) {
+            Some(connection) => connection,
+            None => {
+                let deadline = user.deadline.at().unwrap_or_else(Instant::now);
+                let opening = Connection::open(&worker.dialer, task.transport, address, deadline);
+                // Boxed: a step that finds its connection must not carry the state of connecting.
+                Box::pin(opening).await.map_err(Failure::Connection)?
+            }
+        };
+        let User { payload, reply, deadline, sent, .. } = &mut *user;
+        let payload = task.fixed.as_deref().unwrap_or(payload);
+        let exchange = connection.exchange(payload, reply, task.end, &worker.scratch);
+        let outcome = deadline.race(exchange).await.unwrap_or(Err(ConnectionFault::Deadline));
+        let progress = outcome.map_err(Failure::Connection)?;
+        *sent = payload.len() as u64;
+        if let Some(why) = reply.lacks(task.end, progress) {
+            return Err(Failure::Response(why));
+        }
+        if task.keep && !reply.surplus() {
+            user.keep(task.transport, target, connection);
+        }
+        if let Some(text) = &task.substring {
+            let text = text.text(&mut visit.scope);
+            if !contains(user.reply.kept(), text.as_bytes()) {
+                return Err(Failure::Response(missing(text.as_bytes())));
+            }
+        }
+        task.checks
+            .run(&user.reply, &mut visit.scope)
+            .map_or(Ok(()), |why| Err(Failure::Response(why)))
+    }
+}
+
+impl User {
+    /// The connection that a task may use again, if there is one and it is fit.
+    fn kept(&mut self, task: &Task, target: &str) -> Option<Connection> {
+        if !task.keep {
+            return None;
+        }
+        let same = |kept: &Kept| kept.transport == task.transport && *kept.target == *target;
+        let at = self.connections.iter().position(same)?;
+        let mut connection = self.connections.swap_remove(at).connection;
+        (!connection.disturbed()).then_some(connection)
+    }
+
+    fn keep(&mut self, transport: Transport, target: &str, connection: Connection) {
+        if self.connections.len() >= MAX_CONNECTIONS {
+            self.connections.swap_remove(0);
+        }
+        self.connections.push(Kept { transport, target: target.into(), connection });
+    }
+}
