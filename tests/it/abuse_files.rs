@@ -7,130 +7,28 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 
-use ldctl::action::declarations;
-use ldctl::load::scenario::STEP;
-use ldctl::protocol::USERS;
 use ldctl::report::{Content, FORMATS};
-use ldctl::value::{Field, Kind};
+use ldctl::value::Kind;
 use serde_json::{Value, json};
 
+use crate::support::actions::actions_with;
 use crate::support::{Authority, Running, Server, ldctl, program};
 
-/// An action that names a path, by one of the places where a command takes one.
-struct Naming {
-    action: Value,
-    /// Whether the command adds an ending to the name.
-    is_stem: bool,
+/// Every action that takes a path, by each of the places where it does, found by its kind in the
+/// definitions: whoever adds a command has it tried here.
+fn naming(path: &str) -> Vec<Value> {
+    actions_with(&|kind| if matches!(kind, Kind::Path) { vec![json!(path)] } else { Vec::new() })
 }
 
-/// Every place of every command that takes a path, found by its kind in the definitions: whoever adds
-/// a command has it tried here.
-fn naming(path: &str) -> Vec<Naming> {
-    let mut found = Vec::new();
-    for command in declarations() {
-        let fields = command.parameters().unwrap_or_default();
-        for (arguments, is_stem) in with_path_in(fields, path) {
-            let mut action = json!([command.name(), arguments]);
-            // A test that is not refused shall end.
-            if fields.iter().any(|field| field.name == "test_time") {
-                action[1]["test_time"] = json!(0.05);
-            }
-            found.push(Naming { action, is_stem });
-        }
-    }
-    found
-}
-
-/// Objects of these fields with the path in one place each.
-fn with_path_in(fields: &[Field], path: &str) -> Vec<(Value, bool)> {
-    let mut found = Vec::new();
-    for field in fields {
-        for (value, is_stem) in with_path(&field.kind, path) {
-            for key in field.keys() {
-                let mut object = example_of(fields);
-                let others = field.keys().filter(|other| *other != key);
-                let members = object.as_object_mut().expect("an object");
-                others.for_each(|other| drop(members.remove(other)));
-                members.insert(key.to_owned(), value.clone());
-                found.push((object, is_stem));
-            }
-        }
-    }
-    found
-}
-
-/// Values of a kind with the path in one place each; none where it has no place for one.
-fn with_path(kind: &Kind, path: &str) -> Vec<(Value, bool)> {
-    match kind {
-        Kind::Path => vec![(json!(path), false)],
-        Kind::Stem => vec![(json!(path), true)],
-        Kind::List(of) => lists(with_path(of, path), 1),
-        Kind::Items { of, least, .. } => lists(with_path(of, path), *least),
-        Kind::Object(tables) | Kind::Open(tables) => with_path_in(&tables.concat(), path),
-        Kind::OneField(table) => with_path_in(table, path),
-        Kind::Map { of, .. } => {
-            let values = with_path(of, path).into_iter();
-            values.map(|(value, is_stem)| (json!({"x": value}), is_stem)).collect()
-        }
-        Kind::Either(kinds) => kinds.iter().flat_map(|kind| with_path(kind, path)).collect(),
-        Kind::Named(_, kind) => with_path(kind, path),
-        Kind::Tasks => {
-            let tables = USERS.iter().map(|user| [user.fields.concat(), STEP.to_vec()].concat());
-            let tasks = tables.flat_map(|fields| with_path_in(&fields, path)).collect();
-            lists(tasks, 1)
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn lists(items: Vec<(Value, bool)>, length: usize) -> Vec<(Value, bool)> {
-    items.into_iter().map(|(item, is_stem)| (json!(vec![item; length.max(1)]), is_stem)).collect()
-}
-
-/// An object with what must be given. A test needs tasks, too.
-fn example_of(fields: &[Field]) -> Value {
-    let needed =
-        fields.iter().filter(|field| field.is_required() || matches!(field.kind, Kind::Tasks));
-    let members = needed.map(|field| (field.name.to_owned(), example(&field.kind)));
-    Value::Object(members.collect())
-}
-
-fn example(kind: &Kind) -> Value {
-    match kind {
-        Kind::Any | Kind::Text | Kind::Name | Kind::Path | Kind::Stem | Kind::Scalar => json!("x"),
-        Kind::Matching(pattern) => {
-            let pattern = regex::Regex::new(pattern).expect("a pattern");
-            let found =
-                ["x", "get", "http://127.0.0.1:1/"].iter().find(|text| pattern.is_match(text));
-            json!(found.unwrap_or_else(|| panic!("add a text that {pattern} matches")))
-        }
-        Kind::Boolean => json!(true),
-        Kind::Between(least, _) => json!(least),
-        Kind::OneOf(texts) => json!(texts[0]),
-        Kind::List(_) => json!([]),
-        Kind::Items { of, least, .. } => json!(vec![example(of); *least]),
-        Kind::Object(tables) | Kind::Open(tables) => example_of(&tables.concat()),
-        Kind::OneField(table) => json!({table[0].name: example(&table[0].kind)}),
-        Kind::Map { .. } => json!({}),
-        Kind::Either(kinds) => example(&kinds[0]),
-        Kind::Named(_, kind) => example(kind),
-        Kind::Document => json!([["len", ["x"]]]),
-        Kind::Tasks => json!([{"method": "get", "url": "/"}]),
-        Kind::Integer
-        | Kind::Count
-        | Kind::Port
-        | Kind::Real
-        | Kind::Number
-        | Kind::Seconds
-        | Kind::Timeout
-        | Kind::Milliseconds
-        | Kind::Rate => json!(1),
-    }
+/// The same of names to which the command adds an ending.
+fn naming_without_ending(path: &str) -> Vec<Value> {
+    actions_with(&|kind| if matches!(kind, Kind::Stem) { vec![json!(path)] } else { Vec::new() })
 }
 
 #[test]
 fn paths_are_found_wherever_a_command_takes_one() {
-    let found: Vec<String> = naming("p").iter().map(|use_| use_.action.to_string()).collect();
+    let actions = naming("p").into_iter().chain(naming_without_ending("p"));
+    let found: Vec<String> = actions.map(|action| action.to_string()).collect();
     for part in [
         r#"["LD_export_schema",{"path":"p"}]"#,
         r#"["LD_execute_files",{"execute_files_list":["p"]}]"#,
@@ -211,9 +109,12 @@ fn t16_no_command_reads_or_writes_outside_whatever_path_it_is_given() {
     let mut document = vec![test];
     let mut harmless = vec![true];
     for name in names {
-        for Naming { action, is_stem } in naming(name) {
+        let whole = naming(name);
+        harmless.extend(whole.iter().map(|_| false));
+        document.extend(whole);
+        for action in naming_without_ending(name) {
             // Half of the reports' links exist; where there is none the name itself is harmless.
-            harmless.push(name == "link" && is_stem && !is_linked(&data, &action));
+            harmless.push(name == "link" && !is_linked(&data, &action));
             document.push(action);
         }
     }
@@ -246,10 +147,8 @@ const WRITERS: [&str; 2] = ["LD_export_schema", "LD_persist_records"];
 
 /// The actions that read what they name.
 fn reading(path: &str) -> Vec<Value> {
-    let all = naming(path).into_iter().filter(|naming| !naming.is_stem);
-    all.map(|naming| naming.action)
-        .filter(|action| WRITERS.iter().all(|writer| action[0] != *writer))
-        .collect()
+    let all = naming(path).into_iter();
+    all.filter(|action| WRITERS.iter().all(|writer| action[0] != *writer)).collect()
 }
 
 #[test]
@@ -296,11 +195,7 @@ fn t25_no_command_reads_or_replaces_the_servers_own_files() {
     command.args(["--token-file", &token]).arg("--data-dir").arg(data);
     let server = Server::listening(Running::of(&mut command));
     let own = ["token", "server.key", "server.pem"];
-    let document: Vec<Value> = own
-        .iter()
-        .flat_map(|path| naming(path).into_iter().filter(|naming| !naming.is_stem))
-        .map(|naming| naming.action)
-        .collect();
+    let document: Vec<Value> = own.iter().flat_map(|path| naming(path)).collect();
     let mut send = ldctl();
     send = send.args(["send", "--json", &json!(document).to_string(), "--output", "json"]);
     send = send.args(["--port", &server.port(), "--token-file", &token]);

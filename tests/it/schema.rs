@@ -3,9 +3,12 @@
 
 use std::path::Path;
 
-use ldctl::action::schema;
+use ldctl::action::{Declaration, Severity, check, declarations, schema};
+use ldctl::value::Kind;
 use serde_json::Value;
 use snapbox::{Assert, Data};
+
+use crate::support::actions::actions_with;
 
 const COMMITTED: &str = "schema/actions.json";
 
@@ -151,4 +154,56 @@ fn what_is_broken_is_refused() {
     ] {
         assert!(!validator.is_valid(&document(&text)), "accepted: {text}");
     }
+}
+
+/// Values of every kind that JSON has; no list or object where any value is taken as its text.
+fn tried(kind: &Kind) -> Vec<Value> {
+    let values = serde_json::json!([null, true, -1, 0.5, "x", ["x", "x"], {}, {"min": 1}]);
+    let is_scalar = |value: &&Value| !value.is_array() && !value.is_object();
+    let only_scalars = matches!(kind, Kind::Scalar);
+    let values = values.as_array().into_iter().flatten();
+    values.filter(|value| !only_scalars || is_scalar(value)).cloned().collect()
+}
+
+/// Where the schema is stricter than the reader, and why the reader is not.
+const STRICTER: [(&str, &str); 5] = [
+    (r#""action_list":"#, "what is no document is told when it runs"),
+    (r#""key":"#, "any value is a key by its text"),
+    (r#""rules":["#, "a gate that cannot be judged is told when it is judged"),
+    (r#""rules":null"#, "a stub server's rules must be given, and null gives none"),
+    ("LD_start_influxdb_sink", "only the fields of the chosen transport are read"),
+];
+
+/// Arguments without effect are not looked at; their definitions say so.
+fn has_an_ignored_argument(action: &Value) -> bool {
+    let command = declarations().find(|command| action[0] == command.name());
+    let fields = command.and_then(Declaration::parameters).unwrap_or_default();
+    fields.iter().any(|field| field.doc.starts_with("Ignored") && !action[1][field.name].is_null())
+}
+
+#[test]
+fn what_is_not_refused_as_a_document_is_valid_by_the_schema() {
+    let validator = validator();
+    let (mut taken, mut refused, mut stricter) = (0, 0, [0; STRICTER.len()]);
+    let mut invalid = Vec::new();
+    for action in actions_with(&tried) {
+        let document = serde_json::json!([action]);
+        let read = ldctl::value::Value::parse(&document.to_string()).expect("JSON");
+        let findings = check(&read);
+        if findings.iter().any(|finding| finding.severity == Severity::Error) {
+            refused += 1;
+            continue;
+        }
+        taken += 1;
+        if !has_an_ignored_argument(&action) && !validator.is_valid(&document) {
+            let action = action.to_string();
+            match STRICTER.iter().position(|(part, _)| action.contains(part)) {
+                Some(known) => stricter[known] += 1,
+                None => invalid.push(action),
+            }
+        }
+    }
+    assert_eq!(invalid, [""; 0]);
+    assert!(taken > 100 && refused > 500, "{taken} were taken and {refused} refused");
+    assert!(stricter.iter().all(|found| *found > 0), "not stricter: {stricter:?} of {STRICTER:?}");
 }

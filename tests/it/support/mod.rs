@@ -1,6 +1,7 @@
 //! What the tests share: the program with a deadline, servers on free ports, certificates, and a
 //! target that counts.
 
+pub(crate) mod actions;
 mod authority;
 mod load;
 pub(crate) mod modules;
