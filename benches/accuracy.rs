@@ -35,7 +35,7 @@ fn main() {
 fn judge(what: &str, got: f64, want: f64, tolerance: f64) -> u32 {
     let right = (got - want).abs() <= tolerance;
     let verdict = if right { "ok" } else { "OFF" };
-    println!("  {what:<34} {got:>9.3}  wanted {want:>9.3} ± {tolerance:<7.3} {verdict}");
+    println!("  {what:<34} {got:>9.3}  capture {want:>9.3} ± {tolerance:<7.3} {verdict}");
     u32::from(!right)
 }
 

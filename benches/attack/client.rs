@@ -85,9 +85,9 @@ impl Client {
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             pace.tick().await;
-            let begun = Instant::now();
+            let started = Instant::now();
             let answered = matches!(self.ping().await, Ok(true));
-            pings.note(begun.elapsed(), answered);
+            pings.note(started.elapsed(), answered);
             if enough() {
                 return pings;
             }

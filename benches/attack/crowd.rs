@@ -125,13 +125,13 @@ pub(crate) async fn attack(plan: Plan) {
     let server = server(plan.port).await;
     let attack = Rc::new(Attack { plan, server, tls, opened, failed, there });
     let crowd = LocalSet::new();
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut stopped = tokio::task::spawn_blocking(move || drop(stdin.read(&mut [0])));
     let attacking = crowd.run_until(async {
         if attack.plan.kinds == [Kind::Idle] {
             attack.hold(&mut stopped).await;
         } else {
-            attack.mob(begun, &mut stopped).await;
+            attack.mob(started, &mut stopped).await;
         }
     });
     attacking.await;
@@ -157,7 +157,7 @@ fn say_there() {
 type Stopped = tokio::task::JoinHandle<()>;
 
 impl Attack {
-    async fn mob(self: &Rc<Self>, begun: Instant, stopped: &mut Stopped) {
+    async fn mob(self: &Rc<Self>, started: Instant, stopped: &mut Stopped) {
         let count = self.plan.connections;
         for index in 0..count {
             let attack = Rc::clone(self);
@@ -170,7 +170,7 @@ impl Attack {
                 }
             });
         }
-        sleep((begun + ARRIVAL).saturating_duration_since(Instant::now())).await;
+        sleep((started + ARRIVAL).saturating_duration_since(Instant::now())).await;
         say_there();
         let _ = stopped.await;
     }

@@ -28,7 +28,7 @@ use tokio::runtime::Builder;
 
 use client::{Client, Pings};
 use crowd::Plan;
-use process::{Crowd, Server};
+use process::{Server, UserPool};
 
 /// Pings for a quiet figure; there are as many before an attack as after it.
 const QUIET: usize = 2000;
@@ -81,14 +81,14 @@ struct Arguments {
 enum Role {
     /// The attackers
     #[command(hide = true)]
-    Crowd(Plan),
+    UserPool(Plan),
 }
 
 fn main() {
     let arguments = Arguments::parse();
     raise_descriptors();
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-    if let Some(Role::Crowd(plan)) = arguments.role {
+    if let Some(Role::UserPool(plan)) = arguments.role {
         runtime.block_on(crowd::attack(plan));
         // Connections that are closing are not waited for.
         std::process::exit(0);
@@ -122,16 +122,16 @@ fn judge(what: &str, met: bool) -> u32 {
 async fn under_attack(arguments: &Arguments, name: &str, tls: bool) -> u32 {
     let server = Server::start(&arguments.ldctl, tls, &[]);
     let plan = Plan::attack(server.port, arguments.connections, server.certificate().as_deref());
-    let mut crowd = Crowd::start(&plan);
+    let mut crowd = UserPool::start(&plan);
     let client = Client::new(server.port, server.certificate().as_deref());
     println!("{name}: {} attackers, {}", arguments.connections, plan.kinds());
     let mut quiet = client.pings(QUIET).await;
     let before = server.usage();
     crowd.begin();
-    let begun = Instant::now();
+    let started = Instant::now();
     let lasting = Duration::from_secs(arguments.seconds);
-    let attacked = client.pings_until(|| begun.elapsed() >= lasting).await;
-    let (wall, after) = (begun.elapsed(), server.usage());
+    let attacked = client.pings_until(|| started.elapsed() >= lasting).await;
+    let (wall, after) = (started.elapsed(), server.usage());
     let (crowd_cpu, done) = (crowd.cpu(), crowd.end());
     let descriptors = server.descriptors_below(before.descriptors + MORE_DESCRIPTORS);
     quiet.add(client.pings(QUIET).await);
@@ -166,7 +166,7 @@ async fn idle(arguments: &Arguments, name: &str, tls: bool, count: usize) -> u32
     // Nobody is closed for being slow while this lasts.
     let server = Server::start(&arguments.ldctl, tls, &["--request-timeout", "3600"]);
     let plan = Plan::idle(server.port, count, server.certificate().as_deref());
-    let mut crowd = Crowd::start(&plan);
+    let mut crowd = UserPool::start(&plan);
     let client = Client::new(server.port, server.certificate().as_deref());
     println!("{name}: {count} connections with half a request");
     let quiet = client.pings(QUIET).await;

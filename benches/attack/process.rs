@@ -95,10 +95,10 @@ impl Server {
 
     /// Its open descriptors once they are at most so many, or after half a minute.
     pub(crate) fn descriptors_below(&self, most: usize) -> usize {
-        let begun = Instant::now();
+        let started = Instant::now();
         loop {
             let open = self.usage().descriptors;
-            if open <= most || begun.elapsed() > Duration::from_secs(30) {
+            if open <= most || started.elapsed() > Duration::from_secs(30) {
                 return open;
             }
             thread::sleep(Duration::from_millis(50));
@@ -114,12 +114,12 @@ impl Drop for Server {
 }
 
 /// The attackers' process.
-pub(crate) struct Crowd {
+pub(crate) struct UserPool {
     child: Child,
     stdout: BufReader<ChildStdout>,
 }
 
-impl Crowd {
+impl UserPool {
     /// Starts it; it does nothing yet.
     pub(crate) fn start(plan: &Plan) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("this program"));
@@ -161,7 +161,7 @@ impl Crowd {
     }
 }
 
-impl Drop for Crowd {
+impl Drop for UserPool {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -1,14 +1,14 @@
 //! A hostile target's bytes: an HTTP/1.1 answer reads the same however it is cut, whatever of it is
 //! wanted, keeps no more than its caps, and a body that was sent is the body that is read.
 
-use ldctl::protocol::Wanted;
+use ldctl::protocol::Capture;
 use ldctl::protocol::http::Fault;
-use ldctl::protocol::http::answer::{Answer, BODY_CAP};
+use ldctl::protocol::http::response::{BODY_CAP, Response};
 
 use super::support::{Pieces, one_line, options};
 
 /// The longest head and the longest line between chunks that fit in an input that is tried; past
-/// them the answer may depend on how it was cut.
+/// them the response may depend on how it was cut.
 const MOST: usize = 8 * 1024;
 
 /// The first byte chooses what is wanted, whether the request was a HEAD, and whether the rest is an
@@ -20,19 +20,19 @@ pub fn check(data: &[u8]) {
         chunked(bytes, sizes);
         return;
     }
-    let wanted = Wanted { head: choice & 1 != 0, body: choice & 2 != 0 };
+    let capture = Capture { head: choice & 1 != 0, body: choice & 2 != 0 };
     let head_only = choice & 4 != 0;
-    let (whole, ended) = read(Pieces::whole(bytes), wanted, head_only);
-    let (pieces, ended_too) = read(Pieces::new(bytes, sizes), wanted, head_only);
+    let (whole, ended) = read(Pieces::whole(bytes), capture, head_only);
+    let (pieces, ended_too) = read(Pieces::new(bytes, sizes), capture, head_only);
     assert_eq!(ended, ended_too, "in pieces of {sizes:?}");
     assert!(same(&whole, &pieces), "{whole:?}\n{pieces:?}");
-    let (unwanted, ended_so) = read(Pieces::whole(bytes), Wanted::default(), head_only);
+    let (unwanted, ended_so) = read(Pieces::whole(bytes), Capture::default(), head_only);
     assert_eq!((unwanted.status, unwanted.bytes), (whole.status, whole.bytes));
-    assert_eq!(ended, ended_so, "what is wanted changes how it ends");
+    assert_eq!(ended, ended_so, "what is capture changes how it ends");
     assert!(unwanted.body.is_empty() && unwanted.headers.is_empty());
 
     assert!(whole.body.len() <= BODY_CAP.min(bytes.len()) && whole.bytes <= bytes.len() as u64);
-    assert!(!wanted.body || whole.body.len() as u64 == whole.bytes);
+    assert!(!capture.body || whole.body.len() as u64 == whole.bytes);
     let texts = whole.headers.iter().flat_map(|(name, value)| [name, value]);
     let texts = texts.chain(&whole.location).map(String::len);
     let lengths = texts.chain(whole.cookies.iter().map(Vec::len));
@@ -42,29 +42,29 @@ pub fn check(data: &[u8]) {
         Ok(()) => assert!((100..1000).contains(&whole.status), "status {}", whole.status),
         Err(fault) => one_line(&fault.to_string()),
     }
-    // The next answer over the same buffers owes nothing to this one.
+    // The next response over the same buffers owes nothing to this one.
     let mut again = whole;
     again.clear();
-    assert!(same(&again, &Answer::default()));
+    assert!(same(&again, &Response::default()));
 }
 
-fn read(pieces: Pieces<'_>, wanted: Wanted, head_only: bool) -> (Answer, Result<(), Fault>) {
-    let mut answer = Answer::default();
+fn read(pieces: Pieces<'_>, capture: Capture, head_only: bool) -> (Response, Result<(), Fault>) {
+    let mut response = Response::default();
     let mut complete = false;
     for piece in pieces {
-        match answer.feed(piece, wanted, head_only) {
+        match response.feed(piece, capture, head_only) {
             Ok(done) => {
-                assert!(done || !complete, "an answer that was complete is not any more");
+                assert!(done || !complete, "an response that was complete is not any more");
                 complete = done;
             }
-            Err(fault) => return (answer, Err(fault)),
+            Err(fault) => return (response, Err(fault)),
         }
     }
-    let ended = if complete { Ok(()) } else { answer.end() };
-    (answer, ended)
+    let ended = if complete { Ok(()) } else { response.end() };
+    (response, ended)
 }
 
-fn same(left: &Answer, right: &Answer) -> bool {
+fn same(left: &Response, right: &Response) -> bool {
     (left.status, left.bytes, &left.body, &left.headers, left.coding)
         == (right.status, right.bytes, &right.body, &right.headers, right.coding)
         && (&left.location, &left.cookies, left.keep_alive)
@@ -80,9 +80,9 @@ fn chunked(body: &[u8], sizes: [u8; 2]) {
         sent.extend_from_slice(b"\r\n");
     }
     sent.extend_from_slice(b"0\r\nTrailer: x\r\n\r\n");
-    let wanted = Wanted { head: false, body: true };
+    let capture = Capture { head: false, body: true };
     let [first, second] = sizes;
-    let (answer, ended) = read(Pieces::new(&sent, [second, first]), wanted, false);
+    let (response, ended) = read(Pieces::new(&sent, [second, first]), capture, false);
     assert_eq!(ended, Ok(()));
-    assert!(answer.keep_alive && answer.body == body && answer.bytes == body.len() as u64);
+    assert!(response.keep_alive && response.body == body && response.bytes == body.len() as u64);
 }

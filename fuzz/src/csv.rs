@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 
-use ldctl::load::Source;
+use ldctl::load::CsvRows;
 
 use super::support::{Pieces, options};
 
@@ -26,8 +26,8 @@ fn file(bytes: &[u8], cycle: bool, sizes: [u8; 2]) {
     // comes alone for the end. The product reads from memory, where neither happens.
     let [first, second] = sizes;
     let sizes = [if bytes.starts_with(b"\xef\xbb\xbf") { first.max(4) } else { first }, second];
-    let whole = Source::read(bytes, cycle);
-    let pieces = Source::read(Reading(Pieces::new(bytes, sizes)), cycle);
+    let whole = CsvRows::read(bytes, cycle);
+    let pieces = CsvRows::read(Reading(Pieces::new(bytes, sizes)), cycle);
     let (whole, pieces) = match (whole, pieces) {
         (Ok(whole), Ok(pieces)) => (whole, pieces),
         (Err(error), Err(_)) => {
@@ -68,7 +68,7 @@ fn table(text: &str) {
     let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
     rows.iter().for_each(|row| writer.write_record(row).expect("written"));
     let written = writer.into_inner().expect("written");
-    let source = Source::read(written.as_slice(), false).expect("a CSV file");
+    let source = CsvRows::read(written.as_slice(), false).expect("a CSV file");
     let Some((header, rows)) = rows.split_first() else { return };
     // A byte order mark before the first name is no part of it, and may leave nothing of the row.
     if header.concat().starts_with('\u{feff}') {

@@ -5,8 +5,8 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
-use ldctl::protocol::http::answer::{Answer, BODY_CAP, Coding};
 use ldctl::protocol::http::decode::body;
+use ldctl::protocol::http::response::{BODY_CAP, Coding, Response};
 
 use super::support::options;
 
@@ -16,21 +16,21 @@ const CODINGS: [&[u8]; 6] = [b"gzip", b"deflate", b"br", b"identity", b" X-GZIP 
 /// The first byte chooses the coding, and whether the rest is packed already or is to be packed.
 pub fn check(data: &[u8]) {
     let ([choice], bytes) = options::<1>(data);
-    let mut answer = Answer::default();
+    let mut response = Response::default();
     if choice & 0x80 == 0 {
-        answer.coding = Coding::of(CODINGS[usize::from(choice) % CODINGS.len()]);
-        answer.body = bytes.to_vec();
-        let unpacked = body(&answer);
+        response.coding = Coding::of(CODINGS[usize::from(choice) % CODINGS.len()]);
+        response.body = bytes.to_vec();
+        let unpacked = body(&response);
         assert!(unpacked.as_ref().is_none_or(|text| text.len() <= BODY_CAP));
-        match answer.coding {
+        match response.coding {
             Coding::Identity => assert_eq!(unpacked.as_deref(), Some(bytes)),
             Coding::Unknown => assert_eq!(unpacked, None),
             _ => {}
         }
         return;
     }
-    (answer.coding, answer.body) = packed(choice % 3, bytes);
-    assert_eq!(body(&answer).as_deref(), Some(bytes));
+    (response.coding, response.body) = packed(choice % 3, bytes);
+    assert_eq!(body(&response).as_deref(), Some(bytes));
 }
 
 fn packed(choice: u8, bytes: &[u8]) -> (Coding, Vec<u8>) {

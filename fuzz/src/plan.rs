@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ldctl::action::check as check_document;
 use ldctl::event::{Failure, FailureKind};
 use ldctl::load::pacer::{Pacing, Wait};
-use ldctl::load::scenario::{STEP, Step, Throttles, tasks};
+use ldctl::load::scenario::{STEP, Task, Throttles, tasks};
 use ldctl::load::shape::Shape;
 use ldctl::load::template::{Bindings, Compiler, Linker, Scope};
 use ldctl::load::{Settings, TestLimits};
@@ -91,10 +91,10 @@ fn conditions(
     let (mut compiler, mut throttles) = (Compiler::default(), Throttles::new());
     let mut steps = Vec::new();
     for source in sources {
-        steps.push(Step::parse(&mut source.fields.fields(STEP)?, &mut compiler, &mut throttles)?);
+        steps.push(Task::parse(&mut source.fields.fields(STEP)?, &mut compiler, &mut throttles)?);
     }
     let mut linker = Linker::new(compiler, bindings);
-    let steps: Vec<Step> =
+    let steps: Vec<Task> =
         steps.into_iter().map(|step| step.link(&mut linker)).collect::<Result<_, _>>()?;
     let mut scope = Scope::new(&Arc::new(linker.names()), 1);
     for step in &steps {

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::sync::{Arc, LazyLock};
 
-use ldctl::load::Source;
+use ldctl::load::CsvRows;
 use ldctl::load::template::{Bindings, Compiler, Draft, Escape, Linker, Scope, Space, Template};
 use ldctl::value::Value;
 
@@ -14,8 +14,8 @@ use super::support::options;
 const HOSTILE: &str = "\"},]&x=%20\\\r\n${a}\u{1f600}\u{0}";
 
 /// One row, so that each execution gets the same; its last cell is missing.
-static ROWS: LazyLock<Arc<Source>> = LazyLock::new(|| {
-    Arc::new(Source::read(&b"x,y,w\n1,\"a\"\"b\nc\"\n"[..], true).expect("a CSV file"))
+static ROWS: LazyLock<Arc<CsvRows>> = LazyLock::new(|| {
+    Arc::new(CsvRows::read(&b"x,y,w\n1,\"a\"\"b\nc\"\n"[..], true).expect("a CSV file"))
 });
 
 /// The first byte seeds the randomness; the rest is a text with placeholders.

@@ -1,6 +1,6 @@
 //! What a running command may touch: the records, the resolver, files of the data directory, the
 //! services it starts, the runs, the sink, and the interpreter that runs it, for documents
-//! inside documents. What outlives a document is [`Shared`]; every lock is held for a moment only,
+//! inside documents. What outlives a document is [`ExecutorState`]; every lock is held for a moment only,
 //! never while a command waits.
 
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ pub(crate) trait Interpreter {
 }
 
 /// The state of an executor.
-pub(super) struct Shared {
+pub(super) struct ExecutorState {
     pub(super) policy: Policy,
     pub(super) files: Files,
     pub(super) runs: Runs,
@@ -60,7 +60,7 @@ pub(super) struct Shared {
     resolver: Mutex<Resolver>,
 }
 
-impl Shared {
+impl ExecutorState {
     pub(super) fn new(policy: Policy) -> std::io::Result<Self> {
         Ok(Self {
             files: Files::open(&policy.data_dir)?.without(&policy.secret_files),
@@ -80,7 +80,7 @@ impl Shared {
 }
 
 #[cfg(test)]
-impl Shared {
+impl ExecutorState {
     pub(super) fn keep(&self, recording: Arc<Recording>) {
         lock(&self.records).push(recording);
     }
@@ -89,14 +89,14 @@ impl Shared {
         lock(&self.resolver).variables.keys().cloned().collect()
     }
 
-    pub(super) fn sources(&self) -> std::collections::HashMap<String, Arc<crate::load::Source>> {
+    pub(super) fn sources(&self) -> std::collections::HashMap<String, Arc<crate::load::CsvRows>> {
         lock(&self.resolver).sources.clone()
     }
 }
 
 /// What one document's commands see.
 pub(crate) struct Context<'a> {
-    shared: &'a Shared,
+    shared: &'a ExecutorState,
     interpreter: &'a dyn Interpreter,
     sink: &'a mut dyn Sink,
     cancel: &'a CancellationToken,
@@ -108,7 +108,7 @@ pub(crate) struct Context<'a> {
 
 impl<'a> Context<'a> {
     pub(super) fn new(
-        shared: &'a Shared,
+        shared: &'a ExecutorState,
         interpreter: &'a dyn Interpreter,
         sink: &'a mut dyn Sink,
         cancel: &'a CancellationToken,

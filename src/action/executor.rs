@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::context::{Context, Interpreter, Shared};
+use super::context::{Context, ExecutorState, Interpreter};
 use super::document::{Action, Document, InvalidDocument, contained, is_fault};
 use super::lint::{self, Finding};
 use super::policy::Policy;
@@ -26,7 +26,7 @@ const MAX_DEPTH: usize = 32;
 
 /// How a document ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outcome {
+pub struct DocumentOutcome {
     /// How many of its actions failed, those of documents that it runs (`LD_execute_files`) included.
     pub failed: usize,
     /// Whether one of them failed because another test is running.
@@ -38,7 +38,7 @@ pub struct Outcome {
 /// Runs documents. One executor is shared by all connections of a server: records, variables and
 /// sources live in it and stay from one request to the next.
 pub struct Executor {
-    pub(super) shared: Shared,
+    pub(super) shared: ExecutorState,
 }
 
 impl fmt::Debug for Executor {
@@ -50,7 +50,7 @@ impl fmt::Debug for Executor {
 impl Executor {
     /// An executor with nothing recorded. Fails when the data directory cannot be opened.
     pub fn new(policy: Policy) -> std::io::Result<Self> {
-        Ok(Self { shared: Shared::new(policy)? })
+        Ok(Self { shared: ExecutorState::new(policy)? })
     }
 
     /// Reads a document, its tests held to the policy's limits.
@@ -114,13 +114,13 @@ impl Executor {
         document: Document,
         sink: &mut dyn Sink,
         cancel: &CancellationToken,
-    ) -> Outcome {
+    ) -> DocumentOutcome {
         // Whoever stops this document must not stop what else the token is for.
         let cancel = &cancel.child_token();
-        let began = Instant::now();
+        let started = Instant::now();
         let run = self.shared.runs.begin();
         sink.emit(Event::Accepted { protocol: PROTOCOL, run, actions: document.len() });
-        let interpreter = Running::new(&self.shared);
+        let interpreter = Execution::new(&self.shared);
         let mut context = Context::new(&self.shared, &interpreter, sink, cancel, run);
         for (index, action) in document.into_actions().enumerate() {
             let (command, text) = (action.command().to_owned(), action.text().to_owned());
@@ -129,15 +129,15 @@ impl Executor {
             context.finish(&text, ActionResult::new(index, &command, outcome));
         }
         let (failed, busy) = (interpreter.failed.get(), interpreter.busy.get());
-        let elapsed = began.elapsed();
+        let elapsed = started.elapsed();
         sink.emit(Event::Done { ok: failed == 0, failed, elapsed_s: elapsed.as_secs_f64() });
-        Outcome { failed, busy, elapsed }
+        DocumentOutcome { failed, busy, elapsed }
     }
 }
 
 /// One document on its way, with the documents inside it.
-struct Running<'a> {
-    shared: &'a Shared,
+struct Execution<'a> {
+    shared: &'a ExecutorState,
     /// The documents that run inside it now, outermost first: files by their path, others empty.
     inside: RefCell<Vec<PathBuf>>,
     /// How many actions have failed, also inside.
@@ -146,8 +146,8 @@ struct Running<'a> {
     busy: Cell<bool>,
 }
 
-impl<'a> Running<'a> {
-    fn new(shared: &'a Shared) -> Self {
+impl<'a> Execution<'a> {
+    fn new(shared: &'a ExecutorState) -> Self {
         Self { shared, inside: RefCell::default(), failed: Cell::new(0), busy: Cell::new(false) }
     }
 
@@ -167,7 +167,7 @@ impl<'a> Running<'a> {
     }
 }
 
-impl Interpreter for Running<'_> {
+impl Interpreter for Execution<'_> {
     fn execute(
         &self,
         document: &Value,

@@ -36,7 +36,7 @@ mod status;
 
 pub use command::Declaration;
 pub use document::{Document, InvalidDocument};
-pub use executor::{Executor, Outcome};
+pub use executor::{DocumentOutcome, Executor};
 pub use files::{Files, MAX_READ_BYTES};
 pub use lint::{Finding, Severity, check, lint};
 pub use policy::Policy;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::load::Source;
+use crate::load::CsvRows;
 use crate::value::Map;
 
 /// Variables and sources. A clone is a fork: its variables are its own, its sources go on giving
@@ -13,5 +13,5 @@ pub struct Resolver {
     /// `${var.NAME}`
     pub variables: Map,
     /// `${csv.NAME.COLUMN}`
-    pub sources: HashMap<String, Arc<Source>>,
+    pub sources: HashMap<String, Arc<CsvRows>>,
 }

@@ -39,7 +39,7 @@ impl Bench {
         self
     }
 
-    fn run(&self, json: &str) -> (Vec<Event>, Outcome) {
+    fn run(&self, json: &str) -> (Vec<Event>, DocumentOutcome) {
         let document = Document::parse(Value::parse(json).expect("JSON")).expect("a document");
         let mut events = Vec::new();
         let outcome = self.executor.execute(

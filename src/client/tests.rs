@@ -200,19 +200,19 @@ async fn t24_an_endless_line_is_refused_at_the_cap() {
 #[tokio::test(start_paused = true)]
 async fn t24_a_reply_without_a_terminator_times_out_after_the_last_reply() {
     let (mut replies, mut far) = asked(Mode::Framed, 64).await;
-    let begun = Instant::now();
+    let started = Instant::now();
     tokio::time::sleep(Duration::from_secs(6)).await;
     far.write_all(&framed(&["None\n"])).await.expect("room");
     assert!(matches!(replies.next().await, Ok(Some(Reply::Line(_)))));
     let error = replies.next().await.expect_err("silence");
     assert_eq!(error.line(), "there:1: no reply within 10 s; raise --timeout, or check the server");
-    assert_eq!(begun.elapsed().as_secs(), 16);
+    assert_eq!(started.elapsed().as_secs(), 16);
 }
 
 #[tokio::test(start_paused = true)]
 async fn t24_bytes_that_complete_no_reply_do_not_extend_the_wait() {
     let (mut replies, mut far) = asked(Mode::Framed, 64).await;
-    let begun = Instant::now();
+    let started = Instant::now();
     let server = tokio::spawn(async move {
         let mut bytes = framed(&["x".repeat(50).as_str()]).into_iter();
         while let Some(byte) = bytes.next()
@@ -223,7 +223,7 @@ async fn t24_bytes_that_complete_no_reply_do_not_extend_the_wait() {
     });
     let error = replies.next().await.expect_err("a timeout");
     assert!(matches!(error, ClientError::Timeout { .. }), "{error:?}");
-    assert_eq!(begun.elapsed().as_secs(), 10);
+    assert_eq!(started.elapsed().as_secs(), 10);
     drop(replies);
     server.await.expect("a server");
 }

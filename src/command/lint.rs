@@ -8,7 +8,7 @@ use crate::error::{Error, Exit};
 
 /// A finding as JSON: that of `LD_lint_action`, and its file.
 #[derive(serde::Serialize)]
-struct Found<'a> {
+struct FileFinding<'a> {
     file: &'a str,
     rule: &'static str,
     severity: &'static str,
@@ -37,5 +37,5 @@ fn tell(file: &str, finding: &Finding, console: &mut Console) {
     let severity = severity.text();
     let place = if location.is_empty() { file.to_owned() } else { format!("{file}: {location}") };
     let line = format!("{place}: {severity}: {message} [{rule}]");
-    console.say(&line, &Found { file, rule, severity, message, location });
+    console.say(&line, &FileFinding { file, rule, severity, message, location });
 }

@@ -27,7 +27,7 @@ pub(super) fn ping(args: &Ping, verbose: bool, console: &mut Console) -> Result<
             .await
             .map_err(|error| connection::failure(&error))?;
         let text = line(&endpoint, &answered, verbose);
-        console.say(&text, &Answer::new(&endpoint, &answered));
+        console.say(&text, &PingOutput::new(&endpoint, &answered));
         Ok(Exit::Done)
     }))
 }
@@ -40,15 +40,15 @@ async fn persist(
     timeout: Duration,
     wait: Duration,
 ) -> Result<PingReply, ClientError> {
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut patience = timeout;
     loop {
         let hurried = Endpoint { connect_timeout: patience, ..endpoint.clone() };
         match probe(&hurried, token, patience).await {
-            Err(error) if error.is_transient() && begun.elapsed() < wait => {
+            Err(error) if error.is_transient() && started.elapsed() < wait => {
                 tracing::info!("{}", error.line());
                 tokio::time::sleep(PAUSE).await;
-                patience = timeout.min(wait.saturating_sub(begun.elapsed()).max(PAUSE));
+                patience = timeout.min(wait.saturating_sub(started.elapsed()).max(PAUSE));
             }
             answer => return answer,
         }
@@ -57,7 +57,7 @@ async fn persist(
 
 /// What is known of the server, as JSON.
 #[derive(serde::Serialize)]
-struct Answer<'a> {
+struct PingOutput<'a> {
     event: &'static str,
     address: String,
     #[serde(flatten)]
@@ -65,7 +65,7 @@ struct Answer<'a> {
     round_trip_ms: f64,
 }
 
-impl<'a> Answer<'a> {
+impl<'a> PingOutput<'a> {
     fn new(endpoint: &Endpoint, answered: &'a PingReply) -> Self {
         Self {
             event: "pong",

@@ -13,14 +13,14 @@ use tokio_util::sync::CancellationToken;
 use super::document::{self, Local};
 use super::setup::{block_on, data_dir, targets, test_limits};
 use super::signal::Interrupt;
-use crate::action::{Document, Executor, Outcome, Policy};
+use crate::action::{Document, DocumentOutcome, Executor, Policy};
 use crate::cli::{Run, TOKEN_VARIABLE};
 use crate::console::Console;
 use crate::error::{Error, Exit, reason};
 use crate::event::Event;
 
 /// What a document says while it runs.
-enum Said {
+enum DocumentEvent {
     /// Boxed, for it is far larger than a line.
     Event(Box<Event>),
     /// A line of the command `print`.
@@ -46,8 +46,8 @@ pub(super) fn run(args: &Run, console: &mut Console) -> Result<Exit, Error> {
 
 struct Runner {
     executor: Arc<Executor>,
-    sender: mpsc::UnboundedSender<Said>,
-    said: mpsc::UnboundedReceiver<Said>,
+    sender: mpsc::UnboundedSender<DocumentEvent>,
+    said: mpsc::UnboundedReceiver<DocumentEvent>,
 }
 
 impl Runner {
@@ -58,7 +58,7 @@ impl Runner {
             .map_err(|error| {
                 Error::usage(format!("cannot prepare to run documents: {}", reason(&error)))
             })?
-            .with_output(Box::new(move |line| drop(printer.send(Said::Print(line)))));
+            .with_output(Box::new(move |line| drop(printer.send(DocumentEvent::Print(line)))));
         Ok(Self { executor: Arc::new(executor), sender, said })
     }
 
@@ -84,8 +84,8 @@ impl Runner {
         let cancel = CancellationToken::new();
         let running = self.spawn(local.document, cancel.clone())?;
         let say = |said| match said {
-            Said::Event(event) => console.event(&event),
-            Said::Print(line) => console.printed(&line),
+            DocumentEvent::Event(event) => console.event(&event),
+            DocumentEvent::Print(line) => console.printed(&line),
         };
         let Some(outcome) =
             said_until(running, &mut self.said, say, interrupt, || stop(&cancel)).await
@@ -96,8 +96,8 @@ impl Runner {
             .map_err(|_| Error::new(Exit::ActionFailed, "the run broke: a fault of ldctl"))?;
         Ok(match outcome {
             _ if cancel.is_cancelled() => Exit::Interrupted,
-            Outcome { busy: true, .. } => Exit::Busy,
-            Outcome { failed: 0, .. } => Exit::Done,
+            DocumentOutcome { busy: true, .. } => Exit::Busy,
+            DocumentOutcome { failed: 0, .. } => Exit::Done,
             _ => Exit::ActionFailed,
         })
     }
@@ -107,13 +107,13 @@ impl Runner {
         &self,
         document: Document,
         cancel: CancellationToken,
-    ) -> Result<oneshot::Receiver<Outcome>, Error> {
+    ) -> Result<oneshot::Receiver<DocumentOutcome>, Error> {
         let (executor, sender) = (self.executor.clone(), self.sender.clone());
         let (ended, running) = oneshot::channel();
         thread::Builder::new()
             .name("run".to_owned())
             .spawn(move || {
-                let mut sink = |event| drop(sender.send(Said::Event(Box::new(event))));
+                let mut sink = |event| drop(sender.send(DocumentEvent::Event(Box::new(event))));
                 let _ = ended.send(executor.execute(document, &mut sink, &cancel));
             })
             .map_err(|error| Error::usage(format!("cannot start a thread: {}", reason(&error))))?;
@@ -124,8 +124,8 @@ impl Runner {
 /// Passes on what is said until a run has ended, all of it; `None` when a signal ends the wait.
 async fn said_until<T>(
     running: impl Future<Output = T>,
-    said: &mut mpsc::UnboundedReceiver<Said>,
-    mut say: impl FnMut(Said),
+    said: &mut mpsc::UnboundedReceiver<DocumentEvent>,
+    mut say: impl FnMut(DocumentEvent),
     interrupt: &mut Interrupt,
     mut stop: impl FnMut() -> ControlFlow<()>,
 ) -> Option<T> {
@@ -164,11 +164,11 @@ mod tests {
     async fn what_is_said_in_the_moment_of_the_end_is_heard() {
         let (sender, mut said) = mpsc::unbounded_channel();
         // Polled only when nothing has been said yet, as a run that ends between two looks.
-        let running = async { sender.send(Said::Print("last".to_owned())).is_ok() };
+        let running = async { sender.send(DocumentEvent::Print("last".to_owned())).is_ok() };
         let mut heard = Vec::new();
         let say = |one| match one {
-            Said::Print(line) => heard.push(line),
-            Said::Event(event) => panic!("{event:?}"),
+            DocumentEvent::Print(line) => heard.push(line),
+            DocumentEvent::Event(event) => panic!("{event:?}"),
         };
         let mut interrupt = Interrupt::listen().unwrap();
         let ended = said_until(running, &mut said, say, &mut interrupt, || ControlFlow::Break(()));

@@ -5,8 +5,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::signal::Hangup;
-use super::token::{self, Origin};
+use super::signal::ReloadSignal;
+use super::token::{self, TokenOrigin};
 use super::{connection, credential, service};
 use crate::cli;
 use crate::console::Console;
@@ -18,7 +18,7 @@ use crate::wire::token::{Token, Tokens};
 /// Where a server's secrets are.
 #[derive(Debug)]
 pub(super) struct Sources {
-    token: Origin,
+    token: TokenOrigin,
     tls: Option<TlsFiles>,
 }
 
@@ -41,8 +41,8 @@ impl Sources {
     /// or trusts after the next SIGHUP.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         let token = match &self.token {
-            Origin::File(path) | Origin::Credential(path) => Some(path),
-            Origin::Nowhere | Origin::Once(_) => None,
+            TokenOrigin::File(path) | TokenOrigin::Credential(path) => Some(path),
+            TokenOrigin::Nowhere | TokenOrigin::Once(_) => None,
         };
         let tls =
             self.tls.iter().flat_map(|TlsFiles { identity: Identity { cert, key }, client_ca }| {
@@ -52,7 +52,12 @@ impl Sources {
     }
 
     /// Reads the secrets again whenever that is asked for, until the terminal has gone.
-    pub(super) async fn follow(self, keyring: &Keyring, mut hangup: Hangup, console: &mut Console) {
+    pub(super) async fn follow(
+        self,
+        keyring: &Keyring,
+        mut hangup: ReloadSignal,
+        console: &mut Console,
+    ) {
         let sources = Arc::new(self);
         while hangup.next().await {
             service::reloading();
@@ -91,11 +96,11 @@ impl Sources {
         let mut read = Vec::new();
         let mut kept = String::new();
         match (&self.token, tokens) {
-            (Origin::File(path) | Origin::Credential(path), Some(tokens)) => {
+            (TokenOrigin::File(path) | TokenOrigin::Credential(path), Some(tokens)) => {
                 let what = if tokens.len() == 1 { "the token" } else { "both tokens" };
                 read.push(format!("{what} in {}", path.display()));
             }
-            (Origin::Once(place), _) => {
+            (TokenOrigin::Once(place), _) => {
                 kept = format!("the token from {place} stays until a restart");
             }
             _ => {}

@@ -83,7 +83,7 @@ struct Listener<'a> {
     /// Whether the document is on its way.
     sent: &'a Cell<bool>,
     console: &'a mut Console,
-    begun: Instant,
+    started: Instant,
     /// Whether anything was heard.
     heard: bool,
     /// Whether the server has told the end itself, as the event dialect does.
@@ -94,8 +94,8 @@ struct Listener<'a> {
 
 impl<'a> Listener<'a> {
     fn new(sent: &'a Cell<bool>, console: &'a mut Console) -> Self {
-        let begun = Instant::now();
-        Self { sent, console, begun, heard: false, done: false, failed: 0, busy: false }
+        let started = Instant::now();
+        Self { sent, console, started, heard: false, done: false, failed: 0, busy: false }
     }
 
     async fn listen(
@@ -158,7 +158,7 @@ impl<'a> Listener<'a> {
     fn verdict(&mut self) -> Exit {
         let (ok, failed) = (self.failed == 0, self.failed);
         if !self.done {
-            let elapsed_s = self.begun.elapsed().as_secs_f64();
+            let elapsed_s = self.started.elapsed().as_secs_f64();
             self.console.event(&Event::Done { ok, failed, elapsed_s });
         }
         match failed {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::secrets::{self, Sources};
 use super::setup::{block_on, data_dir, targets, test_limits};
-use super::signal::{Hangup, Interrupt};
+use super::signal::{Interrupt, ReloadSignal};
 use super::{service, token};
 use crate::action::{Executor, Policy};
 use crate::cli;
@@ -66,12 +66,12 @@ async fn until_stopped(
     listeners: Listeners,
     server: Server,
     sources: Sources,
-    status: service::Status<'_>,
+    status: service::StatusLine<'_>,
     console: &mut Console,
 ) -> Result<Exit, Error> {
     let mut interrupt = Interrupt::listen()?;
     let keyring = server.keyring.clone();
-    let mut following = pin!(sources.follow(&keyring, Hangup::listen()?, console));
+    let mut following = pin!(sources.follow(&keyring, ReloadSignal::listen()?, console));
     let shutdown = CancellationToken::new();
     let mut attending = pin!(service::attend(status, &shutdown));
     let mut serving = pin!(server::run(listeners, server, shutdown.clone()));

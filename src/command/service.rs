@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::Error;
 
 /// How the server is, in one line for `systemctl status`.
-pub(super) type Status<'a> = &'a dyn Fn() -> String;
+pub(super) type StatusLine<'a> = &'a dyn Fn() -> String;
 
 /// The listening sockets that were handed over; none when the process was started by hand. Changes
 /// the environment: call it before any thread starts.
@@ -21,7 +21,7 @@ pub(super) fn sockets() -> Result<Vec<TcpListener>, Error> {
 
 /// Says that the server serves, then how it is, from time to time that it is alive, and once that
 /// it stops. Never ends.
-pub(super) async fn attend(status: Status<'_>, shutdown: &CancellationToken) -> Infallible {
+pub(super) async fn attend(status: StatusLine<'_>, shutdown: &CancellationToken) -> Infallible {
     system::attend(status, shutdown).await
 }
 
@@ -48,7 +48,7 @@ mod system {
     use tokio::time::{MissedTickBehavior, interval};
     use tokio_util::sync::CancellationToken;
 
-    use super::Status;
+    use super::StatusLine;
     use crate::error::{Error, reason};
     use crate::escape::one_line;
 
@@ -87,7 +87,7 @@ mod system {
         ))
     }
 
-    pub(super) async fn attend(status: Status<'_>, shutdown: &CancellationToken) -> Infallible {
+    pub(super) async fn attend(status: StatusLine<'_>, shutdown: &CancellationToken) -> Infallible {
         if std::env::var_os("NOTIFY_SOCKET").is_none() {
             return std::future::pending().await;
         }
@@ -159,7 +159,7 @@ mod system {
 
     use tokio_util::sync::CancellationToken;
 
-    use super::Status;
+    use super::StatusLine;
     use crate::error::Error;
 
     #[allow(clippy::unnecessary_wraps, reason = "the other system's can fail")]
@@ -167,7 +167,7 @@ mod system {
         Ok(Vec::new())
     }
 
-    pub(super) async fn attend(_: Status<'_>, _: &CancellationToken) -> Infallible {
+    pub(super) async fn attend(_: StatusLine<'_>, _: &CancellationToken) -> Infallible {
         std::future::pending().await
     }
 

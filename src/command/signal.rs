@@ -55,14 +55,14 @@ impl Interrupt {
 
 /// Hears requests to read files again, from here on.
 #[cfg(unix)]
-pub(super) struct Hangup {
+pub(super) struct ReloadSignal {
     hangup: tokio::signal::unix::Signal,
     /// Whether it began at a terminal.
     terminal: bool,
 }
 
 #[cfg(unix)]
-impl Hangup {
+impl ReloadSignal {
     /// Begins to listen; until here the signal ends the program at once.
     pub(super) fn listen() -> Result<Self, Error> {
         use tokio::signal::unix::{SignalKind, signal};
@@ -87,10 +87,10 @@ fn at_a_terminal() -> bool {
 
 /// Hears requests to read files again: nobody can make one here.
 #[cfg(not(unix))]
-pub(super) struct Hangup;
+pub(super) struct ReloadSignal;
 
 #[cfg(not(unix))]
-impl Hangup {
+impl ReloadSignal {
     /// Begins to listen.
     pub(super) fn listen() -> Result<Self, Error> {
         Ok(Self)

@@ -22,7 +22,7 @@ const MOST_TOKENS: usize = 2;
 
 /// Where tokens were found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum TokenOrigin {
     /// There is no token.
     Nowhere,
     /// A file that the command line names.
@@ -45,7 +45,7 @@ pub(super) fn resolve(source: &TokenSource, console: &mut Console) -> Result<Opt
 pub(super) fn find(
     source: &TokenSource,
     console: &mut Console,
-) -> Result<(Vec<Token>, Origin), Error> {
+) -> Result<(Vec<Token>, TokenOrigin), Error> {
     core_dump::prevent();
     if let Some(variable) = &source.token_env {
         if variable.is_empty() {
@@ -60,7 +60,7 @@ pub(super) fn find(
         return once(text, format!("the variable {variable}"));
     }
     if let Some(path) = &source.token_file {
-        return Origin::File(path.clone()).read();
+        return TokenOrigin::File(path.clone()).read();
     }
     if source.token_prompt {
         let text = console.secret("Token: ").map_err(|error| {
@@ -81,21 +81,21 @@ pub(super) fn find(
         return Ok(found);
     }
     if let Some(path) = credential::find(credential::TOKEN)? {
-        return Origin::Credential(path).read();
+        return TokenOrigin::Credential(path).read();
     }
     match variable_text(TOKEN_VARIABLE)? {
         Some(text) => once(text, format!("the variable {TOKEN_VARIABLE}")),
-        None => Ok((Vec::new(), Origin::Nowhere)),
+        None => Ok((Vec::new(), TokenOrigin::Nowhere)),
     }
 }
 
-impl Origin {
+impl TokenOrigin {
     /// Reads the tokens, if they are in a file; there is at least one, or it is an error.
     pub(super) fn tokens(&self) -> Result<Option<Vec<Token>>, Error> {
         let (path, guarded) = match self {
             Self::Nowhere | Self::Once(_) => return Ok(None),
-            Self::File(path) => (path, Guarded::ByMode),
-            Self::Credential(path) => (path, Guarded::BySystemd),
+            Self::File(path) => (path, Protection::ByMode),
+            Self::Credential(path) => (path, Protection::BySystemd),
         };
         parse(&read(path, guarded)?, path).map(Some)
     }
@@ -123,9 +123,9 @@ fn variable_text(name: &str) -> Result<Option<String>, Error> {
     }
 }
 
-fn once(text: String, place: String) -> Result<(Vec<Token>, Origin), Error> {
+fn once(text: String, place: String) -> Result<(Vec<Token>, TokenOrigin), Error> {
     let token = Token::new(text).map_err(|_| empty(&place))?;
-    Ok((vec![token], Origin::Once(place)))
+    Ok((vec![token], TokenOrigin::Once(place)))
 }
 
 fn empty(place: &str) -> Error {
@@ -165,12 +165,12 @@ fn parse(text: &str, path: &Path) -> Result<Vec<Token>, Error> {
 
 /// Who sees to it that nobody else reads a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Guarded {
+enum Protection {
     ByMode,
     BySystemd,
 }
 
-fn read(path: &Path, guarded: Guarded) -> Result<Zeroizing<String>, Error> {
+fn read(path: &Path, guarded: Protection) -> Result<Zeroizing<String>, Error> {
     let unreadable = |error: io::Error| {
         Error::usage(format!("cannot read the token file {}: {}", path.display(), reason(&error)))
     };
@@ -190,11 +190,11 @@ fn read(path: &Path, guarded: Guarded) -> Result<Zeroizing<String>, Error> {
     Ok(text)
 }
 
-fn check(path: &Path, metadata: &Metadata, guarded: Guarded) -> Result<(), Error> {
+fn check(path: &Path, metadata: &Metadata, guarded: Protection) -> Result<(), Error> {
     if !metadata.is_file() {
         return Err(Error::usage(format!("the token file {} is no regular file", path.display())));
     }
-    if guarded == Guarded::ByMode && readable_by_others(metadata) {
+    if guarded == Protection::ByMode && readable_by_others(metadata) {
         return Err(Error::usage(format!(
             "other users can read the token file {0}; run chmod 600 {0}",
             path.display()

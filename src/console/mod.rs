@@ -95,7 +95,7 @@ impl Console {
     /// One line of a reply in the text dialect, as the JSON object `{"event": "line", …}` where
     /// JSON is asked for.
     pub fn reply_line(&mut self, text: &str, ok: bool) {
-        self.say(text, &Line { event: "line", ok, text });
+        self.say(text, &TextRecord { event: "line", ok, text });
     }
 
     /// A line that a document prints: an object where JSON is asked for.
@@ -199,7 +199,7 @@ impl Default for Console {
 
 /// A line of the text dialect as an object.
 #[derive(serde::Serialize)]
-struct Line<'a> {
+struct TextRecord<'a> {
     event: &'static str,
     ok: bool,
     text: &'a str,

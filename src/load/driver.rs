@@ -1,6 +1,6 @@
 //! The boundary between how load is made and how a task reaches a target. A protocol implements two
 //! traits: [`Tasks`] reads its tasks, and links them when the test starts into a [`Driver`], which
-//! performs them; a [`Visit`] is what that is given of the user it performs them for. The engine is
+//! performs them; a [`VirtualUser`] is what that is given of the user it performs them for. The engine is
 //! generic over the driver, so a request costs no dynamic call; whoever holds a whole test does not
 //! know its type ([`super::workload`]).
 //!
@@ -64,16 +64,16 @@ pub trait Driver: Debug + Send + Sync + 'static {
         worker: &Self::Worker,
         user: &mut Self::User,
         task: usize,
-        visit: &mut Visit,
+        virtual_user: &mut VirtualUser,
     ) -> impl Future<Output = Verdict>;
 
     /// Records what `perform` had begun when it was dropped at the end of a run.
-    fn abandon(&self, worker: &Self::Worker, user: &mut Self::User, visit: &mut Visit);
+    fn abandon(&self, worker: &Self::Worker, user: &mut Self::User, virtual_user: &mut VirtualUser);
 }
 
 /// A user as its driver sees it.
 #[derive(Debug)]
-pub struct Visit {
+pub struct VirtualUser {
     /// The user's variables and randomness.
     pub scope: Scope,
     start: Instant,
@@ -91,19 +91,19 @@ pub struct Measurement<'a> {
     pub label: LabelId,
     /// When it was sent.
     pub start: Instant,
-    /// When the last byte of its answer came.
+    /// When the last byte of its response came.
     pub end: Instant,
-    /// The protocol's status; 0 where no answer came.
+    /// The protocol's status; 0 where no response came.
     pub status: u16,
-    /// Bytes of the answer's body.
+    /// Bytes of the response's body.
     pub bytes: u64,
     /// Why it failed.
     pub error: Option<&'a str>,
-    /// The answer's body, where it was read.
+    /// The response's body, where it was read.
     pub body: &'a [u8],
 }
 
-impl Visit {
+impl VirtualUser {
     pub(super) fn new(
         scope: Scope,
         start: Instant,

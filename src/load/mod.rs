@@ -22,7 +22,7 @@ pub use limits::{MOST_SECONDS, MOST_TASKS, MOST_USERS, TestLimits};
 pub use plan::{Plan, Settings};
 pub use progress::Progress;
 pub use runner::RunError;
-pub use source::Source;
+pub use source::CsvRows;
 pub use throttle::Throttle;
 pub use workload::{AnyTasks, Runnable, Workload};
 

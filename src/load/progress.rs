@@ -28,13 +28,13 @@ pub struct Progress<'a> {
 }
 
 /// Turns live figures into progress when it is due.
-pub(super) struct Meter {
+pub(super) struct ProgressTicker {
     next: Duration,
     last: Duration,
     before: Series,
 }
 
-impl Meter {
+impl ProgressTicker {
     /// Of a test that begins now.
     pub(super) fn new() -> Self {
         Self { next: INTERVAL, last: Duration::ZERO, before: total([]) }
@@ -75,9 +75,9 @@ mod tests {
     #[test]
     fn progress_is_due_once_a_second_and_has_all_requests_and_the_latest() {
         let (live, users) = (Live::default(), AtomicUsize::new(3));
-        let mut meter = Meter::new();
+        let mut ticker = ProgressTicker::new();
         let mut read = |millis| {
-            let progress = meter.read(Duration::from_millis(millis), &live, &users)?;
+            let progress = ticker.read(Duration::from_millis(millis), &live, &users)?;
             let Progress { users, requests, failures, span, latest, .. } = progress;
             Some((users, requests, failures, span.as_millis(), latest.requests))
         };

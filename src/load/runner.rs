@@ -17,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 use super::driver::Driver;
 use super::pacer::{Arrivals, Pacing};
 use super::plan::Plan;
-use super::progress::{Meter, Progress};
+use super::progress::{Progress, ProgressTicker};
 use super::stop::{Phase, Signal};
-use super::user::{self, Crew};
+use super::user::{self, WorkerContext};
 use crate::error::reason;
 use crate::record::live::Live;
 use crate::record::{Recorder, Recording, UserCount};
@@ -52,7 +52,7 @@ pub enum RunError {
 
 /// What a worker hands back.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct WorkerResult {
     pub(super) recorder: Recorder,
     pub(super) starts: u64,
     late: u64,
@@ -97,7 +97,7 @@ pub(super) fn run<D: Driver>(
 
     let mut gathered = Vec::new();
     let mut warnings = Vec::new();
-    let mut meter = Meter::new();
+    let mut ticker = ProgressTicker::new();
     let mut curve = Vec::new();
     loop {
         match parts.recv_timeout(WATCH) {
@@ -106,7 +106,7 @@ pub(super) fn run<D: Driver>(
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
         }
         note(&mut curve, start.elapsed(), &users);
-        if let Some(progress) = meter.read(start.elapsed(), live, &users)
+        if let Some(progress) = ticker.read(start.elapsed(), live, &users)
             && let ControlFlow::Break(reason) = watch(&progress)
             && !stop.is_cancelled()
         {
@@ -143,13 +143,13 @@ pub(super) async fn worker<D: Driver>(
     live: &Live,
     stop: CancellationToken,
     users: &AtomicUsize,
-) -> Part {
+) -> WorkerResult {
     let recorder = Rc::new(RefCell::new(Recorder::default()));
     let arrivals = match plan.settings.pacing {
         Pacing::Open { rate } => Some(Arrivals::new(rate, number, workers)),
         Pacing::Closed(_) => None,
     };
-    let crew = Rc::new(Crew {
+    let context = Rc::new(WorkerContext {
         worker: plan.driver.worker(),
         plan: Arc::clone(&plan),
         start,
@@ -158,8 +158,8 @@ pub(super) async fn worker<D: Driver>(
         starts: Cell::new(0),
         late: Cell::new(0),
     });
-    let mut crowd = Crowd {
-        crew,
+    let mut pool = UserPool {
+        context,
         number,
         workers,
         signals: Vec::new(),
@@ -176,9 +176,9 @@ pub(super) async fn worker<D: Driver>(
         if stop.is_cancelled() || plan.settings.shape.end().is_some_and(|end| at >= end) {
             break at;
         }
-        let before = crowd.signals.len();
-        crowd.resize(plan.settings.shape.users(at));
-        let now = crowd.signals.len();
+        let before = pool.signals.len();
+        pool.resize(plan.settings.shape.users(at));
+        let now = pool.signals.len();
         users.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
         let next = match (plan.settings.shape.level_until(at), plan.settings.shape.end()) {
             (Some(until), _) if until <= at => at + RAMP_TICK,
@@ -193,26 +193,26 @@ pub(super) async fn worker<D: Driver>(
                 ticks += 1;
                 lagging += u64::from(due.elapsed() > LAG);
                 recorder.borrow_mut().live().give(live);
-                crowd.reap();
+                pool.reap();
             }
         }
     };
-    users.fetch_sub(crowd.signals.len(), Ordering::Relaxed);
-    crowd.resize(0);
-    if timeout(GRACE, crowd.drain()).await.is_err() {
-        crowd.abort();
-        crowd.drain().await;
+    users.fetch_sub(pool.signals.len(), Ordering::Relaxed);
+    pool.resize(0);
+    if timeout(GRACE, pool.drain()).await.is_err() {
+        pool.abort();
+        pool.drain().await;
     }
     recorder.borrow_mut().live().give(live);
-    let (starts, late) = (crowd.crew.starts.get(), crowd.crew.late.get());
-    let broken = crowd.broken;
-    drop(crowd);
-    Part { recorder: recorder.take(), starts, late, ticks, lagging, broken, ended }
+    let (starts, late) = (pool.context.starts.get(), pool.context.late.get());
+    let broken = pool.broken;
+    drop(pool);
+    WorkerResult { recorder: recorder.take(), starts, late, ticks, lagging, broken, ended }
 }
 
 /// The users of one worker. Of all the test's users, number `i` belongs to worker `i % workers`.
-struct Crowd<D: Driver> {
-    crew: Rc<Crew<D>>,
+struct UserPool<D: Driver> {
+    context: Rc<WorkerContext<D>>,
     number: usize,
     workers: usize,
     signals: Vec<Rc<Signal>>,
@@ -223,14 +223,14 @@ struct Crowd<D: Driver> {
     broken: u64,
 }
 
-impl<D: Driver> Crowd<D> {
+impl<D: Driver> UserPool<D> {
     /// Starts or stops users until this worker has its share of `total`.
     fn resize(&mut self, total: usize) {
         let share = total.saturating_sub(self.number).div_ceil(self.workers);
         while self.signals.len() < share {
             let signal = Rc::new(Signal::new());
             let seed = self.seed();
-            let life = user::live(Rc::clone(&self.crew), Rc::clone(&signal), seed);
+            let life = user::live(Rc::clone(&self.context), Rc::clone(&signal), seed);
             self.tasks.spawn_local(life);
             self.signals.push(signal);
         }
@@ -246,7 +246,7 @@ impl<D: Driver> Crowd<D> {
         self.spawned += 1;
         let user = self.spawned * self.workers as u64 + self.number as u64;
         // Any odd multiplier spreads neighbouring users over the whole range; this one is 2^64/φ.
-        self.crew.plan.settings.seed ^ user.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        self.context.plan.settings.seed ^ user.wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
     fn reap(&mut self) {
@@ -268,8 +268,8 @@ impl<D: Driver> Crowd<D> {
 }
 
 /// What the run's user should know before believing its figures.
-pub(super) fn doubts<D: Driver>(plan: &Plan<D>, parts: &[Part]) -> Vec<String> {
-    let sum = |field: fn(&Part) -> u64| parts.iter().map(field).sum::<u64>();
+pub(super) fn doubts<D: Driver>(plan: &Plan<D>, parts: &[WorkerResult]) -> Vec<String> {
+    let sum = |field: fn(&WorkerResult) -> u64| parts.iter().map(field).sum::<u64>();
     let (starts, late) = (sum(|part| part.starts), sum(|part| part.late));
     let (ticks, lagging) = (sum(|part| part.ticks), sum(|part| part.lagging));
     let broken = sum(|part| part.broken);

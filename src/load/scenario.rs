@@ -1,5 +1,5 @@
 //! What a user does in one iteration: every task in order, or one drawn by weight; a task whose
-//! condition does not hold is skipped. A [`Step`] is what the engine itself needs to know of a task;
+//! condition does not hold is skipped. A [`Task`] is what the engine itself needs to know of a task;
 //! the rest of it belongs to the protocol's driver, under the same number.
 
 use std::collections::HashMap;
@@ -78,7 +78,7 @@ const RETRY: &[Field] = &[
 
 /// What one iteration is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub enum TaskOrder {
     /// Every task in order (`sequence`, and `conditional`, which is the same).
     Sequence,
     /// One task, drawn by weight.
@@ -88,15 +88,15 @@ pub enum Mode {
 /// A test's tasks and how an iteration goes through them.
 #[derive(Debug)]
 pub struct Scenario<T = Template> {
-    mode: Mode,
-    steps: Vec<Step<T>>,
+    mode: TaskOrder,
+    tasks: Vec<Task<T>>,
     /// The sums of the weights up to and including each step.
     weights: Vec<u64>,
 }
 
 /// What the engine needs to know of a task.
 #[derive(Debug)]
-pub struct Step<T = Template> {
+pub struct Task<T = Template> {
     weight: u64,
     run_if: Option<Predicate<T>>,
     skip_if: Option<Predicate<T>>,
@@ -121,8 +121,8 @@ pub struct TaskSource<'a> {
 pub fn tasks<'a>(
     field: &Reader<'a>,
     limits: &TestLimits,
-) -> Result<(Mode, Vec<TaskSource<'a>>), Invalid> {
-    let mut mode = Mode::Sequence;
+) -> Result<(TaskOrder, Vec<TaskSource<'a>>), Invalid> {
+    let mut mode = TaskOrder::Sequence;
     let mut list = field.clone();
     if let Value::Dict(members) = field.value()
         && matches!(members.get("tasks"), Some(Value::List(_) | Value::Dict(_)))
@@ -130,8 +130,8 @@ pub fn tasks<'a>(
         let mut fields = field.fields(FORM)?;
         if let Some(place) = fields.present("mode") {
             mode = match place.text()?.to_ascii_lowercase().as_str() {
-                "sequence" | "conditional" => Mode::Sequence,
-                "weighted" => Mode::Weighted,
+                "sequence" | "conditional" => TaskOrder::Sequence,
+                "weighted" => TaskOrder::Weighted,
                 _ => return Err(place.expected("\"sequence\", \"weighted\" or \"conditional\"")),
             };
         }
@@ -157,7 +157,7 @@ pub fn tasks<'a>(
 /// The throttles of a plan by their keys.
 pub type Throttles = HashMap<String, Arc<Throttle>>;
 
-impl Step<Draft> {
+impl Task<Draft> {
     /// Takes the engine's fields out of a task.
     pub fn parse(
         fields: &mut Object<'_>,
@@ -177,9 +177,9 @@ impl Step<Draft> {
     }
 
     /// The step that runs.
-    pub fn link(self, linker: &mut Linker<'_>) -> Result<Step, Invalid> {
+    pub fn link(self, linker: &mut Linker<'_>) -> Result<Task, Invalid> {
         let Self { weight, run_if, skip_if, think, throttle, retry } = self;
-        Ok(Step {
+        Ok(Task {
             weight,
             run_if: run_if.map(|condition| condition.link(linker)).transpose()?,
             skip_if: skip_if.map(|condition| condition.link(linker)).transpose()?,
@@ -190,7 +190,7 @@ impl Step<Draft> {
     }
 }
 
-impl Step {
+impl Task {
     /// Whether its conditions let it run.
     pub fn runs(&self, scope: &mut Scope) -> bool {
         // Each condition is an execution of its own: CSV sources give it their next row.
@@ -227,38 +227,38 @@ fn throttle(
 impl Scenario<Draft> {
     /// The scenario that runs.
     pub fn link(self, linker: &mut Linker<'_>) -> Result<Scenario, Invalid> {
-        let Self { mode, steps, weights } = self;
-        let steps = steps.into_iter().map(|step| step.link(linker)).collect::<Result<_, _>>()?;
-        Ok(Scenario { mode, steps, weights })
+        let Self { mode, tasks, weights } = self;
+        let tasks = tasks.into_iter().map(|step| step.link(linker)).collect::<Result<_, _>>()?;
+        Ok(Scenario { mode, tasks, weights })
     }
 }
 
 impl<T> Scenario<T> {
     /// A scenario of these steps.
-    pub fn new(mode: Mode, steps: Vec<Step<T>>) -> Self {
+    pub fn new(mode: TaskOrder, tasks: Vec<Task<T>>) -> Self {
         let mut sum = 0u64;
-        let weights = steps
+        let weights = tasks
             .iter()
             .map(|step| {
                 sum = sum.saturating_add(step.weight);
                 sum
             })
             .collect();
-        Self { mode, steps, weights }
+        Self { mode, tasks, weights }
     }
 }
 
 impl Scenario {
     /// The steps.
-    pub fn steps(&self) -> &[Step] {
-        &self.steps
+    pub fn tasks(&self) -> &[Task] {
+        &self.tasks
     }
 
     /// The numbers of the steps that one iteration goes through.
     pub fn iteration(&self, random: &mut fastrand::Rng) -> std::ops::Range<usize> {
         match self.mode {
-            Mode::Sequence => 0..self.steps.len(),
-            Mode::Weighted => {
+            TaskOrder::Sequence => 0..self.tasks.len(),
+            TaskOrder::Weighted => {
                 let total = self.weights.last().copied().unwrap_or(0);
                 if total == 0 {
                     return 0..0;
@@ -280,7 +280,7 @@ pub enum Verdict {
     Transient,
     /// An assertion did not hold: worth a few.
     Flaky,
-    /// The target answered with an error: the answer is the answer.
+    /// The target answered with an error: the response is the response.
     Permanent,
 }
 
@@ -342,25 +342,25 @@ mod tests {
     use super::super::template::Bindings;
     use super::*;
 
-    fn step(json: &str) -> Result<Step<Draft>, Invalid> {
+    fn step(json: &str) -> Result<Task<Draft>, Invalid> {
         let value = Value::parse(json).expect("JSON");
         let mut fields = Reader::at(&value, "/tasks/2").fields(STEP)?;
-        let step = Step::parse(&mut fields, &mut Compiler::default(), &mut Throttles::default())?;
+        let step = Task::parse(&mut fields, &mut Compiler::default(), &mut Throttles::default())?;
         fields.finish()?;
         Ok(step)
     }
 
-    fn linked(steps: Vec<Step<Draft>>) -> Vec<Step> {
+    fn linked(tasks: Vec<Task<Draft>>) -> Vec<Task> {
         let mut linker = Linker::new(Compiler::default(), Bindings::NONE);
-        steps.into_iter().map(|step| step.link(&mut linker).expect("a step")).collect()
+        tasks.into_iter().map(|step| step.link(&mut linker).expect("a step")).collect()
     }
 
     #[test]
     fn weights_decide_how_often_a_task_is_drawn_and_zero_is_never() {
-        let steps = ["{\"weight\": 1}", "{\"weight\": 0}", "{\"weight\": 3}"];
-        let steps = steps.iter().map(|json| step(json).expect("a step")).collect();
-        let steps = linked(steps);
-        let scenario = Scenario::new(Mode::Weighted, steps);
+        let tasks = ["{\"weight\": 1}", "{\"weight\": 0}", "{\"weight\": 3}"];
+        let tasks = tasks.iter().map(|json| step(json).expect("a step")).collect();
+        let tasks = linked(tasks);
+        let scenario = Scenario::new(TaskOrder::Weighted, tasks);
         let mut random = fastrand::Rng::with_seed(5);
         let mut counts = [0; 3];
         for _ in 0..4000 {
@@ -399,10 +399,10 @@ mod tests {
     fn the_three_forms_of_tasks_are_one() {
         let limits = TestLimits::default();
         for (json, count, mode) in [
-            (r#"[{"method": "get"}]"#, 1, Mode::Sequence),
-            (r#"{"get": {}, "post": {}}"#, 2, Mode::Sequence),
-            (r#"{"mode": "weighted", "tasks": [{}, {}]}"#, 2, Mode::Weighted),
-            (r#"{"tasks": {"get": {}}}"#, 1, Mode::Sequence),
+            (r#"[{"method": "get"}]"#, 1, TaskOrder::Sequence),
+            (r#"{"get": {}, "post": {}}"#, 2, TaskOrder::Sequence),
+            (r#"{"mode": "weighted", "tasks": [{}, {}]}"#, 2, TaskOrder::Weighted),
+            (r#"{"tasks": {"get": {}}}"#, 1, TaskOrder::Sequence),
         ] {
             let value = Value::parse(json).expect("JSON");
             let (found, written) = tasks(&Reader::at(&value, "/tasks"), &limits).expect("tasks");

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A CSV file in memory, and how far its users have come.
 #[derive(Debug)]
-pub struct Source {
+pub struct CsvRows {
     columns: Vec<String>,
     rows: Vec<csv::StringRecord>,
     cycle: bool,
     next: AtomicUsize,
 }
 
-impl Source {
+impl CsvRows {
     /// Reads a CSV file whose first row names the columns. Rows may be short; what they lack is
     /// unresolved. With `cycle` the first row follows the last, without it the rows run out.
     pub fn read(from: impl Read, cycle: bool) -> Result<Self, csv::Error> {

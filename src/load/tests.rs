@@ -12,12 +12,12 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::TestLimits;
-use super::driver::{Driver, Measurement, Visit};
+use super::driver::{Driver, Measurement, VirtualUser};
 use super::pacer::{Pacing, Wait};
 use super::plan::{Plan, Settings};
 use super::progress::Progress;
-use super::runner::{GRACE, Part, doubts, worker};
-use super::scenario::{Mode, STEP, Scenario, Step, Throttles, Verdict};
+use super::runner::{GRACE, WorkerResult, doubts, worker};
+use super::scenario::{STEP, Scenario, Task, TaskOrder, Throttles, Verdict};
 use super::shape::{SHAPE, Shape};
 use super::template::{Bindings, Compiler, Linker};
 use crate::record::live::{Cumulative, Live, total};
@@ -106,7 +106,13 @@ impl Driver for Script {
         User { number, in_hand: None, present: Arc::clone(&self.present) }
     }
 
-    async fn perform(&self, _: &(), user: &mut User, task: usize, visit: &mut Visit) -> Verdict {
+    async fn perform(
+        &self,
+        _: &(),
+        user: &mut User,
+        task: usize,
+        virtual_user: &mut VirtualUser,
+    ) -> Verdict {
         let start = Instant::now();
         let call = {
             let mut calls = self.calls.lock().expect("calls");
@@ -117,7 +123,7 @@ impl Driver for Script {
         };
         let name: Arc<str> = format!("task {task}").into();
         let label = Label { method: "GET".into(), url: Arc::clone(&name), name };
-        let label = visit.recorder().borrow_mut().label(label);
+        let label = virtual_user.recorder().borrow_mut().label(label);
         user.in_hand = Some((label, start));
         let reply = (self.act)(call);
         match reply.service {
@@ -127,14 +133,14 @@ impl Driver for Script {
         user.in_hand = None;
         if reply.recorded {
             let failed = reply.verdict != Verdict::Passed;
-            visit.record(measured(label, start, failed.then_some("scripted")));
+            virtual_user.record(measured(label, start, failed.then_some("scripted")));
         }
         reply.verdict
     }
 
-    fn abandon(&self, _: &(), user: &mut User, visit: &mut Visit) {
+    fn abandon(&self, _: &(), user: &mut User, virtual_user: &mut VirtualUser) {
         if let Some((label, start)) = user.in_hand.take() {
-            visit.record(measured(label, start, Some("abandoned")));
+            virtual_user.record(measured(label, start, Some("abandoned")));
         }
     }
 }
@@ -145,7 +151,7 @@ fn measured(label: LabelId, start: Instant, error: Option<&str>) -> Measurement<
 
 /// A plan of these tasks, which have fields of the engine only.
 fn plan(
-    mode: Mode,
+    mode: TaskOrder,
     tasks: &str,
     driver: Script,
     bindings: Bindings<'_>,
@@ -159,7 +165,7 @@ fn plan(
         .iter()
         .map(|task| {
             let mut fields = task.fields(STEP).expect("a task");
-            Step::parse(&mut fields, &mut compiler, &mut throttles).expect("a step")
+            Task::parse(&mut fields, &mut compiler, &mut throttles).expect("a step")
         })
         .collect();
     let mut linker = Linker::new(compiler, bindings);
@@ -171,7 +177,7 @@ fn plan(
 struct Scene {
     shape: Shape,
     pacing: Pacing,
-    mode: Mode,
+    mode: TaskOrder,
     tasks: &'static str,
     act: Act,
     workers: usize,
@@ -206,7 +212,7 @@ fn users(count: u64, seconds: f64) -> Scene {
     Scene {
         shape: Shape::immediate(count, Some(seconds)),
         pacing: closed("0"),
-        mode: Mode::Sequence,
+        mode: TaskOrder::Sequence,
         tasks: "[{}]",
         act: Box::new(|_| passes_after(MILLI)),
         workers: 1,
@@ -224,7 +230,7 @@ impl Scene {
         Self { pacing, ..self }
     }
 
-    fn tasks(self, mode: Mode, tasks: &'static str) -> Self {
+    fn tasks(self, mode: TaskOrder, tasks: &'static str) -> Self {
         Self { mode, tasks, ..self }
     }
 
@@ -294,7 +300,7 @@ impl Scene {
             sleep_until(begin + moment).await;
             seen.push((moment, present.load(Ordering::Relaxed)));
         }
-        let mut parts: Vec<Part> = Vec::new();
+        let mut parts: Vec<WorkerResult> = Vec::new();
         for work in work {
             parts.push(work.await.expect("a worker"));
         }
@@ -494,11 +500,11 @@ async fn a_stop_does_not_wait_for_users_that_wait() {
     let tasks = r#"[{"think_time": 1000}, {"throttle": {"rps": 0.001}}]"#;
     for scene in [
         users(5, 600.0).pacing(closed("1000")),
-        users(5, 600.0).tasks(Mode::Sequence, tasks),
-        users(5, 600.0).tasks(Mode::Sequence, r#"[{"throttle": {"rps": 0.001}}]"#),
+        users(5, 600.0).tasks(TaskOrder::Sequence, tasks),
+        users(5, 600.0).tasks(TaskOrder::Sequence, r#"[{"throttle": {"rps": 0.001}}]"#),
         users(5, 600.0).pacing(Pacing::Open { rate: 0.001 }),
         users(5, 600.0)
-            .tasks(Mode::Sequence, r#"[{"retry": {"base_delay": 1000, "max_delay": 1000}}]"#)
+            .tasks(TaskOrder::Sequence, r#"[{"retry": {"base_delay": 1000, "max_delay": 1000}}]"#)
             .act(|_| fails(Verdict::Transient)),
     ] {
         let run = scene.stop_at(Duration::from_secs(2)).run().await;
@@ -509,7 +515,7 @@ async fn a_stop_does_not_wait_for_users_that_wait() {
 #[tokio::test(start_paused = true)]
 async fn a_stop_within_an_iteration_leaves_its_other_tasks_out() {
     let run = users(3, 60.0)
-        .tasks(Mode::Sequence, "[{}, {}, {}]")
+        .tasks(TaskOrder::Sequence, "[{}, {}, {}]")
         .act(|_| passes_after(Duration::from_secs(1)))
         .stop_at(Duration::from_millis(1500))
         .run()
@@ -546,7 +552,10 @@ async fn users_that_a_shape_takes_away_finish_what_they_have_in_hand() {
 async fn a_failed_task_is_tried_again_with_growing_delays() {
     let run = users(1, 60.0)
         .pacing(closed("1000"))
-        .tasks(Mode::Sequence, r#"[{"retry": {"transient": 3, "base_delay": 1, "jitter": 0}}, {}]"#)
+        .tasks(
+            TaskOrder::Sequence,
+            r#"[{"retry": {"transient": 3, "base_delay": 1, "jitter": 0}}, {}]"#,
+        )
         .act(|call| match call.task {
             0 => fails(Verdict::Transient),
             _ => passes_after(MILLI),
@@ -562,7 +571,7 @@ async fn a_failed_task_is_tried_again_with_growing_delays() {
 #[tokio::test(start_paused = true)]
 async fn each_kind_of_failure_has_its_own_budget() {
     let tries = |tasks, verdict| async move {
-        let scene = users(1, 900.0).pacing(closed("1000")).tasks(Mode::Sequence, tasks);
+        let scene = users(1, 900.0).pacing(closed("1000")).tasks(TaskOrder::Sequence, tasks);
         scene.act(move |_| fails(verdict)).run().await.calls.len()
     };
     assert_eq!(tries(r#"[{"retry": {}}]"#, Verdict::Transient).await, 6);
@@ -575,7 +584,7 @@ async fn each_kind_of_failure_has_its_own_budget() {
 #[tokio::test(start_paused = true)]
 async fn a_throttle_holds_its_rate_over_all_users_and_workers() {
     let run = users(50, 10.0)
-        .tasks(Mode::Sequence, r#"[{"throttle": {"key": "k", "rps": 40, "burst": 8}}]"#)
+        .tasks(TaskOrder::Sequence, r#"[{"throttle": {"key": "k", "rps": 40, "burst": 8}}]"#)
         .workers(2)
         .run()
         .await;
@@ -591,7 +600,7 @@ async fn a_throttle_holds_its_rate_over_all_users_and_workers() {
 async fn tasks_without_a_key_share_a_throttle_by_name() {
     let tasks = r#"[{"name": "a", "throttle": {"rps": 1, "burst": 1}},
                     {"name": "b", "throttle": {"rps": 100}}]"#;
-    let run = users(10, 10.0).tasks(Mode::Weighted, tasks).run().await;
+    let run = users(10, 10.0).tasks(TaskOrder::Weighted, tasks).run().await;
     let slow = run.calls.iter().filter(|call| call.task == 0).count();
     assert!((9..=11).contains(&slow), "{slow}");
 }
@@ -599,7 +608,7 @@ async fn tasks_without_a_key_share_a_throttle_by_name() {
 #[tokio::test(start_paused = true)]
 async fn a_user_thinks_after_its_task() {
     let run = users(1, 60.0)
-        .tasks(Mode::Sequence, r#"[{"think_time": 2}, {"think_time": {"min": 3, "max": 4}}]"#)
+        .tasks(TaskOrder::Sequence, r#"[{"think_time": 2}, {"think_time": {"min": 3, "max": 4}}]"#)
         .run()
         .await;
     let starts = run.of_user(0);
@@ -614,7 +623,7 @@ async fn a_user_thinks_after_its_task() {
 #[tokio::test(start_paused = true)]
 async fn weights_decide_how_often_a_task_runs() {
     let tasks = r#"[{"weight": 1}, {"weight": 0}, {"weight": 3}]"#;
-    let run = users(10, 40.0).pacing(closed("0.1")).tasks(Mode::Weighted, tasks).run().await;
+    let run = users(10, 40.0).pacing(closed("0.1")).tasks(TaskOrder::Weighted, tasks).run().await;
     let of = |task| run.calls.iter().filter(|call| call.task == task).count() as f64;
     assert_eq!(of(1), 0.0);
     assert!((2.7..3.3).contains(&(of(2) / of(0))), "{} and {}", of(2), of(0));
@@ -624,7 +633,7 @@ async fn weights_decide_how_often_a_task_runs() {
 async fn conditions_decide_whether_a_task_runs() {
     let tasks = r#"[{"run_if": "${on}"}, {"run_if": "${off}"}, {"skip_if": "${on}"},
                     {"skip_if": {"equals": ["${on}", "x"]}}]"#;
-    let run = users(1, 1.0).pacing(closed("10")).tasks(Mode::Sequence, tasks).run().await;
+    let run = users(1, 1.0).pacing(closed("10")).tasks(TaskOrder::Sequence, tasks).run().await;
     let tasks: Vec<usize> = run.calls.iter().map(|call| call.task).collect();
     assert_eq!(tasks, [0, 3]);
 }
@@ -635,16 +644,17 @@ async fn users_without_a_target_do_not_spin() {
     let per_user = |run: Run| run.calls.len() / 10;
     assert!(per_user(refused().run().await) <= 100);
     let retry = r#"[{"retry": {"transient": 1000000000, "base_delay": 0}}]"#;
-    assert!(per_user(refused().tasks(Mode::Sequence, retry).run().await) <= 1000);
+    assert!(per_user(refused().tasks(TaskOrder::Sequence, retry).run().await) <= 1000);
     let none = Reply { recorded: false, ..passes_after(Duration::ZERO) };
     assert!(per_user(users(10, 10.0).act(move |_| none).run().await) <= 100);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_scenario_that_runs_nothing_does_not_spin_and_ends() {
-    for (mode, tasks) in
-        [(Mode::Weighted, r#"[{"weight": 0}]"#), (Mode::Sequence, r#"[{"run_if": false}]"#)]
-    {
+    for (mode, tasks) in [
+        (TaskOrder::Weighted, r#"[{"weight": 0}]"#),
+        (TaskOrder::Sequence, r#"[{"run_if": false}]"#),
+    ] {
         let run = users(10, 10.0).tasks(mode, tasks).run().await;
         assert_eq!((run.calls.len(), run.elapsed.as_secs()), (0, 10));
     }
@@ -714,7 +724,7 @@ fn threaded(act: impl Fn(Call) -> Reply + Send + Sync + 'static) -> Plan<Script>
         keep_bodies: false,
         seed: 1,
     };
-    plan(Mode::Sequence, "[{}]", driver, Bindings::NONE, settings)
+    plan(TaskOrder::Sequence, "[{}]", driver, Bindings::NONE, settings)
 }
 
 #[test]

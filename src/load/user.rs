@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::driver::{Driver, Visit};
+use super::driver::{Driver, VirtualUser};
 use super::pacer::{Arrivals, Pacing};
 use super::plan::Plan;
-use super::scenario::{Step, Verdict};
+use super::scenario::{Task, Verdict};
 use super::stop::{Phase, Signal};
 use super::template::Scope;
 use crate::record::Recorder;
@@ -24,7 +24,7 @@ const REST: Duration = Duration::from_millis(100);
 const LATE: Duration = Duration::from_millis(10);
 
 /// What all users of a worker share.
-pub(super) struct Crew<D: Driver> {
+pub(super) struct WorkerContext<D: Driver> {
     pub(super) plan: Arc<Plan<D>>,
     pub(super) worker: D::Worker,
     pub(super) start: Instant,
@@ -36,24 +36,25 @@ pub(super) struct Crew<D: Driver> {
 }
 
 /// Lives until `signal` stops it.
-pub(super) async fn live<D: Driver>(crew: Rc<Crew<D>>, signal: Rc<Signal>, seed: u64) {
-    let plan = &*crew.plan;
+pub(super) async fn live<D: Driver>(context: Rc<WorkerContext<D>>, signal: Rc<Signal>, seed: u64) {
+    let plan = &*context.plan;
     let mut state = plan.driver.user();
     let scope = Scope::new(&plan.names, seed);
-    let recorder = Rc::clone(&crew.recorder);
-    let mut visit = Visit::new(scope, crew.start, recorder, plan.settings.keep_bodies);
+    let recorder = Rc::clone(&context.recorder);
+    let mut virtual_user =
+        VirtualUser::new(scope, context.start, recorder, plan.settings.keep_bodies);
     loop {
-        let due = match &crew.arrivals {
+        let due = match &context.arrivals {
             None => None,
-            Some(arrivals) => match arrive(&crew, arrivals, &signal).await {
+            Some(arrivals) => match arrive(&context, arrivals, &signal).await {
                 Some(due) => Some(due),
                 None => return,
             },
         };
-        visit.begin(due);
-        let iteration = iterate(&crew, &signal, &mut state, &mut visit);
+        virtual_user.begin(due);
+        let iteration = iterate(&context, &signal, &mut state, &mut virtual_user);
         let Some(verdict) = signal.unless(Phase::Abort, iteration).await else {
-            plan.driver.abandon(&crew.worker, &mut state, &mut visit);
+            plan.driver.abandon(&context.worker, &mut state, &mut virtual_user);
             return;
         };
         if signal.phase() >= Phase::Finish {
@@ -61,8 +62,8 @@ pub(super) async fn live<D: Driver>(crew: Rc<Crew<D>>, signal: Rc<Signal>, seed:
         }
         let wait = match plan.settings.pacing {
             Pacing::Open { .. } => None,
-            Pacing::Closed(wait) => wait.draw(visit.scope.random()).or_else(|| {
-                (verdict == Verdict::Transient || visit.requests() == 0).then_some(REST)
+            Pacing::Closed(wait) => wait.draw(virtual_user.scope.random()).or_else(|| {
+                (verdict == Verdict::Transient || virtual_user.requests() == 0).then_some(REST)
             }),
         };
         if let Some(wait) = wait
@@ -75,55 +76,55 @@ pub(super) async fn live<D: Driver>(crew: Rc<Crew<D>>, signal: Rc<Signal>, seed:
 
 /// Waits for this user's next arrival; `None` when the test ends before it.
 async fn arrive<D: Driver>(
-    crew: &Crew<D>,
+    context: &WorkerContext<D>,
     arrivals: &Arrivals,
     signal: &Signal,
 ) -> Option<Duration> {
     let due = arrivals.take();
-    if crew.plan.settings.shape.end().is_some_and(|end| due >= end) {
+    if context.plan.settings.shape.end().is_some_and(|end| due >= end) {
         return None;
     }
-    let at = crew.start + due;
+    let at = context.start + due;
     if at > Instant::now() {
         signal.unless(Phase::Finish, sleep_until(at)).await?;
-        crew.starts.set(crew.starts.get() + 1);
+        context.starts.set(context.starts.get() + 1);
         if at.elapsed() <= LATE {
             // It was free when its turn came. That timers go by the millisecond is no fault of the
             // target, and must not count as its latency.
-            return Some(crew.start.elapsed());
+            return Some(context.start.elapsed());
         }
-        crew.late.set(crew.late.get() + 1);
+        context.late.set(context.late.get() + 1);
         return Some(due);
     }
-    crew.starts.set(crew.starts.get() + 1);
+    context.starts.set(context.starts.get() + 1);
     Some(due)
 }
 
 /// One iteration: the verdict is that of its last task.
 async fn iterate<D: Driver>(
-    crew: &Crew<D>,
+    context: &WorkerContext<D>,
     signal: &Signal,
     state: &mut D::User,
-    visit: &mut Visit,
+    virtual_user: &mut VirtualUser,
 ) -> Verdict {
-    let scenario = &crew.plan.scenario;
+    let scenario = &context.plan.scenario;
     let mut verdict = Verdict::Passed;
-    for task in scenario.iteration(visit.scope.random()) {
-        let Some(step) = scenario.steps().get(task) else { break };
+    for index in scenario.iteration(virtual_user.scope.random()) {
+        let Some(task) = scenario.tasks().get(index) else { break };
         if signal.phase() >= Phase::Finish {
             break;
         }
-        if !step.runs(&mut visit.scope) {
+        if !task.runs(&mut virtual_user.scope) {
             continue;
         }
-        if let Some(throttle) = &step.throttle {
-            let wait = throttle.book(visit.elapsed());
+        if let Some(throttle) = &task.throttle {
+            let wait = throttle.book(virtual_user.elapsed());
             if !wait.is_zero() && signal.unless(Phase::Finish, sleep(wait)).await.is_none() {
                 break;
             }
         }
-        verdict = attempt(crew, signal, state, visit, task, step).await;
-        if let Some(think) = step.think.and_then(|think| think.draw(visit.scope.random()))
+        verdict = attempt(context, signal, state, virtual_user, index, task).await;
+        if let Some(think) = task.think.and_then(|think| think.draw(virtual_user.scope.random()))
             && signal.unless(Phase::Finish, sleep(think)).await.is_none()
         {
             break;
@@ -134,19 +135,20 @@ async fn iterate<D: Driver>(
 
 /// Performs a task, and again where its retry allows it.
 async fn attempt<D: Driver>(
-    crew: &Crew<D>,
+    context: &WorkerContext<D>,
     signal: &Signal,
     state: &mut D::User,
-    visit: &mut Visit,
-    task: usize,
-    step: &Step,
+    virtual_user: &mut VirtualUser,
+    index: usize,
+    task: &Task,
 ) -> Verdict {
     let mut used = [0u64; 3];
     let mut attempts = 0u32;
     loop {
-        visit.scope.begin();
-        let verdict = crew.plan.driver.perform(&crew.worker, state, task, visit).await;
-        let Some(retry) = &step.retry else { return verdict };
+        virtual_user.scope.begin();
+        let verdict =
+            context.plan.driver.perform(&context.worker, state, index, virtual_user).await;
+        let Some(retry) = &task.retry else { return verdict };
         attempts = attempts.saturating_add(1);
         let spent = match verdict {
             Verdict::Passed => return verdict,
@@ -154,7 +156,8 @@ async fn attempt<D: Driver>(
             Verdict::Flaky => &mut used[1],
             Verdict::Permanent => &mut used[2],
         };
-        let Some(delay) = retry.delay(verdict, *spent, attempts, visit.scope.random()) else {
+        let Some(delay) = retry.delay(verdict, *spent, attempts, virtual_user.scope.random())
+        else {
             return verdict;
         };
         *spent += 1;

@@ -13,7 +13,7 @@ use super::limits::TestLimits;
 use super::plan::{Plan, Settings};
 use super::progress::Progress;
 use super::runner::{self, RunError};
-use super::scenario::{STEP, Scenario, Step, TaskSource, Throttles, tasks};
+use super::scenario::{STEP, Scenario, Task, TaskSource, Throttles, tasks};
 use super::template::{Bindings, Compiler, Draft, Linker};
 use crate::record::Recording;
 use crate::record::live::Live;
@@ -44,7 +44,7 @@ impl<R> Workload<R> {
             for table in tasks.fields() {
                 fields = fields.and(table);
             }
-            steps.push(Step::parse(&mut fields, &mut compiler, &mut throttles)?);
+            steps.push(Task::parse(&mut fields, &mut compiler, &mut throttles)?);
             tasks.add_any(&source, &mut fields, &mut compiler)?;
             fields.finish()?;
         }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::http::{Client, Endpoint};
 use super::ticker::{Span, Ticker};
-use super::udp::Lines;
+use super::udp::DatagramSink;
 use crate::net::Targets;
 use crate::record::live::{Cumulative, Series};
 
@@ -78,7 +78,7 @@ type Send = Box<dyn FnMut(&[String]) -> io::Result<()> + std::marker::Send>;
 fn sender(transport: Transport, targets: &Targets) -> io::Result<Send> {
     Ok(match transport {
         Transport::Udp { host, port } => {
-            let mut socket = Lines::to(&host, port, targets)?;
+            let mut socket = DatagramSink::to(&host, port, targets)?;
             Box::new(move |lines| {
                 lines.iter().try_for_each(|line| socket.push(line))?;
                 socket.flush()

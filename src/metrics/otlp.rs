@@ -46,10 +46,10 @@ impl Otlp {
     ) -> io::Result<Self> {
         let mut client = Client::new(endpoint.or_path(PATH), targets.clone(), TIMEOUT)?;
         let service_name = service_name.to_owned();
-        let began = nanos();
+        let started = nanos();
         let ticker =
             Ticker::start("opentelemetry", cumulative, interval, Span::Beginning, move |series| {
-                let message = export(series, &service_name, began, nanos());
+                let message = export(series, &service_name, started, nanos());
                 let headers = [("content-type", "application/x-protobuf")];
                 client.post(&headers, message.encode_to_vec())
             })?;
@@ -62,7 +62,7 @@ fn nanos() -> u64 {
     u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn export(series: &[Series], service: &str, began: u64, now: u64) -> ExportMetricsServiceRequest {
+fn export(series: &[Series], service: &str, started: u64, now: u64) -> ExportMetricsServiceRequest {
     let metric = |name: &str, unit: &str, description: &str, data| Metric {
         name: name.to_owned(),
         unit: unit.to_owned(),
@@ -71,15 +71,15 @@ fn export(series: &[Series], service: &str, began: u64, now: u64) -> ExportMetri
         ..Metric::default()
     };
     let busy = || series.iter().filter(|series| series.requests > 0);
-    let requests = busy().flat_map(|series| counts(series, began, now)).collect();
+    let requests = busy().flat_map(|series| counts(series, started, now)).collect();
     let latencies = busy().map(|series| {
         let buckets = latency_buckets(series).map(|(_, count)| count).collect();
         let sum = series.latency_sum_us as f64 / 1000.0;
-        point(series, (began, now), sum, LATENCY_BOUNDS_MS.to_vec(), buckets)
+        point(series, (started, now), sum, LATENCY_BOUNDS_MS.to_vec(), buckets)
     });
     let sizes = busy().map(|series| {
         let bounds = SIZE_BOUNDS.iter().map(|bound| *bound as f64).collect();
-        point(series, (began, now), series.bytes as f64, bounds, series.sizes.to_vec())
+        point(series, (started, now), series.bytes as f64, bounds, series.sizes.to_vec())
     });
     let metrics = vec![
         metric(
@@ -132,7 +132,7 @@ fn histogram(data_points: Vec<HistogramDataPoint>) -> metric::Data {
     })
 }
 
-fn counts(series: &Series, began: u64, now: u64) -> impl Iterator<Item = NumberDataPoint> {
+fn counts(series: &Series, started: u64, now: u64) -> impl Iterator<Item = NumberDataPoint> {
     let successes = series.requests - series.failures;
     let outcomes = [("success", successes), ("failure", series.failures)];
     outcomes.into_iter().filter(|(_, count)| *count > 0).map(move |(outcome, count)| {
@@ -140,7 +140,7 @@ fn counts(series: &Series, began: u64, now: u64) -> impl Iterator<Item = NumberD
         attributes.push(attribute("outcome", outcome));
         NumberDataPoint {
             attributes,
-            start_time_unix_nano: began,
+            start_time_unix_nano: started,
             time_unix_nano: now,
             value: Some(number_data_point::Value::AsInt(i64::try_from(count).unwrap_or(i64::MAX))),
             ..NumberDataPoint::default()
@@ -150,14 +150,14 @@ fn counts(series: &Series, began: u64, now: u64) -> impl Iterator<Item = NumberD
 
 fn point(
     series: &Series,
-    (began, now): (u64, u64),
+    (started, now): (u64, u64),
     sum: f64,
     explicit_bounds: Vec<f64>,
     bucket_counts: Vec<u64>,
 ) -> HistogramDataPoint {
     HistogramDataPoint {
         attributes: attributes(series),
-        start_time_unix_nano: began,
+        start_time_unix_nano: started,
         time_unix_nano: now,
         count: series.requests,
         sum: Some(sum),

@@ -44,7 +44,7 @@ impl Prometheus {
         host: &str,
         port: u16,
     ) -> io::Result<Self> {
-        let figures = Figures { cumulative, counters };
+        let figures = ScrapeSource { cumulative, counters };
         let respond = move |request| std::future::ready(answer(&request, &figures));
         HttpService::start("prometheus", (host, port), LIMITS, respond).map(Self)
     }
@@ -57,18 +57,18 @@ impl Prometheus {
 
 /// What is told.
 #[derive(Debug)]
-struct Figures {
+struct ScrapeSource {
     cumulative: Arc<Cumulative>,
     counters: Option<Arc<Counters>>,
 }
 
-impl Figures {
+impl ScrapeSource {
     fn text(&self) -> Result<String, std::fmt::Error> {
         text(self.cumulative.series(), self.counters.as_ref().map(|counters| counters.read()))
     }
 }
 
-fn answer(request: &Request<RequestBody>, figures: &Figures) -> Response<Full<Bytes>> {
+fn answer(request: &Request<RequestBody>, figures: &ScrapeSource) -> Response<Full<Bytes>> {
     let get = matches!(*request.method(), Method::GET | Method::HEAD);
     let (status, kind, body) = match request.uri().path() {
         "/metrics" if get => match figures.text() {
@@ -118,9 +118,9 @@ fn older(text: &str) -> String {
 /// The figures in the OpenMetrics text format; those of a server, too, where there is one.
 pub fn text(series: Vec<Series>, counts: Option<Counts>) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Snapshot(series)));
+    registry.register_collector(Box::new(SeriesCopy(series)));
     if let Some(counts) = counts {
-        registry.register_collector(Box::new(Server(counts)));
+        registry.register_collector(Box::new(ServerCounters(counts)));
     }
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry)?;
@@ -129,9 +129,9 @@ pub fn text(series: Vec<Series>, counts: Option<Counts>) -> Result<String, std::
 
 /// One scrape's copy of the figures.
 #[derive(Debug)]
-struct Snapshot(Vec<Series>);
+struct SeriesCopy(Vec<Series>);
 
-impl Collector for Snapshot {
+impl Collector for SeriesCopy {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         // `_total` is added by the format.
         let mut family = encoder.encode_descriptor(
@@ -193,9 +193,9 @@ impl Collector for Snapshot {
 
 /// One scrape's copy of the server's counters. `_total` is added by the format.
 #[derive(Debug)]
-struct Server(Counts);
+struct ServerCounters(Counts);
 
-impl Collector for Server {
+impl Collector for ServerCounters {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let Counts { connections, refused, auth_failures, timeouts, shed, panics } = self.0;
         for (name, help, count) in [

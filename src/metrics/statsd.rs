@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ticker::{Span, Ticker};
-use super::udp::Lines;
+use super::udp::DatagramSink;
 use crate::net::Targets;
 use crate::record::live::{Cumulative, Series};
 
@@ -31,7 +31,7 @@ impl Statsd {
         prefix: &str,
         targets: &Targets,
     ) -> io::Result<Self> {
-        let mut lines = Lines::to(host, port, targets)?;
+        let mut lines = DatagramSink::to(host, port, targets)?;
         let prefix = prefix.trim_end_matches('.').to_owned();
         let ticker = Ticker::start("statsd", cumulative, INTERVAL, Span::Tick, move |series| {
             for series in series.iter().filter(|series| series.requests > 0) {

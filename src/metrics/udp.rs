@@ -10,12 +10,12 @@ const MAX_DATAGRAM: usize = 1400;
 
 /// Where lines are sent.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(super) struct DatagramSink {
     datagrams: Datagrams,
     pending: Vec<u8>,
 }
 
-impl Lines {
+impl DatagramSink {
     /// Lines to a receiver.
     pub(super) fn to(host: &str, port: u16, targets: &Targets) -> io::Result<Self> {
         let datagrams = Datagrams::to(host, port, targets)?;
@@ -70,7 +70,7 @@ pub(super) mod tests {
     #[test]
     fn lines_are_packed_and_never_cut() {
         let (receiver, port) = receiver();
-        let mut lines = Lines::to("127.0.0.1", port, &Targets::default()).expect("a socket");
+        let mut lines = DatagramSink::to("127.0.0.1", port, &Targets::default()).expect("a socket");
         let long = "x".repeat(700);
         for line in ["a", "b", &long, &long] {
             lines.push(line).expect("sent");
@@ -84,7 +84,7 @@ pub(super) mod tests {
     fn an_address_that_is_out_of_reach_is_not_sent_to() {
         let targets =
             Targets { own: Vec::new(), allowed: vec!["192.0.2.1".parse().expect("a target")] };
-        let error = Lines::to("127.0.0.1", 9, &targets).expect_err("refused");
+        let error = DatagramSink::to("127.0.0.1", 9, &targets).expect_err("refused");
         let refusal = "target 127.0.0.1:9 is refused: no --allow-target names it";
         assert_eq!(error.to_string(), refusal);
     }

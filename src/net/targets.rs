@@ -63,12 +63,12 @@ fn is_local(address: IpAddr) -> bool {
 /// One target that may be reached: a host or a network, and perhaps only one port of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedTarget {
-    place: Place,
+    place: HostPattern,
     port: Option<u16>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
+enum HostPattern {
     /// Whatever addresses this name has.
     Name(String),
     Network(IpNet),
@@ -86,8 +86,8 @@ impl AllowedTarget {
     fn covers(&self, host: &str, ip: IpAddr, port: u16) -> bool {
         let place = match &self.place {
             // A name may end with the dot of the root.
-            Place::Name(name) => host.trim_end_matches('.').eq_ignore_ascii_case(name),
-            Place::Network(network) => network.contains(&ip),
+            HostPattern::Name(name) => host.trim_end_matches('.').eq_ignore_ascii_case(name),
+            HostPattern::Network(network) => network.contains(&ip),
         };
         place && self.port.is_none_or(|only| only == port)
     }
@@ -104,10 +104,10 @@ impl FromStr for AllowedTarget {
                     "" => None,
                     after => Some(after.strip_prefix(':').ok_or(InvalidTarget)?),
                 };
-                (Place::Network(network(inside).ok_or(InvalidTarget)?), port)
+                (HostPattern::Network(network(inside).ok_or(InvalidTarget)?), port)
             }
             None => match network(text) {
-                Some(network) => (Place::Network(network), None),
+                Some(network) => (HostPattern::Network(network), None),
                 None => {
                     let (place, port) = match text.split_once(':') {
                         Some((place, port)) => (place, Some(port)),
@@ -126,17 +126,17 @@ fn port(text: &str) -> Result<u16, InvalidTarget> {
     text.parse().ok().filter(|port| digits && *port > 0).ok_or(InvalidTarget)
 }
 
-fn place(text: &str) -> Result<Place, InvalidTarget> {
+fn place(text: &str) -> Result<HostPattern, InvalidTarget> {
     if let Some(network) = network(text) {
-        return Ok(Place::Network(network));
+        return Ok(HostPattern::Network(network));
     }
     // As the hosts of URLs are read, so that both are spelled alike.
     match Host::parse(text) {
         // A wildcard would be taken for a name that no host has.
         Ok(Host::Domain(name)) if !name.trim_end_matches('.').is_empty() && !name.contains('*') => {
-            Ok(Place::Name(name.trim_end_matches('.').to_owned()))
+            Ok(HostPattern::Name(name.trim_end_matches('.').to_owned()))
         }
-        Ok(Host::Ipv4(address)) => Ok(Place::Network(IpAddr::V4(address).into())),
+        Ok(Host::Ipv4(address)) => Ok(HostPattern::Network(IpAddr::V4(address).into())),
         _ => Err(InvalidTarget),
     }
 }

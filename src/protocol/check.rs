@@ -1,6 +1,6 @@
 //! What a response must hold and what is taken out of it: assertions, whose failure texts are the
 //! reference's, and extractors, which run only after all assertions held. They see a response of
-//! whatever protocol through [`Response`].
+//! whatever protocol through [`Checked`].
 
 use std::borrow::Cow;
 
@@ -54,7 +54,7 @@ const EXTRACTOR: &[Field] = &[
 ];
 
 /// A response, as far as assertions and extractors look at it.
-pub(crate) trait Response {
+pub(crate) trait Checked {
     /// Whether responses of the protocol have a status.
     const HAS_STATUS: bool;
     /// Whether they have headers.
@@ -72,7 +72,7 @@ pub(crate) trait Response {
 
 /// What of a response will be looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct Capture {
     /// Its headers.
     pub head: bool,
     /// Its body.
@@ -120,12 +120,12 @@ impl Path<Template> {
 /// Something taken out of a response.
 #[derive(Debug)]
 struct Extractor<T> {
-    from: Source<T>,
+    from: ExtractFrom<T>,
     slot: Slot,
 }
 
 #[derive(Debug)]
-enum Source<T> {
+enum ExtractFrom<T> {
     Json(Path<T>),
     Header(T),
     Status,
@@ -140,7 +140,7 @@ pub(crate) struct Checks<T = Template> {
 
 impl Checks<Draft> {
     /// Takes `assertions` and `extract` out of a task whose responses are an `R`.
-    pub(crate) fn parse<R: Response>(
+    pub(crate) fn parse<R: Checked>(
         fields: &mut Object<'_>,
         compiler: &mut Compiler,
     ) -> Result<Self, Invalid> {
@@ -181,14 +181,14 @@ impl<T> Checks<T> {
     }
 
     /// What of a response they look at.
-    pub(crate) fn wanted(&self) -> Wanted {
+    pub(crate) fn capture(&self) -> Capture {
         let header = |assertion: &Assertion<T>| matches!(assertion, Assertion::Header { .. });
         let status = |assertion: &Assertion<T>| matches!(assertion, Assertion::Status { .. });
-        Wanted {
+        Capture {
             head: self.assertions.iter().any(header)
-                || self.extractors.iter().any(|taken| matches!(taken.from, Source::Header(_))),
+                || self.extractors.iter().any(|taken| matches!(taken.from, ExtractFrom::Header(_))),
             body: self.assertions.iter().any(|assertion| !header(assertion) && !status(assertion))
-                || self.extractors.iter().any(|taken| matches!(taken.from, Source::Json(_))),
+                || self.extractors.iter().any(|taken| matches!(taken.from, ExtractFrom::Json(_))),
         }
     }
 }
@@ -205,7 +205,7 @@ impl Checks {
     }
 
     /// Why the response fails, if it does; otherwise takes out what the extractors want.
-    pub(crate) fn run<R: Response>(&self, response: &R, scope: &mut Scope) -> Option<String> {
+    pub(crate) fn run<R: Checked>(&self, response: &R, scope: &mut Scope) -> Option<String> {
         if self.is_empty() {
             return None;
         }
@@ -245,7 +245,7 @@ pub(crate) fn contains(text: &[u8], part: &[u8]) -> bool {
 }
 
 impl Assertion<Draft> {
-    fn parse<R: Response>(field: &Reader<'_>, compiler: &mut Compiler) -> Result<Self, Invalid> {
+    fn parse<R: Checked>(field: &Reader<'_>, compiler: &mut Compiler) -> Result<Self, Invalid> {
         let mut fields = field.fields(ASSERTION)?;
         let kind = fields.required("type")?;
         let value = fields.required("value")?;
@@ -293,7 +293,7 @@ impl Assertion<Draft> {
 }
 
 impl Assertion<Template> {
-    fn fails<R: Response>(&self, response: &R, text: &[u8], scope: &mut Scope) -> Option<String> {
+    fn fails<R: Checked>(&self, response: &R, text: &[u8], scope: &mut Scope) -> Option<String> {
         match self {
             Self::Status { want, .. } => {
                 let got = response.status().unwrap_or(0);
@@ -354,7 +354,7 @@ fn number(text: &str) -> Option<u16> {
 }
 
 impl Extractor<Draft> {
-    fn parse<R: Response>(field: &Reader<'_>, compiler: &mut Compiler) -> Result<Self, Invalid> {
+    fn parse<R: Checked>(field: &Reader<'_>, compiler: &mut Compiler) -> Result<Self, Invalid> {
         let mut fields = field.fields(EXTRACTOR)?;
         let name = fields.required("var")?;
         if name.text()?.is_empty() {
@@ -369,13 +369,13 @@ impl Extractor<Draft> {
             },
         };
         let from = match fields.present("from") {
-            None => Source::Json(Path::parse(&fields.required("path")?, compiler)?),
+            None => ExtractFrom::Json(Path::parse(&fields.required("path")?, compiler)?),
             Some(from) => match from.text()?.to_ascii_lowercase().as_str() {
-                "json_path" => Source::Json(Path::parse(&fields.required("path")?, compiler)?),
+                "json_path" => ExtractFrom::Json(Path::parse(&fields.required("path")?, compiler)?),
                 "header" if R::HAS_HEADERS => {
-                    Source::Header(compiler.template(fields.required("name")?.text()?))
+                    ExtractFrom::Header(compiler.template(fields.required("name")?.text()?))
                 }
-                "status_code" if R::HAS_STATUS => Source::Status,
+                "status_code" if R::HAS_STATUS => ExtractFrom::Status,
                 known @ ("status_code" | "header") => return Err(lacks(&from, known)),
                 unknown => {
                     return Err(from.invalid(format!(
@@ -391,28 +391,28 @@ impl Extractor<Draft> {
 
     fn link(self, linker: &mut Linker<'_>) -> Result<Extractor<Template>, Invalid> {
         let from = match self.from {
-            Source::Json(path) => Source::Json(path.link(linker)?),
-            Source::Header(name) => Source::Header(name.link(linker)?),
-            Source::Status => Source::Status,
+            ExtractFrom::Json(path) => ExtractFrom::Json(path.link(linker)?),
+            ExtractFrom::Header(name) => ExtractFrom::Header(name.link(linker)?),
+            ExtractFrom::Status => ExtractFrom::Status,
         };
         Ok(Extractor { from, slot: self.slot })
     }
 }
 
 impl Extractor<Template> {
-    fn take<R: Response>(&self, response: &R, text: &[u8], scope: &mut Scope) {
+    fn take<R: Checked>(&self, response: &R, text: &[u8], scope: &mut Scope) {
         match &self.from {
-            Source::Json(path) => match path.find(text, scope) {
+            ExtractFrom::Json(path) => match path.find(text, scope) {
                 None | Some(Value::Null) => {}
                 Some(Value::Str(value)) => scope.set(self.slot, &value),
                 Some(value) => scope.set(self.slot, &value.to_text()),
             },
-            Source::Header(name) => {
+            ExtractFrom::Header(name) => {
                 if let Some(value) = response.header(&name.text(scope)) {
                     scope.set(self.slot, &value);
                 }
             }
-            Source::Status => {
+            ExtractFrom::Status => {
                 let status = response.status().unwrap_or(0);
                 scope.set(self.slot, itoa::Buffer::new().format(status));
             }
@@ -430,7 +430,7 @@ mod tests {
     /// A response of a protocol that has everything, or only a text.
     struct Canned<const WHOLE: bool>;
 
-    impl<const WHOLE: bool> Response for Canned<WHOLE> {
+    impl<const WHOLE: bool> Checked for Canned<WHOLE> {
         const HAS_STATUS: bool = WHOLE;
         const HAS_HEADERS: bool = WHOLE;
 

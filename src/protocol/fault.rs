@@ -39,10 +39,10 @@ pub enum ConnectionFault {
     /// The target closed before it answered.
     #[error("connection closed before an answer")]
     Closed,
-    /// The target closed within an answer.
+    /// The target closed within a response.
     #[error("connection closed within an answer")]
     Truncated,
-    /// The run ended before the answer came.
+    /// The run ended before the response came.
     #[error("no answer before the test ended")]
     Ended,
     /// Reading or writing failed for another reason.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::load::driver::Visit;
+use crate::load::driver::VirtualUser;
 use crate::load::template::Template;
 use crate::record::{Label, LabelId};
 
@@ -40,11 +40,16 @@ pub(crate) struct Labels {
 
 impl Labels {
     /// The number of the request that goes to `url` now.
-    pub(crate) fn find(&mut self, naming: Naming<'_>, url: &str, visit: &mut Visit) -> LabelId {
+    pub(crate) fn find(
+        &mut self,
+        naming: Naming<'_>,
+        url: &str,
+        virtual_user: &mut VirtualUser,
+    ) -> LabelId {
         let name = match naming.name {
             Name::Written(name) => match name.as_literal() {
                 Some(name) => Cow::from(name),
-                None => Cow::from(name.text(&mut visit.scope)),
+                None => Cow::from(name.text(&mut virtual_user.scope)),
             },
             Name::Of(_) => Cow::from(""),
         };
@@ -61,7 +66,7 @@ impl Labels {
                 Name::Written(_) => name,
                 Name::Of(name) => Cow::from(name(url)),
             };
-            let label = number(naming, url, &name, visit);
+            let label = number(naming, url, &name, virtual_user);
             known.insert(key.clone(), label);
             return label;
         }
@@ -71,13 +76,13 @@ impl Labels {
                 Name::Written(name) => name.written(),
                 Name::Of(_) => url.clone(),
             };
-            number(naming, &url, &name, visit)
+            number(naming, &url, &name, virtual_user)
         })
     }
 }
 
-fn number(naming: Naming<'_>, url: &str, name: &str, visit: &Visit) -> LabelId {
+fn number(naming: Naming<'_>, url: &str, name: &str, virtual_user: &VirtualUser) -> LabelId {
     let method = naming.method.written().to_ascii_uppercase();
     let label = Label { method: method.into(), url: url.into(), name: name.into() };
-    visit.recorder().borrow_mut().label(label)
+    virtual_user.recorder().borrow_mut().label(label)
 }

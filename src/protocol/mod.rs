@@ -15,7 +15,7 @@ mod user;
 use crate::load::driver::Tasks as _;
 use crate::value::{Invalid, Reader};
 
-pub use check::Wanted;
+pub use check::Capture;
 pub use fault::ConnectionFault;
 pub use json_path::JsonPath;
 pub use user::{AnyTasks, Setup, UserKind, Workload};

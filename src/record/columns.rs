@@ -39,9 +39,9 @@ impl Chunk {
 
 /// Values that do not fit 32 bits, by row; rows only ever grow, so it stays sorted.
 #[derive(Debug, Default)]
-struct Side(Vec<(u64, u64)>);
+struct WideValues(Vec<(u64, u64)>);
 
-impl Side {
+impl WideValues {
     fn narrow(&mut self, row: u64, value: u64) -> u32 {
         match u32::try_from(value) {
             Ok(narrow) if narrow != WIDE => narrow,
@@ -66,9 +66,9 @@ impl Side {
 pub struct Columns {
     chunks: Vec<Chunk>,
     rows: u64,
-    wide_service: Side,
-    wide_delay: Side,
-    wide_bytes: Side,
+    wide_service: WideValues,
+    wide_delay: WideValues,
+    wide_bytes: WideValues,
 }
 
 impl Columns {

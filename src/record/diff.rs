@@ -8,7 +8,7 @@ use crate::value::{Map, Value};
 
 /// The figures of one name in one run.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Figures {
+pub struct RunMetrics {
     /// All its requests.
     pub requests: u64,
     /// Those that failed.
@@ -23,7 +23,7 @@ pub struct Figures {
     pub mean_ms: f64,
 }
 
-impl Figures {
+impl RunMetrics {
     /// From all latencies of a name, in any order.
     pub fn of(requests: u64, failures: u64, latencies: &mut [f64]) -> Self {
         latencies.sort_unstable_by(f64::total_cmp);
@@ -48,7 +48,7 @@ impl Figures {
 }
 
 /// A run's figures by name.
-pub type Run = BTreeMap<String, Figures>;
+pub type Run = BTreeMap<String, RunMetrics>;
 
 /// One figure in both runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -84,7 +84,7 @@ pub fn compare(baseline: &Run, current: &Run, tolerance: f64) -> Map {
     for name in names {
         let before = baseline.get(name).copied().unwrap_or_default();
         let after = current.get(name).copied().unwrap_or_default();
-        let delta = |figure: fn(&Figures) -> f64| Delta {
+        let delta = |figure: fn(&RunMetrics) -> f64| Delta {
             baseline: figure(&before),
             current: figure(&after),
         };
@@ -92,7 +92,7 @@ pub fn compare(baseline: &Run, current: &Run, tolerance: f64) -> Map {
             ("p50_ms", delta(|figures| figures.p50_ms)),
             ("p95_ms", delta(|figures| figures.p95_ms)),
             ("p99_ms", delta(|figures| figures.p99_ms)),
-            ("failure_rate", delta(Figures::failure_rate)),
+            ("failure_rate", delta(RunMetrics::failure_rate)),
             ("mean_ms", delta(|figures| figures.mean_ms)),
         ];
         let worse: Vec<Value> = deltas
@@ -128,7 +128,7 @@ mod tests {
         names
             .iter()
             .map(|(name, requests, failures, latencies)| {
-                ((*name).to_owned(), Figures::of(*requests, *failures, &mut latencies.to_vec()))
+                ((*name).to_owned(), RunMetrics::of(*requests, *failures, &mut latencies.to_vec()))
             })
             .collect()
     }

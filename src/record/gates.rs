@@ -5,7 +5,7 @@
 //! name — these gates do not.
 
 use super::live::{self, Series};
-use super::summary::{Figures, Metric};
+use super::summary::{Metric, Metrics};
 use crate::value::{Field, Invalid, Kind, Literal, Reader, Value};
 
 /// The metrics with their spelling in documents.
@@ -153,8 +153,9 @@ impl Rule {
     }
 
     /// Judges the rule.
-    pub fn judge(&self, figures: &dyn Figures) -> Verdict {
-        let fail = |actual, reason| Verdict { passed: false, rule: self.clone(), actual, reason };
+    pub fn judge(&self, figures: &dyn Metrics) -> GateResult {
+        let fail =
+            |actual, reason| GateResult { passed: false, rule: self.clone(), actual, reason };
         let condition = match &self.condition {
             Ok(condition) => condition,
             Err(reason) => return fail(None, reason.clone()),
@@ -170,7 +171,7 @@ impl Rule {
             return fail(Some(actual), "no requests were recorded".to_owned());
         }
         if condition.comparison.holds(actual, condition.limit) {
-            return Verdict {
+            return GateResult {
                 passed: true,
                 rule: self.clone(),
                 actual: Some(actual),
@@ -200,7 +201,7 @@ impl Rule {
 
 /// How a rule was judged.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Verdict {
+pub struct GateResult {
     /// Whether it holds.
     pub passed: bool,
     /// The rule.
@@ -211,7 +212,7 @@ pub struct Verdict {
     pub reason: String,
 }
 
-impl Verdict {
+impl GateResult {
     /// As `LD_evaluate_sla` gives it.
     pub fn to_value(&self) -> Value {
         Value::dict([
@@ -224,7 +225,7 @@ impl Verdict {
 }
 
 /// Why a list of verdicts does not hold, in one line; `None` where all hold.
-pub fn failed(verdicts: &[Verdict]) -> Option<String> {
+pub fn failed(verdicts: &[GateResult]) -> Option<String> {
     let reasons: Vec<&str> = verdicts
         .iter()
         .filter(|verdict| !verdict.passed)
@@ -236,7 +237,7 @@ pub fn failed(verdicts: &[Verdict]) -> Option<String> {
 /// Figures of a run that still goes on; successes and failures together.
 struct Running<'a>(&'a [Series]);
 
-impl Figures for Running<'_> {
+impl Metrics for Running<'_> {
     fn overall(&self, metric: Metric) -> Option<f64> {
         of_series(&live::total(self.0), metric)
     }

@@ -15,7 +15,7 @@ use crate::lock::lock;
 /// The longest latency that a histogram tells apart, in microseconds: an hour.
 const LONGEST_US: u64 = 3_600_000_000;
 
-/// Upper bounds of the answer sizes that are told apart, in bytes; what is larger counts apart. The
+/// Upper bounds of the response sizes that are told apart, in bytes; what is larger counts apart. The
 /// reference's Prometheus buckets.
 pub const SIZE_BOUNDS: [u64; 8] = [64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576];
 
@@ -44,7 +44,7 @@ pub struct Series {
     pub requests: u64,
     /// Those that failed.
     pub failures: u64,
-    /// Bytes of their answers' bodies.
+    /// Bytes of their responses' bodies.
     pub bytes: u64,
     /// The sum of the latencies in microseconds.
     pub latency_sum_us: u64,

@@ -24,11 +24,11 @@ pub struct Sample {
     pub start: Duration,
     /// How late it was sent, against the plan of an open model; zero in a closed one.
     pub delay: Duration,
-    /// From sending to the last byte of the answer.
+    /// From sending to the last byte of the response.
     pub service: Duration,
-    /// The protocol's status; 0 where no answer came.
+    /// The protocol's status; 0 where no response came.
     pub status: u16,
-    /// Bytes of the answer's body.
+    /// Bytes of the response's body.
     pub bytes: u64,
     /// Why it failed.
     pub error: Option<ErrorId>,
@@ -56,13 +56,13 @@ pub struct Row<'a> {
     pub service_ms: f64,
     /// From the intended start to the last byte; the same as `service_ms` in a closed model.
     pub response_ms: f64,
-    /// The protocol's status, where an answer came.
+    /// The protocol's status, where a response came.
     pub status: Option<u16>,
-    /// Bytes of the answer's body.
+    /// Bytes of the response's body.
     pub bytes: u64,
     /// Why it failed.
     pub error: Option<&'a str>,
-    /// The answer's body, where the run was asked to keep those of failures.
+    /// The response's body, where the run was asked to keep those of failures.
     pub body: Option<&'a str>,
 }
 

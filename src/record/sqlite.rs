@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, TransactionBehavior, params};
 
-use super::diff::{Figures, Run};
+use super::diff::{Run, RunMetrics};
 use super::{Records, Row};
 use crate::value::{Map, Value};
 
@@ -361,7 +361,7 @@ impl Database {
                 latencies.extend(value(row.get_ref(3)?).as_f64());
             }
             let figures = names.into_iter().map(|(name, (requests, failures, mut latencies))| {
-                (name, Figures::of(requests, failures, &mut latencies))
+                (name, RunMetrics::of(requests, failures, &mut latencies))
             });
             Ok(figures.collect())
         };

@@ -1,7 +1,7 @@
 //! The figures over finished runs, exact: percentiles come from every request's time, interpolated
 //! linearly between the two nearest ranks, as the reference does. They count from the intended
 //! start where the run had an open model. The shape of `LD_summary` is here alone: it is written
-//! from a [`Summary`], and [`Figures`] reads a [`Metric`] from either.
+//! from a [`Summary`], and [`Metrics`] reads a [`Metric`] from either.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -252,14 +252,14 @@ pub enum Metric {
 }
 
 /// Figures that rules are judged by. `None` is a figure that is not known.
-pub trait Figures {
+pub trait Metrics {
     /// A figure over all requests.
     fn overall(&self, metric: Metric) -> Option<f64>;
     /// A figure over the requests of one name.
     fn named(&self, name: &str, metric: Metric) -> Option<f64>;
 }
 
-impl Figures for Summary {
+impl Metrics for Summary {
     fn overall(&self, metric: Metric) -> Option<f64> {
         Some(match metric {
             Metric::P50 => self.overall.p50_ms,
@@ -290,7 +290,7 @@ impl Figures for Summary {
 
 /// A summary that a document brings along, in the shape of `LD_summary`'s result. Its names have no
 /// failures, unless somebody put a `failure_rate` there.
-impl Figures for Value {
+impl Metrics for Value {
     fn overall(&self, metric: Metric) -> Option<f64> {
         let (block, key) = match metric {
             Metric::P50 => ("latency_overall", "p50_ms"),

@@ -15,7 +15,7 @@ use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 use super::rows::{in_order, name_of};
 use super::xml::{escaped, escaped_attribute};
 use crate::record::Records;
-use crate::record::gates::{Rule, Verdict};
+use crate::record::gates::{GateResult, Rule};
 
 /// What a testcase stands for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub fn write(records: &Records, per: Per, rules: &[Rule], out: &mut dyn Write) -
         Per::Name => names(records, &mut writer),
         Per::Rule => {
             let summary = records.summary();
-            let verdicts: Vec<Verdict> = rules.iter().map(|rule| rule.judge(&summary)).collect();
+            let verdicts: Vec<GateResult> = rules.iter().map(|rule| rule.judge(&summary)).collect();
             gates(records, &verdicts, &mut writer)
         }
     }
@@ -65,14 +65,14 @@ const FAILURE: &str = "failure";
 const NO_TEXT: &str = "request failed";
 
 #[derive(Default)]
-struct Totals<'a> {
+struct SuiteCounts<'a> {
     requests: u64,
     seconds: f64,
     errors: IndexMap<&'a str, u64>,
 }
 
 fn names<W: Write>(records: &Records, writer: &mut Writer<W>) -> io::Result<()> {
-    let mut names: IndexMap<(&str, &str), Totals<'_>> = IndexMap::new();
+    let mut names: IndexMap<(&str, &str), SuiteCounts<'_>> = IndexMap::new();
     for row in records.rows() {
         let totals = names.entry((&row.label.method, name_of(&row))).or_default();
         totals.requests += 1;
@@ -106,7 +106,7 @@ fn names<W: Write>(records: &Records, writer: &mut Writer<W>) -> io::Result<()> 
 
 fn gates<W: Write>(
     records: &Records,
-    verdicts: &[Verdict],
+    verdicts: &[GateResult],
     writer: &mut Writer<W>,
 ) -> io::Result<()> {
     let failures = verdicts.iter().filter(|verdict| !verdict.passed).count();
@@ -132,7 +132,7 @@ impl Suite<'_> {
         writer: &mut Writer<W>,
         cases: impl FnOnce(&mut Writer<W>) -> io::Result<()>,
     ) -> io::Result<()> {
-        let (began, seconds) = span(self.records);
+        let (started, seconds) = span(self.records);
         let mut start = BytesStart::new("testsuite");
         for (name, value) in [
             ("name", "loaddensity"),
@@ -141,7 +141,7 @@ impl Suite<'_> {
             ("errors", "0"),
             ("skipped", "0"),
             ("time", &format!("{seconds:.3}")),
-            ("timestamp", &began),
+            ("timestamp", &started),
             ("hostname", &host_name()),
         ] {
             start.push_attribute((name, value));
@@ -158,13 +158,13 @@ impl Suite<'_> {
 /// When the first run began, in UTC and without a zone (Ant's schema allows none), and the seconds
 /// from the first request to the end of the last.
 fn span(records: &Records) -> (String, f64) {
-    let began = records.recordings().first().map_or_else(SystemTime::now, |run| run.started_at());
-    let began = Timestamp::try_from(began).unwrap_or(Timestamp::UNIX_EPOCH);
+    let started = records.recordings().first().map_or_else(SystemTime::now, |run| run.started_at());
+    let started = Timestamp::try_from(started).unwrap_or(Timestamp::UNIX_EPOCH);
     let ends = records.rows().map(|row| (row.start_time, row.start_time + row.service_ms / 1000.0));
     let (first, last) = ends.fold((f64::INFINITY, 0.0_f64), |(first, last), (start, end)| {
         (first.min(start), last.max(end))
     });
-    (began.strftime("%Y-%m-%dT%H:%M:%S").to_string(), (last - first).max(0.0))
+    (started.strftime("%Y-%m-%dT%H:%M:%S").to_string(), (last - first).max(0.0))
 }
 
 /// The machine's name; `localhost`, as Ant's schema says, where it is not known.

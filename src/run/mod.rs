@@ -32,7 +32,7 @@ pub struct Request {
 #[derive(Debug)]
 pub struct Run {
     request: Request,
-    began: Instant,
+    started: Instant,
     /// How long it took.
     took: OnceLock<Duration>,
     users: AtomicUsize,
@@ -72,7 +72,7 @@ impl Run {
     fn new(request: Request, live: Live) -> Self {
         Self {
             request,
-            began: Instant::now(),
+            started: Instant::now(),
             took: OnceLock::new(),
             users: AtomicUsize::new(0),
             live: Arc::new(live),
@@ -125,7 +125,7 @@ impl Run {
     }
 
     fn elapsed(&self) -> Duration {
-        self.took.get().copied().unwrap_or_else(|| self.began.elapsed())
+        self.took.get().copied().unwrap_or_else(|| self.started.elapsed())
     }
 
     fn has_ended(&self) -> bool {

@@ -131,7 +131,7 @@ impl Drop for Lease<'_> {
     fn drop(&mut self) {
         {
             let mut in_progress = lock(&self.runs.in_progress);
-            let _ = self.run.took.set(self.run.began.elapsed());
+            let _ = self.run.took.set(self.run.started.elapsed());
             in_progress.retain(|run| !Arc::ptr_eq(run, &self.run));
         }
         self.runs.ended.notify_all();

@@ -26,18 +26,18 @@ const LONGEST: Duration = Duration::from_millis(500);
 /// Wrong tokens per source.
 #[derive(Debug, Default)]
 pub(super) struct FailedLogins {
-    sources: Mutex<HashMap<IpAddr, Source>>,
+    sources: Mutex<HashMap<IpAddr, PeerRecord>>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Source {
+struct PeerRecord {
     wrong: u32,
     last: Instant,
 }
 
 /// What becomes of a request with a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Decision {
     /// It may go on.
     Admitted,
     /// It is refused after a delay.
@@ -46,17 +46,17 @@ pub(super) enum Verdict {
 
 impl FailedLogins {
     /// Judges a request from an address by whether its token is right.
-    pub(super) fn judge(&self, from: IpAddr, right: bool, limits: &Limits) -> Verdict {
+    pub(super) fn judge(&self, from: IpAddr, right: bool, limits: &Limits) -> Decision {
         let now = Instant::now();
         let from = source(from);
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = |source: &Source| now - source.last < limits.failed_login_memory;
-        let wrong = |sources: &HashMap<IpAddr, Source>, from| {
+        let fresh = |source: &PeerRecord| now - source.last < limits.failed_login_memory;
+        let wrong = |sources: &HashMap<IpAddr, PeerRecord>, from| {
             sources.get(from).filter(|source| fresh(source)).map_or(0, |source| source.wrong)
         };
         let locked = wrong(&sources, &from) >= limits.max_failed_logins && !from.is_loopback();
         if right && !locked {
-            return Verdict::Admitted;
+            return Decision::Admitted;
         }
         let mut key = from;
         if !sources.contains_key(&key) && sources.len() >= MOST_SOURCES {
@@ -68,9 +68,9 @@ impl FailedLogins {
         let wrong = wrong(&sources, &key).saturating_add(1);
         // While it is locked out nothing is counted, so that the lock ends.
         if !locked {
-            sources.insert(key, Source { wrong, last: now });
+            sources.insert(key, PeerRecord { wrong, last: now });
         }
-        Verdict::Refused((STEP * wrong.saturating_sub(limits.free_failed_logins)).min(LONGEST))
+        Decision::Refused((STEP * wrong.saturating_sub(limits.free_failed_logins)).min(LONGEST))
     }
 }
 
@@ -93,38 +93,38 @@ mod tests {
         Limits { free_failed_logins: 3, max_failed_logins: 8, ..Limits::default() }
     }
 
-    fn after(failed_logins: &FailedLogins, from: &str, wrong: u32) -> Verdict {
+    fn after(failed_logins: &FailedLogins, from: &str, wrong: u32) -> Decision {
         let from = from.parse().expect("an address");
-        let mut verdict = Verdict::Admitted;
+        let mut verdict = Decision::Admitted;
         for _ in 0..wrong {
             verdict = failed_logins.judge(from, false, &limits());
         }
         verdict
     }
 
-    fn right(failed_logins: &FailedLogins, from: &str) -> Verdict {
+    fn right(failed_logins: &FailedLogins, from: &str) -> Decision {
         failed_logins.judge(from.parse().expect("an address"), true, &limits())
     }
 
     #[tokio::test(start_paused = true)]
     async fn t11_a_burst_is_free_then_answers_are_late() {
         let failed_logins = FailedLogins::default();
-        assert_eq!(after(&failed_logins, "192.0.2.1", 3), Verdict::Refused(Duration::ZERO));
+        assert_eq!(after(&failed_logins, "192.0.2.1", 3), Decision::Refused(Duration::ZERO));
         assert_eq!(
             after(&failed_logins, "192.0.2.1", 2),
-            Verdict::Refused(Duration::from_millis(100))
+            Decision::Refused(Duration::from_millis(100))
         );
-        assert_eq!(right(&failed_logins, "192.0.2.1"), Verdict::Admitted);
+        assert_eq!(right(&failed_logins, "192.0.2.1"), Decision::Admitted);
     }
 
     #[tokio::test(start_paused = true)]
     async fn t11_after_many_the_source_is_refused_for_minutes_and_then_forgotten() {
         let failed_logins = FailedLogins::default();
         after(&failed_logins, "192.0.2.1", 8);
-        assert!(matches!(right(&failed_logins, "192.0.2.1"), Verdict::Refused(_)));
-        assert_eq!(right(&failed_logins, "192.0.2.2"), Verdict::Admitted);
+        assert!(matches!(right(&failed_logins, "192.0.2.1"), Decision::Refused(_)));
+        assert_eq!(right(&failed_logins, "192.0.2.2"), Decision::Admitted);
         tokio::time::advance(Duration::from_secs(301)).await;
-        assert_eq!(right(&failed_logins, "192.0.2.1"), Verdict::Admitted);
+        assert_eq!(right(&failed_logins, "192.0.2.1"), Decision::Admitted);
     }
 
     #[tokio::test(start_paused = true)]
@@ -132,7 +132,7 @@ mod tests {
         let failed_logins = FailedLogins::default();
         for loopback in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
             after(&failed_logins, loopback, 1000);
-            assert_eq!(right(&failed_logins, loopback), Verdict::Admitted);
+            assert_eq!(right(&failed_logins, loopback), Decision::Admitted);
         }
     }
 
@@ -140,8 +140,8 @@ mod tests {
     async fn t11_an_ipv6_network_is_one_source() {
         let failed_logins = FailedLogins::default();
         after(&failed_logins, "2001:db8::1", 8);
-        assert!(matches!(right(&failed_logins, "2001:db8::2"), Verdict::Refused(_)));
-        assert_eq!(right(&failed_logins, "2001:db8:0:1::1"), Verdict::Admitted);
+        assert!(matches!(right(&failed_logins, "2001:db8::2"), Decision::Refused(_)));
+        assert_eq!(right(&failed_logins, "2001:db8:0:1::1"), Decision::Admitted);
     }
 
     #[tokio::test(start_paused = true)]

@@ -88,11 +88,11 @@ impl Budget {
 
 /// One connection's part of the budget.
 #[derive(Debug, Default)]
-pub(super) struct Share {
+pub(super) struct BudgetShare {
     bytes: usize,
 }
 
-impl Share {
+impl BudgetShare {
     /// Grows to what is held beyond [`FREE`]; false when the budget is spent.
     pub(super) fn grow(&mut self, held: usize, budget: &Budget) -> bool {
         let more = held.saturating_sub(FREE).saturating_sub(self.bytes);
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn small_requests_pass_a_spent_budget_and_what_is_released_is_there_again() {
         let budget = Budget::new(10_000);
-        let (mut large, mut other) = (Share::default(), Share::default());
+        let (mut large, mut other) = (BudgetShare::default(), BudgetShare::default());
         assert!(large.grow(FREE + 9_000, &budget));
         assert!(!other.grow(FREE + 2_000, &budget));
         assert!(other.grow(FREE, &budget));

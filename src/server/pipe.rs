@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 /// Bytes on their way to a client.
 #[derive(Debug)]
 pub(super) struct Pipe {
-    state: Mutex<State>,
+    state: Mutex<PipeState>,
     /// Told when bytes were written or nobody writes any more.
     room: Condvar,
     /// Told when there are bytes to write, or the last were given.
@@ -19,7 +19,7 @@ pub(super) struct Pipe {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct PipeState {
     waiting: Vec<u8>,
     /// Taken and not yet written.
     writing: usize,
@@ -32,7 +32,7 @@ impl Pipe {
         Self { state: Mutex::default(), room: Condvar::new(), filled: Notify::new(), most }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, PipeState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -108,7 +108,7 @@ impl Pipe {
     }
 }
 
-impl State {
+impl PipeState {
     fn drop_all(&mut self) {
         self.dropped = true;
         self.waiting = Vec::new();

@@ -41,7 +41,7 @@ impl ServerState {
             server: env!("CARGO_PKG_NAME").to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             protocol: PROTOCOL,
-            uptime_s: self.begun.elapsed().as_secs_f64(),
+            uptime_s: self.started.elapsed().as_secs_f64(),
             runs: self.server.executor.runs(),
             counts: Some(self.counters().read()),
         }

@@ -14,8 +14,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::execute::Job;
-use super::failed_logins::Verdict;
-use super::limits::Share;
+use super::failed_logins::Decision;
+use super::limits::BudgetShare;
 use super::pipe::Pipe;
 use super::respond::Response;
 use super::state::{Active, Permit, ServerState};
@@ -115,7 +115,7 @@ impl Planned {
 pub(super) struct Session<S> {
     stream: S,
     buffer: ReadBuffer,
-    share: Share,
+    share: BudgetShare,
     peer: IpAddr,
     permit: Permit,
 }
@@ -128,7 +128,7 @@ impl<S> Drop for Session<S> {
 
 impl<S: Transport> Session<S> {
     pub(super) fn new(stream: S, peer: IpAddr, permit: Permit) -> Self {
-        Self { stream, buffer: ReadBuffer::default(), share: Share::default(), peer, permit }
+        Self { stream, buffer: ReadBuffer::default(), share: BudgetShare::default(), peer, permit }
     }
 
     fn shared(&self) -> &Arc<ServerState> {
@@ -320,7 +320,7 @@ impl<S: Transport> Session<S> {
             Err(refusal) => Planned::refused(mode, Rejection { refusal, dialect }),
         };
         if guarded
-            && let Verdict::Refused(delay) =
+            && let Decision::Refused(delay) =
                 shared.failed_logins.judge(self.peer, true, shared.limits())
         {
             let refusal = Refusal::unauthorised();
@@ -337,8 +337,8 @@ impl<S: Transport> Session<S> {
             Counters::count(&shared.counters().auth_failures);
             let verdict = shared.failed_logins.judge(self.peer, false, shared.limits());
             let delay = match verdict {
-                Verdict::Admitted => Duration::ZERO,
-                Verdict::Refused(delay) => delay,
+                Decision::Admitted => Duration::ZERO,
+                Decision::Refused(delay) => delay,
             };
             return Planned::refused(mode, rejection).delayed(delay);
         }

@@ -69,7 +69,7 @@ pub(super) struct ServerState {
     pub(super) secure: bool,
     pub(super) failed_logins: FailedLogins,
     pub(super) budget: Budget,
-    pub(super) begun: Instant,
+    pub(super) started: Instant,
     pub(super) shutdown: CancellationToken,
     /// One permit for each connection that may be open.
     pub(super) open: Arc<Semaphore>,
@@ -88,7 +88,7 @@ impl ServerState {
             rejected: permits(MAX_REJECTED),
             failed_logins: FailedLogins::default(),
             budget: Budget::new(server.limits.request_bytes),
-            begun: Instant::now(),
+            started: Instant::now(),
             shutdown,
             active: AtomicUsize::new(0),
             settled: Notify::new(),

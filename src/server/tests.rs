@@ -41,7 +41,7 @@ struct Talk {
     peer: DuplexStream,
     session: JoinHandle<()>,
     shared: Arc<ServerState>,
-    begun: Instant,
+    started: Instant,
 }
 
 fn talk(framed_only: bool) -> Talk {
@@ -55,7 +55,7 @@ fn talk_to(server: Server) -> Talk {
     let session = tokio::spawn(async move {
         Session::new(near, [127, 0, 0, 1].into(), permit).serve(false).await;
     });
-    Talk { peer, session, shared, begun: Instant::now() }
+    Talk { peer, session, shared, started: Instant::now() }
 }
 
 impl Talk {
@@ -67,7 +67,7 @@ impl Talk {
     async fn end(mut self) -> (String, Duration) {
         let mut reply = Vec::new();
         self.peer.read_to_end(&mut reply).await.expect("a reply");
-        let lasted = self.begun.elapsed();
+        let lasted = self.started.elapsed();
         self.session.await.expect("no panic");
         (String::from_utf8_lossy(&reply).into_owned(), lasted)
     }

@@ -5,7 +5,7 @@ use super::events::{self, Body, event_into};
 use super::frame::{MAX_REPLY, Mode, TERMINATOR, terminator_into};
 use super::op::Op;
 use super::refusal::Refusal;
-use super::text::Lines;
+use super::text::ReplyLines;
 use crate::event::Event;
 
 #[cfg(doc)]
@@ -56,14 +56,14 @@ impl Refusal {
 pub struct Writer {
     mode: Mode,
     /// The lines so far, in the text dialect.
-    lines: Option<Lines>,
+    lines: Option<ReplyLines>,
 }
 
 impl Writer {
     /// A reply of which nothing is written; `most` bounds the bytes of text that are gathered.
     pub fn new(format: ReplyFormat, most: usize) -> Self {
         let lines = match format.dialect {
-            Dialect::Text => Some(Lines::new(format.op, most)),
+            Dialect::Text => Some(ReplyLines::new(format.op, most)),
             Dialect::Events => None,
         };
         Self { mode: format.mode, lines }

@@ -104,7 +104,7 @@ pub fn record_into(mode: Mode, line: &str, out: &mut Vec<u8>) {
 
 /// The lines of one reply until it is complete.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(super) struct ReplyLines {
     op: Op,
     lines: Vec<String>,
     /// Where the line of an action is, by the action's text.
@@ -115,7 +115,7 @@ pub(super) struct Lines {
     terminated: bool,
 }
 
-impl Lines {
+impl ReplyLines {
     /// No lines yet, of the reply to this operation.
     pub(super) fn new(op: Op, most: usize) -> Self {
         Self { op, lines: Vec::new(), places: HashMap::new(), bytes: 0, most, terminated: true }
@@ -197,7 +197,7 @@ mod tests {
     }
 
     fn lines(most: usize, results: &[(&str, Value)]) -> Vec<String> {
-        let mut lines = Lines::new(Op::Run, most);
+        let mut lines = ReplyLines::new(Op::Run, most);
         for (index, (action, value)) in results.iter().enumerate() {
             let result = ActionResult::new(index, "abs", Ok(value.clone()));
             lines.push(&Event::Result(result), Some(action));

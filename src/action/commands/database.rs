@@ -133,10 +133,10 @@ struct Persist {
 impl Command for Persist {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
         let records = context.records();
-        let began = records.recordings().first().map(|recording| recording.started_at());
-        let began = jiff::Timestamp::try_from(began.unwrap_or_else(SystemTime::now))
+        let started = records.recordings().first().map(|recording| recording.started_at());
+        let started = jiff::Timestamp::try_from(started.unwrap_or_else(SystemTime::now))
             .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        let started_at = began.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();
+        let started_at = started.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();
         // As the reference spells it: the same metadata give the same text in files of either program.
         let metadata = self.metadata.to_json(Charset::Unicode);
         let file = located(context, &self.path)?;

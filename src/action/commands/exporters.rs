@@ -145,12 +145,12 @@ fn failed(service: &str, place: &str, error: &io::Error) -> Failure {
 
 /// A running exporter and what its start command gives.
 #[derive(Debug)]
-struct Running<T> {
+struct RunningExporter<T> {
     _exporter: T,
     value: Value,
 }
 
-impl<T: std::fmt::Debug + Send> Service for Running<T> {
+impl<T: std::fmt::Debug + Send> Service for RunningExporter<T> {
     fn value(&self) -> Value {
         self.value.clone()
     }
@@ -184,7 +184,7 @@ impl Command for StartPrometheus {
             let exporter = Prometheus::start(context.cumulative(), context.counters(), &host, port)
                 .map_err(|error| failed(PROMETHEUS, &format!("{host}:{port}"), &error))?;
             let value = i64::from(exporter.address().port()).into();
-            Ok(Running { _exporter: exporter, value })
+            Ok(RunningExporter { _exporter: exporter, value })
         })
     }
 }
@@ -244,7 +244,7 @@ impl Command for StartInflux {
                 &context.policy().targets,
             )
             .map_err(|error| failed(INFLUX, &place, &error))?;
-            Ok(Running { _exporter: sink, value: Value::Null })
+            Ok(RunningExporter { _exporter: sink, value: Value::Null })
         })
     }
 }
@@ -278,7 +278,7 @@ impl Command for StartStatsd {
                 &context.policy().targets,
             )
             .map_err(|error| failed(STATSD, &format!("{host}:{port}"), &error))?;
-            Ok(Running { _exporter: sink, value: Value::Null })
+            Ok(RunningExporter { _exporter: sink, value: Value::Null })
         })
     }
 }
@@ -318,7 +318,7 @@ impl Command for StartOtlp {
                 &context.policy().targets,
             )
             .map_err(|error| failed(OTLP, &place, &error))?;
-            Ok(Running { _exporter: exporter, value: Value::Bool(true) })
+            Ok(RunningExporter { _exporter: exporter, value: Value::Bool(true) })
         })
     }
 }

@@ -4,7 +4,7 @@ use crate::action::arguments::Arguments;
 use crate::action::command::{Command, Declaration};
 use crate::action::context::Context;
 use crate::event::{Failure, FailureKind};
-use crate::record::gates::{RULES, Rule, Verdict, failed};
+use crate::record::gates::{GateResult, RULES, Rule, failed};
 use crate::value::{Field, Invalid, Kind, Value};
 
 const PARAMETERS: &[Field] = &[
@@ -12,7 +12,7 @@ const PARAMETERS: &[Field] = &[
     Field::optional(
         "summary",
         Kind::MEMBERS,
-        "Figures to judge instead of the records', as LD_summary gives them.",
+        "RunMetrics to judge instead of the records', as LD_summary gives them.",
     ),
 ];
 
@@ -48,7 +48,7 @@ impl Gates {
         Ok(Self { rules, summary: summary.transpose()? })
     }
 
-    fn judge(&self, context: &Context<'_>) -> Vec<Verdict> {
+    fn judge(&self, context: &Context<'_>) -> Vec<GateResult> {
         match &self.summary {
             Some(summary) => self.rules.iter().map(|rule| rule.judge(summary)).collect(),
             None => {
@@ -59,8 +59,8 @@ impl Gates {
     }
 }
 
-fn value(verdicts: &[Verdict]) -> Value {
-    Value::List(verdicts.iter().map(Verdict::to_value).collect())
+fn value(verdicts: &[GateResult]) -> Value {
+    Value::List(verdicts.iter().map(GateResult::to_value).collect())
 }
 
 #[derive(Debug)]

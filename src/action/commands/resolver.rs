@@ -7,7 +7,7 @@ use crate::action::command::{Command, Declaration};
 use crate::action::context::Context;
 use crate::action::resolver::Resolver;
 use crate::event::{Failure, FailureKind};
-use crate::load::Source;
+use crate::load::CsvRows;
 use crate::value::{Field, Invalid, Kind, Literal, Map, Reader, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[
@@ -76,9 +76,9 @@ pub(crate) struct CsvSource {
 
 impl CsvSource {
     /// Reads the file.
-    pub(crate) fn load(&self, context: &Context<'_>) -> Result<Source, Failure> {
+    pub(crate) fn load(&self, context: &Context<'_>) -> Result<CsvRows, Failure> {
         let bytes = context.files().read(&self.file_path)?;
-        Source::read(bytes.as_slice(), self.cycle).map_err(|error| {
+        CsvRows::read(bytes.as_slice(), self.cycle).map_err(|error| {
             let message = format!("{:?} is not a CSV file: {error}", self.file_path);
             Failure::new(FailureKind::InvalidValue, message)
         })

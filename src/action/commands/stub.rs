@@ -67,11 +67,11 @@ const MAX_DELAY_MS: u64 = 86_400_000;
 
 /// Which requests a rule answers, and with what.
 #[derive(Debug, Clone)]
-struct Rule {
+struct StubRule {
     /// In capitals.
     method: String,
     target: Target,
-    answer: Answer,
+    answer: StubResponse,
     delay: Duration,
 }
 
@@ -85,7 +85,7 @@ enum Target {
 }
 
 #[derive(Debug, Clone)]
-struct Answer {
+struct StubResponse {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
@@ -93,7 +93,7 @@ struct Answer {
 
 #[derive(Debug)]
 struct Start {
-    rules: Vec<Rule>,
+    rules: Vec<StubRule>,
     host: String,
     address: IpAddr,
     port: u16,
@@ -122,7 +122,7 @@ fn loopback(host: &Reader<'_>) -> Result<IpAddr, Invalid> {
     })
 }
 
-fn rule(reader: &Reader<'_>) -> Result<Rule, Invalid> {
+fn rule(reader: &Reader<'_>) -> Result<StubRule, Invalid> {
     let mut members = reader.fields(RULE)?;
     let method = members.or_default("method", |method| Ok(method.text()?.to_uppercase()))?;
     // Where both are given, the pattern decides, as in the reference.
@@ -140,10 +140,10 @@ fn rule(reader: &Reader<'_>) -> Result<Rule, Invalid> {
         short => Ok(Duration::from_secs_f64(short / 1000.0)),
     })?;
     members.finish()?;
-    Ok(Rule { method, target, answer, delay })
+    Ok(StubRule { method, target, answer, delay })
 }
 
-fn answer(members: &mut crate::value::Object<'_>) -> Result<Answer, Invalid> {
+fn answer(members: &mut crate::value::Object<'_>) -> Result<StubResponse, Invalid> {
     let status = members.or_default("status", |status| {
         u16::try_from(status.integer(0)?)
             .ok()
@@ -177,7 +177,7 @@ fn answer(members: &mut crate::value::Object<'_>) -> Result<Answer, Invalid> {
         (None, Some(text)) => Bytes::from(text.text()?.to_owned()),
         (None, None) => Bytes::new(),
     };
-    Ok(Answer { status, headers, body })
+    Ok(StubResponse { status, headers, body })
 }
 
 impl Command for Start {
@@ -221,8 +221,8 @@ impl Service for StubServer {
 }
 
 impl StubServer {
-    fn start(host: String, address: SocketAddr, rules: Vec<Rule>) -> io::Result<Self> {
-        let rules: Arc<[Rule]> = rules.into();
+    fn start(host: String, address: SocketAddr, rules: Vec<StubRule>) -> io::Result<Self> {
+        let rules: Arc<[StubRule]> = rules.into();
         let respond = move |request| respond(Arc::clone(&rules), request);
         let service = HttpService::start("stub", address, LIMITS, respond)?;
         Ok(Self { host, service })
@@ -230,7 +230,7 @@ impl StubServer {
 }
 
 /// The response of the first rule that a request meets.
-async fn respond(rules: Arc<[Rule]>, request: Request<RequestBody>) -> Response<Full<Bytes>> {
+async fn respond(rules: Arc<[StubRule]>, request: Request<RequestBody>) -> Response<Full<Bytes>> {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     let rule = rules.iter().find(|rule| {
         rule.method == request.method().as_str()

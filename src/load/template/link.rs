@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::scope::Names;
 use super::{Compiler, Draft, Escape, Hole, Piece, Space, Symbol, Template};
-use crate::load::source::Source;
+use crate::load::source::CsvRows;
 use crate::value::Invalid;
 
 /// What a test finds when it starts: each answers for a name.
@@ -13,7 +13,7 @@ pub struct Bindings<'a> {
     /// What every user's variable holds at the beginning, as text.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// A CSV source; its rows are shared with everyone who asks.
-    pub source: &'a dyn Fn(&str) -> Option<Arc<Source>>,
+    pub source: &'a dyn Fn(&str) -> Option<Arc<CsvRows>>,
     /// A variable of the environment, if documents may read it.
     pub environment: &'a dyn Fn(&str) -> Option<String>,
     /// The content of a file, by its path in the data directory; the error says why there is none.
@@ -35,7 +35,7 @@ pub struct Linker<'a> {
     compiler: Compiler,
     bindings: Bindings<'a>,
     /// The sources that templates use, by their numbers.
-    sources: Vec<(Box<str>, Arc<Source>)>,
+    sources: Vec<(Box<str>, Arc<CsvRows>)>,
 }
 
 impl std::fmt::Debug for Linker<'_> {

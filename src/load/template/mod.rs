@@ -255,13 +255,13 @@ pub(crate) fn percent(byte: u8, out: &mut Vec<u8>) {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::source::Source;
+    use super::super::source::CsvRows;
     use super::*;
     use crate::value::{Invalid, Reader, Value};
 
     /// Compiles a value, links it and fills it in.
     fn run(compile: impl FnOnce(&mut Compiler) -> Draft) -> Result<String, Invalid> {
-        let rows = Source::read("id,name\n1,ann\n2,bob\n".as_bytes(), true).expect("CSV");
+        let rows = CsvRows::read("id,name\n1,ann\n2,bob\n".as_bytes(), true).expect("CSV");
         let rows = Arc::new(rows);
         let variables = [("host", "h"), ("n", "1.0"), ("s", "it's \"é\" & more")]
             .map(|(name, text)| (name, text.to_owned()));

@@ -5,14 +5,14 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::{Hole, Slot};
-use crate::load::source::Source;
+use crate::load::source::CsvRows;
 
 /// What the holes of a plan's templates refer to; shared by all its users.
 #[derive(Debug, Default)]
 pub struct Names {
     /// What each slot holds when a user begins.
     pub(super) initial: Vec<Option<Arc<str>>>,
-    pub(super) sources: Vec<Arc<Source>>,
+    pub(super) sources: Vec<Arc<CsvRows>>,
 }
 
 /// One user's variables and randomness.

@@ -13,15 +13,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 use tokio_rustls::rustls::{ClientConfig, pki_types::ServerName};
 
-use super::answer::Answer;
 use super::fault::Fault;
+use super::response::Response;
 use super::target::Origin;
 use crate::net::{Dialer, Stream};
-use crate::protocol::check::Wanted;
+use crate::protocol::check::Capture;
 use crate::protocol::deadline::Deadline;
 use crate::protocol::fault::ConnectionFault;
 
-/// How much one read takes in. Larger than a TLS record and than nearly every answer.
+/// How much one read takes in. Larger than a TLS record and than nearly every response.
 pub(crate) const SCRATCH: usize = 64 * 1024;
 
 /// Connects to an origin before the deadline.
@@ -45,16 +45,16 @@ pub(crate) async fn connect(
         .map_err(|error| ConnectionFault::of_dial(error).into())
 }
 
-/// Sends a request and reads its answer.
+/// Sends a request and reads its response.
 #[derive(Debug)]
 pub(crate) struct Exchange<'a> {
     pub(crate) stream: &'a mut Stream,
     pub(crate) request: &'a [u8],
-    pub(crate) answer: &'a mut Answer,
+    pub(crate) response: &'a mut Response,
     pub(crate) deadline: &'a mut Deadline,
     pub(crate) scratch: &'a RefCell<Box<[u8]>>,
-    pub(crate) wanted: Wanted,
-    /// Whether the answer has a head only (to a HEAD).
+    pub(crate) capture: Capture,
+    /// Whether the response has a head only (to a HEAD).
     pub(crate) head_only: bool,
 }
 
@@ -82,7 +82,7 @@ impl Exchange<'_> {
             let rest = self.request.get(*sent..).unwrap_or_default();
             match Pin::new(&mut *self.stream).poll_write(context, rest) {
                 Poll::Ready(Ok(count)) => *sent += count,
-                // It may have answered before it read all: the answer counts.
+                // It may have answered before it read all: the response counts.
                 Poll::Ready(Err(error)) => *unsent = Some(ConnectionFault::of_io(&error).into()),
                 Poll::Pending => break,
             }
@@ -96,7 +96,7 @@ impl Exchange<'_> {
         let outcome = ready!(self.poll_answer(context));
         if *sent < self.request.len() || unsent.is_some() {
             // The target waits for the rest of this request: no other may follow it.
-            self.answer.keep_alive = false;
+            self.response.keep_alive = false;
         }
         Poll::Ready(match (outcome, unsent.take()) {
             (Err(fault), Some(why)) if fault != ConnectionFault::Deadline.into() => Err(why),
@@ -110,19 +110,19 @@ impl Exchange<'_> {
             let mut buffer = ReadBuf::new(&mut scratch);
             match ready!(Pin::new(&mut *self.stream).poll_read(context, &mut buffer)) {
                 Ok(()) => {}
-                // A TLS peer that ends without saying so: whether that cuts the answer short, its
+                // A TLS peer that ends without saying so: whether that cuts the response short, its
                 // framing decides.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    return Poll::Ready(self.answer.end());
+                    return Poll::Ready(self.response.end());
                 }
                 Err(error) => return Poll::Ready(Err(ConnectionFault::of_io(&error).into())),
             }
             let more = buffer.remaining() == 0;
             let bytes = buffer.filled();
             if bytes.is_empty() {
-                return Poll::Ready(self.answer.end());
+                return Poll::Ready(self.response.end());
             }
-            match self.answer.feed(bytes, self.wanted, self.head_only) {
+            match self.response.feed(bytes, self.capture, self.head_only) {
                 Ok(true) => return Poll::Ready(Ok(())),
                 Ok(false) => {}
                 Err(fault) => return Poll::Ready(Err(fault)),

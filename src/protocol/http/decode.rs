@@ -4,15 +4,15 @@
 use std::borrow::Cow;
 use std::io::Read;
 
-use super::answer::{Answer, BODY_CAP, Coding};
+use super::response::{BODY_CAP, Coding, Response};
 
 /// How much the brotli decoder reads at a time.
 const BUFFER: usize = 8 * 1024;
 
 /// The body, decompressed; `None` when it cannot be.
-pub fn body(answer: &Answer) -> Option<Cow<'_, [u8]>> {
-    let body = answer.body.as_slice();
-    match answer.coding {
+pub fn body(response: &Response) -> Option<Cow<'_, [u8]>> {
+    let body = response.body.as_slice();
+    match response.coding {
         Coding::Identity => Some(Cow::Borrowed(body)),
         Coding::Gzip => unpack(flate2::read::MultiGzDecoder::new(body)),
         // RFC 9110, section 8.4.1.2: zlib; some servers send it bare.
@@ -35,11 +35,11 @@ mod tests {
 
     use super::*;
 
-    fn answer(coding: Coding, body: Vec<u8>) -> Answer {
-        let mut answer = Answer::default();
-        answer.coding = coding;
-        answer.body = body;
-        answer
+    fn response(coding: Coding, body: Vec<u8>) -> Response {
+        let mut response = Response::default();
+        response.coding = coding;
+        response.body = body;
+        response
     }
 
     #[test]
@@ -51,17 +51,17 @@ mod tests {
         zlib.write_all(b"hello").expect("zlib");
         let mut bare = flate2::write::DeflateEncoder::new(Vec::new(), level);
         bare.write_all(b"hello").expect("deflate");
-        for answer in [
-            answer(Coding::Identity, b"hello".to_vec()),
-            answer(Coding::Gzip, gzip.finish().expect("gzip")),
-            answer(Coding::Deflate, zlib.finish().expect("zlib")),
-            answer(Coding::Deflate, bare.finish().expect("deflate")),
+        for response in [
+            response(Coding::Identity, b"hello".to_vec()),
+            response(Coding::Gzip, gzip.finish().expect("gzip")),
+            response(Coding::Deflate, zlib.finish().expect("zlib")),
+            response(Coding::Deflate, bare.finish().expect("deflate")),
             // An uncompressed metablock as RFC 7932, section 9.2 has it: window bits 16, "hello".
-            answer(Coding::Brotli, b"\x0b\x02\x80hello\x03".to_vec()),
+            response(Coding::Brotli, b"\x0b\x02\x80hello\x03".to_vec()),
         ] {
-            assert_eq!(body(&answer).as_deref(), Some(&b"hello"[..]), "{:?}", answer.coding);
+            assert_eq!(body(&response).as_deref(), Some(&b"hello"[..]), "{:?}", response.coding);
         }
-        assert_eq!(body(&answer(Coding::Gzip, b"not gzip".to_vec())), None);
+        assert_eq!(body(&response(Coding::Gzip, b"not gzip".to_vec())), None);
     }
 
     #[test]
@@ -71,7 +71,7 @@ mod tests {
         for _ in 0..64 {
             gzip.write_all(&zeros).expect("gzip");
         }
-        let bomb = answer(Coding::Gzip, gzip.finish().expect("gzip"));
+        let bomb = response(Coding::Gzip, gzip.finish().expect("gzip"));
         assert_eq!(body(&bomb).map(|text| text.len()), Some(BODY_CAP));
     }
 }

@@ -5,10 +5,10 @@
 use std::time::Duration;
 
 use super::address::{Address, is_blank};
-use super::answer::Answer;
 use super::body::{check_body, form, parse_body};
 use super::fields::AUTH;
 use super::flavor::Flavor;
+use super::response::Response;
 use super::target::Origin;
 use super::task::{Authorization, Task, literal_method};
 use super::tls::{Setting, SettingDraft};
@@ -105,7 +105,7 @@ impl TaskDraft {
             flavor: defaults.flavor,
             tls: SettingDraft::parse(fields, defaults.http2)?,
             authorization: parse_auth(fields, compiler)?,
-            checks: Checks::parse::<Answer>(fields, compiler)?,
+            checks: Checks::parse::<Response>(fields, compiler)?,
         })
     }
 

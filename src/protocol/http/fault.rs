@@ -1,8 +1,8 @@
-//! Why a request got no answer: the connection failed, or HTTP did.
+//! Why a request got no response: the connection failed, or HTTP did.
 
 use crate::protocol::fault::ConnectionFault;
 
-/// What went wrong on the way to an answer.
+/// What went wrong on the way to a response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The URL, with its placeholders filled in, is none.
@@ -20,13 +20,13 @@ pub enum Fault {
     #[error("header {0}: its value has a line break or another control character")]
     Header(String),
     /// The target ended the session, and says or shows that it has not processed the request.
-    #[error("connection closed before an answer")]
+    #[error("connection closed before an response")]
     Unsent,
-    /// The answer is not HTTP.
-    #[error("invalid HTTP answer: {0}")]
+    /// The response is not HTTP.
+    #[error("invalid HTTP response: {0}")]
     Malformed(&'static str),
-    /// The answer's head is longer than any should be.
-    #[error("the answer's head is over the limit of {limit} bytes or {headers} headers")]
+    /// The response's head is longer than any should be.
+    #[error("the response's head is over the limit of {limit} bytes or {headers} headers")]
     LongHead {
         /// The most bytes.
         limit: usize,

@@ -12,36 +12,36 @@ use h2::client::SendRequest;
 use http::{HeaderName, HeaderValue, Method, Uri};
 use tokio::task::JoinHandle;
 
-use super::answer::{Answer, Coding, place};
 use super::fault::Fault;
 use super::request::Request;
+use super::response::{Coding, Response, place};
 use super::target::Origin;
 use crate::net::Stream;
-use crate::protocol::check::Wanted;
+use crate::protocol::check::Capture;
 use crate::protocol::fault::ConnectionFault;
 
 /// How much a target may send ahead, in bytes, per stream and per connection: enough that the
 /// window is never what a load test measures.
 const WINDOW: u32 = 4 * 1024 * 1024;
 
-/// The longest head of an answer, in bytes: as over HTTP/1.1.
+/// The longest head of a response, in bytes: as over HTTP/1.1.
 const MAX_HEAD: u32 = 64 * 1024;
 
 /// An HTTP/2 connection.
 #[derive(Debug)]
-pub(crate) struct Session {
+pub(crate) struct Http2Session {
     sender: SendRequest<Bytes>,
     /// Moves the frames; ends with the session.
     mover: JoinHandle<()>,
 }
 
-impl Drop for Session {
+impl Drop for Http2Session {
     fn drop(&mut self) {
         self.mover.abort();
     }
 }
 
-impl Session {
+impl Http2Session {
     /// Opens a session over a fresh connection.
     pub(crate) async fn open(stream: Stream) -> Result<Self, Fault> {
         let (sender, connection) = h2::client::Builder::new()
@@ -64,40 +64,40 @@ impl Session {
         self.mover.is_finished()
     }
 
-    /// Sends a request and reads its answer.
+    /// Sends a request and reads its response.
     pub(crate) async fn exchange(
         &mut self,
         Message { head, body }: Message,
-        answer: &mut Answer,
-        wanted: Wanted,
+        response: &mut Response,
+        capture: Capture,
     ) -> Result<(), Fault> {
         // Nothing has been sent yet: whatever fails here is the end of the session.
         let mut sender = self.sender.clone().ready().await.map_err(|_| Fault::Unsent)?;
-        let (response, mut upload) =
+        let (pending, mut upload) =
             sender.send_request(head, body.is_empty()).map_err(|_| Fault::Unsent)?;
         if !body.is_empty() {
             upload.send_data(body, true).map_err(fault)?;
         }
-        let (head, mut body) = response.await.map_err(fault)?.into_parts();
-        answer.status = head.status.as_u16();
-        answer.keep_alive = true;
+        let (head, mut body) = pending.await.map_err(fault)?.into_parts();
+        response.status = head.status.as_u16();
+        response.keep_alive = true;
         for (name, value) in &head.headers {
             let text = || String::from_utf8_lossy(value.as_bytes()).into_owned();
             match *name {
-                http::header::SET_COOKIE => answer.cookies.push(value.as_bytes().to_vec()),
-                http::header::LOCATION => answer.location = Some(place(value.as_bytes())),
-                http::header::CONTENT_ENCODING => answer.coding = Coding::of(value.as_bytes()),
+                http::header::SET_COOKIE => response.cookies.push(value.as_bytes().to_vec()),
+                http::header::LOCATION => response.location = Some(place(value.as_bytes())),
+                http::header::CONTENT_ENCODING => response.coding = Coding::of(value.as_bytes()),
                 _ => {}
             }
-            if wanted.head {
-                answer.headers.push((name.as_str().to_owned(), text()));
+            if capture.head {
+                response.headers.push((name.as_str().to_owned(), text()));
             }
         }
         while let Some(piece) = body.data().await {
             let piece = piece.map_err(fault)?;
-            answer.bytes += piece.len() as u64;
-            if wanted.body {
-                answer.keep(&piece);
+            response.bytes += piece.len() as u64;
+            if capture.body {
+                response.keep(&piece);
             }
             let _ = body.flow_control().release_capacity(piece.len());
         }

@@ -1,10 +1,9 @@
 //! HTTP tasks: HTTP/1.1 by a client of our own over httparse, HTTP/2 by the h2 crate. A request that
-//! never changes is bytes that are ready to send; an answer that comes in one piece is read where it
+//! never changes is bytes that are ready to send; a response that comes in one piece is read where it
 //! lies. Way of a task: [`draft`] → [`task`]; of a request: [`request`] → [`pool`] → [`connection`] →
-//! [`answer`] → [`check`](super::check) → a sample.
+//! [`response`] → [`check`](super::check) → a sample.
 
 mod address;
-pub mod answer;
 mod body;
 mod connection;
 mod cookies;
@@ -18,6 +17,7 @@ mod pool;
 mod redirect;
 mod reference;
 mod request;
+pub mod response;
 mod target;
 mod task;
 mod tls;
@@ -31,19 +31,19 @@ use tokio::time::Instant;
 use tokio_rustls::rustls::ClientConfig;
 
 use self::address::is_blank;
-use self::answer::Answer;
 use self::connection::SCRATCH;
 use self::cookies::Jar;
 use self::draft::{Defaults, TaskDraft};
 pub use self::fault::Fault;
 pub use self::flavor::Flavor;
-use self::pool::Kept;
-use self::request::{Line, Request};
+use self::pool::PooledConnection;
+use self::request::{Request, RequestLine};
+use self::response::Response;
 pub(crate) use self::target::percent_decode;
 use self::target::{Origin, Origins, write_target};
 pub(crate) use self::task::METHODS;
 use self::task::Task;
-use crate::load::driver::{Driver, Measurement, Tasks, Visit};
+use crate::load::driver::{Driver, Measurement, Tasks, VirtualUser};
 use crate::load::scenario::{TaskSource, Verdict};
 use crate::load::template::{Compiler, Linker, Slot};
 use crate::net::{Dialer, Targets};
@@ -123,7 +123,7 @@ pub struct Http {
     tasks: Vec<Task>,
     tls: Vec<Tls>,
     targets: Targets,
-    /// Whether a task may follow a link out of an answer.
+    /// Whether a task may follow a link out of a response.
     links: bool,
 }
 
@@ -177,15 +177,15 @@ struct TaskCache {
 /// What one user keeps between requests.
 #[derive(Debug, Default)]
 pub struct User {
-    connections: Vec<Kept>,
+    connections: Vec<PooledConnection>,
     jar: Option<Box<Jar>>,
     /// The pages that variables were taken from, where a task may follow a link.
     pages: Vec<(Slot, String)>,
     request: Request,
     body: Vec<u8>,
-    answer: Answer,
+    response: Response,
     deadline: Deadline,
-    in_hand: Option<(LabelId, Instant)>,
+    in_flight: Option<(LabelId, Instant)>,
 }
 
 impl Driver for Http {
@@ -210,20 +210,20 @@ impl Driver for Http {
         worker: &Worker,
         user: &mut User,
         index: usize,
-        visit: &mut Visit,
+        virtual_user: &mut VirtualUser,
     ) -> Verdict {
         let (Some(task), Some(cache)) = (self.tasks.get(index), worker.tasks.get(index)) else {
             return Verdict::Permanent;
         };
         let start = Instant::now();
         user.deadline.set(start + task.timeout);
-        user.answer.clear();
-        let mut attempt = Attempt { http: self, worker, cache, user, task, visit };
+        user.response.clear();
+        let mut attempt = Attempt { http: self, worker, cache, user, task, virtual_user };
         let label;
         let outcome = match attempt.prepare() {
             Ok((origin, name)) => {
                 label = name;
-                attempt.user.in_hand = Some((label, start));
+                attempt.user.in_flight = Some((label, start));
                 attempt.follow(origin).await
             }
             Err((name, fault)) => {
@@ -237,17 +237,17 @@ impl Driver for Http {
         {
             attempt.keep_page(origin);
         }
-        user.in_hand = None;
-        conclude(task, user, visit, label, (start, end), outcome.map(drop))
+        user.in_flight = None;
+        conclude(task, user, virtual_user, label, (start, end), outcome.map(drop))
     }
 
-    fn abandon(&self, _: &Worker, user: &mut User, visit: &mut Visit) {
-        let Some((label, start)) = user.in_hand.take() else { return };
+    fn abandon(&self, _: &Worker, user: &mut User, virtual_user: &mut VirtualUser) {
+        let Some((label, start)) = user.in_flight.take() else { return };
         let error = ConnectionFault::Ended.to_string();
         let times = (start, Instant::now());
-        visit.record(Measurement {
+        virtual_user.record(Measurement {
             body: &[],
-            ..measured(&user.answer, label, times, Some(&error))
+            ..measured(&user.response, label, times, Some(&error))
         });
     }
 }
@@ -256,12 +256,12 @@ impl Driver for Http {
 fn conclude(
     task: &Task,
     user: &mut User,
-    visit: &mut Visit,
+    virtual_user: &mut VirtualUser,
     label: LabelId,
     times: (Instant, Instant),
     outcome: Result<(), Fault>,
 ) -> Verdict {
-    let answer = &user.answer;
+    let response = &user.response;
     let (verdict, error) = match outcome {
         Err(fault) => {
             let text = match fault {
@@ -270,26 +270,26 @@ fn conclude(
             };
             (Verdict::Transient, Some(Cow::from(text)))
         }
-        Ok(()) if task.checks.status_decides() && answer.status >= 400 => {
-            (Verdict::Permanent, Some(status_text(answer.status)))
+        Ok(()) if task.checks.status_decides() && response.status >= 400 => {
+            (Verdict::Permanent, Some(status_text(response.status)))
         }
-        Ok(()) => match task.checks.run(answer, &mut visit.scope) {
+        Ok(()) => match task.checks.run(response, &mut virtual_user.scope) {
             Some(reason) => (Verdict::Flaky, Some(Cow::from(reason))),
             None => (Verdict::Passed, None),
         },
     };
-    visit.record(measured(answer, label, times, error.as_deref()));
+    virtual_user.record(measured(response, label, times, error.as_deref()));
     verdict
 }
 
 /// The measurement of a request, with as much of its response as has arrived.
 fn measured<'a>(
-    answer: &'a Answer,
+    response: &'a Response,
     label: LabelId,
     (start, end): (Instant, Instant),
     error: Option<&'a str>,
 ) -> Measurement<'a> {
-    let Answer { status, bytes, ref body, .. } = *answer;
+    let Response { status, bytes, ref body, .. } = *response;
     Measurement { label, start, end, status, bytes, error, body }
 }
 
@@ -317,7 +317,7 @@ struct Attempt<'a> {
     cache: &'a RefCell<TaskCache>,
     user: &'a mut User,
     task: &'a Task,
-    visit: &'a mut Visit,
+    virtual_user: &'a mut VirtualUser,
 }
 
 impl Attempt<'_> {
@@ -328,7 +328,7 @@ impl Attempt<'_> {
             let known = self.cache.borrow().fixed.clone();
             let (origin, label) = match known {
                 Some(known) => known,
-                None => self.meet(&fixed.url)?,
+                None => self.first_use(&fixed.url)?,
             };
             if self.user.jar.is_some() {
                 let rest = origin.rest(&fixed.url).unwrap_or_default();
@@ -337,10 +337,10 @@ impl Attempt<'_> {
             }
             return Ok((origin, label));
         }
-        let url = self.task.url.fill(&mut self.visit.scope, &self.user.pages);
+        let url = self.task.url.fill(&mut self.virtual_user.scope, &self.user.pages);
         let label = self.label(&url);
         let prepare = |this: &mut Self| {
-            let method = task::method(&this.task.method, &mut this.visit.scope)?;
+            let method = task::method(&this.task.method, &mut this.virtual_user.scope)?;
             this.task.url.check(&url)?;
             let (origin, rest) = this.worker.origins.borrow_mut().find(&url)?;
             this.write(method, &origin, rest)?;
@@ -350,7 +350,7 @@ impl Attempt<'_> {
     }
 
     /// The first time that this worker performs a fixed task.
-    fn meet(&mut self, url: &str) -> Result<(Rc<Origin>, LabelId), (LabelId, Fault)> {
+    fn first_use(&mut self, url: &str) -> Result<(Rc<Origin>, LabelId), (LabelId, Fault)> {
         let label = self.label(url);
         let found = self.worker.origins.borrow_mut().find(url);
         let (origin, _) = found.map_err(|fault| (label, fault))?;
@@ -373,10 +373,10 @@ impl Attempt<'_> {
     fn write(&mut self, method: &'static str, origin: &Origin, rest: &str) -> Result<(), Fault> {
         let (jar, credentials) = (self.cookies_for(origin, rest), origin.credentials.as_deref());
         let (jar, body, secrets, first) = (jar.as_deref(), true, true, true);
-        let line = Line { method, origin, rest, credentials, jar, body, secrets, first };
+        let line = RequestLine { method, origin, rest, credentials, jar, body, secrets, first };
         let (body, request) = (&mut self.user.body, &mut self.user.request);
-        self.task.fill_body(&mut self.visit.scope, body);
-        self.task.write(&line, &mut self.visit.scope, body, request)
+        self.task.fill_body(&mut self.virtual_user.scope, body);
+        self.task.write(&line, &mut self.virtual_user.scope, body, request)
     }
 
     /// The number that this request is recorded under.
@@ -384,6 +384,6 @@ impl Attempt<'_> {
         let Task { method, url: address, name, .. } = self.task;
         let name = name.as_ref().map_or(Name::Of(target_of), Name::Written);
         let naming = Naming { method, url: address.template(), name };
-        self.cache.borrow_mut().labels.find(naming, url, self.visit)
+        self.cache.borrow_mut().labels.find(naming, url, self.virtual_user)
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Attempt;
 use super::connection::{Exchange, connect};
 use super::fault::Fault;
-use super::h2::Session;
+use super::h2::Http2Session;
 use super::target::Origin;
 use crate::net::Stream;
 use crate::protocol::fault::ConnectionFault;
@@ -17,20 +17,20 @@ const MAX_CONNECTIONS: usize = 8;
 
 /// A connection that can carry another request.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct PooledConnection {
     origin: Rc<Origin>,
     tls: usize,
-    carrier: Carrier,
+    transport: Transport,
 }
 
 /// What a connection speaks.
 #[derive(Debug)]
-pub(super) enum Carrier {
+pub(super) enum Transport {
     Http1(Stream),
-    Http2(Session),
+    Http2(Http2Session),
 }
 
-impl Carrier {
+impl Transport {
     /// Whether it can carry no further request.
     fn spent(&mut self) -> bool {
         match self {
@@ -41,25 +41,27 @@ impl Carrier {
 }
 
 impl Attempt<'_> {
-    /// One request and its answer over a kept or a new connection.
+    /// One request and its response over a kept or a new connection.
     pub(super) async fn exchange(&mut self, origin: Rc<Origin>) -> Result<(), Fault> {
-        let kept = self.user.connections.iter().position(|kept| {
-            kept.tls == self.task.tls
-                && (Rc::ptr_eq(&kept.origin, &origin) || kept.origin == origin)
+        let pooled = self.user.connections.iter().position(|pooled| {
+            pooled.tls == self.task.tls
+                && (Rc::ptr_eq(&pooled.origin, &origin) || pooled.origin == origin)
         });
-        let kept = kept.map(|at| self.user.connections.swap_remove(at));
-        if let Some(kept) = kept.and_then(|mut kept| (!kept.carrier.spent()).then_some(kept)) {
-            let outcome = self.exchange_over(kept).await;
+        let pooled = pooled.map(|at| self.user.connections.swap_remove(at));
+        if let Some(pooled) =
+            pooled.and_then(|mut pooled| (!pooled.transport.spent()).then_some(pooled))
+        {
+            let outcome = self.exchange_over(pooled).await;
             if !self.stale(&outcome) {
                 return outcome;
             }
-            self.user.answer.clear();
+            self.user.response.clear();
         }
         let fresh = self.connect(origin).await?;
         self.exchange_over(fresh).await
     }
 
-    /// Whether a kept connection ended without any answer at the very moment that it was used. That
+    /// Whether a kept connection ended without any response at the very moment that it was used. That
     /// is nobody's fault, and what may safely be said twice is said again over a fresh connection
     /// (RFC 9112, section 9.3.1).
     fn stale(&self, outcome: &Result<(), Fault>) -> bool {
@@ -70,50 +72,50 @@ impl Attempt<'_> {
             outcome,
             Err(Fault::Connection(ConnectionFault::Closed | ConnectionFault::Reset))
         );
-        let untouched = self.user.answer.status == 0;
+        let untouched = self.user.response.status == 0;
         let method = self.task.request(&self.user.request).method();
         let repeatable = matches!(method, "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS");
         ended && untouched && repeatable
     }
 
-    async fn exchange_over(&mut self, mut kept: Kept) -> Result<(), Fault> {
-        let mut wanted = self.task.checks.wanted();
-        wanted.body |= self.visit.keeps_bodies();
+    async fn exchange_over(&mut self, mut pooled: PooledConnection) -> Result<(), Fault> {
+        let mut capture = self.task.checks.capture();
+        capture.body |= self.virtual_user.keeps_bodies();
         let user = &mut *self.user;
         let request = self.task.request(&user.request);
-        match &mut kept.carrier {
-            Carrier::Http1(stream) => {
+        match &mut pooled.transport {
+            Transport::Http1(stream) => {
                 let exchange = Exchange {
                     stream,
                     request: request.bytes(),
-                    answer: &mut user.answer,
+                    response: &mut user.response,
                     deadline: &mut user.deadline,
                     scratch: &self.worker.scratch,
-                    wanted,
+                    capture,
                     head_only: request.method() == "HEAD",
                 };
                 exchange.run().await?;
             }
-            Carrier::Http2(session) => {
+            Transport::Http2(session) => {
                 let deadline = user.deadline.at().unwrap_or_else(Instant::now);
-                let message = self.task.message(&user.request, &kept.origin)?;
-                let exchange = session.exchange(message, &mut user.answer, wanted);
+                let message = self.task.message(&user.request, &pooled.origin)?;
+                let exchange = session.exchange(message, &mut user.response, capture);
                 // Boxed: its state must not make every HTTP/1.1 user's future larger.
                 timeout_at(deadline, Box::pin(exchange))
                     .await
                     .map_err(|_| ConnectionFault::Deadline)??;
             }
         }
-        if user.answer.keep_alive {
+        if user.response.keep_alive {
             if user.connections.len() >= MAX_CONNECTIONS {
                 user.connections.swap_remove(0);
             }
-            user.connections.push(kept);
+            user.connections.push(pooled);
         }
         Ok(())
     }
 
-    async fn connect(&mut self, origin: Rc<Origin>) -> Result<Kept, Fault> {
+    async fn connect(&mut self, origin: Rc<Origin>) -> Result<PooledConnection, Fault> {
         let config = match self.http.tls.get(self.task.tls).filter(|_| origin.tls) {
             Some(tls) => Some(tls.config().map_err(ConnectionFault::Tls)?),
             None => None,
@@ -123,14 +125,14 @@ impl Attempt<'_> {
         let opening = Box::pin(connect(&self.worker.dialer, &origin, config, deadline));
         let stream = opening.await?;
         let http2 = if origin.tls { stream.is_http2() } else { self.task.http2 };
-        let carrier = if http2 {
-            let opening = Box::pin(Session::open(stream));
-            Carrier::Http2(
+        let transport = if http2 {
+            let opening = Box::pin(Http2Session::open(stream));
+            Transport::Http2(
                 timeout_at(deadline, opening).await.map_err(|_| ConnectionFault::Deadline)??,
             )
         } else {
-            Carrier::Http1(stream)
+            Transport::Http1(stream)
         };
-        Ok(Kept { origin, tls: self.task.tls, carrier })
+        Ok(PooledConnection { origin, tls: self.task.tls, transport })
     }
 }

@@ -6,7 +6,7 @@ use super::Attempt;
 use super::fault::Fault;
 use super::flavor::Flavor;
 use super::reference::resolve;
-use super::request::Line;
+use super::request::RequestLine;
 use super::target::Origin;
 
 /// How many redirects one request follows: Locust's own limit.
@@ -16,25 +16,25 @@ impl Attempt<'_> {
     /// Sends the request, keeps its cookies, and follows its redirects; gives where that ended.
     pub(super) async fn follow(&mut self, origin: Rc<Origin>) -> Result<Rc<Origin>, Fault> {
         self.exchange(Rc::clone(&origin)).await?;
-        if self.user.answer.cookies.is_empty() && !self.redirected() {
+        if self.user.response.cookies.is_empty() && !self.redirected() {
             return Ok(origin);
         }
         // Few requests come here: its state must not make every user's future larger.
-        Box::pin(self.go_on(origin)).await
+        Box::pin(self.follow_redirects(origin)).await
     }
 
     fn redirected(&self) -> bool {
         self.task.redirects
-            && matches!(self.user.answer.status, 301 | 302 | 303 | 307 | 308)
-            && self.user.answer.location.as_deref().is_some_and(|place| !place.is_empty())
+            && matches!(self.user.response.status, 301 | 302 | 303 | 307 | 308)
+            && self.user.response.location.as_deref().is_some_and(|place| !place.is_empty())
     }
 
-    /// What follows an answer that sets cookies or leads elsewhere.
-    async fn go_on(&mut self, first: Rc<Origin>) -> Result<Rc<Origin>, Fault> {
+    /// What follows a response that sets cookies or leads elsewhere.
+    async fn follow_redirects(&mut self, first: Rc<Origin>) -> Result<Rc<Origin>, Fault> {
         let mut origin = Rc::clone(&first);
         let (mut body, mut secrets) = (true, true);
         if self.task.fixed.is_some() {
-            self.task.fill_body(&mut self.visit.scope, &mut self.user.body);
+            self.task.fill_body(&mut self.virtual_user.scope, &mut self.user.body);
         }
         for followed in 0..=MAX_REDIRECTS {
             self.keep_cookies(&origin);
@@ -44,11 +44,11 @@ impl Attempt<'_> {
             if followed == MAX_REDIRECTS {
                 break;
             }
-            let location = self.user.answer.location.take().unwrap_or_default();
+            let location = self.user.response.location.take().unwrap_or_default();
             let sent = self.task.request(&self.user.request);
             let (method, page) = (sent.method(), origin.url(sent.target()));
             let next = resolve(&page, &location);
-            let status = self.user.answer.status;
+            let status = self.user.response.status;
             body &= matches!(status, 307 | 308);
             let rewritten = match status {
                 301 => self.task.flavor == Flavor::Fast || method == "POST",
@@ -60,7 +60,7 @@ impl Attempt<'_> {
             origin = to;
             secrets &= first.trusts(&origin);
             let jar = self.cookies_for(&origin, rest);
-            let line = Line {
+            let line = RequestLine {
                 method,
                 origin: &origin,
                 rest,
@@ -72,8 +72,8 @@ impl Attempt<'_> {
                 first: false,
             };
             let user = &mut *self.user;
-            self.task.write(&line, &mut self.visit.scope, &user.body, &mut user.request)?;
-            user.answer.clear();
+            self.task.write(&line, &mut self.virtual_user.scope, &user.body, &mut user.request)?;
+            user.response.clear();
             self.exchange(Rc::clone(&origin)).await?;
         }
         Err(Fault::Redirects(MAX_REDIRECTS))

@@ -98,7 +98,7 @@ impl Task {
     /// Writes a request of this execution around its body.
     pub(crate) fn write(
         &self,
-        line: &Line<'_>,
+        line: &RequestLine<'_>,
         scope: &mut Scope,
         body: &[u8],
         out: &mut Request,
@@ -149,7 +149,7 @@ impl Task {
 
 /// What of a request is decided outside the task.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Line<'a> {
+pub(crate) struct RequestLine<'a> {
     pub(crate) method: &'static str,
     pub(crate) origin: &'a Origin,
     /// The URL after its origin.
@@ -166,7 +166,7 @@ pub(crate) struct Line<'a> {
     pub(crate) first: bool,
 }
 
-impl Line<'_> {
+impl RequestLine<'_> {
     /// Whether a header that the task sets goes along.
     fn carries(&self, name: &str) -> bool {
         let any = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known));
@@ -188,7 +188,7 @@ struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    fn begin(line: &Line<'a>, task: &Task, out: &'a mut Request) -> Self {
+    fn begin(line: &RequestLine<'a>, task: &Task, out: &'a mut Request) -> Self {
         out.clear();
         out.method = line.method;
         out.bytes.extend_from_slice(line.method.as_bytes());
@@ -375,7 +375,8 @@ pub(super) mod tests {
             let (origin, rest) = Origin::split(&url)?;
             let (origin, credentials) = (&origin, origin.credentials.as_deref());
             let (body, secrets, first) = (true, true, true);
-            let line = Line { method, origin, rest, credentials, jar: None, body, secrets, first };
+            let line =
+                RequestLine { method, origin, rest, credentials, jar: None, body, secrets, first };
             let (mut body, mut request) = (Vec::new(), Request::default());
             task.fill_body(scope, &mut body);
             task.write(&line, scope, &body, &mut request).map(|()| request)

@@ -205,21 +205,21 @@ fn is_unreserved(byte: u8) -> bool {
 /// A path without `.` and `..` (RFC 3986, section 5.2.4); its query stays.
 pub(super) fn without_dots(rest: &str) -> String {
     let (path, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
-    let mut kept: Vec<&str> = Vec::new();
+    let mut pooled: Vec<&str> = Vec::new();
     for step in path.split('/') {
         match step {
             "." => {}
-            ".." => drop(kept.pop()),
-            step => kept.push(step),
+            ".." => drop(pooled.pop()),
+            step => pooled.push(step),
         }
     }
-    if kept.first().is_none_or(|first| !first.is_empty()) {
-        kept.insert(0, "");
+    if pooled.first().is_none_or(|first| !first.is_empty()) {
+        pooled.insert(0, "");
     }
     if path.ends_with("/.") || path.ends_with("/..") {
-        kept.push("");
+        pooled.push("");
     }
-    kept.join("/") + query
+    pooled.join("/") + query
 }
 
 /// The value of an `Authorization` header (RFC 7617): in Latin-1, as Python's clients send it, where

@@ -8,7 +8,7 @@ use super::address::Address;
 use super::fault::Fault;
 use super::flavor::Flavor;
 use super::h2::Message;
-use super::request::{Line, Request};
+use super::request::{Request, RequestLine};
 use super::target::Origin;
 use crate::load::template::{Draft, Linker, Scope, Template};
 use crate::protocol::check::Checks;
@@ -96,7 +96,7 @@ impl Task {
         let mut scope = Scope::new(&std::sync::Arc::default(), 0);
         let (mut body, mut request) = (Vec::new(), Request::default());
         self.fill_body(&mut scope, &mut body);
-        let line = Line {
+        let line = RequestLine {
             method,
             origin: &origin,
             rest,

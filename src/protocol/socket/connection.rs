@@ -41,7 +41,7 @@ impl Connection {
     }
 
     /// Whether something came in although nothing was asked, or it ended: whoever uses it next would
-    /// take that for an answer.
+    /// take that for a response.
     pub(super) fn disturbed(&mut self) -> bool {
         match self {
             Self::Tcp(stream) => stream.disturbed(),
@@ -72,7 +72,7 @@ impl Connection {
     }
 }
 
-/// Sends a datagram, also an empty one, and takes in those that answer it.
+/// Sends a datagram, also an empty one, and takes in those that response it.
 async fn datagrams(
     socket: &UdpSocket,
     payload: &[u8],

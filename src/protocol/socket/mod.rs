@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use self::connection::{Connection, SCRATCH};
 use self::reply::{Reply, missing};
 use self::task::{Host, Task, TaskDraft, Transport, split};
-use crate::load::driver::{Driver, Measurement, Tasks, Visit};
+use crate::load::driver::{Driver, Measurement, Tasks, VirtualUser};
 use crate::load::scenario::{TaskSource, Verdict};
 use crate::load::template::{Compiler, Linker};
 use crate::net::{Dialer, Targets};
@@ -127,7 +127,7 @@ impl Driver for Socket {
         worker: &Worker,
         user: &mut User,
         index: usize,
-        visit: &mut Visit,
+        virtual_user: &mut VirtualUser,
     ) -> Verdict {
         let (Some(task), Some(labels)) = (self.tasks.get(index), worker.labels.get(index)) else {
             return Verdict::Permanent;
@@ -138,11 +138,11 @@ impl Driver for Socket {
         user.reply.clear(false);
         let target = match task.target.as_literal() {
             Some(target) => Cow::from(target),
-            None => Cow::from(task.target.text(&mut visit.scope)),
+            None => Cow::from(task.target.text(&mut virtual_user.scope)),
         };
-        let label = labels.borrow_mut().find(task.naming(), &target, visit);
+        let label = labels.borrow_mut().find(task.naming(), &target, virtual_user);
         user.in_hand = Some((label, start));
-        let step = Step { worker, user, task, target: &target, visit };
+        let step = Step { worker, user, task, target: &target, virtual_user };
         let outcome = step.run().await;
         user.in_hand = None;
         let (verdict, error) = match outcome {
@@ -152,16 +152,16 @@ impl Driver for Socket {
             }
             // Nothing was sent: the user must not turn in circles.
             Err(Failure::Task(why)) => (Verdict::Transient, Some(why)),
-            Err(Failure::Response(why)) => (Verdict::Flaky, Some(why)),
+            Err(Failure::Checked(why)) => (Verdict::Flaky, Some(why)),
         };
-        visit.record(user.measured((label, start), error.as_deref()));
+        virtual_user.record(user.measured((label, start), error.as_deref()));
         verdict
     }
 
-    fn abandon(&self, _: &Worker, user: &mut User, visit: &mut Visit) {
-        let Some(begun) = user.in_hand.take() else { return };
+    fn abandon(&self, _: &Worker, user: &mut User, virtual_user: &mut VirtualUser) {
+        let Some(started) = user.in_hand.take() else { return };
         let error = ConnectionFault::Ended.to_string();
-        visit.record(user.measured(begun, Some(&error)));
+        virtual_user.record(user.measured(started, Some(&error)));
     }
 }
 
@@ -185,7 +185,7 @@ enum Failure {
     /// What its placeholders stand for.
     Task(String),
     /// What came back.
-    Response(String),
+    Checked(String),
 }
 
 /// One execution of one task.
@@ -194,19 +194,19 @@ struct Step<'a> {
     user: &'a mut User,
     task: &'a Task,
     target: &'a str,
-    visit: &'a mut Visit,
+    virtual_user: &'a mut VirtualUser,
 }
 
 impl Step<'_> {
     async fn run(self) -> Result<(), Failure> {
-        let Self { worker, user, task, target, visit } = self;
+        let Self { worker, user, task, target, virtual_user } = self;
         let wrong = |why: &str| Failure::Task(format!("invalid bytes: {why}"));
         let address = split(target).map_err(Failure::Task)?;
         if task.fixed.is_none() {
-            task.fill(&mut visit.scope, &mut user.payload).map_err(wrong)?;
+            task.fill(&mut virtual_user.scope, &mut user.payload).map_err(wrong)?;
         }
-        user.reply.clear(task.looks() || visit.keeps_bodies());
-        task.ending(&mut visit.scope, user.reply.ending()).map_err(wrong)?;
+        user.reply.clear(task.looks() || virtual_user.keeps_bodies());
+        task.ending(&mut virtual_user.scope, user.reply.ending()).map_err(wrong)?;
         let mut connection = match user.kept(task, target) {
             Some(connection) => connection,
             None => {
@@ -223,20 +223,20 @@ impl Step<'_> {
         let progress = outcome.map_err(Failure::Connection)?;
         *sent = payload.len() as u64;
         if let Some(why) = reply.lacks(task.end, progress) {
-            return Err(Failure::Response(why));
+            return Err(Failure::Checked(why));
         }
         if task.keep && !reply.surplus() {
             user.keep(task.transport, target, connection);
         }
         if let Some(text) = &task.substring {
-            let text = text.text(&mut visit.scope);
+            let text = text.text(&mut virtual_user.scope);
             if !contains(user.reply.kept(), text.as_bytes()) {
-                return Err(Failure::Response(missing(text.as_bytes())));
+                return Err(Failure::Checked(missing(text.as_bytes())));
             }
         }
         task.checks
-            .run(&user.reply, &mut visit.scope)
-            .map_or(Ok(()), |why| Err(Failure::Response(why)))
+            .run(&user.reply, &mut virtual_user.scope)
+            .map_or(Ok(()), |why| Err(Failure::Checked(why)))
     }
 }
 

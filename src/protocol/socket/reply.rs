@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::protocol::check::Response;
+use crate::protocol::check::Checked;
 
 /// How much of a response is kept for what looks at it, and how far its end is looked for, in bytes:
-/// as much as of the body of an HTTP answer. What is only counted may be longer.
+/// as much as of the body of an HTTP response. What is only counted may be longer.
 const KEEP: usize = 4 * 1024 * 1024;
 
 /// A response that grew beyond this is given back to the allocator before the next one.
@@ -45,7 +45,7 @@ pub(super) struct Reply {
     /// Its beginning.
     kept: Vec<u8>,
     /// Whether any of it is kept.
-    wanted: bool,
+    capture: bool,
     /// Bytes that came.
     received: u64,
     /// What it ends with, where that ends it.
@@ -56,11 +56,11 @@ pub(super) struct Reply {
 
 impl Reply {
     /// Makes it ready for the next response, of which something is `wanted` or only its length.
-    pub(super) fn clear(&mut self, wanted: bool) {
+    pub(super) fn clear(&mut self, capture: bool) {
         self.kept.clear();
         self.kept.shrink_to(KEEP_CAPACITY);
         self.received = 0;
-        self.wanted = wanted;
+        self.capture = capture;
         self.ending.clear();
         self.surplus = false;
     }
@@ -154,7 +154,7 @@ impl Reply {
     }
 
     fn keep(&mut self, bytes: &[u8]) {
-        if !self.wanted {
+        if !self.capture {
             return;
         }
         let room = KEEP.saturating_sub(self.kept.len()).min(bytes.len());
@@ -167,7 +167,7 @@ pub(super) fn missing(text: &[u8]) -> String {
     format!("expected {} in response", crate::value::quote(&String::from_utf8_lossy(text)))
 }
 
-impl Response for Reply {
+impl Checked for Reply {
     const HAS_STATUS: bool = false;
     const HAS_HEADERS: bool = false;
 

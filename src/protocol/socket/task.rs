@@ -382,7 +382,7 @@ impl Task {
 
     /// Whether more of a response than its length is looked at.
     pub(super) fn looks(&self) -> bool {
-        self.ending.is_some() || self.substring.is_some() || self.checks.wanted().body
+        self.ending.is_some() || self.substring.is_some() || self.checks.capture().body
     }
 
     /// Fills in what a response of this execution ends with; nothing where it ends otherwise.

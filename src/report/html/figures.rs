@@ -132,7 +132,7 @@ pub(super) struct Group<'a> {
 
 /// Everything that the page shows of the requests.
 #[derive(Debug)]
-pub(super) struct Figures<'a> {
+pub(super) struct PageData<'a> {
     pub(super) total: Totals,
     /// Seconds that the runs took together.
     pub(super) seconds: f64,
@@ -150,7 +150,7 @@ pub(super) struct Figures<'a> {
     pub(super) most_users: Option<u32>,
 }
 
-impl<'a> Figures<'a> {
+impl<'a> PageData<'a> {
     pub(super) fn of(records: &'a Records) -> Self {
         let recordings = records.recordings();
         // Runs follow each other without the pauses between them.
@@ -333,7 +333,7 @@ mod tests {
             names.iter().map(|name| ("GET", "u", name.as_str(), 200, 1.0, 1, None)).collect();
         rows.push(("GET", "u", "n154", 200, 1.0, 1, None));
         let records = records(&rows);
-        let figures = Figures::of(&records);
+        let figures = PageData::of(&records);
         assert_eq!(figures.names.len(), MAX_NAMES + 1);
         assert_eq!(figures.further_names, 5);
         assert_eq!(figures.names[0].label, Some(("GET", "n154")));
@@ -350,7 +350,7 @@ mod tests {
             ("GET", "u", "a", 500, 1.0, 1, Some("often")),
             ("GET", "u", "b", 500, 1.0, 1, Some("often")),
         ]);
-        let figures = Figures::of(&records);
+        let figures = PageData::of(&records);
         let groups: Vec<_> = figures
             .errors
             .iter()

@@ -15,10 +15,10 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
 use self::chart::{Chart, Curve};
-use self::figures::{Figures, Name, Totals};
+use self::figures::{Name, PageData, Totals};
 use super::redact::redacted;
 use crate::record::Records;
-use crate::record::gates::{Rule, Verdict};
+use crate::record::gates::{GateResult, Rule};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -31,8 +31,8 @@ const DOCUMENT_ROOM: usize = 40_000;
 /// Writes the page. The rules, if there are any, make the verdict; without them a run is good when
 /// no request failed.
 pub fn write(records: &Records, rules: &[Rule], out: &mut dyn Write) -> io::Result<()> {
-    let figures = Figures::of(records);
-    let verdicts: Vec<Verdict> = if rules.is_empty() {
+    let figures = PageData::of(records);
+    let verdicts: Vec<GateResult> = if rules.is_empty() {
         Vec::new()
     } else {
         let summary = records.summary();
@@ -41,7 +41,7 @@ pub fn write(records: &Records, rules: &[Rule], out: &mut dyn Write) -> io::Resu
     out.write_all(page(records, &figures, &verdicts).into_string().as_bytes())
 }
 
-fn page(records: &Records, figures: &Figures<'_>, verdicts: &[Verdict]) -> Markup {
+fn page(records: &Records, figures: &PageData<'_>, verdicts: &[GateResult]) -> Markup {
     // Only this style and this script: whatever a target's bytes smuggle into the page never runs.
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'",
@@ -95,7 +95,7 @@ fn page(records: &Records, figures: &Figures<'_>, verdicts: &[Verdict]) -> Marku
     }
 }
 
-fn verdict(figures: &Figures<'_>, verdicts: &[Verdict]) -> Markup {
+fn verdict(figures: &PageData<'_>, verdicts: &[GateResult]) -> Markup {
     let broken = verdicts.iter().filter(|verdict| !verdict.passed).count();
     let failures = figures.total.failures;
     html! {
@@ -117,10 +117,10 @@ fn verdict(figures: &Figures<'_>, verdicts: &[Verdict]) -> Markup {
 }
 
 /// When the runs were, in one line.
-fn when(records: &Records, figures: &Figures<'_>) -> String {
+fn when(records: &Records, figures: &PageData<'_>) -> String {
     let runs = records.recordings();
     let mut line = match runs.first().map(|run| jiff::Timestamp::try_from(run.started_at())) {
-        Some(Ok(began)) => format!("Began {} · ", began.strftime("%Y-%m-%d %H:%M:%S UTC")),
+        Some(Ok(started)) => format!("Began {} · ", started.strftime("%Y-%m-%d %H:%M:%S UTC")),
         _ => String::new(),
     };
     line.push_str(&format!("took {}", text::seconds(figures.seconds)));
@@ -133,7 +133,7 @@ fn when(records: &Records, figures: &Figures<'_>) -> String {
     line
 }
 
-fn tiles(figures: &Figures<'_>) -> Markup {
+fn tiles(figures: &PageData<'_>) -> Markup {
     let Totals { requests, failures, bytes, max_ms, .. } = figures.total;
     let percentile = |at| figures.total.latency.percentile(at).map_or("–".to_owned(), text::millis);
     let rate = requests as f64 / figures.seconds.max(0.001);
@@ -155,12 +155,12 @@ fn tiles(figures: &Figures<'_>) -> Markup {
     }
 }
 
-fn gates(verdicts: &[Verdict]) -> Markup {
+fn gates(verdicts: &[GateResult]) -> Markup {
     html! {
         h2 { "Gates" }
         div class="wide" {
             table {
-                thead { tr { th class="text" { "Rule" } th { "Measured" } th class="text" { "Verdict" } } }
+                thead { tr { th class="text" { "Rule" } th { "Measured" } th class="text" { "GateResult" } } }
                 tbody {
                     @for verdict in verdicts {
                         tr {
@@ -178,7 +178,7 @@ fn gates(verdicts: &[Verdict]) -> Markup {
     }
 }
 
-fn rates(figures: &Figures<'_>) -> Markup {
+fn rates(figures: &PageData<'_>) -> Markup {
     let buckets = &figures.buckets;
     let per_second = |count: fn(&Totals) -> u64| {
         buckets.iter().map(|bucket| Some(count(&bucket.totals) as f64 / bucket.length)).collect()
@@ -224,7 +224,7 @@ fn rates(figures: &Figures<'_>) -> Markup {
     .draw()
 }
 
-fn percentiles(figures: &Figures<'_>) -> Markup {
+fn percentiles(figures: &PageData<'_>) -> Markup {
     let curve = |class, name, at| Curve {
         class,
         name,
@@ -279,7 +279,7 @@ const COLUMNS: [Column; 10] = [
     ("Bytes", |totals| text::bytes(totals.bytes), |totals| totals.bytes as f64),
 ];
 
-fn names(figures: &Figures<'_>) -> Markup {
+fn names(figures: &PageData<'_>) -> Markup {
     html! {
         h2 { "Requests by name" }
         div class="wide" {
@@ -315,7 +315,7 @@ fn names(figures: &Figures<'_>) -> Markup {
     }
 }
 
-fn errors(figures: &Figures<'_>) -> Markup {
+fn errors(figures: &PageData<'_>) -> Markup {
     let (texts, count) = figures.further_errors;
     html! {
         @if !figures.errors.is_empty() {

@@ -141,20 +141,20 @@ fn the_search_finds_what_it_looks_for() {
 /// A document that names the token's variables wherever text may stand, sends that to a target which
 /// gives everything back, and writes down all it got in every form there is.
 fn document(target: &str) -> String {
-    let wanted = "${env.LOAD_DENSITY_SOCKET_TOKEN} ${env.OTHER} ${env.CREDENTIALS_DIRECTORY} \
+    let capture = "${env.LOAD_DENSITY_SOCKET_TOKEN} ${env.OTHER} ${env.CREDENTIALS_DIRECTORY} \
                   ${token} ${LOAD_DENSITY_SOCKET_TOKEN}";
-    let text = serde_json::to_string(wanted).expect("text");
+    let text = serde_json::to_string(capture).expect("text");
     format!(
         r#"[
-        ["LD_register_variable", {{"name": "wanted", "value": {text}}}],
+        ["LD_register_variable", {{"name": "capture", "value": {text}}}],
         ["LD_start_test", {{"user_detail_dict": {{"user": "fast_http_user", "host": "{target}"}},
             "user_count": 1, "spawn_rate": 100, "test_time": 0.5, "wait_time": 0.01, "record_bodies": true,
             "tasks": [{{"method": "post", "request_url": "/echo", "name": {text},
-                "headers": {{"X-Wanted": {text}}},
-                "auth": {{"type": "bearer", "token": {text}}}, "json": {{"a": {text}, "b": "${{wanted}}"}},
+                "headers": {{"X-Capture": {text}}},
+                "auth": {{"type": "bearer", "token": {text}}}, "json": {{"a": {text}, "b": "${{capture}}"}},
                 "assertions": [{{"type": "contains", "value": {text}}}]}}]}}],
         ["print", [{text}]],
-        ["{wanted}"],
+        ["{capture}"],
         ["LD_generate_html_report", ["out"]], ["LD_generate_json_report", ["out"]],
         ["LD_generate_xml_report", ["out"]], ["LD_generate_csv_report", ["out"]],
         ["LD_generate_summary_report", ["sum"]], ["LD_generate_junit_report", ["junit"]],
@@ -168,7 +168,7 @@ fn document(target: &str) -> String {
 fn mirror() -> Scripted {
     Scripted::start(|request, wire| {
         let shown = format!("{request:?}");
-        let header = request.header("X-Wanted").unwrap_or_default();
+        let header = request.header("X-Capture").unwrap_or_default();
         answer(wire, 200, &[("X-Reflected", &header)], shown.as_bytes())
     })
 }

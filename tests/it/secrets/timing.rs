@@ -55,9 +55,9 @@ fn largest_t(compare: impl Fn(&str) -> bool, seed: u64) -> f64 {
         for _ in 0..BLOCK {
             let number = usize::from(random.bool());
             let guess = black_box(places[number].as_str());
-            let begun = Instant::now();
+            let started = Instant::now();
             let accepted = compare(guess);
-            let lasted = begun.elapsed().as_nanos() as f64;
+            let lasted = started.elapsed().as_nanos() as f64;
             assert!(!black_box(accepted), "a wrong guess was accepted");
             measured.push((number ^ swapped, lasted));
         }

@@ -25,13 +25,13 @@ impl Attempt<'_> {
     /// Keeps the cookies of a response to the request that was sent last.
     pub(super) fn keep_cookies(&mut self, origin: &Origin) {
         let user = &mut *self.user;
-        if user.answer.cookies.is_empty() {
+        if user.response.cookies.is_empty() {
             return;
         }
         let target = self.task.request(&user.request).target().as_bytes();
         let site = Site::new(origin, target);
         let (jar, now) = (user.jar.get_or_insert_default(), now());
-        for line in user.answer.cookies.drain(..) {
+        for line in user.response.cookies.drain(..) {
             jar.set(&line, &site, now);
         }
     }

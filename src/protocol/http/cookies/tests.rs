@@ -175,7 +175,7 @@ fn a_secure_cookie_is_set_sent_and_replaced_over_tls_alone() {
 #[test]
 fn a_name_that_promises_something_must_keep_it() {
     let page = "https://a.example.org/p/q";
-    for (line, kept) in [
+    for (line, pooled) in [
         ("__Secure-x=1", false),
         ("__Secure-x=1; Secure", true),
         ("__secure-x=1", false),
@@ -193,7 +193,7 @@ fn a_name_that_promises_something_must_keep_it() {
         ("=__Secure-x=1; Secure", false),
     ] {
         let pair = line.split(';').next().expect("a pair");
-        check(page, &[line], page, if kept { pair } else { "" });
+        check(page, &[line], page, if pooled { pair } else { "" });
     }
     check("http://a.example.org/", &["__Secure-x=1; Secure"], page, "");
 }

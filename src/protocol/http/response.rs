@@ -1,5 +1,5 @@
 //! Reading an HTTP/1.1 answer as its bytes come in: head, then body by length, by chunks or until
-//! the end. The body is counted, and kept only when somebody wants its text, up to a cap. An answer
+//! the end. The body is counted, and kept only when somebody wants its text, up to a cap. A response
 //! that comes in one piece, as nearly all do, is read where it lies, without being copied.
 
 use std::borrow::Cow;
@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 use super::decode;
 use super::fault::Fault;
 use crate::load::template::percent;
-use crate::protocol::check::{Response, Wanted};
+use crate::protocol::check::{Capture, Checked};
 use crate::protocol::fault::ConnectionFault;
 
 /// The longest head, in bytes.
@@ -42,9 +42,9 @@ pub enum Coding {
     Unknown,
 }
 
-/// An answer. Its buffers are used again for the next one.
+/// A response. Its buffers are used again for the next one.
 #[derive(Debug, Default)]
-pub struct Answer {
+pub struct Response {
     /// The status; 0 before the head has come.
     pub status: u16,
     /// Bytes of the body.
@@ -79,7 +79,7 @@ enum Framing {
     Done,
 }
 
-impl Response for Answer {
+impl Checked for Response {
     const HAS_STATUS: bool = true;
     const HAS_HEADERS: bool = true;
 
@@ -99,8 +99,8 @@ impl Response for Answer {
     }
 }
 
-impl Answer {
-    /// Makes it ready for the next answer.
+impl Response {
+    /// Makes it ready for the next response.
     pub fn clear(&mut self) {
         self.status = 0;
         self.bytes = 0;
@@ -115,16 +115,16 @@ impl Answer {
         self.partial.clear();
     }
 
-    /// Takes bytes that have come; `true` when the answer is complete.
+    /// Takes bytes that have come; `true` when the response is complete.
     pub fn feed(
         &mut self,
         mut bytes: &[u8],
-        wanted: Wanted,
+        capture: Capture,
         head_only: bool,
     ) -> Result<bool, Fault> {
         loop {
             if self.framing == Framing::Done {
-                // Bytes after the answer belong to nobody: the connection cannot be used again.
+                // Bytes after the response belong to nobody: the connection cannot be used again.
                 self.keep_alive &= bytes.is_empty();
                 return Ok(true);
             }
@@ -132,23 +132,23 @@ impl Answer {
                 return Ok(false);
             }
             bytes = match self.framing {
-                Framing::Head => match self.head(bytes, wanted, head_only)? {
+                Framing::Head => match self.head(bytes, capture, head_only)? {
                     Some(rest) => rest,
                     None => return Ok(false),
                 },
                 Framing::Length(left) => {
-                    let rest = self.take(bytes, left, wanted);
+                    let rest = self.take(bytes, left, capture);
                     let left = left - (bytes.len() - rest.len()) as u64;
                     self.framing = if left == 0 { Framing::Done } else { Framing::Length(left) };
                     rest
                 }
                 Framing::Chunk(left) => {
-                    let rest = self.take(bytes, left, wanted);
+                    let rest = self.take(bytes, left, capture);
                     let left = left - (bytes.len() - rest.len()) as u64;
                     self.framing = if left == 0 { Framing::ChunkEnd } else { Framing::Chunk(left) };
                     rest
                 }
-                Framing::UntilEnd => self.take(bytes, u64::MAX, wanted),
+                Framing::UntilEnd => self.take(bytes, u64::MAX, capture),
                 Framing::ChunkSize | Framing::ChunkEnd | Framing::Trailer => {
                     match self.line(bytes)? {
                         Some(rest) => rest,
@@ -160,7 +160,7 @@ impl Answer {
         }
     }
 
-    /// The connection has ended: `Ok` when that completes the answer.
+    /// The connection has ended: `Ok` when that completes the response.
     pub fn end(&mut self) -> Result<(), Fault> {
         self.keep_alive = false;
         match self.framing {
@@ -174,11 +174,11 @@ impl Answer {
     }
 
     /// Counts and maybe keeps up to `most` bytes of body, and gives the rest back.
-    fn take<'a>(&mut self, bytes: &'a [u8], most: u64, wanted: Wanted) -> &'a [u8] {
+    fn take<'a>(&mut self, bytes: &'a [u8], most: u64, capture: Capture) -> &'a [u8] {
         let length = usize::try_from(most).unwrap_or(usize::MAX).min(bytes.len());
         let (body, rest) = bytes.split_at(length);
         self.bytes += length as u64;
-        if wanted.body {
+        if capture.body {
             self.keep(body);
         }
         rest
@@ -194,11 +194,11 @@ impl Answer {
     fn head<'a>(
         &mut self,
         bytes: &'a [u8],
-        wanted: Wanted,
+        capture: Capture,
         head_only: bool,
     ) -> Result<Option<&'a [u8]>, Fault> {
         if self.partial.is_empty() {
-            if let Some(length) = self.parse_head(bytes, wanted, head_only)? {
+            if let Some(length) = self.parse_head(bytes, capture, head_only)? {
                 return Ok(bytes.get(length..));
             }
             self.partial.extend_from_slice(bytes);
@@ -206,7 +206,7 @@ impl Answer {
             let before = self.partial.len();
             self.partial.extend_from_slice(bytes);
             let partial = std::mem::take(&mut self.partial);
-            if let Some(length) = self.parse_head(&partial, wanted, head_only)? {
+            if let Some(length) = self.parse_head(&partial, capture, head_only)? {
                 return Ok(bytes.get(length.saturating_sub(before)..));
             }
             self.partial = partial;
@@ -222,7 +222,7 @@ impl Answer {
     fn parse_head(
         &mut self,
         bytes: &[u8],
-        wanted: Wanted,
+        capture: Capture,
         head_only: bool,
     ) -> Result<Option<usize>, Fault> {
         let mut from = 0;
@@ -250,7 +250,7 @@ impl Answer {
                 return Err(Fault::Malformed("the status is below 100"));
             }
             if !(100..200).contains(&status) || status == 101 {
-                self.take_head(&response, wanted, head_only)?;
+                self.take_head(&response, capture, head_only)?;
                 return Ok(Some(from));
             }
         }
@@ -259,7 +259,7 @@ impl Answer {
     fn take_head(
         &mut self,
         response: &httparse::Response<'_, '_>,
-        wanted: Wanted,
+        capture: Capture,
         head_only: bool,
     ) -> Result<(), Fault> {
         self.status = response.code.unwrap_or(0);
@@ -295,7 +295,7 @@ impl Answer {
                 8 if name.eq_ignore_ascii_case("location") => self.location = Some(place(value)),
                 _ => {}
             }
-            if wanted.head {
+            if capture.head {
                 self.headers.push((name.to_owned(), text(value)));
             }
         }
@@ -419,27 +419,27 @@ fn chunk_size(line: &[u8]) -> Result<u64, Fault> {
 mod tests {
     use super::*;
 
-    const ALL: Wanted = Wanted { head: true, body: true };
+    const ALL: Capture = Capture { head: true, body: true };
 
-    /// Feeds an answer in pieces of every size, and says how it ended each time.
+    /// Feeds a response in pieces of every size, and says how it ended each time.
     fn check(bytes: &[u8], status: u16, body: &[u8], keep_alive: bool) {
         for size in 1..=bytes.len() {
-            let mut answer = Answer::default();
+            let mut response = Response::default();
             let mut complete = false;
             for piece in bytes.chunks(size) {
                 assert!(!complete, "complete before its last byte");
-                complete = answer.feed(piece, ALL, false).expect("an answer");
+                complete = response.feed(piece, ALL, false).expect("an response");
             }
             if !complete {
-                answer.end().expect("an answer that ends with its connection");
+                response.end().expect("an response that ends with its connection");
             }
             assert_eq!(
-                (answer.status, answer.body.as_slice()),
+                (response.status, response.body.as_slice()),
                 (status, body),
                 "in pieces of {size}"
             );
-            assert_eq!(answer.keep_alive, keep_alive);
-            assert_eq!(answer.bytes, body.len() as u64);
+            assert_eq!(response.keep_alive, keep_alive);
+            assert_eq!(response.bytes, body.len() as u64);
         }
     }
 
@@ -470,10 +470,10 @@ mod tests {
     }
 
     fn fault(bytes: &[u8]) -> Fault {
-        let mut answer = Answer::default();
-        match answer.feed(bytes, ALL, false) {
-            Ok(true) => panic!("an answer"),
-            Ok(false) => answer.end().expect_err("a fault"),
+        let mut response = Response::default();
+        match response.feed(bytes, ALL, false) {
+            Ok(true) => panic!("an response"),
+            Ok(false) => response.end().expect_err("a fault"),
             Err(fault) => fault,
         }
     }
@@ -487,7 +487,7 @@ mod tests {
             ConnectionFault::Truncated.into()
         );
         assert_eq!(fault(b"SSH-2.0-x\r\n"), Fault::Malformed("no status line"));
-        // 0 would pass for no answer at all.
+        // 0 would pass for no response at all.
         assert_eq!(fault(b"HTTP/1.1 000 \r\n\r\n"), Fault::Malformed("the status is below 100"));
         assert_eq!(
             fault(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
@@ -505,14 +505,14 @@ mod tests {
 
     #[test]
     fn a_large_body_is_counted_and_kept_up_to_the_cap() {
-        let mut answer = Answer::default();
+        let mut response = Response::default();
         let length = BODY_CAP as u64 * 4;
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
-        assert_eq!(answer.feed(head.as_bytes(), ALL, false), Ok(false));
+        assert_eq!(response.feed(head.as_bytes(), ALL, false), Ok(false));
         let piece = vec![b'x'; 1 << 16];
         for _ in 0..length >> 16 {
-            answer.feed(&piece, ALL, false).expect("body");
+            response.feed(&piece, ALL, false).expect("body");
         }
-        assert_eq!((answer.bytes, answer.body.len()), (length, BODY_CAP));
+        assert_eq!((response.bytes, response.body.len()), (length, BODY_CAP));
     }
 }
