@@ -54,7 +54,7 @@ fn read(pieces: Pieces<'_>, capture: Capture, head_only: bool) -> (Response, Res
     for piece in pieces {
         match response.feed(piece, capture, head_only) {
             Ok(done) => {
-                assert!(done || !complete, "an response that was complete is not any more");
+                assert!(done || !complete, "a response that was complete is not any more");
                 complete = done;
             }
             Err(fault) => return (response, Err(fault)),

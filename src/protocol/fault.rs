@@ -37,13 +37,13 @@ pub enum ConnectionFault {
     #[error("connection reset by the target")]
     Reset,
     /// The target closed before it answered.
-    #[error("connection closed before an answer")]
+    #[error("connection closed before a response")]
     Closed,
     /// The target closed within a response.
-    #[error("connection closed within an answer")]
+    #[error("connection closed in the middle of a response")]
     Truncated,
     /// The run ended before the response came.
-    #[error("no answer before the test ended")]
+    #[error("no response before the test ended")]
     Ended,
     /// Reading or writing failed for another reason.
     #[error("connection broke: {0}")]

@@ -140,7 +140,7 @@ fn f10_a_reset_is_told_from_a_close() {
         let _ = socket.peek(&mut [0]);
     });
     check(&reset, "connection reset by the target");
-    check(&saying(b""), "connection closed before an answer");
+    check(&saying(b""), "connection closed before a response");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn f10_half_an_answer_is_no_answer() {
         b"HTTP/1.1 100 Continue\r\n\r\n",
         b"HTTP/1.1 2",
     ] {
-        check(&saying(half), "connection closed within an answer");
+        check(&saying(half), "connection closed in the middle of a response");
     }
 }
 
@@ -181,7 +181,7 @@ fn garbage_is_called_so() {
             "a chunk is longer than its size",
         ),
     ] {
-        check(&saying(garbage), &format!("invalid HTTP answer: {why}"));
+        check(&saying(garbage), &format!("invalid HTTP response: {why}"));
     }
 }
 
@@ -197,7 +197,7 @@ fn repeating(begin: &'static [u8], again: &'static [u8]) -> Scripted {
 
 #[test]
 fn t22_endless_heads_are_cut_off() {
-    let limit = "the answer's head is over the limit of 65536 bytes or 128 headers";
+    let limit = "the response header is over the limit of 65536 bytes or 128 headers";
     for (begin, again) in [
         (&b"HTTP/1.1 200 OK\r\n"[..], &b"X-A: b\r\n"[..]),
         (b"HTTP/1.1 200 OK\r\nX-A: ", b"bbbbbbbbbbbbbbbbbbbbbbbb"),
@@ -208,7 +208,7 @@ fn t22_endless_heads_are_cut_off() {
     }
     check(
         &repeating(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"xxxxxxxxxxxxxxxx"),
-        "invalid HTTP answer: a chunk's line is too long",
+        "invalid HTTP response: a chunk's line is too long",
     );
 }
 

@@ -345,7 +345,7 @@ fn what_may_be_said_twice_is_said_again_when_a_kept_connection_ends_at_that_mome
     assert_eq!(Load::over(task("get"), 20).run().errors(), [""; 0]);
     let outcome = Load::over(task("post"), 20).run();
     let half = outcome.rows.len() / 2;
-    assert_eq!(outcome.errors(), vec!["connection closed before an answer"; half]);
+    assert_eq!(outcome.errors(), vec!["connection closed before a response"; half]);
 }
 
 #[test]
@@ -365,7 +365,7 @@ fn users_count_what_the_target_counts() {
         assert_eq!(seen, kept, "{path}");
     }
     assert_eq!(outcome.error_of("/bad"), "500 Internal Server Error");
-    assert_eq!(outcome.error_of("/half"), "connection closed within an answer");
+    assert_eq!(outcome.error_of("/half"), "connection closed in the middle of a response");
 }
 
 #[test]

@@ -12,7 +12,7 @@ const PARAMETERS: &[Field] = &[
     Field::optional(
         "summary",
         Kind::MEMBERS,
-        "RunMetrics to judge instead of the records', as LD_summary gives them.",
+        "Figures to judge instead of the records', as LD_summary gives them.",
     ),
 ];
 

@@ -20,13 +20,13 @@ pub enum Fault {
     #[error("header {0}: its value has a line break or another control character")]
     Header(String),
     /// The target ended the session, and says or shows that it has not processed the request.
-    #[error("connection closed before an response")]
+    #[error("connection closed before a response")]
     Unsent,
     /// The response is not HTTP.
     #[error("invalid HTTP response: {0}")]
     Malformed(&'static str),
     /// The response's head is longer than any should be.
-    #[error("the response's head is over the limit of {limit} bytes or {headers} headers")]
+    #[error("the response header is over the limit of {limit} bytes or {headers} headers")]
     LongHead {
         /// The most bytes.
         limit: usize,

@@ -428,10 +428,10 @@ mod tests {
             let mut complete = false;
             for piece in bytes.chunks(size) {
                 assert!(!complete, "complete before its last byte");
-                complete = response.feed(piece, ALL, false).expect("an response");
+                complete = response.feed(piece, ALL, false).expect("a response");
             }
             if !complete {
-                response.end().expect("an response that ends with its connection");
+                response.end().expect("a response that ends with its connection");
             }
             assert_eq!(
                 (response.status, response.body.as_slice()),
@@ -472,7 +472,7 @@ mod tests {
     fn fault(bytes: &[u8]) -> Fault {
         let mut response = Response::default();
         match response.feed(bytes, ALL, false) {
-            Ok(true) => panic!("an response"),
+            Ok(true) => panic!("a response"),
             Ok(false) => response.end().expect_err("a fault"),
             Err(fault) => fault,
         }

@@ -160,7 +160,7 @@ fn gates(verdicts: &[GateResult]) -> Markup {
         h2 { "Gates" }
         div class="wide" {
             table {
-                thead { tr { th class="text" { "Rule" } th { "Measured" } th class="text" { "GateResult" } } }
+                thead { tr { th class="text" { "Rule" } th { "Measured" } th class="text" { "Verdict" } } }
                 tbody {
                     @for verdict in verdicts {
                         tr {
