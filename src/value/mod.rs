@@ -14,7 +14,7 @@ use serde::ser::{Serialize, Serializer};
 
 pub use field::{Field, Kind, Literal};
 pub use parse::{MAX_INTEGER_DIGITS, ParseError};
-pub use python::{Charset, JsonOut, json_into, json_text_into, quote, quoted_into};
+pub use python::{Charset, JsonOut, json_fault, json_into, json_text_into, quote, quoted_into};
 pub use reader::{Invalid, Object, Reader};
 
 /// An object's members, in the order in which they were written.

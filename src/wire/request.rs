@@ -13,7 +13,7 @@ use super::op::Op;
 use super::refusal::Refusal;
 use super::token::{Token, Tokens};
 use crate::event::ErrorKind;
-use crate::value::{Map, Value};
+use crate::value::{Map, Value, json_fault};
 
 /// A request. `D` is its document: [`RawValue`] where it is written, so that it is sent as its author
 /// wrote it, and [`Value`] where it is read.
@@ -91,7 +91,11 @@ impl Request<Value> {
             };
         }
         match Value::parse(text) {
-            Err(error) => refused(Refusal::new(ErrorKind::InvalidJson, error.to_string())),
+            Err(error) => {
+                // In the words that the reference's clients know.
+                let message = json_fault(text).unwrap_or_else(|| error.to_string());
+                refused(Refusal::new(ErrorKind::InvalidJson, message))
+            }
             Ok(Value::Dict(envelope))
                 if envelope.contains_key("token") || envelope.contains_key("command") =>
             {
@@ -293,7 +297,7 @@ mod tests {
             match read(text, &tokens()) {
                 Err(refusal) => {
                     assert_eq!(refusal.kind, ErrorKind::InvalidJson);
-                    assert!(refusal.message.contains(" at line 1 column "), "{}", refusal.message);
+                    assert!(refusal.message.contains(": line 1 column "), "{}", refusal.message);
                 }
                 other => panic!("{text:?} became {other:?}"),
             }

@@ -196,7 +196,7 @@ async fn t15_a_legacy_request_is_one_request_and_its_tail_never_runs() {
     let served = server().start();
     // Two documents in one segment are no JSON, as for the reference.
     let two = served.exchange("[1]\n[2]\n").await;
-    assert_eq!(two, format!("Error: trailing characters at line 2 column 1\n{END}"));
+    assert_eq!(two, format!("Error: Extra data: line 2 column 1 (char 4)\n{END}"));
     let mut stream = served.connect().await;
     for piece in ["[\"spl", "it\"", "]"] {
         stream.write_all(piece.as_bytes()).await.expect("a server that listens");
