@@ -5,7 +5,7 @@
 //! and output; Surefire's schema does not list these, and its readers ignore them.
 
 use std::io::{self, Write};
-use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -155,10 +155,11 @@ impl Suite<'_> {
     }
 }
 
-/// When the first run began, in UTC and without a zone (Ant's schema allows none), and the seconds
+/// When the first run began (1970 where there is none), in UTC and without a zone, for Ant's schema
+/// allows none; and the seconds
 /// from the first request to the end of the last.
 fn span(records: &Records) -> (String, f64) {
-    let started = records.recordings().first().map_or_else(SystemTime::now, |run| run.started_at());
+    let started = records.recordings().first().map_or(UNIX_EPOCH, |run| run.started_at());
     let started = Timestamp::try_from(started).unwrap_or(Timestamp::UNIX_EPOCH);
     let ends = records.rows().map(|row| (row.start_time, row.start_time + row.service_ms / 1000.0));
     let (first, last) = ends.fold((f64::INFINITY, 0.0_f64), |(first, last), (start, end)| {
