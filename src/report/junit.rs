@@ -155,9 +155,8 @@ impl Suite<'_> {
     }
 }
 
-/// When the first run began (1970 where there is none), in UTC and without a zone, for Ant's schema
-/// allows none; and the seconds
-/// from the first request to the end of the last.
+/// When the first run began (1970 where there is none), in UTC and without a zone, which Ant's
+/// schema forbids; and the seconds from the first request to the end of the last.
 fn span(records: &Records) -> (String, f64) {
     let started = records.recordings().first().map_or(UNIX_EPOCH, |run| run.started_at());
     let started = Timestamp::try_from(started).unwrap_or(Timestamp::UNIX_EPOCH);
