@@ -13,7 +13,7 @@
 //!                 │ └────┼── wire ───┘            frames, requests, tokens, TLS, both reply dialects
 //!                 └── action                      a document becomes commands; the executor
 //!           ┌──────────┬─┴────────┬──────────┐
-//!        protocol     run      report    metrics   HTTP drivers; runs; records as text; live figures
+//!        protocol     run      report    metrics   drivers; runs; records as text; live figures
 //!           └──────┬───┴──────────┴──────────┘
 //!                 load ──── record                how load is made; what happened
 //!
@@ -28,10 +28,12 @@
 //!
 //! Bytes become a frame or a legacy text ([`wire::frame`]), that becomes a typed request with its
 //! token checked ([`wire::request`]), and a session ([`server`]) hands its document to the executor
-//! ([`action`]). There every action is read and checked before the first runs. A load test becomes a
-//! plan ([`load`]): *when to start* (pacer) × *what to do* (scenario and driver) × *when to stop*
-//! (shape), in one loop for all of them, and a run ([`run`]) with live figures of its own. Each request
-//! leaves a sample in the record ([`record`]), from which summaries, reports and gates are made.
+//! ([`action`]). There every action is read and checked before the first runs. The tasks of a load
+//! test are read by their protocol ([`protocol::USERS`]), and linked when the test starts with what
+//! the actions before it have brought about. The test becomes a plan ([`load`]): *when to start*
+//! (pacer) × *what to do* (scenario and driver) × *when to stop* (shape), in one loop for all of them,
+//! and a run ([`run`]) with live figures of its own. Each request leaves a sample in the record
+//! ([`record`]), from which summaries, reports and gates are made.
 //!
 //! The way back is one [`event::Sink`]. A session writes events as text lines or as JSON frames
 //! ([`wire::dialect`]), `ldctl run` prints them, a test collects them; nothing below depends on which.
