@@ -4,10 +4,11 @@
 use std::io;
 use std::time::Duration;
 
-use tokio_rustls::rustls::{self, AlertDescription, CertificateError};
+use tokio_rustls::rustls;
 
 use crate::error::{chain, reason};
 use crate::event::ErrorKind;
+use crate::net::{CertificateProblem, TlsProblem};
 use crate::wire::frame::{BadLength, MAX_LEGACY};
 use crate::wire::refusal::Refusal;
 use crate::wire::request::TooLong;
@@ -55,11 +56,14 @@ pub enum ClientError {
     #[error(transparent)]
     TlsSetup(#[from] TlsError),
     /// The server's certificate is not trusted.
-    #[error("{address}: the server's certificate is not trusted: {reason}")]
+    #[error(
+        "{address}: the server's certificate is not trusted: {reason}; {}",
+        certificate_advice(reason)
+    )]
     NotTrusted {
         /// The server.
         address: String,
-        /// Why, and what to change.
+        /// Why.
         reason: CertificateProblem,
     },
     /// The server wants a certificate and was shown none.
@@ -205,34 +209,16 @@ pub enum ClientError {
     },
 }
 
-/// Why a certificate is not trusted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CertificateProblem {
-    /// No trusted authority has signed it.
-    #[error("no trusted authority has signed it; name its authority with --tls-ca")]
-    UnknownIssuer,
-    /// It is too old.
-    #[error("it has expired; renew it on the server")]
-    Expired,
-    /// It is too new.
-    #[error("it is not valid yet; check the clocks of both machines")]
-    NotValidYet,
-    /// It is for other names.
-    #[error("it is for another name{}; name one of its names with --tls-server-name", of(names))]
-    WrongName {
-        /// The names that it is for.
-        names: Vec<String>,
-    },
-    /// It calls itself an authority, as `openssl req -x509` makes it, and is not itself trusted.
-    #[error("it calls itself an authority and is not itself trusted; name it with --tls-ca")]
-    Authority,
-    /// Another reason.
-    #[error("{0}; check the certificate on the server")]
-    Other(String),
-}
-
-fn of(names: &[String]) -> String {
-    if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) }
+/// What to do about a certificate that is not trusted.
+fn certificate_advice(problem: &CertificateProblem) -> &'static str {
+    match problem {
+        CertificateProblem::UnknownIssuer => "name its authority with --tls-ca",
+        CertificateProblem::Expired => "renew it on the server",
+        CertificateProblem::NotValidYet => "check the clocks of both machines",
+        CertificateProblem::WrongName { .. } => "name one of its names with --tls-server-name",
+        CertificateProblem::Authority | CertificateProblem::FirstVersion => "name it with --tls-ca",
+        CertificateProblem::Other(_) => "check the certificate on the server",
+    }
 }
 
 fn too_long_advice(too_long: &TooLong) -> &'static str {
@@ -297,15 +283,14 @@ impl ClientError {
     }
 
     /// A failed handshake.
-    pub(super) fn handshake(address: String, source: io::Error) -> Self {
-        use rustls::Error::{AlertReceived, InvalidCertificate, InvalidMessage};
-        match rustls_error(&source) {
-            Some(InvalidCertificate(reason)) => Self::NotTrusted { address, reason: reason.into() },
-            Some(InvalidMessage(_)) => Self::NotTls { address },
-            Some(AlertReceived(alert)) => match own_certificate(&address, *alert) {
-                Some(error) => error,
-                None => Self::Handshake { address, source },
-            },
+    pub(super) fn handshake(address: String, problem: TlsProblem, source: io::Error) -> Self {
+        match problem {
+            TlsProblem::Certificate(reason) => Self::NotTrusted { address, reason },
+            TlsProblem::NotTls => Self::NotTls { address },
+            TlsProblem::CertificateRequired => Self::ClientCertificateRequired { address },
+            TlsProblem::CertificateRejected(reason) => {
+                Self::ClientCertificateRejected { address, reason }
+            }
             _ => Self::Handshake { address, source },
         }
     }
@@ -314,8 +299,8 @@ impl ClientError {
     /// after the client's handshake is done.
     pub(super) fn broken(address: &str, source: io::Error) -> Self {
         let address = address.to_owned();
-        match rustls_error(&source) {
-            Some(_) => Self::handshake(address, source),
+        match TlsProblem::of(&source) {
+            Some(problem) => Self::handshake(address, problem, source),
             None => Self::Broken { address, source },
         }
     }
@@ -329,56 +314,6 @@ impl ClientError {
             }
             _ => false,
         }
-    }
-}
-
-impl From<&CertificateError> for CertificateProblem {
-    fn from(error: &CertificateError) -> Self {
-        use CertificateError::{
-            BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext,
-            NotValidYet, NotValidYetContext, UnknownIssuer,
-            UnsupportedSignatureAlgorithmForPublicKeyContext,
-        };
-        match error {
-            // A wrong signature: an authority of the same name, but with another key, as when it was
-            // made anew, or with a key of another kind.
-            UnknownIssuer
-            | BadSignature
-            | UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => Self::UnknownIssuer,
-            Expired | ExpiredContext { .. } => Self::Expired,
-            NotValidYet | NotValidYetContext { .. } => Self::NotValidYet,
-            NotValidForName => Self::WrongName { names: Vec::new() },
-            NotValidForNameContext { presented, .. } => {
-                Self::WrongName { names: presented.clone() }
-            }
-            // The verifier's own type is not this crate's dependency; its text names the kind.
-            other if format!("{other:?}").contains("CaUsedAsEndEntity") => Self::Authority,
-            other => Self::Other(other.to_string()),
-        }
-    }
-}
-
-/// What an alert says about the client's certificate.
-fn own_certificate(address: &str, alert: AlertDescription) -> Option<ClientError> {
-    use AlertDescription::{
-        AccessDenied, BadCertificate, CertificateExpired, CertificateRequired, CertificateRevoked,
-        CertificateUnknown, DecryptError, UnknownCA, UnsupportedCertificate,
-    };
-    let address = address.to_owned();
-    match alert {
-        CertificateRequired => Some(ClientError::ClientCertificateRequired { address }),
-        AccessDenied
-        | BadCertificate
-        | CertificateExpired
-        | CertificateRevoked
-        | CertificateUnknown
-        // Signed by an authority of the same name with another key.
-        | DecryptError
-        | UnknownCA
-        | UnsupportedCertificate => {
-            Some(ClientError::ClientCertificateRejected { address, reason: format!("{alert:?}") })
-        }
-        _ => None,
     }
 }
 

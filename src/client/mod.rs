@@ -22,7 +22,8 @@ use crate::wire::text::ends_the_reply;
 use crate::wire::tls::{self, ClientTls};
 use crate::wire::token::Token;
 
-pub use error::{CertificateProblem, ClientError};
+pub use crate::net::CertificateProblem;
+pub use error::ClientError;
 pub use probe::{PingReply, StatusReply, diagnose, ping, probe, quit, status, stop};
 
 /// How long a connection may take unless the caller says otherwise.
@@ -103,7 +104,7 @@ impl Endpoint {
                 host: self.host.clone(),
                 source: io::Error::other(match why {
                     NoAddress::Unresolved { why, .. } => why,
-                    refused @ NoAddress::Refused { .. } => refused.to_string(),
+                    other => other.to_string(),
                 }),
             },
             DialError::Connect { source, .. }
@@ -112,7 +113,12 @@ impl Endpoint {
                 ClientError::NothingListens { address }
             }
             DialError::Connect { source, .. } => ClientError::Unreachable { address, source },
-            DialError::Tls { source, .. } => ClientError::handshake(address, source),
+            DialError::Own(limit) => {
+                ClientError::Unreachable { address, source: io::Error::other(limit) }
+            }
+            DialError::Tls { problem, source, .. } => {
+                ClientError::handshake(address, problem, source)
+            }
             DialError::Deadline { .. } => {
                 ClientError::ConnectTimeout { address, after: self.connect_timeout }
             }

@@ -5,6 +5,7 @@ mod completions;
 mod connection;
 mod core_dump;
 mod credential;
+mod descriptors;
 mod document;
 mod lint;
 mod ping;

@@ -10,6 +10,7 @@ use std::thread;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::descriptors;
 use super::document::{self, Local};
 use super::setup::{block_on, data_dir, targets, test_limits};
 use super::signal::Interrupt;
@@ -28,6 +29,7 @@ enum DocumentEvent {
 }
 
 pub(super) fn run(args: &Run, console: &mut Console) -> Result<Exit, Error> {
+    descriptors::raise();
     let limits = test_limits(&args.documents);
     document::stdin_once(&args.files)?;
     let locals: Vec<Local> =

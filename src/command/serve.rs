@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::secrets::{self, Sources};
 use super::setup::{block_on, data_dir, targets, test_limits};
 use super::signal::{Interrupt, ReloadSignal};
-use super::{service, token};
+use super::{descriptors, service, token};
 use crate::action::{Executor, Policy};
 use crate::cli;
 use crate::console::{Announcer, Console};
@@ -22,6 +22,7 @@ use crate::net::Listeners;
 use crate::server::{self, Keyring, Limits, Secrets, Server};
 
 pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Error> {
+    descriptors::raise();
     let inherited = service::sockets()?;
     let (sources, secrets) = secrets::find(args, console)?;
     for line in raised(args) {

@@ -1,6 +1,7 @@
 //! Where the token comes from: the command line's choice becomes a [`Token`], or the absence of one.
-//! A file and a credential hold one token on a line, or two while it is being replaced: the current
-//! one, which a client sends, and below it the old one, which a server still accepts.
+//! Whatever way it comes, it is one token on a line, or two while it is being replaced: the current one,
+//! which a client sends, and below it the old one, which a server still accepts. A line's end is no
+//! part of a token, so that a file, a variable that was filled from it, and what is typed mean the same.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -97,7 +98,9 @@ impl TokenOrigin {
             Self::File(path) => (path, Protection::ByMode),
             Self::Credential(path) => (path, Protection::BySystemd),
         };
-        parse(&read(path, guarded)?, path).map(Some)
+        let file = path.display();
+        let (text, tokens) = (format!("the token file {file}"), format!("the file {file}"));
+        parse(&read(path, guarded)?, &Source { text: &text, tokens: &tokens }).map(Some)
     }
 
     fn read(self) -> Result<(Vec<Token>, Self), Error> {
@@ -124,41 +127,47 @@ fn variable_text(name: &str) -> Result<Option<String>, Error> {
 }
 
 fn once(text: String, place: String) -> Result<(Vec<Token>, TokenOrigin), Error> {
-    let token = Token::new(text).map_err(|_| empty(&place))?;
-    Ok((vec![token], TokenOrigin::Once(place)))
+    let tokens = parse(&Zeroizing::new(text), &Source { text: &place, tokens: &place })?;
+    Ok((tokens, TokenOrigin::Once(place)))
 }
 
-fn empty(place: &str) -> Error {
-    Error::usage(format!(
-        "the token from {place} is empty; give it a value, or leave the token out"
-    ))
+/// What a text of tokens is called: as a text that has lines, and as where tokens come from.
+struct Source<'a> {
+    text: &'a str,
+    tokens: &'a str,
 }
 
-/// The tokens of a file, one a line. Blanks around one would be an editor's doing more often than a
-/// part of it, so they are refused where they cannot be seen.
-fn parse(text: &str, path: &Path) -> Result<Vec<Token>, Error> {
-    let file = path.display();
+/// The tokens of a text, one a line. Blanks around one would be an editor's doing more often than a
+/// part of it, so they are refused where they cannot be seen, as control characters are anywhere.
+fn parse(text: &str, source: &Source<'_>) -> Result<Vec<Token>, Error> {
+    let Source { text: place, tokens } = source;
+    let empty = || {
+        Error::usage(format!(
+            "the token from {tokens} is empty; give it a value, or leave the token out"
+        ))
+    };
     if text.lines().all(str::is_empty) {
-        return Err(empty(&format!("the file {file}")));
+        return Err(empty());
     }
     if text.lines().count() > MOST_TOKENS {
         return Err(Error::usage(format!(
-            "the token file {file} has more than {MOST_TOKENS} lines; give the token on the first \
+            "{place} has more than {MOST_TOKENS} lines; give the token on the first \
              and, while it is being replaced, the old one on the second"
         )));
     }
     let token = |(number, line): (usize, &str)| {
         let unseen = |c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}';
-        let refused = |what| format!("line {} of the token file {file} {what}", number + 1);
+        let refused = |what| Err(Error::usage(format!("line {} of {place} {what}", number + 1)));
         if line.chars().all(unseen) {
-            return Err(Error::usage(refused("is blank; remove it")));
+            return refused("is blank; remove it");
         }
         if line.starts_with(unseen) || line.ends_with(unseen) {
-            return Err(Error::usage(refused(
-                "begins or ends with a blank or an invisible character; remove that",
-            )));
+            return refused("begins or ends with a blank or an invisible character; remove that");
         }
-        Token::new(line).map_err(|_| empty(&format!("the file {file}")))
+        if line.contains(char::is_control) {
+            return refused("has a control character in it; remove that");
+        }
+        Token::new(line).map_err(|_| empty())
     };
     text.lines().enumerate().map(token).collect()
 }
@@ -220,7 +229,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Vec<String>, String> {
-        match parse(text, Path::new("t")) {
+        match parse(text, &Source { text: "the token file t", tokens: "the file t" }) {
             Ok(tokens) => Ok(tokens.iter().map(|token| token.expose().to_owned()).collect()),
             Err(error) => Err(error.to_string()),
         }
@@ -235,6 +244,35 @@ mod tests {
             assert_eq!(read(text).expect("tokens"), ["new", "old"], "{text:?}");
         }
         assert_eq!(read("with a blank").expect("a token"), ["with a blank"]);
+        assert_eq!(read("nön-ÄSCII €").expect("a token"), ["nön-ÄSCII €"]);
+    }
+
+    #[test]
+    fn what_is_given_at_once_follows_the_rules_of_a_file() {
+        let read = |text: &str| {
+            let found = once(text.to_owned(), "the variable V".to_owned());
+            found.map(|(tokens, _)| tokens.iter().map(|token| token.expose().to_owned()).collect())
+        };
+        for text in ["sesame", "sesame\n", "sesame\r\n"] {
+            let tokens: Vec<String> = read(text).expect("a token");
+            assert_eq!(tokens, ["sesame"], "{text:?}");
+        }
+        assert_eq!(read("new\nold\n").expect("tokens"), ["new", "old"]);
+        for (text, refusal) in [
+            ("", "the token from the variable V is empty; give it a value, or leave the token out"),
+            (
+                "\n",
+                "the token from the variable V is empty; give it a value, or leave the token out",
+            ),
+            (
+                "sesame ",
+                "line 1 of the variable V begins or ends with a blank or an invisible character; \
+                 remove that",
+            ),
+            ("ses\0ame", "line 1 of the variable V has a control character in it; remove that"),
+        ] {
+            assert_eq!(read(text).expect_err("refused").to_string(), refusal, "{text:?}");
+        }
     }
 
     #[test]
@@ -260,6 +298,10 @@ mod tests {
             ("new\r", padded(1)),
             ("\u{feff}new", padded(1)),
             ("new\nold ", padded(2)),
+            (
+                "n\0ew",
+                "line 1 of the token file t has a control character in it; remove that".to_owned(),
+            ),
             (
                 "a\nb\nc",
                 "the token file t has more than 2 lines; give the token on the first and, while it \

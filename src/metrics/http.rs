@@ -1,5 +1,5 @@
-//! One `POST` at a time to a collector, from a thread that may wait for it: HTTP/1.1 over TCP or TLS,
-//! a connection for each, all of it under one deadline.
+//! One `POST` at a time to a collector, from a thread that may wait for it: HTTP/1.1 or a call of gRPC,
+//! over TCP or TLS, a connection for each, all of it under one deadline.
 
 use std::fmt;
 use std::io;
@@ -9,13 +9,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper::http::request::Builder;
 use hyper::{Request, Uri, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::rustls::{ClientConfig, pki_types::ServerName};
 
+use super::grpc::{self, CallError};
 use crate::net::trust::{self, Trust};
 use crate::net::{Stream, Targets, dial};
+
+/// What the receiver is told of the sender.
+const AGENT: &str = concat!("ldctl/", env!("CARGO_PKG_VERSION"));
 
 /// An `http://` or `https://` URL that is sent to.
 #[derive(Clone, PartialEq, Eq)]
@@ -51,6 +56,16 @@ impl Endpoint {
         }
         self
     }
+
+    /// Whether the URL has a path.
+    pub(super) fn has_path(&self) -> bool {
+        self.0.path() != "/"
+    }
+
+    /// Its port.
+    pub(super) fn port(&self) -> Option<u16> {
+        self.0.port_or_known_default()
+    }
 }
 
 /// Sends to one endpoint.
@@ -58,7 +73,8 @@ pub(super) struct Client {
     url: url::Url,
     host: String,
     port: u16,
-    tls: Option<Arc<ClientConfig>>,
+    /// For HTTP/1.1 and for gRPC.
+    tls: Option<[Arc<ClientConfig>; 2]>,
     targets: Targets,
     timeout: Duration,
     runtime: tokio::runtime::Runtime,
@@ -72,7 +88,10 @@ impl Client {
         Ok(Self {
             host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
             port: url.port_or_known_default().unwrap_or(80),
-            tls: if url.scheme() == "https" { Some(tls()?) } else { None },
+            tls: match url.scheme() {
+                "https" => Some([tls(&[])?, tls(&[b"h2".to_vec()])?]),
+                _ => None,
+            },
             url,
             targets,
             timeout,
@@ -90,26 +109,60 @@ impl Client {
         })
     }
 
+    /// Calls a method of gRPC and waits for its reply's message.
+    pub(super) fn call(&mut self, method: &str, message: &[u8]) -> Result<Bytes, CallError> {
+        let origin = &self.url[..url::Position::BeforePath];
+        let origin = origin.replacen(&self.url[..url::Position::BeforeHost], "", 1);
+        let uri = format!("{}://{origin}{method}", self.url.scheme());
+        let request = self.with_user(Request::post(uri).header("user-agent", AGENT));
+        let request = request.body(()).map_err(io::Error::other)?;
+        self.runtime.block_on(async {
+            let deadline = Instant::now() + self.timeout;
+            let call = async {
+                let stream = self.connect(1, deadline).await?;
+                grpc::call(stream, request, message).await
+            };
+            let within = timeout_at(deadline, call).await;
+            within.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+        })
+    }
+
     fn request(&self, headers: &[(&str, &str)], body: Vec<u8>) -> io::Result<Request<Full<Bytes>>> {
-        use base64::Engine as _;
         let target = &self.url[url::Position::BeforePath..url::Position::AfterQuery];
         let authority = &self.url[url::Position::BeforeHost..url::Position::AfterPort];
         let mut request = Request::post(target.parse::<Uri>().map_err(io::Error::other)?)
             .header("host", authority)
-            .header("user-agent", concat!("ldctl/", env!("CARGO_PKG_VERSION")));
-        if !self.url.username().is_empty() {
-            let pair = format!("{}:{}", self.url.username(), self.url.password().unwrap_or(""));
-            let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
-            request = request.header("authorization", format!("Basic {encoded}"));
-        }
+            .header("user-agent", AGENT);
+        request = self.with_user(request);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         request.body(Full::from(body)).map_err(io::Error::other)
     }
 
+    /// A request with the user and password of the URL, if it has any.
+    fn with_user(&self, request: Builder) -> Builder {
+        use base64::Engine as _;
+        if self.url.username().is_empty() {
+            return request;
+        }
+        let pair = format!("{}:{}", self.url.username(), self.url.password().unwrap_or(""));
+        let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+        request.header("authorization", format!("Basic {encoded}"))
+    }
+
     async fn exchange(&self, request: Request<Full<Bytes>>, deadline: Instant) -> io::Result<()> {
-        let tls = match &self.tls {
+        let stream = self.connect(0, deadline).await?;
+        let status = send(stream, request).await?;
+        if status.is_success() {
+            return Ok(());
+        }
+        Err(io::Error::other(format!("the receiver answered {status}")))
+    }
+
+    /// Connects; `config` is the number of the TLS configuration.
+    async fn connect(&self, config: usize, deadline: Instant) -> io::Result<Stream> {
+        let tls = match self.tls.as_ref().and_then(|configs| configs.get(config)) {
             None => None,
             Some(config) => {
                 let name = ServerName::try_from(self.host.clone()).map_err(io::Error::other)?;
@@ -117,12 +170,7 @@ impl Client {
             }
         };
         let targets = Some(&self.targets);
-        let stream = dial(&self.host, self.port, targets, tls, deadline).await?;
-        let status = send(stream, request).await?;
-        if status.is_success() {
-            return Ok(());
-        }
-        Err(io::Error::other(format!("the receiver answered {status}")))
+        Ok(dial(&self.host, self.port, targets, tls, deadline).await?)
     }
 }
 
@@ -133,17 +181,31 @@ async fn send(stream: Stream, request: Request<Full<Bytes>>) -> io::Result<hyper
     let answer = sender.send_request(request);
     tokio::pin!(connection);
     tokio::select! {
-        answer = answer => answer.map(|answer| answer.status()).map_err(io::Error::other),
-        ended = &mut connection => Err(io::Error::other(match ended {
-            Ok(()) => "the receiver closed the connection without an answer".to_owned(),
-            Err(error) => error.to_string(),
-        })),
+        answer = answer => answer.map(|answer| answer.status()).map_err(no_http),
+        ended = &mut connection => Err(match ended {
+            Ok(()) => {
+                let text = "the receiver closed the connection without an answer";
+                io::Error::new(io::ErrorKind::UnexpectedEof, text)
+            }
+            Err(error) => no_http(error),
+        }),
     }
 }
 
-fn tls() -> io::Result<Arc<ClientConfig>> {
+/// What a port that speaks something else replies with.
+fn no_http(error: hyper::Error) -> io::Error {
+    if error.is_parse() || error.is_incomplete_message() {
+        let text = format!("the receiver does not speak HTTP/1.1 ({error})");
+        return io::Error::new(io::ErrorKind::InvalidData, text);
+    }
+    io::Error::other(error)
+}
+
+fn tls(protocols: &[Vec<u8>]) -> io::Result<Arc<ClientConfig>> {
     let config = trust::client(&Trust::Platform).map_err(io::Error::other)?;
-    Ok(Arc::new(config.with_no_client_auth()))
+    let mut config = config.with_no_client_auth();
+    config.alpn_protocols = protocols.to_vec();
+    Ok(Arc::new(config))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::http::{Client, Endpoint};
-use super::ticker::{Span, Ticker};
+use super::ticker::{Fate, Span, Ticker};
 use super::udp::DatagramSink;
 use crate::net::Targets;
 use crate::record::live::{Cumulative, Series};
@@ -62,37 +62,42 @@ impl Influx {
     ) -> io::Result<Self> {
         let mut send = sender(transport, targets)?;
         let measurement = escaped(measurement, &[',', ' ']);
-        let ticker = Ticker::start("influxdb", cumulative, INTERVAL, Span::Tick, move |series| {
-            let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-            let busy = series.iter().filter(|series| series.requests > 0);
-            let lines: Vec<String> =
-                busy.map(|series| point(series, &measurement, nanos)).collect();
-            if lines.is_empty() { Ok(()) } else { send(&lines) }
-        })?;
+        let ticker =
+            Ticker::start("influxdb", cumulative, INTERVAL, Span::Tick, move |series, last| {
+                let nanos =
+                    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+                let busy = series.iter().filter(|series| series.requests > 0);
+                let lines: Vec<String> =
+                    busy.map(|series| point(series, &measurement, nanos)).collect();
+                send(&lines, last)
+            })?;
         Ok(Self { _ticker: ticker })
     }
 }
 
-type Send = Box<dyn FnMut(&[String]) -> io::Result<()> + std::marker::Send>;
+type Send = Box<dyn FnMut(&[String], bool) -> Fate + std::marker::Send>;
 
 fn sender(transport: Transport, targets: &Targets) -> io::Result<Send> {
     Ok(match transport {
         Transport::Udp { host, port } => {
             let mut socket = DatagramSink::to(&host, port, targets)?;
-            Box::new(move |lines| {
-                lines.iter().try_for_each(|line| socket.push(line))?;
-                socket.flush()
+            Box::new(move |lines, last| {
+                lines.iter().for_each(|line| socket.push(line));
+                socket.finish(last)
             })
         }
         Transport::Http { endpoint, token, timeout } => {
             let mut client = Client::new(endpoint, targets.clone(), timeout)?;
             let authorization =
                 token.map(|token| zeroize::Zeroizing::new(format!("Token {}", *token)));
-            Box::new(move |lines| {
+            Box::new(move |lines, _| {
+                if lines.is_empty() {
+                    return Fate::Unknown;
+                }
                 let mut headers = vec![("content-type", "text/plain; charset=utf-8")];
                 headers
                     .extend(authorization.as_ref().map(|value| ("authorization", value.as_str())));
-                client.post(&headers, lines.join("\n").into_bytes())
+                client.post(&headers, lines.join("\n").into_bytes()).into()
             })
         }
     })

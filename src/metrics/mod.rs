@@ -5,6 +5,7 @@
 //! they go to no address that a load test may not reach either. Dropping an exporter sends what is
 //! left, and stops it.
 
+mod grpc;
 mod http;
 pub mod influx;
 pub mod otlp;

@@ -1,13 +1,17 @@
-//! Figures for an OpenTelemetry collector, as OTLP over HTTP with protobuf. The messages are the
+//! Figures for an OpenTelemetry collector, as OTLP over gRPC or over HTTP with protobuf, as its URL
+//! tells (OTLP specification, "OTLP Exporter"): port 4317 speaks gRPC, port 4318 and a path HTTP. The
+//! messages are the
 //! project's own (`opentelemetry-proto`); the SDK around them is not used, for it aggregates single
 //! measurements, and here they have been aggregated already where that costs least. Sums and
-//! histograms are cumulative since the exporter began, with the reference's names and attributes.
+//! histograms are cumulative since the exporter started, with the reference's names and attributes.
 
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::{
+    ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+};
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, Histogram, HistogramDataPoint, Metric, NumberDataPoint,
@@ -16,6 +20,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 
+use super::grpc::CallError;
 use super::http::{Client, Endpoint};
 use super::prometheus::{LATENCY_BOUNDS_MS, latency_buckets};
 use super::ticker::{Span, Ticker};
@@ -24,6 +29,9 @@ use crate::record::live::{Cumulative, SIZE_BOUNDS, Series};
 
 /// The path of metrics below a collector's address (OTLP specification, "OTLP/HTTP Request").
 const PATH: &str = "/v1/metrics";
+
+/// The method of gRPC that takes metrics.
+const METHOD: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
 /// How long an export may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,16 +52,93 @@ impl Otlp {
         interval: Duration,
         targets: &Targets,
     ) -> io::Result<Self> {
-        let mut client = Client::new(endpoint.or_path(PATH), targets.clone(), TIMEOUT)?;
+        let mut sender = Sender::new(endpoint, targets)?;
         let service_name = service_name.to_owned();
         let started = nanos();
-        let ticker =
-            Ticker::start("opentelemetry", cumulative, interval, Span::Beginning, move |series| {
+        let ticker = Ticker::start(
+            "opentelemetry",
+            cumulative,
+            interval,
+            Span::Beginning,
+            move |series, _| {
                 let message = export(series, &service_name, started, nanos());
-                let headers = [("content-type", "application/x-protobuf")];
-                client.post(&headers, message.encode_to_vec())
-            })?;
+                sender.send(message.encode_to_vec()).into()
+            },
+        )?;
         Ok(Self { _ticker: ticker })
+    }
+}
+
+/// How a collector is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Grpc,
+    Http,
+    /// The URL does not tell: gRPC is tried first, as the reference speaks it, then HTTP.
+    Unknown,
+}
+
+impl Protocol {
+    fn of(endpoint: &Endpoint) -> Self {
+        match endpoint.port() {
+            _ if endpoint.has_path() => Self::Http,
+            Some(4318) => Self::Http,
+            Some(4317) => Self::Grpc,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// Sends messages to a collector.
+struct Sender {
+    client: Client,
+    protocol: Protocol,
+}
+
+impl Sender {
+    fn new(endpoint: Endpoint, targets: &Targets) -> io::Result<Self> {
+        let protocol = Protocol::of(&endpoint);
+        let client = Client::new(endpoint.or_path(PATH), targets.clone(), TIMEOUT)?;
+        Ok(Self { client, protocol })
+    }
+
+    fn send(&mut self, message: Vec<u8>) -> io::Result<()> {
+        if self.protocol != Protocol::Http {
+            match self.client.call(METHOD, &message) {
+                Ok(reply) => {
+                    self.protocol = Protocol::Grpc;
+                    return accepted(&reply);
+                }
+                Err(CallError::NotGrpc(_)) if self.protocol == Protocol::Unknown => {}
+                Err(CallError::Broken(error)) => return Err(error),
+                Err(error @ CallError::Refused(_)) => return Err(io::Error::other(error)),
+                Err(error @ CallError::NotGrpc(_)) => {
+                    let advice = "name port 4318 or the path /v1/metrics for OTLP over HTTP";
+                    return Err(io::Error::other(format!("{error}; {advice}")));
+                }
+            }
+        }
+        let headers = [("content-type", "application/x-protobuf")];
+        self.client.post(&headers, message).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => io::Error::other(format!(
+                "{error}; if the port speaks gRPC, as 4317 does, leave the path out of the URL"
+            )),
+            _ => error,
+        })?;
+        self.protocol = Protocol::Http;
+        Ok(())
+    }
+}
+
+/// Whether a collector has taken all that it was sent.
+fn accepted(reply: &[u8]) -> io::Result<()> {
+    let reply = ExportMetricsServiceResponse::decode(reply).map_err(io::Error::other)?;
+    match reply.partial_success {
+        Some(partial) if partial.rejected_data_points > 0 => Err(io::Error::other(format!(
+            "the receiver rejected {} data points: {}",
+            partial.rejected_data_points, partial.error_message
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -181,9 +266,57 @@ fn attribute(key: &str, value: &str) -> KeyValue {
 
 #[cfg(test)]
 mod tests {
+    use super::super::grpc;
     use super::super::http::tests::collector;
     use super::super::ticker::tests::request;
     use super::*;
+
+    #[test]
+    fn the_url_tells_how_a_collector_is_spoken_to() {
+        for (url, protocol) in [
+            ("http://c:4317", Protocol::Grpc),
+            ("http://c:4317/", Protocol::Grpc),
+            ("https://c:4318", Protocol::Http),
+            ("http://c:4317/v1/metrics", Protocol::Http),
+            ("http://c:9999/otlp", Protocol::Http),
+            ("http://c:9999", Protocol::Unknown),
+        ] {
+            assert_eq!(Protocol::of(&url.parse().expect("a URL")), protocol, "{url}");
+        }
+    }
+
+    fn send(url: &str, protocol: Protocol) -> (io::Result<()>, Protocol) {
+        let endpoint = url.parse().expect("a URL");
+        let mut sender = Sender::new(endpoint, &Targets::default()).expect("a sender");
+        sender.protocol = protocol;
+        let sent = sender.send(b"figures".to_vec());
+        (sent, sender.protocol)
+    }
+
+    #[test]
+    fn a_collector_of_grpc_is_called_and_its_refusal_is_an_error() {
+        for protocol in [Protocol::Grpc, Protocol::Unknown] {
+            let collector = grpc::tests::collector("0");
+            let (sent, found) = send(&collector.url, protocol);
+            sent.expect("sent");
+            assert_eq!(found, Protocol::Grpc);
+            let call = collector.calls.recv_timeout(Duration::from_secs(30)).expect("a call");
+            assert_eq!(call, (METHOD.to_owned(), b"figures".to_vec()));
+        }
+        let collector = grpc::tests::collector("7");
+        let refusal = send(&collector.url, Protocol::Grpc).0.expect_err("refused").to_string();
+        assert_eq!(refusal, "the receiver refused the call: gRPC status 7 why");
+    }
+
+    #[test]
+    fn each_protocol_says_where_the_other_is() {
+        let collector = collector(200);
+        let refusal = send(&collector.url(""), Protocol::Grpc).0.expect_err("no gRPC").to_string();
+        assert!(refusal.contains("port 4318"), "{refusal}");
+        let collector = grpc::tests::collector("0");
+        let refusal = send(&collector.url, Protocol::Http).0.expect_err("no HTTP").to_string();
+        assert!(refusal.contains("gRPC"), "{refusal}");
+    }
 
     #[test]
     fn a_collector_gets_sums_and_histograms_since_the_beginning() {

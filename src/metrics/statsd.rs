@@ -33,21 +33,18 @@ impl Statsd {
     ) -> io::Result<Self> {
         let mut lines = DatagramSink::to(host, port, targets)?;
         let prefix = prefix.trim_end_matches('.').to_owned();
-        let ticker = Ticker::start("statsd", cumulative, INTERVAL, Span::Tick, move |series| {
-            for series in series.iter().filter(|series| series.requests > 0) {
-                write_series(series, &prefix, &mut |line| lines.push(line))?;
-            }
-            lines.flush()
-        })?;
+        let ticker =
+            Ticker::start("statsd", cumulative, INTERVAL, Span::Tick, move |series, last| {
+                for series in series.iter().filter(|series| series.requests > 0) {
+                    write_series(series, &prefix, &mut |line| lines.push(line));
+                }
+                lines.finish(last)
+            })?;
         Ok(Self { _ticker: ticker })
     }
 }
 
-fn write_series(
-    series: &Series,
-    prefix: &str,
-    push: &mut dyn FnMut(&str) -> io::Result<()>,
-) -> io::Result<()> {
+fn write_series(series: &Series, prefix: &str, push: &mut dyn FnMut(&str)) {
     let mut tags = String::from("method:");
     tag(&series.method, &mut tags);
     tags.push_str(",name:");
@@ -55,17 +52,17 @@ fn write_series(
     let successes = series.requests - series.failures;
     for (count, outcome) in [(successes, "success"), (series.failures, "failure")] {
         if count > 0 {
-            push(&format!("{prefix}.requests:{count}|c|#{tags},outcome:{outcome}"))?;
+            push(&format!("{prefix}.requests:{count}|c|#{tags},outcome:{outcome}"));
         }
     }
     let mut line = String::new();
     for (millis, count) in series.latencies_ms() {
         line.clear();
         let _ = write!(line, "{prefix}.request.latency:{millis}|ms{}|#{tags}", Rate(count));
-        push(&line)?;
+        push(&line);
     }
     let mean = series.bytes / series.requests.max(1);
-    push(&format!("{prefix}.response.size:{mean}|h{}|#{tags}", Rate(series.requests)))
+    push(&format!("{prefix}.response.size:{mean}|h{}|#{tags}", Rate(series.requests)));
 }
 
 /// The sample rate of a value that stands for so many.

@@ -1,6 +1,7 @@
 //! The thread of an exporter that sends: at each tick, and once more at the end, it hands what has
-//! come since the exporter began (or since the last tick) to a function that sends it. Failures are
-//! logged once until one succeeds, for a receiver that is gone stays gone for many ticks.
+//! come since the exporter began (or since the last tick) to a function that sends it. The log has one
+//! line when that fails, for a receiver that is gone stays gone for many ticks, one when it succeeds
+//! again, and one at the end for what never arrived.
 
 use std::io;
 use std::sync::Arc;
@@ -20,6 +21,59 @@ pub(super) enum Span {
     Beginning,
 }
 
+/// What became of the figures of a tick.
+#[derive(Debug)]
+pub(super) enum Fate {
+    /// There was nothing to send, or it is not known.
+    Unknown,
+    /// They were sent.
+    Sent,
+    /// They could not be sent; those of the next tick hold them, too.
+    Kept(io::Error),
+    /// So many datagrams were lost, these or those of an earlier tick.
+    Lost(u64, io::Error),
+}
+
+impl From<io::Result<()>> for Fate {
+    fn from(sent: io::Result<()>) -> Self {
+        sent.map_or_else(Self::Kept, |()| Self::Sent)
+    }
+}
+
+/// What the log has been told of a receiver.
+#[derive(Debug)]
+struct Log {
+    name: &'static str,
+    failing: bool,
+    lost: u64,
+}
+
+impl Log {
+    fn failed(&mut self, error: &io::Error) {
+        if !std::mem::replace(&mut self.failing, true) {
+            let name = self.name;
+            let why = reason(error);
+            tracing::warn!("{name}: figures cannot be sent, will go on trying: {why}");
+        }
+    }
+
+    fn sent(&mut self) {
+        if std::mem::take(&mut self.failing) {
+            tracing::warn!("{}: the receiver is back", self.name);
+        }
+    }
+
+    fn end(&self, unsent: u64) {
+        let name = self.name;
+        if self.lost > 0 {
+            tracing::warn!("{name}: {} datagrams with figures were lost", self.lost);
+        }
+        if unsent > 0 {
+            tracing::warn!("{name}: the figures of {unsent} requests were never sent");
+        }
+    }
+}
+
 /// The thread; dropping this ends it after a last sending.
 #[derive(Debug)]
 pub(super) struct Ticker {
@@ -29,42 +83,42 @@ pub(super) struct Ticker {
 }
 
 impl Ticker {
-    /// Starts a thread that sends. `send` must come back within a bounded time.
+    /// Starts a thread that sends; the last time it says so. `send` must come back within a bounded
+    /// time.
     pub(super) fn start(
         name: &'static str,
         cumulative: Arc<Cumulative>,
         interval: Duration,
         span: Span,
-        mut send: impl FnMut(&[Series]) -> io::Result<()> + Send + 'static,
+        mut send: impl FnMut(&[Series], bool) -> Fate + Send + 'static,
     ) -> io::Result<Self> {
         let (stop, stopped) = channel();
         let mut before = cumulative.series();
         let work = move || {
-            let mut failing = false;
+            let mut log = Log { name, failing: false, lost: 0 };
             loop {
                 let last = stopped.recv_timeout(interval) != Err(RecvTimeoutError::Timeout);
                 let now = cumulative.series();
-                match send(&changes(&now, &before)) {
-                    Ok(()) => {
-                        if failing {
-                            tracing::info!("{name}: the receiver is back");
-                        }
-                        failing = false;
-                        if span == Span::Tick {
-                            before = now;
-                        }
+                let figures = changes(&now, &before);
+                let fate = send(&figures, last);
+                let mut unsent = 0;
+                match &fate {
+                    Fate::Unknown => {}
+                    Fate::Sent => log.sent(),
+                    Fate::Kept(error) => {
+                        log.failed(error);
+                        unsent = figures.iter().map(|series| series.requests).sum();
                     }
-                    Err(error) if !failing => {
-                        failing = true;
-                        tracing::warn!(
-                            "{name}: figures cannot be sent, will go on trying: {}",
-                            reason(&error)
-                        );
+                    Fate::Lost(count, error) => {
+                        log.failed(error);
+                        log.lost += count;
                     }
-                    Err(_) => {}
+                }
+                if span == Span::Tick && !matches!(fate, Fate::Kept(_)) {
+                    before = now;
                 }
                 if last {
-                    return;
+                    return log.end(unsent);
                 }
             }
         };
@@ -111,10 +165,10 @@ pub(super) mod tests {
         let seen = Arc::clone(&sent);
         let hour = Duration::from_secs(3600);
         let ticker =
-            Ticker::start("test", Arc::clone(&cumulative), hour, Span::Tick, move |series| {
+            Ticker::start("test", Arc::clone(&cumulative), hour, Span::Tick, move |series, _| {
                 let counts = series.iter().map(|series| (series.name.to_string(), series.requests));
                 seen.lock().expect("sound").extend(counts);
-                Ok(())
+                Fate::Sent
             })
             .expect("started");
         request(&cumulative, "late", 1, 1, false);
@@ -130,15 +184,15 @@ pub(super) mod tests {
         let mut down = true;
         let tick = Duration::from_millis(1);
         let ticker =
-            Ticker::start("test", Arc::clone(&cumulative), tick, Span::Tick, move |series| {
+            Ticker::start("test", Arc::clone(&cumulative), tick, Span::Tick, move |series, _| {
                 let requests: u64 = series.iter().map(|series| series.requests).sum();
                 if requests == 0 {
-                    return Ok(());
+                    return Fate::Unknown;
                 }
                 if std::mem::take(&mut down) {
-                    return Err(io::Error::other("down"));
+                    return Fate::Kept(io::Error::other("down"));
                 }
-                tell.send(requests).map_err(io::Error::other)
+                tell.send(requests).map_err(io::Error::other).into()
             })
             .expect("started");
         request(&cumulative, "a", 1, 1, false);

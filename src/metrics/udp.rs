@@ -1,47 +1,72 @@
-//! Lines of text in datagrams: as many lines as fit, none cut in two.
+//! Lines of text in datagrams: as many lines as fit, none cut in two. Nothing tells that a datagram has
+//! arrived; that one was refused is known at the next or, for the last one, a moment later.
 
 use std::io;
 
+use super::ticker::Fate;
 use crate::net::{Datagrams, Targets};
 
 /// The largest datagram, in bytes: an Ethernet frame less IPv6, UDP and some room for tunnels, so
 /// that none is fragmented.
 const MAX_DATAGRAM: usize = 1400;
 
+/// After so many ticks without a refusal a receiver that refused is taken to be back.
+const BACK: u32 = 2;
+
 /// Where lines are sent.
 #[derive(Debug)]
 pub(super) struct DatagramSink {
     datagrams: Datagrams,
     pending: Vec<u8>,
+    /// Whether something was sent since the last report.
+    sent: bool,
+    /// Ticks since the last refusal.
+    quiet: u32,
 }
 
 impl DatagramSink {
     /// Lines to a receiver.
     pub(super) fn to(host: &str, port: u16, targets: &Targets) -> io::Result<Self> {
         let datagrams = Datagrams::to(host, port, targets)?;
-        Ok(Self { datagrams, pending: Vec::with_capacity(MAX_DATAGRAM) })
+        let pending = Vec::with_capacity(MAX_DATAGRAM);
+        Ok(Self { datagrams, pending, sent: false, quiet: 0 })
     }
 
     /// Adds a line, without its end, and sends what is full.
-    pub(super) fn push(&mut self, line: &str) -> io::Result<()> {
+    pub(super) fn push(&mut self, line: &str) {
         if !self.pending.is_empty() && self.pending.len() + 1 + line.len() > MAX_DATAGRAM {
-            self.flush()?;
+            self.flush();
         }
         if !self.pending.is_empty() {
             self.pending.push(b'\n');
         }
         self.pending.extend_from_slice(line.as_bytes());
-        Ok(())
     }
 
-    /// Sends what is left.
-    pub(super) fn flush(&mut self) -> io::Result<()> {
-        if self.pending.is_empty() {
-            return Ok(());
+    fn flush(&mut self) {
+        if !self.pending.is_empty() {
+            self.datagrams.send(&self.pending);
+            self.pending.clear();
+            self.sent = true;
         }
-        let sent = self.datagrams.send(&self.pending);
-        self.pending.clear();
-        sent
+    }
+
+    /// Sends what is left, and tells what has become of the lines. The last time it waits a moment
+    /// for a refusal.
+    pub(super) fn finish(&mut self, last: bool) -> Fate {
+        self.flush();
+        if last {
+            self.datagrams.settle();
+        }
+        if let Some((count, why)) = self.datagrams.losses() {
+            self.quiet = 0;
+            return Fate::Lost(count, why);
+        }
+        if !std::mem::take(&mut self.sent) {
+            return Fate::Unknown;
+        }
+        self.quiet += 1;
+        if self.quiet >= BACK || last { Fate::Sent } else { Fate::Unknown }
     }
 }
 
@@ -73,11 +98,27 @@ pub(super) mod tests {
         let mut lines = DatagramSink::to("127.0.0.1", port, &Targets::default()).expect("a socket");
         let long = "x".repeat(700);
         for line in ["a", "b", &long, &long] {
-            lines.push(line).expect("sent");
+            lines.push(line);
         }
-        lines.flush().expect("sent");
+        assert!(matches!(lines.finish(true), Fate::Sent));
         assert_eq!(received(&receiver), format!("a\nb\n{long}"));
         assert_eq!(received(&receiver), long);
+    }
+
+    #[test]
+    fn every_datagram_that_was_refused_is_counted() {
+        let (gone, port) = receiver();
+        drop(gone);
+        let mut lines = DatagramSink::to("127.0.0.1", port, &Targets::default()).expect("a socket");
+        let mut lost = 0;
+        for last in [false, false, false, true] {
+            lines.push("figures");
+            if let Fate::Lost(count, why) = lines.finish(last) {
+                lost += count;
+                assert!(why.to_string().starts_with(&format!("127.0.0.1:{port}: ")), "{why}");
+            }
+        }
+        assert_eq!(lost, 4);
     }
 
     #[test]

@@ -14,11 +14,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::net::{TcpStream, UdpSocket, lookup_host};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::{ClientConfig, pki_types::ServerName};
 
-use super::{Stream, Targets};
+use super::handshake::TlsProblem;
+use super::old_tls::{self, Seen};
+use super::{OwnLimit, Stream, Targets};
 use crate::error::reason;
 
 /// How long an attempt may take before the next address is tried beside it (RFC 8305, section 8).
@@ -29,6 +31,9 @@ const MAX_ATTEMPTS: usize = 4;
 
 /// How long a name's addresses are remembered.
 const RESOLVE_FOR: Duration = Duration::from_secs(30);
+
+/// How long a second look at a host may take.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How long it is remembered that a name has no address, so that users without a target do not
 /// flood the resolver.
@@ -51,12 +56,17 @@ pub enum DialError {
         /// What the system said.
         source: io::Error,
     },
+    /// This machine has run out of something: no failure of the host.
+    #[error("{}; {}", .0, .0.remedy())]
+    Own(OwnLimit),
     /// The TLS handshake failed.
     #[error("TLS with {host} failed: {}", reason(source))]
     Tls {
         /// The host.
         host: String,
         /// Why.
+        problem: TlsProblem,
+        /// What the library said.
         source: io::Error,
     },
     /// The deadline passed.
@@ -70,7 +80,7 @@ pub enum DialError {
 impl From<DialError> for io::Error {
     fn from(error: DialError) -> Self {
         match &error {
-            DialError::NoAddress(_) => Self::other(error),
+            DialError::NoAddress(_) | DialError::Own(_) => Self::other(error),
             DialError::Connect { source, .. } | DialError::Tls { source, .. } => {
                 Self::new(source.kind(), error)
             }
@@ -90,6 +100,9 @@ pub enum NoAddress {
         /// What the system said.
         why: String,
     },
+    /// This machine could not look for one.
+    #[error("{}; {}", .0, .0.remedy())]
+    Own(OwnLimit),
     /// Every address is refused; this is the first.
     #[error("target {address} is refused: {why}")]
     Refused {
@@ -98,6 +111,15 @@ pub enum NoAddress {
         /// Why.
         why: &'static str,
     },
+}
+
+impl DialError {
+    fn connect(address: SocketAddr, source: io::Error) -> Self {
+        match OwnLimit::of_connect(address, &source) {
+            Some(limit) => Self::Own(limit),
+            None => Self::Connect { address, source },
+        }
+    }
 }
 
 /// TLS for a connection: how it is set up, and the name that the certificate must have.
@@ -123,6 +145,8 @@ pub async fn dial(
 pub struct Dialer {
     targets: Targets,
     names: RefCell<Names>,
+    /// What a second look at a host has shown, so that a target is looked at again once only.
+    looks: RefCell<HashMap<(Box<str>, u16), Seen>>,
 }
 
 /// When a name was resolved, and to what.
@@ -131,7 +155,7 @@ type Names = HashMap<(Box<str>, u16), (Instant, Result<Rc<[SocketAddr]>, NoAddre
 impl Dialer {
     /// A dialer that is held to `targets`.
     pub fn new(targets: Targets) -> Self {
-        Self { targets, names: RefCell::default() }
+        Self { targets, names: RefCell::default(), looks: RefCell::default() }
     }
 
     /// Connects to a host before the deadline.
@@ -144,7 +168,16 @@ impl Dialer {
     ) -> Result<Stream, DialError> {
         within(deadline, host, async {
             let addresses = self.resolve(host, port).await?;
-            open(host, &addresses, tls).await
+            match open(host, &addresses, tls).await {
+                Err(DialError::Tls { host, problem, source }) if is_unexplained(&problem) => {
+                    let problem = match self.look(&host, port, &addresses).await {
+                        Seen::Problem(seen) => seen,
+                        Seen::Tls | Seen::Nothing => problem,
+                    };
+                    Err(DialError::Tls { host, problem, source })
+                }
+                opened => opened,
+            }
         })
         .await
     }
@@ -162,6 +195,32 @@ impl Dialer {
             first(&addresses, open).await
         })
         .await
+    }
+
+    /// Whether a host that left a plain connection without a word speaks TLS; false also where that
+    /// cannot be found out before the deadline.
+    pub async fn speaks_tls(&self, host: &str, port: u16, deadline: Instant) -> bool {
+        let looked = within(deadline, host, async {
+            let addresses = self.resolve(host, port).await?;
+            Ok(self.look(host, port, &addresses).await)
+        });
+        looked.await.is_ok_and(|seen| seen != Seen::Nothing)
+    }
+
+    async fn look(&self, host: &str, port: u16, addresses: &[SocketAddr]) -> Seen {
+        let key = (host.into(), port);
+        if let Some(seen) = self.looks.borrow().get(&key) {
+            return seen.clone();
+        }
+        // Those who come meanwhile do with what they have.
+        self.looks.borrow_mut().insert(key.clone(), Seen::Nothing);
+        let seen = second_look(host, addresses).await;
+        let mut looks = self.looks.borrow_mut();
+        if looks.len() >= MAX_NAMES {
+            looks.clear();
+        }
+        looks.insert(key, seen.clone());
+        seen
     }
 
     async fn resolve(&self, host: &str, port: u16) -> Result<Rc<[SocketAddr]>, NoAddress> {
@@ -205,7 +264,10 @@ pub(super) fn usable(
     found: io::Result<impl Iterator<Item = SocketAddr>>,
     targets: Option<&Targets>,
 ) -> Result<Vec<SocketAddr>, NoAddress> {
-    let failed = |why: String| NoAddress::Unresolved { host: host.to_owned(), why };
+    let failed = |why: String| match OwnLimit::now() {
+        Some(limit) => NoAddress::Own(limit),
+        None => NoAddress::Unresolved { host: host.to_owned(), why },
+    };
     let mut refused = None;
     let mut usable = Vec::new();
     for address in found.map_err(|error| failed(reason(&error)))? {
@@ -244,10 +306,23 @@ async fn open(host: &str, addresses: &[SocketAddr], tls: Option<Tls>) -> Result<
     // Requests are written in one piece: waiting to fill a segment would only delay them. After a
     // handshake they would even wait for a delayed acknowledgement, 40 ms on Linux.
     let _ = socket.set_nodelay(true);
-    let Some((config, name)) = tls else { return Ok(Stream::Plain(socket)) };
+    match tls {
+        Some(tls) => secure(host, socket, tls).await,
+        None => Ok(Stream::Plain(socket)),
+    }
+}
+
+/// Speaks TLS over a connection.
+async fn secure(host: &str, socket: TcpStream, (config, name): Tls) -> Result<Stream, DialError> {
     match TlsConnector::from(config).connect(name, socket).await {
         Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
-        Err(source) => Err(DialError::Tls { host: host.to_owned(), source }),
+        Err(source) => {
+            let problem = TlsProblem::of(&source).unwrap_or_else(|| match source.kind() {
+                io::ErrorKind::UnexpectedEof => TlsProblem::Closed,
+                _ => TlsProblem::Other(reason(&source)),
+            });
+            Err(DialError::Tls { host: host.to_owned(), problem, source })
+        }
     }
 }
 
@@ -264,6 +339,21 @@ pub(super) fn datagram_socket(address: SocketAddr) -> io::Result<net::UdpSocket>
     Ok(socket)
 }
 
+/// Looks a second time at a host that broke off without a reason.
+async fn second_look(host: &str, addresses: &[SocketAddr]) -> Seen {
+    let look = async {
+        let mut socket = first(addresses, TcpStream::connect).await.ok()?;
+        old_tls::look(&mut socket, host).await.ok()
+    };
+    timeout(LOOK, look).await.ok().flatten().unwrap_or(Seen::Nothing)
+}
+
+/// Whether a second look may tell more.
+fn is_unexplained(problem: &TlsProblem) -> bool {
+    use TlsProblem::{Closed, NothingInCommon, Unexplained, Version};
+    matches!(problem, Unexplained | NothingInCommon | Version(None) | Closed)
+}
+
 /// The first address that can be connected to. The next is tried when one fails, or beside those
 /// that take too long; the first success ends the others.
 async fn first<T, F>(
@@ -276,7 +366,7 @@ where
     // Nearly always.
     if let [address] = addresses {
         let address = *address;
-        return connect(address).await.map_err(|source| DialError::Connect { address, source });
+        return connect(address).await.map_err(|source| DialError::connect(address, source));
     }
     let mut waiting = addresses.iter().copied();
     let mut attempts = Attempts(Vec::with_capacity(MAX_ATTEMPTS));
@@ -300,7 +390,7 @@ where
                 let none = io::Error::from(io::ErrorKind::AddrNotAvailable);
                 let nowhere = || (SocketAddr::from(([0, 0, 0, 0], 0)), none);
                 let (address, source) = failure.unwrap_or_else(nowhere);
-                return Err(DialError::Connect { address, source });
+                return Err(DialError::connect(address, source));
             }
             Some(Some((_, Ok(connected)))) => return Ok(connected),
             // That this machine has no way to a family says less than what the other answered.

@@ -3,16 +3,22 @@
 //! plain or encrypted, as one type ([`Stream`]), and sockets that listen ([`Listeners`]), for others'
 //! requests also with a small HTTP server behind them ([`http_service`]).
 
+mod certificate;
 mod datagrams;
 mod dial;
+mod handshake;
 pub mod http_service;
 mod listen;
+mod old_tls;
+mod own_limit;
 mod stream;
 mod targets;
 pub mod trust;
 
 pub use datagrams::Datagrams;
 pub use dial::{DialError, Dialer, NoAddress, Tls, dial};
+pub use handshake::{CertificateProblem, TlsProblem};
 pub use listen::{BindError, Listeners};
+pub use own_limit::OwnLimit;
 pub use stream::Stream;
 pub use targets::{AllowedTarget, InvalidTarget, Targets};

@@ -18,6 +18,16 @@ use tokio_rustls::rustls::{
     SignatureScheme,
 };
 
+use super::certificate::Certificate;
+
+/// Signatures that are too old to prove anything, or that the provider cannot verify: they are
+/// offered where nothing has to be proved.
+const UNPROVEN: [SignatureScheme; 3] = [
+    SignatureScheme::ECDSA_NISTP521_SHA512,
+    SignatureScheme::RSA_PKCS1_SHA1,
+    SignatureScheme::ECDSA_SHA1_Legacy,
+];
+
 /// Whom to trust.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trust {
@@ -117,11 +127,16 @@ impl ServerCertVerifier for Verifier {
         let judged =
             chains.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match judged {
-            // The commonest self-signed certificate (`openssl req -x509`) calls itself an authority
-            // and is shown as a server's own. Who names exactly that certificate as trusted means
-            // it. Its dates have been checked before this error; its name has not.
-            Err(error) if authority_shown(&error) && self.pinned.contains(end_entity) => {
-                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+            // Naming exactly the certificate that the server shows means it, whoever signed it. The
+            // commonest one that signed itself (`openssl req -x509`) even calls itself an authority.
+            Err(error) if self.pinned.contains(end_entity) && lacks_chain(&error) => {
+                let own = Certificate::read(end_entity).ok_or(CertificateError::BadEncoding)?;
+                own.check_dates(now)?;
+                if own.first_version {
+                    own.check_common_name(server_name)?;
+                } else {
+                    verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+                }
                 Ok(ServerCertVerified::assertion())
             }
             judged => judged,
@@ -135,6 +150,7 @@ impl ServerCertVerifier for Verifier {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         verify_tls12_signature(message, certificate, signed, &self.algorithms)
+            .or_else(|error| self.verify_without_webpki(message, certificate, signed, error))
     }
 
     fn verify_tls13_signature(
@@ -144,19 +160,51 @@ impl ServerCertVerifier for Verifier {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         verify_tls13_signature(message, certificate, signed, &self.algorithms)
+            .or_else(|error| self.verify_without_webpki(message, certificate, signed, error))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        let mut schemes = self.algorithms.supported_schemes();
+        if self.chains.is_none() {
+            schemes.extend(UNPROVEN);
+        }
+        schemes
     }
 }
 
-/// Whether the complaint is that an authority's certificate was shown as a server's. The verifier
-/// has no kind of its own for it and passes on the one of its library, which has only a name.
-fn authority_shown(error: &Error) -> bool {
+impl Verifier {
+    /// The signature of a certificate that webpki does not read, or cannot verify with.
+    fn verify_without_webpki(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+        error: Error,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let lenient = self.chains.is_none();
+        let offered = lenient || self.pinned.contains(certificate);
+        let own = Certificate::read(certificate).filter(|_| offered);
+        match own.filter(|own| own.has_signed(message, signed, &self.algorithms, lenient)) {
+            Some(_) => Ok(HandshakeSignatureValid::assertion()),
+            None => Err(error),
+        }
+    }
+}
+
+/// Whether the complaint is that no chain leads from a certificate to a root: nobody known has signed
+/// it, it is an authority's own, or of version 1. For the last two the verifier has no kinds of its
+/// own and passes on those of its library, which have only names.
+fn lacks_chain(error: &Error) -> bool {
     match error {
+        Error::InvalidCertificate(
+            CertificateError::UnknownIssuer
+            | CertificateError::BadSignature
+            | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
+        ) => true,
         Error::InvalidCertificate(CertificateError::Other(other)) => {
-            format!("{other:?}").contains("CaUsedAsEndEntity")
+            let name = format!("{other:?}");
+            name.contains("CaUsedAsEndEntity") || name.contains("UnsupportedCertVersion")
         }
         _ => false,
     }

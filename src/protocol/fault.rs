@@ -4,8 +4,9 @@
 use std::io;
 use std::net::SocketAddr;
 
+use super::own_limits::OwnError;
 use crate::error::reason;
-use crate::net::{DialError, NoAddress};
+use crate::net::{CertificateProblem, DialError, NoAddress, OwnLimit, TlsProblem};
 
 /// What went wrong with a connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +22,9 @@ pub enum ConnectionFault {
     /// An address that no test may reach.
     #[error("target {0} is refused: {1}")]
     Forbidden(SocketAddr, &'static str),
+    /// This machine has run out of something: no failure of the target.
+    #[error("{}", OwnError(*.0))]
+    Own(OwnLimit),
     /// Nothing listens.
     #[error("connection refused")]
     Refused,
@@ -53,6 +57,11 @@ pub enum ConnectionFault {
 impl ConnectionFault {
     /// The fault behind an error of a connection in use.
     pub(crate) fn of_io(error: &io::Error) -> Self {
+        match TlsProblem::of(error) {
+            Some(TlsProblem::Unexplained) => return Self::Tls(SECOND_HANDSHAKE.to_owned()),
+            Some(problem) => return Self::Tls(words(&problem)),
+            None => {}
+        }
         match error.kind() {
             io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Self::Reset,
             io::ErrorKind::UnexpectedEof => Self::Truncated,
@@ -64,6 +73,7 @@ impl ConnectionFault {
     /// The fault behind a connection that could not be made.
     pub(crate) fn of_dial(error: DialError) -> Self {
         match error {
+            DialError::NoAddress(NoAddress::Own(limit)) | DialError::Own(limit) => Self::Own(limit),
             DialError::NoAddress(NoAddress::Unresolved { host, why }) => {
                 Self::Resolve { host, why }
             }
@@ -75,10 +85,7 @@ impl ConnectionFault {
                 io::ErrorKind::ConnectionReset => Self::Reset,
                 _ => Self::Connect(reason(&source)),
             },
-            DialError::Tls { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof => {
-                Self::Tls("connection closed in the handshake".to_owned())
-            }
-            DialError::Tls { source, .. } => Self::Tls(reason(&source)),
+            DialError::Tls { problem, .. } => Self::Tls(words(&problem)),
             DialError::Deadline { .. } => Self::Deadline,
         }
     }
@@ -89,5 +96,62 @@ impl ConnectionFault {
             Self::Deadline => format!("timed out after {timeout} s"),
             fault => fault.to_string(),
         }
+    }
+}
+
+/// What a target says that breaks off within a connection instead of in the handshake.
+const SECOND_HANDSHAKE: &str = "the target broke off after the handshake; it may want another one \
+     for a client certificate (renegotiation), which ldctl does not make";
+
+/// A failed handshake, and which field of a task helps.
+fn words(problem: &TlsProblem) -> String {
+    match problem {
+        TlsProblem::Certificate(problem) => {
+            format!("the certificate is not trusted: {problem}{}", advice(problem))
+        }
+        TlsProblem::NotTls => "the target does not speak TLS on this port; use http://".to_owned(),
+        TlsProblem::CertificateRequired => {
+            "the target wants a client certificate; name one with \"cert\"".to_owned()
+        }
+        TlsProblem::CertificateRejected(alert) => format!(
+            "the target does not take the client certificate ({alert}); name one that its \
+             authority has signed with \"cert\""
+        ),
+        TlsProblem::Version(Some(version)) => {
+            format!("the target speaks {version}, ldctl only TLS 1.2 and 1.3")
+        }
+        TlsProblem::Version(None) => {
+            "the target speaks neither TLS 1.2 nor 1.3 as ldctl does (protocol version)".to_owned()
+        }
+        TlsProblem::NoForwardSecrecy => "the server offers only cipher suites without forward \
+             secrecy, which ldctl does not support"
+            .to_owned(),
+        TlsProblem::NothingInCommon => {
+            "no cipher suite or key exchange in common with the target; \
+             ldctl speaks TLS 1.3, and TLS 1.2 with ECDHE and AES-GCM or ChaCha20"
+                .to_owned()
+        }
+        TlsProblem::Unexplained => "the target refused the handshake: it may want a client \
+             certificate (\"cert\"), or there is no cipher suite in common"
+            .to_owned(),
+        TlsProblem::UnknownName => {
+            "the target has no certificate for this host name (unrecognized name)".to_owned()
+        }
+        TlsProblem::Closed => "connection closed in the handshake".to_owned(),
+        TlsProblem::Other(why) => why.clone(),
+    }
+}
+
+/// What to do about a certificate that is not trusted.
+fn advice(problem: &CertificateProblem) -> &'static str {
+    match problem {
+        CertificateProblem::UnknownIssuer => "; name its authority with \"verify\"",
+        CertificateProblem::WrongName { .. } => "; use one of its names in the URL",
+        CertificateProblem::Authority | CertificateProblem::FirstVersion => {
+            "; name it with \"verify\""
+        }
+        CertificateProblem::Expired
+        | CertificateProblem::NotValidYet
+        | CertificateProblem::Other(_) => "",
     }
 }

@@ -8,6 +8,7 @@ mod fault;
 pub mod http;
 mod json_path;
 mod labels;
+mod own_limits;
 mod placed;
 pub mod socket;
 mod user;
@@ -18,6 +19,7 @@ use crate::value::{Invalid, Reader};
 pub use check::Capture;
 pub use fault::ConnectionFault;
 pub use json_path::JsonPath;
+pub use own_limits::own_limits;
 pub use user::{AnyTasks, Setup, UserKind, Workload};
 
 /// The users. The refusal of an unknown one and the schema's list are made from it, the README's is

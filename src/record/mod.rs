@@ -80,6 +80,11 @@ impl Recording {
         self.parts.iter().flat_map(move |part| part.rows(epoch))
     }
 
+    /// How many requests failed with this error.
+    pub fn count_errors(&self, text: &str) -> usize {
+        self.parts.iter().map(|part| part.count_errors(text)).sum()
+    }
+
     pub(crate) fn parts(&self) -> &[Recorder] {
         &self.parts
     }

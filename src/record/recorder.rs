@@ -106,6 +106,11 @@ impl Recorder {
         self.len() == 0
     }
 
+    pub(super) fn count_errors(&self, text: &str) -> usize {
+        let Some(id) = self.error_ids.get(text) else { return 0 };
+        self.columns.iter().filter(|sample| sample.error == Some(*id)).count()
+    }
+
     pub(super) fn memory(&self) -> usize {
         self.columns.memory()
     }

@@ -160,6 +160,8 @@ impl<S: Transport> Session<S> {
     async fn read_request(&mut self) -> Received {
         let deadline = Instant::now() + self.shared().limits().request;
         let mut timer = pin!(sleep_until(deadline));
+        // After a handshake the request follows the peer's last word of it.
+        self.stream.acknowledge();
         loop {
             let room = MAX_LEGACY.saturating_sub(self.buffer.pending().len());
             let most = if self.mode() == Some(Mode::Framed) { CHUNK } else { room };
@@ -176,6 +178,7 @@ impl<S: Transport> Session<S> {
             if let Some(received) = self.classify() {
                 return received;
             }
+            self.stream.acknowledge();
             if self.mode() == Some(Mode::Legacy) {
                 let limits = self.shared().limits();
                 let idle =

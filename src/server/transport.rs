@@ -28,6 +28,11 @@ pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
     /// Small writes shall leave at once from here on.
     fn set_nodelay(&self);
 
+    /// Acknowledges at once what has come. A peer that fills its segments (Nagle's algorithm, on by
+    /// default) sends the rest of a request only then, and systems delay it by 40 ms where they expect
+    /// a response to carry it.
+    fn acknowledge(&self) {}
+
     /// Takes these bytes and the stream's end, for the next flush to send in one piece. False where
     /// that cannot be done, and then nothing was taken.
     fn write_and_close(&mut self, _bytes: &[u8]) -> bool {
@@ -54,6 +59,12 @@ impl Transport for Secured {
 
     fn set_nodelay(&self) {
         Transport::set_nodelay(self.get_ref().0);
+    }
+
+    fn acknowledge(&self) {
+        // It fails only where the peer is gone.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let _ = self.get_ref().0.set_quickack(true);
     }
 
     fn write_and_close(&mut self, bytes: &[u8]) -> bool {

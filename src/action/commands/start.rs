@@ -14,7 +14,7 @@ use crate::load::pacer::{ARRIVALS, Pacing, WAIT, Wait};
 use crate::load::shape::{SHAPE, SHAPES, Shape};
 use crate::load::template::Bindings;
 use crate::load::{Runnable, Settings};
-use crate::protocol::{Setup, USER_NAMES, USERS as USER_KINDS, UserKind, Workload};
+use crate::protocol::{Setup, USER_NAMES, USERS as USER_KINDS, UserKind, Workload, own_limits};
 use crate::record::gates::{AbortOn, RULES};
 use crate::record::{Recording, Records};
 use crate::value::{Field, Invalid, Kind, Literal, Map, Reader, Value};
@@ -318,6 +318,7 @@ impl Command for StartTest {
         let mut recording =
             recording.map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?;
         recording.document = Some(document);
+        recording.warnings.extend(own_limits(&recording));
         if !ignored.is_empty() {
             let names = ignored.join(", ");
             recording.warnings.push(format!("arguments without effect in local mode: {names}"));

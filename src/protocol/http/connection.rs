@@ -24,6 +24,9 @@ use crate::protocol::fault::ConnectionFault;
 /// How much one read takes in. Larger than a TLS record and than nearly every response.
 pub(crate) const SCRATCH: usize = 64 * 1024;
 
+/// What a TLS server says to a client that does not speak TLS: an alert's record begins so.
+const TLS_ALERT: [u8; 2] = [0x15, 0x03];
+
 /// Connects to an origin before the deadline.
 pub(crate) async fn connect(
     dialer: &Dialer,
@@ -125,6 +128,9 @@ impl Exchange<'_> {
             match self.response.feed(bytes, self.capture, self.head_only) {
                 Ok(true) => return Poll::Ready(Ok(())),
                 Ok(false) => {}
+                Err(Fault::Malformed(_)) if bytes.starts_with(&TLS_ALERT) => {
+                    return Poll::Ready(Err(Fault::SpeaksTls));
+                }
                 Err(fault) => return Poll::Ready(Err(fault)),
             }
             // A target that always has more ready would never let the deadline's timer be polled.

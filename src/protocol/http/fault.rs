@@ -19,6 +19,9 @@ pub enum Fault {
     /// A header, with its placeholders filled in, would break the request.
     #[error("header {0}: its value has a line break or another control character")]
     Header(String),
+    /// A plain request to a port where TLS is spoken.
+    #[error("the target speaks TLS on this port; use https://")]
+    SpeaksTls,
     /// The target ended the session, and says or shows that it has not processed the request.
     #[error("connection closed before a response")]
     Unsent,

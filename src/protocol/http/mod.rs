@@ -50,6 +50,7 @@ use crate::net::{Dialer, Targets};
 use crate::protocol::deadline::Deadline;
 use crate::protocol::fault::ConnectionFault;
 use crate::protocol::labels::{Labels, Name, Naming};
+use crate::protocol::own_limits::BackOff;
 use crate::protocol::user::{AnyTasks, Setup};
 use crate::record::LabelId;
 use crate::value::{Field, Invalid, Object, Reader};
@@ -186,6 +187,7 @@ pub struct User {
     response: Response,
     deadline: Deadline,
     in_flight: Option<(LabelId, Instant)>,
+    back_off: BackOff,
 }
 
 impl Driver for Http {
@@ -238,7 +240,12 @@ impl Driver for Http {
             attempt.keep_page(origin);
         }
         user.in_flight = None;
-        conclude(task, user, virtual_user, label, (start, end), outcome.map(drop))
+        let shortage = matches!(outcome, Err(Fault::Connection(ConnectionFault::Own(_))));
+        let verdict = conclude(task, user, virtual_user, label, (start, end), outcome.map(drop));
+        if shortage {
+            Box::pin(user.back_off.wait()).await;
+        }
+        verdict
     }
 
     fn abandon(&self, _: &Worker, user: &mut User, virtual_user: &mut VirtualUser) {

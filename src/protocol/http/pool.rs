@@ -57,8 +57,21 @@ impl Attempt<'_> {
             }
             self.user.response.clear();
         }
-        let fresh = self.connect(origin).await?;
-        self.exchange_over(fresh).await
+        let fresh = self.connect(Rc::clone(&origin)).await?;
+        match self.exchange_over(fresh).await {
+            // So leaves a TLS server whom nobody taught HTTP. Boxed: it is rare.
+            Err(fault @ Fault::Connection(ConnectionFault::Closed)) if !origin.tls => {
+                Err(if Box::pin(self.speaks_tls(&origin)).await { Fault::SpeaksTls } else { fault })
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Whether an origin that left without a word speaks TLS.
+    async fn speaks_tls(&self, origin: &Origin) -> bool {
+        let deadline = self.user.deadline.at().unwrap_or_else(Instant::now);
+        self.user.response.status == 0
+            && self.worker.dialer.speaks_tls(&origin.host, origin.port, deadline).await
     }
 
     /// Whether a kept connection ended without any response at the very moment that it was used. That

@@ -26,6 +26,7 @@ use crate::protocol::check::contains;
 use crate::protocol::deadline::Deadline;
 use crate::protocol::fault::ConnectionFault;
 use crate::protocol::labels::Labels;
+use crate::protocol::own_limits::BackOff;
 use crate::protocol::user::{AnyTasks, Setup};
 use crate::record::LabelId;
 use crate::value::{Field, Invalid, Object};
@@ -96,6 +97,7 @@ pub struct User {
     sent: u64,
     deadline: Deadline,
     in_hand: Option<(LabelId, Instant)>,
+    back_off: BackOff,
 }
 
 /// A connection that a task with `keep` may use again.
@@ -145,6 +147,7 @@ impl Driver for Socket {
         let step = Step { worker, user, task, target: &target, virtual_user };
         let outcome = step.run().await;
         user.in_hand = None;
+        let shortage = matches!(outcome, Err(Failure::Connection(ConnectionFault::Own(_))));
         let (verdict, error) = match outcome {
             Ok(()) => (Verdict::Passed, None),
             Err(Failure::Connection(fault)) => {
@@ -155,6 +158,9 @@ impl Driver for Socket {
             Err(Failure::Checked(why)) => (Verdict::Flaky, Some(why)),
         };
         virtual_user.record(user.measured((label, start), error.as_deref()));
+        if shortage {
+            Box::pin(user.back_off.wait()).await;
+        }
         verdict
     }
 

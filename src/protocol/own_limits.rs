@@ -1,0 +1,78 @@
+//! What a run says of the limits of the machine that made it: requests that failed there are none of
+//! the target's failures, and are told apart by their errors' text.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::net::OwnLimit;
+use crate::record::Recording;
+
+/// The error of a request that this machine could not make.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OwnError(pub(crate) OwnLimit);
+
+impl fmt::Display for OwnError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "ldctl's own limit: {}", self.0)
+    }
+}
+
+/// The first pause after this machine had run out of something, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// What keeps a user from asking this machine again and again for what it has run out of.
+#[derive(Debug, Default)]
+pub(crate) struct BackOff(Duration);
+
+impl BackOff {
+    /// Waits, each time longer.
+    pub(crate) async fn wait(&mut self) {
+        self.0 = (self.0 * 2).clamp(PAUSES.0, PAUSES.1);
+        sleep(self.0).await;
+    }
+}
+
+/// A warning for each limit that a run met, with how many requests it cost and what to change.
+pub fn own_limits(recording: &Recording) -> Vec<String> {
+    let total = recording.len();
+    let warn = |limit: OwnLimit| {
+        let count = recording.count_errors(&OwnError(limit).to_string());
+        (count > 0).then(|| {
+            format!(
+                "{count} of {total} requests failed on this side and not at the target: {limit}; {}",
+                limit.remedy()
+            )
+        })
+    };
+    OwnLimit::ALL.into_iter().filter_map(warn).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::record::fixture::recorder;
+
+    #[test]
+    fn requests_that_failed_on_this_side_are_counted_apart() {
+        let (ports, files) = (OwnError(OwnLimit::Ports), OwnError(OwnLimit::Descriptors));
+        let (ports, files) = (ports.to_string(), files.to_string());
+        let part = |errors: &[Option<&str>]| {
+            let rows: Vec<_> =
+                errors.iter().map(|error| ("GET", "u", "n", 0, 1.0, 0, *error)).collect();
+            recorder(&rows)
+        };
+        let parts =
+            vec![part(&[Some(&files), Some("connection refused"), None]), part(&[Some(&files)])];
+        let warnings = own_limits(&Recording::new(SystemTime::now(), parts));
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        let begin = "2 of 4 requests failed on this side and not at the target: no file \
+                     descriptors left in this process; ";
+        assert!(warnings[0].starts_with(begin), "{warnings:?}");
+        let both = vec![part(&[Some(&files), Some(&ports)])];
+        assert_eq!(own_limits(&Recording::new(SystemTime::now(), both)).len(), 2);
+    }
+}
