@@ -14,7 +14,7 @@ pub struct Counters {
     pub refused: AtomicU64,
     /// Requests with a wrong token.
     pub auth_failures: AtomicU64,
-    /// Handshakes and requests that took too long.
+    /// Handshakes and requests that timed out.
     pub timeouts: AtomicU64,
     /// Requests given up because of the budget for request bytes, and replies dropped because the
     /// client did not read.
@@ -53,7 +53,7 @@ pub struct Counts {
     pub refused: u64,
     /// Requests with a wrong token.
     pub auth_failures: u64,
-    /// Handshakes and requests that took too long.
+    /// Handshakes and requests that timed out.
     pub timeouts: u64,
     /// Requests given up for want of memory, and replies dropped because the client did not read.
     pub shed: u64,

@@ -15,7 +15,7 @@ pub enum Exit {
     ActionFailed = 1,
     /// The command line or a local file is wrong; nothing was sent.
     Usage = 2,
-    /// The server cannot be reached, TLS failed, it took too long, or it speaks something else.
+    /// The server cannot be reached, TLS failed, timed out, or not a control server.
     Unreachable = 3,
     /// The token was refused.
     Refused = 4,

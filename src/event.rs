@@ -139,7 +139,7 @@ pub struct TestStatus {
 /// One line, for people.
 impl fmt::Display for Status {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(test) = &self.test else { return out.write_str("no test runs") };
+        let Some(test) = &self.test else { return out.write_str("no test is running") };
         let TestStatus { run, name, elapsed_s, remaining_s, users, requests, failures } = test;
         let state = match self.state {
             State::Stopping => "stopping",
@@ -288,7 +288,7 @@ pub enum ErrorKind {
     InvalidDocument,
     /// A frame's length is out of bounds.
     FrameLength,
-    /// The request took too long to arrive.
+    /// The request timed out before it was complete.
     Timeout,
     /// The server has no room for it now.
     Busy,

@@ -51,7 +51,7 @@
 //! # Invariants
 //!
 //! - The text dialect gives the reference's bytes; what is new is asked for with `"reply": "events"`.
-//! - A value from outside never ends a reply, leaves the data directory, or is obeyed by a terminal.
+//! - A value from outside never ends a reply, leaves the data directory, or is interpreted by a terminal.
 //! - A length from the wire is capped before anything is allocated for it, and every wait for a peer
 //!   has a deadline.
 //! - A token is compared as a digest in constant time, is never printed, and no document can read it.

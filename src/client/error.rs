@@ -108,7 +108,7 @@ pub enum ClientError {
         address: String,
     },
     /// A legacy client on a port that takes only frames.
-    #[error("{address}: the port takes only framed requests; leave out --legacy")]
+    #[error("{address}: this port accepts framed requests only; drop --legacy")]
     FramedOnly {
         /// The server.
         address: String,
@@ -120,15 +120,13 @@ pub enum ClientError {
         address: String,
     },
     /// Something else listens there.
-    #[error("{address}: what listens there is no control server; check --host and --port")]
+    #[error("{address}: not a control server; check --host and --port")]
     NotThisProtocol {
         /// The server.
         address: String,
     },
     /// A server of another kind, or an older one.
-    #[error(
-        "{address}: the server cannot tell of its tests or stop them; it takes `ldctl serve` of this version"
-    )]
+    #[error("{address}: this server does not support `status` and `stop`; upgrade it")]
     UnknownRequest {
         /// The server.
         address: String,
@@ -150,7 +148,7 @@ pub enum ClientError {
         address: String,
     },
     /// The server closed within a reply.
-    #[error("{address}: the connection ended within a reply; check the server's log")]
+    #[error("{address}: the connection closed in the middle of a reply; check the server's log")]
     Truncated {
         /// The server.
         address: String,

@@ -140,11 +140,11 @@ async fn the_first_bytes_tell_a_peer_of_another_kind() {
         )
         .await;
     }
-    let framed_only = "there:1: the port takes only framed requests; leave out --legacy";
+    let framed_only = "there:1: this port accepts framed requests only; drop --legacy";
     check_opening(Mode::Legacy, &terminated(&[]), framed_only).await;
     let legacy_only = "there:1: the port takes only legacy requests; add --legacy";
     check_opening(Mode::Framed, b"Error: Expecting value\n", legacy_only).await;
-    let other = "there:1: what listens there is no control server; check --host and --port";
+    let other = "there:1: not a control server; check --host and --port";
     check_opening(Mode::Framed, b"HTTP/1.1 400 Bad Request\r\n\r\n", other).await;
     check_opening(Mode::Framed, b"SSH-2.0-x\r\n", other).await;
 }

@@ -21,7 +21,9 @@ pub(super) fn resolve(
     let mode = if args.legacy { Mode::Legacy } else { Mode::Framed };
     let (host, port, tls) = (args.host.clone(), args.port, tls(args)?);
     if args.tls_insecure {
-        console.warn("--tls-insecure: whoever is on the way can read the token and change replies");
+        console.warn(
+            "--tls-insecure: anyone on the network path can read the token and change replies",
+        );
     }
     Ok(Endpoint { host, port, mode, tls, connect_timeout })
 }

@@ -46,7 +46,9 @@ pub(super) fn load(path: &Path) -> Result<(String, String), Error> {
     let bytes =
         bytes.map_err(|error| Error::usage(format!("cannot read {place}: {}", reason(&error))))?;
     if bytes.len() as u64 > LARGEST {
-        return Err(Error::usage(format!("{place}: more than {LARGEST} bytes is no document")));
+        return Err(Error::usage(format!(
+            "{place}: larger than {LARGEST} bytes is not a document"
+        )));
     }
     let text = String::from_utf8(bytes).map_err(|error| not_utf8(&place, &error))?;
     Ok((text, place))

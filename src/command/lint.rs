@@ -1,4 +1,4 @@
-//! `ldctl lint`: what is wrong or suspicious in documents, without running them.
+//! `ldctl lint`: checks documents for errors and likely mistakes, without running them.
 
 use super::document;
 use crate::action::{Finding, Severity, check};

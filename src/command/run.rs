@@ -95,7 +95,7 @@ impl Runner {
             return Ok(Exit::Interrupted);
         };
         let outcome = outcome
-            .map_err(|_| Error::new(Exit::ActionFailed, "the run broke: a fault of ldctl"))?;
+            .map_err(|_| Error::new(Exit::ActionFailed, "the run crashed (a bug in ldctl)"))?;
         Ok(match outcome {
             _ if cancel.is_cancelled() => Exit::Interrupted,
             DocumentOutcome { busy: true, .. } => Exit::Busy,

@@ -76,7 +76,7 @@ impl Sources {
         };
         match outcome {
             Ok(line) => console.tell(&line),
-            Err(error) => console.warn(&format!("reloaded nothing, all stays as it was: {error}")),
+            Err(error) => console.warn(&format!("reload failed, nothing changed: {error}")),
         }
     }
 

@@ -52,7 +52,7 @@ pub(super) fn send(args: &Send, console: &mut Console) -> Result<Exit, Error> {
     )))?;
     if exit == Exit::Interrupted && sent.get() {
         console.warn(&format!(
-            "what was sent goes on at {}; `ldctl stop` with the same options ends its test",
+            "the document keeps running at {}; `ldctl stop` with the same options stops its test",
             endpoint.address()
         ));
     }

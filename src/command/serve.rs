@@ -111,8 +111,10 @@ fn listen(args: &cli::Serve, inherited: Vec<TcpListener>) -> Result<Listeners, E
 /// For the service manager: where the server listens and what it does.
 fn status(address: &str, executor: &Executor) -> String {
     match executor.status().test {
-        Some(test) => format!("Listening on {address}; run {} makes load: {}", test.run, test.name),
-        None => format!("Listening on {address}; {} runs, none makes load now", executor.runs()),
+        Some(test) => {
+            format!("Listening on {address}; run {} in progress: {}", test.run, test.name)
+        }
+        None => format!("Listening on {address}; {} runs so far; no test running", executor.runs()),
     }
 }
 

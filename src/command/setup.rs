@@ -49,7 +49,7 @@ pub(super) fn data_dir(chosen: Option<&Path>) -> Result<PathBuf, Error> {
     };
     match path.metadata() {
         Ok(metadata) if metadata.is_dir() => Ok(path.to_owned()),
-        Ok(_) => Err(Error::usage(format!("--data-dir {} is no directory", path.display()))),
+        Ok(_) => Err(Error::usage(format!("--data-dir {} is not a directory", path.display()))),
         Err(error) => Err(Error::usage(format!(
             "cannot use --data-dir {}: {}",
             path.display(),

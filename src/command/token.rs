@@ -201,7 +201,10 @@ fn read(path: &Path, guarded: Protection) -> Result<Zeroizing<String>, Error> {
 
 fn check(path: &Path, metadata: &Metadata, guarded: Protection) -> Result<(), Error> {
     if !metadata.is_file() {
-        return Err(Error::usage(format!("the token file {} is no regular file", path.display())));
+        return Err(Error::usage(format!(
+            "the token file {} is not a regular file",
+            path.display()
+        )));
     }
     if guarded == Protection::ByMode && readable_by_others(metadata) {
         return Err(Error::usage(format!(

@@ -39,9 +39,7 @@ impl TestLimits {
         let users = field.integer(0)?;
         if users > self.users {
             let most = self.users;
-            return Err(
-                field.invalid(format!("{users} users are more than --max-users {most} allows"))
-            );
+            return Err(field.invalid(format!("{users} users exceed --max-users {most}")));
         }
         Ok(users)
     }
@@ -57,9 +55,7 @@ impl TestLimits {
         if until > self.seconds {
             let (told, most) = (told(until), self.seconds);
             let sum = if from > 0.0 { " in all" } else { "" };
-            return Err(
-                field.invalid(format!("{told} s{sum} are more than --max-test-time {most} allows"))
-            );
+            return Err(field.invalid(format!("{told} s{sum} exceed --max-test-time {most}")));
         }
         Ok(until)
     }
@@ -68,9 +64,9 @@ impl TestLimits {
     pub fn test(&self, users: usize, seconds: f64, place: &str) -> Result<(), Invalid> {
         let (most_users, most_seconds) = (self.users, self.seconds);
         let message = if users as u64 > most_users {
-            format!("{users} users by default are more than --max-users {most_users} allows")
+            format!("the default of {users} users exceeds --max-users {most_users}")
         } else if seconds > most_seconds {
-            format!("{seconds} s by default are more than --max-test-time {most_seconds} allows")
+            format!("the default of {seconds} s exceeds --max-test-time {most_seconds}")
         } else {
             return Ok(());
         };
@@ -81,9 +77,7 @@ impl TestLimits {
     pub fn tasks(&self, count: usize, list: &Reader<'_>) -> Result<(), Invalid> {
         if count > self.tasks {
             let most = self.tasks;
-            return Err(
-                list.invalid(format!("{count} tasks are more than --max-tasks {most} allows"))
-            );
+            return Err(list.invalid(format!("{count} tasks exceed --max-tasks {most}")));
         }
         Ok(())
     }

@@ -299,7 +299,8 @@ pub(super) fn doubts<D: Driver>(plan: &Plan<D>, parts: &[WorkerResult]) -> Vec<S
         }
     }
     if broken > 0 {
-        doubts.push(format!("{broken} virtual users broke off through a fault of this program"));
+        let users = if broken == 1 { "user" } else { "users" };
+        doubts.push(format!("{broken} virtual {users} crashed (a bug in ldctl)"));
     }
     doubts
 }

@@ -277,7 +277,7 @@ mod tests {
         let refusal = |name, config| parse(name, config).unwrap_err().to_string();
         assert_eq!(
             refusal("stages", r#"{"stages": [{"duration": 1, "users": 1000000000}]}"#),
-            "/shape_config/stages/0/users: 1000000000 users are more than --max-users 100000 allows"
+            "/shape_config/stages/0/users: 1000000000 users exceed --max-users 100000"
         );
         assert_eq!(
             refusal("wave", "{}"),

@@ -669,7 +669,7 @@ async fn one_user_that_breaks_leaves_the_others_running() {
     let run = users(3, 5.0).pacing(closed("1")).act(act).run().await;
     assert_eq!(run.broken, 1);
     assert_eq!((run.of_user(0).len(), run.of_user(2).len()), (5, 5));
-    assert_eq!(run.warnings, ["1 virtual users broke off through a fault of this program"]);
+    assert_eq!(run.warnings, ["1 virtual user crashed (a bug in ldctl)"]);
 }
 
 #[tokio::test(start_paused = true)]

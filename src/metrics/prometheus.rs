@@ -202,14 +202,14 @@ impl Collector for ServerCounters {
             ("ldctl_connections", "Connections that the control server accepted", connections),
             (
                 "ldctl_connections_refused",
-                "Connections over the limit, which were told that the server is busy",
+                "Connections over the limit, which got a busy reply",
                 refused,
             ),
             ("ldctl_auth_failures", "Requests with a wrong token", auth_failures),
-            ("ldctl_timeouts", "Handshakes and requests that took too long", timeouts),
+            ("ldctl_timeouts", "Handshakes and requests that timed out", timeouts),
             (
                 "ldctl_shed",
-                "Requests given up for want of memory and replies that nobody read",
+                "Requests dropped for lack of memory and replies dropped because the client did not read",
                 shed,
             ),
             ("ldctl_panics", "Faults of the server that were contained", panics),

@@ -50,7 +50,7 @@ fn why(error: &io::Error) -> String {
 }
 
 impl Listeners {
-    /// Listens on a name or address; port 0 takes a free one. Resolves names, which may block: call
+    /// Listens on a name or address; port 0 picks a free one. Resolves names, which may block: call
     /// it before serving.
     pub fn bind(host: &str, port: u16) -> Result<Self, BindError> {
         let bound = match host {

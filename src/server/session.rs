@@ -202,7 +202,7 @@ impl<S: Transport> Session<S> {
             Counters::count(&shared.counters().shed);
             let most = shared.limits().request_bytes;
             let refusal = Refusal::busy(&format!(
-                "too many requests are arriving at once (--max-request-bytes {most})"
+                "too many incomplete requests (--max-request-bytes {most})"
             ));
             return Some(Received::Refused(self.mode()?, refusal));
         }
@@ -268,7 +268,8 @@ impl<S: Transport> Session<S> {
         }));
         let Planned { format, response, delay } = planned.unwrap_or_else(|_| {
             Counters::count(&self.shared().counters().panics);
-            let refusal = Refusal::internal("the request broke the server; see its log");
+            let refusal =
+                Refusal::internal("internal error while reading the request; see the server's log");
             Planned::refused(mode, Rejection { refusal, dialect: Dialect::Text })
         });
         self.buffer.wipe();
@@ -386,7 +387,7 @@ impl<S: Transport> Session<S> {
         if ended.is_err() {
             Counters::count(&shared.counters().panics);
             let mut out = Vec::new();
-            let refusal = Refusal::internal("the run broke; see the server's log");
+            let refusal = Refusal::internal("the run crashed; see the server's log");
             refusal.reply_into(format.mode, format.dialect, &mut out);
             self.send(&out).await;
         }

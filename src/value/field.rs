@@ -76,7 +76,7 @@ pub enum Kind {
     Count,
     /// A whole number in a range, both ends included.
     Between(i64, i64),
-    /// A port of this machine or of another; 0 takes a free one.
+    /// A port of this machine or of another; 0 picks a free one.
     Port,
     /// Any number.
     Real,

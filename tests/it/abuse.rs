@@ -333,12 +333,13 @@ async fn t26_a_panic_is_contained_counted_and_reported_as_internal() {
         echo(document, sink, cancel);
     })
     .start();
-    let run = "Error: internal: the run broke; see the server's log\n";
+    let run = "Error: internal: the run crashed; see the server's log\n";
     assert_eq!(served.exchange("[\"panic\"]").await, format!("{run}{END}"));
-    let request = "Error: internal: the request broke the server; see its log\n";
+    let request =
+        "Error: internal: internal error while reading the request; see the server's log\n";
     assert_eq!(served.exchange("\"panic\"").await, format!("{request}{END}"));
     let body = r#"{"command": ["panic"], "reply": "events"}"#;
-    let event = r#"{"event":"error","kind":"internal","message":"internal: the run broke; see the server's log"}"#;
+    let event = r#"{"event":"error","kind":"internal","message":"internal: the run crashed; see the server's log"}"#;
     assert_eq!(served.exchange(frame(body)).await, frames([event, END]));
     assert_eq!(count(&served.counters.panics), 3);
     let token = Token::new("any").expect("a token");

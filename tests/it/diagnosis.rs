@@ -55,7 +55,7 @@ fn a_port_that_does_not_speak_tls_is_told_apart() {
 #[test]
 fn a_server_that_takes_only_frames_is_told_apart() {
     let server = Server::start(&["--framed"], None);
-    let said = "the port takes only framed requests; leave out --legacy";
+    let said = "this port accepts framed requests only; drop --legacy";
     check(&["ping", "--legacy"], &server.port(), said);
 }
 
@@ -86,7 +86,7 @@ fn an_insecure_client_trusts_any_certificate_and_warns() {
         .assert()
         .success()
         .stderr_eq(
-            "warning: --tls-insecure: whoever is on the way can read the token and change replies\n",
+            "warning: --tls-insecure: anyone on the network path can read the token and change replies\n",
         );
 }
 
@@ -132,7 +132,7 @@ fn a_server_that_knows_no_status_is_named() {
             .assert()
             .code(3)
             .stdout_eq("")
-            .stderr_eq("error: 127.0.0.1:[..]: the server cannot tell of its tests or stop them; it takes `ldctl serve` of this version\n");
+            .stderr_eq("error: 127.0.0.1:[..]: this server does not support `status` and `stop`; upgrade it\n");
     }
     server.join().expect("no panic");
 }

@@ -56,8 +56,8 @@ fn f05_an_interrupted_client_ends_with_130_and_the_server_lives() {
     let (code, _, stderr) = client.end();
     assert_eq!(code, Some(130));
     let said = format!(
-        "warning: what was sent goes on at localhost:{}; `ldctl stop` with the same options ends \
-         its test",
+        "warning: the document keeps running at localhost:{}; `ldctl stop` with the same options \
+         stops its test",
         server.port()
     );
     assert_eq!(stderr, [said]);
@@ -128,7 +128,7 @@ fn a_test_is_told_of_and_stopped_and_its_client_gets_what_it_has_measured() {
         ask.env("LOAD_DENSITY_SOCKET_TOKEN", "s3cret")
     };
     for verb in ["status", "stop"] {
-        ask(verb).assert().success().stdout_eq("no test runs\n").stderr_eq("");
+        ask(verb).assert().success().stdout_eq("no test is running\n").stderr_eq("");
         ask(verb)
             .args(["--output", "json"])
             .assert()
@@ -153,7 +153,7 @@ fn a_test_is_told_of_and_stopped_and_its_client_gets_what_it_has_measured() {
         "{\"event\":\"status\",\"state\":\"stopped\",\"run\":1,\"name\":\"LD_start_test\",[..]}\n",
     );
     // The stop has waited for the end, so that the next test has room.
-    ask("status").assert().success().stdout_eq("no test runs\n");
+    ask("status").assert().success().stdout_eq("no test is running\n");
     let test = client.line_with(r#""event":"result","index":0"#);
     assert!(test.contains("cancelled before its end; the figures are partial"), "{test}");
     let summary = client.line_with(r#""event":"result","index":1"#);

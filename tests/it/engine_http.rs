@@ -383,7 +383,7 @@ fn what_cannot_be_a_request_is_refused_before_anything_is_sent() {
         ),
         (
             json!({"method": "get", "request_url": "http://h/", "headers": {"a b": "c"}}),
-            "/tasks/0/headers/a b: the name is no header's (RFC 9110, section 5.1)",
+            "/tasks/0/headers/a b: not a valid header name (RFC 9110, section 5.1)",
         ),
         (
             json!({"method": "get", "request_url": "http://h/", "headers": {"a": "b\r\nc: d"}}),

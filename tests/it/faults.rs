@@ -257,6 +257,8 @@ fn f09_only_what_needs_a_date_reads_the_wall_clock() {
         "src/load/template/scope.rs",
         "src/metrics/influx.rs",
         "src/metrics/otlp.rs",
+        // Cookies expire by the calendar (RFC 6265, section 5.3).
+        "src/protocol/http/cookies/mod.rs",
     ];
     assert_eq!(found, dates);
 }

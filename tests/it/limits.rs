@@ -40,9 +40,9 @@ fn t18_a_test_that_asks_for_too_much_is_refused_with_its_place_before_any_user_s
     let target = Target::start();
     let data = tempfile::tempdir().expect("a directory");
     let server = Server::start(&["--data-dir", &data.path().display().to_string()], None);
-    let users = "1000000000 users are more than --max-users 100000 allows";
-    let time = "1000000000 s are more than --max-test-time 604800 allows";
-    let sum = "1000000001 s in all are more than --max-test-time 604800 allows";
+    let users = "1000000000 users exceed --max-users 100000";
+    let time = "1000000000 s exceed --max-test-time 604800";
+    let sum = "1000000001 s in all exceed --max-test-time 604800";
     let rate = "expected a number above 0, got inf";
     let stage = |users: u64, seconds: u64, rate: &str| {
         let rate: Value = serde_json::from_str(rate).expect("JSON");
@@ -119,7 +119,7 @@ fn t18_a_test_that_asks_for_too_much_is_refused_with_its_place_before_any_user_s
     for (tasks, place) in [(json!({"tasks": many}), "/tasks/tasks"), (many, "/tasks")] {
         let document = json!([test_with(&target, json!({"tasks": tasks}))]).to_string();
         fs::write(&file, document).expect("a file");
-        let message = "1000000 tasks are more than --max-tasks 10000 allows";
+        let message = "1000000 tasks exceed --max-tasks 10000";
         ldctl()
             .args(["run", &file.display().to_string()])
             .assert()
@@ -136,22 +136,31 @@ fn limits_are_raised_and_lowered_by_their_options_on_a_server_and_without_one() 
     let file = data.path().join("test.json");
     let path = file.display().to_string();
     for (option, value, arguments, line) in [
-        ("--max-users", "2", json!({"user_count": 3}), "/user_count: 3 users are"),
-        ("--max-test-time", "0.1", json!({}), "/test_time: 0.2 s are"),
+        ("--max-users", "2", json!({"user_count": 3}), "/user_count: 3 users exceed"),
+        ("--max-test-time", "0.1", json!({}), "/test_time: 0.2 s exceed"),
         (
             "--max-tasks",
             "1",
             json!({"tasks": [{"request_url": "/"}, {"request_url": "/"}]}),
-            "/tasks: 2 tasks are",
+            "/tasks: 2 tasks exceed",
         ),
         // What the document leaves out counts as well.
-        ("--max-users", "49", json!({"user_count": null}), "/user_count: 50 users by default are"),
-        ("--max-test-time", "59", shape("spike", json!({})), "/load_shape: 90 s by default are"),
+        (
+            "--max-users",
+            "49",
+            json!({"user_count": null}),
+            "/user_count: the default of 50 users exceeds",
+        ),
+        (
+            "--max-test-time",
+            "59",
+            shape("spike", json!({})),
+            "/load_shape: the default of 90 s exceeds",
+        ),
     ] {
         let document = json!([test_with(&target, arguments)]).to_string();
         fs::write(&file, &document).expect("a file");
-        let refusal =
-            format!("TypeError('LD_start_test: {line} more than {option} {value} allows')\n");
+        let refusal = format!("TypeError('LD_start_test: {line} {option} {value}')\n");
         let server = Server::start(&[option, value], None);
         assert_eq!(sent(&server, &document), refusal);
         ldctl().args(["run", &path, option, value]).assert().code(1).stdout_eq(refusal);
@@ -173,7 +182,7 @@ fn a_test_without_an_end_ends_with_the_limit_and_says_so() {
         .args(["run", "--max-test-time", "0.3", &file.display().to_string()])
         .assert()
         .success()
-        .stderr_eq("warning: nobody stopped it: ended by --max-test-time 0.3\n");
+        .stderr_eq("warning: stopped at --max-test-time 0.3\n");
 }
 
 #[test]

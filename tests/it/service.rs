@@ -66,7 +66,10 @@ fn it_is_ready_when_it_listens_and_says_when_it_stops() {
     let port = port(&server);
     assert_eq!(
         ready,
-        ["READY=1", &format!("STATUS=Listening on localhost:{port}; 0 runs, none makes load now")]
+        [
+            "READY=1",
+            &format!("STATUS=Listening on localhost:{port}; 0 runs so far; no test running")
+        ]
     );
     signal("TERM", server.id());
     assert_eq!(manager.next(), ["STOPPING=1", "STATUS=Stopping"]);
@@ -97,7 +100,7 @@ fn the_status_tells_of_the_test_that_makes_load() {
     );
     let client = Running::start(&["send", "--port", &port, "--json", &document], None);
     manager.wait_for(&format!(
-        "STATUS=Listening on localhost:{port}; run 1 makes load: LD_start_test"
+        "STATUS=Listening on localhost:{port}; run 1 in progress: LD_start_test"
     ));
     signal("TERM", server.id());
     manager.wait_for("STOPPING=1");

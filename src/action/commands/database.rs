@@ -14,7 +14,7 @@ use crate::value::{Charset, Field, Invalid, Kind, Literal, Map, Reader, Value};
 pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
         "LD_persist_records",
-        "Writes the records as a run into an SQLite file; gives the run's number.",
+        "Writes the records as a run into an SQLite file; returns the run's number.",
         &[
             DATABASE,
             Field::optional("label", Kind::Text, "A text by which people know the run."),
@@ -64,7 +64,7 @@ pub(crate) const COMMANDS: &[Declaration] = &[
     ),
     Declaration::named(
         "LD_diff_runs",
-        "Compares two runs name by name; gives what has become worse or better.",
+        "Compares two runs name by name; returns what has become worse or better.",
         &[
             DATABASE,
             Field::required(

@@ -10,13 +10,13 @@ use crate::value::{Field, Kind, Value};
 pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
         "LD_execute_action",
-        "Runs a document inside this one; gives the results by action.",
+        "Runs a document inside this one; returns the results by action.",
         &[Field::required("action_list", Kind::Document, "The document.")],
         execute_action,
     ),
     Declaration::named(
         "LD_execute_files",
-        "Runs documents from files, one after the other; gives the results by action, file by file.",
+        "Runs documents from files, one after the other; returns the results by action, file by file.",
         &[Field::required("execute_files_list", Kind::List(&Kind::Path), "The files.")],
         execute_files,
     ),

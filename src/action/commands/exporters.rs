@@ -22,9 +22,9 @@ use crate::value::{Field, Invalid, Kind, Literal, Reader, Value};
 pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
         "LD_start_prometheus_exporter",
-        "Serves the live figures to Prometheus; gives the port.",
+        "Serves the live figures to Prometheus; returns the port.",
         &[
-            Field::optional("port", Kind::Port, "The port; 0 takes a free one.")
+            Field::optional("port", Kind::Port, "The port; 0 picks a free one.")
                 .or(Literal::Int(9646)),
             Field::optional("addr", Kind::Text, "The address to listen at.").or(LOCAL),
         ],

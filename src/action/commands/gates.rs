@@ -12,14 +12,14 @@ const PARAMETERS: &[Field] = &[
     Field::optional(
         "summary",
         Kind::MEMBERS,
-        "Figures to judge instead of the records', as LD_summary gives them.",
+        "Figures to judge instead of the records', as returned by LD_summary.",
     ),
 ];
 
 pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
         "LD_evaluate_sla",
-        "Judges the records by gates; gives a verdict for each gate.",
+        "Judges the records by gates; returns a verdict for each gate.",
         PARAMETERS,
         |given| Ok(Box::new(Evaluate(Gates::read(given)?))),
     ),
@@ -43,7 +43,7 @@ impl Gates {
         let rules = Rule::read_list(&given.required("rules")?)?;
         let summary = given.present("summary").map(|summary| match summary.value() {
             Value::Dict(_) => Ok(summary.value().clone()),
-            _ => Err(summary.expected("a summary, as LD_summary gives it")),
+            _ => Err(summary.expected("a summary, as returned by LD_summary")),
         });
         Ok(Self { rules, summary: summary.transpose()? })
     }

@@ -8,13 +8,13 @@ use crate::value::{Field, Kind, Value};
 pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
         "LD_lint_action",
-        "Gives what is wrong or suspicious in a document, without running it.",
-        &[Field::required("actions", Kind::Any, "The document, whatever it is.")],
+        "Returns the errors and likely mistakes in a document, without running it.",
+        &[Field::required("actions", Kind::Any, "The document, valid or not.")],
         |given| Ok(Box::new(LintAction(given.required("actions")?.value().clone()))),
     ),
     Declaration::named(
         "LD_lint_action_file",
-        "Gives what is wrong or suspicious in a document that is a file, without running it.",
+        "Returns the errors and likely mistakes in a document file, without running it.",
         &[Field::required("path", Kind::Path, "The document's file.")],
         |given| Ok(Box::new(LintFile(given.required("path")?.string()?))),
     ),

@@ -32,7 +32,7 @@ pub(crate) const COMMANDS: &[Declaration] = &[
     ),
     Declaration::named(
         "LD_register_csv_source",
-        "Reads the file whose rows ${csv.NAME.COLUMN} gives out.",
+        "Reads the file whose rows ${csv.NAME.COLUMN} returns in turn.",
         SOURCE,
         |given| {
             Ok(Box::new(RegisterSources(vec![CsvSource {

@@ -41,7 +41,7 @@ const FIELDS: &[Field] = &[
         "How long the test runs; null without a load_shape: until it is stopped.",
     )
     .or(Literal::Int(TEST_TIME)),
-    Field::optional("web_ui_dict", Kind::MEMBERS, "Ignored: there is no page while a test runs."),
+    Field::optional("web_ui_dict", Kind::MEMBERS, "Ignored: accepted and echoed, without effect."),
     Field::optional("runner_mode", Kind::Text, "\"local\": tests run on one machine.")
         .or(Literal::Text("local")),
     Field::optional("load_shape", SHAPES, "How the number of users changes over time."),
@@ -328,7 +328,7 @@ impl Command for StartTest {
             recording.warnings.push(CANCELLED.to_owned());
         } else if endless {
             let most = context.policy().limits.seconds;
-            recording.warnings.push(format!("nobody stopped it: ended by --max-test-time {most}"));
+            recording.warnings.push(format!("stopped at --max-test-time {most}"));
         }
         let echo = conclude(context, echo, lease.finish(recording));
         // What was asked for has not been done: a script must not take it for a finished test.

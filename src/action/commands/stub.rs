@@ -34,7 +34,7 @@ pub(crate) const COMMANDS: &[Declaration] = &[
             ),
             Field::optional("host", Kind::Text, "A loopback address to listen at.")
                 .or(Literal::Text("127.0.0.1")),
-            Field::optional("port", Kind::Port, "The port; 0 takes a free one.")
+            Field::optional("port", Kind::Port, "The port; 0 picks a free one.")
                 .or(Literal::Int(0)),
         ],
         start,

@@ -209,7 +209,7 @@ async fn nothing_listens() {
 #[tokio::test]
 async fn the_port_takes_only_the_other_mode() {
     let framed = listen(Conduct::serve(Mode::Framed), None).await;
-    let line = "HERE: the port takes only framed requests; leave out --legacy";
+    let line = "HERE: this port accepts framed requests only; drop --legacy";
     assert_eq!(fault(&legacy(&framed), None).await, line);
     let text = listen(Conduct::serve(Mode::Legacy), None).await;
     let line = "HERE: the port takes only legacy requests; add --legacy";
@@ -340,7 +340,7 @@ async fn the_token_is_missing_or_wrong() {
 
 #[tokio::test]
 async fn something_else_listens() {
-    let line = "HERE: what listens there is no control server; check --host and --port";
+    let line = "HERE: not a control server; check --host and --port";
     let web = listen(Conduct::Say(b"HTTP/1.1 400 Bad Request\r\n\r\n"), None).await;
     assert_eq!(fault(&web, None).await, line);
     assert_eq!(fault(&legacy(&web), None).await, line);

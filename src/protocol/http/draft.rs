@@ -185,7 +185,7 @@ fn parse_headers(
     for (name, value) in field.object()?.entries() {
         let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         if name.is_empty() || !name.bytes().all(token) {
-            return Err(value.invalid("the name is no header's (RFC 9110, section 5.1)"));
+            return Err(value.invalid("not a valid header name (RFC 9110, section 5.1)"));
         }
         // What frames the body is computed; a wrong one would break the connection.
         let framing = name.eq_ignore_ascii_case("content-length")

@@ -272,7 +272,7 @@ impl Response {
             match name.len() {
                 14 if name.eq_ignore_ascii_case("content-length") => {
                     let this =
-                        digits(value).ok_or(Fault::Malformed("Content-Length is no number"))?;
+                        digits(value).ok_or(Fault::Malformed("Content-Length is not a number"))?;
                     if length.is_some_and(|known| known != this) {
                         return Err(Fault::Malformed("two lengths"));
                     }
@@ -495,7 +495,7 @@ mod tests {
         );
         assert_eq!(
             fault(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"),
-            Fault::Malformed("Content-Length is no number")
+            Fault::Malformed("Content-Length is not a number")
         );
         let many = format!("HTTP/1.1 200 OK\r\n{}", "A: b\r\n".repeat(200));
         assert!(matches!(fault(many.as_bytes()), Fault::LongHead { .. }));

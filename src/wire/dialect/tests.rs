@@ -55,7 +55,7 @@ fn samples() -> Vec<(Event, Option<&'static str>)> {
         (Event::Error { kind, message: "wrong".to_owned() }, Some("Error: wrong")),
         (Event::Pong(pong.clone()), None),
         (Event::Pong(Pong { counts: Some(counts), ..pong }), None),
-        (Event::Status(Status::IDLE), Some("no test runs")),
+        (Event::Status(Status::IDLE), Some("no test is running")),
         (
             Event::Status(Status { state: State::Running, test: Some(test) }),
             Some(

@@ -43,7 +43,7 @@ impl Replaced {
     /// Makes the server read its files again, and gives the line that it says about that.
     fn reload(&self) -> String {
         signal("HUP", self.server.id());
-        let line = self.server.talk_with("reloaded ");
+        let line = self.server.talk_with("reload");
         line.replace(&format!("{}/", self.directory.path().display()), "")
     }
 
@@ -112,7 +112,7 @@ fn f08_a_reload_with_anything_wrong_keeps_all_the_old() {
         .collect();
     let check = |said: &str| {
         let line = replaced.reload();
-        let kept = format!("warning: reloaded nothing, all stays as it was: {said}");
+        let kept = format!("warning: reload failed, nothing changed: {said}");
         snapbox::assert_data_eq!(line, kept);
         assert_eq!(replaced.ping("old", "ca.pem"), Some(0), "{said}");
         assert_eq!(replaced.ping("new", "ca.pem"), Some(4), "{said}");

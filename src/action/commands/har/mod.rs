@@ -59,7 +59,8 @@ pub(crate) const COMMANDS: &[Declaration] = &[
     ),
 ];
 
-const HAR: Field = Field::required("har", Kind::MEMBERS, "The recording, as LD_load_har gives it.");
+const HAR: Field =
+    Field::required("har", Kind::MEMBERS, "The recording, as returned by LD_load_har.");
 
 const INCLUDE: Field = Field::optional(
     "include",
@@ -93,7 +94,7 @@ fn document(given: &Arguments<'_>) -> Result<(Value, Vec<String>), Invalid> {
 fn tasks(given: &Arguments<'_>) -> Result<(Vec<Value>, Vec<String>), Invalid> {
     let har = given.required("har")?;
     if !matches!(har.value(), Value::Dict(_)) {
-        return Err(har.expected("a HAR document, as LD_load_har gives it"));
+        return Err(har.expected("a HAR document, as returned by LD_load_har"));
     }
     let (include, exclude) = (patterns(given, "include")?, patterns(given, "exclude")?);
     let wanted = |url: &str| {
