@@ -93,7 +93,8 @@ pub struct Measurement<'a> {
     pub start: Instant,
     /// When the last byte of its response came.
     pub end: Instant,
-    /// The protocol's status; 0 where no response came.
+    /// The protocol's status; 0 where no response came,
+    /// [`NO_STATUS`](crate::record::NO_STATUS) where responses have none.
     pub status: u16,
     /// Bytes of the response's body.
     pub bytes: u64,

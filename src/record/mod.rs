@@ -22,7 +22,7 @@ use crate::value::Value;
 
 pub use columns::Columns;
 pub use recorder::Recorder;
-pub use sample::{ErrorId, Label, LabelId, Row, Sample, TICK_NANOS};
+pub use sample::{ErrorId, Label, LabelId, NO_STATUS, Row, Sample, TICK_NANOS};
 pub use summary::{Given, LatencySummary, NameSummary, Summary};
 
 /// A finished run: what each worker recorded.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::columns::Columns;
 use super::live::Share;
-use super::sample::{ErrorId, Label, LabelId, Row, Sample};
+use super::sample::{ErrorId, Label, LabelId, NO_STATUS, Row, Sample};
 
 /// Different errors that are told apart. A target that answers every request with another text
 /// must not fill the memory; what comes later counts under [`OTHER_ERRORS`].
@@ -134,7 +134,7 @@ impl Recorder {
                 start_time: epoch + sample.start.as_secs_f64(),
                 service_ms: millis(sample.service),
                 response_ms: millis(sample.service + sample.delay),
-                status: (sample.status != 0).then_some(sample.status),
+                status: (sample.status != NO_STATUS).then_some(sample.status),
                 bytes: sample.bytes,
                 error: error.map(Box::as_ref),
                 body: self.bodies.get(&row).map(Box::as_ref),

@@ -15,6 +15,9 @@ pub struct LabelId(pub(super) u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ErrorId(pub(super) u32);
 
+/// The status of every request over a protocol whose responses have none.
+pub const NO_STATUS: u16 = u16::MAX;
+
 /// One request, as the driver that made it saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
@@ -26,7 +29,7 @@ pub struct Sample {
     pub delay: Duration,
     /// From sending to the last byte of the response.
     pub service: Duration,
-    /// The protocol's status; 0 where no response came.
+    /// The protocol's status; 0 where no response came, [`NO_STATUS`] where responses have none.
     pub status: u16,
     /// Bytes of the response's body.
     pub bytes: u64,
@@ -56,7 +59,7 @@ pub struct Row<'a> {
     pub service_ms: f64,
     /// From the intended start to the last byte; the same as `service_ms` in a closed model.
     pub response_ms: f64,
-    /// The protocol's status, where a response came.
+    /// The protocol's status, where its responses have one; 0 where no response came.
     pub status: Option<u16>,
     /// Bytes of the response's body.
     pub bytes: u64,

@@ -439,7 +439,7 @@ mod tests {
             "[{'outcome': 'success', 'method': 'GET', 'test_url': 'http://x/a', 'name': 'n', \
              'status_code': '200', 'response_time_ms': 12.5, 'response_length': 3, 'error': None}, \
              {'outcome': 'failure', 'method': 'POST', 'test_url': 'http://x/', 'name': '', \
-             'status_code': None, 'response_time_ms': 3.0, 'response_length': 0, 'error': 'bad'}]"
+             'status_code': '0', 'response_time_ms': 3.0, 'response_length': 0, 'error': 'bad'}]"
         );
         assert_eq!(database.records(3).expect("read"), []);
         let names: Vec<String> = database.figures(1).expect("read").into_keys().collect();

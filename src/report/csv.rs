@@ -66,7 +66,7 @@ mod tests {
             written(|out| write(&records, out)),
             "outcome,Method,test_url,name,status_code,response_time_ms,response_length,error\r\n\
              success,GET,http://x/a?b&c,n <1>,200,12.5,3,\r\n\
-             failure,POST,http://x/,,,3.0,0,\"bad \"\"q\"\"\nx\"\r\n"
+             failure,POST,http://x/,,0,3.0,0,\"bad \"\"q\"\"\nx\"\r\n"
         );
     }
 }

@@ -91,7 +91,7 @@ mod tests {
         "Method": "POST",
         "test_url": "http://x/",
         "name": "",
-        "status_code": "None",
+        "status_code": "0",
         "error": "bad"
     }
 }"#

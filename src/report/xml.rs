@@ -118,7 +118,7 @@ mod tests {
             written(|out| write(&records, Outcome::Failure, out)),
             "<?xml version=\"1.0\"?>\n<xml_data>\n\t<Failure_Test1>\n\t\t<Method>POST</Method>\n\
              \t\t<test_url>http://x/</test_url>\n\t\t<name/>\n\
-             \t\t<status_code>None</status_code>\n\t\t<error>a &lt; b</error>\n\
+             \t\t<status_code>0</status_code>\n\t\t<error>a &lt; b</error>\n\
              \t</Failure_Test1>\n</xml_data>\n"
         );
         assert_eq!(value(&records, Outcome::Success).expect("written"), "<xml_data/>");
