@@ -51,6 +51,7 @@ impl Draft {
         for piece in self.pieces {
             match piece {
                 Piece::Literal(text) => template.push_literal(&text),
+                Piece::Bytes(bytes) => template.push_bytes(bytes.into()),
                 Piece::Hole { hole, written, escape } => {
                     linker.link(hole, written, escape, &mut template)?;
                 }
@@ -110,12 +111,11 @@ impl<'a> Linker<'a> {
             }
             Symbol::Column { source, column } => self.column(&source, &column),
             Symbol::File { path, place } => {
-                let content = String::from_utf8(self.read_file(&path, &place)?).map_err(|_| {
-                    let message = "the file is not UTF-8 text".to_owned();
-                    Invalid { pointer: place.into(), message }
-                })?;
-                let content = self.compiler.escaped(&content, escape);
-                out.push(content.link(self)?);
+                match String::from_utf8(self.read_file(&path, &place)?) {
+                    Ok(text) => out.push(self.compiler.escaped(&text, escape).link(self)?),
+                    // A picture or an archive: it goes as it is.
+                    Err(other) => out.push_bytes(other.into_bytes()),
+                }
                 return Ok(());
             }
         };

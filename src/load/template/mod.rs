@@ -9,6 +9,8 @@ mod compile;
 mod link;
 mod scope;
 
+use std::borrow::Cow;
+
 use super::faker::Faker;
 use crate::value::{Charset, json_text_into};
 
@@ -38,6 +40,9 @@ pub enum Escape {
     Json,
     /// In a form or a query: `application/x-www-form-urlencoded`.
     Form,
+    /// Inside the quotes of a `Content-Disposition`, as browsers and urllib3 write it (the HTML
+    /// standard's multipart/form-data encoding).
+    Quoted,
 }
 
 /// A text with holes, of a kind that depends on the stage.
@@ -55,7 +60,13 @@ pub type Template = Text<Hole>;
 #[derive(Debug, Clone)]
 enum Piece<H> {
     Literal(Box<str>),
-    Hole { hole: H, written: Box<str>, escape: Escape },
+    /// What is no text: the content of a file.
+    Bytes(Box<[u8]>),
+    Hole {
+        hole: H,
+        written: Box<str>,
+        escape: Escape,
+    },
 }
 
 /// What stands in a hole of a [`Draft`].
@@ -134,12 +145,17 @@ impl<H> Text<H> {
         }
     }
 
+    /// Appends bytes that need not be text. They have no placeholders.
+    pub fn push_bytes(&mut self, bytes: Vec<u8>) {
+        self.pieces.push(Piece::Bytes(bytes.into()));
+    }
+
     /// Appends another text, whose parts keep the way in which they are written.
     pub fn push(&mut self, other: Self) {
         for piece in other.pieces {
             match piece {
                 Piece::Literal(text) => self.push_literal(&text),
-                hole => self.pieces.push(hole),
+                other => self.pieces.push(other),
             }
         }
     }
@@ -153,6 +169,21 @@ impl<H> Text<H> {
         }
     }
 
+    /// Whether there is no hole in it: the same is written every time.
+    pub fn is_constant(&self) -> bool {
+        self.pieces.iter().all(|piece| !matches!(piece, Piece::Hole { .. }))
+    }
+
+    /// How long it is as it was written in the document, in bytes.
+    pub fn written_length(&self) -> usize {
+        let lengths = self.pieces.iter().map(|piece| match piece {
+            Piece::Literal(text) => text.len(),
+            Piece::Bytes(bytes) => bytes.len(),
+            Piece::Hole { written, .. } => written.len(),
+        });
+        lengths.sum()
+    }
+
     /// Whether nothing is ever written.
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
@@ -163,8 +194,9 @@ impl<H> Text<H> {
         self.pieces
             .iter()
             .map(|piece| match piece {
-                Piece::Literal(text) => &**text,
-                Piece::Hole { written, .. } => &**written,
+                Piece::Literal(text) => Cow::Borrowed(&**text),
+                Piece::Bytes(bytes) => String::from_utf8_lossy(bytes),
+                Piece::Hole { written, .. } => Cow::Borrowed(&**written),
             })
             .collect()
     }
@@ -184,6 +216,7 @@ impl Template {
         for piece in &self.pieces {
             match piece {
                 Piece::Literal(text) => out.extend_from_slice(text.as_bytes()),
+                Piece::Bytes(bytes) => out.extend_from_slice(bytes),
                 Piece::Hole { hole, written, escape: Escape::Raw } => {
                     if !scope.resolve(hole, out) {
                         out.extend_from_slice(written.as_bytes());
@@ -220,6 +253,14 @@ impl Escape {
             Self::Raw => out.extend_from_slice(text.as_bytes()),
             Self::Json => json_text_into(text, Charset::Ascii, out),
             Self::Form => form(text, out),
+            Self::Quoted => {
+                for byte in text.bytes() {
+                    match byte {
+                        b'"' | b'\r' | b'\n' => percent(byte, out),
+                        _ => out.push(byte),
+                    }
+                }
+            }
         }
     }
 
@@ -276,7 +317,6 @@ mod tests {
             environment: &|name| (name == "SHELL").then(|| "sh \"".to_owned()),
             read_file: &|path| match path {
                 "upload" => Ok("of ${host} and ${late}".into()),
-                "picture" => Ok(vec![0xff]),
                 _ => Err("does not exist".to_owned()),
             },
         };
@@ -344,12 +384,26 @@ mod tests {
             })
         };
         assert_eq!(file("upload").as_deref(), Ok("content of h and ${late}"));
-        for (path, why) in [
-            ("nope", "/tasks/2/files/f: does not exist"),
-            ("picture", "/tasks/2/files/f: the file is not UTF-8 text"),
-        ] {
-            assert_eq!(file(path).unwrap_err().to_string(), why);
-        }
+        let refusal = file("nope").unwrap_err().to_string();
+        assert_eq!(refusal, "/tasks/2/files/f: does not exist");
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_stays_as_its_bytes() {
+        let value = Value::from("picture");
+        let mut compiler = Compiler::default();
+        let mut draft = compiler.template("${host} ");
+        draft.push(compiler.file(&Reader::at(&value, "/f"), "picture"));
+        let content = [&b"${host}"[..], &[0xff, 0, 0xfe]].concat();
+        let read = content.clone();
+        let bindings = Bindings { read_file: &|_| Ok(read.clone()), ..Bindings::NONE };
+        let mut linker = Linker::new(compiler, bindings);
+        let template = draft.link(&mut linker).expect("a template");
+        assert_eq!((template.is_constant(), template.as_literal()), (false, None));
+        assert_eq!(template.written_length(), 8 + content.len());
+        let mut out = Vec::new();
+        template.fill(&mut Scope::new(&Arc::new(linker.names()), 7), &mut out);
+        assert_eq!(out, [&b"${host} "[..], &content].concat());
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! A task's request body: forms, multipart uploads, JSON or text, compiled to a template.
+//! A task's request body: forms, uploads ([`multipart`](super::multipart)), JSON or text, compiled to
+//! a template.
 
-use super::fields::UPLOAD;
 use super::flavor::Flavor;
+use super::multipart::multipart;
 use crate::load::template::{Compiler, Draft, Escape, Text};
 use crate::protocol::placed::Placed;
 use crate::value::{Invalid, Object, Reader, Value};
@@ -18,13 +19,14 @@ pub(super) fn parse_body(
     // As in Python, `data` without content gives way to `json`.
     let data = fields.present("data").filter(|field| field.value().is_truthy());
     let json = fields.present("json");
+    let files = fields.present("files").filter(|field| field.value().is_truthy());
     let mut header = |name: &str, value: &str| {
         if !headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
             headers.push((name.to_owned(), Placed::nowhere(Draft::literal(value))));
         }
     };
     let fast = flavor == Flavor::Fast;
-    let (field, body) = if let Some(files) = fields.present("files") {
+    let (field, body) = if let Some(files) = files {
         let boundary = format!("ldctl-{:032x}", fastrand::u128(..));
         header("Content-Type", &format!("multipart/form-data; boundary={boundary}"));
         let body = multipart(&files, data.as_ref(), &boundary, compiler)?;
@@ -61,7 +63,7 @@ pub(super) fn parse_body(
 
 /// Refuses a body that is too long; its files count when they have been read.
 pub(super) fn check_body<H>(body: &Placed<Text<H>>) -> Result<(), Invalid> {
-    let length = body.value.written().len();
+    let length = body.value.written_length();
     if length > MAX_BODY {
         let message = format!("a request body of {length} bytes is over the limit of {MAX_BODY}");
         return Err(body.refusal(message));
@@ -91,97 +93,37 @@ pub(super) fn form(
         Value::Null if flavor != Flavor::Fast => {}
         value => pair(&key, value, compiler),
     };
+    if let Value::Str(text) = field.value() {
+        return Ok(compiler.template(text));
+    }
+    for (key, value) in pairs(field, Escape::Form, compiler)? {
+        add(key, value.value(), compiler);
+    }
+    Ok(out)
+}
+
+/// Names and values from an object or from a list of pairs, the names written as they must stand.
+pub(super) fn pairs<'a>(
+    field: &Reader<'a>,
+    escape: Escape,
+    compiler: &mut Compiler,
+) -> Result<Vec<(Draft, Reader<'a>)>, Invalid> {
     match field.value() {
         // An object's keys are names: placeholders stand in values.
-        Value::Dict(members) => members.iter().for_each(|(key, value)| {
-            add(Draft::literal(Escape::Form.written(key)), value, compiler);
-        }),
+        Value::Dict(_) => {
+            let members = field.object()?.entries().into_iter();
+            Ok(members.map(|(key, value)| (Draft::literal(escape.written(key)), value)).collect())
+        }
         Value::List(_) => {
+            let mut pairs = Vec::new();
             for item in field.list()? {
-                let parts = item.list()?;
-                let [key, value] = parts.as_slice() else {
+                let Ok([key, value]) = <[Reader<'a>; 2]>::try_from(item.list()?) else {
                     return Err(item.expected("a pair [name, value]"));
                 };
-                let key = compiler.escaped(&key.value().to_text(), Escape::Form);
-                add(key, value.value(), compiler);
+                pairs.push((compiler.escaped(&key.value().to_text(), escape), value));
             }
+            Ok(pairs)
         }
-        Value::Str(text) => return Ok(compiler.template(text)),
-        _ => return Err(field.expected("an object or a list of pairs")),
-    }
-    Ok(out)
-}
-
-/// `multipart/form-data` (RFC 7578). A file is its content, `[filename, content]` or `[filename,
-/// content, type]`, as Python's requests takes them, or `{"path": …}`, read from the data directory.
-fn multipart(
-    files: &Reader<'_>,
-    data: Option<&Reader<'_>>,
-    boundary: &str,
-    compiler: &mut Compiler,
-) -> Result<Draft, Invalid> {
-    let mut out = Draft::default();
-    if let Some(data) = data {
-        for (name, value) in data.object()?.entries() {
-            out.push_literal(&format!("--{boundary}\r\nContent-Disposition: form-data; name=\""));
-            out.push_literal(&disposition(name));
-            out.push_literal("\"\r\n\r\n");
-            out.push(compiler.template(&value.value().to_text()));
-            out.push_literal("\r\n");
-        }
-    }
-    for (name, file) in files.object()?.entries() {
-        let (filename, content, kind) = upload(name, &file, compiler)?;
-        out.push_literal(&format!("--{boundary}\r\nContent-Disposition: form-data; name=\""));
-        out.push_literal(&disposition(name));
-        out.push_literal("\"; filename=\"");
-        out.push_literal(&disposition(&filename));
-        out.push_literal("\"\r\n");
-        if let Some(kind) = kind {
-            out.push_literal(&format!("Content-Type: {}\r\n", kind.replace(['\r', '\n'], " ")));
-        }
-        out.push_literal("\r\n");
-        out.push(content);
-        out.push_literal("\r\n");
-    }
-    out.push_literal(&format!("--{boundary}--\r\n"));
-    Ok(out)
-}
-
-/// A name inside quotes, escaped as browsers do (the HTML standard's form-data encoding).
-fn disposition(name: &str) -> String {
-    name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-/// A file's name, content and type.
-type Upload = (String, Draft, Option<String>);
-
-fn upload(name: &str, file: &Reader<'_>, compiler: &mut Compiler) -> Result<Upload, Invalid> {
-    match file.value() {
-        Value::Str(content) => Ok((name.to_owned(), compiler.template(content), None)),
-        Value::List(_) => {
-            let parts = file.list()?;
-            let text = |part: &Reader<'_>| part.text().map(str::to_owned);
-            match parts.as_slice() {
-                [filename, content] => {
-                    Ok((text(filename)?, compiler.template(content.text()?), None))
-                }
-                [filename, content, kind] => {
-                    Ok((text(filename)?, compiler.template(content.text()?), Some(text(kind)?)))
-                }
-                _ => Err(file.expected("[filename, content] or [filename, content, type]")),
-            }
-        }
-        Value::Dict(_) => {
-            let mut fields = file.fields(UPLOAD)?;
-            let path = fields.required("path")?;
-            let content = compiler.file(&path, path.text()?);
-            let own = path.text()?.rsplit('/').next().unwrap_or(name).to_owned();
-            let filename = fields.if_present("filename", |field| field.string())?.unwrap_or(own);
-            let kind = fields.if_present("content_type", |field| field.string())?;
-            fields.finish()?;
-            Ok((filename, content, kind))
-        }
-        _ => Err(file.expected("a file's content, [filename, content] or {\"path\": …}")),
+        _ => Err(field.expected("an object or a list of pairs")),
     }
 }

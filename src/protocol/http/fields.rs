@@ -21,7 +21,10 @@ const TASK: &[Field] = &[
     Field::optional("data", Kind::Any, "The body: form fields, or text."),
     Field::optional(
         "files",
-        Kind::Map { keys: None, of: &Kind::Named("file", &FILE) },
+        Kind::Either(&[
+            Kind::Map { keys: None, of: &Kind::Named("file", &FILE) },
+            Kind::List(&Kind::Items { of: &Kind::Any, least: 2, most: Some(2) }),
+        ]),
         "Files to upload, as multipart/form-data.",
     ),
     // Locust's own default.
@@ -66,12 +69,15 @@ const PAIRS: Kind = Kind::Either(&[
     Kind::Text,
 ]);
 
-/// A file's content; its name, content and type; or where it lies.
+/// A file's content; its name, content, type and part headers; or where it lies.
 const FILE: Kind = Kind::Either(&[
-    Kind::Text,
-    Kind::Items { of: &Kind::Text, least: 2, most: Some(3) },
+    Kind::Scalar,
+    Kind::Items { of: &Kind::Any, least: 2, most: Some(4) },
     Kind::Object(&[UPLOAD]),
 ]);
+
+/// A content from the data directory, inside a list.
+pub(super) const CONTENT: &[Field] = &[Field::required("path", Kind::Path, "The file.")];
 
 /// An upload from the data directory.
 pub(super) const UPLOAD: &[Field] = &[

@@ -13,6 +13,7 @@ mod fault;
 mod fields;
 mod flavor;
 mod h2;
+mod multipart;
 mod pool;
 mod redirect;
 mod reference;

@@ -82,7 +82,7 @@ impl Task {
         let (origin, rest) = Origin::split(url).map_err(refusal)?;
         let literal = self.headers.iter().all(|(_, value)| value.as_literal().is_some())
             && self.cookies.as_literal().is_some()
-            && self.body.as_ref().is_none_or(|body| body.as_literal().is_some())
+            && self.body.as_ref().is_none_or(|body| body.is_constant())
             && match &self.authorization {
                 None => true,
                 Some(Authorization::Bearer(token)) => token.as_literal().is_some(),
