@@ -300,7 +300,7 @@ _ldctl() {
             return 0
             ;;
         ldctl__subcmd__run)
-            opts="-q -v -h --data-dir --max-users --max-test-time --max-tasks --allow-target --output --quiet --verbose --help"
+            opts="-q -v -h --data-dir --max-users --max-test-time --max-tasks --max-body-bytes --allow-target --output --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -322,6 +322,10 @@ _ldctl() {
                     return 0
                     ;;
                 --max-tasks)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-body-bytes)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -447,7 +451,7 @@ _ldctl() {
             return 0
             ;;
         ldctl__subcmd__serve)
-            opts="-v -h --host --port --framed --allow-unauthenticated --data-dir --allow-env --token-env --token-file --token-prompt --token --tls-cert --tls-key --tls-client-ca --max-users --max-test-time --max-tasks --allow-target --max-connections --handshake-timeout --request-timeout --max-request-bytes --max-reply-queue --shutdown-timeout --verbose --help"
+            opts="-v -h --host --port --framed --allow-unauthenticated --data-dir --allow-env --token-env --token-file --token-prompt --token --tls-cert --tls-key --tls-client-ca --max-users --max-test-time --max-tasks --max-body-bytes --allow-target --max-connections --handshake-timeout --request-timeout --max-request-bytes --max-reply-queue --shutdown-timeout --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -549,6 +553,10 @@ _ldctl() {
                     return 0
                     ;;
                 --max-tasks)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-body-bytes)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -173,6 +173,17 @@ pub struct DocumentLimits {
     )]
     pub max_tasks: usize,
 
+    /// Maximum bytes of a response body that assertions and extractors see, decompressed. Checks of a
+    /// longer body fail
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value = "4194304",
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_073_741_824),
+        help_heading = "Limits"
+    )]
+    pub max_body_bytes: usize,
+
     /// Restrict targets to this host or network (repeatable): example.com, 10.0.0.0/8 or
     /// [2001:db8::/32], each optionally with :PORT [default: any address but link-local ones]
     #[arg(long, value_name = "HOST|CIDR[:PORT]", help_heading = "Limits")]

@@ -11,7 +11,7 @@ use ldctl::load::shape::Shape;
 use ldctl::load::template::{Bindings, Compiler, Linker, Scope};
 use ldctl::load::{Settings, TestLimits};
 use ldctl::net::Targets;
-use ldctl::protocol::{Setup, UserKind, Workload};
+use ldctl::protocol::{MAX_BODY_BYTES, Reach, Setup, UserKind, Workload};
 use ldctl::value::{Invalid, Reader, Value};
 
 use super::support::{one_line, options};
@@ -77,7 +77,8 @@ fn linked(value: &Value, user: &UserKind, http2: bool) -> Result<(), Invalid> {
         keep_bodies: false,
         seed: 1,
     };
-    workload.link(bindings, &Targets::default(), settings).map(|_| ())
+    let reach = Reach { targets: Targets::default(), max_body_bytes: MAX_BODY_BYTES };
+    workload.link(bindings, &reach, settings).map(|_| ())
 }
 
 /// No answer of a condition is wrong, but each must come.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::load::TestLimits;
 use crate::net::Targets;
+use crate::protocol::{MAX_BODY_BYTES, Reach};
 
 /// What documents may reach on this machine.
 #[derive(Debug, Clone)]
@@ -21,9 +22,14 @@ pub struct Policy {
     pub targets: Targets,
     /// What one test may ask for.
     pub limits: TestLimits,
+    /// How much of a response's body load tests keep for their checks, in bytes.
+    pub max_body_bytes: usize,
 }
 
 impl Policy {
+    /// How much of a response's body is kept unless the operator says otherwise, in bytes.
+    pub const DEFAULT_BODY_BYTES: usize = MAX_BODY_BYTES;
+
     /// Files inside a directory and nothing else: no variable of the environment. Tests reach the
     /// default targets within the default limits.
     pub fn inside(data_dir: impl Into<PathBuf>) -> Self {
@@ -34,7 +40,13 @@ impl Policy {
             secret_env: Vec::new(),
             targets: Targets::default(),
             limits: TestLimits::default(),
+            max_body_bytes: Self::DEFAULT_BODY_BYTES,
         }
+    }
+
+    /// What the tasks of a test reach and keep.
+    pub fn reach(&self) -> Reach {
+        Reach { targets: self.targets.clone(), max_body_bytes: self.max_body_bytes }
     }
 
     /// An environment variable that a document may read, when it is set and is text.

@@ -41,6 +41,7 @@ pub(super) fn run(args: &Run, console: &mut Console) -> Result<Exit, Error> {
         secret_env: vec![TOKEN_VARIABLE.to_owned()],
         targets: targets(&args.documents)?,
         limits,
+        max_body_bytes: args.documents.max_body_bytes,
     };
     console.replies(args.printing.output, args.printing.quiet);
     block_on(Runner::new(policy)?.run_all(locals, console))

@@ -35,6 +35,7 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
         secret_env: token::variables(&args.token),
         targets: targets(&args.documents)?,
         limits: test_limits(&args.documents),
+        max_body_bytes: args.documents.max_body_bytes,
     };
     block_on(async {
         let listeners = listen(args, inherited)?;
@@ -188,6 +189,7 @@ fn raised(args: &cli::Serve) -> impl Iterator<Item = String> + use<> {
         ("--max-users", documents.max_users as f64, allowed.users as f64),
         ("--max-test-time", documents.max_test_time, allowed.seconds),
         ("--max-tasks", documents.max_tasks as f64, allowed.tasks as f64),
+        ("--max-body-bytes", documents.max_body_bytes as f64, Policy::DEFAULT_BODY_BYTES as f64),
         ("--max-connections", server.max_connections as f64, defaults.connections as f64),
         ("--handshake-timeout", server.handshake_timeout, defaults.handshake.as_secs_f64()),
         ("--request-timeout", server.request_timeout, defaults.request.as_secs_f64()),
@@ -215,5 +217,6 @@ mod tests {
         };
         assert_eq!(format!("{:?}", limits(&args.limits)), format!("{:?}", Limits::default()));
         assert_eq!(test_limits(&args.documents), TestLimits::default());
+        assert_eq!(args.documents.max_body_bytes, Policy::DEFAULT_BODY_BYTES);
     }
 }

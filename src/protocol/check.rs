@@ -3,7 +3,9 @@
 //! whatever protocol through [`Checked`].
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
+use super::MAX_BODY_BYTES;
 use super::json_path::JsonPath;
 use crate::load::predicate::Operand;
 use crate::load::template::{Compiler, Draft, Linker, Scope, Slot, Space, Template};
@@ -66,8 +68,61 @@ pub(crate) trait Checked {
     /// A header's value by its name in any case.
     fn header(&self, name: &str) -> Option<String>;
 
-    /// The body, without any coding.
-    fn text(&self) -> Cow<'_, [u8]>;
+    /// The body as text in UTF-8, without any coding.
+    fn text(&self) -> Result<Cow<'_, [u8]>, Unreadable>;
+
+    /// The same where it is to be JSON.
+    fn json(&self) -> Result<Cow<'_, [u8]>, Unreadable> {
+        self.text()
+    }
+}
+
+/// How much of a response's body is kept, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyLimit(pub(crate) usize);
+
+impl Default for BodyLimit {
+    fn default() -> Self {
+        Self(MAX_BODY_BYTES)
+    }
+}
+
+/// Why a body cannot be checked. No check holds over such a body, neither that something is in it
+/// nor that it is not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// It is longer than what is kept.
+    #[error("the body is longer than --max-body-bytes {0} allows and was not checked")]
+    OverLimit(usize),
+    /// Its coding cannot be taken off.
+    #[error("the body cannot be unpacked: {0}")]
+    Packed(String),
+    /// Its charset is not known.
+    #[error("the body cannot be decoded: charset \"{0}\" is not supported")]
+    Charset(String),
+}
+
+/// A response's body, decoded once and only when a check looks at it.
+struct Body<'a, R> {
+    response: &'a R,
+    text: OnceCell<Result<Cow<'a, [u8]>, Unreadable>>,
+    json: OnceCell<Result<Cow<'a, [u8]>, Unreadable>>,
+}
+
+impl<'a, R: Checked> Body<'a, R> {
+    fn of(response: &'a R) -> Self {
+        Self { response, text: OnceCell::new(), json: OnceCell::new() }
+    }
+
+    fn text(&self) -> Result<&[u8], String> {
+        let text = self.text.get_or_init(|| self.response.text());
+        text.as_deref().map_err(Unreadable::to_string)
+    }
+
+    fn json(&self) -> Result<&[u8], String> {
+        let text = self.json.get_or_init(|| self.response.json());
+        text.as_deref().map_err(Unreadable::to_string)
+    }
 }
 
 /// What of a response will be looked at.
@@ -209,16 +264,19 @@ impl Checks {
         if self.is_empty() {
             return None;
         }
-        let text = response.text();
+        self.check(&Body::of(response), scope).err()
+    }
+}
+
+impl Checks {
+    fn check<R: Checked>(&self, body: &Body<'_, R>, scope: &mut Scope) -> Result<(), String> {
         for assertion in &self.assertions {
-            if let Some(reason) = assertion.fails(response, &text, scope) {
-                return Some(reason);
-            }
+            assertion.check(body, scope)?;
         }
         for extractor in &self.extractors {
-            extractor.take(response, &text, scope);
+            extractor.take(body, scope)?;
         }
-        None
+        Ok(())
     }
 }
 
@@ -293,13 +351,25 @@ impl Assertion<Draft> {
 }
 
 impl Assertion<Template> {
-    fn fails<R: Checked>(&self, response: &R, text: &[u8], scope: &mut Scope) -> Option<String> {
-        match self {
+    fn check<R: Checked>(&self, body: &Body<'_, R>, scope: &mut Scope) -> Result<(), String> {
+        match self.fails(body, scope)? {
+            None => Ok(()),
+            Some(reason) => Err(reason),
+        }
+    }
+
+    /// Why it does not hold; the error says why that cannot be told.
+    fn fails<R: Checked>(
+        &self,
+        body: &Body<'_, R>,
+        scope: &mut Scope,
+    ) -> Result<Option<String>, String> {
+        Ok(match self {
             Self::Status { want, .. } => {
-                let got = response.status().unwrap_or(0);
+                let got = body.response.status().unwrap_or(0);
                 let holds = |want: &str| number(want) == Some(got);
                 match want.as_literal() {
-                    Some(want) if holds(want) => return None,
+                    Some(want) if holds(want) => return Ok(None),
                     _ => {}
                 }
                 let want = want.text(scope);
@@ -307,16 +377,18 @@ impl Assertion<Template> {
             }
             Self::Contains(want) => {
                 let want = want.value(scope);
-                (!holds(text, &want)).then(|| format!("body does not contain {}", want.to_repr()))
+                (!holds(body.text()?, &want))
+                    .then(|| format!("body does not contain {}", want.to_repr()))
             }
             Self::ContainsNot(want) => {
                 let want = want.value(scope);
-                holds(text, &want).then(|| format!("body unexpectedly contains {}", want.to_repr()))
+                holds(body.text()?, &want)
+                    .then(|| format!("body unexpectedly contains {}", want.to_repr()))
             }
             Self::Json { path, value } => {
-                let got = path.find(text, scope).unwrap_or_default();
+                let got = path.find(body.json()?, scope).unwrap_or_default();
                 if value.as_value().is_some_and(|want| want.equals(&got)) {
-                    return None;
+                    return Ok(None);
                 }
                 let want = value.value(scope);
                 (!want.equals(&got)).then(|| {
@@ -326,14 +398,14 @@ impl Assertion<Template> {
             }
             Self::Header { name, value } => {
                 let name = name.text(scope);
-                let got = response.header(&name).map_or(Value::Null, Value::Str);
+                let got = body.response.header(&name).map_or(Value::Null, Value::Str);
                 let want = value.value(scope);
                 (!want.equals(&got)).then(|| {
                     let (want, got) = (want.to_repr(), got.to_repr());
                     format!("header {name} expected {want}, got {got}")
                 })
             }
-        }
+        })
     }
 }
 
@@ -400,9 +472,10 @@ impl Extractor<Draft> {
 }
 
 impl Extractor<Template> {
-    fn take<R: Checked>(&self, response: &R, text: &[u8], scope: &mut Scope) {
+    fn take<R: Checked>(&self, body: &Body<'_, R>, scope: &mut Scope) -> Result<(), String> {
+        let response = body.response;
         match &self.from {
-            ExtractFrom::Json(path) => match path.find(text, scope) {
+            ExtractFrom::Json(path) => match path.find(body.json()?, scope) {
                 None | Some(Value::Null) => {}
                 Some(Value::Str(value)) => scope.set(self.slot, &value),
                 Some(value) => scope.set(self.slot, &value.to_text()),
@@ -417,6 +490,7 @@ impl Extractor<Template> {
                 scope.set(self.slot, itoa::Buffer::new().format(status));
             }
         }
+        Ok(())
     }
 }
 
@@ -442,8 +516,8 @@ mod tests {
             name.eq_ignore_ascii_case("x-one").then(|| "v, w".to_owned())
         }
 
-        fn text(&self) -> Cow<'_, [u8]> {
-            Cow::Borrowed(br#"{"a": {"b": [1, 2]}, "s": "it's"}"#)
+        fn text(&self) -> Result<Cow<'_, [u8]>, Unreadable> {
+            Ok(Cow::Borrowed(br#"{"a": {"b": [1, 2]}, "s": "it's"}"#))
         }
     }
 

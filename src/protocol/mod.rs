@@ -16,11 +16,15 @@ mod user;
 use crate::load::driver::Tasks as _;
 use crate::value::{Invalid, Reader};
 
-pub use check::Capture;
+pub use check::{Capture, Unreadable};
 pub use fault::ConnectionFault;
 pub use json_path::JsonPath;
 pub use own_limits::own_limits;
-pub use user::{AnyTasks, Setup, UserKind, Workload};
+pub use user::{AnyTasks, Reach, Setup, UserKind, Workload};
+
+/// How much of a response is kept for assertions, extractors and reports unless `--max-body-bytes`
+/// says otherwise, in bytes.
+pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
 /// The users. The refusal of an unknown one and the schema's list are made from it, the README's is
 /// checked against it.

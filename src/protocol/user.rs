@@ -6,11 +6,20 @@ use crate::load;
 use crate::net::Targets;
 use crate::value::{Field, Invalid, Reader};
 
+/// What the tasks of a test may reach, and how much they keep of what comes back.
+#[derive(Debug, Clone)]
+pub struct Reach {
+    /// Where they may go.
+    pub targets: Targets,
+    /// The most of a response that is kept, in bytes.
+    pub max_body_bytes: usize,
+}
+
 /// Tasks of whatever protocol while they are read.
-pub type AnyTasks = dyn load::AnyTasks<Targets>;
+pub type AnyTasks = dyn load::AnyTasks<Reach>;
 
 /// A test's tasks as they were read.
-pub type Workload = load::Workload<Targets>;
+pub type Workload = load::Workload<Reach>;
 
 /// A user that documents may name in `user_detail_dict`.
 #[derive(Debug)]

@@ -321,7 +321,21 @@ fn check(does: Does, want: &str) {
 fn faults_of_streams_and_connections_are_classed() {
     check(
         Does::Resets(Reason::INTERNAL_ERROR),
-        "HTTP/2 failed: stream error received: unexpected internal error",
+        "HTTP/2 failed: the target reset the stream with INTERNAL_ERROR; its log may say why",
+    );
+    check(
+        Does::Resets(Reason::REFUSED_STREAM),
+        "HTTP/2: the target refused the request (REFUSED_STREAM); use fewer users or a lower rate, \
+         or raise its limit of concurrent streams",
+    );
+    check(
+        Does::Resets(Reason::HTTP_1_1_REQUIRED),
+        "HTTP/2 failed: the target reset the stream with HTTP_1_1_REQUIRED; it takes this request \
+         over HTTP/1.1: leave out \"http2\"",
+    );
+    check(
+        Does::Resets(Reason::from(0x77)),
+        "HTTP/2 failed: the target reset the stream with error 0x77",
     );
     check(Does::Breaks, "HTTP/2 failed: ");
     check(Does::Hangs, "timed out after 0.3 s");
@@ -340,7 +354,9 @@ fn a_target_that_does_not_speak_it_is_told_from_one_that_does() {
         Load::over(json!([{"method": "get", "request_url": old.url(), "name": "old", "http2": true, "timeout": 5}]), 2)
             .run();
     let error = outcome.error_of("old");
-    assert!(error.starts_with("HTTP/2 failed: ") || error.starts_with("connection "), "{error}");
+    let want = "HTTP/2 failed: the target's response is not HTTP/2; if it speaks only HTTP/1.1, leave \
+                out \"http2\"";
+    assert!(error == want || error.starts_with("connection "), "{error}");
 }
 
 #[test]

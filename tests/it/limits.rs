@@ -191,6 +191,7 @@ fn a_raised_limit_is_told_once_at_the_start_and_a_lowered_one_is_not() {
         ("--max-users", "100001", "100000"),
         ("--max-test-time", "604801", "604800"),
         ("--max-tasks", "10001", "10000"),
+        ("--max-body-bytes", "4194305", "4194304"),
         ("--max-connections", "19901", "19900"),
         ("--handshake-timeout", "5.5", "5"),
         ("--request-timeout", "11", "10"),

@@ -1,77 +1,658 @@
-//! A compressed body as text, when somebody wants to read it. What comes out is capped like what
-//! came in, so that a small body which unpacks to gigabytes costs no more than an honest one.
+//! Taking the content codings off a body (RFC 9110, section 8.4.1) while it comes in: gzip, deflate,
+//! brotli and Zstandard, also several in a row. Nothing is kept here but the decoders' windows, and a
+//! small body that unpacks to gigabytes is given up early. What of a body is kept as text, the
+//! [`answer`](super::answer) says; what its bytes mean, [`charset`](super::charset).
 
-use std::borrow::Cow;
-use std::io::Read;
+use std::fmt;
 
-use super::response::{BODY_CAP, Coding, Response};
+use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
+use flate2::{Crc, Decompress, FlushDecompress, Status};
+use zstd::stream::raw::{DParameter, Decoder, Operation};
 
-/// How much the brotli decoder reads at a time.
-const BUFFER: usize = 8 * 1024;
+/// The most codings that one body may have: urllib3's own limit.
+const MOST_CODINGS: usize = 5;
 
-/// The body, decompressed; `None` when it cannot be.
-pub fn body(response: &Response) -> Option<Cow<'_, [u8]>> {
-    let body = response.body.as_slice();
-    match response.coding {
-        Coding::Identity => Some(Cow::Borrowed(body)),
-        Coding::Gzip => unpack(flate2::read::MultiGzDecoder::new(body)),
-        // RFC 9110, section 8.4.1.2: zlib; some servers send it bare.
-        Coding::Deflate => unpack(flate2::read::ZlibDecoder::new(body))
-            .or_else(|| unpack(flate2::read::DeflateDecoder::new(body))),
-        Coding::Brotli => unpack(brotli_decompressor::Decompressor::new(body, BUFFER)),
-        Coding::Unknown => None,
+/// How much a decoder gives at a time, in bytes.
+const PIECE: usize = 16 * 1024;
+
+/// How many bytes may come out of one that went in, beyond those that are kept anyway. The best that
+/// deflate can do is 1032; brotli and Zstandard can do far more, but not with anything honest.
+const MAX_RATIO: u64 = 1100;
+
+/// The largest window of a Zstandard frame, as a power of two: 8 MiB (RFC 9659, section 3).
+const ZSTD_WINDOW: u32 = 23;
+
+/// The longest head of a gzip member: its extra field alone may have 64 KiB.
+const MAX_GZIP_HEAD: usize = 72 * 1024;
+
+/// One content coding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Coding {
+    /// gzip (RFC 1952).
+    Gzip,
+    /// zlib (RFC 1950), or what lies inside it.
+    Deflate,
+    /// Brotli (RFC 7932).
+    Brotli,
+    /// Zstandard (RFC 8878).
+    Zstd,
+    /// One that is not known.
+    Unknown(Box<str>),
+}
+
+impl Coding {
+    /// The codings that a header's value names, in the order in which they were applied.
+    pub fn list(value: &[u8]) -> impl Iterator<Item = Self> {
+        value.split(|byte| *byte == b',').filter_map(|name| Self::named(name.trim_ascii()))
+    }
+
+    /// A coding by its name in any case; `None` for one that changes nothing.
+    fn named(name: &[u8]) -> Option<Self> {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        Some(match name {
+            _ if name.is_empty() || is("identity") => return None,
+            _ if is("gzip") || is("x-gzip") => Self::Gzip,
+            _ if is("deflate") => Self::Deflate,
+            _ if is("br") => Self::Brotli,
+            _ if is("zstd") => Self::Zstd,
+            // No longer than what a report can show.
+            _ => Self::Unknown(name.escape_ascii().to_string().chars().take(40).collect()),
+        })
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Deflate => "deflate",
+            Self::Brotli => "br",
+            Self::Zstd => "zstd",
+            Self::Unknown(_) => "unknown",
+        }
     }
 }
 
-fn unpack<'a>(decoder: impl Read) -> Option<Cow<'a, [u8]>> {
-    let mut text = Vec::new();
-    decoder.take(BODY_CAP as u64).read_to_end(&mut text).ok()?;
-    Some(Cow::Owned(text))
+/// Why a body cannot be unpacked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Packed {
+    /// A coding that is not known.
+    #[error("its coding \"{0}\" is not supported")]
+    Unknown(Box<str>),
+    /// Too many codings.
+    #[error("it has more than {MOST_CODINGS} codings")]
+    TooMany,
+    /// Bytes that the coding does not allow.
+    #[error("it is not valid {0}")]
+    Invalid(&'static str),
+    /// It ends too early.
+    #[error("its {0} data is cut short")]
+    Cut(&'static str),
+    /// More comes out than anything honest holds.
+    #[error("it unpacks to more than {MAX_RATIO} times its size")]
+    Bomb,
+}
+
+/// Unpacks one body.
+pub struct Unpacker {
+    /// The coding that was applied last comes first.
+    stages: Vec<Stage>,
+    /// Bytes that have come.
+    received: u64,
+    broken: Option<Packed>,
+}
+
+impl fmt::Debug for Unpacker {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Unpacker")
+            .field("received", &self.received)
+            .field("broken", &self.broken)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Unpacker {
+    /// For a body to which these codings were applied in turn.
+    pub fn new(codings: &[Coding]) -> Self {
+        let mut broken = (codings.len() > MOST_CODINGS).then_some(Packed::TooMany);
+        let mut stages = Vec::new();
+        if broken.is_none() {
+            match codings.iter().rev().map(Stage::of).collect() {
+                Ok(made) => stages = made,
+                Err(unknown) => broken = Some(unknown),
+            }
+        }
+        Self { stages, received: 0, broken }
+    }
+
+    /// Takes a piece of the body, and gives what comes out of it. `kept` bytes may always come out.
+    pub fn push(&mut self, piece: &[u8], kept: u64, out: &mut dyn FnMut(&[u8])) {
+        self.received += piece.len() as u64;
+        if self.broken.is_some() {
+            return;
+        }
+        let most = kept.saturating_add(self.received.saturating_mul(MAX_RATIO));
+        self.broken = push(&mut self.stages, piece, most, out).err();
+    }
+
+    /// The end of the body: whether it could be unpacked, and how many bytes have come.
+    pub fn finish(self) -> (u64, Option<Packed>) {
+        let cut = |stages: &[Stage]| {
+            stages.iter().find(|stage| !stage.is_whole()).map(|stage| Packed::Cut(stage.name))
+        };
+        // Nothing at all is an empty body in any coding.
+        let broken = match self.broken {
+            None if self.received > 0 => cut(&self.stages),
+            broken => broken,
+        };
+        (self.received, broken)
+    }
+}
+
+/// Pushes bytes through the stages, one after the other.
+fn push(
+    stages: &mut [Stage],
+    input: &[u8],
+    most: u64,
+    out: &mut dyn FnMut(&[u8]),
+) -> Result<(), Packed> {
+    let Some((first, rest)) = stages.split_first_mut() else {
+        out(input);
+        return Ok(());
+    };
+    let Stage { name, decoder, produced } = first;
+    let mut next = |unpacked: &[u8]| {
+        *produced += unpacked.len() as u64;
+        if *produced > most {
+            return Err(Packed::Bomb);
+        }
+        push(rest, unpacked, most, out)
+    };
+    match decoder {
+        AnyDecoder::Inflate(inflate) => inflate.push(name, input, &mut next),
+        AnyDecoder::Brotli { state, ended } => {
+            brotli(state, ended, input, &mut next)?.ok_or(Packed::Invalid(name))
+        }
+        AnyDecoder::Zstd { decoder, ended } => {
+            zstd_frames(decoder, ended, input, &mut next)?.ok_or(Packed::Invalid(name))
+        }
+    }
+}
+
+/// Takes what a decoder gives; its error ends the work.
+type Next<'a> = dyn FnMut(&[u8]) -> Result<(), Packed> + 'a;
+
+/// A coding that is being taken off.
+struct Stage {
+    name: &'static str,
+    decoder: AnyDecoder,
+    /// Bytes that have come out.
+    produced: u64,
+}
+
+enum AnyDecoder {
+    Inflate(Box<Inflate>),
+    Brotli { state: Box<BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>>, ended: bool },
+    Zstd { decoder: Decoder<'static>, ended: bool },
+}
+
+impl Stage {
+    fn of(coding: &Coding) -> Result<Self, Packed> {
+        let name = coding.name();
+        let decoder = match coding {
+            Coding::Gzip => AnyDecoder::Inflate(Box::new(Inflate::new(true))),
+            Coding::Deflate => AnyDecoder::Inflate(Box::new(Inflate::new(false))),
+            Coding::Brotli => {
+                // Strict: windows up to 16 MiB, as content codings have them.
+                let alloc = StandardAlloc::default;
+                let state = Box::new(BrotliState::new_strict(alloc(), alloc(), alloc()));
+                AnyDecoder::Brotli { state, ended: false }
+            }
+            Coding::Zstd => {
+                let mut decoder = Decoder::new().map_err(|_| Packed::Invalid(name))?;
+                decoder
+                    .set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW))
+                    .map_err(|_| Packed::Invalid(name))?;
+                AnyDecoder::Zstd { decoder, ended: false }
+            }
+            Coding::Unknown(unknown) => return Err(Packed::Unknown(unknown.clone())),
+        };
+        Ok(Self { name, decoder, produced: 0 })
+    }
+
+    /// Whether the body may end here.
+    fn is_whole(&self) -> bool {
+        match &self.decoder {
+            AnyDecoder::Inflate(inflate) => inflate.is_whole(),
+            AnyDecoder::Brotli { ended, .. } | AnyDecoder::Zstd { ended, .. } => *ended,
+        }
+    }
+}
+
+/// One brotli stream; `None` where it is not one. Nothing may follow it, as in Python and curl.
+fn brotli(
+    state: &mut BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>,
+    ended: &mut bool,
+    input: &[u8],
+    next: &mut Next<'_>,
+) -> Result<Option<()>, Packed> {
+    let mut buffer = [0; PIECE];
+    let (mut left, mut read, mut total) = (input.len(), 0, 0);
+    if *ended {
+        return Ok(input.is_empty().then_some(()));
+    }
+    loop {
+        let (mut room, mut written) = (buffer.len(), 0);
+        let result = BrotliDecompressStream(
+            &mut left,
+            &mut read,
+            input,
+            &mut room,
+            &mut written,
+            &mut buffer,
+            &mut total,
+            state,
+        );
+        next(buffer.get(..written).unwrap_or_default())?;
+        match result {
+            BrotliResult::NeedsMoreOutput => {}
+            BrotliResult::NeedsMoreInput => return Ok(Some(())),
+            BrotliResult::ResultSuccess => {
+                *ended = true;
+                return Ok((left == 0).then_some(()));
+            }
+            BrotliResult::ResultFailure => return Ok(None),
+        }
+    }
+}
+
+/// Zstandard frames, one after the other; `None` where something else comes.
+fn zstd_frames(
+    decoder: &mut Decoder<'static>,
+    ended: &mut bool,
+    mut input: &[u8],
+    next: &mut Next<'_>,
+) -> Result<Option<()>, Packed> {
+    let mut buffer = [0; PIECE];
+    loop {
+        let Ok(status) = decoder.run_on_buffers(input, &mut buffer) else { return Ok(None) };
+        input = input.get(status.bytes_read..).unwrap_or_default();
+        if status.bytes_read > 0 || status.bytes_written > 0 {
+            *ended = status.remaining == 0;
+        }
+        next(buffer.get(..status.bytes_written).unwrap_or_default())?;
+        if input.is_empty() && status.bytes_written < buffer.len() {
+            return Ok(Some(()));
+        }
+    }
+}
+
+/// Deflate data in gzip members, in zlib's frame, or bare.
+struct Inflate {
+    gzip: bool,
+    at: At,
+    inflate: Decompress,
+    crc: Crc,
+    /// What came of something that is only read whole.
+    held: Vec<u8>,
+}
+
+/// Where in the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    /// Before anything.
+    Start,
+    /// In the deflate data.
+    Data,
+    /// In the checksum and the length after it (gzip).
+    Trailer,
+    /// After a whole member: another may follow.
+    Between,
+    /// After the end: whatever follows is padding.
+    End,
+}
+
+impl Inflate {
+    fn new(gzip: bool) -> Self {
+        let (inflate, crc) = (Decompress::new(false), Crc::new());
+        Self { gzip, at: At::Start, inflate, crc, held: Vec::new() }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.at == At::End || self.at == At::Between && self.held.is_empty()
+    }
+
+    fn push(
+        &mut self,
+        name: &'static str,
+        input: &[u8],
+        next: &mut Next<'_>,
+    ) -> Result<(), Packed> {
+        if self.held.is_empty() {
+            return self.run(name, input, next);
+        }
+        let mut all = std::mem::take(&mut self.held);
+        all.extend_from_slice(input);
+        self.run(name, &all, next)
+    }
+
+    fn run(
+        &mut self,
+        name: &'static str,
+        mut input: &[u8],
+        next: &mut Next<'_>,
+    ) -> Result<(), Packed> {
+        let invalid = Packed::Invalid(name);
+        loop {
+            match self.at {
+                At::End => return Ok(()),
+                At::Data => {
+                    input = self.data(input, next)?.ok_or_else(|| invalid.clone())?;
+                    if self.at == At::Data {
+                        return Ok(());
+                    }
+                }
+                At::Between if input.is_empty() => return Ok(()),
+                At::Start | At::Between if self.gzip => match gzip_head(input) {
+                    GzipHead::Whole(length) => {
+                        input = input.get(length..).unwrap_or_default();
+                        self.inflate.reset(false);
+                        self.crc.reset();
+                        self.at = At::Data;
+                    }
+                    // Padding: zeros as tapes have them, or whatever else, as in other clients.
+                    GzipHead::Other if self.at == At::Between => self.at = At::End,
+                    GzipHead::Part if input.len() <= MAX_GZIP_HEAD => return self.hold(input),
+                    GzipHead::Part | GzipHead::Other => return Err(invalid),
+                },
+                At::Start | At::Between => {
+                    // RFC 9110, section 8.4.1.2: zlib; some servers send what lies inside it.
+                    let [first, second, ..] = *input else { return self.hold(input) };
+                    self.inflate.reset(is_zlib(first, second));
+                    self.at = At::Data;
+                }
+                At::Trailer => {
+                    let Some((trailer, rest)) = input.split_first_chunk::<8>() else {
+                        return self.hold(input);
+                    };
+                    let [a, b, c, d, e, f, g, h] = *trailer;
+                    let crc = u32::from_le_bytes([a, b, c, d]);
+                    let length = u32::from_le_bytes([e, f, g, h]);
+                    if (crc, length) != (self.crc.sum(), self.crc.amount()) {
+                        return Err(invalid);
+                    }
+                    input = rest;
+                    self.at = At::Between;
+                }
+            }
+        }
+    }
+
+    fn hold(&mut self, input: &[u8]) -> Result<(), Packed> {
+        self.held.extend_from_slice(input);
+        Ok(())
+    }
+
+    /// Inflates, and gives back what follows the data; `None` where it is not deflate data.
+    fn data<'a>(
+        &mut self,
+        mut input: &'a [u8],
+        next: &mut Next<'_>,
+    ) -> Result<Option<&'a [u8]>, Packed> {
+        let mut buffer = [0; PIECE];
+        loop {
+            let before = (self.inflate.total_in(), self.inflate.total_out());
+            let none = FlushDecompress::None;
+            let Ok(status) = self.inflate.decompress(input, &mut buffer, none) else {
+                return Ok(None);
+            };
+            let read = (self.inflate.total_in() - before.0) as usize;
+            let written = (self.inflate.total_out() - before.1) as usize;
+            input = input.get(read..).unwrap_or_default();
+            let unpacked = buffer.get(..written).unwrap_or_default();
+            if self.gzip {
+                self.crc.update(unpacked);
+            }
+            next(unpacked)?;
+            if status == Status::StreamEnd {
+                self.at = if self.gzip { At::Trailer } else { At::End };
+                return Ok(Some(input));
+            }
+            if read == 0 && written == 0 || input.is_empty() && written < buffer.len() {
+                // A decoder that takes nothing of what there is would do so for ever.
+                return Ok(input.is_empty().then_some(input));
+            }
+        }
+    }
+}
+
+/// Whether deflate data begins with zlib's frame (RFC 1950, section 2.2). Bare data does not: its
+/// first block would be a stored one whose padding is not zero.
+fn is_zlib(first: u8, second: u8) -> bool {
+    first & 0x0f == 8 && u16::from_be_bytes([first, second]).is_multiple_of(31)
+}
+
+/// What bytes are as the head of a gzip member.
+#[derive(Debug, PartialEq, Eq)]
+enum GzipHead {
+    Whole(usize),
+    Part,
+    Other,
+}
+
+/// The head of a gzip member (RFC 1952, section 2.3).
+fn gzip_head(bytes: &[u8]) -> GzipHead {
+    const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
+    if bytes.iter().zip(&MAGIC).any(|(byte, magic)| byte != magic) {
+        return GzipHead::Other;
+    }
+    let Some(flags) = bytes.get(3) else { return GzipHead::Part };
+    if flags & 0b1110_0000 != 0 {
+        return GzipHead::Other;
+    }
+    match gzip_head_length(bytes, *flags) {
+        Some(length) if bytes.len() >= length => GzipHead::Whole(length),
+        _ => GzipHead::Part,
+    }
+}
+
+/// How long a head with these flags is, as far as that can be told yet.
+fn gzip_head_length(bytes: &[u8], flags: u8) -> Option<usize> {
+    let has = |flag: u8| flags & flag != 0;
+    let mut length = 10;
+    if has(4) {
+        let extra = [*bytes.get(length)?, *bytes.get(length + 1)?];
+        length += 2 + usize::from(u16::from_le_bytes(extra));
+    }
+    for text in [8, 16] {
+        if has(text) {
+            length += memchr::memchr(0, bytes.get(length..)?)? + 1;
+        }
+    }
+    if has(2) {
+        length += 2;
+    }
+    Some(length)
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Write;
 
+    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn response(coding: Coding, body: Vec<u8>) -> Response {
-        let mut response = Response::default();
-        response.coding = coding;
-        response.body = body;
-        response
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text).expect("gzip");
+        encoder.finish().expect("gzip")
+    }
+
+    fn zlib(text: &[u8]) -> Vec<u8> {
+        let mut encoder = ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text).expect("zlib");
+        encoder.finish().expect("zlib")
+    }
+
+    fn bare(text: &[u8]) -> Vec<u8> {
+        let mut encoder = DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text).expect("deflate");
+        encoder.finish().expect("deflate")
+    }
+
+    fn zstd(text: &[u8]) -> Vec<u8> {
+        zstd::bulk::compress(text, 1).expect("zstd")
+    }
+
+    /// "hello" in an uncompressed metablock, as RFC 7932, section 9.2 has it: window bits 16.
+    const BROTLI: &[u8] = b"\x0b\x02\x80hello\x03";
+
+    /// A body in pieces of a size.
+    fn unpack(coding: &str, body: &[u8], size: usize) -> Result<Vec<u8>, String> {
+        let mut unpacker = Unpacker::new(&Coding::list(coding.as_bytes()).collect::<Vec<_>>());
+        let mut text = Vec::new();
+        for piece in body.chunks(size) {
+            unpacker.push(piece, 1 << 20, &mut |unpacked| text.extend_from_slice(unpacked));
+        }
+        let (received, broken) = unpacker.finish();
+        assert_eq!(received, body.len() as u64);
+        broken.map_or(Ok(text), |why| Err(why.to_string()))
+    }
+
+    fn check(coding: &str, body: &[u8], want: Result<&str, &str>) {
+        for size in [1, 2, 3, 7, body.len().max(1)] {
+            let got = unpack(coding, body, size);
+            let got = got.as_deref().map(String::from_utf8_lossy);
+            let got = got.as_deref().map_err(|why| why.as_str());
+            assert_eq!(got, want, "{coding} in pieces of {size}: {}", body.escape_ascii());
+        }
     }
 
     #[test]
     fn every_coding_gives_the_text_back() {
-        let level = flate2::Compression::default();
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), level);
-        gzip.write_all(b"hello").expect("gzip");
-        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), level);
-        zlib.write_all(b"hello").expect("zlib");
-        let mut bare = flate2::write::DeflateEncoder::new(Vec::new(), level);
-        bare.write_all(b"hello").expect("deflate");
-        for response in [
-            response(Coding::Identity, b"hello".to_vec()),
-            response(Coding::Gzip, gzip.finish().expect("gzip")),
-            response(Coding::Deflate, zlib.finish().expect("zlib")),
-            response(Coding::Deflate, bare.finish().expect("deflate")),
-            // An uncompressed metablock as RFC 7932, section 9.2 has it: window bits 16, "hello".
-            response(Coding::Brotli, b"\x0b\x02\x80hello\x03".to_vec()),
+        let hello = gzip(b"hello");
+        for (coding, body) in [
+            ("gzip", &hello),
+            (" X-GZIP ,", &hello),
+            ("identity, gzip", &hello),
+            ("deflate", &zlib(b"hello")),
+            ("Deflate", &bare(b"hello")),
+            ("br", &BROTLI.to_vec()),
+            ("zstd", &zstd(b"hello")),
+            ("gzip, zstd", &zstd(&hello)),
+            ("deflate,gzip,gzip", &gzip(&gzip(&bare(b"hello")))),
+            ("", &b"hello".to_vec()),
         ] {
-            assert_eq!(body(&response).as_deref(), Some(&b"hello"[..]), "{:?}", response.coding);
+            check(coding, body, Ok("hello"));
         }
-        assert_eq!(body(&response(Coding::Gzip, b"not gzip".to_vec())), None);
+        for coding in ["gzip", "deflate", "br", "zstd", "gzip, br"] {
+            check(coding, b"", Ok(""));
+        }
     }
 
     #[test]
-    fn a_bomb_unpacks_to_no_more_than_the_cap() {
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        let zeros = vec![0; 1 << 20];
-        for _ in 0..64 {
-            gzip.write_all(&zeros).expect("gzip");
+    fn members_follow_each_other_and_padding_does_not_matter() {
+        let two = [gzip(b"hel"), gzip(b""), gzip(b"lo")].concat();
+        check("gzip", &two, Ok("hello"));
+        check("zstd", &[zstd(b"hel"), zstd(b"lo")].concat(), Ok("hello"));
+        for padding in [&[0; 8][..], b"\n", b"garbage that is long enough"] {
+            check("gzip", &[&two, padding].concat(), Ok("hello"));
+            check("deflate", &[&zlib(b"hello"), padding].concat(), Ok("hello"));
+            check("deflate", &[&bare(b"hello"), padding].concat(), Ok("hello"));
+            // As in the reference: nothing may follow these.
+            check("br", &[BROTLI, padding].concat(), Err("it is not valid br"));
+            check("zstd", &[&zstd(b"hello"), &[1; 8][..]].concat(), Err("it is not valid zstd"));
         }
-        let bomb = response(Coding::Gzip, gzip.finish().expect("gzip"));
-        assert_eq!(body(&bomb).map(|text| text.len()), Some(BODY_CAP));
+    }
+
+    #[test]
+    fn a_gzip_head_may_have_all_its_fields() {
+        let plain = gzip(b"hello");
+        let fields = [&plain[..3], &[0x1e], &plain[4..10], b"\x03\0abcname\0comment\0\x01\x02"];
+        check("gzip", &[&fields.concat(), &plain[10..]].concat(), Ok("hello"));
+    }
+
+    #[test]
+    fn a_body_that_is_cut_short_anywhere_is_not_read() {
+        for (coding, body) in [
+            ("gzip", [gzip(b"hello"), gzip(b"hello")].concat()),
+            ("deflate", zlib(b"hello")),
+            ("deflate", bare(b"hello")),
+            ("br", BROTLI.to_vec()),
+            ("zstd", zstd(b"hello")),
+        ] {
+            let why = format!("its {coding} data is cut short");
+            let first = gzip(b"hello").len();
+            for length in (1..body.len()).filter(|length| coding != "gzip" || *length != first) {
+                check(coding, &body[..length], Err(&why));
+            }
+        }
+        check("gzip, zstd", &zstd(&gzip(b"hello")[..20]), Err("its gzip data is cut short"));
+    }
+
+    #[test]
+    fn what_a_coding_does_not_allow_is_not_read() {
+        let mut wrong = gzip(b"hello");
+        let at = wrong.len() - 6;
+        wrong[at] ^= 1;
+        check("gzip", &wrong, Err("it is not valid gzip"));
+        for coding in ["gzip", "deflate", "br", "zstd"] {
+            let why = format!("it is not valid {coding}");
+            check(coding, b"\xff\xff\xff\xff plain text", Err(&why));
+        }
+        check("rot13", b"gur", Err("its coding \"rot13\" is not supported"));
+        check("gzip, a\x01b", b"x", Err("its coding \"a\\x01b\" is not supported"));
+        check("br,br,br,br,br,br", b"x", Err("it has more than 5 codings"));
+    }
+
+    #[test]
+    fn a_bomb_is_given_up_early() {
+        let zeros = vec![0; 64 << 20];
+        // An honest file of zeros is none: deflate cannot do better.
+        let honest = unpack("gzip", &gzip(&zeros), 65_536).expect("zeros");
+        assert_eq!(honest.len(), zeros.len());
+        let mut out = 0;
+        for (codings, bomb) in [
+            ("zstd", zstd(&zeros)),
+            ("gzip, gzip", gzip(&gzip(&zeros))),
+            // What comes out in the middle counts as well.
+            ("gzip, zstd", zstd(&gzip(b"").repeat(1 << 20))),
+        ] {
+            let codings: Vec<Coding> = Coding::list(codings.as_bytes()).collect();
+            let mut unpacker = Unpacker::new(&codings);
+            unpacker.push(&bomb, 1 << 20, &mut |unpacked| out += unpacked.len());
+            assert_eq!(unpacker.finish().1, Some(Packed::Bomb));
+        }
+        assert!(out < 32 << 20, "{out}");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_packed_and_cut_comes_back(
+            text in proptest::collection::vec(any::<u8>(), 0..2000),
+            repeated in 1..40usize,
+            size in 1..3000usize,
+            which in proptest::collection::vec(0..4usize, 0..=5),
+        ) {
+            let text = text.repeat(repeated);
+            let (mut codings, mut body) = (Vec::new(), text.clone());
+            for coding in which {
+                body = [gzip, zlib, bare, zstd][coding](&body);
+                codings.push(["gzip", "deflate", "deflate", "zstd"][coding]);
+            }
+            prop_assert_eq!(unpack(&codings.join(", "), &body, size), Ok(text));
+        }
+
+        #[test]
+        fn hostile_bytes_end_the_same_way_in_any_pieces(
+            body in proptest::collection::vec(any::<u8>(), 0..300),
+            coding in "(gzip|deflate|br|zstd|deflate, gzip)",
+            size in 1..40usize,
+        ) {
+            let magic: &[u8] = if coding.ends_with("gzip") { b"\x1f\x8b\x08\0" } else { b"" };
+            let body = [magic, &body].concat();
+            let whole = unpack(&coding, &body, body.len().max(1));
+            prop_assert_eq!(unpack(&coding, &body, size).is_ok(), whole.is_ok());
+        }
     }
 }

@@ -23,8 +23,8 @@ pub enum Fault {
     #[error("the target speaks TLS on this port; use https://")]
     SpeaksTls,
     /// The target ended the session, and says or shows that it has not processed the request.
-    #[error("connection closed before a response")]
-    Unsent,
+    #[error("{0}")]
+    Unsent(&'static str),
     /// The response is not HTTP.
     #[error("invalid HTTP response: {0}")]
     Malformed(&'static str),

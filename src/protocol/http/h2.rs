@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::fault::Fault;
 use super::request::Request;
-use super::response::{Coding, Response, place};
+use super::response::Response;
 use super::target::Origin;
 use crate::net::Stream;
 use crate::protocol::check::Capture;
@@ -72,9 +72,9 @@ impl Http2Session {
         capture: Capture,
     ) -> Result<(), Fault> {
         // Nothing has been sent yet: whatever fails here is the end of the session.
-        let mut sender = self.sender.clone().ready().await.map_err(|_| Fault::Unsent)?;
+        let mut sender = self.sender.clone().ready().await.map_err(|_| Fault::Unsent(CLOSED))?;
         let (pending, mut upload) =
-            sender.send_request(head, body.is_empty()).map_err(|_| Fault::Unsent)?;
+            sender.send_request(head, body.is_empty()).map_err(|_| Fault::Unsent(CLOSED))?;
         if !body.is_empty() {
             upload.send_data(body, true).map_err(fault)?;
         }
@@ -82,40 +82,100 @@ impl Http2Session {
         response.status = head.status.as_u16();
         response.keep_alive = true;
         for (name, value) in &head.headers {
-            let text = || String::from_utf8_lossy(value.as_bytes()).into_owned();
-            match *name {
-                http::header::SET_COOKIE => response.cookies.push(value.as_bytes().to_vec()),
-                http::header::LOCATION => response.location = Some(place(value.as_bytes())),
-                http::header::CONTENT_ENCODING => response.coding = Coding::of(value.as_bytes()),
-                _ => {}
-            }
-            if capture.head {
-                response.headers.push((name.as_str().to_owned(), text()));
-            }
+            response.take_header(name.as_str(), value.as_bytes(), capture);
+        }
+        if !body.is_end_stream() {
+            response.begin_body();
         }
         while let Some(piece) = body.data().await {
             let piece = piece.map_err(fault)?;
-            response.bytes += piece.len() as u64;
-            if capture.body {
-                response.keep(&piece);
-            }
+            response.take_body(&piece, capture);
             let _ = body.flow_control().release_capacity(piece.len());
         }
+        response.end_body();
         Ok(())
     }
 }
 
+/// The session ended before the request was sent.
+const CLOSED: &str = "connection closed before a response";
+
+/// The target has said that it has not processed the request.
+const REFUSED: &str = "HTTP/2: the target refused the request (REFUSED_STREAM); use fewer users or \
+                       a lower rate, or raise its limit of concurrent streams";
+
 fn fault(error: h2::Error) -> Fault {
     // RFC 9113, section 8.7: either says that the request has not been processed.
-    let refused = error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM);
-    let leaving = error.is_go_away() && error.reason() == Some(Reason::NO_ERROR);
-    if error.is_remote() && (refused || leaving) {
-        return Fault::Unsent;
+    if error.is_remote() {
+        match error.reason() {
+            Some(Reason::REFUSED_STREAM) if error.is_reset() => return Fault::Unsent(REFUSED),
+            Some(Reason::NO_ERROR) if error.is_go_away() => return Fault::Unsent(CLOSED),
+            _ => {}
+        }
     }
     match error.get_io() {
         Some(io) => ConnectionFault::of_io(io).into(),
-        None => Fault::Http2(error.to_string()),
+        None => Fault::Http2(in_words(&error)),
     }
+}
+
+/// What ended a stream or a session, and what to change.
+fn in_words(error: &h2::Error) -> String {
+    let Some(reason) = error.reason() else { return error.to_string() };
+    let name = name(reason);
+    if error.is_library() {
+        // The first bytes of "HTTP/1.1 400 …" are a frame of four megabytes.
+        return match reason {
+            Reason::FRAME_SIZE_ERROR => "the target's response is not HTTP/2; if it speaks only \
+                                         HTTP/1.1, leave out \"http2\""
+                .to_owned(),
+            _ => format!("the target does not keep to the protocol ({name})"),
+        };
+    }
+    let what = if error.is_go_away() { "closed the session with" } else { "reset the stream with" };
+    let said = said(&error.to_string()).unwrap_or_default();
+    let advice = match reason {
+        Reason::ENHANCE_YOUR_CALM => "; it limits load: use fewer users or a lower rate",
+        Reason::REFUSED_STREAM => "; use fewer users or a lower rate",
+        Reason::HTTP_1_1_REQUIRED => "; it takes this request over HTTP/1.1: leave out \"http2\"",
+        Reason::INADEQUATE_SECURITY => "; it asks for a stronger TLS version or cipher suite",
+        Reason::PROTOCOL_ERROR | Reason::COMPRESSION_ERROR | Reason::FRAME_SIZE_ERROR => {
+            "; it does not accept the request: check its headers and their size"
+        }
+        Reason::INTERNAL_ERROR | Reason::CANCEL => "; its log may say why",
+        _ => "",
+    };
+    format!("the target {what} {name}{said}{advice}")
+}
+
+/// The name of an error code (RFC 9113, section 7).
+fn name(reason: Reason) -> Cow<'static, str> {
+    const NAMES: [&str; 14] = [
+        "NO_ERROR",
+        "PROTOCOL_ERROR",
+        "INTERNAL_ERROR",
+        "FLOW_CONTROL_ERROR",
+        "SETTINGS_TIMEOUT",
+        "STREAM_CLOSED",
+        "FRAME_SIZE_ERROR",
+        "REFUSED_STREAM",
+        "CANCEL",
+        "COMPRESSION_ERROR",
+        "CONNECT_ERROR",
+        "ENHANCE_YOUR_CALM",
+        "INADEQUATE_SECURITY",
+        "HTTP_1_1_REQUIRED",
+    ];
+    let code = u32::from(reason);
+    let known = usize::try_from(code).ok().and_then(|code| NAMES.get(code));
+    known.map_or_else(|| Cow::from(format!("error {code:#x}")), |name| Cow::from(*name))
+}
+
+/// The text that a GOAWAY came with, in quotes: h2 has it only at the end of its message, as Rust
+/// writes bytes.
+fn said(message: &str) -> Option<String> {
+    let (_, text) = message.strip_suffix("\")")?.split_once(" (b\"")?;
+    (!text.is_empty()).then(|| format!(" (\"{}\")", text.chars().take(100).collect::<String>()))
 }
 
 /// A request as HTTP/2 sends it.
@@ -137,7 +197,7 @@ impl Message {
             match name {
                 http::header::HOST => authority = String::from_utf8_lossy(value),
                 // RFC 9113, section 8.2.2: fields of a connection have no place in HTTP/2.
-                http::header::CONNECTION | http::header::UPGRADE => {}
+                _ if is_of_connection(&name, value) => {}
                 name => {
                     let value = HeaderValue::from_bytes(value).map_err(broken)?;
                     head.headers_mut().try_append(name, value).map_err(broken)?;
@@ -156,6 +216,16 @@ impl Message {
     }
 }
 
+/// Whether a field speaks of the connection, which HTTP/2 frames itself.
+fn is_of_connection(name: &HeaderName, value: &[u8]) -> bool {
+    match name.as_str() {
+        "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade"
+        | "http2-settings" => true,
+        "te" => !value.eq_ignore_ascii_case(b"trailers"),
+        _ => false,
+    }
+}
+
 fn broken(why: impl Display) -> Fault {
     Fault::Http2(format!("the request cannot be translated: {why}"))
 }
@@ -169,8 +239,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_text_of_a_goaway_is_quoted_without_the_spelling_of_rust() {
+        let text = said("connection error received: calm down (b\"too many (\\xc3)\")");
+        assert_eq!(text.as_deref(), Some(" (\"too many (\\xc3)\")"));
+        for none in ["stream error received: calm down", "closed (b\"\")", "x (y)"] {
+            assert_eq!(said(none), None);
+        }
+    }
+
+    #[test]
     fn a_message_has_an_authority_and_no_fields_of_a_connection() {
-        let headers = json!({"Host": "other:1", "Connection": "x", "Upgrade": "y", "X-A": " b "});
+        let headers = json!({
+            "Host": "other:1", "Connection": "x", "Upgrade": "y", "X-A": " b ", "TE": "gzip",
+            "Keep-Alive": "timeout=5", "Proxy-Connection": "close", "HTTP2-Settings": "AAMA",
+        });
         let task = json!({"method": "put", "url": "/p?q", "headers": headers, "data": "text"});
         let request = sent(Flavor::Requests, true, &task).expect("a request");
         let (origin, _) = Origin::split("https://h").expect("an origin");
@@ -187,7 +269,7 @@ mod tests {
                 ("x-a", &b"b"[..]),
                 ("user-agent", concat!("ldctl/", env!("CARGO_PKG_VERSION")).as_bytes()),
                 ("accept", b"*/*"),
-                ("accept-encoding", b"gzip, deflate, br"),
+                ("accept-encoding", b"gzip, deflate, br, zstd"),
                 ("content-length", b"4"),
             ]
         );

@@ -5,6 +5,7 @@
 
 mod address;
 mod body;
+pub mod charset;
 mod connection;
 mod cookies;
 pub mod decode;
@@ -52,7 +53,7 @@ use crate::protocol::deadline::Deadline;
 use crate::protocol::fault::ConnectionFault;
 use crate::protocol::labels::{Labels, Name, Naming};
 use crate::protocol::own_limits::BackOff;
-use crate::protocol::user::{AnyTasks, Setup};
+use crate::protocol::user::{AnyTasks, Reach, Setup};
 use crate::record::LabelId;
 use crate::value::{Field, Invalid, Object, Reader};
 
@@ -91,7 +92,7 @@ fn base(field: &Reader<'_>) -> Result<String, Invalid> {
 
 impl Tasks for HttpTasks {
     type Driver = Http;
-    type Reach = Targets;
+    type Reach = Reach;
     const FIELDS: &'static [&'static [Field]] = fields::FIELDS;
 
     fn add(
@@ -104,9 +105,10 @@ impl Tasks for HttpTasks {
         Ok(())
     }
 
-    fn link(self, linker: &mut Linker<'_>, targets: &Targets) -> Result<Http, Invalid> {
-        let targets = targets.clone();
-        let mut http = Http { tasks: Vec::new(), tls: Vec::new(), targets, links: false };
+    fn link(self, linker: &mut Linker<'_>, reach: &Reach) -> Result<Http, Invalid> {
+        let Reach { targets, max_body_bytes } = reach.clone();
+        let mut http =
+            Http { tasks: Vec::new(), tls: Vec::new(), targets, max_body_bytes, links: false };
         for draft in self.tasks {
             let place = draft.place.clone();
             let (mut task, setting) = draft.link(linker)?;
@@ -125,6 +127,8 @@ pub struct Http {
     tasks: Vec<Task>,
     tls: Vec<Tls>,
     targets: Targets,
+    /// How much of a response's body is kept.
+    max_body_bytes: usize,
     /// Whether a task may follow a link out of a response.
     links: bool,
 }
@@ -205,7 +209,7 @@ impl Driver for Http {
     }
 
     fn user(&self) -> User {
-        User::default()
+        User { response: Response::keeping(self.max_body_bytes), ..User::default() }
     }
 
     async fn perform(

@@ -78,7 +78,7 @@ impl Attempt<'_> {
     /// is nobody's fault, and what may safely be said twice is said again over a fresh connection
     /// (RFC 9112, section 9.3.1).
     fn stale(&self, outcome: &Result<(), Fault>) -> bool {
-        if matches!(outcome, Err(Fault::Unsent)) {
+        if matches!(outcome, Err(Fault::Unsent(_))) {
             return true;
         }
         let ended = matches!(
@@ -119,7 +119,7 @@ impl Attempt<'_> {
                     .map_err(|_| ConnectionFault::Deadline)??;
             }
         }
-        if user.response.keep_alive {
+        if user.response.keep_alive && !request.closes() {
             if user.connections.len() >= MAX_CONNECTIONS {
                 user.connections.swap_remove(0);
             }

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::fault::Fault;
 use super::h2::Message;
+use super::response::has_token;
 use super::target::{Origin, basic, latin1, write_target};
 use super::task::{Authorization, Fixed, Task};
 use crate::load::template::Scope;
@@ -20,6 +21,8 @@ pub(crate) struct Request {
     headers: Vec<(Range<usize>, Range<usize>)>,
     /// Where the body begins.
     body: usize,
+    /// Whether it says that no other follows it on its connection.
+    closes: bool,
 }
 
 impl Request {
@@ -27,6 +30,7 @@ impl Request {
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.headers.clear();
+        self.closes = false;
     }
 
     /// Whether it has not been written.
@@ -42,6 +46,11 @@ impl Request {
     /// What HTTP/1.1 sends.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Whether it says that no other follows it on its connection (RFC 9112, section 9.6).
+    pub(crate) fn closes(&self) -> bool {
+        self.closes
     }
 
     /// Path and query, as they are sent.
@@ -219,7 +228,8 @@ impl<'a> Head<'a> {
             15 if name.eq_ignore_ascii_case("accept-encoding") => self.encoding = false,
             _ => {}
         }
-        let out = &mut self.out.bytes;
+        let is_connection = name.len() == 10 && name.eq_ignore_ascii_case("connection");
+        let Request { bytes: out, closes, .. } = &mut *self.out;
         let place = out.len();
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b": ");
@@ -230,6 +240,7 @@ impl<'a> Head<'a> {
         if written.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
             return Err(Fault::Header(name.to_owned()));
         }
+        *closes |= is_connection && has_token(written, b"close");
         if let Some(value) = latin(written) {
             out.truncate(from);
             out.extend(value);
@@ -271,7 +282,7 @@ impl<'a> Head<'a> {
             self.constant("Accept", "Accept: */*\r\n");
         }
         if self.encoding {
-            self.constant("Accept-Encoding", "Accept-Encoding: gzip, deflate, br\r\n");
+            self.constant("Accept-Encoding", "Accept-Encoding: gzip, deflate, br, zstd\r\n");
         }
         // RFC 9110, section 8.6: a method that is expected to carry content says when it has none.
         if body.is_some() || matches!(self.out.method, "POST" | "PUT" | "PATCH") {
@@ -346,6 +357,7 @@ pub(super) mod tests {
             },
             read_file: &|path| match path {
                 "dir/up.txt" => Ok("file é".into()),
+                "picture" => Ok(b"\x89PNG\0\xff${v}".to_vec()),
                 "large" => Ok(vec![b'x'; 64 * 1024 * 1024]),
                 _ => Err("no such file".to_owned()),
             },
@@ -388,7 +400,7 @@ pub(super) mod tests {
     const OWN: &str = concat!(
         "Host: h:8080\nUser-Agent: ldctl/",
         env!("CARGO_PKG_VERSION"),
-        "\nAccept: */*\nAccept-Encoding: gzip, deflate, br\n"
+        "\nAccept: */*\nAccept-Encoding: gzip, deflate, br, zstd\n"
     );
 
     /// A task sends these bytes; `..` stands for [`OWN`], `\n` for HTTP's line break, and `B` for the
@@ -429,7 +441,7 @@ pub(super) mod tests {
             "POST /p/VAL?q=a+b%26VAL HTTP/1.1\nX-One: <VAL>\nUser-Agent: mine\n\
              Content-Type: application/json\nAccept: application/json\n\
              Authorization: Bearer t-VAL\nCookie: c=VAL; d=1\nHost: h:8080\n\
-             Accept-Encoding: gzip, deflate, br\nContent-Length: 35\n\n\
+             Accept-Encoding: gzip, deflate, br, zstd\nContent-Length: 35\n\n\
              {\"k\": [\"VAL\", 1.0, null, \"\\u00e9\"]}",
         );
     }
@@ -555,6 +567,116 @@ pub(super) mod tests {
              --B\nContent-Disposition: form-data; name=\"c%22\"; filename=\"c%22\"\n\nraw VAL\n\
              --B--\n",
         );
+    }
+
+    /// The parts of an upload are those of Python's requests; `B` stands for the boundary.
+    fn check_upload(fields: Json, want: &str) {
+        let mut task = json!({"method": "post", "url": "/", "headers": {"Content-Type": "x"}});
+        task.as_object_mut().expect("an object").extend(fields.as_object().expect("one").clone());
+        let request = sent(Flavor::Requests, false, &task).expect("a request");
+        let body = String::from_utf8_lossy(request.body()).into_owned();
+        let boundary = body.trim_end().rsplit("\r\n").next().expect("an end");
+        let boundary = boundary.trim_matches('-').trim_end_matches("--");
+        let want = want.replace('\n', "\r\n").replace("@ ", "Content-Disposition: form-data; ");
+        assert_eq!(
+            body.replace(boundary.trim_start_matches("ldctl-"), "").replace("ldctl-", "B"),
+            want
+        );
+    }
+
+    #[test]
+    fn an_upload_has_the_parts_that_requests_gives_it() {
+        let files = |files: Json, want: &str| check_upload(json!({ "files": files }), want);
+        files(json!({"f": "x"}), "--B\n@ name=\"f\"; filename=\"f\"\n\nx\n--B--\n");
+        files(json!({"f": 7}), "--B\n@ name=\"f\"; filename=\"f\"\n\n7\n--B--\n");
+        files(
+            json!([["f", ["a.txt", "one", "text/plain"]], ["f", ["b.txt", "${v}", null]]]),
+            "--B\n@ name=\"f\"; filename=\"a.txt\"\nContent-Type: text/plain\n\none\n\
+             --B\n@ name=\"f\"; filename=\"b.txt\"\n\nVAL\n--B--\n",
+        );
+        files(json!({"f": [null, "hello"]}), "--B\n@ name=\"f\"\n\nhello\n--B--\n");
+        files(json!({"f": ["a", null], "g": null}), "--B--\n");
+        files(json!({"f": ["", "b", ""]}), "--B\n@ name=\"f\"; filename=\"\"\n\nb\n--B--\n");
+        files(
+            json!({"f": ["a.txt", "hello", "text/plain", {
+                "X-Part": "${v}", "Content-Location": "z", "Content-Type": "no", "content-type": "lower", "E": "",
+            }]}),
+            "--B\n@ name=\"f\"; filename=\"a.txt\"\nContent-Type: text/plain\nX-Part: VAL\n\
+             content-type: lower\n\nhello\n--B--\n",
+        );
+        files(
+            json!({"f\"": ["q\"\r\n\\é${v}", {"path": "dir/up.txt"}, "text/x; a=\"b\""]}),
+            "--B\n@ name=\"f%22\"; filename=\"q%22%0D%0A\\éVAL\"\nContent-Type: text/x; a=\"b\"\n\n\
+             file é\n--B--\n",
+        );
+        for data in
+            [json!({"a": [1, 2], "n": null, "b": true}), json!([["a", 1], ["a", 2], ["b", true]])]
+        {
+            check_upload(
+                json!({"data": data, "files": {"f": ["p", "x"]}}),
+                "--B\n@ name=\"a\"\n\n1\n--B\n@ name=\"a\"\n\n2\n--B\n@ name=\"b\"\n\nTrue\n\
+                 --B\n@ name=\"f\"; filename=\"p\"\n\nx\n--B--\n",
+            );
+        }
+        // Without any, as in Python, the body is that of `data`.
+        check_as(
+            Flavor::Requests,
+            &json!({"method": "post", "url": "/", "files": {}, "data": {"a": 1}}),
+            "POST / HTTP/1.1\nContent-Type: application/x-www-form-urlencoded\n..\n\
+             Content-Length: 3\n\na=1",
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_is_uploaded_as_it_is() {
+        let task = json!({"method": "post", "url": "/", "files": {"f": {"path": "picture"}}});
+        let request = sent(Flavor::Fast, true, &task).expect("a request");
+        let found = memchr::memmem::find(request.body(), b"\r\n\r\n\x89PNG\0\xff${v}\r\n--");
+        assert!(found.is_some(), "{}", request.body().escape_ascii());
+    }
+
+    #[test]
+    fn an_upload_that_requests_does_not_take_is_refused_with_its_place() {
+        const FORMS: &str = "expected a file's content, [filename, content], [filename, content, type], \
+                             [filename, content, type, headers] or {\"path\": …}";
+        for (files, why) in [
+            (json!({"f": ["a"]}), format!("/f: {FORMS}, got a list of 1")),
+            (json!({"f": [1, 2, 3, {}, 5]}), format!("/f: {FORMS}, got a list of 5")),
+            (json!({"f": ["a", [1]]}), "/f/1: expected a file's content".to_owned()),
+            (json!([["f"]]), "/0: expected a pair [name, value]".to_owned()),
+            (json!("f"), ": expected an object or a list of pairs".to_owned()),
+            (
+                json!({"f": ["a", "b", "c\nd"]}),
+                "/f/2: expected a header without line breaks".to_owned(),
+            ),
+        ] {
+            let task = json!({"method": "post", "url": "/", "files": files});
+            let got = sent(Flavor::Fast, false, &task).expect_err("no request");
+            let start = why.split(", got").next().unwrap_or_default();
+            assert!(got.starts_with(&format!("/tasks/0/files{start}")), "{got}");
+        }
+        let task = json!({"method": "post", "url": "/", "files": {"f": "x"}, "data": "text"});
+        let got = sent(Flavor::Requests, false, &task).expect_err("no request");
+        assert!(got.starts_with("/tasks/0/data: expected an object or a list of pairs"), "{got}");
+    }
+
+    #[test]
+    fn a_task_may_say_that_its_connection_closes() {
+        for (value, closes) in [
+            ("close", true),
+            ("Keep-Alive,  CLOSE", true),
+            ("${m}, close", true),
+            ("keep-alive", false),
+            ("closed", false),
+        ] {
+            for name in ["Connection", "connection"] {
+                let task = json!({"method": "get", "url": "/", "headers": {name: value}});
+                let request = sent(Flavor::Fast, false, &task).expect("a request");
+                assert_eq!(request.closes(), closes, "{name}: {value}");
+            }
+        }
+        let task = json!({"method": "get", "url": "/", "headers": {"X-Connection": "close"}});
+        assert!(!sent(Flavor::Fast, false, &task).expect("a request").closes());
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! Reading an HTTP/1.1 answer as its bytes come in: head, then body by length, by chunks or until
 //! the end. The body is counted, and kept only when somebody wants its text, up to a cap. A response
-//! that comes in one piece, as nearly all do, is read where it lies, without being copied.
+//! that comes in one piece, as nearly all do, is read where it lies, without being copied. A packed body
+//! is unpacked while it comes ([`decode`](super::decode)): its length is that of what it holds.
 
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
-use super::decode;
+use super::charset::{self, UnknownCharset};
+use super::decode::{Coding, Packed, Unpacker};
 use super::fault::Fault;
 use crate::load::template::percent;
-use crate::protocol::check::{Capture, Checked};
+use crate::protocol::check::{BodyLimit, Capture, Checked, Unreadable};
 use crate::protocol::fault::ConnectionFault;
 
 /// The longest head, in bytes.
@@ -20,47 +22,35 @@ const MAX_HEADERS: usize = 128;
 /// The longest line between chunks: a size and its extensions, or a trailer field.
 const MAX_LINE: usize = 8 * 1024;
 
-/// How much of a body is kept for assertions, extractors and reports, in bytes.
-pub const BODY_CAP: usize = 4 * 1024 * 1024;
-
 /// A body that grew beyond this is given back to the allocator before the next request.
 const KEEP_CAPACITY: usize = 64 * 1024;
-
-/// A compressed body's coding.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Coding {
-    /// None.
-    #[default]
-    Identity,
-    /// gzip (RFC 1952).
-    Gzip,
-    /// zlib (RFC 1950), or what lies inside it.
-    Deflate,
-    /// Brotli (RFC 7932).
-    Brotli,
-    /// One that is not read.
-    Unknown,
-}
 
 /// A response. Its buffers are used again for the next one.
 #[derive(Debug, Default)]
 pub struct Response {
     /// The status; 0 before the head has come.
     pub status: u16,
-    /// Bytes of the body.
+    /// Bytes of the body, unpacked where that is possible.
     pub bytes: u64,
-    /// The body's beginning, where wanted; as it came, so maybe compressed.
+    /// The body, where wanted: unpacked, and no more than the limit.
     pub body: Vec<u8>,
     /// Names and values of the headers, where wanted.
     pub headers: Vec<(String, String)>,
-    /// The body's coding.
-    pub coding: Coding,
+    /// `Content-Type`, where the body is wanted.
+    pub content_type: Option<Vec<u8>>,
+    /// Why the body could not be unpacked.
+    pub broken: Option<Packed>,
     /// Where a redirect leads.
     pub location: Option<String>,
     /// `Set-Cookie` values, as they came.
     pub cookies: Vec<Vec<u8>>,
     /// Whether the connection can carry another request.
     pub keep_alive: bool,
+    limit: BodyLimit,
+    /// The codings of the body, in the order in which they were applied.
+    codings: Vec<Coding>,
+    /// Takes them off.
+    unpacker: Option<Box<Unpacker>>,
     framing: Framing,
     /// A head that came in pieces, or a line between chunks.
     partial: Vec<u8>,
@@ -94,12 +84,35 @@ impl Checked for Response {
         Some(values.fold(first.clone(), |all, (_, value)| format!("{all}, {value}")))
     }
 
-    fn text(&self) -> Cow<'_, [u8]> {
-        decode::body(self).unwrap_or_default()
+    fn text(&self) -> Result<Cow<'_, [u8]>, Unreadable> {
+        self.readable()?;
+        charset::text(&self.body, self.content_type.as_deref()).map_err(unknown)
+    }
+
+    fn json(&self) -> Result<Cow<'_, [u8]>, Unreadable> {
+        self.readable()?;
+        charset::json(&self.body, self.content_type.as_deref()).map_err(unknown)
     }
 }
 
+fn unknown(UnknownCharset(label): UnknownCharset) -> Unreadable {
+    Unreadable::Charset(label)
+}
+
 impl Response {
+    /// One that keeps no more of a body than this, in bytes.
+    pub fn keeping(limit: usize) -> Self {
+        Self { limit: BodyLimit(limit), ..Self::default() }
+    }
+
+    /// Whether the whole body is there.
+    fn readable(&self) -> Result<(), Unreadable> {
+        if self.body.len() >= self.limit.0 && self.bytes > self.limit.0 as u64 {
+            return Err(Unreadable::OverLimit(self.limit.0));
+        }
+        self.broken.as_ref().map_or(Ok(()), |why| Err(Unreadable::Packed(why.to_string())))
+    }
+
     /// Makes it ready for the next response.
     pub fn clear(&mut self) {
         self.status = 0;
@@ -107,7 +120,10 @@ impl Response {
         self.body.clear();
         self.body.shrink_to(KEEP_CAPACITY);
         self.headers.clear();
-        self.coding = Coding::Identity;
+        self.content_type = None;
+        self.broken = None;
+        self.codings.clear();
+        self.unpacker = None;
         self.location = None;
         self.cookies.clear();
         self.keep_alive = false;
@@ -126,6 +142,7 @@ impl Response {
             if self.framing == Framing::Done {
                 // Bytes after the response belong to nobody: the connection cannot be used again.
                 self.keep_alive &= bytes.is_empty();
+                self.end_body();
                 return Ok(true);
             }
             if bytes.is_empty() {
@@ -166,6 +183,7 @@ impl Response {
         match self.framing {
             Framing::UntilEnd | Framing::Done => {
                 self.framing = Framing::Done;
+                self.end_body();
                 Ok(())
             }
             Framing::Head if self.partial.is_empty() => Err(ConnectionFault::Closed.into()),
@@ -177,17 +195,63 @@ impl Response {
     fn take<'a>(&mut self, bytes: &'a [u8], most: u64, capture: Capture) -> &'a [u8] {
         let length = usize::try_from(most).unwrap_or(usize::MAX).min(bytes.len());
         let (body, rest) = bytes.split_at(length);
-        self.bytes += length as u64;
-        if capture.body {
-            self.keep(body);
-        }
+        self.take_body(body, capture);
         rest
     }
 
-    /// Keeps a piece of the body, up to the cap.
-    pub fn keep(&mut self, body: &[u8]) {
-        let room = BODY_CAP.saturating_sub(self.body.len()).min(body.len());
-        self.body.extend_from_slice(body.get(..room).unwrap_or_default());
+    /// Takes a header that says what the body is, of whatever version of HTTP.
+    #[inline]
+    pub(super) fn take_header(&mut self, name: &str, value: &[u8], capture: Capture) {
+        // The length of a name tells nearly all headers apart before any letter is compared.
+        match name.len() {
+            16 if name.eq_ignore_ascii_case("content-encoding") => {
+                self.codings.extend(Coding::list(value));
+            }
+            12 if capture.body && name.eq_ignore_ascii_case("content-type") => {
+                self.content_type.get_or_insert_with(|| value.to_vec());
+            }
+            10 if name.eq_ignore_ascii_case("set-cookie") => self.cookies.push(value.to_vec()),
+            8 if name.eq_ignore_ascii_case("location") => self.location = Some(place(value)),
+            _ => {}
+        }
+        if capture.head {
+            self.headers.push((name.to_owned(), text(value)));
+        }
+    }
+
+    /// All headers have come, and a body follows.
+    pub(super) fn begin_body(&mut self) {
+        if !self.codings.is_empty() {
+            self.unpacker = Some(Box::new(Unpacker::new(&self.codings)));
+        }
+    }
+
+    /// Unpacks, counts and maybe keeps a piece of the body.
+    pub(super) fn take_body(&mut self, piece: &[u8], capture: Capture) {
+        let Some(mut unpacker) = self.unpacker.take() else {
+            self.count(piece, capture);
+            return;
+        };
+        unpacker.push(piece, self.limit.0 as u64, &mut |unpacked| self.count(unpacked, capture));
+        self.unpacker = Some(unpacker);
+    }
+
+    fn count(&mut self, piece: &[u8], capture: Capture) {
+        self.bytes += piece.len() as u64;
+        if capture.body {
+            let room = self.limit.0.saturating_sub(self.body.len()).min(piece.len());
+            self.body.extend_from_slice(piece.get(..room).unwrap_or_default());
+        }
+    }
+
+    /// The body is complete.
+    pub(super) fn end_body(&mut self) {
+        let Some(unpacker) = self.unpacker.take() else { return };
+        let (received, broken) = unpacker.finish();
+        if broken.as_ref().is_some_and(|why| *why != Packed::Bomb) {
+            self.bytes = received;
+        }
+        self.broken = broken;
     }
 
     /// Reads the head, if it is complete, and gives the rest of the bytes back.
@@ -225,11 +289,16 @@ impl Response {
         capture: Capture,
         head_only: bool,
     ) -> Result<Option<usize>, Fault> {
-        let mut from = 0;
+        let (mut from, mut folds) = (0, false);
         loop {
             let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
             let mut response = httparse::Response::new(&mut []);
-            let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+            let mut config = httparse::ParserConfig::default();
+            // What curl and browsers take from old servers.
+            config
+                .allow_obsolete_multiline_headers_in_responses(folds)
+                .allow_spaces_after_header_name_in_responses(folds);
+            let parsed = config.parse_response_with_uninit_headers(
                 &mut response,
                 bytes.get(from..).unwrap_or_default(),
                 &mut headers,
@@ -243,6 +312,11 @@ impl Response {
                 Err(httparse::Error::Status | httparse::Error::Version) => {
                     return Err(Fault::Malformed("no status line"));
                 }
+                // Nearly all heads are read at the first try, and their values as they are.
+                Err(_) if !folds => {
+                    folds = true;
+                    continue;
+                }
                 Err(_) => return Err(Fault::Malformed("a header cannot be read")),
             }
             let status = response.code.unwrap_or(0);
@@ -250,7 +324,7 @@ impl Response {
                 return Err(Fault::Malformed("the status is below 100"));
             }
             if !(100..200).contains(&status) || status == 101 {
-                self.take_head(&response, capture, head_only)?;
+                self.take_head(&response, folds, capture, head_only)?;
                 return Ok(Some(from));
             }
         }
@@ -259,46 +333,35 @@ impl Response {
     fn take_head(
         &mut self,
         response: &httparse::Response<'_, '_>,
+        folds: bool,
         capture: Capture,
         head_only: bool,
     ) -> Result<(), Fault> {
         self.status = response.code.unwrap_or(0);
-        self.keep_alive = response.version == Some(1);
-        let mut length: Option<u64> = None;
-        let mut chunked = false;
+        let (mut closes, mut stays) = (false, false);
+        let mut length: Option<Result<u64, Fault>> = None;
+        let mut transfer = Transfer::default();
         for header in response.headers.iter() {
             let (name, value) = (header.name, header.value);
+            let unfolded = if folds { unfold(value) } else { Cow::Borrowed(value) };
+            let value = &*unfolded;
             // The length of a name tells nearly all headers apart before any letter is compared.
             match name.len() {
                 14 if name.eq_ignore_ascii_case("content-length") => {
-                    let this =
-                        digits(value).ok_or(Fault::Malformed("Content-Length is not a number"))?;
-                    if length.is_some_and(|known| known != this) {
-                        return Err(Fault::Malformed("two lengths"));
-                    }
-                    length = Some(this);
+                    length = Some(body_length(value, length));
                 }
-                17 if name.eq_ignore_ascii_case("transfer-encoding") => {
-                    chunked = ends_with_token(value, b"chunked");
-                }
+                17 if name.eq_ignore_ascii_case("transfer-encoding") => transfer.add(value),
                 10 if name.eq_ignore_ascii_case("connection") => {
-                    if has_token(value, b"close") {
-                        self.keep_alive = false;
-                    } else if has_token(value, b"keep-alive") {
-                        self.keep_alive = true;
-                    }
+                    closes |= has_token(value, b"close");
+                    stays |= has_token(value, b"keep-alive");
                 }
-                16 if name.eq_ignore_ascii_case("content-encoding") => {
-                    self.coding = Coding::of(value);
-                }
-                10 if name.eq_ignore_ascii_case("set-cookie") => self.cookies.push(value.to_vec()),
-                8 if name.eq_ignore_ascii_case("location") => self.location = Some(place(value)),
                 _ => {}
             }
-            if capture.head {
-                self.headers.push((name.to_owned(), text(value)));
-            }
+            self.take_header(name, value, capture);
         }
+        // RFC 9112, section 6.1: HTTP/1.0 does not know this framing, so its connection ends here.
+        let lasts = response.version == Some(1) || stays && !transfer.is_some();
+        self.keep_alive = lasts && !closes;
         if self.status == 101 {
             // What follows is another protocol.
             self.keep_alive = false;
@@ -306,14 +369,20 @@ impl Response {
         // RFC 9112, section 6.3: which framing counts.
         self.framing = match length {
             _ if head_only || matches!(self.status, 101 | 204 | 304) => Framing::Done,
-            _ if chunked => Framing::ChunkSize,
-            Some(0) => Framing::Done,
-            Some(length) => Framing::Length(length),
-            None => {
+            _ if transfer.chunked => Framing::ChunkSize,
+            Some(length) if !transfer.is_some() => match length? {
+                0 => Framing::Done,
+                length => Framing::Length(length),
+            },
+            _ => {
                 self.keep_alive = false;
                 Framing::UntilEnd
             }
         };
+        if self.framing != Framing::Done {
+            self.codings.append(&mut transfer.codings);
+            self.begin_body();
+        }
         Ok(())
     }
 
@@ -349,21 +418,6 @@ impl Response {
     }
 }
 
-impl Coding {
-    /// The coding that a `Content-Encoding` names.
-    pub fn of(value: &[u8]) -> Self {
-        match value.trim_ascii() {
-            b"" => Self::Identity,
-            name if name.eq_ignore_ascii_case(b"identity") => Self::Identity,
-            name if name.eq_ignore_ascii_case(b"gzip") => Self::Gzip,
-            name if name.eq_ignore_ascii_case(b"x-gzip") => Self::Gzip,
-            name if name.eq_ignore_ascii_case(b"deflate") => Self::Deflate,
-            name if name.eq_ignore_ascii_case(b"br") => Self::Brotli,
-            _ => Self::Unknown,
-        }
-    }
-}
-
 fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(value).into_owned()
 }
@@ -384,6 +438,29 @@ pub(crate) fn place(value: &[u8]) -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
+/// A value that was folded over several lines, on one (RFC 9112, section 5.2).
+fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(b'\n', value).is_none() {
+        return Cow::Borrowed(value);
+    }
+    let lines = value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    Cow::Owned(lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(&b' '))
+}
+
+/// The length that a `Content-Length` gives, after those that came before it. It may be there more
+/// than once, in one value or in several, as long as it is the same (RFC 9110, section 8.6).
+fn body_length(value: &[u8], before: Option<Result<u64, Fault>>) -> Result<u64, Fault> {
+    let mut known = before.transpose()?;
+    for part in value.split(|byte| *byte == b',') {
+        let this = digits(part).ok_or(Fault::Malformed("Content-Length is not a number"))?;
+        if known.is_some_and(|known| known != this) {
+            return Err(Fault::Malformed("two lengths"));
+        }
+        known = Some(this);
+    }
+    known.ok_or(Fault::Malformed("Content-Length is not a number"))
+}
+
 fn digits(value: &[u8]) -> Option<u64> {
     let value = value.trim_ascii();
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
@@ -392,15 +469,41 @@ fn digits(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
-fn has_token(value: &[u8], token: &[u8]) -> bool {
-    value.split(|byte| *byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(token))
+/// What `Transfer-Encoding` says (RFC 9112, section 6.1).
+#[derive(Debug, Default)]
+struct Transfer {
+    /// Whether the body is in chunks: the last coding counts.
+    chunked: bool,
+    /// The codings inside the chunks.
+    codings: Vec<Coding>,
 }
 
-fn ends_with_token(value: &[u8], token: &[u8]) -> bool {
-    value
-        .rsplit(|byte| *byte == b',')
-        .next()
-        .is_some_and(|part| part.trim_ascii().eq_ignore_ascii_case(token))
+impl Transfer {
+    fn add(&mut self, value: &[u8]) {
+        for token in value.split(|byte| *byte == b',') {
+            let name = token.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+            if name.eq_ignore_ascii_case(b"chunked") {
+                self.chunked = true;
+                continue;
+            }
+            for coding in Coding::list(name) {
+                if self.chunked {
+                    self.chunked = false;
+                    self.codings.push(Coding::Unknown("chunked".into()));
+                }
+                self.codings.push(coding);
+            }
+        }
+    }
+
+    fn is_some(&self) -> bool {
+        self.chunked || !self.codings.is_empty()
+    }
+}
+
+/// Whether a list has a token, in any case.
+pub(super) fn has_token(value: &[u8], token: &[u8]) -> bool {
+    value.split(|byte| *byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(token))
 }
 
 /// A chunk's size: hexadecimal digits, then maybe extensions (RFC 9112, section 7.1).
@@ -417,7 +520,10 @@ fn chunk_size(line: &[u8]) -> Result<u64, Fault> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::protocol::MAX_BODY_BYTES;
 
     const ALL: Capture = Capture { head: true, body: true };
 
@@ -427,7 +533,7 @@ mod tests {
             let mut response = Response::default();
             let mut complete = false;
             for piece in bytes.chunks(size) {
-                assert!(!complete, "complete before its last byte");
+                assert!(!complete, "complete before its last byte: {}", bytes.escape_ascii());
                 complete = response.feed(piece, ALL, false).expect("a response");
             }
             if !complete {
@@ -469,6 +575,97 @@ mod tests {
         );
     }
 
+    #[test]
+    fn old_ways_of_writing_a_head_are_read() {
+        check(
+            b"HTTP/1.1 200 OK\r\nX-A: one;\r\n  two\r\nContent-Length:\r\n\t2\r\n\r\nok",
+            200,
+            b"ok",
+            true,
+        );
+        check(b"HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nok", 200, b"ok", true);
+        check(b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", 200, b"ok", true);
+        let mut response = Response::default();
+        let folded = b"HTTP/1.1 200 OK\r\nX-A: one;\r\n  two \r\n\t three\r\nX-B :  v\r\n\r\n";
+        response.feed(folded, ALL, false).expect("a head");
+        assert_eq!(response.header("x-a").as_deref(), Some("one; two three"));
+        assert_eq!(response.header("x-b").as_deref(), Some("v"));
+    }
+
+    #[test]
+    fn the_framing_that_counts_is_found() {
+        let ok = |head: &str, keep_alive| {
+            let response = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\nok");
+            check(response.as_bytes(), 200, b"ok", keep_alive);
+        };
+        ok("Content-Length: 2\r\nContent-Length: 2", true);
+        ok("Content-Length: 2, 2", true);
+        ok("Connection: keep-alive, Close\r\nContent-Length: 2", false);
+        ok("Connection: close\r\nConnection: keep-alive\r\nContent-Length: 2", false);
+        ok("Transfer-Encoding: identity\r\nContent-Length: 2", true);
+        let chunked = |line: &str, head: &str, keep_alive| {
+            let response = format!("{line}\r\n{head}\r\n\r\n2 ; a=\"b\"\r\nok\r\n00\r\n\r\n");
+            check(response.as_bytes(), 200, b"ok", keep_alive);
+        };
+        let new = "HTTP/1.1 200 OK";
+        chunked(new, "Transfer-Encoding: Chunked", true);
+        // It counts more than a length, whatever that is (RFC 9112, section 6.3).
+        chunked(new, "Content-Length: 9\r\nTransfer-Encoding: chunked\r\nContent-Length: x", true);
+        chunked(new, "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", true);
+        chunked("HTTP/1.0 200 OK", "Connection: keep-alive\r\nTransfer-Encoding: chunked", false);
+        // Until the end: the last coding is another, and the length does not count.
+        let packed = [
+            &b"HTTP/1.1 200 OK\r\nTransfer-Encoding: br\r\nContent-Length: 3\r\n\r\n"[..],
+            b"\x0b\x02\x80hello\x03",
+        ]
+        .concat();
+        check(&packed, 200, b"hello", false);
+        for (head, why) in [
+            ("Content-Length: 2\r\nContent-Length: 3", "two lengths"),
+            ("Content-Length: 2, 3", "two lengths"),
+            ("Content-Length: 2,", "Content-Length is not a number"),
+            ("Content-Length: +2", "Content-Length is not a number"),
+        ] {
+            let response = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\nok");
+            assert_eq!(fault(response.as_bytes()), Fault::Malformed(why));
+        }
+    }
+
+    #[test]
+    fn a_body_is_not_read_in_part() {
+        let packed = |body: &[u8], limit| {
+            let mut response = Response::keeping(limit);
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Encoding: BR\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            );
+            let bytes = [head.as_bytes(), body].concat();
+            assert_eq!(response.feed(&bytes, ALL, false), Ok(true));
+            let (text, json) = (response.text().map(Cow::into_owned), response.json());
+            assert_eq!(text.as_ref().err(), json.err().as_ref());
+            (response.bytes, text.map_err(|why| why.to_string()))
+        };
+        const HELLO: &[u8] = b"\x0b\x02\x80hello\x03";
+        assert_eq!(packed(HELLO, 5), (5, Ok(b"hello".to_vec())));
+        assert_eq!(packed(b"", 5), (0, Ok(Vec::new())));
+        let over = "the body is longer than --max-body-bytes 4 allows and was not checked";
+        assert_eq!(packed(HELLO, 4), (5, Err(over.to_owned())));
+        let cut = "the body cannot be unpacked: its br data is cut short";
+        // What cannot be unpacked has the length that came.
+        assert_eq!(packed(&HELLO[..6], 5), (6, Err(cut.to_owned())));
+    }
+
+    proptest! {
+        #[test]
+        fn a_folded_value_is_one_line(parts in proptest::collection::vec("[a-z;=]{1,8}", 1..6), wide: bool) {
+            let fold = if wide { "  \r\n\t  " } else { "\r\n " };
+            let head = format!("HTTP/1.1 204 No Content\r\nX-A: {}\r\n\r\n", parts.join(fold));
+            let mut response = Response::default();
+            prop_assert_eq!(response.feed(head.as_bytes(), ALL, false), Ok(true));
+            prop_assert_eq!(response.header("X-A"), Some(parts.join(" ")));
+        }
+    }
+
     fn fault(bytes: &[u8]) -> Fault {
         let mut response = Response::default();
         match response.feed(bytes, ALL, false) {
@@ -506,13 +703,13 @@ mod tests {
     #[test]
     fn a_large_body_is_counted_and_kept_up_to_the_cap() {
         let mut response = Response::default();
-        let length = BODY_CAP as u64 * 4;
+        let length = MAX_BODY_BYTES as u64 * 4;
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
         assert_eq!(response.feed(head.as_bytes(), ALL, false), Ok(false));
         let piece = vec![b'x'; 1 << 16];
         for _ in 0..length >> 16 {
             response.feed(&piece, ALL, false).expect("body");
         }
-        assert_eq!((response.bytes, response.body.len()), (length, BODY_CAP));
+        assert_eq!((response.bytes, response.body.len()), (length, MAX_BODY_BYTES));
     }
 }

@@ -27,8 +27,8 @@ use crate::protocol::deadline::Deadline;
 use crate::protocol::fault::ConnectionFault;
 use crate::protocol::labels::Labels;
 use crate::protocol::own_limits::BackOff;
-use crate::protocol::user::{AnyTasks, Setup};
-use crate::record::LabelId;
+use crate::protocol::user::{AnyTasks, Reach, Setup};
+use crate::record::{LabelId, NO_STATUS};
 use crate::value::{Field, Invalid, Object};
 
 /// How many connections a user keeps, to different targets.
@@ -51,7 +51,7 @@ impl SocketTasks {
 
 impl Tasks for SocketTasks {
     type Driver = Socket;
-    type Reach = Targets;
+    type Reach = Reach;
 
     const FIELDS: &'static [&'static [Field]] = fields::FIELDS;
 
@@ -65,9 +65,10 @@ impl Tasks for SocketTasks {
         Ok(())
     }
 
-    fn link(self, linker: &mut Linker<'_>, targets: &Targets) -> Result<Socket, Invalid> {
+    fn link(self, linker: &mut Linker<'_>, reach: &Reach) -> Result<Socket, Invalid> {
+        let Reach { targets, max_body_bytes } = reach.clone();
         let tasks = self.tasks.into_iter().map(|draft| draft.link(linker));
-        Ok(Socket { tasks: tasks.collect::<Result<_, _>>()?, targets: targets.clone() })
+        Ok(Socket { tasks: tasks.collect::<Result<_, _>>()?, targets, max_body_bytes })
     }
 }
 
@@ -76,6 +77,8 @@ impl Tasks for SocketTasks {
 pub struct Socket {
     tasks: Vec<Task>,
     targets: Targets,
+    /// How much of a response is kept.
+    max_body_bytes: usize,
 }
 
 /// What the users of one worker share.
@@ -121,7 +124,7 @@ impl Driver for Socket {
     }
 
     fn user(&self) -> User {
-        User::default()
+        User { reply: Reply::keeping(self.max_body_bytes), ..User::default() }
     }
 
     async fn perform(
@@ -180,7 +183,7 @@ impl User {
     ) -> Measurement<'a> {
         let bytes = self.sent + self.reply.received();
         let (end, body) = (Instant::now(), self.reply.kept());
-        Measurement { label, start, end, status: 0, bytes, error, body }
+        Measurement { label, start, end, status: NO_STATUS, bytes, error, body }
     }
 }
 

@@ -2,11 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::protocol::check::Checked;
-
-/// How much of a response is kept for what looks at it, and how far its end is looked for, in bytes:
-/// as much as of the body of an HTTP response. What is only counted may be longer.
-const KEEP: usize = 4 * 1024 * 1024;
+use crate::protocol::check::{BodyLimit, Checked, Unreadable};
 
 /// A response that grew beyond this is given back to the allocator before the next one.
 const KEEP_CAPACITY: usize = 64 * 1024;
@@ -44,6 +40,9 @@ pub(super) enum Progress {
 pub(super) struct Reply {
     /// Its beginning.
     kept: Vec<u8>,
+    /// How much is kept for what looks at it, and how far its end is looked for. What is only counted
+    /// may be longer.
+    limit: BodyLimit,
     /// Whether any of it is kept.
     capture: bool,
     /// Bytes that came.
@@ -55,6 +54,11 @@ pub(super) struct Reply {
 }
 
 impl Reply {
+    /// One that keeps no more than this, in bytes.
+    pub(super) fn keeping(limit: usize) -> Self {
+        Self { limit: BodyLimit(limit), ..Self::default() }
+    }
+
     /// Makes it ready for the next response, of which something is `wanted` or only its length.
     pub(super) fn clear(&mut self, capture: bool) {
         self.kept.clear();
@@ -113,7 +117,7 @@ impl Reply {
                         self.kept.truncate(length);
                         Progress::Whole
                     }
-                    None if self.kept.len() >= KEEP => Progress::Endless,
+                    None if self.kept.len() >= self.limit.0 => Progress::Endless,
                     None => Progress::More,
                 }
             }
@@ -144,7 +148,7 @@ impl Reply {
             }
             End::Terminator | End::Substring if progress == Progress::Endless => {
                 let ending = crate::value::quote(&String::from_utf8_lossy(&self.ending));
-                Some(format!("expected {ending} in the first {KEEP} bytes"))
+                Some(format!("expected {ending} in the first {} bytes", self.limit.0))
             }
             End::Terminator | End::Substring if progress == Progress::More => {
                 Some(missing(&self.ending))
@@ -157,7 +161,7 @@ impl Reply {
         if !self.capture {
             return;
         }
-        let room = KEEP.saturating_sub(self.kept.len()).min(bytes.len());
+        let room = self.limit.0.saturating_sub(self.kept.len()).min(bytes.len());
         self.kept.extend_from_slice(bytes.get(..room).unwrap_or_default());
     }
 }
@@ -179,8 +183,12 @@ impl Checked for Reply {
         None
     }
 
-    fn text(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.kept)
+    fn text(&self) -> Result<Cow<'_, [u8]>, Unreadable> {
+        let BodyLimit(limit) = self.limit;
+        if self.kept.len() >= limit && self.received > limit as u64 && !self.surplus {
+            return Err(Unreadable::OverLimit(limit));
+        }
+        Ok(Cow::Borrowed(&self.kept))
     }
 }
 

@@ -32,7 +32,7 @@ const DROPPED: [&str; 15] = [
 ];
 
 /// The codings of responses that the load engine decodes.
-const DECODED: [&str; 4] = ["gzip", "deflate", "br", "identity"];
+const DECODED: [&str; 5] = ["gzip", "deflate", "br", "zstd", "identity"];
 
 /// The longest method that a notice repeats.
 const MAX_METHOD: usize = 20;

@@ -42,7 +42,7 @@ fn an_entry_becomes_a_task_without_what_belongs_to_the_connection_or_the_browser
             {"name": "Host", "value": "x.test"}, {"name": ":authority", "value": "x.test"},
             {"name": "cookie", "value": "id=7"}, {"name": "If-None-Match", "value": "\"e\""},
             {"name": "Proxy-Connection", "value": "keep-alive"},
-            {"name": "Accept-Encoding", "value": "gzip, deflate, br, zstd"}, {"name": "X-Id", "value": 7},
+            {"name": "Accept-Encoding", "value": "gzip, deflate, br, zstd, dcb"}, {"name": "X-Id", "value": 7},
             {"name": "X-A", "value": "1"}, {"name": "x-a", "value": "2\n3"}, {"name": "bad name", "value": ""}],
             "postData": {"mimeType": "application/json; charset=utf-8", "text": "{\"a\": 1}"}},
             "response": {"status": 201}}]"#,
@@ -50,7 +50,7 @@ fn an_entry_becomes_a_task_without_what_belongs_to_the_connection_or_the_browser
     assert_eq!(
         tasks,
         ["{'method': 'post', 'request_url': 'https://x.test/a?b=1', 'name': 'POST /a?b=1', \
-          'headers': {'Accept-Encoding': 'gzip, deflate, br', 'X-Id': '7', 'X-A': '1, 2, 3'}, \
+          'headers': {'Accept-Encoding': 'gzip, deflate, br, zstd', 'X-Id': '7', 'X-A': '1, 2, 3'}, \
           'json': {'a': 1}, 'assertions': [{'type': 'status_code', 'value': 201}]}"]
     );
     assert_eq!(
