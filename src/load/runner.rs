@@ -63,7 +63,7 @@ pub(super) struct WorkerResult {
     pub(super) ended: Duration,
 }
 
-/// [`Runnable::run`], of a plan whose driver is known.
+/// [`Runnable::run`](super::Runnable::run), of a plan whose driver is known.
 pub(super) fn run<D: Driver>(
     plan: Plan<D>,
     workers: usize,

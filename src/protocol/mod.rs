@@ -1,6 +1,6 @@
 //! How a task reaches its target: one driver per protocol, each behind [`crate::load::driver`]'s
 //! boundary, and [`USERS`], the one table of the users that documents may name. Nothing here decides
-//! when or how often. Where a test may go is for [`Targets`] to say.
+//! when or how often. Where a test may go is for [`Targets`](crate::net::Targets) to say.
 
 mod check;
 mod deadline;
