@@ -25,9 +25,7 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
     descriptors::raise();
     let inherited = service::sockets()?;
     let (sources, secrets) = secrets::find(args, console)?;
-    for line in raised(args) {
-        console.warn(&line);
-    }
+    raised(args).chain(unused_proxies(&args.allow_env)).for_each(|line| console.warn(&line));
     let policy = Policy {
         data_dir: data_dir(args.data_dir.as_deref())?,
         secret_files: sources.files(),
@@ -179,6 +177,20 @@ fn limits(args: &cli::Limits) -> Limits {
         shutdown: Duration::from_secs_f64(args.shutdown_timeout),
         ..Limits::default()
     }
+}
+
+/// A line for each proxy of the environment that load tests do not use: a document comes over a socket,
+/// and what of this process's environment it may use is the operator's to say.
+fn unused_proxies(allowed: &[String]) -> impl Iterator<Item = String> {
+    let names = ["http_proxy", "https_proxy", "all_proxy"];
+    let spellings = names.into_iter().flat_map(|name| [name.to_owned(), name.to_ascii_uppercase()]);
+    let set = |name: &String| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    spellings.filter(move |name| set(name) && !allowed.contains(name)).map(|name| {
+        format!(
+            "load tests do not use the proxy of {name}; --allow-env {name} lets them (and lets \
+             documents read it)"
+        )
+    })
 }
 
 /// A line for each limit above its default, so that a log tells what a server may be made to do.

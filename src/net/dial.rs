@@ -197,6 +197,24 @@ impl Dialer {
         .await
     }
 
+    /// Speaks TLS with a host over a connection that leads to it, before the deadline.
+    pub async fn secure(
+        &self,
+        host: &str,
+        stream: Stream,
+        tls: Tls,
+        deadline: Instant,
+    ) -> Result<Stream, DialError> {
+        match stream {
+            Stream::Plain(socket) => within(deadline, host, secure(host, socket, tls)).await,
+            Stream::Tls(_) => {
+                let source = io::Error::other("TLS within TLS is not supported");
+                let problem = TlsProblem::Other(source.to_string());
+                Err(DialError::Tls { host: host.to_owned(), problem, source })
+            }
+        }
+    }
+
     /// Whether a host that left a plain connection without a word speaks TLS; false also where that
     /// cannot be found out before the deadline.
     pub async fn speaks_tls(&self, host: &str, port: u16, deadline: Instant) -> bool {

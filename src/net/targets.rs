@@ -3,7 +3,7 @@
 //! one behind a load balancer change while it is tested.
 
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::str::FromStr;
 
 use ipnet::IpNet;
@@ -39,6 +39,28 @@ impl Targets {
         }
         let named = |allowed: &AllowedTarget| allowed.covers(host, ip, address.port());
         let allowed = self.allowed.is_empty() || self.allowed.iter().any(named);
+        (!allowed).then_some("no --allow-target names it")
+    }
+}
+
+impl Targets {
+    /// Why a host that a proxy will resolve is refused, as far as its name tells: what address the name
+    /// has for the proxy is not known here.
+    pub fn refuses_name(&self, host: &str, port: u16) -> Option<&'static str> {
+        let name = host.trim_end_matches('.').to_ascii_lowercase();
+        let address = match name.parse::<IpAddr>() {
+            Ok(address) => Some(address),
+            // RFC 6761, section 6.3: it is loopback wherever it is resolved.
+            Err(_) if name == "localhost" || name.ends_with(".localhost") => {
+                Some(Ipv4Addr::LOCALHOST.into())
+            }
+            Err(_) => None,
+        };
+        if let Some(address) = address {
+            return self.refuses(host, (address, port).into());
+        }
+        let allowed =
+            self.allowed.is_empty() || self.allowed.iter().any(|allowed| allowed.names(host, port));
         (!allowed).then_some("no --allow-target names it")
     }
 }
@@ -83,6 +105,12 @@ enum HostPattern {
 pub struct InvalidTarget;
 
 impl AllowedTarget {
+    /// Whether it is this name.
+    fn names(&self, host: &str, port: u16) -> bool {
+        matches!(self.place, HostPattern::Name(_))
+            && self.covers(host, Ipv4Addr::UNSPECIFIED.into(), port)
+    }
+
     fn covers(&self, host: &str, ip: IpAddr, port: u16) -> bool {
         let place = match &self.place {
             // A name may end with the dot of the root.
@@ -253,6 +281,25 @@ mod tests {
             assert_eq!(found, refusal.filter(|_| refused), "{allowed}: {host} at {address}");
         }
         assert_eq!(refuses(&targets(&["::1", "10.0.0.1"]), "h", "10.0.0.1:1"), None);
+    }
+
+    #[test]
+    fn a_host_behind_a_proxy_is_judged_by_its_name() {
+        for (allowed, host, refused) in [
+            (&[][..], "example.com", false),
+            (&[], "10.0.0.1", false),
+            (&[], "169.254.169.254", true),
+            (&[], "fe80::1", true),
+            (&[], "localhost", true),
+            (&["example.com"], "example.com", false),
+            (&["example.com"], "example.org", true),
+            (&["example.com:81"], "example.com", true),
+            (&["10.0.0.0/8"], "10.1.2.3", false),
+            (&["10.0.0.0/8", "0.0.0.0/0"], "example.com", true),
+        ] {
+            let refusal = targets(allowed).refuses_name(host, 9940);
+            assert_eq!(refusal.is_some(), refused, "{allowed:?}: {host}");
+        }
     }
 
     #[test]

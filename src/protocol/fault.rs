@@ -2,7 +2,6 @@
 //! can group them; the same fault of the same target always has the same text.
 
 use std::io;
-use std::net::SocketAddr;
 
 use super::own_limits::OwnError;
 use crate::error::reason;
@@ -21,7 +20,7 @@ pub enum ConnectionFault {
     },
     /// An address that no test may reach.
     #[error("target {0} is refused: {1}")]
-    Forbidden(SocketAddr, &'static str),
+    Forbidden(String, &'static str),
     /// This machine has run out of something: no failure of the target.
     #[error("{}", OwnError(*.0))]
     Own(OwnLimit),
@@ -78,7 +77,7 @@ impl ConnectionFault {
                 Self::Resolve { host, why }
             }
             DialError::NoAddress(NoAddress::Refused { address, why }) => {
-                Self::Forbidden(address, why)
+                Self::Forbidden(address.to_string(), why)
             }
             DialError::Connect { source, .. } => match source.kind() {
                 io::ErrorKind::ConnectionRefused => Self::Refused,

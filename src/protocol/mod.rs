@@ -18,6 +18,7 @@ use crate::value::{Invalid, Reader};
 
 pub use check::{Capture, Unreadable};
 pub use fault::ConnectionFault;
+pub(crate) use http::PROXY;
 pub use json_path::JsonPath;
 pub use own_limits::own_limits;
 pub use user::{AnyTasks, Reach, Setup, UserKind, Workload};
@@ -45,21 +46,21 @@ pub const USERS: &[UserKind] = &[
     UserKind {
         name: "fast_http_user",
         doc: "HTTP/1.1 and HTTP/2 requests, in the habits of Locust's FastHttpUser.",
-        options: &["http2"],
+        options: &["http2", "proxy"],
         fields: http::HttpTasks::FIELDS,
         open: |setup| http::HttpTasks::open(setup, http::Flavor::Fast),
     },
     UserKind {
         name: "http_user",
         doc: "HTTP/1.1 and HTTP/2 requests, in the habits of Python's requests.",
-        options: &["http2"],
+        options: &["http2", "proxy"],
         fields: http::HttpTasks::FIELDS,
         open: |setup| http::HttpTasks::open(setup, http::Flavor::Requests),
     },
     UserKind {
         name: "async_http_user",
         doc: "The same as `http_user`.",
-        options: &["http2"],
+        options: &["http2", "proxy"],
         fields: http::HttpTasks::FIELDS,
         open: |setup| http::HttpTasks::open(setup, http::Flavor::Httpx),
     },

@@ -4,7 +4,9 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::thread;
 
 use serde_json::{Value, json};
 use tokio_rustls::rustls::ServerConfig;
@@ -13,7 +15,9 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 
-use crate::support::{Authority, Load, Scripted, Server, after, answer, ldctl};
+use crate::support::{
+    Authority, Load, Running, Scripted, Server, after, answer, ldctl, program, signal,
+};
 
 /// A server's side of TLS with whatever certificate.
 fn showing(chain: &str, key: &str) -> Arc<ServerConfig> {
@@ -197,4 +201,129 @@ fn a_token_means_the_same_whatever_way_it_comes() {
     ping().env("LOAD_DENSITY_SOCKET_TOKEN", "sesame").assert().success();
     ping().args(["--token", "sesame\n"]).assert().success();
     ping().args(["--token", "sesame "]).assert().code(2);
+}
+
+/// A proxy that keeps request lines and opens tunnels to whatever it is asked for.
+fn proxy(seen: &Arc<Mutex<Vec<String>>>) -> Scripted {
+    let seen = Arc::clone(seen);
+    Scripted::raw(move |mut socket, _| {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            if !socket.read(&mut byte).is_ok_and(|count| count > 0) {
+                return;
+            }
+            head.extend(byte);
+        }
+        let head = String::from_utf8_lossy(&head).into_owned();
+        seen.lock().expect("lines").push(head.clone());
+        if !head.contains("Proxy-Authorization: Basic dTpw") {
+            let refusal = "HTTP/1.1 407 Who?\r\nContent-Length: 0\r\n\r\n";
+            let _ = socket.write_all(refusal.as_bytes());
+            return;
+        }
+        let Some(target) = head.strip_prefix("CONNECT ") else {
+            let _ = socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nvia");
+            return;
+        };
+        let far = TcpStream::connect(target.split(' ').next().expect("a target"));
+        let mut far = far.expect("the target");
+        let _ = socket.write_all(b"HTTP/1.1 200 Connected\r\n\r\n");
+        let (mut near, mut back) = (socket.try_clone().expect("a"), far.try_clone().expect("b"));
+        thread::spawn(move || drop(std::io::copy(&mut back, &mut near)));
+        let _ = std::io::copy(&mut socket, &mut far);
+        let _ = far.shutdown(std::net::Shutdown::Both);
+    })
+}
+
+#[test]
+fn a_proxy_gets_whole_urls_and_opens_tunnels() {
+    let seen = Arc::default();
+    let proxy = proxy(&seen);
+    let authority = Authority::new();
+    let read = |name| fs::read_to_string(authority.file(name)).expect("a file");
+    let secure = fine(showing(&read("server.pem"), &read("server.key")));
+    let via = proxy.url().replace("http://", "http://u:p@");
+    let outcome = Load::once(json!([
+        get("plain", "http://far.test:81/a?b".to_owned(), json!({"proxy": via})),
+        get("tunnel", secure.url(), json!({"proxy": {"https": via}, "verify": false})),
+        get("unknown", secure.url(), json!({"proxy": proxy.url(), "verify": false})),
+        get("direct", secure.url(), json!({"proxy": false, "verify": false})),
+        get(
+            "near",
+            secure.url(),
+            json!({"proxy": {"all": via, "no_proxy": "127.0.0.0/8"}, "verify": false})
+        ),
+        get("gone", secure.url(), json!({"proxy": "http://127.0.0.1:1"})),
+        get("hidden", "http://169.254.169.254/".to_owned(), json!({"proxy": via})),
+    ]))
+    .run();
+    let address = proxy.url().replace("http://", "");
+    let target = secure.url().replace("https://", "");
+    assert_eq!(
+        outcome.error_of("unknown"),
+        format!("proxy {address} refuses the way to {target}: 407 Proxy Authentication Required")
+    );
+    assert_eq!(outcome.error_of("gone"), "proxy 127.0.0.1:1: connection refused");
+    assert!(outcome.error_of("hidden").starts_with("target 169.254.169.254 is refused"));
+    assert_eq!(outcome.errors().len(), 3, "{outcome:?}");
+    let seen = seen.lock().expect("lines");
+    assert!(seen[0].starts_with("GET http://far.test:81/a?b HTTP/1.1\r\n"), "{seen:?}");
+    assert!(seen[0].contains("\r\nHost: far.test:81\r\n"), "{seen:?}");
+    assert!(seen[1].starts_with(&format!("CONNECT {target} HTTP/1.1\r\n")), "{seen:?}");
+    assert_eq!(seen.len(), 3, "{seen:?}");
+}
+
+#[test]
+fn run_heeds_the_environments_proxy_and_serve_says_that_it_does_not() {
+    let seen = Arc::default();
+    let proxy = proxy(&seen);
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("document.json");
+    let document = json!([["LD_start_test", {
+        "user_detail_dict": {"user": "http_user"}, "user_count": 1, "test_time": 0.2, "wait_time": 9,
+        "tasks": [{"method": "get", "request_url": "http://far.test/a"}],
+    }]]);
+    fs::write(&path, document.to_string()).expect("a file");
+    let url = proxy.url().replace("http://", "http://u:p@");
+    ldctl().arg("run").arg(&path).env("http_proxy", &url).assert().success();
+    assert!(seen.lock().expect("lines")[0].starts_with("GET http://far.test/a HTTP/1.1\r\n"));
+    let serve = |args: &[&str]| {
+        let mut command = program(&[&["serve", "--port", "0"], args].concat());
+        Server::listening(Running::of(command.env("http_proxy", &url).stdin(Stdio::null())))
+    };
+    serve(&[]).talk_with("--allow-env http_proxy");
+    let allowed = serve(&["--allow-env", "http_proxy"]);
+    signal("TERM", allowed.id());
+    let (_, _, talk) = allowed.end();
+    assert!(!talk.iter().any(|line| line.contains("proxy")), "{talk:?}");
+}
+
+#[test]
+fn a_digest_is_sent_when_it_was_asked_for_and_from_the_start_thereafter() {
+    let target = Scripted::start(|request, wire| {
+        if request.header("authorization").is_some() {
+            return answer(wire, 200, &[], &request.body);
+        }
+        let challenge = "Digest realm=\"r\", nonce=\"n\", qop=\"auth\", algorithm=SHA-256";
+        answer(wire, 401, &[("WWW-Authenticate", challenge)], b"who?")
+    });
+    let auth = json!({"type": "digest", "username": "u\"", "password": "p"});
+    let outcome = Load::over(
+        json!([{"method": "post", "request_url": target.url() + "/a?b", "data": "body", "auth": auth,
+                "assertions": [{"type": "contains", "value": "body"}]}]),
+        3,
+    )
+    .run();
+    assert_eq!(outcome.errors(), [""; 0]);
+    let seen = target.seen();
+    assert_eq!(seen[0].header("authorization"), None);
+    for (count, request) in (1..).zip(&seen[1..3]) {
+        let header = request.header("authorization").expect("a digest");
+        let begin =
+            "Digest username=\"u\\\"\", realm=\"r\", nonce=\"n\", uri=\"/a?b\", response=\"";
+        assert!(header.starts_with(begin), "{header}");
+        assert!(header.contains(&format!("qop=auth, nc=0000000{count}, cnonce=\"")), "{header}");
+        assert_eq!(request.text(), "body");
+    }
 }

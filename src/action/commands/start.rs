@@ -14,7 +14,9 @@ use crate::load::pacer::{ARRIVALS, Pacing, WAIT, Wait};
 use crate::load::shape::{SHAPE, SHAPES, Shape};
 use crate::load::template::Bindings;
 use crate::load::{Runnable, Settings};
-use crate::protocol::{Setup, USER_NAMES, USERS as USER_KINDS, UserKind, Workload, own_limits};
+use crate::protocol::{
+    PROXY, Setup, USER_NAMES, USERS as USER_KINDS, UserKind, Workload, own_limits,
+};
 use crate::record::gates::{AbortOn, RULES};
 use crate::record::{Recording, Records};
 use crate::value::{Field, Invalid, Kind, Literal, Map, Reader, Value};
@@ -66,6 +68,12 @@ const FIELDS: &[Field] = &[
     ),
     Field::optional("http2", Kind::Boolean, "Whether HTTP/2 is used, or offered under TLS.")
         .or(Literal::Bool(false)),
+    Field::optional(
+        "proxy",
+        PROXY,
+        "The proxy's URL, false for none, or a URL for each scheme; the environment's where it is \
+         left out.",
+    ),
     Field::optional(
         "record_bodies",
         Kind::Boolean,

@@ -73,6 +73,11 @@ impl<'a> Linker<'a> {
         (self.bindings.read_file)(path).map_err(refusal)
     }
 
+    /// A variable of the environment, if documents may read it.
+    pub fn environment(&self, name: &str) -> Option<String> {
+        (self.bindings.environment)(name)
+    }
+
     /// What the templates' holes refer to.
     pub fn names(self) -> Names {
         let mut initial = Vec::new();

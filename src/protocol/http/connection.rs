@@ -16,7 +16,7 @@ use tokio_rustls::rustls::{ClientConfig, pki_types::ServerName};
 use super::fault::Fault;
 use super::response::Response;
 use super::target::Origin;
-use crate::net::{Dialer, Stream};
+use crate::net::{Dialer, Stream, Tls};
 use crate::protocol::check::Capture;
 use crate::protocol::deadline::Deadline;
 use crate::protocol::fault::ConnectionFault;
@@ -34,18 +34,22 @@ pub(crate) async fn connect(
     tls: Option<&Arc<ClientConfig>>,
     deadline: Instant,
 ) -> Result<Stream, Fault> {
-    let tls = match tls {
-        Some(config) => {
-            let name = ServerName::try_from(origin.host.to_string())
-                .map_err(|error| ConnectionFault::Tls(error.to_string()))?;
-            Some((Arc::clone(config), name))
-        }
-        None => None,
-    };
+    let tls = tls_for(origin, tls)?;
     dialer
         .dial(&origin.host, origin.port, tls, deadline)
         .await
         .map_err(|error| ConnectionFault::of_dial(error).into())
+}
+
+/// TLS for an origin, if there is a configuration for it.
+pub(crate) fn tls_for(
+    origin: &Origin,
+    config: Option<&Arc<ClientConfig>>,
+) -> Result<Option<Tls>, Fault> {
+    let Some(config) = config else { return Ok(None) };
+    let name = ServerName::try_from(origin.host.to_string())
+        .map_err(|error| ConnectionFault::Tls(error.to_string()))?;
+    Ok(Some((Arc::clone(config), name)))
 }
 
 /// Sends a request and reads its response.

@@ -8,6 +8,7 @@ use super::address::{Address, is_blank};
 use super::body::{check_body, form, parse_body};
 use super::fields::AUTH;
 use super::flavor::Flavor;
+use super::proxy::Proxies;
 use super::response::Response;
 use super::target::Origin;
 use super::task::{Authorization, Task, literal_method};
@@ -28,6 +29,8 @@ pub(super) struct Defaults {
     pub(super) flavor: Flavor,
     /// Whether HTTP/2 is spoken.
     pub(super) http2: bool,
+    /// The proxies that the test names; `None` for those of the environment.
+    pub(super) proxies: Option<Proxies>,
 }
 
 /// A task as it was read.
@@ -103,7 +106,7 @@ impl TaskDraft {
             timeout_text: format!("{seconds}"),
             redirects,
             flavor: defaults.flavor,
-            tls: SettingDraft::parse(fields, defaults.http2)?,
+            tls: SettingDraft::parse(fields, defaults.http2, defaults.proxies.as_ref())?,
             authorization: parse_auth(fields, compiler)?,
             checks: Checks::parse::<Response>(fields, compiler)?,
         })
@@ -232,8 +235,12 @@ fn parse_auth(
             username: text(&mut auth, "username"),
             password: text(&mut auth, "password"),
         },
+        "digest" => Authorization::Digest {
+            username: text(&mut auth, "username"),
+            password: text(&mut auth, "password"),
+        },
         "bearer" => Authorization::Bearer(text(&mut auth, "token")),
-        _ => return Err(kind.expected("\"basic\" or \"bearer\"")),
+        _ => return Err(kind.expected("\"basic\", \"digest\" or \"bearer\"")),
     };
     auth.finish()?;
     Ok(Some(authorization))

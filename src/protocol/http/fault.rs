@@ -36,6 +36,9 @@ pub enum Fault {
         /// The most headers.
         headers: usize,
     },
+    /// A proxy on the way failed, and not the target.
+    #[error("proxy {0}")]
+    Proxy(String),
     /// A redirect too many.
     #[error("more than {0} redirects")]
     Redirects(usize),

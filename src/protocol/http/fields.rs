@@ -1,5 +1,6 @@
 //! The fields of an HTTP task, besides the engine's own and its checks.
 
+use super::proxy::PROXY;
 use crate::protocol::check::CHECKS;
 use crate::value::{Field, Kind, Literal};
 
@@ -46,6 +47,11 @@ const TASK: &[Field] = &[
         "http2",
         Kind::Boolean,
         "Whether HTTP/2 is used; the test's where it is left out.",
+    ),
+    Field::optional(
+        "proxy",
+        PROXY,
+        "The proxy's URL, false for none, or a URL for each scheme; the test's where it is left out.",
     ),
     Field::optional(
         "auth",
@@ -98,8 +104,8 @@ const CERTIFICATE: Kind = Kind::Named(
 
 /// Who the user is.
 pub(super) const AUTH: &[Field] = &[
-    Field::required("type", Kind::OneOf(&["basic", "bearer"]), "How the user says it."),
-    Field::optional("username", Kind::Scalar, "Of basic."),
-    Field::optional("password", Kind::Scalar, "Of basic."),
+    Field::required("type", Kind::OneOf(&["basic", "digest", "bearer"]), "How the user says it."),
+    Field::optional("username", Kind::Scalar, "Of basic and digest."),
+    Field::optional("password", Kind::Scalar, "Of basic and digest."),
     Field::optional("token", Kind::Scalar, "Of bearer."),
 ];

@@ -9,6 +9,7 @@ pub mod charset;
 mod connection;
 mod cookies;
 pub mod decode;
+mod digest;
 mod draft;
 mod fault;
 mod fields;
@@ -16,6 +17,7 @@ mod flavor;
 mod h2;
 mod multipart;
 mod pool;
+mod proxy;
 mod redirect;
 mod reference;
 mod request;
@@ -35,10 +37,13 @@ use tokio_rustls::rustls::ClientConfig;
 use self::address::is_blank;
 use self::connection::SCRATCH;
 use self::cookies::Jar;
+use self::digest::Challenge;
 use self::draft::{Defaults, TaskDraft};
 pub use self::fault::Fault;
 pub use self::flavor::Flavor;
 use self::pool::PooledConnection;
+pub(crate) use self::proxy::PROXY;
+use self::proxy::Proxies;
 use self::request::{Request, RequestLine};
 use self::response::Response;
 pub(crate) use self::target::percent_decode;
@@ -75,7 +80,9 @@ impl HttpTasks {
             Some(field) => base(field)?,
         };
         let http2 = setup.option("http2").map_or(Ok(false), |field| field.boolean())?;
-        Ok(Box::new(Self { defaults: Defaults { base, flavor, http2 }, tasks: Vec::new() }))
+        let proxies = setup.option("proxy").map(Proxies::read).transpose()?;
+        let defaults = Defaults { base, flavor, http2, proxies };
+        Ok(Box::new(Self { defaults, tasks: Vec::new() }))
     }
 }
 
@@ -189,6 +196,9 @@ pub struct User {
     pages: Vec<(Slot, String)>,
     request: Request,
     body: Vec<u8>,
+    /// The request as a proxy takes it.
+    proxied: Vec<u8>,
+    challenge: Option<Box<Challenge>>,
     response: Response,
     deadline: Deadline,
     in_flight: Option<(LabelId, Instant)>,

@@ -1,13 +1,16 @@
 //! A user's open connections: a request goes over a kept one where there is one, else over a new one.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
+use tokio_rustls::rustls::ClientConfig;
 
 use super::Attempt;
-use super::connection::{Exchange, connect};
+use super::connection::{Exchange, connect, tls_for};
 use super::fault::Fault;
 use super::h2::Http2Session;
+use super::proxy::Proxy;
 use super::target::Origin;
 use crate::net::Stream;
 use crate::protocol::fault::ConnectionFault;
@@ -20,6 +23,8 @@ const MAX_CONNECTIONS: usize = 8;
 pub(super) struct PooledConnection {
     origin: Rc<Origin>,
     tls: usize,
+    /// The proxy that takes plain requests with their whole URLs.
+    via: Option<Arc<Proxy>>,
     transport: Transport,
 }
 
@@ -41,8 +46,17 @@ impl Transport {
 }
 
 impl Attempt<'_> {
-    /// One request and its response over a kept or a new connection.
+    /// One request and its response, twice where the first one is asked for a digest.
     pub(super) async fn exchange(&mut self, origin: Rc<Origin>) -> Result<(), Fault> {
+        if self.task.uses_digest() {
+            // Boxed: its state must not make every user's future larger.
+            return Box::pin(self.exchange_with_digest(origin)).await;
+        }
+        self.send(origin).await
+    }
+
+    /// One request and its response over a kept or a new connection.
+    pub(super) async fn send(&mut self, origin: Rc<Origin>) -> Result<(), Fault> {
         let pooled = self.user.connections.iter().position(|pooled| {
             pooled.tls == self.task.tls
                 && (Rc::ptr_eq(&pooled.origin, &origin) || pooled.origin == origin)
@@ -58,9 +72,10 @@ impl Attempt<'_> {
             self.user.response.clear();
         }
         let fresh = self.connect(Rc::clone(&origin)).await?;
+        let direct = fresh.via.is_none();
         match self.exchange_over(fresh).await {
             // So leaves a TLS server whom nobody taught HTTP. Boxed: it is rare.
-            Err(fault @ Fault::Connection(ConnectionFault::Closed)) if !origin.tls => {
+            Err(fault @ Fault::Connection(ConnectionFault::Closed)) if direct && !origin.tls => {
                 Err(if Box::pin(self.speaks_tls(&origin)).await { Fault::SpeaksTls } else { fault })
             }
             outcome => outcome,
@@ -94,13 +109,21 @@ impl Attempt<'_> {
     async fn exchange_over(&mut self, mut pooled: PooledConnection) -> Result<(), Fault> {
         let mut capture = self.task.checks.capture();
         capture.body |= self.virtual_user.keeps_bodies();
+        capture.head |= self.task.uses_digest();
         let user = &mut *self.user;
         let request = self.task.request(&user.request);
         match &mut pooled.transport {
             Transport::Http1(stream) => {
+                let request_bytes = match &pooled.via {
+                    None => request.bytes(),
+                    Some(proxy) => {
+                        proxy.write(&pooled.origin, request, &mut user.proxied);
+                        &user.proxied
+                    }
+                };
                 let exchange = Exchange {
                     stream,
-                    request: request.bytes(),
+                    request: request_bytes,
                     response: &mut user.response,
                     deadline: &mut user.deadline,
                     scratch: &self.worker.scratch,
@@ -129,14 +152,62 @@ impl Attempt<'_> {
     }
 
     async fn connect(&mut self, origin: Rc<Origin>) -> Result<PooledConnection, Fault> {
-        let config = match self.http.tls.get(self.task.tls).filter(|_| origin.tls) {
-            Some(tls) => Some(tls.config().map_err(ConnectionFault::Tls)?),
-            None => None,
-        };
+        let setting = self.http.tls.get(self.task.tls);
+        if let Some(proxy) = setting.and_then(|tls| tls.setting.proxies.towards(&origin)) {
+            return Box::pin(self.connect_through(Arc::clone(proxy), origin)).await;
+        }
+        let config = self.config(&origin)?;
         let deadline = self.user.deadline.at().unwrap_or_else(Instant::now);
         // Boxed, for a user connects once and then keeps the connection.
         let opening = Box::pin(connect(&self.worker.dialer, &origin, config, deadline));
         let stream = opening.await?;
+        self.kept(origin, None, stream, deadline).await
+    }
+
+    /// Connects by way of a proxy, whose address is held to the same targets as others. Of the origin
+    /// only its name is known here: it is the proxy that resolves it.
+    async fn connect_through(
+        &mut self,
+        proxy: Arc<Proxy>,
+        origin: Rc<Origin>,
+    ) -> Result<PooledConnection, Fault> {
+        proxy.check()?;
+        if let Some(why) = self.http.targets.refuses_name(&origin.host, origin.port) {
+            return Err(ConnectionFault::Forbidden(origin.authority.to_string(), why).into());
+        }
+        let deadline = self.user.deadline.at().unwrap_or_else(Instant::now);
+        let dialer = &self.worker.dialer;
+        let dialled = dialer.dial(&proxy.host, proxy.port, None, deadline).await;
+        let mut stream =
+            dialled.map_err(|error| proxy.failed(ConnectionFault::of_dial(error).into()))?;
+        if !origin.tls && !self.task.http2 {
+            return self.kept(origin, Some(proxy), stream, deadline).await;
+        }
+        let tunnel = timeout_at(deadline, proxy.tunnel(&mut stream, &origin));
+        tunnel.await.map_err(|_| ConnectionFault::Deadline)??;
+        if let Some(tls) = tls_for(&origin, self.config(&origin)?)? {
+            let secured = dialer.secure(&origin.host, stream, tls, deadline).await;
+            stream = secured.map_err(ConnectionFault::of_dial)?;
+        }
+        self.kept(origin, None, stream, deadline).await
+    }
+
+    /// The TLS configuration for an origin, if it speaks TLS.
+    fn config(&self, origin: &Origin) -> Result<Option<&Arc<ClientConfig>>, Fault> {
+        match self.http.tls.get(self.task.tls).filter(|_| origin.tls) {
+            Some(tls) => Ok(Some(tls.config().map_err(ConnectionFault::Tls)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// A connection that is ready for requests.
+    async fn kept(
+        &self,
+        origin: Rc<Origin>,
+        via: Option<Arc<Proxy>>,
+        stream: Stream,
+        deadline: Instant,
+    ) -> Result<PooledConnection, Fault> {
         let http2 = if origin.tls { stream.is_http2() } else { self.task.http2 };
         let transport = if http2 {
             let opening = Box::pin(Http2Session::open(stream));
@@ -146,6 +217,6 @@ impl Attempt<'_> {
         } else {
             Transport::Http1(stream)
         };
-        Ok(PooledConnection { origin, tls: self.task.tls, transport })
+        Ok(PooledConnection { origin, tls: self.task.tls, via, transport })
     }
 }

@@ -11,8 +11,11 @@ use super::target::{Origin, basic, latin1, write_target};
 use super::task::{Authorization, Fixed, Task};
 use crate::load::template::Scope;
 
+/// The end of a request line.
+pub(super) const VERSION: &[u8] = b" HTTP/1.1\r\n";
+
 /// A request. Its buffers are used again for the next one.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Request {
     method: &'static str,
     bytes: Vec<u8>,
@@ -23,6 +26,10 @@ pub(crate) struct Request {
     body: usize,
     /// Whether it says that no other follows it on its connection.
     closes: bool,
+    /// Whether what proves who the user is may go along.
+    secrets: bool,
+    /// The header that was put in last, in front of the head's end.
+    authorization: Option<Range<usize>>,
 }
 
 impl Request {
@@ -31,6 +38,34 @@ impl Request {
         self.bytes.clear();
         self.headers.clear();
         self.closes = false;
+        self.authorization = None;
+    }
+
+    /// Whether what proves who the user is may go along.
+    pub(crate) fn carries_secrets(&self) -> bool {
+        self.secrets
+    }
+
+    /// Puts an `Authorization` in, in the place of one that was put in before. `positions` tells
+    /// whether the positions of headers are kept.
+    pub(crate) fn authorize(&mut self, value: &str, positions: bool) {
+        const NAME: &str = "Authorization";
+        if let Some(old) = self.authorization.take() {
+            self.body -= old.len();
+            self.bytes.drain(old);
+            if positions {
+                self.headers.pop();
+            }
+        }
+        let at = self.body - b"\r\n".len();
+        let line = format!("{NAME}: {value}\r\n");
+        self.body += line.len();
+        self.authorization = Some(at..at + line.len());
+        self.bytes.splice(at..at, line.into_bytes());
+        if positions {
+            let (name, value_at) = (at + NAME.len(), at + NAME.len() + b": ".len());
+            self.headers.push((at..name, value_at..value_at + value.len()));
+        }
     }
 
     /// Whether it has not been written.
@@ -56,6 +91,12 @@ impl Request {
     /// Path and query, as they are sent.
     pub(crate) fn target(&self) -> &str {
         std::str::from_utf8(self.part(&self.target)).unwrap_or_default()
+    }
+
+    /// What stands before the target, and after the line that it stands in.
+    pub(crate) fn around_target(&self) -> (&[u8], &[u8]) {
+        let line_end = self.target.end + VERSION.len();
+        (self.part(&(0..self.target.start)), self.part(&(line_end..self.bytes.len())))
     }
 
     /// Names and values of the headers; none unless the task may use HTTP/2.
@@ -123,6 +164,7 @@ impl Task {
         }
         match &self.authorization {
             _ if !line.secrets => {}
+            Some(Authorization::Digest { .. }) => {}
             Some(Authorization::Bearer(token)) => head.header("Authorization", |out| {
                 out.extend_from_slice(b"Bearer ");
                 token.fill(scope, out);
@@ -200,12 +242,13 @@ impl<'a> Head<'a> {
     fn begin(line: &RequestLine<'a>, task: &Task, out: &'a mut Request) -> Self {
         out.clear();
         out.method = line.method;
+        out.secrets = line.secrets;
         out.bytes.extend_from_slice(line.method.as_bytes());
         out.bytes.push(b' ');
         let target = out.bytes.len();
         write_target(line.rest, task.flavor, &mut out.bytes);
         out.target = target..out.bytes.len();
-        out.bytes.extend_from_slice(b" HTTP/1.1\r\n");
+        out.bytes.extend_from_slice(VERSION);
         let host = Some(&*line.origin.authority);
         Self { out, positions: task.http2, host, agent: true, accept: true, encoding: true }
     }
@@ -336,7 +379,7 @@ pub(super) mod tests {
         let task = Value::parse(&task.to_string()).expect("JSON");
         let place = Reader::at(&task, "/tasks/0");
         let base = "http://h:8080/".to_owned();
-        let defaults = Defaults { base, flavor, http2 };
+        let defaults = Defaults { base, flavor, http2, proxies: None };
         let bindings = Bindings {
             variable: &|name| {
                 let text = match name {

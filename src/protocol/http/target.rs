@@ -55,10 +55,7 @@ impl Origin {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
         };
-        let credentials = (!url.username().is_empty()).then(|| {
-            let decode = |part: &str| percent_decode(part).unwrap_or_else(|| part.to_owned());
-            basic(&decode(url.username()), &decode(url.password().unwrap_or_default()))
-        });
+        let credentials = url_credentials(&url);
         let origin = Self {
             prefix: prefix.into(),
             tls,
@@ -220,6 +217,13 @@ pub(super) fn without_dots(rest: &str) -> String {
         pooled.push("");
     }
     pooled.join("/") + query
+}
+
+/// `Basic …` of the user that a URL names.
+pub(super) fn url_credentials(url: &Url) -> Option<String> {
+    let decode = |part: &str| percent_decode(part).unwrap_or_else(|| part.to_owned());
+    let named = !url.username().is_empty();
+    named.then(|| basic(&decode(url.username()), &decode(url.password().unwrap_or_default())))
 }
 
 /// The value of an `Authorization` header (RFC 7617): in Latin-1, as Python's clients send it, where

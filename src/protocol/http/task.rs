@@ -55,6 +55,7 @@ pub(crate) struct Fixed {
 #[derive(Debug)]
 pub(super) enum Authorization<T = Template> {
     Basic { username: T, password: T },
+    Digest { username: T, password: T },
     Bearer(T),
 }
 
@@ -65,12 +66,21 @@ impl Authorization<Draft> {
                 username: username.link(linker)?,
                 password: password.link(linker)?,
             },
+            Self::Digest { username, password } => Authorization::Digest {
+                username: username.link(linker)?,
+                password: password.link(linker)?,
+            },
             Self::Bearer(token) => Authorization::Bearer(token.link(linker)?),
         })
     }
 }
 
 impl Task {
+    /// Whether a challenge of the target is answered.
+    pub(crate) fn uses_digest(&self) -> bool {
+        matches!(self.authorization, Some(Authorization::Digest { .. }))
+    }
+
     /// The request as bytes, if nothing in it changes.
     pub(super) fn fix(&self, place: &str) -> Result<Option<Fixed>, Invalid> {
         let method = self.method.as_literal().and_then(known_method);
@@ -84,7 +94,8 @@ impl Task {
             && self.cookies.as_literal().is_some()
             && self.body.as_ref().is_none_or(|body| body.is_constant())
             && match &self.authorization {
-                None => true,
+                // It is put into the request when that is sent.
+                None | Some(Authorization::Digest { .. }) => true,
                 Some(Authorization::Bearer(token)) => token.as_literal().is_some(),
                 Some(Authorization::Basic { username, password }) => {
                     username.as_literal().is_some() && password.as_literal().is_some()

@@ -1,4 +1,4 @@
-//! TLS towards targets. A test has few different configurations (verified or not, with one client
+//! How targets are reached: TLS, and proxies on the way. A test has few different configurations (verified or not, with one client
 //! certificate or another), so each is made once, when its first task is linked.
 
 use std::sync::Arc;
@@ -7,18 +7,20 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::proxy::Proxies;
 use crate::load::template::Linker;
 use crate::net::trust::{self, Trust};
 use crate::protocol::placed::Placed;
 use crate::value::{Invalid, Object, Value};
 
-/// What a task says of TLS, before its files are read.
+/// What a task says of TLS and proxies, before its files are read.
 #[derive(Debug)]
 pub(super) struct SettingDraft {
     verify: Verify,
     /// The client's certificate chain and its key, which may be one file.
     identity: Option<(PemFile, PemFile)>,
     http2: bool,
+    proxies: Option<Proxies>,
 }
 
 #[derive(Debug)]
@@ -36,8 +38,13 @@ fn read(file: &PemFile, linker: &Linker<'_>) -> Result<Vec<u8>, Invalid> {
 }
 
 impl SettingDraft {
-    /// Takes `verify`, `cert` and `http2` out of a task.
-    pub(super) fn parse(fields: &mut Object<'_>, http2: bool) -> Result<Self, Invalid> {
+    /// Takes `verify`, `cert`, `http2` and `proxy` out of a task; the last two are the test's where the
+    /// task does not say.
+    pub(super) fn parse(
+        fields: &mut Object<'_>,
+        http2: bool,
+        proxies: Option<&Proxies>,
+    ) -> Result<Self, Invalid> {
         let verify = match fields.present("verify") {
             None => Verify::Platform,
             Some(field) => match field.value() {
@@ -67,7 +74,11 @@ impl SettingDraft {
             },
         };
         let http2 = fields.present("http2").map_or(Ok(http2), |field| field.boolean())?;
-        Ok(Self { verify, identity, http2 })
+        let proxies = match fields.present("proxy") {
+            Some(field) => Some(Proxies::read(&field)?),
+            None => proxies.cloned(),
+        };
+        Ok(Self { verify, identity, http2, proxies })
     }
 
     /// Reads the files.
@@ -84,11 +95,13 @@ impl SettingDraft {
             None => None,
             Some((chain, key)) => Some((read(&chain, linker)?, read(&key, linker)?)),
         };
-        Ok(Setting { trust, identity, http2: self.http2 })
+        let environment = || Proxies::of_environment(|name| linker.environment(name));
+        let proxies = self.proxies.unwrap_or_else(environment);
+        Ok(Setting { trust, identity, http2: self.http2, proxies })
     }
 }
 
-/// What a task says of TLS.
+/// What a task says of TLS and proxies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Setting {
     /// Whom to trust.
@@ -97,6 +110,8 @@ pub(crate) struct Setting {
     pub(crate) identity: Option<(Vec<u8>, Vec<u8>)>,
     /// Whether HTTP/2 is offered.
     pub(crate) http2: bool,
+    /// Which proxies its requests go through.
+    pub(crate) proxies: Proxies,
 }
 
 impl Setting {

@@ -15,7 +15,7 @@ use ldctl::value::Value;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::DEADLINE;
+use super::{CALLERS, DEADLINE};
 
 /// A test that is being put together.
 pub(crate) struct Load {
@@ -106,8 +106,12 @@ impl Load {
     }
 
     fn start(self) -> Result<Outcome, String> {
-        let policy =
-            Policy { allow_env: None, targets: self.targets, ..Policy::inside(self.dir.path()) };
+        let policy = Policy {
+            allow_env: None,
+            secret_env: CALLERS.map(str::to_owned).to_vec(),
+            targets: self.targets,
+            ..Policy::inside(self.dir.path())
+        };
         let executor = Arc::new(Executor::new(policy).expect("an executor"));
         let document = json!([["LD_start_test", self.arguments]]).to_string();
         let document = Document::parse(Value::parse(&document).expect("JSON")).expect("a document");

@@ -24,13 +24,23 @@ pub(crate) use usage::{descriptors, high_water, resident, room_for_a_crowd};
 /// The longest that anything here may take; nothing is measured by it.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
-/// The program, without the caller's token.
+/// The program, without what is the caller's own.
 pub(crate) fn ldctl() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_ldctl"))
-        .env_remove("LOAD_DENSITY_SOCKET_TOKEN")
-        .env_remove("CREDENTIALS_DIRECTORY")
-        .timeout(DEADLINE)
+    let command = Command::new(env!("CARGO_BIN_EXE_ldctl")).timeout(DEADLINE);
+    CALLERS.into_iter().fold(command, Command::env_remove)
 }
+
+/// What the environment of whoever runs the tests must not change: the token, and the proxies.
+pub(crate) const CALLERS: [&str; 8] = [
+    "LOAD_DENSITY_SOCKET_TOKEN",
+    "CREDENTIALS_DIRECTORY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+];
 
 /// Whether a program that not every machine has can be run. Where it is missing the test that needs
 /// it says so and proves nothing, or fails if `LDCTL_TOOLS` is `required`: `.ci/run` installs all of

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::DEADLINE;
+use super::{CALLERS, DEADLINE};
 
 /// A program that runs. It is killed when the test is done with it.
 pub(crate) struct Running {
@@ -83,18 +83,24 @@ impl Drop for Running {
     }
 }
 
-/// `ldctl` without the caller's token.
+/// `ldctl` without what is the caller's own.
 pub(crate) fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ldctl"));
-    command.args(args).env_remove("LOAD_DENSITY_SOCKET_TOKEN").env_remove("CREDENTIALS_DIRECTORY");
-    command
+    command.args(args);
+    without_callers(command)
 }
 
 /// The same after a line of shell, which may set limits for it.
 pub(crate) fn after(shell: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", &format!(r#"{shell}; exec "$0" "$@""#), env!("CARGO_BIN_EXE_ldctl")]);
-    command.env_remove("LOAD_DENSITY_SOCKET_TOKEN").env_remove("CREDENTIALS_DIRECTORY");
+    without_callers(command)
+}
+
+fn without_callers(mut command: Command) -> Command {
+    for name in CALLERS {
+        command.env_remove(name);
+    }
     command
 }
 
