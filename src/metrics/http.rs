@@ -177,18 +177,23 @@ impl Client {
 async fn send(stream: Stream, request: Request<Full<Bytes>>) -> io::Result<hyper::StatusCode> {
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-    // Both in this task: the connection is driven while the answer is awaited, and dropped after.
-    let answer = sender.send_request(request);
-    tokio::pin!(connection);
-    tokio::select! {
-        answer = answer => answer.map(|answer| answer.status()).map_err(no_http),
-        ended = &mut connection => Err(match ended {
-            Ok(()) => {
-                let text = "the receiver closed the connection without an answer";
-                io::Error::new(io::ErrorKind::UnexpectedEof, text)
-            }
-            Err(error) => no_http(error),
-        }),
+    // Both in this task: the connection is driven while the response is awaited, and dropped after.
+    let response = sender.send_request(request);
+    tokio::pin!(connection, response);
+    let ended = tokio::select! {
+        response = &mut response => {
+            return response.map(|response| response.status()).map_err(no_http);
+        }
+        ended = &mut connection => ended,
+    };
+    // It may have read the response and the end of the stream at once.
+    match (response.await, ended) {
+        (Ok(response), _) => Ok(response.status()),
+        (Err(_), Ok(())) => {
+            let text = "the receiver closed the connection without a response";
+            Err(io::Error::new(io::ErrorKind::UnexpectedEof, text))
+        }
+        (Err(_), Err(error)) => Err(no_http(error)),
     }
 }
 
@@ -290,6 +295,32 @@ pub(super) mod tests {
         assert_eq!((got.target.as_str(), got.body.as_slice()), ("/a?b=c", &b"body"[..]));
         assert_eq!(got.header("x-test"), Some("1"));
         assert_eq!(got.header("authorization"), Some("Basic dTpw"));
+    }
+
+    #[test]
+    fn a_receiver_that_closes_after_its_response_has_answered() {
+        use std::io::{Read, Write};
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let url = format!("http://{}/", listener.local_addr().expect("an address"));
+        // Response and end of the stream come at once, as from Python's `http.server`: whether the
+        // client sees them at once is a race, which it must win every time.
+        const POSTS: usize = 50;
+        let serving = std::thread::spawn(move || {
+            for _ in 0..POSTS {
+                let (mut stream, _) = listener.accept().expect("a connection");
+                let mut request = Vec::new();
+                let mut chunk = [0; 1024];
+                while !request.ends_with(b"body") {
+                    let read = stream.read(&mut chunk).expect("a request");
+                    request.extend_from_slice(&chunk[..read]);
+                }
+                stream.write_all(b"HTTP/1.0 200 OK\r\n\r\n").expect("written");
+            }
+        });
+        for _ in 0..POSTS {
+            post(&url, Targets::default()).expect("sent");
+        }
+        serving.join().expect("no panic");
     }
 
     #[test]
