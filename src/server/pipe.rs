@@ -25,6 +25,8 @@ struct PipeState {
     writing: usize,
     ended: bool,
     dropped: bool,
+    /// Nobody reads any more.
+    left: bool,
 }
 
 impl Pipe {
@@ -96,7 +98,21 @@ impl Pipe {
         }
     }
 
-    /// Nobody will write any more.
+    /// The client has left: what is given from now on goes nowhere.
+    pub(super) fn leave(&self) {
+        let mut state = self.state();
+        state.left = true;
+        state.drop_all();
+        drop(state);
+        self.room.notify_all();
+    }
+
+    /// Whether the client left before the end of the reply.
+    pub(super) fn is_left(&self) -> bool {
+        self.state().left
+    }
+
+    /// The client does not read what is written: the rest of the reply is dropped.
     pub(super) fn give_up(&self) {
         self.state().drop_all();
         self.room.notify_all();

@@ -88,6 +88,16 @@ enum Received {
     Nothing,
 }
 
+/// How writing to a peer ended.
+enum Sent {
+    /// All was written.
+    Whole,
+    /// The peer is gone.
+    Broken,
+    /// The peer does not read.
+    Late,
+}
+
 /// A request that was read, and its response.
 struct Planned {
     format: ReplyFormat,
@@ -369,11 +379,19 @@ impl<S: Transport> Session<S> {
             })
         };
         while let Some(chunk) = pipe.take().await {
-            if !self.send(&chunk).await {
-                pipe.give_up();
+            match self.send(&chunk).await {
+                Sent::Whole => {}
+                Sent::Broken => {
+                    tracing::info!("{}: the client left; what it asked for goes on", self.peer);
+                    pipe.leave();
+                }
+                Sent::Late => pipe.give_up(),
             }
         }
         let ended = running.await;
+        if pipe.is_left() {
+            return;
+        }
         if pipe.is_dropped() {
             Counters::count(&shared.counters().shed);
             tracing::warn!(
@@ -419,15 +437,19 @@ impl<S: Transport> Session<S> {
         self.close(true, active).await;
     }
 
-    /// Writes; false when the peer is gone or does not read.
-    async fn send(&mut self, bytes: &[u8]) -> bool {
+    /// Writes all of it, or as much as the peer takes in time.
+    async fn send(&mut self, bytes: &[u8]) -> Sent {
         let limit = self.shared().limits().write;
         let stream = &mut self.stream;
         let writing = async {
             stream.write_all(bytes).await?;
             stream.flush().await
         };
-        matches!(timeout(limit, writing).await, Ok(Ok(())))
+        match timeout(limit, writing).await {
+            Ok(Ok(())) => Sent::Whole,
+            Ok(Err(_)) => Sent::Broken,
+            Err(_) => Sent::Late,
+        }
     }
 
     /// Ends the stream properly, then takes what is still unread. A closing server does not wait for

@@ -10,6 +10,7 @@ use super::session::Session;
 use super::transport::Transport;
 use super::*;
 use crate::action::InvalidDocument;
+use crate::event::ActionResult;
 use crate::value::Value;
 use crate::wire::frame::{MAX_REQUEST, frame_into};
 use crate::wire::token::{Token, Tokens};
@@ -30,6 +31,21 @@ impl Execute for Idle {
             Value::List(_) => Ok(Box::new(|_, _| {})),
             _ => Err(InvalidDocument),
         }
+    }
+
+    fn runs(&self) -> u64 {
+        0
+    }
+}
+
+/// Gives every document a result.
+struct Chatty;
+
+impl Execute for Chatty {
+    fn prepare(self: Arc<Self>, _: Value) -> Result<Job, InvalidDocument> {
+        Ok(Box::new(|sink, _| {
+            sink.result("abs", ActionResult::new(0, "abs", Ok(Value::Int(1))));
+        }))
     }
 
     fn runs(&self) -> u64 {
@@ -173,4 +189,14 @@ async fn what_follows_a_request_is_taken_but_never_run() {
     let (reply, lasted) = talk.end().await;
     assert_eq!(reply, format!("\0\0\0\x14{END}"));
     assert_eq!(lasted, Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_is_not_one_that_does_not_read() {
+    let mut talk = talk_to(Server::new(Arc::new(Chatty)));
+    talk.say(b"\0\0\0\x03[1]").await;
+    let Talk { peer, session, shared, .. } = talk;
+    drop(peer);
+    session.await.expect("no panic");
+    assert_eq!(shared.counters().shed.load(Ordering::Relaxed), 0);
 }
