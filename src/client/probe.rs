@@ -32,16 +32,21 @@ pub struct PingReply {
 }
 
 /// Pings without side effects, as [`ping`] does. When it fails, the error says why, if need be after
-/// a second look at the port.
+/// a second look at the port, as far as `limit` allows.
 pub async fn probe(
     endpoint: &Endpoint,
     token: Option<&Token>,
     limit: Duration,
 ) -> Result<PingReply, ClientError> {
-    match ping(endpoint, token, limit).await {
-        Ok(reply) => Ok(reply),
-        Err(error) => Err(diagnose(endpoint, error).await),
-    }
+    let started = Instant::now();
+    let error = match ping(endpoint, token, limit).await {
+        Ok(reply) => return Ok(reply),
+        Err(error) if error.is_puzzling() => error,
+        Err(error) => return Err(error),
+    };
+    // Both together take no longer than was allowed: after a timeout there is no second look.
+    let left = limit.saturating_sub(started.elapsed());
+    Err(timeout(left, look(endpoint)).await.ok().flatten().unwrap_or(error))
 }
 
 /// Pings without side effects. After the connection is there, the whole answer may take `limit`.

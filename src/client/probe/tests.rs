@@ -362,6 +362,23 @@ async fn t24_a_server_that_says_nothing_times_out() {
 }
 
 #[tokio::test]
+async fn a_port_that_says_nothing_is_asked_no_longer_than_was_allowed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let endpoint = Endpoint::new("127.0.0.1", listener.local_addr().expect("an address").port());
+    let server = tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            held.push(stream);
+        }
+    });
+    let probe = probe(&endpoint, None, Duration::from_millis(100));
+    // A second look would take twice two seconds.
+    let error = timeout(LOOK, probe).await.expect("no second look").expect_err("a timeout");
+    assert!(matches!(error, ClientError::Timeout { .. }), "{error:?}");
+    server.abort();
+}
+
+#[tokio::test]
 async fn t24_a_server_that_never_ends_its_answer_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let endpoint = Endpoint::new("127.0.0.1", listener.local_addr().expect("an address").port());
