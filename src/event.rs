@@ -128,7 +128,7 @@ pub struct TestStatus {
     pub elapsed_s: f64,
     /// Seconds until its end; `None` for one that runs until it is stopped.
     pub remaining_s: Option<f64>,
-    /// Virtual users at the last look, about once a second.
+    /// Virtual users; of a test that has ended, at the last look.
     pub users: usize,
     /// Requests so far.
     pub requests: u64,
@@ -146,7 +146,9 @@ impl fmt::Display for Status {
             State::Stopped => "stopped",
             State::Idle | State::Running | State::Other => "running",
         };
-        write!(out, "{state}: {name} of run {run}, {elapsed_s:.0} s so far")?;
+        // A test that has just begun has not run for 0 seconds.
+        let digits = usize::from(*elapsed_s < 10.0);
+        write!(out, "{state}: {name} of run {run}, {elapsed_s:.digits$} s so far")?;
         match remaining_s {
             _ if self.state == State::Stopped => {}
             Some(left) => write!(out, ", {left:.0} s left")?,
@@ -195,7 +197,8 @@ pub struct ActionResult {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
     /// Its line in the text dialect, where the value holds more than the reference's does (a load
-    /// test's summary) and the line therefore is not the value's.
+    /// test's summary) or the reference would not call it a failure, and the line therefore is not that
+    /// of the value or the error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// What a person should know about it although it succeeded.
@@ -243,6 +246,8 @@ pub enum FailureKind {
     InvalidAction,
     /// A gate does not hold.
     Gate,
+    /// A test in which not one request succeeded.
+    NoSuccess,
     /// There is nothing to report as JSON or XML.
     NoRecords,
     /// There is nothing to report as a page.

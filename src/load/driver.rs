@@ -67,7 +67,8 @@ pub trait Driver: Debug + Send + Sync + 'static {
         virtual_user: &mut VirtualUser,
     ) -> impl Future<Output = Verdict>;
 
-    /// Records what `perform` had begun when it was dropped at the end of a run.
+    /// Counts what `perform` had begun when it was dropped at the end of a run
+    /// ([`VirtualUser::interrupt`]).
     fn abandon(&self, worker: &Self::Worker, user: &mut Self::User, virtual_user: &mut VirtualUser);
 }
 
@@ -137,6 +138,11 @@ impl VirtualUser {
     /// The worker's record, to number labels.
     pub fn recorder(&self) -> &RefCell<Recorder> {
         &self.recorder
+    }
+
+    /// Counts a request that ends with the run, before its response.
+    pub fn interrupt(&mut self) {
+        self.recorder.borrow_mut().interrupt();
     }
 
     /// Records one request.

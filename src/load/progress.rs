@@ -1,6 +1,5 @@
 //! How a test is going, about once a second: what the engine reports to its caller while it runs.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::record::live::{Live, Series, since, total};
@@ -41,12 +40,7 @@ impl ProgressTicker {
     }
 
     /// The progress, if a report is due `elapsed` after the test began.
-    pub(super) fn read<'a>(
-        &mut self,
-        elapsed: Duration,
-        live: &'a Live,
-        users: &AtomicUsize,
-    ) -> Option<Progress<'a>> {
+    pub(super) fn read<'a>(&mut self, elapsed: Duration, live: &'a Live) -> Option<Progress<'a>> {
         if elapsed < self.next {
             return None;
         }
@@ -54,7 +48,7 @@ impl ProgressTicker {
         let total = live.total();
         let progress = Progress {
             elapsed,
-            users: users.load(Ordering::Relaxed),
+            users: live.users(),
             requests: total.requests,
             failures: total.failures,
             span: elapsed - self.last,
@@ -74,10 +68,11 @@ mod tests {
 
     #[test]
     fn progress_is_due_once_a_second_and_has_all_requests_and_the_latest() {
-        let (live, users) = (Live::default(), AtomicUsize::new(3));
+        let live = Live::default();
+        live.change_users(0, 3);
         let mut ticker = ProgressTicker::new();
         let mut read = |millis| {
-            let progress = ticker.read(Duration::from_millis(millis), &live, &users)?;
+            let progress = ticker.read(Duration::from_millis(millis), &live)?;
             let Progress { users, requests, failures, span, latest, .. } = progress;
             Some((users, requests, failures, span.as_millis(), latest.requests))
         };

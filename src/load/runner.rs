@@ -5,7 +5,6 @@
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -22,7 +21,7 @@ use super::stop::{Phase, Signal};
 use super::user::{self, WorkerContext};
 use crate::error::reason;
 use crate::record::live::Live;
-use crate::record::{Recorder, Recording, UserCount};
+use crate::record::{Iterations, Recorder, Recording, UserCount};
 
 /// How often a worker gives its figures away.
 const TICK: Duration = Duration::from_millis(250);
@@ -76,16 +75,15 @@ pub(super) fn run<D: Driver>(
     let stop = cancel.child_token();
     // Whatever way this function is left, the workers end.
     let _stops = stop.clone().drop_guard();
-    let users = Arc::new(AtomicUsize::new(0));
     let (done, parts) = mpsc::channel();
     let (started_at, start) = (SystemTime::now(), Instant::now());
     let mut threads = Vec::new();
     for number in 0..workers {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (plan, live, stop) = (Arc::clone(&plan), Arc::clone(live), stop.clone());
-        let (users, done) = (Arc::clone(&users), done.clone());
+        let done = done.clone();
         let body = move || {
-            let work = worker(plan, number, workers, start, &live, stop, &users);
+            let work = worker(plan, number, workers, start, &live, stop);
             let part = runtime.block_on(LocalSet::new().run_until(work));
             // A name that is still being looked up must not hold the run's end up.
             runtime.shutdown_background();
@@ -105,8 +103,8 @@ pub(super) fn run<D: Driver>(
             Err(mpsc::RecvTimeoutError::Timeout) => {}
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
         }
-        note(&mut curve, start.elapsed(), &users);
-        if let Some(progress) = ticker.read(start.elapsed(), live, &users)
+        note(&mut curve, start.elapsed(), live.users());
+        if let Some(progress) = ticker.read(start.elapsed(), live)
             && let ControlFlow::Break(reason) = watch(&progress)
             && !stop.is_cancelled()
         {
@@ -118,17 +116,19 @@ pub(super) fn run<D: Driver>(
     if lost > 0 {
         warnings.push(format!("{lost} of {workers} worker threads broke; their requests are lost"));
     }
-    warnings.extend(doubts(&plan, &gathered));
+    let iterations = iterations(&plan, &gathered);
+    warnings.extend(doubts(iterations, &gathered));
     let mut recording =
         Recording::new(started_at, gathered.into_iter().map(|part| part.recorder).collect());
     recording.warnings = warnings;
     recording.users = curve;
+    recording.iterations = iterations;
     Ok(recording)
 }
 
 /// Notes how many users there are, when that has changed.
-fn note(curve: &mut Vec<UserCount>, at: Duration, users: &AtomicUsize) {
-    let users = u32::try_from(users.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
+fn note(curve: &mut Vec<UserCount>, at: Duration, users: usize) {
+    let users = u32::try_from(users).unwrap_or(u32::MAX);
     if curve.last().is_none_or(|last| last.users != users) {
         curve.push(UserCount { at, users });
     }
@@ -142,7 +142,6 @@ pub(super) async fn worker<D: Driver>(
     start: Instant,
     live: &Live,
     stop: CancellationToken,
-    users: &AtomicUsize,
 ) -> WorkerResult {
     let recorder = Rc::new(RefCell::new(Recorder::default()));
     let arrivals = match plan.settings.pacing {
@@ -179,7 +178,7 @@ pub(super) async fn worker<D: Driver>(
         let before = pool.signals.len();
         pool.resize(plan.settings.shape.users(at));
         let now = pool.signals.len();
-        users.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+        live.change_users(before, now);
         let next = match (plan.settings.shape.level_until(at), plan.settings.shape.end()) {
             (Some(until), _) if until <= at => at + RAMP_TICK,
             (Some(until), _) => until,
@@ -197,7 +196,7 @@ pub(super) async fn worker<D: Driver>(
             }
         }
     };
-    users.fetch_sub(pool.signals.len(), Ordering::Relaxed);
+    live.change_users(pool.signals.len(), 0);
     pool.resize(0);
     if timeout(GRACE, pool.drain()).await.is_err() {
         pool.abort();
@@ -267,10 +266,23 @@ impl<D: Driver> UserPool<D> {
     }
 }
 
+/// How many iterations the plan wanted, and how many there were.
+pub(super) fn iterations<D: Driver>(plan: &Plan<D>, parts: &[WorkerResult]) -> Iterations {
+    let started = parts.iter().map(|part| part.starts).sum();
+    let ended = parts.iter().map(|part| part.ended).max().unwrap_or_default();
+    let span = plan.settings.shape.end().map_or(ended, |end| end.min(ended));
+    let planned = match plan.settings.pacing {
+        Pacing::Open { rate } => (rate * span.as_secs_f64()) as u64,
+        Pacing::Closed(_) => 0,
+    };
+    Iterations { started, planned, dropped: planned.saturating_sub(started), span }
+}
+
 /// What the run's user should know before believing its figures.
-pub(super) fn doubts<D: Driver>(plan: &Plan<D>, parts: &[WorkerResult]) -> Vec<String> {
+pub(super) fn doubts(iterations: Iterations, parts: &[WorkerResult]) -> Vec<String> {
     let sum = |field: fn(&WorkerResult) -> u64| parts.iter().map(field).sum::<u64>();
-    let (starts, late) = (sum(|part| part.starts), sum(|part| part.late));
+    let late = sum(|part| part.late);
+    let Iterations { started: starts, planned, dropped, .. } = iterations;
     let (ticks, lagging) = (sum(|part| part.ticks), sum(|part| part.lagging));
     let broken = sum(|part| part.broken);
     let mut doubts = Vec::new();
@@ -286,17 +298,19 @@ pub(super) fn doubts<D: Driver>(plan: &Plan<D>, parts: &[WorkerResult]) -> Vec<S
              {lagging} of {ticks} ticks, so latencies are too high; give it more cores or fewer users"
         ));
     }
-    if let Pacing::Open { rate } = plan.settings.pacing {
-        let ended = parts.iter().map(|part| part.ended).max().unwrap_or_default();
-        let span = plan.settings.shape.end().map_or(ended, |end| end.min(ended));
-        let planned = (rate * span.as_secs_f64()) as u64;
-        let missed = planned.saturating_sub(starts);
-        if missed * 100 > planned * WARN_PERCENT {
-            doubts.push(format!(
-                "{missed} of {planned} planned iterations never started: all max_users were busy; \
-                 raise max_users or lower the rate"
-            ));
-        }
+    if dropped * 100 > planned * WARN_PERCENT {
+        doubts.push(format!(
+            "{dropped} of {planned} planned iterations never started: all max_users were busy; \
+             raise max_users or lower the rate"
+        ));
+    }
+    let interrupted = sum(|part| part.recorder.interrupted());
+    if interrupted > 0 {
+        doubts.push(format!(
+            "{interrupted} requests had no response {} s after the end and were dropped; they count \
+             neither as successes nor as failures",
+            GRACE.as_secs()
+        ));
     }
     if broken > 0 {
         let users = if broken == 1 { "user" } else { "users" };

@@ -16,7 +16,7 @@ use super::driver::{Driver, Measurement, VirtualUser};
 use super::pacer::{Pacing, Wait};
 use super::plan::{Plan, Settings};
 use super::progress::Progress;
-use super::runner::{GRACE, WorkerResult, doubts, worker};
+use super::runner::{GRACE, WorkerResult, doubts, iterations, worker};
 use super::scenario::{STEP, Scenario, Task, TaskOrder, Throttles, Verdict};
 use super::shape::{SHAPE, Shape};
 use super::template::{Bindings, Compiler, Linker};
@@ -84,7 +84,7 @@ impl std::fmt::Debug for Script {
 #[derive(Debug)]
 struct User {
     number: usize,
-    in_hand: Option<(LabelId, Instant)>,
+    in_hand: bool,
     present: Arc<AtomicUsize>,
 }
 
@@ -103,7 +103,7 @@ impl Driver for Script {
     fn user(&self) -> User {
         self.present.fetch_add(1, Ordering::Relaxed);
         let number = self.users.fetch_add(1, Ordering::Relaxed);
-        User { number, in_hand: None, present: Arc::clone(&self.present) }
+        User { number, in_hand: false, present: Arc::clone(&self.present) }
     }
 
     async fn perform(
@@ -124,13 +124,13 @@ impl Driver for Script {
         let name: Arc<str> = format!("task {task}").into();
         let label = Label { method: "GET".into(), url: Arc::clone(&name), name };
         let label = virtual_user.recorder().borrow_mut().label(label);
-        user.in_hand = Some((label, start));
+        user.in_hand = true;
         let reply = (self.act)(call);
         match reply.service {
             Some(service) => sleep(service).await,
             None => std::future::pending().await,
         }
-        user.in_hand = None;
+        user.in_hand = false;
         if reply.recorded {
             let failed = reply.verdict != Verdict::Passed;
             virtual_user.record(measured(label, start, failed.then_some("scripted")));
@@ -139,8 +139,8 @@ impl Driver for Script {
     }
 
     fn abandon(&self, _: &(), user: &mut User, virtual_user: &mut VirtualUser) {
-        if let Some((label, start)) = user.in_hand.take() {
-            virtual_user.record(measured(label, start, Some("abandoned")));
+        if std::mem::take(&mut user.in_hand) {
+            virtual_user.interrupt();
         }
     }
 }
@@ -279,13 +279,12 @@ impl Scene {
         let plan = Arc::new(plan(self.mode, self.tasks, driver, bindings, settings));
         let live = Arc::new(Live::feeding(self.cumulative));
         let stop = CancellationToken::new();
-        let count = Arc::new(AtomicUsize::new(0));
         let work: Vec<_> = (0..self.workers)
             .map(|number| {
                 let (plan, live, stop) = (Arc::clone(&plan), Arc::clone(&live), stop.clone());
-                let (count, workers) = (Arc::clone(&count), self.workers);
+                let workers = self.workers;
                 tokio::task::spawn_local(async move {
-                    worker(plan, number, workers, begin, &live, stop, &count).await
+                    worker(plan, number, workers, begin, &live, stop).await
                 })
             })
             .collect();
@@ -304,8 +303,9 @@ impl Scene {
         for work in work {
             parts.push(work.await.expect("a worker"));
         }
-        assert_eq!(count.load(Ordering::Relaxed), 0, "users are left in the count");
-        let warnings = doubts(&plan, &parts);
+        assert_eq!(live.users(), 0, "users are left in the count");
+        let iterations = iterations(&plan, &parts);
+        let warnings = doubts(iterations, &parts);
         let starts = parts.iter().map(|part| part.starts).sum();
         let broken = parts.iter().map(|part| part.broken).sum();
         let recorders = parts.into_iter().map(|part| part.recorder).collect();
@@ -525,14 +525,14 @@ async fn a_stop_within_an_iteration_leaves_its_other_tasks_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_that_hang_are_dropped_after_the_grace_and_recorded() {
+async fn requests_that_hang_are_dropped_after_the_grace_and_counted_apart() {
     let hangs = Reply { service: None, verdict: Verdict::Passed, recorded: true };
     let act = move |call: Call| if call.user < 2 { hangs } else { passes_after(MILLI) };
     let run = users(5, 2.0).pacing(closed("0.1")).act(act).run().await;
     let end = Duration::from_secs(2) + GRACE;
     assert!((end..end + 10 * MILLI).contains(&run.elapsed), "{:?}", run.elapsed);
-    assert_eq!(run.errors(), ["abandoned"; 2]);
-    assert_eq!(run.recording.len(), run.calls.len());
+    assert_eq!(run.errors(), [""; 0]);
+    assert_eq!((run.recording.len() + 2, run.recording.interrupted()), (run.calls.len(), 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -743,6 +743,7 @@ fn worker_threads_end_when_cancelled_and_lose_no_request() {
         let mut watch = |_: &Progress<'_>| ControlFlow::Continue(());
         let recording = super::runner::run(plan, 4, &live, &cancel, &mut watch).expect("a run");
         let called = calls.lock().expect("calls").len();
+        assert_eq!(recording.iterations.started as usize, called);
         (recording.len(), live.total().requests as usize, called)
     });
     assert!(recorded.0 > 500);

@@ -45,7 +45,10 @@ pub(super) async fn live<D: Driver>(context: Rc<WorkerContext<D>>, signal: Rc<Si
         VirtualUser::new(scope, context.start, recorder, plan.settings.keep_bodies);
     loop {
         let due = match &context.arrivals {
-            None => None,
+            None => {
+                context.starts.set(context.starts.get() + 1);
+                None
+            }
             Some(arrivals) => match arrive(&context, arrivals, &signal).await {
                 Some(due) => Some(due),
                 None => return,

@@ -45,9 +45,6 @@ pub enum ConnectionFault {
     /// The target closed within a response.
     #[error("connection closed in the middle of a response")]
     Truncated,
-    /// The run ended before the response came.
-    #[error("no response before the test ended")]
-    Ended,
     /// Reading or writing failed for another reason.
     #[error("connection broke: {0}")]
     Broken(String),

@@ -9,7 +9,7 @@ use super::summary::{Metric, Metrics};
 use crate::value::{Field, Invalid, Kind, Literal, Reader, Value};
 
 /// The metrics with their spelling in documents.
-const METRICS: [(&str, Metric); 7] = [
+const METRICS: [(&str, Metric); 10] = [
     ("latency_p50", Metric::P50),
     ("latency_p90", Metric::P90),
     ("latency_p95", Metric::P95),
@@ -17,6 +17,9 @@ const METRICS: [(&str, Metric); 7] = [
     ("latency_mean", Metric::Mean),
     ("failure_rate", Metric::FailureRate),
     ("requests", Metric::Requests),
+    ("dropped_iterations", Metric::DroppedIterations),
+    ("achieved_rate", Metric::AchievedRate),
+    ("interrupted", Metric::Interrupted),
 ];
 
 /// A list of gates, as documents write it.
@@ -260,6 +263,7 @@ fn of_series(series: &Series, metric: Metric) -> Option<f64> {
         Metric::Mean => series.latency_sum_us as f64 / 1000.0 / requests,
         Metric::FailureRate => series.failures as f64 / requests,
         Metric::Requests => requests,
+        Metric::DroppedIterations | Metric::AchievedRate | Metric::Interrupted => return None,
     })
 }
 
@@ -289,9 +293,14 @@ impl AbortOn {
             rule.condition.as_ref().map_err(|reason| reader.invalid(reason.as_str()))?;
         match (condition.metric, condition.comparison) {
             (None, _) => {
-                let names: Vec<&str> = METRICS.iter().map(|(name, _)| *name).collect();
+                let running = METRICS.iter().filter(|(_, metric)| !metric.is_of_the_end());
+                let names: Vec<&str> = running.map(|(name, _)| *name).collect();
                 Err(kind.expected(&format!("one of {}", names.join(", "))))
             }
+            (Some(metric), _) if metric.is_of_the_end() => Err(kind.invalid(format!(
+                "{} is known only after the run (LD_assert_sla)",
+                kind.value().to_text()
+            ))),
             (Some(Metric::Requests), Comparison::Above | Comparison::AtLeast) => Err(kind.invalid(
                 "a least number of requests can only be judged after the run (LD_assert_sla)",
             )),
@@ -320,7 +329,7 @@ impl AbortOn {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Recorder, Summary, fixture};
+    use super::super::{Iterations, Recorder, Summary, fixture};
     use super::*;
 
     fn rules(json: &str) -> Vec<Rule> {
@@ -388,6 +397,29 @@ mod tests {
     }
 
     #[test]
+    fn a_gate_catches_load_that_was_not_made() {
+        let recorder = recorder();
+        let mut summary = Summary::of([&recorder].into_iter());
+        let span = std::time::Duration::from_secs(4);
+        summary.iterations = Iterations { started: 121, planned: 800, dropped: 679, span };
+        summary.interrupted = 3;
+        let reasons = rules(
+            r#"[{"type": "dropped_iterations", "value": 0},
+                {"type": "achieved_rate", "op": "gte", "value": 190},
+                {"type": "interrupted", "value": 0}]"#,
+        );
+        let reasons: Vec<_> = reasons.iter().map(|rule| rule.judge(&summary).reason).collect();
+        assert_eq!(
+            reasons,
+            [
+                "dropped_iterations(overall)=679.0 not lte 0",
+                "achieved_rate(overall)=30.25 not gte 190",
+                "interrupted(overall)=3.0 not lte 0",
+            ]
+        );
+    }
+
+    #[test]
     fn a_gate_over_zero_requests_fails() {
         let verdict =
             rules(r#"[{"type": "failure_rate", "value": 1}]"#)[0].judge(&Summary::default());
@@ -444,6 +476,10 @@ mod tests {
                 r#"[{"type": "requests", "op": "gte", "value": 1}]"#,
                 "/abort_on/0/type: a least number of requests can only be judged after the run \
                  (LD_assert_sla)",
+            ),
+            (
+                r#"[{"type": "dropped_iterations", "value": 1}]"#,
+                "/abort_on/0/type: dropped_iterations is known only after the run (LD_assert_sla)",
             ),
             (r#"[{"type": "requests"}]"#, "/abort_on/0: rule missing 'value'"),
             (r#"[{"type": "requests", "value": 1, "x": 1}]"#, "/abort_on/0/x: unknown field"),

@@ -3,6 +3,7 @@
 //! a tick, to the [`Live`] of its run and to the [`Cumulative`] figures of all runs, which exporters
 //! read. Those who read never meet the request path.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -188,12 +189,23 @@ impl Table {
 pub struct Live {
     table: Table,
     cumulative: Arc<Cumulative>,
+    users: AtomicUsize,
 }
 
 impl Live {
     /// Nothing yet; what is given to it counts there as well.
     pub fn feeding(cumulative: Arc<Cumulative>) -> Self {
-        Self { table: Table::default(), cumulative }
+        Self { cumulative, ..Self::default() }
+    }
+
+    /// Virtual users that run now.
+    pub fn users(&self) -> usize {
+        self.users.load(Ordering::Relaxed)
+    }
+
+    /// A worker's users have become `now`; they were `before`.
+    pub fn change_users(&self, before: usize, now: usize) {
+        self.users.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
     }
 
     /// A copy of every series.

@@ -5,9 +5,11 @@
 
 mod columns;
 pub mod diff;
+mod errors;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod gates;
+mod iterations;
 pub mod live;
 mod recorder;
 mod sample;
@@ -21,6 +23,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::value::Value;
 
 pub use columns::Columns;
+pub use errors::ErrorCount;
+pub use iterations::Iterations;
 pub use recorder::Recorder;
 pub use sample::{ErrorId, Label, LabelId, NO_STATUS, Row, Sample, TICK_NANOS};
 pub use summary::{Given, LatencySummary, NameSummary, Summary};
@@ -35,6 +39,8 @@ pub struct Recording {
     pub warnings: Vec<String>,
     /// How many virtual users there were, over the run.
     pub users: Vec<UserCount>,
+    /// How many iterations it was to start, and started.
+    pub iterations: Iterations,
     /// The action that was run, for the page that shows it. Reports hide its secrets.
     pub document: Option<Value>,
 }
@@ -51,7 +57,9 @@ pub struct UserCount {
 impl Recording {
     /// The parts of one run that began at `started_at`.
     pub fn new(started_at: SystemTime, parts: Vec<Recorder>) -> Self {
-        Self { started_at, parts, warnings: Vec::new(), users: Vec::new(), document: None }
+        let (warnings, users) = (Vec::new(), Vec::new());
+        let iterations = Iterations::default();
+        Self { started_at, parts, warnings, users, iterations, document: None }
     }
 
     /// When the run began.
@@ -67,6 +75,11 @@ impl Recording {
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Requests without a response that were dropped at the end of the run, which it does not hold.
+    pub fn interrupted(&self) -> u64 {
+        self.parts.iter().map(Recorder::interrupted).sum()
     }
 
     /// Bytes of memory that the record itself takes.
@@ -130,6 +143,22 @@ impl Records {
 
     /// The figures over all of them.
     pub fn summary(&self) -> Summary {
-        Summary::of(self.recordings.iter().flat_map(|recording| recording.parts()))
+        let mut summary =
+            Summary::of(self.recordings.iter().flat_map(|recording| recording.parts()));
+        summary.interrupted = self.interrupted();
+        summary.iterations = self.iterations();
+        summary
+    }
+
+    /// Requests without a response that were dropped at the ends of the runs.
+    pub fn interrupted(&self) -> u64 {
+        self.recordings.iter().map(|recording| recording.interrupted()).sum()
+    }
+
+    /// Iterations of all runs.
+    pub fn iterations(&self) -> Iterations {
+        let mut iterations = Iterations::default();
+        self.recordings.iter().for_each(|recording| iterations.add(recording.iterations));
+        iterations
     }
 }

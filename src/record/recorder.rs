@@ -37,6 +37,8 @@ pub struct Recorder {
     columns: Columns,
     bodies: HashMap<u64, Box<str>>,
     bodies_bytes: usize,
+    /// Requests that were dropped at the end of the run, before their response.
+    interrupted: u64,
     live: Share,
 }
 
@@ -91,6 +93,17 @@ impl Recorder {
         }
     }
 
+    /// Counts a request that was dropped at the end of the run, before its response. It is neither a
+    /// success nor a failure, and has no row.
+    pub fn interrupt(&mut self) {
+        self.interrupted += 1;
+    }
+
+    /// How many were.
+    pub fn interrupted(&self) -> u64 {
+        self.interrupted
+    }
+
     /// The figures since they were last taken, for the merge of all workers.
     pub fn live(&mut self) -> &mut Share {
         &mut self.live
@@ -123,6 +136,20 @@ impl Recorder {
     pub(super) fn latencies(&self) -> impl Iterator<Item = (usize, bool, Duration)> {
         self.columns.iter().map(|sample| {
             (sample.label.0 as usize, sample.error.is_some(), sample.service + sample.delay)
+        })
+    }
+
+    /// The failed requests: how many of each label had each error.
+    pub(super) fn failures(&self) -> impl Iterator<Item = (&Label, &str, u64)> {
+        let mut counts: HashMap<(LabelId, ErrorId), u64> = HashMap::new();
+        for sample in self.columns.iter() {
+            if let Some(error) = sample.error {
+                *counts.entry((sample.label, error)).or_default() += 1;
+            }
+        }
+        counts.into_iter().filter_map(|((label, error), count)| {
+            let label = self.labels.get(label.0 as usize)?;
+            Some((label, &**self.errors.get(error.0 as usize)?, count))
         })
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use super::iterations::Iterations;
 use super::recorder::Recorder;
 use super::sample::TICK_NANOS;
 use super::stats::{interpolate, scaled_mean};
@@ -20,6 +21,10 @@ pub struct Summary {
     pub requests: u64,
     /// Those that failed.
     pub failures: u64,
+    /// Requests without a response that were dropped at the end; no others count them.
+    pub interrupted: u64,
+    /// Iterations.
+    pub iterations: Iterations,
     /// Latency over successes and failures.
     pub overall: LatencySummary,
     /// Per name, successes only (as the reference counts), in the order of the first success.
@@ -94,6 +99,7 @@ impl Summary {
                     latency: LatencySummary::of_millis(&mut times),
                 })
                 .collect(),
+            ..Self::default()
         }
     }
 
@@ -140,6 +146,7 @@ impl Summary {
                 })
                 .filter(|name| name.requests > 0)
                 .collect(),
+            ..Self::default()
         }
     }
 
@@ -150,25 +157,44 @@ impl Summary {
 
     /// As `LD_summary` gives it: names with at least one success, in the reference's shape.
     pub fn to_value(&self) -> Value {
-        let per_name: Map = self
-            .per_name
-            .iter()
-            .filter(|name| name.latency.count > 0)
-            .map(|name| {
-                let latency = &name.latency;
-                let figures = Value::dict([
-                    ("count", Value::from(latency.count)),
-                    ("min_ms", latency.min_ms.into()),
-                    ("max_ms", latency.max_ms.into()),
-                    ("mean_ms", latency.mean_ms.into()),
-                    ("p50_ms", latency.p50_ms.into()),
-                    ("p90_ms", latency.p90_ms.into()),
-                    ("p95_ms", latency.p95_ms.into()),
-                    ("p99_ms", latency.p99_ms.into()),
-                ]);
-                (name.name.to_string(), figures)
-            })
-            .collect();
+        let per_name = self.per_name.iter().filter(|name| name.latency.count > 0);
+        let per_name =
+            per_name.map(|name| (name.name.to_string(), Value::Dict(name.latency.to_members())));
+        self.with_names(per_name.collect())
+    }
+
+    /// [`Self::to_value`] and what the reference does not say: the names without a success, the failures
+    /// of each, iterations, and requests that were interrupted.
+    pub fn to_details(&self) -> Value {
+        let per_name = self.per_name.iter().map(|name| {
+            let mut figures = Map::new();
+            figures.insert("requests".to_owned(), name.requests.into());
+            figures.insert("failures".to_owned(), name.failures.into());
+            figures.insert("failure_rate".to_owned(), name.failure_rate().into());
+            // Latencies are those of successes.
+            if name.latency.count > 0 {
+                figures.extend(name.latency.to_members());
+            }
+            (name.name.to_string(), Value::Dict(figures))
+        });
+        let mut details = self.with_names(per_name.collect());
+        let Iterations { started, planned, dropped, .. } = self.iterations;
+        if let Value::Dict(members) = &mut details {
+            if let Some(Value::Dict(totals)) = members.get_mut("totals") {
+                totals.insert("interrupted".to_owned(), self.interrupted.into());
+            }
+            let iterations = Value::dict([
+                ("started", Value::from(started)),
+                ("planned", planned.into()),
+                ("dropped", dropped.into()),
+                ("achieved_rate", self.iterations.rate().into()),
+            ]);
+            members.insert("iterations".to_owned(), iterations);
+        }
+        details
+    }
+
+    fn with_names(&self, per_name: Map) -> Value {
         Value::dict([
             (
                 "totals",
@@ -195,7 +221,28 @@ impl Summary {
     }
 }
 
+impl NameSummary {
+    fn failure_rate(&self) -> f64 {
+        self.failures as f64 / self.requests.max(1) as f64
+    }
+}
+
 impl LatencySummary {
+    /// As a name's figures stand in `LD_summary`.
+    fn to_members(&self) -> Map {
+        let members = [
+            ("count", Value::from(self.count)),
+            ("min_ms", self.min_ms.into()),
+            ("max_ms", self.max_ms.into()),
+            ("mean_ms", self.mean_ms.into()),
+            ("p50_ms", self.p50_ms.into()),
+            ("p90_ms", self.p90_ms.into()),
+            ("p95_ms", self.p95_ms.into()),
+            ("p99_ms", self.p99_ms.into()),
+        ];
+        members.map(|(key, figure)| (key.to_owned(), figure)).into_iter().collect()
+    }
+
     fn of_ticks(ticks: &mut [u64]) -> Self {
         ticks.sort_unstable();
         let sum: u128 = ticks.iter().map(|ticks| u128::from(*ticks)).sum();
@@ -249,6 +296,19 @@ pub enum Metric {
     FailureRate,
     /// How many requests; of one name, how many successes, as the reference counts.
     Requests,
+    /// Planned iterations that never started.
+    DroppedIterations,
+    /// Iterations that were started per second.
+    AchievedRate,
+    /// Requests without a response that were dropped at the end.
+    Interrupted,
+}
+
+impl Metric {
+    /// Whether it is known only at the end of a run.
+    pub fn is_of_the_end(self) -> bool {
+        matches!(self, Self::DroppedIterations | Self::AchievedRate | Self::Interrupted)
+    }
 }
 
 /// Figures that rules are judged by. `None` is a figure that is not known.
@@ -269,12 +329,15 @@ impl Metrics for Summary {
             Metric::Mean => return None,
             Metric::FailureRate => self.failure_rate(),
             Metric::Requests => self.requests as f64,
+            Metric::DroppedIterations => self.iterations.dropped as f64,
+            Metric::AchievedRate => return self.iterations.rate(),
+            Metric::Interrupted => self.interrupted as f64,
         })
     }
 
     fn named(&self, name: &str, metric: Metric) -> Option<f64> {
         let found = self.per_name.iter().find(|entry| &*entry.name == name)?;
-        let NameSummary { requests, failures, latency, .. } = found;
+        let latency = &found.latency;
         let measured = |figure: f64| (latency.count > 0).then_some(figure);
         match metric {
             Metric::P50 => measured(latency.p50_ms),
@@ -282,8 +345,9 @@ impl Metrics for Summary {
             Metric::P95 => measured(latency.p95_ms),
             Metric::P99 => measured(latency.p99_ms),
             Metric::Mean => measured(latency.mean_ms),
-            Metric::FailureRate => Some(*failures as f64 / (*requests).max(1) as f64),
+            Metric::FailureRate => Some(found.failure_rate()),
             Metric::Requests => measured(latency.count as f64),
+            Metric::DroppedIterations | Metric::AchievedRate | Metric::Interrupted => None,
         }
     }
 }
@@ -300,6 +364,9 @@ impl Metrics for Value {
             Metric::Mean => return None,
             Metric::FailureRate => ("totals", "failure_rate"),
             Metric::Requests => ("totals", "requests"),
+            Metric::DroppedIterations => ("iterations", "dropped"),
+            Metric::AchievedRate => ("iterations", "achieved_rate"),
+            Metric::Interrupted => ("totals", "interrupted"),
         };
         self.get(block)?.get(key)?.as_f64()
     }
@@ -313,6 +380,7 @@ impl Metrics for Value {
             Metric::Mean => "mean_ms",
             Metric::FailureRate => "failure_rate",
             Metric::Requests => "count",
+            Metric::DroppedIterations | Metric::AchievedRate | Metric::Interrupted => return None,
         };
         self.get("per_name")?.get(name)?.get(key)?.as_f64()
     }
@@ -357,6 +425,34 @@ mod tests {
              'p95_ms': 19.5, \
              'p99_ms': 19.9}}}"
         );
+    }
+
+    #[test]
+    fn the_details_hold_every_name_and_what_was_not_done() {
+        let mut summary = summary();
+        let span = std::time::Duration::from_secs(4);
+        summary.iterations = Iterations { started: 100, planned: 800, dropped: 700, span };
+        summary.interrupted = 7;
+        let details = summary.to_details();
+        let member = |block: &str| details.get(block).expect(block).to_text();
+        assert_eq!(
+            member("iterations"),
+            "{'started': 100, 'planned': 800, 'dropped': 700, 'achieved_rate': 25.0}"
+        );
+        let names = member("per_name");
+        assert!(
+            names.starts_with("{'a': {'requests': 2, 'failures': 0, 'failure_rate': 0.0, 'count'")
+        );
+        assert!(names.ends_with("'b': {'requests': 1, 'failures': 1, 'failure_rate': 1.0}}"));
+        for (metric, figure) in [
+            (Metric::DroppedIterations, 700.0),
+            (Metric::AchievedRate, 25.0),
+            (Metric::Interrupted, 7.0),
+        ] {
+            assert_eq!(summary.overall(metric), Some(figure));
+            assert_eq!(details.overall(metric), Some(figure));
+        }
+        assert_eq!(details.named("b", Metric::FailureRate), Some(1.0));
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub struct Run {
     started: Instant,
     /// How long it took.
     took: OnceLock<Duration>,
+    /// Virtual users at the last report: at the end none are left.
     users: AtomicUsize,
     live: Arc<Live>,
     recording: OnceLock<Arc<Recording>>,
@@ -60,7 +61,7 @@ pub struct Snapshot {
     pub elapsed: Duration,
     /// Until its end; `None` for one that runs until it is stopped.
     pub remaining: Option<Duration>,
-    /// Virtual users at the last report, about once a second.
+    /// Virtual users; of a run that has ended, at its last report.
     pub users: usize,
     /// Requests so far.
     pub requests: u64,
@@ -114,11 +115,15 @@ impl Run {
             false => State::Running,
         };
         let (requests, failures) = self.live.requests();
+        let users = match state {
+            State::Ended => self.users.load(Ordering::Relaxed),
+            State::Running | State::Stopping => self.live.users(),
+        };
         Snapshot {
             state,
             elapsed: self.elapsed(),
             remaining: self.remaining(),
-            users: self.users.load(Ordering::Relaxed),
+            users,
             requests,
             failures,
         }

@@ -203,6 +203,8 @@ mod tests {
         let in_the_way = runs.claim(asked("second", &CancellationToken::new())).expect_err("busy");
         assert_eq!((in_the_way.number(), in_the_way.name()), (7, "first"));
         assert_eq!(runs.list().len(), 1);
+        first.run().live.change_users(0, 5);
+        assert_eq!(first.run().snapshot().users, 5, "before the first report");
         drop(first);
         assert!(runs.list().is_empty() && runs.current().is_none());
         let _second = claim(&runs, "second");

@@ -18,8 +18,8 @@ impl ActionResult {
     /// Its line.
     pub fn line(&self) -> String {
         match (&self.error, &self.text, &self.value) {
-            (Some(failure), _, _) => failure.to_python(),
-            (None, Some(text), _) => text.clone(),
+            (_, Some(text), _) => text.clone(),
+            (Some(failure), None, _) => failure.to_python(),
             (None, None, Some(value)) => value.to_text(),
             (None, None, None) => Value::Null.to_text(),
         }
@@ -38,7 +38,7 @@ impl FailureKind {
     pub fn exception(self) -> &'static str {
         match self {
             Self::InvalidAction => "LoadDensityTestExecuteException",
-            Self::Gate => "LoadDensityAssertException",
+            Self::Gate | Self::NoSuccess => "LoadDensityAssertException",
             Self::NoRecords => "LoadDensityGenerateJsonReportException",
             Self::NoPage => "LoadDensityHTMLException",
             Self::InvalidArgument => "TypeError",

@@ -201,7 +201,8 @@ pub struct User {
     challenge: Option<Box<Challenge>>,
     response: Response,
     deadline: Deadline,
-    in_flight: Option<(LabelId, Instant)>,
+    /// Whether a request has been begun.
+    in_flight: bool,
     back_off: BackOff,
 }
 
@@ -240,7 +241,7 @@ impl Driver for Http {
         let outcome = match attempt.prepare() {
             Ok((origin, name)) => {
                 label = name;
-                attempt.user.in_flight = Some((label, start));
+                attempt.user.in_flight = true;
                 attempt.follow(origin).await
             }
             Err((name, fault)) => {
@@ -254,7 +255,7 @@ impl Driver for Http {
         {
             attempt.keep_page(origin);
         }
-        user.in_flight = None;
+        user.in_flight = false;
         let shortage = matches!(outcome, Err(Fault::Connection(ConnectionFault::Own(_))));
         let verdict = conclude(task, user, virtual_user, label, (start, end), outcome.map(drop));
         if shortage {
@@ -264,13 +265,9 @@ impl Driver for Http {
     }
 
     fn abandon(&self, _: &Worker, user: &mut User, virtual_user: &mut VirtualUser) {
-        let Some((label, start)) = user.in_flight.take() else { return };
-        let error = ConnectionFault::Ended.to_string();
-        let times = (start, Instant::now());
-        virtual_user.record(Measurement {
-            body: &[],
-            ..measured(&user.response, label, times, Some(&error))
-        });
+        if std::mem::take(&mut user.in_flight) {
+            virtual_user.interrupt();
+        }
     }
 }
 

@@ -99,7 +99,8 @@ pub struct User {
     /// Bytes of the payload in hand that count as sent.
     sent: u64,
     deadline: Deadline,
-    in_hand: Option<(LabelId, Instant)>,
+    /// Whether a step has been begun.
+    in_flight: bool,
     back_off: BackOff,
 }
 
@@ -146,10 +147,10 @@ impl Driver for Socket {
             None => Cow::from(task.target.text(&mut virtual_user.scope)),
         };
         let label = labels.borrow_mut().find(task.naming(), &target, virtual_user);
-        user.in_hand = Some((label, start));
+        user.in_flight = true;
         let step = Step { worker, user, task, target: &target, virtual_user };
         let outcome = step.run().await;
-        user.in_hand = None;
+        user.in_flight = false;
         let shortage = matches!(outcome, Err(Failure::Connection(ConnectionFault::Own(_))));
         let (verdict, error) = match outcome {
             Ok(()) => (Verdict::Passed, None),
@@ -168,9 +169,9 @@ impl Driver for Socket {
     }
 
     fn abandon(&self, _: &Worker, user: &mut User, virtual_user: &mut VirtualUser) {
-        let Some(started) = user.in_hand.take() else { return };
-        let error = ConnectionFault::Ended.to_string();
-        virtual_user.record(user.measured(started, Some(&error)));
+        if std::mem::take(&mut user.in_flight) {
+            virtual_user.interrupt();
+        }
     }
 }
 
