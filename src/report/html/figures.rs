@@ -3,6 +3,8 @@
 //! of names and errors shown, which is bounded, and not on the number of requests.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -42,8 +44,7 @@ impl Latency {
         }
     }
 
-    /// A percentile in milliseconds; `None` of nothing.
-    pub(super) fn percentile(&self, percentile: f64) -> Option<f64> {
+    fn percentile(&self, percentile: f64) -> Option<f64> {
         let histogram = self.0.as_ref().filter(|histogram| !histogram.is_empty())?;
         Some(histogram.value_at_percentile(percentile) as f64 / 1000.0)
     }
@@ -90,6 +91,12 @@ impl Totals {
         self.latency.record(row.response_ms);
     }
 
+    /// A percentile of the latencies in milliseconds; `None` of nothing. A step of the histogram may
+    /// end beyond the slowest request.
+    pub(super) fn percentile(&self, percentile: f64) -> Option<f64> {
+        Some(self.latency.percentile(percentile)?.min(self.max_ms))
+    }
+
     pub(super) fn mean_ms(&self) -> f64 {
         self.sum_ms / self.requests.max(1) as f64
     }
@@ -112,7 +119,7 @@ pub(super) struct Name<'a> {
 pub(super) struct Bucket {
     /// Its beginning, in seconds since the first run began, pauses between runs left out.
     pub(super) start: f64,
-    /// How long it is, in seconds: the last one is a little longer or shorter than the others.
+    /// How long it is, in seconds: the last one may be shorter than the others.
     pub(super) length: f64,
     pub(super) totals: Totals,
     /// The most users in it, where the run counted them.
@@ -138,7 +145,10 @@ pub(super) struct PageData<'a> {
     pub(super) seconds: f64,
     /// Seconds that a point in time covers.
     pub(super) width: f64,
-    pub(super) buckets: Vec<Bucket>,
+    buckets: Vec<Bucket>,
+    /// How many of `buckets` are whole and lie within the time in which load was made. After it only
+    /// the slowest requests are left, and their figures would look like a collapse.
+    drawn: usize,
     /// The busiest first.
     pub(super) names: Vec<Name<'a>>,
     /// How many names share the last row of `names`.
@@ -198,15 +208,13 @@ impl<'a> PageData<'a> {
                     bucket.totals.record(&row);
                 }
             }
-            for count in &recording.users {
-                let place = place_of(offset + count.at.as_secs_f64());
-                if let Some(bucket) = buckets.get_mut(place) {
-                    bucket.users = bucket.users.max(Some(count.users));
-                }
-            }
-            let run = place_of(*offset)..=place_of(end);
-            connect_users(buckets.get_mut(run).unwrap_or_default());
+            let counts = recording.users.iter();
+            let counts: Vec<_> = counts
+                .map(|count| (place_of(offset + count.at.as_secs_f64()), count.users))
+                .collect();
+            hold_users(&mut buckets, place_of(*offset)..=place_of(end), &counts);
         }
+        let drawn = drawn(&buckets, width, end_of_load(recordings, &offsets));
         let most_users = buckets.iter().filter_map(|bucket| bucket.users).max();
         let (errors, further_errors) = most_frequent(errors.into_values().collect());
         Self {
@@ -214,6 +222,7 @@ impl<'a> PageData<'a> {
             seconds,
             width,
             buckets,
+            drawn,
             names,
             further_names,
             errors,
@@ -223,10 +232,17 @@ impl<'a> PageData<'a> {
     }
 }
 
-/// Points of equal length; what is left over at the end belongs to the last one, or is one of its own
-/// when it is more than half of one.
+impl PageData<'_> {
+    /// The points of the curves.
+    pub(super) fn points(&self) -> &[Bucket] {
+        self.buckets.get(..self.drawn).unwrap_or_default()
+    }
+}
+
+/// Points of equal length; what is left over at the end is one of its own.
 fn buckets(seconds: f64, width: f64) -> Vec<Bucket> {
-    let count = ((seconds / width).round() as usize).max(1);
+    // A float's error must not make a point of its own.
+    let count = ((seconds / width - 1e-6).ceil() as usize).max(1);
     (0..count)
         .map(|place| {
             let start = place as f64 * width;
@@ -238,26 +254,37 @@ fn buckets(seconds: f64, width: f64) -> Vec<Bucket> {
         .collect()
 }
 
-/// Users are counted once a second: between two counts a straight line, and at the ends the nearest.
-fn connect_users(run: &mut [Bucket]) {
-    let known: Vec<(usize, u32)> =
-        run.iter().enumerate().filter_map(|(place, bucket)| Some((place, bucket.users?))).collect();
-    let mut next = known.iter().peekable();
-    let mut before = known.first().copied();
-    for (place, bucket) in run.iter_mut().enumerate() {
-        while let Some(reached) = next.next_if(|(known, _)| *known <= place) {
-            before = Some(*reached);
+/// Enters the users of one run: `counts` are the places at which their number changed. It holds until
+/// it changes; a point shows the most that were there in it.
+fn hold_users(buckets: &mut [Bucket], run: RangeInclusive<usize>, counts: &[(usize, u32)]) {
+    let Some((_, mut held)) = counts.first().copied() else { return };
+    let mut counts = counts.iter().peekable();
+    for place in run {
+        let mut most = held;
+        while let Some((_, users)) = counts.next_if(|(at, _)| *at <= place) {
+            most = most.max(*users);
+            held = *users;
         }
-        let Some((low, users)) = before else { return };
-        let after = next.peek().filter(|_| low <= place);
-        bucket.users = Some(match after {
-            Some((high, more)) => {
-                let share = (place - low) as f64 / (high - low).max(1) as f64;
-                (f64::from(users) + (f64::from(*more) - f64::from(users)) * share).round() as u32
-            }
-            None => users,
-        });
+        if let Some(bucket) = buckets.get_mut(place) {
+            bucket.users = bucket.users.max(Some(most));
+        }
     }
+}
+
+/// When the last run told its users to end, in seconds of the time axis, where it counted them.
+fn end_of_load(recordings: &[Arc<Recording>], offsets: &[f64]) -> Option<f64> {
+    let (last, offset) = recordings.last().zip(offsets.last())?;
+    let end = last.users.last().filter(|count| count.users == 0)?;
+    Some(offset + end.at.as_secs_f64())
+}
+
+/// How many points are whole and end before the load does, give or take a tenth; at least one.
+fn drawn(buckets: &[Bucket], width: f64, end_of_load: Option<f64>) -> usize {
+    let whole = |bucket: &&Bucket| bucket.length >= width * 0.9;
+    let within = |bucket: &&Bucket| {
+        end_of_load.is_none_or(|end| bucket.start + bucket.length <= end + width * 0.1)
+    };
+    buckets.iter().take_while(|bucket| whole(bucket) && within(bucket)).count().max(1)
 }
 
 /// When a request ended, in seconds since its run began.
@@ -314,16 +341,38 @@ mod tests {
     }
 
     #[test]
-    fn the_last_point_takes_what_is_left_over_and_users_are_connected() {
-        let mut points = buckets(4.3, 1.0);
-        let lengths: Vec<f64> = points.iter().map(|point| (point.length * 10.0).round()).collect();
-        assert_eq!(lengths, [10.0, 10.0, 10.0, 13.0]);
-        points.extend(buckets(4.0, 1.0));
-        points[1].users = Some(10);
-        points[5].users = Some(20);
-        connect_users(&mut points);
-        let users: Vec<_> = points.iter().filter_map(|point| point.users).collect();
-        assert_eq!(users, [10, 10, 13, 15, 18, 20, 20, 20]);
+    fn a_number_of_users_holds_until_it_changes() {
+        for (counts, want) in [
+            (&[(0, 3), (0, 10), (7, 0)][..], [10; 8]),
+            (&[(1, 4), (3, 9), (3, 2), (6, 0)], [4, 4, 4, 9, 2, 2, 2, 0]),
+        ] {
+            let mut points = buckets(8.0, 1.0);
+            hold_users(&mut points, 0..=7, counts);
+            let users: Vec<_> = points.iter().filter_map(|point| point.users).collect();
+            assert_eq!(users, want, "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn a_curve_ends_with_the_last_whole_point_in_which_load_was_made() {
+        for (seconds, end, want) in [
+            (0.03, None, 1),
+            (4.3, None, 4),
+            (4.0, Some(4.03), 4),
+            (4.3, Some(4.03), 4),
+            (6.0, Some(4.03), 4),
+            (6.0, Some(3.5), 3),
+        ] {
+            assert_eq!(drawn(&buckets(seconds, 1.0), 1.0, end), want, "{seconds} s, {end:?}");
+        }
+    }
+
+    #[test]
+    fn no_percentile_is_beyond_the_slowest_request() {
+        let records = records(&[("GET", "u", "a", 200, 2.2401, 1, None)]);
+        let total = PageData::of(&records).total;
+        assert!(total.latency.percentile(99.9) > Some(total.max_ms));
+        assert_eq!(total.percentile(99.9), Some(2.2401));
     }
 
     #[test]

@@ -62,7 +62,7 @@ fn page(records: &Records, figures: &PageData<'_>, verdicts: &[GateResult]) -> M
             body {
                 header {
                     h1 { "Load test report" }
-                    (verdict(figures, verdicts))
+                    (verdict(figures, verdicts, not_made(records)))
                     p class="soft" { (when(records, figures)) }
                     @for recording in records.recordings() {
                         @for warning in &recording.warnings {
@@ -70,7 +70,7 @@ fn page(records: &Records, figures: &PageData<'_>, verdicts: &[GateResult]) -> M
                         }
                     }
                 }
-                (tiles(figures))
+                (tiles(records, figures))
                 @if !verdicts.is_empty() { (gates(verdicts)) }
                 h2 { "Over time" }
                 div class="charts" { (rates(figures)) (percentiles(figures)) }
@@ -95,7 +95,12 @@ fn page(records: &Records, figures: &PageData<'_>, verdicts: &[GateResult]) -> M
     }
 }
 
-fn verdict(figures: &PageData<'_>, verdicts: &[GateResult]) -> Markup {
+/// The share of the planned load that was not made, where it is worth a word.
+fn not_made(records: &Records) -> Option<f64> {
+    Some(records.iterations().dropped_share()).filter(|share| *share > 0.01)
+}
+
+fn verdict(figures: &PageData<'_>, verdicts: &[GateResult], not_made: Option<f64>) -> Markup {
     let broken = verdicts.iter().filter(|verdict| !verdict.passed).count();
     let failures = figures.total.failures;
     html! {
@@ -104,14 +109,27 @@ fn verdict(figures: &PageData<'_>, verdicts: &[GateResult]) -> Markup {
         } @else if broken > 0 {
             p class="verdict bad" { "✗ Failed: " (broken) " of " (verdicts.len()) " gates broken" }
         } @else if !verdicts.is_empty() {
-            p class="verdict good" { "✓ Passed: all " (verdicts.len()) " gates hold" }
+            @let passed = format!("Passed: all {} gates hold", verdicts.len());
+            (success(&passed, not_made))
         } @else if failures > 0 {
             p class="verdict bad" {
                 "✗ " (text::count(failures)) " of " (text::count(figures.total.requests))
                 " requests failed (" (text::percent(figures.total.failure_rate())) ")"
             }
         } @else {
-            p class="verdict good" { "✓ No request failed" }
+            (success("No request failed", not_made))
+        }
+    }
+}
+
+/// Nothing is wrong with the requests that were made; whether all were made is another question.
+fn success(words: &str, not_made: Option<f64>) -> Markup {
+    html! {
+        @match not_made {
+            None => p class="verdict good" { "✓ " (words) },
+            Some(share) => p class="verdict warn" {
+                "⚠ " (words) (format!(", but {:.0} % of the load was not made", share * 100.0))
+            },
         }
     }
 }
@@ -133,11 +151,13 @@ fn when(records: &Records, figures: &PageData<'_>) -> String {
     line
 }
 
-fn tiles(figures: &PageData<'_>) -> Markup {
+fn tiles(records: &Records, figures: &PageData<'_>) -> Markup {
     let Totals { requests, failures, bytes, max_ms, .. } = figures.total;
-    let percentile = |at| figures.total.latency.percentile(at).map_or("–".to_owned(), text::millis);
+    let percentile = |at| figures.total.percentile(at).map_or("–".to_owned(), text::millis);
     let rate = requests as f64 / figures.seconds.max(0.001);
     let failed = format!("Failed ({})", text::count(failures));
+    let interrupted = records.interrupted();
+    let interrupted = (interrupted > 0).then(|| ("Interrupted", text::count(interrupted)));
     let tiles = [
         ("Requests", text::count(requests)),
         (failed.as_str(), text::percent(figures.total.failure_rate())),
@@ -150,7 +170,7 @@ fn tiles(figures: &PageData<'_>) -> Markup {
     ];
     html! {
         dl class="tiles" {
-            @for (name, value) in tiles { div { dt { (name) } dd { (value) } } }
+            @for (name, value) in tiles.into_iter().chain(interrupted) { div { dt { (name) } dd { (value) } } }
         }
     }
 }
@@ -179,7 +199,7 @@ fn gates(verdicts: &[GateResult]) -> Markup {
 }
 
 fn rates(figures: &PageData<'_>) -> Markup {
-    let buckets = &figures.buckets;
+    let buckets = figures.points();
     let per_second = |count: fn(&Totals) -> u64| {
         buckets.iter().map(|bucket| Some(count(&bucket.totals) as f64 / bucket.length)).collect()
     };
@@ -228,11 +248,11 @@ fn percentiles(figures: &PageData<'_>) -> Markup {
     let curve = |class, name, at| Curve {
         class,
         name,
-        points: figures.buckets.iter().map(|bucket| bucket.totals.latency.percentile(at)).collect(),
+        points: figures.points().iter().map(|bucket| bucket.totals.percentile(at)).collect(),
         right: false,
     };
-    let hints = figures.buckets.iter().map(|bucket| {
-        let at = |at| bucket.totals.latency.percentile(at).map_or("–".to_owned(), text::millis);
+    let hints = figures.points().iter().map(|bucket| {
+        let at = |at| bucket.totals.percentile(at).map_or("–".to_owned(), text::millis);
         format!(
             "{}: p50 {}, p95 {}, p99 {}",
             text::seconds(bucket.start),
@@ -259,11 +279,11 @@ fn percentiles(figures: &PageData<'_>) -> Markup {
 type Column = (&'static str, fn(&Totals) -> String, fn(&Totals) -> f64);
 
 fn shown_percentile(totals: &Totals, at: f64) -> String {
-    totals.latency.percentile(at).map_or("–".to_owned(), text::millis)
+    totals.percentile(at).map_or("–".to_owned(), text::millis)
 }
 
 fn sorted_percentile(totals: &Totals, at: f64) -> f64 {
-    totals.latency.percentile(at).unwrap_or(-1.0)
+    totals.percentile(at).unwrap_or(-1.0)
 }
 
 const COLUMNS: [Column; 10] = [
@@ -374,8 +394,8 @@ mod tests {
 
     use super::super::tests::written;
     use super::*;
-    use crate::record::fixture::records;
-    use crate::record::{Label, Recorder, Recording, Sample, UserCount};
+    use crate::record::fixture::{recorder, records};
+    use crate::record::{Iterations, Label, Recorder, Recording, Sample, UserCount};
     use crate::value::{Reader, Value};
 
     #[test]
@@ -398,6 +418,26 @@ mod tests {
             let (_, body) = page.split_once("<h1>").expect("a heading");
             let first = body.split("<p class=\"verdict").nth(1).expect("a verdict");
             assert!(first.contains(&format!(">{want}</p>")), "{want}: {first:.80}");
+        }
+    }
+
+    #[test]
+    fn load_that_was_not_made_is_no_green_line() {
+        let mut recording =
+            Recording::new(UNIX_EPOCH, vec![recorder(&[("GET", "u", "a", 200, 1.0, 1, None)])]);
+        let span = Duration::from_secs(4);
+        recording.iterations = Iterations { started: 120, planned: 800, dropped: 680, span };
+        let mut records = Records::default();
+        records.push(Arc::new(recording));
+        let rule = Value::parse(r#"[{"type": "failure_rate", "value": 0}]"#).expect("JSON");
+        let rules = Rule::read_list(&Reader::root(&rule)).expect("rules");
+        for (rules, words) in [(&[][..], "No request failed"), (&rules, "Passed: all 1 gates hold")]
+        {
+            let page = written(|out| write(&records, rules, out));
+            let verdict = format!(
+                "<p class=\"verdict warn\">⚠ {words}, but 85 % of the load was not made</p>"
+            );
+            assert!(page.contains(&verdict), "{verdict}");
         }
     }
 
