@@ -9,6 +9,9 @@ use crate::event::{Failure, FailureKind};
 use crate::load::TestLimits;
 use crate::value::{Field, Invalid, Value};
 
+/// The command that runs a load test.
+pub(crate) const START_TEST: &str = "LD_start_test";
+
 /// A command whose arguments have been read, ready to run.
 pub(crate) trait Command: Debug + Send + Sync {
     /// Runs it.

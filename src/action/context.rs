@@ -77,6 +77,12 @@ impl ExecutorState {
     pub(super) fn records(&self) -> Records {
         lock(&self.records).clone()
     }
+
+    /// Forgets them. They are freed after the lock: a million requests take a while.
+    pub(super) fn clear_records(&self) {
+        let old = std::mem::take(&mut *lock(&self.records));
+        drop(old);
+    }
 }
 
 #[cfg(test)]
@@ -104,6 +110,13 @@ pub(crate) struct Context<'a> {
     index: usize,
     details: Option<Value>,
     warnings: Vec<String>,
+    verdict: Option<Failure>,
+    /// Whether the last command that ran has set `verdict`.
+    failed: bool,
+    /// Whether a test of the document was refused.
+    refused: bool,
+    /// How many tests it has kept.
+    kept: usize,
 }
 
 impl<'a> Context<'a> {
@@ -114,8 +127,20 @@ impl<'a> Context<'a> {
         cancel: &'a CancellationToken,
         run: u64,
     ) -> Self {
-        let (index, details, warnings) = (0, None, Vec::new());
-        Self { shared, interpreter, sink, cancel, run, index, details, warnings }
+        Self {
+            shared,
+            interpreter,
+            sink,
+            cancel,
+            run,
+            index: 0,
+            details: None,
+            warnings: Vec::new(),
+            verdict: None,
+            failed: false,
+            refused: false,
+            kept: 0,
+        }
     }
 
     /// The executor that runs this.
@@ -144,14 +169,19 @@ impl<'a> Context<'a> {
     }
 
     /// Keeps a finished test.
-    pub(crate) fn push_recording(&self, recording: Arc<Recording>) {
+    pub(crate) fn push_recording(&mut self, recording: Arc<Recording>) {
+        self.kept += 1;
         lock(&self.shared.records).push(recording);
     }
 
-    /// Forgets the finished tests. They are freed after the lock: a million requests take a while.
+    /// How many finished tests this document has kept.
+    pub(super) fn kept_recordings(&self) -> usize {
+        self.kept
+    }
+
+    /// Forgets the finished tests.
     pub(crate) fn clear_records(&self) {
-        let old = std::mem::take(&mut *lock(&self.shared.records));
-        drop(old);
+        self.shared.clear_records();
     }
 
     /// What all tests have counted, for exporters.
@@ -191,11 +221,40 @@ impl<'a> Context<'a> {
         self.warnings.extend(warnings);
     }
 
+    /// Fails this action although it has a value: for a reason that the reference does not know. In the
+    /// text dialect it keeps the line of its value.
+    pub(crate) fn fail(&mut self, failure: Failure) {
+        self.failed = true;
+        self.verdict.get_or_insert(failure);
+    }
+
+    /// Whether a command has called [`Self::fail`] since this was last asked.
+    pub(super) fn take_failed(&mut self) -> bool {
+        std::mem::take(&mut self.failed)
+    }
+
+    /// Notes that a test of this document was refused: it has no figures.
+    pub(super) fn refuse_test(&mut self) {
+        self.refused = true;
+    }
+
+    /// Whether one was.
+    pub(crate) fn has_refused_test(&self) -> bool {
+        self.refused
+    }
+
     /// Emits how an action ended, with what it has said beyond its value.
     pub(super) fn finish(&mut self, action: &str, mut result: ActionResult) {
-        if let Some(details) = self.details.take() {
+        let verdict = self.verdict.take().filter(|_| result.ok);
+        if self.details.is_some() || verdict.is_some() {
             result.text = result.value.as_ref().map(Value::to_text);
+        }
+        if let Some(details) = self.details.take() {
             result.value = Some(details);
+        }
+        if let Some(failure) = verdict {
+            result.ok = false;
+            result.error = Some(failure);
         }
         result.warnings = std::mem::take(&mut self.warnings);
         self.sink.result(action, result);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::command::START_TEST;
 use super::context::{Context, ExecutorState, Interpreter};
 use super::document::{Action, Document, InvalidDocument, contained, is_fault};
 use super::lint::{self, Finding};
@@ -101,6 +102,11 @@ impl Executor {
         self.shared.runs.cumulative()
     }
 
+    /// Forgets the finished tests, as `LD_clear_records` does.
+    pub fn clear_records(&self) {
+        self.shared.clear_records();
+    }
+
     /// A snapshot of the finished tests.
     pub fn records(&self) -> Records {
         self.shared.records()
@@ -154,8 +160,16 @@ impl<'a> Execution<'a> {
     /// Runs one action and counts its failure.
     fn run(&self, action: Action, context: &mut Context<'_>) -> Result<Value, Failure> {
         let depth = self.inside.borrow().len();
+        let is_test = action.command() == START_TEST;
+        let kept = context.kept_recordings();
         let result = action.into_planned().and_then(|command| contained(|| command.run(context)));
         self.inside.borrow_mut().truncate(depth);
+        if context.take_failed() && result.is_ok() {
+            self.failed.set(self.failed.get() + 1);
+        }
+        if is_test && result.is_err() && context.kept_recordings() == kept {
+            context.refuse_test();
+        }
         if let Err(failure) = &result {
             self.failed.set(self.failed.get() + 1);
             self.busy.set(self.busy.get() || failure.kind == FailureKind::Busy);

@@ -38,10 +38,15 @@ pub(super) fn stdin_once(paths: &[PathBuf]) -> Result<(), Error> {
     }
 }
 
+/// What messages call the document at a path.
+pub(super) fn name(path: &Path) -> String {
+    if path.as_os_str() == "-" { "stdin".to_owned() } else { path.display().to_string() }
+}
+
 /// The text at a path, and what a refusal calls the place.
 pub(super) fn load(path: &Path) -> Result<(String, String), Error> {
     let stdin = path.as_os_str() == "-";
-    let place = if stdin { "stdin".to_owned() } else { path.display().to_string() };
+    let place = name(path);
     let bytes = if stdin { bytes(io::stdin()) } else { File::open(path).and_then(bytes) };
     let bytes =
         bytes.map_err(|error| Error::usage(format!("cannot read {place}: {}", reason(&error))))?;

@@ -3,6 +3,7 @@
 //! has recorded; a second signal does not wait for that.
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
@@ -32,8 +33,8 @@ pub(super) fn run(args: &Run, console: &mut Console) -> Result<Exit, Error> {
     descriptors::raise();
     let limits = test_limits(&args.documents);
     document::stdin_once(&args.files)?;
-    let locals: Vec<Local> =
-        args.files.iter().map(|path| document::read(path, limits)).collect::<Result<_, _>>()?;
+    let read = |path: &PathBuf| Ok((document::name(path), document::read(path, limits)?));
+    let locals = args.files.iter().map(read).collect::<Result<_, Error>>()?;
     let policy = Policy {
         data_dir: data_dir(args.data_dir.as_deref())?,
         secret_files: Vec::new(),
@@ -65,10 +66,17 @@ impl Runner {
         Ok(Self { executor: Arc::new(executor), sender, said })
     }
 
-    async fn run_all(mut self, locals: Vec<Local>, console: &mut Console) -> Result<Exit, Error> {
+    async fn run_all(
+        mut self,
+        locals: Vec<(String, Local)>,
+        console: &mut Console,
+    ) -> Result<Exit, Error> {
         let mut interrupt = Interrupt::listen()?;
         let mut exit = Exit::Done;
-        for local in locals {
+        for (name, local) in locals {
+            console.document(&name);
+            // Gates and reports of a file are about its own tests.
+            self.executor.clear_records();
             match self.run_one(local, &mut interrupt, console).await? {
                 Exit::Done => {}
                 Exit::Interrupted => return Ok(Exit::Interrupted),

@@ -40,6 +40,7 @@ pub(super) fn send(args: &Send, console: &mut Console) -> Result<Exit, Error> {
         connection::resolve(&args.connection, timeout.unwrap_or(CONNECT_TIMEOUT), console)?;
     let token = token::resolve(&args.token, console)?;
     console.replies(args.printing.output, args.printing.quiet);
+    console.document(&args.file.as_deref().map_or_else(|| "--json".to_owned(), document::name));
     let silence = timeout.unwrap_or(SILENCE);
     let sent = Cell::new(false);
     let exit = block_on(signal::unless_interrupted(converse(

@@ -4,6 +4,7 @@
 
 mod announcer;
 mod bar;
+mod failures;
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
@@ -40,6 +41,8 @@ pub struct Console {
     terminal: bool,
     format: Output,
     quiet: bool,
+    /// What the document is called whose replies come now.
+    document: Option<String>,
     bar: Option<Bar>,
     state: State,
 }
@@ -62,8 +65,8 @@ impl Console {
     }
 
     fn over(out: Box<dyn Write>, terminal: bool) -> Self {
-        let (format, quiet, bar, state) = (Output::Text, false, None, State::Open);
-        Self { out, terminal, format, quiet, bar, state }
+        let (format, quiet, document) = (Output::Text, false, None);
+        Self { out, terminal, format, quiet, document, bar: None, state: State::Open }
     }
 
     /// How replies are printed from here on. A progress bar is shown where stderr is a terminal,
@@ -74,6 +77,11 @@ impl Console {
         self.bar = (!quiet && io::stderr().is_terminal()).then(Bar::default);
     }
 
+    /// The replies that come next are to this document; errors on stderr name it.
+    pub fn document(&mut self, name: &str) {
+        self.document = Some(name.to_owned());
+    }
+
     /// One reply.
     pub fn event(&mut self, event: &Event) {
         if let (Event::Progress(progress), Some(bar)) = (event, &mut self.bar) {
@@ -82,13 +90,14 @@ impl Console {
         if let (Event::Result(_) | Event::Done { .. }, Some(bar)) = (event, &mut self.bar) {
             bar.clear();
         }
-        if self.quiet {
-            return;
-        }
         match (self.format, event) {
+            _ if self.quiet => {}
             (Output::Json, event) => self.json(event),
             (Output::Text, Event::Result(result)) => self.result(result),
             (Output::Text, _) => {}
+        }
+        if let Event::Result(result) = event {
+            self.failures(result);
         }
     }
 
@@ -96,6 +105,9 @@ impl Console {
     /// JSON is asked for.
     pub fn reply_line(&mut self, text: &str, ok: bool) {
         self.say(text, &TextRecord { event: "line", ok, text });
+        if self.quiet && !ok {
+            self.error(&format!("{}{text}", self.place()));
+        }
     }
 
     /// A line that a document prints: an object where JSON is asked for.
@@ -164,6 +176,27 @@ impl Console {
     fn result(&mut self, result: &ActionResult) {
         result.warnings.iter().for_each(|warning| self.warn(warning));
         self.print(&result.line());
+    }
+
+    /// What of a result belongs on stderr: why requests failed, and the error itself where no other
+    /// output has it.
+    fn failures(&mut self, result: &ActionResult) {
+        if let (false, Some(value)) = (self.quiet, &result.value) {
+            for line in failures::lines(value) {
+                self.tell(&line);
+            }
+        }
+        // The line of the text dialect stays the reference's, which knows fewer errors.
+        let unsaid = self.quiet || (self.format == Output::Text && result.text.is_some());
+        if let (true, Some(failure)) = (unsaid, &result.error) {
+            let ActionResult { index, command, .. } = result;
+            self.error(&format!("{}actions[{index}] {command}: {failure}", self.place()));
+        }
+    }
+
+    /// Where an error is, as its message begins.
+    fn place(&self) -> String {
+        self.document.as_ref().map_or_else(String::new, |name| format!("{name}: "))
     }
 
     fn json(&mut self, object: &impl serde::Serialize) {

@@ -13,6 +13,7 @@ Exit status 1 if anything differs.
 """
 
 import argparse
+import ast
 import csv
 import json
 import math
@@ -157,7 +158,7 @@ class Ldctl:
         self.program, self.place = str(pathlib.Path(program).resolve()), place
 
     def run(self, actions):
-        """The actions' values, or {"failed": message}."""
+        """The actions' values, or {"failed": message}. Where a value has more, the reference's is its text."""
         command = [self.program, "run", "-", "--output", "json"]
         done = subprocess.run(command, input=json.dumps(actions), cwd=self.place, text=True,
                               capture_output=True, timeout=120)
@@ -165,7 +166,7 @@ class Ldctl:
         results = [event for event in events if event["event"] == "result"]
         if len(results) != len(actions):
             sys.exit(f"ldctl gave {len(results)} results of {len(actions)}: {done.stderr}")
-        return [result["value"] if result["ok"] else {"failed": result["error"]["message"]}
+        return [(ast.literal_eval(result["text"]) if "text" in result else result["value"]) if result["ok"] else {"failed": result["error"]["message"]}
                 for result in results]
 
 

@@ -146,14 +146,16 @@ fn json_output_is_one_object_per_line_in_either_dialect() {
 }
 
 #[test]
-fn quiet_prints_nothing_and_keeps_the_exit_code() {
+fn quiet_prints_only_errors_and_keeps_the_exit_code() {
     let server = Server::start(&[], None);
     ldctl()
         .args(["send", "--quiet", "--json", r#"[["LD_nope"]]"#, "--port", &server.port()])
         .assert()
         .code(1)
         .stdout_eq("")
-        .stderr_eq("");
+        .stderr_eq(
+            "error: --json: actions[0] LD_nope: executor received invalid data ['LD_nope']\n",
+        );
 }
 
 #[test]

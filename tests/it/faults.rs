@@ -23,11 +23,11 @@ use crate::support::{
 };
 use crate::wire_support::{END, endpoint, frame, result, server_that, soon};
 
-/// A test of some hundred requests that are refused at once.
-fn short_test() -> Value {
+/// A test of some hundred requests that are answered at once.
+fn short_test(target: &Target) -> Value {
     json!(["LD_start_test", {
-        "user_detail_dict": {"host": "http://127.0.0.1:1"}, "user_count": 1, "test_time": 0.05,
-        "wait_time": 0, "tasks": [{"method": "get", "url": "/refused"}]}])
+        "user_detail_dict": {"host": target.url()}, "user_count": 1, "test_time": 0.05,
+        "wait_time": 0, "tasks": [{"method": "get", "url": "/"}]}])
 }
 
 /// What each action of a document gave, from the JSON output of `run` or `send`.
@@ -62,7 +62,8 @@ const WRITERS: [(&str, &str, &str); 6] = [
 #[test]
 fn f02_a_file_that_cannot_grow_fails_by_name_and_leaves_the_old_one() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut document = vec![short_test()];
+    let target = Target::start();
+    let mut document = vec![short_test(&target)];
     document.extend(WRITERS.map(|(command, name, _)| json!([command, [name]])));
     let input = tempfile::tempdir().expect("a directory");
     let input = input.path().join("document.json");
@@ -188,7 +189,8 @@ async fn t19_a_client_that_never_reads_costs_no_memory_and_no_result() {
     let server = Server::start(&["--data-dir", &data.path().display().to_string()], None);
     let port: u16 = server.port().parse().expect("a port");
     // One page is some 10 KiB; all of them are far more than the server may hold.
-    let mut document = vec![short_test(), json!(["LD_generate_html_report", ["page"]])];
+    let target = Target::start();
+    let mut document = vec![short_test(&target), json!(["LD_generate_html_report", ["page"]])];
     document.extend(vec![json!(["LD_generate_html"]); PAGES]);
     document.push(json!(["LD_generate_summary_report", ["kept"]]));
     let request = json!({"command": document, "reply": "events"}).to_string();
@@ -222,7 +224,8 @@ fn f07_a_second_signal_ends_a_server_that_still_waits_for_a_run() {
     let lock = Connection::open(&database).expect("a database");
     lock.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE held (x); BEGIN IMMEDIATE")
         .expect("a lock");
-    let document = json!([short_test(), ["LD_persist_records", ["runs.db"]]]).to_string();
+    let target = Target::start();
+    let document = json!([short_test(&target), ["LD_persist_records", ["runs.db"]]]).to_string();
     let client = Running::start(
         &["send", "--output", "json", "--port", &server.port(), "--json", &document],
         None,
@@ -298,7 +301,8 @@ fn f13_two_servers_in_one_data_directory_tear_no_file_and_lose_no_run() {
     const ROUNDS: usize = 20;
     let data = tempfile::tempdir().expect("a directory");
     let place = data.path().display().to_string();
-    let mut document = vec![short_test()];
+    let target = Target::start();
+    let mut document = vec![short_test(&target)];
     for _ in 0..ROUNDS {
         document.extend(WRITERS.map(|(command, name, _)| json!([command, [name]])));
     }

@@ -39,6 +39,7 @@ mod limits;
 mod load;
 mod operating;
 mod reports;
+mod results;
 mod true_bodies;
 mod true_reach;
 mod true_urls;

@@ -105,7 +105,7 @@ fn promtool_finds_nothing_wrong_with_the_figures() {
             "spawn_rate": 10, "test_time": 0.1, "tasks": [{"method": "get",
                 "request_url": "http://127.0.0.1:1/"}]}]]"#;
     let started =
-        ldctl().args(["send", "-", "--port", &server.port()]).stdin(document).assert().success();
+        ldctl().args(["send", "-", "--port", &server.port()]).stdin(document).assert().code(1);
     let told = String::from_utf8_lossy(&started.get_output().stdout).into_owned();
     let text = scrape(told.lines().next().expect("a port"));
     assert!(text.contains("loaddensity_requests_total{") && text.contains("ldctl_shed_total 0"));

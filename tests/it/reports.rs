@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use ldctl::action::{Document, Executor, Policy};
-use ldctl::event::{ActionResult, Event, FailureKind};
+use ldctl::event::{ActionResult, Event, Failure, FailureKind};
 use ldctl::value::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -126,6 +126,7 @@ fn every_report_of_a_run_tells_the_same_story() {
     assert!(bench.file("run.xml").contains(&counted));
 
     bench.value(r#"["LD_generate_summary_report", ["run"]]"#);
+    let summary = bench.executor.records().summary().to_value();
     assert_eq!(Value::parse(&bench.file("run.json")).expect("JSON"), summary);
 
     bench.value(r#"["LD_generate_html_report", ["run"]]"#);
@@ -201,12 +202,10 @@ fn a_test_ends_as_soon_as_a_rule_of_abort_on_does_not_hold() {
             "wait_time": 0.01, "tasks": [{"method": "get", "url": "/bad", "name": "bad"}],
             "abort_on": [{"type": "failure_rate", "value": 0.5, "name": "bad"}]}]"#,
     );
-    assert_eq!(result.error, None);
+    let reason = "stopped early by abort_on: failure_rate(bad)=1.0 not lte 0.5";
+    assert_eq!(result.error, Some(Failure::new(FailureKind::Gate, reason)));
     let warnings = bench.executor.records().recordings()[0].warnings.clone();
-    assert_eq!(
-        warnings,
-        ["stopped early by abort_on: failure_rate(bad)=1.0 not lte 0.5".to_owned()]
-    );
+    assert_eq!(warnings, [reason]);
     assert!(!bench.executor.records().recordings()[0].users.is_empty());
 }
 
@@ -348,7 +347,7 @@ fn every_documented_argument_of_a_test_is_accepted_and_one_without_effect_is_men
     let host = format!("http://127.0.0.1:{}", text(&stub, &["port"]));
     let result = bench.result(&format!(
         r#"["LD_start_test", {{"user_detail_dict": {{"host": "{host}"}}, "user_count": 1, "test_time": 0.2,
-            "tasks": [{{"method": "get", "url": "/"}}], "web_ui_dict": null, "runner_mode": "local",
+            "tasks": [{{"method": "get", "url": "/ok"}}], "web_ui_dict": null, "runner_mode": "local",
             "engine": "locust", "master_bind_host": "*", "master_bind_port": 5557, "master_host": "127.0.0.1",
             "master_port": 5557, "expected_workers": 0, "worker_startup_timeout": 60,
             "worker_heartbeat_interval": 5, "worker_lost_timeout": 15, "worker_startup_policy": "fail"}}]"#

@@ -90,7 +90,9 @@ impl Command for Summarise {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
         let records = context.records();
         if self.success.is_none() && self.failures.is_none() {
-            return Ok(records.summary().to_value());
+            let summary = records.summary();
+            context.enrich(summary.to_details(), Vec::new());
+            return Ok(summary.to_value());
         }
         let success = self.success.unwrap_or_else(|| recorded(&records, false));
         let failures = self.failures.unwrap_or_else(|| recorded(&records, true));

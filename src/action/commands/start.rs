@@ -7,7 +7,7 @@ use std::thread;
 
 use super::resolver::{CSV_SOURCES, CsvSource, csv_sources, variables};
 use crate::action::arguments::Arguments;
-use crate::action::command::{Command, Declaration, Parsed};
+use crate::action::command::{Command, Declaration, Parsed, START_TEST};
 use crate::action::context::Context;
 use crate::event::{Failure, FailureKind};
 use crate::load::pacer::{ARRIVALS, Pacing, WAIT, Wait};
@@ -18,11 +18,11 @@ use crate::protocol::{
     PROXY, Setup, USER_NAMES, USERS as USER_KINDS, UserKind, Workload, own_limits,
 };
 use crate::record::gates::{AbortOn, RULES};
-use crate::record::{Recording, Records};
+use crate::record::{ErrorCount, Recording, Records, Summary};
 use crate::value::{Field, Invalid, Kind, Literal, Map, Reader, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[Declaration::named(
-    "LD_start_test",
+    START_TEST,
     "Runs a load test to its end, and keeps what it recorded.",
     FIELDS,
     parse,
@@ -137,6 +137,9 @@ const TEST_TIME: i64 = 60;
 /// The fastest ramp, in users per second.
 const MAX_SPAWN_RATE: f64 = 1e9;
 
+/// Errors that the result lists.
+const MOST_ERRORS: usize = 20;
+
 /// What is said of a test that was stopped from outside.
 const CANCELLED: &str = "cancelled before its end; the figures are partial";
 
@@ -216,7 +219,7 @@ fn parse(given: &Arguments<'_>) -> Parsed {
         keep_bodies: given.or_default("record_bodies", |field| field.boolean())?,
         abort_on: given.or_default("abort_on", AbortOn::read)?,
         ignored: WITHOUT_EFFECT.into_iter().filter(|name| given.present(name).is_some()).collect(),
-        document: Value::List(vec!["LD_start_test".into(), given.to_value()]),
+        document: Value::List(vec![START_TEST.into(), given.to_value()]),
         seed: given.if_present("seed", |field| field.integer(0))?,
     }))
 }
@@ -309,17 +312,22 @@ impl Command for StartTest {
         let abort_on = std::mem::take(&mut self.abort_on);
         let document = std::mem::take(&mut self.document);
         let ignored = std::mem::take(&mut self.ignored);
-        let lease = context.claim_run("LD_start_test", end.filter(|_| !endless))?;
+        let lease = context.claim_run(START_TEST, end.filter(|_| !endless))?;
         self.register(context)?;
         let (echo, plan) = self.link(context)?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
+        let mut aborted = None;
         let recording = lease.execute(plan, cores, &mut |progress| {
             context.progress(lease.run(), progress);
             if abort_on.is_empty() {
                 return ControlFlow::Continue(());
             }
             match abort_on.broken(&progress.live.series()) {
-                Some(reason) => ControlFlow::Break(format!("stopped early by abort_on: {reason}")),
+                Some(reason) => {
+                    let reason = format!("stopped early by abort_on: {reason}");
+                    aborted = Some(reason.clone());
+                    ControlFlow::Break(reason)
+                }
                 None => ControlFlow::Continue(()),
             }
         });
@@ -332,6 +340,7 @@ impl Command for StartTest {
             recording.warnings.push(format!("arguments without effect in local mode: {names}"));
         }
         let cancelled = context.cancel().is_cancelled();
+        let aborted = aborted.filter(|_| !cancelled);
         if cancelled {
             recording.warnings.push(CANCELLED.to_owned());
         } else if endless {
@@ -340,7 +349,11 @@ impl Command for StartTest {
         }
         let echo = conclude(context, echo, lease.finish(recording));
         // What was asked for has not been done: a script must not take it for a finished test.
-        if cancelled { Err(Failure::new(FailureKind::Cancelled, CANCELLED)) } else { Ok(echo) }
+        match aborted {
+            _ if cancelled => Err(Failure::new(FailureKind::Cancelled, CANCELLED)),
+            Some(reason) => Err(Failure::new(FailureKind::Gate, reason)),
+            None => Ok(echo),
+        }
     }
 }
 
@@ -385,6 +398,20 @@ impl StartTest {
     }
 }
 
+/// What is said of a test in which nothing succeeded.
+fn no_success(summary: &Summary, error: Option<&ErrorCount<'_>>) -> String {
+    match (summary.requests, summary.interrupted, error) {
+        (0, 0, _) => "the test made no request".to_owned(),
+        (0, waiting, _) => {
+            format!("no request succeeded: all {waiting} had no response when the test ended")
+        }
+        (all, _, Some(ErrorCount { count, method, name, error })) => {
+            format!("none of {all} requests succeeded; {count} × {method} {name}: {error}")
+        }
+        (all, _, None) => format!("none of {all} requests succeeded"),
+    }
+}
+
 /// Keeps the record, and gives the result: in the text dialect the arguments alone, as the reference
 /// does; in the event dialect also what they led to.
 fn conclude(context: &mut Context<'_>, echo: Value, recording: Arc<Recording>) -> Value {
@@ -392,11 +419,18 @@ fn conclude(context: &mut Context<'_>, echo: Value, recording: Arc<Recording>) -
     context.push_recording(Arc::clone(&recording));
     let mut of_this_test = Records::default();
     of_this_test.push(recording);
+    let summary = of_this_test.summary();
+    let errors = of_this_test.errors(MOST_ERRORS);
+    if summary.requests == summary.failures {
+        context.fail(Failure::new(FailureKind::NoSuccess, no_success(&summary, errors.first())));
+    }
     let mut rich = match &echo {
         Value::Dict(members) => members.clone(),
         _ => Map::new(),
     };
-    rich.insert("summary".to_owned(), of_this_test.summary().to_value());
+    rich.insert("summary".to_owned(), summary.to_details());
+    let errors = errors.iter().map(ErrorCount::to_value).collect::<Vec<Value>>();
+    rich.insert("errors".to_owned(), errors.into());
     if !warnings.is_empty() {
         // A client of version 0.1.0 takes them from here.
         let texts = warnings.iter().map(|text| text.as_str().into()).collect::<Vec<Value>>();

@@ -25,7 +25,7 @@ impl Target {
         let requests = Arc::new(AtomicU64::new(0));
         let counter = requests.clone();
         let (stop, stopped) = oneshot::channel();
-        let (told, port) = oneshot::channel();
+        let (told, port) = std::sync::mpsc::channel();
         let serving = thread::spawn(move || {
             let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
@@ -39,7 +39,7 @@ impl Target {
                 }
             });
         });
-        let port = port.blocking_recv().expect("a port");
+        let port = port.recv().expect("a port");
         Self { port, requests, stop: Some(stop), serving: Some(serving) }
     }
 

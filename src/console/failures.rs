@@ -1,0 +1,74 @@
+//! Why requests failed, in a few lines for people, read from the result of a test.
+
+use crate::value::Value;
+
+/// Errors that are listed.
+const MOST: usize = 5;
+
+/// A line that says how many requests of a test failed, and one for each of the most frequent errors.
+/// Nothing of a result that is not a test's, or where none failed.
+pub(super) fn lines(result: &Value) -> Vec<String> {
+    let count = |name| {
+        let count = result.get("summary")?.get("totals")?.get(name)?.as_f64()?;
+        Some(count as u64)
+    };
+    let (Some(requests), Some(failures @ 1..), Some(Value::List(errors))) =
+        (count("requests"), count("failures"), result.get("errors"))
+    else {
+        return Vec::new();
+    };
+    let mut lines = vec![format!("{failures} of {requests} requests failed")];
+    let width = errors.first().map_or(0, |error| text(error, "count").len());
+    lines.extend(errors.iter().take(MOST).map(|error| {
+        format!(
+            "{:>width$} × {} {}: {}",
+            text(error, "count"),
+            text(error, "method"),
+            text(error, "name"),
+            text(error, "error"),
+        )
+    }));
+    if errors.len() > MOST {
+        lines.push("and other errors, which --output json lists".to_owned());
+    }
+    lines
+}
+
+fn text(error: &Value, member: &str) -> String {
+    error.get(member).map(Value::to_text).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(result: &str, expected: &[&str]) {
+        assert_eq!(lines(&Value::parse(result).expect("JSON")), expected, "{result}");
+    }
+
+    #[test]
+    fn failures_are_told_with_the_most_frequent_errors() {
+        check(
+            r#"{"summary": {"totals": {"requests": 120, "failures": 101}}, "errors": [
+                {"count": 100, "method": "GET", "name": "items", "error": "401 Unauthorized"},
+                {"count": 1, "method": "POST", "name": "login", "error": "timed out after 5 s"}]}"#,
+            &[
+                "101 of 120 requests failed",
+                "100 × GET items: 401 Unauthorized",
+                "  1 × POST login: timed out after 5 s",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_has_no_failures_says_nothing() {
+        for result in [
+            "null",
+            "{}",
+            r#"{"summary": {"totals": {"requests": 1, "failures": 0}}, "errors": []}"#,
+            r#"{"summary": {"totals": {"requests": 1, "failures": 1}}}"#,
+        ] {
+            check(result, &[]);
+        }
+    }
+}

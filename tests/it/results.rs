@@ -1,0 +1,153 @@
+//! What a run says of itself, and whether a script that started it goes on.
+
+use serde_json::{Value, json};
+
+use crate::support::{Server, Target, ldctl};
+
+/// A short load test of one user.
+fn test(target: &Target, url: &str) -> Value {
+    json!(["LD_start_test", {
+        "user_detail_dict": {"user": "fast_http_user", "host": target.url()},
+        "user_count": 1, "spawn_rate": 100, "test_time": 0.3, "wait_time": 0.01,
+        "tasks": [{"method": "get", "request_url": url, "name": url}]
+    }])
+}
+
+fn no_failures() -> Value {
+    json!(["LD_assert_sla", {"rules": [{"type": "failure_rate", "value": 0}]}])
+}
+
+/// What `ldctl run` with these arguments has said of documents that lie in files `0.json`, `1.json`, …
+struct Said {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn run(args: &[&str], documents: &[Value]) -> Said {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut command = ldctl().arg("run").args(args).current_dir(dir.path());
+    for (number, document) in documents.iter().enumerate() {
+        let file = format!("{number}.json");
+        std::fs::write(dir.path().join(&file), document.to_string()).expect("a file");
+        command = command.arg(file);
+    }
+    let output = command.output().expect("the program");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    Said { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// The results among the events of `--output json`.
+fn results(said: &Said) -> Vec<Value> {
+    let events = said.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+    events.filter(|event: &Value| event["event"] == "result").collect()
+}
+
+#[test]
+fn a_test_without_one_success_fails_and_says_why() {
+    let target = Target::start();
+    let document = json!([test(&target, "/missing")]);
+    let said = run(&[], std::slice::from_ref(&document));
+    assert_eq!(said.code, Some(1));
+    assert!(said.stdout.starts_with("{'user_detail': "), "the reference's line: {}", said.stdout);
+    for words in [
+        " requests failed\n",
+        " × GET /missing: 404 Not Found\n",
+        "error: 0.json: actions[0] LD_start_test: none of ",
+    ] {
+        assert!(said.stderr.contains(words), "{words:?}: {}", said.stderr);
+    }
+
+    let said = run(&["--output", "json"], &[document]);
+    let [result] = &results(&said)[..] else { panic!("{}", said.stdout) };
+    assert_eq!((said.code, &result["ok"]), (Some(1), &json!(false)));
+    assert_eq!(result["error"]["kind"], "no-success");
+    let (value, name) = (&result["value"], &result["value"]["summary"]["per_name"]["/missing"]);
+    assert_eq!((&name["requests"], &name["failure_rate"]), (&name["failures"], &json!(1.0)));
+    let error = &value["errors"][0];
+    assert_eq!((&error["name"], &error["error"]), (&json!("/missing"), &json!("404 Not Found")));
+    assert_eq!(error["count"], name["failures"]);
+}
+
+#[test]
+fn a_test_that_makes_no_request_fails() {
+    let target = Target::start();
+    let mut test = test(&target, "/");
+    test[1]["tasks"][0]["skip_if"] = json!(true);
+    let said = run(&[], &[json!([test])]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.stderr.ends_with("LD_start_test: the test made no request\n"), "{}", said.stderr);
+}
+
+#[test]
+fn the_text_dialect_of_a_server_calls_no_test_a_failure_that_the_reference_does_not() {
+    let (target, server) = (Target::start(), Server::start(&[], None));
+    let document = json!([test(&target, "/missing")]).to_string();
+    let send = |args: &[&str]| {
+        let port = server.port();
+        let command = ldctl().args(["send", "--json", &document, "--port", &port]).args(args);
+        command.assert().stdout_eq("{'user_detail': [..]}\n")
+    };
+    send(&["--legacy"]).success().stderr_eq("");
+    send(&[]).code(1);
+}
+
+#[test]
+fn a_test_that_abort_on_ends_is_a_failed_gate() {
+    let target = Target::start();
+    let mut test = test(&target, "/");
+    test[1]["test_time"] = json!(60);
+    test[1]["abort_on"] = json!([{"type": "requests", "value": 0}]);
+    let said = run(&["--output", "json"], &[json!([test])]);
+    let [result] = &results(&said)[..] else { panic!("{}", said.stdout) };
+    assert_eq!((said.code, &result["error"]["kind"]), (Some(1), &json!("gate")));
+    let message = result["error"]["message"].as_str().expect("a message");
+    assert!(message.starts_with("stopped early by abort_on: requests(overall)="), "{message}");
+    assert!(result["value"]["summary"].is_object(), "{result}");
+}
+
+#[test]
+fn quiet_says_only_what_went_wrong() {
+    let target = Target::start();
+    let gate =
+        json!(["LD_assert_sla", {"rules": [{"type": "requests", "op": "gt", "value": 1e9}]}]);
+    let said = run(&["-q"], &[json!([test(&target, "/"), gate]), json!([["LD_nope"]])]);
+    assert_eq!((said.code, said.stdout.as_str()), (Some(1), ""));
+    let lines: Vec<&str> = said.stderr.lines().collect();
+    let [gate, unknown] = &lines[..] else { panic!("{lines:?}") };
+    assert!(
+        gate.starts_with("error: 0.json: actions[1] LD_assert_sla: SLA gates failed: "),
+        "{gate}"
+    );
+    assert!(unknown.starts_with("error: 1.json: actions[0] LD_nope: "), "{unknown}");
+}
+
+#[test]
+fn every_file_of_a_run_begins_with_empty_records() {
+    let target = Target::start();
+    let bad = json!([test(&target, "/missing")]);
+    let good = json!([test(&target, "/"), no_failures()]);
+    let said = run(&["--output", "json"], &[bad, good]);
+    let passed: Vec<bool> =
+        results(&said).iter().map(|result| result["ok"] == json!(true)).collect();
+    assert_eq!(passed, [false, true, true], "{}", said.stdout);
+}
+
+#[test]
+fn a_gate_does_not_judge_other_figures_when_its_test_was_refused() {
+    let (target, server) = (Target::start(), Server::start(&[], None));
+    let send = |document: &Value, args: &[&str]| {
+        let (port, document) = (server.port(), document.to_string());
+        ldctl().args(["send", "--json", &document, "--port", &port]).args(args).assert()
+    };
+    send(&json!([test(&target, "/")]), &[]).success();
+    let refused = json!([["LD_start_test", {"user_detail_dict": {}}], no_failures()]);
+    let output = send(&refused, &["--output", "json"]).code(1).get_output().stdout.clone();
+    let output = String::from_utf8(output).expect("UTF-8");
+    let gate = output.lines().find(|line| line.contains("LD_assert_sla") && line.contains("ok"));
+    let gate: Value = serde_json::from_str(gate.expect("a result")).expect("JSON");
+    assert_eq!((&gate["ok"], &gate["error"]["kind"]), (&json!(false), &json!("gate")));
+    // An old client has the reference's line.
+    let line = "TypeError([..])\n[{'passed': True, [..]}]\n";
+    send(&refused, &["--legacy"]).code(1).stdout_eq(line);
+}
