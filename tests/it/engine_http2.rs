@@ -360,6 +360,24 @@ fn a_target_that_does_not_speak_it_is_told_from_one_that_does() {
 }
 
 #[test]
+fn a_packed_body_is_read_and_a_closed_connection_is_not_used_again() {
+    let target = Target::start(None, |_| {
+        let headers = vec![("content-encoding", "br".to_owned())];
+        // "hello" as RFC 7932, section 9.2 has it.
+        Does::Answers(200, headers, b"\x0b\x02\x80hello\x03".to_vec())
+    });
+    let task = |headers: serde_json::Value| {
+        json!({"method": "get", "request_url": target.url(), "http2": true, "headers": headers,
+               "assertions": [{"type": "contains", "value": "hello"}]})
+    };
+    let close = task(json!({"Connection": "close"}));
+    let outcome = Load::once(json!([task(json!({})), close, task(json!({})), close])).run();
+    assert_eq!(outcome.errors(), [""; 0]);
+    assert!(outcome.rows.iter().all(|row| row.bytes == 5), "{:?}", outcome.rows);
+    assert_eq!((target.seen().len(), target.connections()), (4, 2));
+}
+
+#[test]
 fn every_user_has_a_session_of_its_own_and_keeps_it() {
     let target = Target::start(None, fine);
     let task = json!([{"method": "get", "request_url": target.url(), "http2": true}]);

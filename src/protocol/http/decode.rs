@@ -1,7 +1,7 @@
 //! Taking the content codings off a body (RFC 9110, section 8.4.1) while it comes in: gzip, deflate,
 //! brotli and Zstandard, also several in a row. Nothing is kept here but the decoders' windows, and a
 //! small body that unpacks to gigabytes is given up early. What of a body is kept as text, the
-//! [`answer`](super::answer) says; what its bytes mean, [`charset`](super::charset).
+//! [`response`](super::response) says; what its bytes mean, [`charset`](super::charset).
 
 use std::fmt;
 
