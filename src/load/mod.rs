@@ -4,6 +4,7 @@
 pub mod driver;
 pub mod faker;
 mod limits;
+pub mod misses;
 pub mod pacer;
 mod plan;
 pub mod predicate;

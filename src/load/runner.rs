@@ -14,6 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::driver::Driver;
+use super::misses::Misses;
 use super::pacer::{Arrivals, Pacing};
 use super::plan::Plan;
 use super::progress::{Progress, ProgressTicker};
@@ -55,6 +56,7 @@ pub(super) struct WorkerResult {
     pub(super) recorder: Recorder,
     pub(super) starts: u64,
     late: u64,
+    misses: Misses,
     ticks: u64,
     lagging: u64,
     pub(super) broken: u64,
@@ -94,7 +96,7 @@ pub(super) fn run<D: Driver>(
     drop(done);
 
     let mut gathered = Vec::new();
-    let mut warnings = Vec::new();
+    let mut warnings = plan.names.warnings.clone();
     let mut ticker = ProgressTicker::new();
     let mut curve = Vec::new();
     loop {
@@ -156,6 +158,7 @@ pub(super) async fn worker<D: Driver>(
         arrivals,
         starts: Cell::new(0),
         late: Cell::new(0),
+        misses: RefCell::default(),
     });
     let mut pool = UserPool {
         context,
@@ -204,9 +207,11 @@ pub(super) async fn worker<D: Driver>(
     }
     recorder.borrow_mut().live().give(live);
     let (starts, late) = (pool.context.starts.get(), pool.context.late.get());
+    let misses = pool.context.misses.take();
     let broken = pool.broken;
     drop(pool);
-    WorkerResult { recorder: recorder.take(), starts, late, ticks, lagging, broken, ended }
+    let recorder = recorder.take();
+    WorkerResult { recorder, starts, late, misses, ticks, lagging, broken, ended }
 }
 
 /// The users of one worker. Of all the test's users, number `i` belongs to worker `i % workers`.
@@ -312,6 +317,9 @@ pub(super) fn doubts(iterations: Iterations, parts: &[WorkerResult]) -> Vec<Stri
             GRACE.as_secs()
         ));
     }
+    let mut misses = Misses::default();
+    parts.iter().for_each(|part| misses.merge(&part.misses));
+    doubts.extend(misses.warnings());
     if broken > 0 {
         let users = if broken == 1 { "user" } else { "users" };
         doubts.push(format!("{broken} virtual {users} crashed (a bug in ldctl)"));

@@ -23,9 +23,20 @@ impl CsvRows {
         Ok(Self { columns, rows, cycle, next: AtomicUsize::new(0) })
     }
 
+    /// The columns of a CSV file, from its first row.
+    pub fn header(from: impl Read) -> Result<Vec<String>, csv::Error> {
+        let mut reader = csv::Reader::from_reader(from);
+        Ok(reader.headers()?.iter().map(str::to_owned).collect())
+    }
+
     /// A column's place by its name.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column == name)
+    }
+
+    /// The names of the columns.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
     }
 
     /// The place of the next row, for whoever asks.

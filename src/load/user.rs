@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::driver::{Driver, VirtualUser};
+use super::misses::Misses;
 use super::pacer::{Arrivals, Pacing};
 use super::plan::Plan;
 use super::scenario::{Task, Verdict};
@@ -33,6 +34,8 @@ pub(super) struct WorkerContext<D: Driver> {
     pub(super) starts: Cell<u64>,
     /// Starts that came late although their user was waiting: the generator's own fault.
     pub(super) late: Cell<u64>,
+    /// Of the users that have ended.
+    pub(super) misses: RefCell<Misses>,
 }
 
 /// Lives until `signal` stops it.
@@ -43,21 +46,33 @@ pub(super) async fn live<D: Driver>(context: Rc<WorkerContext<D>>, signal: Rc<Si
     let recorder = Rc::clone(&context.recorder);
     let mut virtual_user =
         VirtualUser::new(scope, context.start, recorder, plan.settings.keep_bodies);
+    work(&context, &signal, &mut state, &mut virtual_user).await;
+    context.misses.borrow_mut().merge(virtual_user.scope.misses());
+}
+
+/// Iteration after iteration.
+async fn work<D: Driver>(
+    context: &WorkerContext<D>,
+    signal: &Signal,
+    state: &mut D::User,
+    virtual_user: &mut VirtualUser,
+) {
+    let plan = &*context.plan;
     loop {
         let due = match &context.arrivals {
             None => {
                 context.starts.set(context.starts.get() + 1);
                 None
             }
-            Some(arrivals) => match arrive(&context, arrivals, &signal).await {
+            Some(arrivals) => match arrive(context, arrivals, signal).await {
                 Some(due) => Some(due),
                 None => return,
             },
         };
         virtual_user.begin(due);
-        let iteration = iterate(&context, &signal, &mut state, &mut virtual_user);
+        let iteration = iterate(context, signal, state, virtual_user);
         let Some(verdict) = signal.unless(Phase::Abort, iteration).await else {
-            plan.driver.abandon(&context.worker, &mut state, &mut virtual_user);
+            plan.driver.abandon(&context.worker, state, virtual_user);
             return;
         };
         if signal.phase() >= Phase::Finish {

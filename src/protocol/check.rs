@@ -7,6 +7,7 @@ use std::cell::OnceCell;
 
 use super::MAX_BODY_BYTES;
 use super::json_path::JsonPath;
+use crate::load::misses::Kind as Miss;
 use crate::load::predicate::Operand;
 use crate::load::template::{Compiler, Draft, Linker, Scope, Slot, Space, Template};
 use crate::value::{Field, Invalid, Kind, Literal, Object, Reader, Value};
@@ -177,6 +178,8 @@ impl Path<Template> {
 struct Extractor<T> {
     from: ExtractFrom<T>,
     slot: Slot,
+    /// Variable and place as the document has them, for the count of those that found nothing.
+    described: Box<str>,
 }
 
 #[derive(Debug)]
@@ -457,8 +460,14 @@ impl Extractor<Draft> {
             },
         };
         let slot = compiler.slot(space, name.text()?);
+        let nothing = match &from {
+            ExtractFrom::Json(path) => format!("nothing at {}", path.written.written()),
+            ExtractFrom::Header(name) => format!("no header {}", name.written()),
+            ExtractFrom::Status => "no status".to_owned(),
+        };
+        let described = format!("{}: {nothing}", name.text()?).into();
         fields.finish()?;
-        Ok(Self { from, slot })
+        Ok(Self { from, slot, described })
     }
 
     fn link(self, linker: &mut Linker<'_>) -> Result<Extractor<Template>, Invalid> {
@@ -467,7 +476,7 @@ impl Extractor<Draft> {
             ExtractFrom::Header(name) => ExtractFrom::Header(name.link(linker)?),
             ExtractFrom::Status => ExtractFrom::Status,
         };
-        Ok(Extractor { from, slot: self.slot })
+        Ok(Extractor { from, slot: self.slot, described: self.described })
     }
 }
 
@@ -476,15 +485,14 @@ impl Extractor<Template> {
         let response = body.response;
         match &self.from {
             ExtractFrom::Json(path) => match path.find(body.json()?, scope) {
-                None | Some(Value::Null) => {}
+                None | Some(Value::Null) => scope.miss(Miss::Extraction, &self.described),
                 Some(Value::Str(value)) => scope.set(self.slot, &value),
                 Some(value) => scope.set(self.slot, &value.to_text()),
             },
-            ExtractFrom::Header(name) => {
-                if let Some(value) = response.header(&name.text(scope)) {
-                    scope.set(self.slot, &value);
-                }
-            }
+            ExtractFrom::Header(name) => match response.header(&name.text(scope)) {
+                Some(value) => scope.set(self.slot, &value),
+                None => scope.miss(Miss::Extraction, &self.described),
+            },
             ExtractFrom::Status => {
                 let status = response.status().unwrap_or(0);
                 scope.set(self.slot, itoa::Buffer::new().format(status));

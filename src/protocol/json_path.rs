@@ -10,26 +10,61 @@ use serde_json::value::RawValue;
 
 use crate::value::Value;
 
-/// A dotted path into a JSON text.
+/// A dotted path into a JSON text. One that begins with `$` or holds `[…]` is also read as JSONPath
+/// writes it (`$.data.items[0]['id']`); where that finds nothing, a key may be spelled so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonPath {
     steps: Vec<String>,
+    /// The steps as JSONPath has them, where they are others.
+    bracketed: Option<Vec<String>>,
 }
 
 impl JsonPath {
     /// A path from its text; empty steps are skipped, as in the reference.
     pub fn new(text: &str) -> Self {
         let steps = text.split('.').filter(|step| !step.is_empty()).map(str::to_owned).collect();
-        Self { steps }
+        Self { steps, bracketed: bracketed(text) }
     }
 
     /// The value at the path; `None` where the text is no JSON or has nothing there.
     pub fn find(&self, text: &[u8]) -> Option<Value> {
-        let mut deserializer = serde_json::Deserializer::from_slice(text);
-        let found = Seek(&self.steps).deserialize(&mut deserializer).ok()?;
-        deserializer.end().ok()?;
-        found
+        let bracketed = self.bracketed.as_ref().and_then(|steps| seek(steps, text));
+        bracketed.or_else(|| seek(&self.steps, text))
     }
+}
+
+fn seek(steps: &[String], text: &[u8]) -> Option<Value> {
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let found = Seek(steps).deserialize(&mut deserializer).ok()?;
+    deserializer.end().ok()?;
+    found
+}
+
+/// The steps of a path with a leading `$` or with brackets around indices and quoted keys.
+fn bracketed(text: &str) -> Option<Vec<String>> {
+    let rooted =
+        text.strip_prefix('$').filter(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+    let mut rest = match rooted {
+        Some(rest) => rest,
+        None if text.contains('[') => text,
+        None => return None,
+    };
+    let mut steps = Vec::new();
+    while !rest.is_empty() {
+        if let Some(inside) = rest.strip_prefix('[') {
+            let (step, after) = inside.split_once(']')?;
+            let unquoted = ['\'', '"'].into_iter().find_map(|quote| {
+                step.strip_prefix(quote).and_then(|step| step.strip_suffix(quote))
+            });
+            steps.push(unquoted.unwrap_or(step).to_owned());
+            rest = after;
+        } else {
+            let (step, after) = rest.split_at(rest.find(['.', '[']).unwrap_or(rest.len()));
+            steps.extend((!step.is_empty()).then(|| step.to_owned()));
+            rest = after.strip_prefix('.').unwrap_or(after);
+        }
+    }
+    Some(steps)
 }
 
 /// Deserializes the value at the remaining steps.
@@ -127,7 +162,7 @@ fn from_the_end<'de, A: SeqAccess<'de>>(
     }
     let back = usize::try_from(index.unsigned_abs()).unwrap_or(usize::MAX);
     let item = all.len().checked_sub(back).and_then(|at| all.get(at));
-    Ok(item.and_then(|item| JsonPath { steps: rest.to_vec() }.find(item.get().as_bytes())))
+    Ok(item.and_then(|item| seek(rest, item.get().as_bytes())))
 }
 
 /// Tells whether a key is the one that is looked for, without copying it.
@@ -178,12 +213,24 @@ mod tests {
             ("s.x", None),
             ("n.x", None),
             ("nope", None),
+            ("$.a.b[0]", Some("1")),
+            (
+                "$",
+                Some("{'a': {'b': [1, 2.5, True, None, 'x']}, 's': \"it's\", 'a.b': 1, 'n': inf}"),
+            ),
+            ("a.b[-1]", Some("'x'")),
+            ("$['a'][\"b\"][1]", Some("2.5")),
+            ("$.a.b[9]", None),
+            ("a[", None),
             ("s", Some("\"it's\"")),
             ("n", Some("inf")),
         ] {
             assert_eq!(find(path, TEXT).as_deref(), want, "{path}");
         }
         assert_eq!(find("a", r#"{"a": 1, "a": 2}"#).as_deref(), Some("2"));
+        assert_eq!(find("$.a", r#"{"$": {"a": 3}}"#).as_deref(), Some("3"), "as the reference");
+        assert_eq!(find("a[0]", r#"{"a[0]": 4}"#).as_deref(), Some("4"), "as the reference");
+        assert_eq!(find("$[1]", "[1, 2]").as_deref(), Some("2"));
         assert_eq!(find("", "[1]").as_deref(), Some("[1]"));
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Match, Regex};
 
 use super::{Draft, Escape, Hole, Piece, Slot, Space, Symbol};
 use crate::load::faker::Faker;
@@ -34,23 +34,14 @@ impl Compiler {
 
     /// Compiles a text whose literal parts and holes are both written with `escape`.
     pub fn escaped(&mut self, text: &str, escape: Escape) -> Draft {
-        // A hole has no `}` inside; the reference matches the same way.
-        static HOLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$\{([^}]+)\}").ok());
         let mut template = Draft::default();
         let mut rest = 0;
-        for found in HOLE.iter().flat_map(|hole| hole.captures_iter(text)) {
-            let (Some(whole), Some(inner)) = (found.get(0), found.get(1)) else { continue };
+        for (whole, inner) in holes(text) {
             let before = text.get(rest..whole.start()).unwrap_or_default();
             template.push_literal(&escape.written(before));
             rest = whole.end();
-            match self.hole(inner.as_str().trim()) {
-                Some(hole) => template.pieces.push(Piece::Hole {
-                    hole,
-                    written: whole.as_str().into(),
-                    escape,
-                }),
-                None => template.push_literal(&escape.written(whole.as_str())),
-            }
+            let hole = self.hole(inner.as_str().trim());
+            template.pieces.push(Piece::Hole { hole, written: whole.as_str().into(), escape });
         }
         template.push_literal(&escape.written(text.get(rest..).unwrap_or_default()));
         template
@@ -69,8 +60,61 @@ impl Compiler {
         Draft { pieces: vec![Piece::Hole { hole, written: "".into(), escape: Escape::Raw }] }
     }
 
-    /// What a placeholder stands for; `None` where that is nothing.
-    fn hole(&mut self, token: &str) -> Option<Symbol> {
+    /// What a placeholder stands for.
+    fn hole(&mut self, token: &str) -> Symbol {
+        match Reference::read(token) {
+            Reference::Variable(space, name) => {
+                Symbol::Known(Hole::Variable(self.slot(space, name)))
+            }
+            Reference::Environment(name) => Symbol::Environment(name.into()),
+            Reference::Column { source, column } => {
+                Symbol::Column { source: source.into(), column: column.into() }
+            }
+            Reference::Generated(hole) => Symbol::Known(hole),
+            Reference::Unknown => Symbol::Unknown,
+        }
+    }
+}
+
+/// The placeholders in a text, whole and inside. A placeholder has no `}` inside; the reference matches
+/// the same way.
+fn holes(text: &str) -> impl Iterator<Item = (Match<'_>, Match<'_>)> {
+    static HOLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$\{([^}]+)\}").ok());
+    let found = HOLE.iter().flat_map(move |hole| hole.captures_iter(text));
+    found.filter_map(|found| found.get(0).zip(found.get(1)))
+}
+
+/// What a placeholder names.
+#[derive(Debug, Clone)]
+pub enum Reference<'a> {
+    /// `${NAME}`, `${var.NAME}`, `${session.NAME}`
+    Variable(Space, &'a str),
+    /// `${env.NAME}`
+    Environment(&'a str),
+    /// `${csv.SOURCE.COLUMN}`
+    Column {
+        /// The source's name.
+        source: &'a str,
+        /// The column's name.
+        column: &'a str,
+    },
+    /// What is made up for each request.
+    Generated(Hole),
+    /// Nothing.
+    Unknown,
+}
+
+/// The placeholders in a text as they are written, and what they name.
+pub fn references(text: &str) -> impl Iterator<Item = (&str, Reference<'_>)> {
+    holes(text).map(|(whole, inner)| (whole.as_str(), Reference::read(inner.as_str().trim())))
+}
+
+impl<'a> Reference<'a> {
+    fn read(token: &'a str) -> Self {
+        Self::known(token).unwrap_or(Self::Unknown)
+    }
+
+    fn known(token: &'a str) -> Option<Self> {
         static CALL: LazyLock<Option<Regex>> =
             LazyLock::new(|| Regex::new(r"^([a-zA-Z_]\w*)\((.*)\)$").ok());
         if token.is_empty() {
@@ -78,20 +122,20 @@ impl Compiler {
         }
         if let Some(call) = CALL.as_ref().and_then(|call| call.captures(token)) {
             let part = |index| call.get(index).map_or("", |part| part.as_str());
-            return function(&part(1).to_ascii_lowercase(), part(2)).map(Symbol::Known);
+            return function(&part(1).to_ascii_lowercase(), part(2)).map(Self::Generated);
         }
         let Some((prefix, rest)) = token.split_once('.') else {
-            return Some(Symbol::Known(Hole::Variable(self.slot(Space::Var, token))));
+            return Some(Self::Variable(Space::Var, token));
         };
         match prefix.to_ascii_lowercase().as_str() {
-            "var" => Some(Symbol::Known(Hole::Variable(self.slot(Space::Var, rest)))),
-            "session" => Some(Symbol::Known(Hole::Variable(self.slot(Space::Session, rest)))),
-            "env" => Some(Symbol::Environment(rest.into())),
+            "var" => Some(Self::Variable(Space::Var, rest)),
+            "session" => Some(Self::Variable(Space::Session, rest)),
+            "env" => Some(Self::Environment(rest)),
             "csv" => {
                 let (source, column) = rest.split_once('.')?;
-                Some(Symbol::Column { source: source.into(), column: column.into() })
+                Some(Self::Column { source, column })
             }
-            "faker" => Faker::named(rest).map(|kind| Symbol::Known(Hole::Faker(kind))),
+            "faker" => Faker::named(rest).map(|kind| Self::Generated(Hole::Faker(kind))),
             _ => None,
         }
     }

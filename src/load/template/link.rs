@@ -30,12 +30,16 @@ impl Bindings<'static> {
     };
 }
 
+/// Warnings that are kept; a document with more of them has been told enough.
+const MOST_WARNINGS: usize = 50;
+
 /// Turns drafts into templates.
 pub struct Linker<'a> {
     compiler: Compiler,
     bindings: Bindings<'a>,
     /// The sources that templates use, by their numbers.
     sources: Vec<(Box<str>, Arc<CsvRows>)>,
+    warnings: Vec<String>,
 }
 
 impl std::fmt::Debug for Linker<'_> {
@@ -64,13 +68,20 @@ impl Draft {
 impl<'a> Linker<'a> {
     /// A linker of what this compiler has made.
     pub fn new(compiler: Compiler, bindings: Bindings<'a>) -> Self {
-        Self { compiler, bindings, sources: Vec::new() }
+        Self { compiler, bindings, sources: Vec::new(), warnings: Vec::new() }
     }
 
     /// Reads a file that the document names at `place`.
     pub fn read_file(&self, path: &str, place: &str) -> Result<Vec<u8>, Invalid> {
         let refusal = |message| Invalid { pointer: place.to_owned(), message };
         (self.bindings.read_file)(path).map_err(refusal)
+    }
+
+    /// Says what the run's user should know before the first request; each thing once.
+    pub fn warn(&mut self, warning: String) {
+        if self.warnings.len() < MOST_WARNINGS && !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
     }
 
     /// A variable of the environment, if documents may read it.
@@ -94,7 +105,8 @@ impl<'a> Linker<'a> {
                 *held = text.map(Into::into);
             }
         }
-        Names { initial, sources: self.sources.into_iter().map(|(_, source)| source).collect() }
+        let sources = self.sources.into_iter().map(|(_, source)| source).collect();
+        Names { initial, sources, warnings: self.warnings }
     }
 
     /// Appends what a hole has become.
@@ -106,13 +118,14 @@ impl<'a> Linker<'a> {
         out: &mut Template,
     ) -> Result<(), Invalid> {
         let hole = match symbol {
-            Symbol::Known(hole) => Some(hole),
+            Symbol::Known(hole) => Ok(hole),
+            Symbol::Unknown => Err("no placeholder has this form".to_owned()),
             Symbol::Environment(name) => {
                 if let Some(text) = (self.bindings.environment)(&name) {
                     out.push_literal(&escape.written(&text));
                     return Ok(());
                 }
-                None
+                Err(format!("{name} is not set, or documents may not read it (--allow-env)"))
             }
             Symbol::Column { source, column } => self.column(&source, &column),
             Symbol::File { path, place } => {
@@ -125,20 +138,33 @@ impl<'a> Linker<'a> {
             }
         };
         match hole {
-            Some(hole) => out.pieces.push(Piece::Hole { hole, written, escape }),
-            None => out.push_literal(&escape.written(&written)),
+            Ok(hole) => out.pieces.push(Piece::Hole { hole, written, escape }),
+            Err(reason) => {
+                self.warn(format!("{written} is used as it is written: {reason}"));
+                out.push_literal(&escape.written(&written));
+            }
         }
         Ok(())
     }
 
-    fn column(&mut self, name: &str, column: &str) -> Option<Hole> {
-        if let Some(source) = self.sources.iter().position(|(known, _)| **known == *name) {
-            let (_, rows) = self.sources.get(source)?;
-            return Some(Hole::Column { source, column: rows.column(column)? });
-        }
-        let rows = (self.bindings.source)(name)?;
-        let column = rows.column(column)?;
-        self.sources.push((name.into(), rows));
-        Some(Hole::Column { source: self.sources.len() - 1, column })
+    /// A column of a CSV source; the error says what is missing.
+    fn column(&mut self, name: &str, column: &str) -> Result<Hole, String> {
+        let known = self.sources.iter().position(|(known, _)| **known == *name);
+        let rows = match known.and_then(|source| self.sources.get(source)) {
+            Some((_, rows)) => Arc::clone(rows),
+            None => (self.bindings.source)(name)
+                .ok_or_else(|| format!("no CSV source {name:?} is registered"))?,
+        };
+        let column = rows.column(column).ok_or_else(|| {
+            format!(
+                "the CSV source {name:?} has no such column; it has {}",
+                rows.columns().join(", ")
+            )
+        })?;
+        let source = known.unwrap_or_else(|| {
+            self.sources.push((name.into(), rows));
+            self.sources.len() - 1
+        });
+        Ok(Hole::Column { source, column })
     }
 }

@@ -12,9 +12,10 @@ mod scope;
 use std::borrow::Cow;
 
 use super::faker::Faker;
+use super::misses::Kind;
 use crate::value::{Charset, json_text_into};
 
-pub use compile::Compiler;
+pub use compile::{Compiler, Reference, references};
 pub use link::{Bindings, Linker};
 pub use scope::{Names, Scope};
 
@@ -74,6 +75,8 @@ enum Piece<H> {
 pub enum Symbol {
     /// What it is needs nothing but the document.
     Known(Hole),
+    /// Nothing: it stays as it was written.
+    Unknown,
     /// `${env.NAME}`
     Environment(Box<str>),
     /// `${csv.SOURCE.COLUMN}`
@@ -219,6 +222,7 @@ impl Template {
                 Piece::Bytes(bytes) => out.extend_from_slice(bytes),
                 Piece::Hole { hole, written, escape: Escape::Raw } => {
                     if !scope.resolve(hole, out) {
+                        scope.miss(Kind::Placeholder, written);
                         out.extend_from_slice(written.as_bytes());
                     }
                 }
@@ -226,6 +230,7 @@ impl Template {
                     let mut raw = std::mem::take(&mut scope.scratch);
                     raw.clear();
                     if !scope.resolve(hole, &mut raw) {
+                        scope.miss(Kind::Placeholder, written);
                         raw.extend_from_slice(written.as_bytes());
                     }
                     escape.write(&String::from_utf8_lossy(&raw), out);

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::{Hole, Slot};
+use crate::load::misses::{Kind, Misses};
 use crate::load::source::CsvRows;
 
 /// What the holes of a plan's templates refer to; shared by all its users.
@@ -12,6 +13,8 @@ use crate::load::source::CsvRows;
 pub struct Names {
     /// What each slot holds when a user begins.
     pub(super) initial: Vec<Option<Arc<str>>>,
+    /// What is known before the first request: placeholders that never have a value, and the like.
+    pub(crate) warnings: Vec<String>,
     pub(super) sources: Vec<Arc<CsvRows>>,
 }
 
@@ -23,6 +26,7 @@ pub struct Scope {
     /// This execution's row of each source: taken once, then used for every column.
     rows: Vec<Option<Option<usize>>>,
     random: fastrand::Rng,
+    misses: Misses,
     pub(super) scratch: Vec<u8>,
 }
 
@@ -46,6 +50,7 @@ impl Scope {
                 .collect(),
             rows: Vec::new(),
             random: fastrand::Rng::with_seed(seed),
+            misses: Misses::default(),
             scratch: Vec::new(),
         }
     }
@@ -68,6 +73,17 @@ impl Scope {
             Some(variable) => *variable = Variable::Own(value.to_owned()),
             None => {}
         }
+    }
+
+    /// Counts what was looked for in vain.
+    #[cold]
+    pub fn miss(&mut self, kind: Kind, what: &str) {
+        self.misses.count(kind, what);
+    }
+
+    /// What was.
+    pub fn misses(&self) -> &Misses {
+        &self.misses
     }
 
     /// The user's source of randomness.

@@ -148,7 +148,7 @@ fn slash_before(relative: &str) -> &'static str {
 }
 
 /// Whether it begins with `http://` or `https://`.
-fn is_absolute(url: &str) -> bool {
+pub(super) fn is_absolute(url: &str) -> bool {
     let begins =
         |with: &str| url.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
     begins("http://") || begins("https://")

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::address::{Address, is_blank};
+use super::address::{Address, is_absolute, is_blank};
 use super::body::{check_body, form, parse_body};
 use super::fields::AUTH;
 use super::flavor::Flavor;
@@ -41,6 +41,8 @@ pub(super) struct TaskDraft {
     pub(super) method: Placed<Draft>,
     pub(super) url: Address<Draft>,
     pub(super) url_place: String,
+    /// Whether the URL needs a host.
+    pub(super) relative: bool,
     /// `None` is the path and query that are sent.
     pub(super) name: Option<Draft>,
     pub(super) headers: Vec<(String, Placed<Draft>)>,
@@ -98,6 +100,7 @@ impl TaskDraft {
             method,
             url,
             url_place: url_field.pointer().to_owned(),
+            relative: !is_absolute(written) && !written.starts_with("${"),
             name,
             headers,
             cookies,

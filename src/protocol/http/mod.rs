@@ -69,6 +69,10 @@ const HOST: &str = "http://localhost";
 #[derive(Debug)]
 pub struct HttpTasks {
     defaults: Defaults,
+    /// Whether the document names no host.
+    assumed: bool,
+    /// Whether a task's URL is relative.
+    relative: bool,
     tasks: Vec<TaskDraft>,
 }
 
@@ -79,10 +83,11 @@ impl HttpTasks {
             None => HOST.to_owned(),
             Some(field) => base(field)?,
         };
+        let assumed = setup.host.is_none();
         let http2 = setup.option("http2").map_or(Ok(false), |field| field.boolean())?;
         let proxies = setup.option("proxy").map(Proxies::read).transpose()?;
         let defaults = Defaults { base, flavor, http2, proxies };
-        Ok(Box::new(Self { defaults, tasks: Vec::new() }))
+        Ok(Box::new(Self { defaults, assumed, relative: false, tasks: Vec::new() }))
     }
 }
 
@@ -108,11 +113,16 @@ impl Tasks for HttpTasks {
         fields: &mut Object<'_>,
         compiler: &mut Compiler,
     ) -> Result<(), Invalid> {
-        self.tasks.push(TaskDraft::parse(task, fields, &self.defaults, compiler)?);
+        let draft = TaskDraft::parse(task, fields, &self.defaults, compiler)?;
+        self.relative |= draft.relative;
+        self.tasks.push(draft);
         Ok(())
     }
 
     fn link(self, linker: &mut Linker<'_>, reach: &Reach) -> Result<Http, Invalid> {
+        if self.assumed && self.relative {
+            linker.warn(format!("no \"host\" is given: relative URLs go to {HOST}"));
+        }
         let Reach { targets, max_body_bytes } = reach.clone();
         let mut http =
             Http { tasks: Vec::new(), tls: Vec::new(), targets, max_body_bytes, links: false };
