@@ -63,6 +63,12 @@ impl Delta {
         if self.baseline > 0.0 { (self.current - self.baseline) / self.baseline } else { 0.0 }
     }
 
+    /// Whether the figure, which is this metric, has become worse.
+    fn is_worse(self, metric: &str, tolerance: f64) -> bool {
+        let from_zero = self.baseline == 0.0 && self.current > 0.0;
+        self.share() > tolerance || (metric == "failure_rate" && from_zero)
+    }
+
     fn to_value(self) -> Value {
         Value::dict([
             ("baseline", Value::from(self.baseline)),
@@ -71,6 +77,47 @@ impl Delta {
             ("pct", self.share().into()),
         ])
     }
+}
+
+/// A name's figures in both runs.
+fn deltas(baseline: &Run, current: &Run, name: &str) -> [(&'static str, Delta); 5] {
+    let before = baseline.get(name).copied().unwrap_or_default();
+    let after = current.get(name).copied().unwrap_or_default();
+    let delta = |figure: fn(&RunMetrics) -> f64| Delta {
+        baseline: figure(&before),
+        current: figure(&after),
+    };
+    [
+        ("p50_ms", delta(|figures| figures.p50_ms)),
+        ("p95_ms", delta(|figures| figures.p95_ms)),
+        ("p99_ms", delta(|figures| figures.p99_ms)),
+        ("failure_rate", delta(RunMetrics::failure_rate)),
+        ("mean_ms", delta(|figures| figures.mean_ms)),
+    ]
+}
+
+/// What [`compare`] calls a regression, in words: `login: p95_ms 10.00 → 20.00 (+100 %)`. So is a
+/// name that the current run does not have.
+pub fn regressions(baseline: &Run, current: &Run, tolerance: f64) -> Vec<String> {
+    let mut regressions = Vec::new();
+    for name in current.keys() {
+        for (metric, delta) in deltas(baseline, current, name) {
+            if delta.is_worse(metric, tolerance) {
+                let Delta { baseline, current } = delta;
+                let growth = match baseline > 0.0 {
+                    true => format!(" (+{:.0} %)", delta.share() * 100.0),
+                    false => String::new(),
+                };
+                let digits = if metric == "failure_rate" { 4 } else { 2 };
+                regressions.push(format!(
+                    "{name}: {metric} {baseline:.digits$} → {current:.digits$}{growth}"
+                ));
+            }
+        }
+    }
+    let lost = baseline.keys().filter(|name| !current.contains_key(*name));
+    regressions.extend(lost.map(|name| format!("{name}: no request any more")));
+    regressions
 }
 
 /// Compares two runs, in the shape of `LD_diff_runs` without the runs' numbers. A metric is worse
@@ -82,27 +129,9 @@ pub fn compare(baseline: &Run, current: &Run, tolerance: f64) -> Map {
     names.dedup();
     let (mut per_name, mut regressions) = (Map::new(), Vec::new());
     for name in names {
-        let before = baseline.get(name).copied().unwrap_or_default();
-        let after = current.get(name).copied().unwrap_or_default();
-        let delta = |figure: fn(&RunMetrics) -> f64| Delta {
-            baseline: figure(&before),
-            current: figure(&after),
-        };
-        let deltas = [
-            ("p50_ms", delta(|figures| figures.p50_ms)),
-            ("p95_ms", delta(|figures| figures.p95_ms)),
-            ("p99_ms", delta(|figures| figures.p99_ms)),
-            ("failure_rate", delta(RunMetrics::failure_rate)),
-            ("mean_ms", delta(|figures| figures.mean_ms)),
-        ];
-        let worse: Vec<Value> = deltas
-            .iter()
-            .filter(|(metric, delta)| {
-                let from_zero = delta.baseline == 0.0 && delta.current > 0.0;
-                delta.share() > tolerance || (*metric == "failure_rate" && from_zero)
-            })
-            .map(|(metric, _)| Value::from(*metric))
-            .collect();
+        let deltas = deltas(baseline, current, name);
+        let worse = deltas.iter().filter(|(metric, delta)| delta.is_worse(metric, tolerance));
+        let worse: Vec<Value> = worse.map(|(metric, _)| Value::from(*metric)).collect();
         let deltas = Value::dict(deltas.map(|(metric, delta)| (metric, delta.to_value())));
         per_name.insert(name.clone(), Value::dict([("deltas", deltas)]));
         if !worse.is_empty() {
@@ -149,6 +178,22 @@ mod tests {
             "[{'name': 'a', 'metrics': ['p50_ms', 'p95_ms', 'p99_ms', 'mean_ms']}]",
         );
         check(&current, &baseline, "[]");
+    }
+
+    #[test]
+    fn regressions_are_told_in_words_and_a_name_that_is_gone_is_one() {
+        let baseline = run(&[("a", 2, 0, &[10.0, 10.0]), ("b", 1, 0, &[10.0])]);
+        let current = run(&[("a", 4, 1, &[10.0, 20.0])]);
+        assert_eq!(
+            regressions(&baseline, &current, 0.5),
+            [
+                "a: p95_ms 10.00 → 19.50 (+95 %)",
+                "a: p99_ms 10.00 → 19.90 (+99 %)",
+                "a: failure_rate 0.0000 → 0.2500",
+                "b: no request any more",
+            ]
+        );
+        assert_eq!(regressions(&current, &current, 0.0), [""; 0]);
     }
 
     #[test]

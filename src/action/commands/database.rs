@@ -1,5 +1,5 @@
 //! Runs in an SQLite file: `LD_persist_records`, `LD_list_runs`, `LD_fetch_run_records`,
-//! `LD_diff_runs`.
+//! `LD_diff_runs`, `LD_assert_no_regressions`.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -77,12 +77,7 @@ pub(crate) const COMMANDS: &[Declaration] = &[
                 Kind::Integer,
                 "The number of the run that is judged.",
             ),
-            Field::optional(
-                "tolerance",
-                Kind::Number,
-                "How much worse a figure may be, as a share of the baseline's.",
-            )
-            .or(Literal::Float(0.1)),
+            TOLERANCE,
         ],
         |given| {
             Ok(Box::new(Diff {
@@ -93,7 +88,48 @@ pub(crate) const COMMANDS: &[Declaration] = &[
             }))
         },
     ),
+    Declaration::named(
+        "LD_assert_no_regressions",
+        "Compares two runs name by name, and fails when a figure has become worse.",
+        &[
+            DATABASE,
+            Field::optional(
+                "baseline",
+                RUN,
+                "The run to compare with: its number, the label of the newest such run before the \
+                 judged one, or \"previous\".",
+            )
+            .or(Literal::Text("previous")),
+            Field::optional(
+                "current",
+                RUN,
+                "The run that is judged: its number, the label of the newest such run, or \"latest\".",
+            )
+            .or(Literal::Text("latest")),
+            TOLERANCE,
+        ],
+        |given| {
+            Ok(Box::new(AssertNoRegressions {
+                path: given.required("database_path")?.string()?,
+                baseline: given.or_default("baseline", RunName::read)?,
+                current: given.or_default("current", RunName::read)?,
+                tolerance: given.or_default("tolerance", |share| share.number())?,
+            }))
+        },
+    ),
 ];
+
+const RUN: Kind = Kind::Either(&[Kind::Integer, Kind::Name]);
+
+const TOLERANCE: Field = Field::optional(
+    "tolerance",
+    Kind::Number,
+    "How much worse a figure may be, as a share of the baseline's.",
+)
+.or(Literal::Float(0.1));
+
+/// Runs that a refusal lists.
+const SHOWN_RUNS: usize = 10;
 
 const DATABASE: Field = Field::required("database_path", Kind::Path, "The SQLite file.");
 
@@ -195,12 +231,122 @@ impl Command for Diff {
             None => Ok(Run::new()),
         };
         let (baseline, current) = (figures(self.baseline)?, figures(self.current)?);
-        let mut result = Map::from_iter([
-            ("baseline_run_id".to_owned(), self.baseline.into()),
-            ("current_run_id".to_owned(), self.current.into()),
-            ("tolerance".to_owned(), self.tolerance.into()),
-        ]);
-        result.extend(diff::compare(&baseline, &current, self.tolerance));
-        Ok(Value::Dict(result))
+        // The reference compares a run that does not exist as one without requests.
+        let runs = stored(database.as_ref())?;
+        let unknown = [self.baseline, self.current]
+            .into_iter()
+            .find_map(|number| RunName::Number(number).find(&runs, None, &self.path).err());
+        if let Some(failure) = unknown {
+            context.fail(failure);
+        }
+        let numbers = (self.baseline, self.current);
+        Ok(Value::Dict(difference(numbers, (&baseline, &current), self.tolerance)))
+    }
+}
+
+/// The comparison of two runs, as `LD_diff_runs` gives it.
+fn difference((baseline, current): (i64, i64), figures: (&Run, &Run), tolerance: f64) -> Map {
+    let mut result = Map::from_iter([
+        ("baseline_run_id".to_owned(), baseline.into()),
+        ("current_run_id".to_owned(), current.into()),
+        ("tolerance".to_owned(), tolerance.into()),
+    ]);
+    result.extend(diff::compare(figures.0, figures.1, tolerance));
+    result
+}
+
+/// The runs of a database with their labels, the newest first.
+fn stored(database: Option<&Database>) -> Result<Vec<(i64, Option<String>)>, Failure> {
+    let Some(database) = database else { return Ok(Vec::new()) };
+    let runs = database.runs(-1).map_err(failed)?;
+    let run = |run: &Value| match run.get("id") {
+        Some(Value::Int(number)) => {
+            let label = run.get("label").and_then(Value::as_str).map(str::to_owned);
+            Some((*number, label))
+        }
+        _ => None,
+    };
+    Ok(runs.iter().filter_map(run).collect())
+}
+
+/// How a document names a run.
+#[derive(Debug)]
+enum RunName {
+    Number(i64),
+    Label(String),
+    /// The newest, or the newest before another.
+    Newest,
+}
+
+impl RunName {
+    fn read(field: &Reader<'_>) -> Result<Self, Invalid> {
+        match field.value() {
+            Value::Int(number) => Ok(Self::Number(*number)),
+            Value::Str(text) if text == "latest" || text == "previous" => Ok(Self::Newest),
+            Value::Str(text) if !text.is_empty() => Ok(Self::Label(text.clone())),
+            _ => Err(field.expected("a run's number or label, \"latest\" or \"previous\"")),
+        }
+    }
+
+    /// The number of the run among these, the newest first; `before` is the one that it is compared
+    /// with, which it cannot be.
+    fn find(
+        &self,
+        runs: &[(i64, Option<String>)],
+        before: Option<i64>,
+        path: &str,
+    ) -> Result<i64, Failure> {
+        let mut earlier = runs.iter().filter(|(number, _)| before.is_none_or(|run| *number < run));
+        let found = match self {
+            Self::Number(wanted) => runs.iter().find(|(number, _)| number == wanted),
+            Self::Label(wanted) => earlier.find(|(_, label)| label.as_ref() == Some(wanted)),
+            Self::Newest => earlier.next(),
+        };
+        found.map(|(number, _)| *number).ok_or_else(|| {
+            let wanted = match self {
+                Self::Number(number) => format!("no run {number}"),
+                Self::Label(label) => format!("no earlier run with the label {label:?}"),
+                Self::Newest if before.is_some() => "no run before the judged one".to_owned(),
+                Self::Newest => "no run".to_owned(),
+            };
+            let known: Vec<String> =
+                runs.iter().take(SHOWN_RUNS).map(|(number, _)| number.to_string()).collect();
+            let known = match known.is_empty() {
+                true => String::new(),
+                false => format!("; the newest are {}", known.join(", ")),
+            };
+            Failure::new(FailureKind::InvalidValue, format!("{path}: {wanted}{known}"))
+        })
+    }
+}
+
+#[derive(Debug)]
+struct AssertNoRegressions {
+    path: String,
+    baseline: RunName,
+    current: RunName,
+    tolerance: f64,
+}
+
+impl Command for AssertNoRegressions {
+    fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
+        let database = opened(context, &self.path)?;
+        let runs = stored(database.as_ref())?;
+        let current = self.current.find(&runs, None, &self.path)?;
+        let baseline = self.baseline.find(&runs, Some(current), &self.path)?;
+        let figures = |run| match &database {
+            Some(database) => database.figures(run).map_err(failed),
+            None => Ok(Run::new()),
+        };
+        let (before, after) = (figures(baseline)?, figures(current)?);
+        let difference =
+            Value::Dict(difference((baseline, current), (&before, &after), self.tolerance));
+        let reasons = diff::regressions(&before, &after, self.tolerance);
+        if reasons.is_empty() {
+            return Ok(difference);
+        }
+        context.enrich(difference, Vec::new());
+        let message = format!("worse than run {baseline}: {}", reasons.join("; "));
+        Err(Failure::new(FailureKind::Gate, message))
     }
 }
