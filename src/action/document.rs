@@ -17,6 +17,18 @@ use crate::value::Value;
 /// The key that holds the list when a document is an object.
 const KEY: &str = "load_density";
 
+/// The actions of a document, whichever of its two forms it has; none of what is not a document.
+pub(super) fn listed(document: &Value) -> &[Value] {
+    let actions = match document {
+        Value::Dict(members) => members.get(KEY),
+        other => Some(other),
+    };
+    match actions {
+        Some(Value::List(actions)) => actions,
+        _ => &[],
+    }
+}
+
 /// A list of actions, ready to run.
 #[derive(Debug)]
 pub struct Document {

@@ -10,7 +10,7 @@
 //!
 //! ```text
 //!                executor              runs documents, also those inside documents
-//!      lint       schema               what is known of documents without running them
+//!      lint   advice   schema          what is known of documents without running them
 //!           document                   a value becomes typed commands
 //!           registry                   which commands there are
 //!           commands                   one file per family
@@ -19,6 +19,7 @@
 //!  status services resolver policy files
 //! ```
 
+mod advice;
 mod arguments;
 mod command;
 mod commands;
@@ -34,6 +35,7 @@ mod schema;
 mod services;
 mod status;
 
+pub use advice::{STALE_RECORDS, advise};
 pub use command::Declaration;
 pub use document::{Document, InvalidDocument};
 pub use executor::{DocumentOutcome, Executor};

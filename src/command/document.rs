@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::value::RawValue;
 
-use crate::action::Document;
+use crate::action::{Document, Finding, STALE_RECORDS, advise};
+use crate::console::Console;
 use crate::error::{Error, reason};
+use crate::load::CsvRows;
 use crate::load::TestLimits;
 use crate::value::Value;
 
@@ -16,18 +18,45 @@ use crate::value::Value;
 /// bound is against a wrong file name (`/dev/zero`).
 const LARGEST: u64 = 64 * 1024 * 1024;
 
+/// As much of a CSV file as is read for the names of its columns, in bytes.
+const LONGEST_HEADER: u64 = 64 * 1024;
+
 /// A document that can be run.
 pub(super) struct Local {
     /// As it was written.
     pub(super) written: Box<RawValue>,
     /// As it will be run.
     pub(super) document: Document,
+    /// What messages call it.
+    pub(super) name: String,
+    /// What it will probably not do as it was meant.
+    advice: Vec<Finding>,
 }
 
-/// Reads the document at a path; `-` is stdin.
-pub(super) fn read(path: &Path, limits: TestLimits) -> Result<Local, Error> {
+impl Local {
+    /// Prints what is known before it runs: once it has run, an hour may have passed.
+    pub(super) fn warn(&self, console: &mut Console) {
+        for Finding { location, message, .. } in &self.advice {
+            console.advise(&format!("{}: {location}: {message}", self.name));
+        }
+    }
+}
+
+/// Reads the document at a path; `-` is stdin. `columns` gives those of its CSV files.
+pub(super) fn read(
+    path: &Path,
+    limits: TestLimits,
+    columns: &dyn Fn(&str) -> Option<Vec<String>>,
+) -> Result<Local, Error> {
     let (text, place) = load(path)?;
-    check(&text, &place, limits)
+    check(&text, &place, limits, columns)
+}
+
+/// The columns of a CSV file in a directory, where it can be read.
+pub(super) fn columns(directory: &Path, file: &str) -> Option<Vec<String>> {
+    let file = directory.join(file);
+    file.metadata().ok().filter(|metadata| metadata.is_file())?;
+    CsvRows::header(File::open(file).ok()?.take(LONGEST_HEADER)).ok()
 }
 
 /// Refuses a list that has stdin twice, for it is empty the second time.
@@ -71,7 +100,12 @@ pub(super) fn parse(text: &str, place: &str) -> Result<Value, Error> {
 
 /// Checks a document; `place` is what a refusal calls it. A test that passes a limit is refused when
 /// its turn comes, as other actions that cannot be run.
-pub(super) fn check(text: &str, place: &str, limits: TestLimits) -> Result<Local, Error> {
+pub(super) fn check(
+    text: &str,
+    place: &str,
+    limits: TestLimits,
+    columns: &dyn Fn(&str) -> Option<Vec<String>>,
+) -> Result<Local, Error> {
     let value = parse(text, place)?;
     let written = serde_json::from_str(text).map_err(|error| not_json(place, &error))?;
     let document = Document::within(&value, limits).map_err(|_| {
@@ -80,7 +114,10 @@ pub(super) fn check(text: &str, place: &str, limits: TestLimits) -> Result<Local
              with that list under \"load_density\""
         ))
     })?;
-    Ok(Local { written, document })
+    let mut advice = advise(&value, columns);
+    // Here the records are this document's or the server's to keep: only `ldctl lint` remarks on it.
+    advice.retain(|finding| finding.rule != STALE_RECORDS);
+    Ok(Local { written, document, name: place.to_owned(), advice })
 }
 
 fn not_json(place: &str, error: &dyn std::error::Error) -> Error {
@@ -106,7 +143,8 @@ mod tests {
 
     #[track_caller]
     fn check_refusal(text: &str, expected: &str) {
-        let error = check(text, "a.json", TestLimits::default()).err().expect("a refusal");
+        let error =
+            check(text, "a.json", TestLimits::default(), &|_| None).err().expect("a refusal");
         assert_eq!(error.to_string(), expected);
     }
 

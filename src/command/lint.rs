@@ -1,7 +1,9 @@
 //! `ldctl lint`: checks documents for errors and likely mistakes, without running them.
 
+use std::path::Path;
+
 use super::document;
-use crate::action::{Finding, Severity, check};
+use crate::action::{Finding, Severity, advise, check};
 use crate::cli::Lint;
 use crate::console::Console;
 use crate::error::{Error, Exit};
@@ -22,7 +24,9 @@ pub(super) fn lint(args: &Lint, console: &mut Console) -> Result<Exit, Error> {
     let mut exit = Exit::Done;
     for path in &args.files {
         let (text, file) = document::load(path)?;
-        for finding in check(&document::parse(&text, &file)?) {
+        let document = document::parse(&text, &file)?;
+        let columns = |file: &str| document::columns(Path::new("."), file);
+        for finding in check(&document).into_iter().chain(advise(&document, &columns)) {
             if finding.severity == Severity::Error {
                 exit = Exit::ActionFailed;
             }

@@ -33,10 +33,12 @@ pub(super) fn run(args: &Run, console: &mut Console) -> Result<Exit, Error> {
     descriptors::raise();
     let limits = test_limits(&args.documents);
     document::stdin_once(&args.files)?;
-    let read = |path: &PathBuf| Ok((document::name(path), document::read(path, limits)?));
-    let locals = args.files.iter().map(read).collect::<Result<_, Error>>()?;
+    let data_dir = data_dir(args.data_dir.as_deref())?;
+    let columns = |file: &str| document::columns(&data_dir, file);
+    let read = |path: &PathBuf| document::read(path, limits, &columns);
+    let locals = args.files.iter().map(read).collect::<Result<Vec<Local>, Error>>()?;
     let policy = Policy {
-        data_dir: data_dir(args.data_dir.as_deref())?,
+        data_dir,
         secret_files: Vec::new(),
         allow_env: None,
         secret_env: vec![TOKEN_VARIABLE.to_owned()],
@@ -66,15 +68,12 @@ impl Runner {
         Ok(Self { executor: Arc::new(executor), sender, said })
     }
 
-    async fn run_all(
-        mut self,
-        locals: Vec<(String, Local)>,
-        console: &mut Console,
-    ) -> Result<Exit, Error> {
+    async fn run_all(mut self, locals: Vec<Local>, console: &mut Console) -> Result<Exit, Error> {
         let mut interrupt = Interrupt::listen()?;
         let mut exit = Exit::Done;
-        for (name, local) in locals {
-            console.document(&name);
+        for local in locals {
+            console.document(&local.name);
+            local.warn(console);
             // Gates and reports of a file are about its own tests.
             self.executor.clear_records();
             match self.run_one(local, &mut interrupt, console).await? {

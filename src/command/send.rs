@@ -29,8 +29,8 @@ pub(super) fn send(args: &Send, console: &mut Console) -> Result<Exit, Error> {
     // What may be asked for is for the server to say.
     let limits = TestLimits::default();
     let local = match (&args.json, &args.file) {
-        (Some(text), _) => document::check(text, "--json", limits)?,
-        (None, Some(path)) => document::read(path, limits)?,
+        (Some(text), _) => document::check(text, "--json", limits, &|_| None)?,
+        (None, Some(path)) => document::read(path, limits, &|_| None)?,
         (None, None) => {
             return Err(Error::usage("no document; name a file, - for stdin, or give --json"));
         }
@@ -40,7 +40,8 @@ pub(super) fn send(args: &Send, console: &mut Console) -> Result<Exit, Error> {
         connection::resolve(&args.connection, timeout.unwrap_or(CONNECT_TIMEOUT), console)?;
     let token = token::resolve(&args.token, console)?;
     console.replies(args.printing.output, args.printing.quiet);
-    console.document(&args.file.as_deref().map_or_else(|| "--json".to_owned(), document::name));
+    console.document(&local.name);
+    local.warn(console);
     let silence = timeout.unwrap_or(SILENCE);
     let sent = Cell::new(false);
     let exit = block_on(signal::unless_interrupted(converse(

@@ -148,6 +148,13 @@ impl Console {
         self.talk("warning", text);
     }
 
+    /// A warning that is left out where only errors are asked for.
+    pub fn advise(&mut self, text: &str) {
+        if !self.quiet {
+            self.warn(text);
+        }
+    }
+
     /// An error on stderr.
     pub fn error(&mut self, text: &str) {
         self.talk("error", text);

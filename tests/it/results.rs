@@ -151,3 +151,84 @@ fn a_gate_does_not_judge_other_figures_when_its_test_was_refused() {
     let line = "TypeError([..])\n[{'passed': True, [..]}]\n";
     send(&refused, &["--legacy"]).code(1).stdout_eq(line);
 }
+
+#[test]
+fn a_run_that_became_worse_or_does_not_exist_fails_a_pipeline() {
+    let target = Target::start();
+    let store = |url: &str, label: &str| {
+        let mut test = test(&target, url);
+        test[1]["tasks"][0]["name"] = json!("page");
+        [json!(["LD_clear_records"]), test, json!(["LD_persist_records", ["runs.db", label]])]
+    };
+    let assert = |arguments: Value| json!(["LD_assert_no_regressions", arguments]);
+    let same = json!({"database_path": "runs.db", "baseline": "main", "tolerance": 1e9});
+    let mut document: Vec<Value> = Vec::new();
+    document.extend(store("/", "main"));
+    document.extend(store("/", "branch"));
+    document.push(assert(same.clone()));
+    document.push(assert(json!({"database_path": "runs.db", "baseline": "release"})));
+    document.push(json!(["LD_diff_runs", ["runs.db", 1, 99]]));
+    document.extend(store("/missing", "broken"));
+    document.push(assert(same));
+    let said = run(&["--output", "json"], &[document.into()]);
+    let results = results(&said);
+    assert_eq!(results[6]["ok"], true, "{}", results[6]);
+    let message = |place: usize| results[place]["error"]["message"].as_str().expect("an error");
+    assert_eq!(
+        message(7),
+        "runs.db: no earlier run with the label \"release\"; the newest are 2, 1"
+    );
+    assert_eq!(message(8), "runs.db: no run 99; the newest are 2, 1");
+    assert_eq!(results[8]["text"].as_str().map(|text| text.contains("False")), Some(true));
+    assert_eq!(message(12), "worse than run 1: page: failure_rate 0.0000 → 1.0000");
+    assert_eq!(results[12]["value"]["has_regressions"], true);
+}
+
+#[test]
+fn what_had_no_value_is_counted_and_what_can_be_known_is_told_before() {
+    let target = Target::start();
+    let mut test = test(&target, "/");
+    test[1]["tasks"][0]["headers"] = json!({"X-User": "${user}", "X-Row": "${csv.users.name}"});
+    test[1]["tasks"][0]["extract"] = json!([{"var": "id", "path": "$.id", "from": "json_path"}]);
+    let said = run(&["--output", "json"], &[json!([test])]);
+    let place = "warning: 0.json: actions[0].tasks[0].headers";
+    for words in [
+        format!(
+            "{place}.X-User: ${{user}} is used as it is written: nothing here registers or extracts \"user\"\n"
+        ),
+        format!(
+            "{place}.X-Row: ${{csv.users.name}} is used as it is written: nothing here registers the CSV source \"users\"\n"
+        ),
+    ] {
+        assert!(said.stderr.contains(&words), "{words}: {}", said.stderr);
+    }
+    let [result] = &results(&said)[..] else { panic!("{}", said.stdout) };
+    let requests = &result["value"]["summary"]["totals"]["requests"];
+    let warnings = result["warnings"].as_array().expect("warnings");
+    for words in [
+        "${csv.users.name} is used as it is written: no CSV source \"users\" is registered"
+            .to_owned(),
+        format!("${{user}} had no value {requests} times, and its text was used as it is written"),
+        format!("extract id: nothing at $.id in {requests} responses"),
+    ] {
+        assert!(warnings.contains(&json!(words)), "{words}: {warnings:?}");
+    }
+    assert_eq!(warnings.len(), 3);
+}
+
+#[test]
+fn a_test_without_a_host_says_where_its_requests_go() {
+    // Nothing is sent: its only task is skipped.
+    let document = json!([["LD_start_test", {
+        "user_detail_dict": {"hots": "http://127.0.0.1:1"}, "user_count": 1, "test_time": 0.05,
+        "tasks": [{"method": "get", "request_url": "/x", "skip_if": true}]
+    }]]);
+    let said = run(&[], std::slice::from_ref(&document));
+    for words in [
+        "warning: 0.json: actions[0].user_detail_dict: \"hots\" has no effect; did you mean \"host\"?\n",
+        "warning: 0.json: actions[0].tasks[0]: no \"host\" is given: relative URLs go to http://localhost\n",
+        "warning: no \"host\" is given: relative URLs go to http://localhost\n",
+    ] {
+        assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
+    }
+}

@@ -91,7 +91,8 @@ fn the_limit_of_bodies_is_an_option() {
         .expect("a file");
     let path = file.display().to_string();
     for (limit, told) in [("103", true), ("104", false)] {
-        let run = ldctl().args(["run", &path, "--max-body-bytes", limit]).assert().success();
+        let run =
+            ldctl().args(["run", &path, "--max-body-bytes", limit]).assert().code(i32::from(told));
         let output = String::from_utf8_lossy(&run.get_output().stdout).into_owned();
         assert_eq!(output.contains("longer than --max-body-bytes 103 allows"), told, "{output}");
     }
