@@ -6,6 +6,7 @@
 use std::fmt;
 
 use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
+use encoding_rs::Encoding;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 use zstd::stream::raw::{DParameter, Decoder, Operation};
 
@@ -46,15 +47,17 @@ impl Coding {
         value.split(|byte| *byte == b',').filter_map(|name| Self::named(name.trim_ascii()))
     }
 
-    /// A coding by its name in any case; `None` for one that changes nothing.
+    /// A coding by its name in any case; `None` for one that changes nothing. That is `none`, too, which
+    /// some servers write, and a charset: it stands in the wrong header and packs nothing.
     fn named(name: &[u8]) -> Option<Self> {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         Some(match name {
-            _ if name.is_empty() || is("identity") => return None,
+            _ if name.is_empty() || is("identity") || is("none") => return None,
             _ if is("gzip") || is("x-gzip") => Self::Gzip,
             _ if is("deflate") => Self::Deflate,
             _ if is("br") => Self::Brotli,
             _ if is("zstd") => Self::Zstd,
+            _ if Encoding::for_label(name).is_some() => return None,
             // No longer than what a report can show.
             _ => Self::Unknown(name.escape_ascii().to_string().chars().take(40).collect()),
         })
@@ -542,6 +545,9 @@ mod tests {
             ("gzip, zstd", &zstd(&hello)),
             ("deflate,gzip,gzip", &gzip(&gzip(&bare(b"hello")))),
             ("", &b"hello".to_vec()),
+            ("None", &b"hello".to_vec()),
+            ("UTF-8", &b"hello".to_vec()),
+            ("utf8, gzip", &hello),
         ] {
             check(coding, body, Ok("hello"));
         }
