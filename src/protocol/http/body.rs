@@ -20,6 +20,7 @@ pub(super) fn parse_body(
     let data = fields.present("data").filter(|field| field.value().is_truthy());
     let json = fields.present("json");
     let files = fields.present("files").filter(|field| field.value().is_truthy());
+    let own_boundary = boundary_of(headers);
     let mut header = |name: &str, value: &str| {
         if !headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
             headers.push((name.to_owned(), Placed::nowhere(Draft::literal(value))));
@@ -27,7 +28,7 @@ pub(super) fn parse_body(
     };
     let fast = flavor == Flavor::Fast;
     let (field, body) = if let Some(files) = files {
-        let boundary = format!("ldctl-{:032x}", fastrand::u128(..));
+        let boundary = own_boundary.unwrap_or_else(|| format!("ldctl-{:032x}", fastrand::u128(..)));
         header("Content-Type", &format!("multipart/form-data; boundary={boundary}"));
         let body = multipart(&files, data.as_ref(), &boundary, compiler)?;
         (files, body)
@@ -59,6 +60,21 @@ pub(super) fn parse_body(
     let body = Placed::at(&field, body);
     check_body(&body)?;
     Ok(Some(body))
+}
+
+/// The boundary that a task's own `Content-Type` names: the parts are separated by it, or the target
+/// could not find them (RFC 2046, section 5.1.1).
+fn boundary_of(headers: &[(String, Placed<Draft>)]) -> Option<String> {
+    let (_, value) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("Content-Type"))?;
+    let mut parts = value.value.as_literal()?.split(';').map(str::trim);
+    parts.next().filter(|kind| kind.eq_ignore_ascii_case("multipart/form-data"))?;
+    let named = parts.find_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        name.eq_ignore_ascii_case("boundary").then(|| value.trim_matches('"'))
+    })?;
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(&byte);
+    let fits = (1..=70).contains(&named.len()) && !named.ends_with(' ');
+    (fits && named.bytes().all(allowed)).then(|| named.to_owned())
 }
 
 /// Refuses a body that is too long; its files count when they have been read.

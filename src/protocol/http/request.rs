@@ -612,6 +612,27 @@ pub(super) mod tests {
         );
     }
 
+    #[test]
+    fn an_upload_is_separated_by_the_boundary_that_the_task_names() {
+        for (content_type, want) in [
+            ("multipart/form-data; boundary=--mine", "----mine\r\n"),
+            ("Multipart/Form-Data;charset=utf-8;Boundary=\"a b\"", "--a b\r\n"),
+            // Not one that a body could have, or no upload's at all.
+            ("multipart/form-data", "--ldctl-"),
+            ("multipart/form-data; boundary=", "--ldctl-"),
+            ("multipart/form-data; boundary=\u{e9}", "--ldctl-"),
+            ("multipart/mixed; boundary=mine", "--ldctl-"),
+        ] {
+            let headers = json!({ "content-type": content_type });
+            let task = json!({
+                "method": "post", "url": "/", "headers": headers, "files": {"f": "x"},
+            });
+            let request = sent(Flavor::Fast, false, &task).expect("a request");
+            let body = String::from_utf8_lossy(request.body()).into_owned();
+            assert!(body.starts_with(want), "{content_type}: {body}");
+        }
+    }
+
     /// The parts of an upload are those of Python's requests; `B` stands for the boundary.
     fn check_upload(fields: Json, want: &str) {
         let mut task = json!({"method": "post", "url": "/", "headers": {"Content-Type": "x"}});
