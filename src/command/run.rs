@@ -124,7 +124,11 @@ impl Runner {
             .name("run".to_owned())
             .spawn(move || {
                 let mut sink = |event| drop(sender.send(DocumentEvent::Event(Box::new(event))));
-                let _ = ended.send(executor.execute(document, &mut sink, &cancel));
+                let outcome = executor.execute(document, &mut sink, &cancel);
+                // Let go of before the end is known: the process may exit then, and whoever drops the
+                // executor last waits until its exporters have sent their last figures.
+                drop(executor);
+                let _ = ended.send(outcome);
             })
             .map_err(|error| Error::usage(format!("cannot start a thread: {}", reason(&error))))?;
         Ok(running)
@@ -169,6 +173,20 @@ fn stop(cancel: &CancellationToken) -> ControlFlow<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Value;
+
+    #[tokio::test]
+    async fn a_run_that_has_ended_does_not_hold_the_executor() {
+        let dir = tempfile::tempdir().unwrap();
+        let runner = Runner::new(Policy::inside(dir.path())).unwrap();
+        for _ in 0..100 {
+            let action = Value::parse(r#"[["abs", [1]]]"#).unwrap();
+            let document = Document::parse(action).unwrap();
+            let running = runner.spawn(document, CancellationToken::new()).unwrap();
+            assert_eq!(running.await.unwrap().failed, 0);
+            assert_eq!(Arc::strong_count(&runner.executor), 1);
+        }
+    }
 
     #[tokio::test]
     async fn what_is_said_in_the_moment_of_the_end_is_heard() {
