@@ -1,5 +1,5 @@
-//! The arguments of a call: given by position or by name, bound to the parameters that a command
-//! declares, and handed out as [`Reader`]s, so that a refusal names its place (`/rules/0/status`).
+//! The arguments of a call: by position or by name, bound to the parameters that a command
+//! declares, and returned as [`Reader`]s, so that a refusal names its place (`/rules/0/status`).
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use crate::load::TestLimits;
 use crate::value::field::nearest;
 use crate::value::{Field, Invalid, Map, Reader, Value};
 
-/// Arguments as a document gives them.
+/// The arguments in a document.
 #[derive(Debug)]
 pub(crate) enum Call<'a> {
     /// `[name, [value, …]]`
@@ -17,7 +17,7 @@ pub(crate) enum Call<'a> {
     Keywords(&'a Map),
 }
 
-/// Arguments by their parameters' names.
+/// Arguments by parameter name.
 #[derive(Debug)]
 pub(crate) struct Arguments<'a> {
     command: &'static str,
@@ -27,17 +27,17 @@ pub(crate) struct Arguments<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    /// The command whose arguments they are.
+    /// The command that they belong to.
     pub(crate) fn command(&self) -> &'static str {
         self.command
     }
 
-    /// What a test that they ask for may ask for.
+    /// The limits of a test among them.
     pub(crate) fn limits(&self) -> TestLimits {
         self.limits
     }
 
-    /// All of them as an object, by their names.
+    /// All of them as an object, by name.
     pub(crate) fn to_value(&self) -> Value {
         let members = self.given.iter();
         Value::Dict(
@@ -45,23 +45,23 @@ impl<'a> Arguments<'a> {
         )
     }
 
-    /// An argument, if it was given (`null` counts as given).
+    /// Returns an argument, if it was given (`null` counts as given).
     pub(crate) fn optional(&self, name: &str) -> Option<Reader<'a>> {
         self.declared(name);
         self.given.iter().find(|(given, _)| *given == name).map(|(_, reader)| reader.clone())
     }
 
-    /// An argument, unless it was left out or is `null`.
+    /// Returns an argument, unless it is missing or `null`.
     pub(crate) fn present(&self, name: &str) -> Option<Reader<'a>> {
         self.optional(name).filter(|reader| !reader.is_null())
     }
 
-    /// An argument that was declared as required.
+    /// Returns an argument that is declared as required.
     pub(crate) fn required(&self, name: &str) -> Result<Reader<'a>, Invalid> {
         self.optional(name).ok_or_else(|| missing(name))
     }
 
-    /// What an argument says, unless it was left out or is `null`.
+    /// Parses an argument, unless it is missing or `null`.
     pub(crate) fn if_present<T>(
         &self,
         name: &str,
@@ -70,8 +70,7 @@ impl<'a> Arguments<'a> {
         self.present(name).map(|reader| read(&reader)).transpose()
     }
 
-    /// What an argument says; where it was left out or is `null`, what its definition has as its
-    /// default.
+    /// Parses an argument, or the default from its definition if it is missing or `null`.
     pub(crate) fn or_default<T>(
         &self,
         name: &str,
@@ -86,8 +85,8 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    /// An argument's definition. What is read without one would be missing in the schema: every test
-    /// that comes by here fails.
+    /// Returns an argument's definition. An argument without one would be missing in the schema:
+    /// every test that reads it fails.
     fn declared(&self, name: &str) -> Option<&'static Field> {
         let field = self.fields.iter().find(|field| field.name == name);
         debug_assert!(field.is_some(), "the argument {name:?} is read and not declared");
@@ -99,7 +98,7 @@ fn missing(name: &str) -> Invalid {
     Invalid { pointer: String::new(), message: format!("the argument {name:?} is missing") }
 }
 
-/// Gives each argument its parameter; refuses surplus, unknown and missing ones.
+/// Binds each argument to its parameter; refuses surplus, unknown and missing ones.
 pub(super) fn bind<'a>(
     command: &'static str,
     fields: &'static [Field],

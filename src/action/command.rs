@@ -1,5 +1,5 @@
-//! A command: its declaration, which says what it is called and how its arguments are read, and what
-//! reading them gives, which runs.
+//! A command: its declaration, which holds its name and how its arguments are parsed, and the
+//! parsed command, which runs.
 
 use std::fmt::Debug;
 
@@ -12,17 +12,17 @@ use crate::value::{Field, Invalid, Value};
 /// The command that runs a load test.
 pub(crate) const START_TEST: &str = "LD_start_test";
 
-/// A command whose arguments have been read, ready to run.
+/// A command with parsed arguments, ready to run.
 pub(crate) trait Command: Debug + Send + Sync {
     /// Runs it.
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure>;
 }
 
-/// What reading the arguments gives.
+/// The result of parsing the arguments.
 pub(crate) type Parsed = Result<Box<dyn Command>, Invalid>;
 
-/// The definition of a command: everything that anyone needs to know of it. The schema, the refusals
-/// and the tests that go through all commands are made from it.
+/// The definition of a command, complete: the schema, the refusals and the tests that cover all
+/// commands are derived from it.
 #[derive(Debug, Clone, Copy)]
 pub struct Declaration {
     name: &'static str,
@@ -34,12 +34,12 @@ pub struct Declaration {
 enum Form {
     /// Parameters with names, given by position or by name.
     Named(&'static [Field], fn(&Arguments<'_>) -> Parsed),
-    /// Reads the call itself (Python's builtins, which take any number of arguments).
+    /// Parses the call itself (Python's builtins, which take any number of arguments).
     Free(fn(&Call<'_>) -> Result<Box<dyn Command>, Failure>),
 }
 
 impl Declaration {
-    /// A command with named parameters, in the order of their positions; `doc` is one sentence.
+    /// A command with named parameters, in positional order; `doc` is one sentence.
     pub(crate) const fn named(
         name: &'static str,
         doc: &'static str,
@@ -49,7 +49,7 @@ impl Declaration {
         Self { name, doc, form: Form::Named(fields, parse) }
     }
 
-    /// A command that reads its arguments itself.
+    /// A command that parses its arguments itself.
     pub(crate) const fn free(
         name: &'static str,
         doc: &'static str,
@@ -68,7 +68,7 @@ impl Declaration {
         self.doc
     }
 
-    /// Its parameters in the order of their positions; none of a command that takes what it is given.
+    /// Its parameters in positional order; `None` for a command that parses its arguments itself.
     pub fn parameters(&self) -> Option<&'static [Field]> {
         match self.form {
             Form::Named(fields, _) => Some(fields),
@@ -76,7 +76,7 @@ impl Declaration {
         }
     }
 
-    /// Reads the arguments. A refusal names the command and the argument's place.
+    /// Parses the arguments. A refusal names the command and the argument's place.
     pub(super) fn read(
         &self,
         call: &Call<'_>,

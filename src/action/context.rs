@@ -1,7 +1,7 @@
-//! What a running command may touch: the records, the resolver, files of the data directory, the
-//! services it starts, the runs, the sink, and the interpreter that runs it, for documents
-//! inside documents. What outlives a document is [`ExecutorState`]; every lock is held for a moment only,
-//! never while a command waits.
+//! What a running command may access: the records, the resolver, files of the data directory,
+//! services, runs, the event sink, and the interpreter, for documents inside documents. What
+//! outlives a document is [`ExecutorState`]; every lock is held only briefly, never while a command
+//! waits.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -24,12 +24,11 @@ use crate::record::{Recording, Records};
 use crate::run::{Lease, Request, Run, Runs};
 use crate::value::Value;
 
-/// What a command may ask of the executor that runs it. A trait, for documents are read with the
-/// table of all commands, and a command does not know the table that it stands in.
+/// What a command may ask of the executor that runs it. A trait, because parsing documents needs
+/// the table of all commands, which a command must not depend on.
 pub(crate) trait Interpreter {
-    /// Reads and runs a document inside the one that runs; `file` is the file that it was read from.
-    /// The values come back as the reference gives them: by action text, failures as their
-    /// exception's text.
+    /// Parses and runs a document inside the running one; `file` is the file it was read from. The
+    /// results have the reference's form: by action text, failures as their exception's text.
     fn execute(
         &self,
         document: &Value,
@@ -37,13 +36,13 @@ pub(crate) trait Interpreter {
         context: &mut Context<'_>,
     ) -> Result<Value, Failure>;
 
-    /// Whether a file is among the documents that run now.
+    /// Whether a file is among the running documents.
     fn is_executing(&self, file: &Path) -> bool;
 
-    /// What the linter finds in a document.
+    /// Returns the linter's findings in a document.
     fn lint(&self, document: &Value) -> Value;
 
-    /// The JSON Schema of documents.
+    /// Returns the JSON Schema of documents.
     fn schema(&self) -> Value;
 }
 
@@ -53,7 +52,7 @@ pub(super) struct ExecutorState {
     pub(super) files: Files,
     pub(super) runs: Runs,
     pub(super) output: Box<dyn Fn(String) + Send + Sync>,
-    /// The server's that these documents come to, if they do.
+    /// The counters of the server that these documents come from, if any.
     pub(super) counters: Option<Arc<Counters>>,
     services: Services,
     records: Mutex<Records>,
@@ -100,7 +99,7 @@ impl ExecutorState {
     }
 }
 
-/// What one document's commands see.
+/// The context of one document's commands.
 pub(crate) struct Context<'a> {
     shared: &'a ExecutorState,
     interpreter: &'a dyn Interpreter,
@@ -153,7 +152,7 @@ impl<'a> Context<'a> {
         &self.shared.files
     }
 
-    /// What documents may reach, for `${env.…}`.
+    /// What documents may access, for `${env.…}`.
     pub(crate) fn policy(&self) -> &'a Policy {
         &self.shared.policy
     }
@@ -163,12 +162,12 @@ impl<'a> Context<'a> {
         self.cancel
     }
 
-    /// A snapshot of the finished tests.
+    /// Returns a snapshot of the finished tests.
     pub(crate) fn records(&self) -> Records {
         self.shared.records()
     }
 
-    /// Keeps a finished test.
+    /// Adds a finished test.
     pub(crate) fn push_recording(&mut self, recording: Arc<Recording>) {
         self.kept += 1;
         lock(&self.shared.records).push(recording);
@@ -184,22 +183,22 @@ impl<'a> Context<'a> {
         self.shared.clear_records();
     }
 
-    /// What all tests have counted, for exporters.
+    /// The figures of all tests, for exporters.
     pub(crate) fn cumulative(&self) -> Arc<Cumulative> {
         self.shared.runs.cumulative()
     }
 
-    /// What the server has counted that these documents come to, if they do; for exporters.
+    /// The counters of the server that these documents come from, if any; for exporters.
     pub(crate) fn counters(&self) -> Option<Arc<Counters>> {
         self.shared.counters.clone()
     }
 
-    /// Variables and sources as they are now; rows of sources are shared with everyone.
+    /// The current variables and sources; rows of sources are shared by all tests.
     pub(crate) fn resolver_snapshot(&self) -> Resolver {
         lock(&self.shared.resolver).clone()
     }
 
-    /// Changes variables and sources. The lock is held meanwhile: read files first.
+    /// Changes variables and sources. The lock is held during the change: read files first.
     pub(crate) fn with_resolver<T>(&self, change: impl FnOnce(&mut Resolver) -> T) -> T {
         change(&mut lock(&self.shared.resolver))
     }
@@ -209,14 +208,14 @@ impl<'a> Context<'a> {
         (self.shared.output)(one_line(line).into_owned());
     }
 
-    /// Says more of this action's result than the reference does: in the event dialect the value
-    /// takes the place of the action's own, and the warnings stand beside it.
+    /// Adds more to this action's result than the reference returns: in the event dialect this
+    /// value replaces the action's own, and the warnings are reported with it.
     pub(crate) fn enrich(&mut self, value: Value, warnings: Vec<String>) {
         self.details = Some(value);
         self.warn(warnings);
     }
 
-    /// Says what a person should know about this action's result.
+    /// Adds warnings to this action's result.
     pub(crate) fn warn(&mut self, warnings: Vec<String>) {
         self.warnings.extend(warnings);
     }
@@ -243,7 +242,7 @@ impl<'a> Context<'a> {
         self.refused
     }
 
-    /// Emits how an action ended, with what it has said beyond its value.
+    /// Emits the result of an action, with its added value and warnings.
     pub(super) fn finish(&mut self, action: &str, mut result: ActionResult) {
         let verdict = self.verdict.take().filter(|_| result.ok);
         if self.details.is_some() || verdict.is_some() {
@@ -260,12 +259,13 @@ impl<'a> Context<'a> {
         self.sink.result(action, result);
     }
 
-    /// Emits how a run is going.
+    /// Emits the progress of a run.
     pub(crate) fn progress(&mut self, run: &Run, progress: &load::Progress<'_>) {
         self.emit(Event::Progress(status::progress(self.index, run, progress)));
     }
 
-    /// Begins the run of a test of `length` (`None`: until stopped), or says which one is in progress.
+    /// Starts the run of a test of `length` (`None`: until stopped), or fails with the one in
+    /// progress.
     pub(crate) fn claim_run(
         &self,
         name: impl Into<String>,
@@ -276,7 +276,7 @@ impl<'a> Context<'a> {
         self.shared.runs.claim(request).map_err(|run| status::busy(&run))
     }
 
-    /// Starts a service unless one of this name runs already; gives the value of the one that runs.
+    /// Starts a service unless one of this name is running; returns the value of the running one.
     pub(crate) fn start_service<S: Service + 'static>(
         &self,
         name: &'static str,
@@ -285,12 +285,12 @@ impl<'a> Context<'a> {
         self.shared.services.start(name, start)
     }
 
-    /// Stops a service; whether it ran.
+    /// Stops a service; returns whether it was running.
     pub(crate) fn stop_service(&self, name: &str) -> bool {
         self.shared.services.stop(name)
     }
 
-    /// Begins an action of the outermost document.
+    /// Starts an action of the outermost document.
     pub(super) fn start(&mut self, index: usize, command: &str) {
         self.index = index;
         self.emit(Event::Started { index, command: command.to_owned() });

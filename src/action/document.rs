@@ -1,7 +1,7 @@
-//! From a value to typed commands. Every action is read before the first one runs; one that cannot
-//! be run keeps its failure, which is shown at its place, because one wrong action does not stop a
-//! list. The order of the checks is the reference's and can be seen in its replies: the name, then
-//! the number of elements, then the payload, then the arguments.
+//! From a value to typed commands. Every action is parsed before the first one runs; an invalid one
+//! keeps its failure, which is reported at its place, because one wrong action does not stop a
+//! list. The order of the checks is the reference's and visible in its replies: the name, then the
+//! number of elements, then the payload, then the arguments.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -14,7 +14,7 @@ use crate::event::{Failure, FailureKind};
 use crate::load::TestLimits;
 use crate::value::Value;
 
-/// The key that holds the list when a document is an object.
+/// The key of the list in a document that is an object.
 const KEY: &str = "load_density";
 
 /// The actions of a document, whichever of its two forms it has; none of what is not a document.
@@ -35,7 +35,7 @@ pub struct Document {
     actions: Vec<Action>,
 }
 
-/// Why a value is no document, in the reference's words.
+/// Why a value is not a document, in the reference's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("executor received invalid data: list is empty or wrong type")]
 pub struct InvalidDocument;
@@ -47,14 +47,14 @@ impl From<InvalidDocument> for Failure {
 }
 
 impl Document {
-    /// Reads a document: a non-empty list of actions, or an object with that list under
-    /// `load_density`. Its tests are held to the default limits.
+    /// Parses a document: a non-empty list of actions, or an object with that list under
+    /// `load_density`. Its tests must meet the default limits.
     pub fn parse(value: Value) -> Result<Self, InvalidDocument> {
         Self::within(&value, TestLimits::default())
     }
 
-    /// [`Document::parse`] with limits of one's own. An action that passes one keeps its refusal, as
-    /// any other that cannot be run.
+    /// [`Document::parse`] with other limits. An action that exceeds one keeps its refusal, like
+    /// any other invalid one.
     pub fn within(value: &Value, limits: TestLimits) -> Result<Self, InvalidDocument> {
         let list = match value {
             Value::Dict(members) => members.get(KEY).ok_or(InvalidDocument)?,
@@ -68,12 +68,12 @@ impl Document {
         }
     }
 
-    /// How many actions it holds.
+    /// The number of actions.
     pub fn len(&self) -> usize {
         self.actions.len()
     }
 
-    /// Whether it holds none; a document that was read never does.
+    /// Whether it holds no actions; never true for a parsed document.
     pub fn is_empty(&self) -> bool {
         self.actions.is_empty()
     }
@@ -83,7 +83,7 @@ impl Document {
     }
 }
 
-/// The actions of a document that cannot be run, by their places, with the reasons.
+/// The actions that cannot be run, by index, with the reasons.
 pub(super) fn refusals(
     value: &Value,
 ) -> Result<impl Iterator<Item = (usize, Failure)>, InvalidDocument> {
@@ -92,7 +92,7 @@ pub(super) fn refusals(
     Ok(actions.filter_map(|(index, action)| Some((index, action.planned.err()?))))
 }
 
-/// One action: how it is written, and what it does or why it cannot.
+/// One action: its text, and the command or why there is none.
 #[derive(Debug)]
 pub(super) struct Action {
     text: String,
@@ -110,12 +110,13 @@ impl Action {
         Self { text: action.to_text(), command: command.unwrap_or_default().to_owned(), planned }
     }
 
-    /// As Python's `str()` writes it; actions with equal text share a line in the text dialect.
+    /// The action as Python's `str()` writes it; actions with equal text share a line in the text
+    /// dialect.
     pub(super) fn text(&self) -> &str {
         &self.text
     }
 
-    /// Its name; empty where it has none.
+    /// Its command's name; empty if it has none.
     pub(super) fn command(&self) -> &str {
         &self.command
     }
@@ -140,7 +141,7 @@ fn plan(action: &Value, limits: TestLimits) -> Result<Box<dyn Command>, Failure>
         Value::Str(text) if text.is_empty() => {
             return Err(malformed("an action is an empty string: write [name]"));
         }
-        // A string has a first character, and no command has a name of one character.
+        // A string has a first character, and no command's name has only one character.
         Value::Str(_) => return Err(invalid()),
         other => {
             let message = format!("an action is a list, [name, arguments], not {}", other.kind());
@@ -158,8 +159,8 @@ fn plan(action: &Value, limits: TestLimits) -> Result<Box<dyn Command>, Failure>
     declaration.read(&call(declaration.name(), payload)?, limits)
 }
 
-/// The payload as arguments: an object gives keywords, a list positions, and a string one position
-/// per character, as Python unpacks it.
+/// Converts the payload to arguments: an object to keywords, a list to positions, and a string to
+/// one position per character, as Python unpacks it.
 fn call<'a>(command: &str, payload: Option<&'a Value>) -> Result<Call<'a>, Failure> {
     Ok(match payload {
         None => Call::Positional(Cow::Borrowed(&[])),
@@ -182,15 +183,15 @@ fn malformed(message: &str) -> Failure {
     Failure::new(FailureKind::Malformed, message)
 }
 
-/// How the failure of what broke begins.
-const FAULT: &str = "a fault in ldctl, please report it: ";
+/// The prefix of a failure caused by a bug in ldctl.
+const FAULT: &str = "a bug in ldctl, please report it: ";
 
-/// Whether a failure is that of a panic which [`contained`] met.
+/// Whether a failure is a panic that [`contained`] caught.
 pub(super) fn is_fault(failure: &Failure) -> bool {
     failure.kind == FailureKind::Internal && failure.message.starts_with(FAULT)
 }
 
-/// Runs a part of a document so that a fault of this program fails one action and nothing else.
+/// Runs a part of a document so that a bug in ldctl fails one action and nothing else.
 pub(super) fn contained<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let message = format!("{FAULT}{}", panic_text(&*panic));

@@ -1,4 +1,4 @@
-//! Runs documents: every action in its turn, its events to one sink, and documents inside documents.
+//! Runs documents: every action in order, its events to one sink, and documents inside documents.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -21,14 +21,13 @@ use crate::record::Records;
 use crate::record::live::Cumulative;
 use crate::value::{Map, Value};
 
-/// How deep documents may run documents. A chain this long is a mistake, and every level takes
-/// stack.
+/// How deeply documents may be nested. A longer chain is a mistake, and every level takes stack.
 const MAX_DEPTH: usize = 32;
 
-/// How a document ended.
+/// The outcome of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DocumentOutcome {
-    /// How many of its actions failed, those of documents that it runs (`LD_execute_files`) included.
+    /// How many of its actions failed, including those of nested documents (`LD_execute_files`).
     pub failed: usize,
     /// Whether one of them failed because another test is running.
     pub busy: bool,
@@ -36,8 +35,8 @@ pub struct DocumentOutcome {
     pub elapsed: Duration,
 }
 
-/// Runs documents. One executor is shared by all connections of a server: records, variables and
-/// sources live in it and stay from one request to the next.
+/// Runs documents. All connections of a server share one executor: records, variables and sources
+/// live in it and remain from one request to the next.
 pub struct Executor {
     pub(super) shared: ExecutorState,
 }
@@ -49,45 +48,45 @@ impl fmt::Debug for Executor {
 }
 
 impl Executor {
-    /// An executor with nothing recorded. Fails when the data directory cannot be opened.
+    /// An executor without records. Fails if the data directory cannot be opened.
     pub fn new(policy: Policy) -> std::io::Result<Self> {
         Ok(Self { shared: ExecutorState::new(policy)? })
     }
 
-    /// Reads a document, its tests held to the policy's limits.
+    /// Parses a document, whose tests must meet the policy's limits.
     pub fn read(&self, document: &Value) -> Result<Document, InvalidDocument> {
         Document::within(document, self.shared.policy.limits)
     }
 
-    /// Where `print` writes: each call is one line, without its line end and without control
-    /// characters. The hook must not block, for the run waits for it; without one the lines go
-    /// nowhere.
+    /// Sets the output of `print`: each call is one line, without its line end and without control
+    /// characters. The hook must not block, because the run waits for it; without one the lines are
+    /// discarded.
     pub fn with_output(mut self, output: Box<dyn Fn(String) + Send + Sync>) -> Self {
         self.shared.output = output;
         self
     }
 
-    /// Whose counters the Prometheus exporter tells, and in which panics are counted: those of the
-    /// server that this executor is for.
+    /// Sets the counters of the server that owns this executor: the Prometheus exporter publishes
+    /// them, and panics are counted in them.
     pub fn with_counters(mut self, counters: Arc<Counters>) -> Self {
         self.shared.counters = Some(counters);
         self
     }
 
-    /// Documents taken so far.
+    /// Documents accepted so far.
     pub fn runs(&self) -> u64 {
         self.shared.runs.count()
     }
 
-    /// Which load test runs now.
+    /// Returns the status of the running load test.
     pub fn status(&self) -> Status {
-        // One that ends at this moment has ended.
+        // A run that ends at this moment counts as ended.
         let status = self.shared.runs.current().map(|run| status::status(&run));
         status.filter(|status| status.state != State::Stopped).unwrap_or(Status::IDLE)
     }
 
-    /// Stops the test that runs now, as a cancelled token does: with it ends its document, whose
-    /// other actions still run, so that what was measured is not lost. Blocks its thread until the
+    /// Stops the running test, like a cancelled token: its document ends with it, except that the
+    /// remaining actions still run, so that its results are not lost. Blocks the thread until the
     /// test has ended, at most until `timeout`.
     pub fn stop(&self, timeout: Duration) -> Status {
         let runs = &self.shared.runs;
@@ -97,7 +96,7 @@ impl Executor {
         }
     }
 
-    /// What all tests have counted since the executor was made, for exporters.
+    /// The figures of all tests since the executor was created, for exporters.
     pub fn cumulative(&self) -> Arc<Cumulative> {
         self.shared.runs.cumulative()
     }
@@ -107,21 +106,21 @@ impl Executor {
         self.shared.clear_records();
     }
 
-    /// A snapshot of the finished tests.
+    /// Returns a snapshot of the finished tests.
     pub fn records(&self) -> Records {
         self.shared.records()
     }
 
-    /// Runs a document to its end, `Accepted` first and `Done` last. Blocks its thread; a cancelled
-    /// token ends a running test early with what it has recorded. What stands after the test still
-    /// runs, so that a summary or a report of the part that was measured is not lost.
+    /// Runs a document to its end, emitting `Accepted` first and `Done` last. Blocks the thread; a
+    /// cancelled token ends a running test early and keeps its records. The actions after the test
+    /// still run, so that a summary or report of the measured part is not lost.
     pub fn execute(
         &self,
         document: Document,
         sink: &mut dyn Sink,
         cancel: &CancellationToken,
     ) -> DocumentOutcome {
-        // Whoever stops this document must not stop what else the token is for.
+        // Stopping this document must not cancel the token's other users.
         let cancel = &cancel.child_token();
         let started = Instant::now();
         let run = self.shared.runs.begin();
@@ -141,12 +140,12 @@ impl Executor {
     }
 }
 
-/// One document on its way, with the documents inside it.
+/// One running document, with the documents inside it.
 struct Execution<'a> {
     shared: &'a ExecutorState,
-    /// The documents that run inside it now, outermost first: files by their path, others empty.
+    /// The running documents inside it, outermost first: files by path, others empty.
     inside: RefCell<Vec<PathBuf>>,
-    /// How many actions have failed, also inside.
+    /// How many actions have failed, including nested ones.
     failed: Cell<usize>,
     /// Whether one of them did because another test is running.
     busy: Cell<bool>,

@@ -1,5 +1,5 @@
 //! Files that documents name. All of them lie in the data directory: they are opened relative to it
-//! (cap-std resolves every step below an open directory, so that no `..` and no link leads out),
+//! (cap-std resolves every step below an open directory, so neither `..` nor a link can leave it),
 //! read up to a limit, and written under a temporary name, synced and renamed.
 
 use std::ffi::OsStr;
@@ -15,21 +15,21 @@ use crate::error::reason;
 use crate::event::{Failure, FailureKind};
 use crate::value::Value;
 
-/// The largest file that a document may have read into memory. A CSV of a million rows is about
-/// half of it; what is larger is a mistake or an attack.
+/// The largest file that a document may read into memory. A CSV of a million rows is about half of
+/// it; anything larger is a mistake or an attack.
 pub const MAX_READ_BYTES: u64 = 64 * 1024 * 1024;
 
-/// The longest path that is looked at, in bytes: Linux's own limit.
+/// The longest accepted path, in bytes: Linux's own limit.
 const MAX_PATH_BYTES: usize = 4095;
 
 /// The data directory.
 pub struct Files {
     dir: Dir,
-    /// Its own path, without links, so that an absolute path inside it is told from one outside.
+    /// Its path without links, to distinguish absolute paths inside from those outside.
     root: PathBuf,
     /// Its path as the operator wrote it, made absolute.
     spelled: PathBuf,
-    /// Files that are not for documents, wherever they lie.
+    /// Files that documents may not access, wherever they are.
     secret: Vec<PathBuf>,
 }
 
@@ -50,13 +50,13 @@ impl Files {
         })
     }
 
-    /// The same files, of which these are neither read nor replaced, by whatever name or link.
+    /// Excludes these files from reading and replacing, by whatever name or link.
     pub fn without(mut self, secret: &[PathBuf]) -> Self {
         self.secret.extend_from_slice(secret);
         self
     }
 
-    /// A whole file, of at most [`MAX_READ_BYTES`].
+    /// Reads a whole file of at most [`MAX_READ_BYTES`].
     pub fn read(&self, path: &str) -> Result<Vec<u8>, Failure> {
         let file = self.open_for_read(path)?;
         let length = file.metadata().map_err(|error| failure(path, &error))?.len();
@@ -64,7 +64,7 @@ impl Files {
             return Err(too_large(path, length));
         }
         let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-        // One byte more than allowed, for a file that grows while it is read.
+        // One byte more than allowed, in case the file grows while it is read.
         let taken = file.take(MAX_READ_BYTES + 1).read_to_end(&mut bytes);
         taken.map_err(|error| failure(path, &error))?;
         if bytes.len() as u64 > MAX_READ_BYTES {
@@ -73,7 +73,7 @@ impl Files {
         Ok(bytes)
     }
 
-    /// A whole JSON file; a byte order mark is passed over.
+    /// Reads a whole JSON file; skips a byte order mark.
     pub fn read_json(&self, path: &str) -> Result<Value, Failure> {
         let invalid = |why: String| Failure::new(FailureKind::InvalidFile, why);
         let bytes = self.read(path).map_err(|failure| invalid(failure.message))?;
@@ -84,11 +84,11 @@ impl Files {
             .map_err(|error| invalid(format!("{path:?} is not JSON: {error}")))
     }
 
-    /// An open regular file, of any size.
+    /// Opens a regular file of any size.
     pub fn open_for_read(&self, path: &str) -> Result<std::fs::File, Failure> {
         let inside = self.inside(path)?;
-        // Asked before it is opened, for opening a FIFO waits for a writer; asked again afterwards,
-        // for it may have been exchanged meanwhile.
+        // Checked before opening, because opening a FIFO waits for a writer; checked again
+        // afterwards, because it may have been replaced in between.
         let kind = self.dir.metadata(&inside).map_err(|error| failure(path, &error))?;
         if !kind.is_file() {
             return Err(not_regular(path));
@@ -104,15 +104,15 @@ impl Files {
         Ok(file)
     }
 
-    /// Writes a file under a temporary name in its directory, syncs it and renames it: whoever reads
-    /// `path` finds the old file or the whole new one. Gives the path as the document wrote it.
+    /// Writes a file under a temporary name in its directory, syncs it and renames it: readers of
+    /// `path` find the old file or the whole new one. Returns the path as the document wrote it.
     pub fn write_atomically(
         &self,
         path: &str,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<PathBuf, Failure> {
         let inside = self.inside(path)?;
-        let name = inside.file_name().ok_or_else(|| refusal(path, "names no file"))?;
+        let name = inside.file_name().ok_or_else(|| refusal(path, "does not name a file"))?;
         let parent = match inside.parent() {
             Some(parent) if parent != Path::new("") => {
                 self.dir.open_dir(parent).map_err(|error| failure(path, &error))?
@@ -128,14 +128,14 @@ impl Files {
             drop(buffered);
             temporary.as_file().sync_all()?;
             temporary.replace(name)?;
-            // The rename is on disk when the directory is.
+            // The rename is durable once the directory is synced.
             parent.open(".")?.sync_all()
         };
         work().map_err(|error| failure(path, &error))?;
         Ok(PathBuf::from(path))
     }
 
-    /// Makes the directories that a path leads through, where they are missing.
+    /// Creates the missing directories of a path.
     pub fn make_directories(&self, path: &str) -> Result<(), Failure> {
         let inside = self.inside(path)?;
         match inside.parent() {
@@ -146,11 +146,12 @@ impl Files {
         }
     }
 
-    /// The absolute path of a file that may not exist yet, for libraries that open files themselves
-    /// (SQLite). Its directory exists and lies inside; the file itself is regular or missing.
+    /// Returns the absolute path of a file that may not exist yet, for libraries that open files
+    /// themselves (SQLite). Its directory exists and lies inside; the file itself is regular or
+    /// missing.
     pub fn resolve(&self, path: &str) -> Result<PathBuf, Failure> {
         let inside = self.inside(path)?;
-        let name = inside.file_name().ok_or_else(|| refusal(path, "names no file"))?;
+        let name = inside.file_name().ok_or_else(|| refusal(path, "does not name a file"))?;
         let parent = match inside.parent() {
             Some(parent) if parent != Path::new("") => {
                 self.dir.canonicalize(parent).map_err(|error| failure(path, &error))?
@@ -167,7 +168,8 @@ impl Files {
         Ok(self.root.join(parent).join(name))
     }
 
-    /// A name that two paths of the same existing file share, relative to the data directory.
+    /// Returns a name, relative to the data directory, that is equal for all paths of one existing
+    /// file.
     pub fn identity(&self, path: &str) -> Result<PathBuf, Failure> {
         self.dir.canonicalize(self.inside(path)?).map_err(|error| failure(path, &error))
     }
@@ -179,8 +181,8 @@ impl Files {
         parent.is_some_and(|parent| !self.dir.exists(parent))
     }
 
-    /// The path relative to the data directory. Everything that can be told from the text alone is
-    /// refused here, with its reason; links are cap-std's business.
+    /// Returns the path relative to the data directory. Everything that the text alone shows is
+    /// refused here, with its reason; cap-std handles links.
     fn inside(&self, path: &str) -> Result<PathBuf, Failure> {
         if path.is_empty() {
             return Err(refusal(path, "is empty; name a file"));
@@ -216,7 +218,7 @@ impl Files {
         Ok(clean)
     }
 
-    /// Whether a file of this name may be made or replaced, or why not.
+    /// Checks whether a file of this name may be created or replaced.
     fn replaceable(&self, dir: &Dir, name: &OsStr) -> Result<(), &'static str> {
         match dir.symlink_metadata(name) {
             Ok(found) if self.is_secret(&found) => Err(SECRET),
@@ -224,13 +226,13 @@ impl Files {
             Ok(found) if found.is_dir() => Err("is a directory; name a file"),
             Ok(found) if found.is_symlink() => Err("is a symbolic link; name the file itself"),
             Ok(_) => Err("is a device, FIFO or socket; name a regular file"),
-            // What is wrong otherwise (no permission, a name too long) the write itself tells.
+            // The write itself reports other problems (no permission, a name too long).
             Err(_) => Ok(()),
         }
     }
 
-    /// Whether this is one of the files that are not for documents. They are looked up each time, for
-    /// a token or key that is rotated is a new file under the old name.
+    /// Whether documents may not access this file. The secret files are looked up each time,
+    /// because a rotated token or key is a new file under the old name.
     fn is_secret(&self, found: &Metadata) -> bool {
         self.secret.iter().any(|path| {
             std::fs::metadata(path)
@@ -245,7 +247,7 @@ fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-/// Where files have no numbers, two of one length and one moment of creation pass for the same.
+/// Without file IDs, two files of equal length and creation time count as the same.
 #[cfg(not(unix))]
 fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
     one.len() == other.len() && one.created().ok() == other.created().ok()
@@ -275,7 +277,7 @@ fn failure(path: &str, error: &io::Error) -> Failure {
         io::ErrorKind::NotFound => {
             refusal(path, "does not exist in the data directory (or its directory does not)")
         }
-        // cap-std says this of a link that leads out; so does the system of a file it guards.
+        // cap-std's error for a link that leads out, and the system's for a missing permission.
         io::ErrorKind::PermissionDenied => refusal(
             path,
             &format!("cannot be used, or leads out of the data directory: {}", reason(error)),
@@ -328,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn t16_names_that_lead_out_are_refused_and_nothing_outside_changes() {
+    fn t16_paths_that_lead_out_are_refused_and_nothing_outside_changes() {
         let (dir, files) = data_dir();
         let outside = dir.path().join("outside.txt");
         std::fs::write(&outside, "kept").expect("written");
@@ -366,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn t17_what_is_no_small_regular_file_inside_is_not_read() {
+    fn t17_only_small_regular_files_inside_are_read() {
         let (dir, files) = data_dir();
         let data = dir.path().join("data");
         std::os::unix::fs::symlink("/etc/shadow", data.join("shadow")).expect("a link");
@@ -389,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn t25_a_secret_file_is_neither_read_nor_replaced_by_any_name() {
+    fn t25_a_secret_file_cannot_be_read_or_replaced_by_any_name() {
         let (dir, files) = data_dir();
         let data = dir.path().join("data");
         let token = data.join("token");
@@ -417,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn t16_directories_are_made_only_inside() {
+    fn t16_directories_are_created_only_inside() {
         let (dir, files) = data_dir();
         let data = dir.path().join("data");
         std::os::unix::fs::symlink(dir.path(), data.join("up")).expect("a link");

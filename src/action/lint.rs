@@ -1,6 +1,6 @@
-//! What is suspicious in a document, without running it: for the commands `LD_lint_action(_file)`,
-//! and [`check`] for the command line, which also tells what this program itself would refuse. The
-//! rules and their texts are the reference's.
+//! Likely mistakes in a document, found without running it: for the commands
+//! `LD_lint_action(_file)`, and [`check`] for the command line, which also reports what this
+//! program would refuse. The rules and their texts are the reference's.
 
 use std::sync::LazyLock;
 
@@ -9,20 +9,20 @@ use regex::Regex;
 use super::{document, registry};
 use crate::value::{Map, Value, quote};
 
-/// The largest body of a task that is not remarked on, in characters.
+/// The largest body of a task without a finding, in characters.
 const LARGE_BODY: usize = 1024 * 1024;
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// The document does not do what it says.
+    /// The document does not do what it seems to.
     Error,
-    /// It does, but somebody should look.
+    /// It does, but should be reviewed.
     Warning,
 }
 
 impl Severity {
-    /// As findings spell it.
+    /// Its spelling in findings.
     pub fn text(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -36,7 +36,7 @@ impl Severity {
 pub struct Finding {
     /// The rule's name.
     pub rule: &'static str,
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
     /// What is wrong and what to change.
     pub message: String,
@@ -54,7 +54,7 @@ impl Finding {
         Self { rule, severity, message: message.into(), location: location.into() }
     }
 
-    /// As `LD_lint_action` gives it.
+    /// The finding in the shape of `LD_lint_action`.
     pub fn to_value(&self) -> Value {
         Value::dict([
             ("rule", Value::from(self.rule)),
@@ -87,8 +87,8 @@ pub fn lint(document: &Value) -> Vec<Finding> {
     findings
 }
 
-/// [`lint`], and under the rule `refused` every action that this program would refuse to start, with
-/// the place of what is wrong in it. An unknown command is told once.
+/// [`lint`], and under the rule `refused` every action that this program would refuse to start,
+/// with the place of the mistake. An unknown command is reported once.
 pub fn check(document: &Value) -> Vec<Finding> {
     let mut findings = lint(document);
     let refusals = match document::refusals(document) {
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn findings_are_those_of_the_reference() {
+    fn findings_equal_those_of_the_reference() {
         check_lint(r#"[["LD_clear_records"], ["print", [1]]]"#, "[]");
         check_lint("null", "[]");
         check_lint(
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn tasks_are_looked_at_in_all_their_forms() {
+    fn tasks_are_checked_in_all_their_forms() {
         let urls = |tasks: &str| {
             let json = format!(r#"[["LD_start_test", {{"tasks": {tasks}}}]]"#);
             lint(&Value::parse(&json).expect("JSON"))
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_body_is_remarked_on() {
+    fn a_large_body_is_reported() {
         let body = "x".repeat(LARGE_BODY + 1);
         let json = format!(r#"[["LD_start_test", {{"tasks": [{{"data": "{body}"}}]}}]]"#);
         let findings = lint(&Value::parse(&json).expect("JSON"));
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn the_check_also_tells_what_would_be_refused() {
+    fn the_check_also_reports_refused_actions() {
         let document = Value::parse(r#"[["LD_list_runs"], ["LD_nope"], ["LD_summary", [1], 2]]"#)
             .expect("JSON");
         let told: Vec<_> =
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_could_not_run_is_told_with_its_place() {
+    fn a_task_that_cannot_run_is_reported_with_its_place() {
         for (task, message) in [
             (r#"{"method": "got", "url": "/"}"#, "/tasks/0/method: unknown method \"got\";"),
             (r#"{"method": "get", "url": "/", "wieght": 2}"#, "/tasks/0/wieght: unknown field"),
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_come_to_be_before_the_test_runs_is_not_refused() {
+    fn references_to_things_created_before_the_test_runs_are_not_refused() {
         for task in [
             r#"{"method": "get", "url": "/"}"#,
             r#"{"method": "${csv.users.method}", "url": "${csv.users.url}"}"#,

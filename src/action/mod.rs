@@ -1,7 +1,7 @@
-//! A document becomes commands, and the commands run: parse, execute, and one file per family of
-//! `LD_*` commands. It is synchronous on purpose: whoever has a document gives it a thread of its
-//! own, and the only command that takes long hands its work to [`crate::load`]'s threads. Events go
-//! to one [`Sink`](crate::event::Sink); nothing here knows who listens.
+//! A document becomes commands, and the commands run: parsing, execution, and one file per family
+//! of `LD_*` commands. It is synchronous on purpose: the caller runs a document on a thread of its
+//! own, and the only long command hands its work to [`crate::load`]'s threads. Events go to one
+//! [`Sink`](crate::event::Sink), whatever is behind it.
 //!
 //! Read in this order: [`document`] (a value becomes typed commands), `registry` (which commands
 //! there are), `command` and `arguments` (what a command is and how it gets its arguments),

@@ -1,4 +1,4 @@
-//! What documents may reach on this machine.
+//! What documents may access on this machine.
 
 use std::path::PathBuf;
 
@@ -6,32 +6,32 @@ use crate::load::TestLimits;
 use crate::net::Targets;
 use crate::protocol::{MAX_BODY_BYTES, Reach};
 
-/// What documents may reach on this machine.
+/// What documents may access on this machine.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// The directory that every file named in a document must lie in.
+    /// The directory of all files that documents name.
     pub data_dir: PathBuf,
-    /// Files in it that documents neither read nor replace: the server's token, key and certificates.
+    /// Files in it that documents may not access: the server's token, key and certificates.
     pub secret_files: Vec<PathBuf>,
-    /// Which environment variables `${env.NAME}` may read; `None` allows all (`ldctl run`, where the
-    /// document is the operator's own file).
+    /// The environment variables that `${env.NAME}` may read; `None` allows all (`ldctl run`, where
+    /// the document is the operator's own file).
     pub allow_env: Option<Vec<String>>,
     /// Variables that `${env.NAME}` never reads, whatever `allow_env` says: the token's.
     pub secret_env: Vec<String>,
-    /// Which addresses load tests may reach.
+    /// The addresses that load tests may reach.
     pub targets: Targets,
-    /// What one test may ask for.
+    /// The limits of one test.
     pub limits: TestLimits,
     /// How much of a response's body load tests keep for their checks, in bytes.
     pub max_body_bytes: usize,
 }
 
 impl Policy {
-    /// How much of a response's body is kept unless the operator says otherwise, in bytes.
+    /// The default of [`Policy::max_body_bytes`], in bytes.
     pub const DEFAULT_BODY_BYTES: usize = MAX_BODY_BYTES;
 
-    /// Files inside a directory and nothing else: no variable of the environment. Tests reach the
-    /// default targets within the default limits.
+    /// Allows files inside a directory and nothing else: no environment variables. Tests may reach
+    /// the default targets within the default limits.
     pub fn inside(data_dir: impl Into<PathBuf>) -> Self {
         Self {
             data_dir: data_dir.into(),
@@ -44,12 +44,12 @@ impl Policy {
         }
     }
 
-    /// What the tasks of a test reach and keep.
+    /// What the tasks of a test may reach and keep.
     pub fn reach(&self) -> Reach {
         Reach { targets: self.targets.clone(), max_body_bytes: self.max_body_bytes }
     }
 
-    /// An environment variable that a document may read, when it is set and is text.
+    /// Returns an environment variable that documents may read, if it is set and is UTF-8.
     pub fn env(&self, name: &str) -> Option<String> {
         let listed = |names: &[String]| names.iter().any(|listed| listed == name);
         let allowed = self.allow_env.as_deref().is_none_or(listed);

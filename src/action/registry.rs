@@ -1,5 +1,5 @@
-//! Which commands there are. Each family declares its own in a table; [`FAMILIES`] lists the tables,
-//! and is the one place where a new family is named.
+//! The table of commands. Each family declares its own; [`FAMILIES`] lists the families and is the
+//! only place where a new one is named.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -10,14 +10,14 @@ use super::commands::{
     start, stub,
 };
 
-/// Every family's commands, in the order in which they are listed to people. To add a command:
+/// The commands of every family, in the order of their documentation. To add a command:
 ///
 /// 1. write or extend a file in `commands/`: a row in its table `COMMANDS` with the command's name,
 ///    one sentence, and its parameters (each with its kind, its default and a sentence); a function
 ///    that reads the arguments into a struct; and [`Command`](super::command::Command) for that;
 /// 2. a new file also needs a line in `commands/mod.rs` and one here;
-/// 3. test what it gives and how it fails in `action/tests.rs`, or in `tests/it` where it needs more
-///    than an executor; a parameter that is a path is tested against paths outside by its kind;
+/// 3. test its results and failures in `action/tests.rs`, or in `tests/it` if it needs more
+/// than an executor; a parameter that is a path is tested against paths outside by its kind;
 /// 4. refresh the generated schema (`TRYCMD=overwrite cargo test --test it`), and add a line to
 ///    CHANGELOG.md.
 const FAMILIES: &[&[Declaration]] = &[
@@ -42,12 +42,12 @@ pub fn commands() -> impl Iterator<Item = &'static str> {
     declarations().map(Declaration::name)
 }
 
-/// The definitions of all commands.
+/// The declarations of all commands.
 pub fn declarations() -> impl Iterator<Item = &'static Declaration> {
     FAMILIES.iter().flat_map(|family| family.iter())
 }
 
-/// A command by its name.
+/// Returns a command by name.
 pub(super) fn find(name: &str) -> Option<&'static Declaration> {
     static BY_NAME: LazyLock<HashMap<&'static str, &'static Declaration>> = LazyLock::new(|| {
         let all = FAMILIES.iter().flat_map(|family| family.iter());

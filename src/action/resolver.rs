@@ -1,4 +1,4 @@
-//! The variables and CSV sources that placeholders in tasks read, from one document to the next.
+//! The variables and CSV sources that placeholders refer to, kept from one document to the next.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,8 +6,7 @@ use std::sync::Arc;
 use crate::load::CsvRows;
 use crate::value::Map;
 
-/// Variables and sources. A clone is a fork: its variables are its own, its sources go on giving
-/// rows to everyone.
+/// Variables and sources. A clone has its own variables but shares the rows of the sources.
 #[derive(Debug, Clone, Default)]
 pub struct Resolver {
     /// `${var.NAME}`

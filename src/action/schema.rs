@@ -1,6 +1,6 @@
-//! The JSON Schema (2020-12) of documents, for editors and for CI: printed from the definitions of
-//! the commands and of the tasks, so that it cannot lack what is read. What no definition has is the
-//! frame: how an action, a document and the list of tasks are put together.
+//! The JSON Schema (2020-12) of documents, for editors and CI: printed from the definitions of
+//! commands and tasks, so that it is always complete. Only the structure of actions, documents and
+//! the list of tasks is added here.
 
 use super::registry;
 use crate::load::scenario::{FORM, STEP};
@@ -8,7 +8,7 @@ use crate::protocol::{USERS, UserKind};
 use crate::value::field::Required;
 use crate::value::{Field, Kind, Literal, Map, Value};
 
-/// Its name. A URN, for it is found in the file and nowhere else.
+/// Its identifier. A URN, because it is not published at a URL.
 const ID: &str = "urn:ldctl:schema:actions:1";
 
 /// The schema.
@@ -31,7 +31,7 @@ struct Printer {
 }
 
 impl Printer {
-    /// Actions and documents.
+    /// Adds the definitions of actions and documents.
     fn frame(&mut self) {
         let names = registry::declarations().map(|known| known.name().into()).collect();
         let commands = registry::declarations().map(|known| {
@@ -69,7 +69,7 @@ impl Printer {
         }
     }
 
-    /// What follows a command's name: its arguments by name or by position.
+    /// The schema of what follows a command's name: its arguments by name or by position.
     fn payload(&mut self, fields: &[Field]) -> (Value, bool) {
         let needed = fields.iter().filter(|field| field.is_required()).count();
         let mut by_place = vec![
@@ -88,7 +88,7 @@ impl Printer {
         (payload, needed > 0)
     }
 
-    /// One field's value, described.
+    /// The schema of one field, with its description.
     fn field(&mut self, field: &Field) -> Value {
         let mut schema = match self.kind(&field.kind) {
             Value::Dict(members) => members,
@@ -109,7 +109,7 @@ impl Printer {
         Value::Dict(described)
     }
 
-    /// An object's members.
+    /// The schemas of an object's members.
     fn members(&mut self, tables: &[&[Field]], closed: bool) -> Value {
         let fields: Vec<&Field> = tables.iter().copied().flatten().collect();
         let mut properties = Map::new();
@@ -165,7 +165,7 @@ impl Printer {
         Value::Dict(schema)
     }
 
-    /// Any value of a kind.
+    /// The schema of a kind of value.
     fn kind(&mut self, kind: &Kind) -> Value {
         let whole = |least: i64, most: i64| {
             let mut members = vec![("type", Value::from("integer")), ("minimum", least.into())];
@@ -185,7 +185,7 @@ impl Printer {
                 described("A file in the data directory", text("minLength", 1_i64.into()))
             }),
             Kind::Stem => self.named("stem", |_| {
-                let doc = "A file in the data directory, without its ending";
+                let doc = "A file in the data directory, without its extension";
                 described(doc, text("minLength", 1_i64.into()))
             }),
             Kind::Boolean => types(&["boolean"]),
@@ -238,18 +238,18 @@ impl Printer {
         }
     }
 
-    /// A test's tasks, of whatever users.
+    /// The schema of a test's tasks, for any kind of user.
     fn tasks(&mut self) -> Value {
         any_of(protocols().iter().map(|users| self.tasks_of(users)).collect())
     }
 
-    /// What the member `tasks` is depends on the users.
+    /// The schemas of the member `tasks`, which depend on the kind of user.
     fn tasks_of_users(&mut self, tasks: &str) -> Vec<Value> {
         let of_users = |(at, users): (usize, &Vec<&'static UserKind>)| {
             let names = users.iter().map(|user| user.name.into()).collect();
             let user = object([("user", object([("enum", Value::List(names))]))]);
             let mut detail = vec![("properties", user)];
-            // The users that come first are those of a test that names none.
+            // The first kind applies to tests that name none.
             if at > 0 {
                 detail.push(("required", Value::List(vec!["user".into()])));
             }
@@ -260,8 +260,8 @@ impl Printer {
         protocols().iter().enumerate().map(of_users).collect()
     }
 
-    /// The tasks of the users of one protocol, in their three forms. A task has the engine's fields and
-    /// those of the protocol.
+    /// The schema of the tasks of one protocol's users, in their three forms. A task has the
+    /// engine's fields and those of the protocol.
     fn tasks_of(&mut self, users: &[&'static UserKind]) -> Value {
         let Some(user) = users.first() else { return true.into() };
         let part = |name: &str| format!("{}_{name}", user.name.trim_end_matches("_user"));
@@ -275,7 +275,7 @@ impl Printer {
                 ("minItems", 1_i64.into()),
             ]);
             let mut forms = vec![reference(&part("taskList"))];
-            // A method that must be given may also be a task's key.
+            // A required method may also be the task's key.
             let method = tables.iter().copied().flatten().find(|field| field.name == "method");
             if let Some(method) = method.filter(|method| method.is_required()) {
                 let by_method = object([
@@ -300,10 +300,10 @@ impl Printer {
         })
     }
 
-    /// A reference to a part, which is printed once.
+    /// A reference to a definition, which is printed once.
     fn named(&mut self, name: &str, print: impl FnOnce(&mut Self) -> Value) -> Value {
         if !self.defs.contains_key(name) {
-            // Parts of it come first; its place is kept.
+            // Its parts are printed first; this reserves its place.
             self.defs.insert(name.to_owned(), Value::Null);
             let schema = print(self);
             self.defs.insert(name.to_owned(), schema);
@@ -312,7 +312,7 @@ impl Printer {
     }
 }
 
-/// The users, those of one protocol together.
+/// The kinds of users, grouped by protocol.
 fn protocols() -> Vec<Vec<&'static UserKind>> {
     let names = |user: &UserKind| {
         user.fields.iter().copied().flatten().map(|field| field.name).collect::<Vec<_>>()
@@ -330,7 +330,7 @@ fn protocols() -> Vec<Vec<&'static UserKind>> {
     protocols
 }
 
-/// The part of the schema that holds for one command: its arguments, and whether it needs some.
+/// The part of the schema for one command: its arguments, and whether they are required.
 fn command(name: &str, doc: &str, payload: Option<(Value, bool)>) -> Value {
     let named = Value::List(vec![object([("const", name.into())])]);
     let mut then = vec![("description", Value::from(doc))];
@@ -341,7 +341,7 @@ fn command(name: &str, doc: &str, payload: Option<(Value, bool)>) -> Value {
     object([("if", object([("prefixItems", named)])), ("then", object(then))])
 }
 
-/// Where another field has a value, this one is needed. A field that is left out has its default.
+/// Requires a field if another field has a value. A missing field has its default.
 fn when(fields: &[&Field], other: &str, value: &str, needed: &str) -> Value {
     let default = fields.iter().find(|field| field.name == other).and_then(|field| field.default);
     let is = object([(other, object([("const", value.into())]))]);
@@ -352,7 +352,7 @@ fn when(fields: &[&Field], other: &str, value: &str, needed: &str) -> Value {
     object([("if", object(condition)), ("then", required([needed]))])
 }
 
-/// A task whose method is its key.
+/// The schema of a task whose method is its key.
 fn without_method(mut task: Value) -> Value {
     if let Value::Dict(members) = &mut task
         && let Some(Value::List(needed)) = members.get_mut("required")

@@ -1,4 +1,4 @@
-//! What a command starts and what runs on until another command stops it, by its name.
+//! What commands start and keep running until another command stops it, by name.
 
 use std::fmt::Debug;
 use std::sync::Mutex;
@@ -9,19 +9,19 @@ use crate::event::Failure;
 use crate::lock::lock;
 use crate::value::Value;
 
-/// Something that a command starts and that runs on until another stops it: the stub server, an
-/// exporter. Dropping it stops it.
+/// A service that one command starts and another stops: the stub server, an exporter. Dropping it
+/// stops it.
 pub(crate) trait Service: Debug + Send {
-    /// What its start command gives, also when it is already running.
+    /// The result of its start command, also if it was already running.
     fn value(&self) -> Value;
 }
 
-/// The services that run.
+/// The running services.
 #[derive(Debug, Default)]
 pub(crate) struct Services(Mutex<IndexMap<&'static str, Box<dyn Service>>>);
 
 impl Services {
-    /// Starts a service unless one of this name runs already; gives the value of the one that runs.
+    /// Starts a service unless one of this name is running; returns the value of the running one.
     pub(crate) fn start<S: Service + 'static>(
         &self,
         name: &'static str,
@@ -37,9 +37,9 @@ impl Services {
         Ok(value)
     }
 
-    /// Stops a service; whether it ran.
+    /// Stops a service; returns whether it was running.
     pub(crate) fn stop(&self, name: &str) -> bool {
-        // Dropped after the lock, for stopping may wait for the service's thread.
+        // Dropped after the lock, because stopping may wait for the service's thread.
         let stopped = lock(&self.0).shift_remove(name);
         stopped.is_some()
     }

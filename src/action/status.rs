@@ -4,7 +4,7 @@ use crate::event::{BUSY, Failure, FailureKind, Progress, State, Status, TestStat
 use crate::load;
 use crate::run::{self, Run};
 
-/// How a run is going.
+/// The status of a run.
 pub(super) fn status(run: &Run) -> Status {
     let now = run.snapshot();
     let state = match now.state {
@@ -24,7 +24,7 @@ pub(super) fn status(run: &Run) -> Status {
     Status { state, test: Some(test) }
 }
 
-/// Why no test can begin while this run goes on.
+/// Why no test can start during this run.
 pub(super) fn busy(run: &Run) -> Failure {
     let remaining = match run.remaining() {
         Some(left) => format!("{:.0} s left", left.as_secs_f64()),
@@ -38,7 +38,7 @@ pub(super) fn busy(run: &Run) -> Failure {
     Failure::new(FailureKind::Busy, message)
 }
 
-/// The progress of a run whose test has this place in its document.
+/// The progress of a run; `index` is the position of its test in the document.
 pub(super) fn progress(index: usize, run: &Run, progress: &load::Progress<'_>) -> Progress {
     Progress {
         index,

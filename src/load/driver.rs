@@ -1,10 +1,10 @@
-//! The boundary between how load is made and how a task reaches a target. A protocol implements two
-//! traits: [`Tasks`] reads its tasks, and links them when the test starts into a [`Driver`], which
-//! performs them; a [`VirtualUser`] is what that is given of the user it performs them for. The engine is
-//! generic over the driver, so a request costs no dynamic call; whoever holds a whole test does not
-//! know its type ([`super::workload`]).
+//! The boundary between how load is generated and how a task reaches a target. A protocol
+//! implements two traits: [`Tasks`] parses its tasks and, when the test starts, links them into a
+//! [`Driver`], which performs them; a [`VirtualUser`] is the driver's view of the user it performs
+//! them for. The engine is generic over the driver, so a request costs no dynamic call; code that
+//! holds a whole test does not know the driver's type ([`super::workload`]).
 //!
-//! How a protocol is added stands above [`crate::protocol::USERS`].
+//! How to add a protocol is described at [`crate::protocol::USERS`].
 
 use std::cell::RefCell;
 use std::fmt::Debug;
@@ -19,20 +19,20 @@ use super::template::{Compiler, Linker, Scope};
 use crate::record::{LabelId, Recorder, Sample};
 use crate::value::{Field, Invalid, Object};
 
-/// The tasks of a protocol while they are read.
+/// The tasks of a protocol while they are parsed.
 pub trait Tasks: Debug + Send + Sync + 'static {
     /// What performs them.
     type Driver: Driver;
 
-    /// Where they may go: what the driver has to be told of the world outside, and the engine does
-    /// not look at.
+    /// Where they may go: what the driver needs from the outside world and the engine does not
+    /// inspect.
     type Reach;
 
     /// The fields of a task besides the engine's own.
     const FIELDS: &'static [&'static [Field]];
 
-    /// Takes the protocol's fields out of the next task. What the document alone shows to be wrong
-    /// is refused here.
+    /// Takes the protocol's fields out of the next task. Refuses what is wrong by the document
+    /// alone.
     fn add(
         &mut self,
         task: &TaskSource<'_>,
@@ -40,25 +40,25 @@ pub trait Tasks: Debug + Send + Sync + 'static {
         compiler: &mut Compiler,
     ) -> Result<(), Invalid>;
 
-    /// Makes what runs. What only shows now (a file that is missing, a constant that is no URL) is
-    /// refused with its place in the document.
+    /// Builds the driver. Refuses what can only be checked now (a missing file, a constant that is
+    /// not a URL), with its place in the document.
     fn link(self, linker: &mut Linker<'_>, reach: &Self::Reach) -> Result<Self::Driver, Invalid>;
 }
 
 /// A protocol with its compiled tasks. One is shared by all workers.
 pub trait Driver: Debug + Send + Sync + 'static {
-    /// What the users of one worker share (caches, buffers).
+    /// What the users of one worker share: caches and buffers.
     type Worker: 'static;
-    /// What one user keeps between tasks (connections, cookies).
+    /// What one user keeps between tasks: connections and cookies.
     type User: 'static;
 
-    /// A worker's share at its beginning.
+    /// Creates the state of a worker.
     fn worker(&self) -> Self::Worker;
 
-    /// A user at its beginning.
+    /// Creates the state of a user.
     fn user(&self) -> Self::User;
 
-    /// Performs a task once, and records every request that it makes.
+    /// Performs a task once and records every request it makes.
     fn perform(
         &self,
         worker: &Self::Worker,
@@ -85,23 +85,23 @@ pub struct VirtualUser {
     requests: u64,
 }
 
-/// One request, as a driver measured it.
+/// One request, as measured by a driver.
 #[derive(Debug, Clone, Copy)]
 pub struct Measurement<'a> {
-    /// Method, URL and name.
+    /// Its method, URL and name.
     pub label: LabelId,
     /// When it was sent.
     pub start: Instant,
-    /// When the last byte of its response came.
+    /// When the last byte of its response arrived.
     pub end: Instant,
-    /// The protocol's status; 0 where no response came,
-    /// [`NO_STATUS`](crate::record::NO_STATUS) where responses have none.
+    /// The protocol's status; 0 without a response, [`NO_STATUS`](crate::record::NO_STATUS) in
+    /// protocols without statuses.
     pub status: u16,
-    /// Bytes of the response's body.
+    /// Size of the response's body, in bytes.
     pub bytes: u64,
     /// Why it failed.
     pub error: Option<&'a str>,
-    /// The response's body, where it was read.
+    /// The response's body, if it was read.
     pub body: &'a [u8],
 }
 
@@ -125,7 +125,7 @@ impl VirtualUser {
         self.requests
     }
 
-    /// Time since the run began.
+    /// Time since the run started.
     pub(super) fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
@@ -135,7 +135,7 @@ impl VirtualUser {
         self.keep_bodies
     }
 
-    /// The worker's record, to number labels.
+    /// The worker's recorder, for numbering labels.
     pub fn recorder(&self) -> &RefCell<Recorder> {
         &self.recorder
     }

@@ -1,5 +1,5 @@
-//! `${faker.METHOD}`: the common methods of Python's Faker, by their names there. The texts come
-//! from the `fake` crate, so they have Faker's form and not its words.
+//! `${faker.METHOD}`: the common methods of Python's Faker, under the same names. The texts come
+//! from the `fake` crate, so they have Faker's form but not its word lists.
 
 use fake::Fake;
 use fake::faker::address::en::{
@@ -56,7 +56,7 @@ pub enum Faker {
 }
 
 impl Faker {
-    /// The method of that name.
+    /// Returns the method of that name.
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
             "name" => Self::Name,
@@ -81,7 +81,7 @@ impl Faker {
         })
     }
 
-    /// One made-up text.
+    /// Returns one random text.
     pub fn make(self, random: &mut fastrand::Rng) -> String {
         let rng = &mut SmallRng::seed_from_u64(random.u64(..));
         match self {
@@ -109,7 +109,7 @@ impl Faker {
             Self::Url => {
                 let word: String = LastName().fake_with_rng::<String, _>(rng).to_ascii_lowercase();
                 let word: String = word.chars().filter(char::is_ascii_alphanumeric).collect();
-                // RFC 2606: a domain that nobody owns.
+                // RFC 2606: a domain that cannot be registered.
                 format!("https://www.{word}.example/")
             }
             Self::Ipv4 => IPv4().fake_with_rng(rng),
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_method_makes_a_text_and_the_seed_decides_which() {
+    fn every_method_returns_a_text_that_the_seed_determines() {
         for name in [
             "name",
             "first_name",

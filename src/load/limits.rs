@@ -1,6 +1,5 @@
-//! What one test may ask for at most: how many users, how long, how many tasks. It is checked where a
-//! test is read, before anything of it starts, and a refusal names the option of the command line
-//! that raises the limit.
+//! The limits of one test: users, duration and tasks. They are checked where a test is parsed,
+//! before any of it starts, and a refusal names the command-line option that raises the limit.
 
 use crate::value::{Invalid, Reader};
 
@@ -13,28 +12,28 @@ pub const MOST_SECONDS: f64 = 30.0 * 24.0 * 3600.0;
 /// The most tasks that a limit may allow. More than a request of 1 MiB holds.
 pub const MOST_TASKS: usize = 1_000_000;
 
-/// What one test may ask for at most.
+/// The limits of one test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TestLimits {
-    /// Virtual users at once.
+    /// Concurrent virtual users.
     pub users: u64,
-    /// Seconds from the first user to the end. A test without an end of its own ends here.
+    /// Seconds from the first user to the end. A test without a duration ends here.
     pub seconds: f64,
     /// Tasks.
     pub tasks: usize,
 }
 
 impl Default for TestLimits {
-    /// Far beyond any honest test, so that only mistakes and malice meet them: one address has
-    /// 65,535 ports towards a target, and a machine 20,000 descriptors as a rule; soak tests last a
-    /// weekend; a recording of a browser gives a few hundred tasks.
+    /// Far beyond any honest test, so that they only catch mistakes and malice: one address has
+    /// 65,535 ports for a target, and a machine usually 20,000 file descriptors; soak tests last a
+    /// weekend; a browser recording has a few hundred tasks.
     fn default() -> Self {
         Self { users: 100_000, seconds: 7.0 * 24.0 * 3600.0, tasks: 10_000 }
     }
 }
 
 impl TestLimits {
-    /// A number of users.
+    /// Parses a number of users.
     pub fn users(&self, field: &Reader<'_>) -> Result<u64, Invalid> {
         let users = field.integer(0)?;
         if users > self.users {
@@ -44,23 +43,23 @@ impl TestLimits {
         Ok(users)
     }
 
-    /// The length of a test, in seconds.
+    /// Parses the length of a test, in seconds.
     pub fn length(&self, field: &Reader<'_>) -> Result<f64, Invalid> {
         self.later(0.0, field)
     }
 
-    /// The end of a part of a test that begins `from` seconds after the start.
+    /// Parses the length of a part that begins `from` seconds after the start, and returns its end.
     pub fn later(&self, from: f64, field: &Reader<'_>) -> Result<f64, Invalid> {
         let until = from + field.number()?;
         if until > self.seconds {
-            let (told, most) = (told(until), self.seconds);
+            let (readable, most) = (readable(until), self.seconds);
             let sum = if from > 0.0 { " in all" } else { "" };
-            return Err(field.invalid(format!("{told} s{sum} exceed --max-test-time {most}")));
+            return Err(field.invalid(format!("{readable} s{sum} exceed --max-test-time {most}")));
         }
         Ok(until)
     }
 
-    /// What a whole test asks for, its defaults included, at the place that it is called by.
+    /// Checks what a whole test asks for, defaults included; `place` names it in errors.
     pub fn test(&self, users: usize, seconds: f64, place: &str) -> Result<(), Invalid> {
         let (most_users, most_seconds) = (self.users, self.seconds);
         let message = if users as u64 > most_users {
@@ -73,7 +72,7 @@ impl TestLimits {
         Err(Invalid { pointer: place.to_owned(), message })
     }
 
-    /// A number of tasks, at the place of their list.
+    /// Checks a number of tasks, at the place of their list.
     pub fn tasks(&self, count: usize, list: &Reader<'_>) -> Result<(), Invalid> {
         if count > self.tasks {
             let most = self.tasks;
@@ -83,7 +82,7 @@ impl TestLimits {
     }
 }
 
-/// A number that stays readable however large it is.
-fn told(seconds: f64) -> String {
+/// A number that stays readable at any size.
+fn readable(seconds: f64) -> String {
     if seconds < 1e15 { seconds.to_string() } else { format!("{seconds:e}") }
 }

@@ -1,5 +1,5 @@
-//! How load is made: plan, shape, pacer, scenario, virtual user, runner. It knows no protocol and no
-//! socket: what a task does is a driver's business.
+//! How load is generated: plan, shape, pacer, scenario, virtual user, runner. Independent of
+//! protocols and sockets: a driver performs the tasks.
 
 pub mod driver;
 pub mod faker;

@@ -1,6 +1,6 @@
-//! When an iteration starts. Closed: a user waits a while after each iteration, so a slow target
-//! slows the load. Open: iterations start at a rate, whatever the target does, and their latency
-//! counts from the intended start, so that a stalled target cannot hide (coordinated omission).
+//! When an iteration starts. Closed model: a user waits after each iteration, so a slow target
+//! slows the load. Open model: iterations start at a rate, whatever the target does, and latency
+//! counts from the intended start, so that a stalled target is not hidden (coordinated omission).
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -8,22 +8,22 @@ use std::time::Duration;
 use super::limits::{MOST_SECONDS, TestLimits};
 use crate::value::{Field, Invalid, Kind, Reader, Value};
 
-/// The most iterations a second that an open model may ask for.
+/// The highest rate of an open model, in iterations per second.
 const MAX_RATE: f64 = 10_000_000.0;
 
 /// Later than the end of any test, in seconds.
 const FAR: f64 = 2.0 * MOST_SECONDS;
 
-/// A [`Wait`] as documents write it.
+/// The fields of a [`Wait`] in documents.
 pub const WAIT: Kind =
     Kind::Named("wait", &Kind::Either(&[Kind::Seconds, Kind::Object(&[WAIT_RANGE])]));
 
 const WAIT_RANGE: &[Field] = &[
-    Field::optional("min", Kind::Seconds, "The shortest; 0 where it is left out."),
-    Field::optional("max", Kind::Seconds, "The longest; the same as min where it is left out."),
+    Field::optional("min", Kind::Seconds, "The shortest wait; 0 by default."),
+    Field::optional("max", Kind::Seconds, "The longest wait; min by default."),
 ];
 
-/// An open model as documents write it.
+/// The fields of an open model in documents.
 pub const ARRIVALS: &[Field] = &[
     Field::required("rate", Kind::Rate, "Iterations started per second, over all users."),
     Field::required(
@@ -33,7 +33,7 @@ pub const ARRIVALS: &[Field] = &[
     ),
 ];
 
-/// A span of time, or one drawn anew from a range each time.
+/// A duration, or a range to draw one from each time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Wait {
     min: f64,
@@ -60,7 +60,7 @@ impl Wait {
         Ok(Self { min, max })
     }
 
-    /// Draws a span; `None` when there is nothing to wait for.
+    /// Draws a duration; `None` when there is nothing to wait for.
     pub fn draw(&self, random: &mut fastrand::Rng) -> Option<Duration> {
         if self.max <= 0.0 {
             return None;
@@ -70,12 +70,12 @@ impl Wait {
     }
 }
 
-/// A span in seconds that somebody waits. None that is longer than any test.
+/// Parses a wait in seconds, no longer than any test.
 pub(crate) fn seconds(field: &Reader<'_>) -> Result<f64, Invalid> {
     let seconds = field.number()?;
     if seconds > MOST_SECONDS {
         return Err(
-            field.invalid(format!("{seconds} s are over the limit of {MOST_SECONDS} s (30 days)"))
+            field.invalid(format!("{seconds} s exceed the limit of {MOST_SECONDS} s (30 days)"))
         );
     }
     Ok(seconds)
@@ -84,23 +84,23 @@ pub(crate) fn seconds(field: &Reader<'_>) -> Result<f64, Invalid> {
 /// When iterations start.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Pacing {
-    /// A user's next iteration follows its last one after a wait.
+    /// A user's next iteration starts after a wait.
     Closed(Wait),
     /// Iterations start at a rate over all users.
     Open {
-        /// Iterations a second.
+        /// Iterations per second.
         rate: f64,
     },
 }
 
 impl Pacing {
-    /// `arrival_rate`: the pacing and the number of users that share the arrivals.
+    /// Parses `arrival_rate`: the pacing and the number of users that share the arrivals.
     pub fn open(field: &Reader<'_>, limits: &TestLimits) -> Result<(Self, u64), Invalid> {
         let mut fields = field.fields(ARRIVALS)?;
         let place = fields.required("rate")?;
         let rate = place.positive()?;
         if rate > MAX_RATE {
-            return Err(place.invalid(format!("{rate} a second is over the limit of {MAX_RATE}")));
+            return Err(place.invalid(format!("{rate} per second exceeds the limit of {MAX_RATE}")));
         }
         let place = fields.required("max_users")?;
         place.integer(1)?;
@@ -111,7 +111,7 @@ impl Pacing {
 }
 
 /// One worker's share of an open model's arrivals. Arrival `k` of the whole test starts at `k/rate`
-/// and belongs to worker `k % workers`; whichever of its users is free takes the next one.
+/// and belongs to worker `k % workers`, whose next free user takes it.
 #[derive(Debug)]
 pub struct Arrivals {
     rate: f64,
@@ -125,11 +125,11 @@ impl Arrivals {
         Self { rate, next: Cell::new(worker as u64), workers: workers.max(1) as u64 }
     }
 
-    /// Takes the next arrival: when it should start, from the start of the test.
+    /// Takes the next arrival: its intended start, counted from the start of the test.
     pub fn take(&self) -> Duration {
         let turn = self.next.get();
         self.next.set(turn + self.workers);
-        // At a very low rate it lies beyond all clocks; no test lasts as long as this.
+        // At a very low rate it overflows a duration; no test lasts that long.
         Duration::from_secs_f64((turn as f64 / self.rate).min(FAR))
     }
 }
@@ -149,14 +149,14 @@ mod tests {
     }
 
     #[test]
-    fn an_arrival_beyond_all_clocks_is_far_away() {
+    fn an_arrival_that_overflows_a_duration_is_later_than_any_test() {
         let arrivals = Arrivals::new(f64::MIN_POSITIVE, 0, 1);
         assert_eq!(arrivals.take(), Duration::ZERO);
         assert_eq!(arrivals.take(), Duration::from_secs_f64(FAR));
     }
 
     #[test]
-    fn a_wait_is_drawn_from_its_range() {
+    fn each_wait_is_drawn_from_its_range() {
         let mut random = fastrand::Rng::with_seed(3);
         for _ in 0..1000 {
             let wait = Wait::DEFAULT.draw(&mut random).expect("a wait").as_secs_f64();

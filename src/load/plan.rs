@@ -1,4 +1,4 @@
-//! A load test that cannot be wrong: everything in it has been checked.
+//! A load test in which everything has been checked.
 
 use std::sync::Arc;
 
@@ -11,25 +11,25 @@ use super::template::Names;
 /// A load test, ready to run.
 #[derive(Debug)]
 pub struct Plan<D: Driver> {
-    /// When it makes load.
+    /// When it generates load.
     pub settings: Settings,
     /// What an iteration does.
     pub scenario: Scenario,
-    /// How a task reaches its target.
+    /// How its tasks reach their target.
     pub driver: D,
-    /// What the templates' holes refer to.
+    /// The values behind the templates' placeholders.
     pub names: Arc<Names>,
 }
 
-/// What holds for a test whatever its tasks are.
+/// The settings of a test that do not depend on its tasks.
 #[derive(Debug)]
 pub struct Settings {
-    /// How many users, and until when.
+    /// How many users over time, and when it ends.
     pub shape: Shape,
     /// When iterations start.
     pub pacing: Pacing,
     /// Whether the bodies of failed requests are kept.
     pub keep_bodies: bool,
-    /// Where all randomness of the run begins.
+    /// The seed of all randomness in the run.
     pub seed: u64,
 }

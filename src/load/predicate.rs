@@ -1,12 +1,12 @@
-//! `run_if` and `skip_if`: a condition over a user's variables, read once. Its texts are of the kind
-//! that the stage has: drafts until the test starts, then templates.
+//! `run_if` and `skip_if`: a condition over a user's variables, parsed once. Its texts depend on
+//! the stage: drafts until the test starts, then templates.
 
 use std::borrow::Cow;
 
 use super::template::{Compiler, Draft, Linker, Scope, Template, Text};
 use crate::value::{Field, Invalid, Kind, Map, Reader, Value};
 
-/// A condition as documents write it.
+/// The fields of a condition in documents.
 pub const CONDITION: Kind = Kind::Named(
     "condition",
     &Kind::Either(&[
@@ -19,7 +19,7 @@ pub const CONDITION: Kind = Kind::Named(
             Field::optional(
                 "in",
                 PAIR,
-                "Whether the second value, a list or a text, holds the first.",
+                "Whether the second value, a list or a text, contains the first.",
             ),
             Field::optional("truthy", Kind::Any, "Whether the value counts as true."),
         ]),
@@ -31,36 +31,36 @@ const PAIR: Kind = Kind::Items { of: &Kind::Any, least: 2, most: Some(2) };
 /// A condition.
 #[derive(Debug)]
 pub enum Predicate<T = Template> {
-    /// Always the same.
+    /// A constant.
     Constant(bool),
-    /// Text that is neither blank nor a word for no, after its placeholders are filled in.
+    /// A text that, with placeholders filled in, is neither blank nor a negative word.
     Truthy(T),
     /// Two values that are equal.
     Equals(Operand<T>, Operand<T>),
-    /// Two values that are not.
+    /// Two values that differ.
     NotEquals(Operand<T>, Operand<T>),
-    /// A value that a list (or a text) holds.
+    /// A value that a list or a text contains.
     In(Operand<T>, Operand<T>),
 }
 
-/// A value with placeholders.
+/// A value that may hold placeholders.
 #[derive(Debug)]
 pub enum Operand<T = Template> {
-    /// Without any.
+    /// A value without placeholders.
     Value(Value),
-    /// A text with some.
+    /// A text with placeholders.
     Text(T),
-    /// A list with some in it.
+    /// A list with placeholders in it.
     List(Vec<Operand<T>>),
-    /// An object with some in it.
+    /// An object with placeholders in it.
     Dict(Vec<(String, Operand<T>)>),
 }
 
-/// Words that stand for no.
+/// Words that mean false.
 const FALSE_WORDS: [&str; 6] = ["", "false", "0", "no", "none", "null"];
 
 impl Predicate<Draft> {
-    /// Reads `run_if` or `skip_if`.
+    /// Parses `run_if` or `skip_if`.
     pub fn parse(field: &Reader<'_>, compiler: &mut Compiler) -> Result<Self, Invalid> {
         match field.value() {
             Value::Bool(value) => Ok(Self::Constant(*value)),
@@ -99,7 +99,7 @@ impl Predicate<Draft> {
         }
     }
 
-    /// The condition that runs.
+    /// Links the condition.
     pub fn link(self, linker: &mut Linker<'_>) -> Result<Predicate, Invalid> {
         Ok(match self {
             Self::Constant(value) => Predicate::Constant(value),
@@ -114,7 +114,7 @@ impl Predicate<Draft> {
 }
 
 impl Predicate {
-    /// Whether it holds for this user now.
+    /// Whether it currently holds for this user.
     pub fn holds(&self, scope: &mut Scope) -> bool {
         match self {
             Self::Constant(value) => *value,
@@ -153,7 +153,7 @@ impl<H> Operand<Text<H>> {
 }
 
 impl<T> Operand<T> {
-    /// The value, when it has no placeholder.
+    /// The value, if it has no placeholder.
     pub fn as_value(&self) -> Option<&Value> {
         match self {
             Self::Value(value) => Some(value),
@@ -180,7 +180,7 @@ impl Operand<Draft> {
         }
     }
 
-    /// The value that runs.
+    /// Links the value.
     pub fn link(self, linker: &mut Linker<'_>) -> Result<Operand, Invalid> {
         Ok(match self {
             Self::Value(value) => Operand::Value(value),
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_hold_as_the_reference_has_them() {
+    fn conditions_hold_as_in_the_reference() {
         for (condition, want) in [
             ("true", true),
             ("0", false),

@@ -1,4 +1,4 @@
-//! How a test is going, about once a second: what the engine reports to its caller while it runs.
+//! The progress of a test, which the engine reports to its caller about once a second.
 
 use std::time::Duration;
 
@@ -7,18 +7,18 @@ use crate::record::live::{Live, Series, since, total};
 /// How often progress is reported.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How a test is going.
+/// The progress of a test.
 #[derive(Debug)]
 pub struct Progress<'a> {
-    /// Since the test began.
+    /// Time since the test started.
     pub elapsed: Duration,
-    /// Virtual users that run now.
+    /// Virtual users that are running.
     pub users: usize,
     /// Requests so far.
     pub requests: u64,
     /// Requests that failed so far.
     pub failures: u64,
-    /// Since the last report.
+    /// Time since the last report.
     pub span: Duration,
     /// All requests since the last report.
     pub latest: Series,
@@ -34,12 +34,12 @@ pub(super) struct ProgressTicker {
 }
 
 impl ProgressTicker {
-    /// Of a test that begins now.
+    /// The meter of a test that starts now.
     pub(super) fn new() -> Self {
         Self { next: INTERVAL, last: Duration::ZERO, before: total([]) }
     }
 
-    /// The progress, if a report is due `elapsed` after the test began.
+    /// The progress, if a report is due `elapsed` after the test started.
     pub(super) fn read<'a>(&mut self, elapsed: Duration, live: &'a Live) -> Option<Progress<'a>> {
         if elapsed < self.next {
             return None;
@@ -67,7 +67,7 @@ mod tests {
     use crate::record::fixture::request;
 
     #[test]
-    fn progress_is_due_once_a_second_and_has_all_requests_and_the_latest() {
+    fn progress_is_due_once_a_second_with_total_and_recent_requests() {
         let live = Live::default();
         live.change_users(0, 3);
         let mut ticker = ProgressTicker::new();

@@ -1,6 +1,6 @@
 //! Runs a plan: one thread per core, each with a single-threaded runtime and its own share of the
-//! users. The threads share nothing on the request path; once a tick each gives its figures to
-//! [`Live`]. The calling thread watches the clock, reports progress, and gathers the record.
+//! users. The threads share nothing on the request path; once a tick each merges its figures into
+//! [`Live`]. The calling thread watches the clock, reports progress and collects the record.
 
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
@@ -24,33 +24,33 @@ use crate::error::reason;
 use crate::record::live::Live;
 use crate::record::{Iterations, Recorder, Recording, UserCount};
 
-/// How often a worker gives its figures away.
+/// How often a worker merges its figures.
 const TICK: Duration = Duration::from_millis(250);
 
-/// How often the number of users is brought into line with the shape while it changes.
+/// How often the number of users is adjusted to the shape while it changes.
 const RAMP_TICK: Duration = Duration::from_millis(5);
 
-/// How long requests in hand may take after the end before they are dropped.
+/// How long requests in progress may take after the end before they are dropped.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 
-/// How often the caller looks whether it was cancelled.
+/// How often the caller checks whether it was cancelled.
 const WATCH: Duration = Duration::from_millis(50);
 
-/// A worker's tick that comes later than this is the sign of a generator that cannot keep up.
+/// A worker's tick that is later than this shows that the load generator cannot keep up.
 const LAG: Duration = Duration::from_millis(50);
 
-/// The share of late starts or ticks, in percent, from which the result carries a warning.
+/// The percentage of late starts or ticks from which the result carries a warning.
 const WARN_PERCENT: u64 = 1;
 
-/// Why a run could not begin.
+/// Why a run could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The operating system refuses a thread or a runtime.
+    /// The operating system refused a thread or a runtime.
     #[error("cannot start a worker thread: {}", reason(.0))]
     Worker(#[from] std::io::Error),
 }
 
-/// What a worker hands back.
+/// The result of one worker.
 #[derive(Debug)]
 pub(super) struct WorkerResult {
     pub(super) recorder: Recorder,
@@ -60,7 +60,7 @@ pub(super) struct WorkerResult {
     ticks: u64,
     lagging: u64,
     pub(super) broken: u64,
-    /// When it was told to end, from the start of the run.
+    /// When it was stopped, from the start of the run.
     pub(super) ended: Duration,
 }
 
@@ -75,7 +75,7 @@ pub(super) fn run<D: Driver>(
     let plan = Arc::new(plan);
     let workers = workers.clamp(1, plan.settings.shape.peak().max(1));
     let stop = cancel.child_token();
-    // Whatever way this function is left, the workers end.
+    // The workers end however this function returns.
     let _stops = stop.clone().drop_guard();
     let (done, parts) = mpsc::channel();
     let (started_at, start) = (SystemTime::now(), Instant::now());
@@ -87,7 +87,7 @@ pub(super) fn run<D: Driver>(
         let body = move || {
             let work = worker(plan, number, workers, start, &live, stop);
             let part = runtime.block_on(LocalSet::new().run_until(work));
-            // A name that is still being looked up must not hold the run's end up.
+            // A name that is still being resolved must not delay the end of the run.
             runtime.shutdown_background();
             let _ = done.send(part);
         };
@@ -116,7 +116,8 @@ pub(super) fn run<D: Driver>(
     }
     let lost = threads.into_iter().map(thread::JoinHandle::join).filter(Result::is_err).count();
     if lost > 0 {
-        warnings.push(format!("{lost} of {workers} worker threads broke; their requests are lost"));
+        warnings
+            .push(format!("{lost} of {workers} worker threads crashed; their requests are lost"));
     }
     let iterations = iterations(&plan, &gathered);
     warnings.extend(doubts(iterations, &gathered));
@@ -128,7 +129,7 @@ pub(super) fn run<D: Driver>(
     Ok(recording)
 }
 
-/// Notes how many users there are, when that has changed.
+/// Records the number of users if it has changed.
 fn note(curve: &mut Vec<UserCount>, at: Duration, users: usize) {
     let users = u32::try_from(users).unwrap_or(u32::MAX);
     if curve.last().is_none_or(|last| last.users != users) {
@@ -136,7 +137,7 @@ fn note(curve: &mut Vec<UserCount>, at: Duration, users: usize) {
     }
 }
 
-/// One worker: keeps the number of its users on the shape, and ends them when the shape does.
+/// One worker: adjusts the number of its users to the shape, and stops them when the shape ends.
 pub(super) async fn worker<D: Driver>(
     plan: Arc<Plan<D>>,
     number: usize,
@@ -214,13 +215,13 @@ pub(super) async fn worker<D: Driver>(
     WorkerResult { recorder, starts, late, misses, ticks, lagging, broken, ended }
 }
 
-/// The users of one worker. Of all the test's users, number `i` belongs to worker `i % workers`.
+/// The users of one worker. User number `i` of the test belongs to worker `i % workers`.
 struct UserPool<D: Driver> {
     context: Rc<WorkerContext<D>>,
     number: usize,
     workers: usize,
     signals: Vec<Rc<Signal>>,
-    /// Those that were told to finish the request in hand.
+    /// Users that finish the request in progress.
     ending: Vec<Rc<Signal>>,
     tasks: JoinSet<()>,
     spawned: u64,
@@ -283,7 +284,7 @@ pub(super) fn iterations<D: Driver>(plan: &Plan<D>, parts: &[WorkerResult]) -> I
     Iterations { started, planned, dropped: planned.saturating_sub(started), span }
 }
 
-/// What the run's user should know before believing its figures.
+/// Returns what the user should know before trusting the figures.
 pub(super) fn doubts(iterations: Iterations, parts: &[WorkerResult]) -> Vec<String> {
     let sum = |field: fn(&WorkerResult) -> u64| parts.iter().map(field).sum::<u64>();
     let late = sum(|part| part.late);

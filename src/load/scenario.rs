@@ -1,6 +1,6 @@
-//! What a user does in one iteration: every task in order, or one drawn by weight; a task whose
-//! condition does not hold is skipped. A [`Task`] is what the engine itself needs to know of a task;
-//! the rest of it belongs to the protocol's driver, under the same number.
+//! What a user does in one iteration: every task in order, or one drawn by weight; tasks whose
+//! condition does not hold are skipped. A [`Task`] is what the engine itself needs of a task; the
+//! rest belongs to the protocol's driver, under the same index.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use super::template::{Compiler, Draft, Linker, Scope, Template};
 use super::throttle::Throttle;
 use crate::value::{Field, Invalid, Kind, Literal, Object, Reader, Value};
 
-/// How long a user waits at least before it tries a target again that it could not reach.
+/// The shortest pause before a user retries a target that it could not reach.
 const LEAST_DELAY: Duration = Duration::from_millis(10);
 
-/// `{"mode": …, "tasks": […]}`, apart from the tasks.
+/// `{"mode": …, "tasks": […]}`, except the tasks.
 pub const FORM: &[Field] = &[
     Field::optional(
         "mode",
         Kind::OneOf(&["sequence", "weighted", "conditional"]),
-        "Whether an iteration is all tasks in order, or one that is drawn by weight.",
+        "Whether an iteration runs all tasks in order, or one task drawn by weight.",
     )
     .or(Literal::Text("sequence")),
     Field::required("tasks", Kind::Any, "The tasks."),
@@ -32,18 +32,22 @@ pub const STEP: &[Field] = &[
     Field::optional(
         "name",
         Kind::Scalar,
-        "What its requests are listed under; also the key of its throttle.",
+        "The name that its requests are reported under; also the default key of its throttle.",
     ),
-    Field::optional("weight", Kind::Count, "How often it is drawn where the mode is weighted.")
+    Field::optional("weight", Kind::Count, "The relative frequency of the task in weighted mode.")
         .or(Literal::Int(1)),
-    Field::optional("run_if", CONDITION, "The task runs only where this holds."),
-    Field::optional("skip_if", CONDITION, "The task does not run where this holds."),
+    Field::optional("run_if", CONDITION, "The task runs only if this holds."),
+    Field::optional("skip_if", CONDITION, "The task is skipped if this holds."),
     Field::optional("think_time", WAIT, "How long the user waits after the task."),
-    Field::optional("throttle", Kind::Object(&[THROTTLE]), "A rate that all users of a key share."),
+    Field::optional(
+        "throttle",
+        Kind::Object(&[THROTTLE]),
+        "A request rate that all users with the same key share.",
+    ),
     Field::optional(
         "retry",
         Kind::Object(&[RETRY]),
-        "How often the task is tried again when it fails, and after how long.",
+        "How often a failed task is retried, and after which delay.",
     ),
 ];
 
@@ -51,46 +55,48 @@ const THROTTLE: &[Field] = &[
     Field::optional(
         "key",
         Kind::Text,
-        "What shares the rate; the task's name where it is left out.",
+        "Tasks with the same key share the rate; the task's name by default.",
     ),
     Field::required("rps", Kind::Rate, "Requests per second."),
     Field::optional(
         "burst",
         Kind::Between(1, i64::MAX),
-        "Requests that may come at once after a pause; one second's where it is left out.",
+        "Requests that may start immediately after a pause; those of one second by default.",
     ),
 ];
 
 const RETRY: &[Field] = &[
-    Field::optional("transient", Kind::Count, "Tries after connection failures and timeouts.")
+    Field::optional("transient", Kind::Count, "Retries after connection failures and timeouts.")
         .or(Literal::Int(5)),
-    Field::optional("flaky", Kind::Count, "Tries after assertions that do not hold.")
-        .or(Literal::Int(2)),
-    Field::optional("permanent", Kind::Count, "Tries after errors of the target.")
-        .or(Literal::Int(0)),
+    Field::optional("flaky", Kind::Count, "Retries after failed assertions.").or(Literal::Int(2)),
+    Field::optional("permanent", Kind::Count, "Retries after error responses.").or(Literal::Int(0)),
     Field::optional("base_delay", Kind::Seconds, "The first delay.").or(Literal::Float(0.1)),
     Field::optional("max_delay", Kind::Seconds, "The longest delay.").or(Literal::Float(5.0)),
-    Field::optional("backoff_factor", Kind::Number, "By what each delay is longer than the last.")
-        .or(Literal::Float(2.0)),
-    Field::optional("jitter", Kind::Number, "The share of a delay that is drawn at random.")
+    Field::optional(
+        "backoff_factor",
+        Kind::Number,
+        "The factor by which each delay is longer than the previous one.",
+    )
+    .or(Literal::Float(2.0)),
+    Field::optional("jitter", Kind::Number, "The fraction of a delay that is random.")
         .or(Literal::Float(0.25)),
 ];
 
-/// What one iteration is.
+/// What one iteration consists of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskOrder {
-    /// Every task in order (`sequence`, and `conditional`, which is the same).
+    /// Every task in order (`sequence`, and its synonym `conditional`).
     Sequence,
     /// One task, drawn by weight.
     Weighted,
 }
 
-/// A test's tasks and how an iteration goes through them.
+/// A test's tasks and their order in an iteration.
 #[derive(Debug)]
 pub struct Scenario<T = Template> {
     mode: TaskOrder,
     tasks: Vec<Task<T>>,
-    /// The sums of the weights up to and including each step.
+    /// The cumulative weights up to and including each task.
     weights: Vec<u64>,
 }
 
@@ -100,24 +106,24 @@ pub struct Task<T = Template> {
     weight: u64,
     run_if: Option<Predicate<T>>,
     skip_if: Option<Predicate<T>>,
-    /// How long the user thinks after it.
+    /// How long the user waits after it.
     pub think: Option<Wait>,
     /// The rate that it shares with others.
     pub throttle: Option<Arc<Throttle>>,
-    /// Whether and how it is tried again.
+    /// How it is retried, if at all.
     pub retry: Option<Retry>,
 }
 
-/// A task as the document has it, whichever of the three forms it came in.
+/// A task as the document writes it, in any of the three forms.
 #[derive(Debug)]
 pub struct TaskSource<'a> {
-    /// Its key in the form `{"get": {…}}`; what that means is for the protocol to say.
+    /// Its key in the form `{"get": {…}}`; the protocol interprets it.
     pub key: Option<&'a str>,
     /// The task.
     pub fields: Reader<'a>,
 }
 
-/// Reads `tasks` in any of its three forms: a list; `{"mode": …, "tasks": […]}`; `{"get": {…}}`.
+/// Parses `tasks` in any of its three forms: a list; `{"mode": …, "tasks": […]}`; `{"get": {…}}`.
 pub fn tasks<'a>(
     field: &Reader<'a>,
     limits: &TestLimits,
@@ -176,7 +182,7 @@ impl Task<Draft> {
         Ok(Self { weight, run_if, skip_if, think, throttle, retry })
     }
 
-    /// The step that runs.
+    /// Links the task.
     pub fn link(self, linker: &mut Linker<'_>) -> Result<Task, Invalid> {
         let Self { weight, run_if, skip_if, think, throttle, retry } = self;
         Ok(Task {
@@ -193,7 +199,7 @@ impl Task<Draft> {
 impl Task {
     /// Whether its conditions let it run.
     pub fn runs(&self, scope: &mut Scope) -> bool {
-        // Each condition is an execution of its own: CSV sources give it their next row.
+        // Each condition is an execution of its own, for which CSV sources supply the next row.
         let mut holds = |condition: &Predicate| {
             scope.begin();
             condition.holds(scope)
@@ -202,7 +208,7 @@ impl Task {
     }
 }
 
-/// A throttle is known by its key, else by the task's name.
+/// The throttle under its key or, without one, under the task's name.
 fn throttle(
     field: &Reader<'_>,
     name: Option<Reader<'_>>,
@@ -220,12 +226,12 @@ fn throttle(
         None => (rps as u64).max(1),
     };
     fields.finish()?;
-    // The first task with a key decides its rate.
+    // The first task with a key determines its rate.
     Ok(Arc::clone(throttles.entry(key).or_insert_with(|| Arc::new(Throttle::new(rps, burst)))))
 }
 
 impl Scenario<Draft> {
-    /// The scenario that runs.
+    /// Links the scenario.
     pub fn link(self, linker: &mut Linker<'_>) -> Result<Scenario, Invalid> {
         let Self { mode, tasks, weights } = self;
         let tasks = tasks.into_iter().map(|step| step.link(linker)).collect::<Result<_, _>>()?;
@@ -234,7 +240,7 @@ impl Scenario<Draft> {
 }
 
 impl<T> Scenario<T> {
-    /// A scenario of these steps.
+    /// A scenario of these tasks.
     pub fn new(mode: TaskOrder, tasks: Vec<Task<T>>) -> Self {
         let mut sum = 0u64;
         let weights = tasks
@@ -249,12 +255,12 @@ impl<T> Scenario<T> {
 }
 
 impl Scenario {
-    /// The steps.
+    /// The tasks.
     pub fn tasks(&self) -> &[Task] {
         &self.tasks
     }
 
-    /// The numbers of the steps that one iteration goes through.
+    /// The indices of the tasks that one iteration runs.
     pub fn iteration(&self, random: &mut fastrand::Rng) -> std::ops::Range<usize> {
         match self.mode {
             TaskOrder::Sequence => 0..self.tasks.len(),
@@ -271,20 +277,20 @@ impl Scenario {
     }
 }
 
-/// Why an attempt failed, for the budgets of a retry.
+/// Why an attempt failed; each kind has its own retry budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It passed.
+    /// The attempt passed.
     Passed,
-    /// The connection failed or a timeout passed: worth many tries.
+    /// The connection failed or timed out: worth many retries.
     Transient,
-    /// An assertion did not hold: worth a few.
+    /// An assertion failed: worth a few retries.
     Flaky,
-    /// The target answered with an error: the response is the response.
+    /// The target responded with an error: a retry rarely changes that.
     Permanent,
 }
 
-/// `retry`: how often a failed task is tried again, per kind of failure, and how long it waits.
+/// `retry`: how often a failed task is retried, per kind of failure, and the delays in between.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Retry {
     transient: u64,
@@ -309,8 +315,8 @@ impl Retry {
         Ok(Self { transient, flaky, permanent, base_delay, max_delay, backoff_factor, jitter })
     }
 
-    /// How long to wait before trying again after `attempt` attempts (counted from 1), of which
-    /// `used` were tried again for the same kind of failure; `None` when the budget is used up.
+    /// The delay before the next attempt after `attempt` attempts (counted from 1), `used` of them
+    /// retries for the same kind of failure; `None` when the budget is used up.
     pub fn delay(
         &self,
         verdict: Verdict,
@@ -331,7 +337,7 @@ impl Retry {
         let delay = (self.base_delay * self.backoff_factor.powi(exponent)).min(self.max_delay);
         let delay = delay + delay * self.jitter * random.f64();
         let delay = Duration::from_secs_f64(delay.min(MOST_SECONDS));
-        // Without a target a try costs nothing, so a large budget without a delay would spin.
+        // Without a target an attempt costs nothing, so a large budget without a delay would spin.
         let least = if verdict == Verdict::Transient { LEAST_DELAY } else { Duration::ZERO };
         Some(delay.max(least))
     }
@@ -356,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_decide_how_often_a_task_is_drawn_and_zero_is_never() {
+    fn tasks_are_drawn_in_proportion_to_their_weights() {
         let tasks = ["{\"weight\": 1}", "{\"weight\": 0}", "{\"weight\": 3}"];
         let tasks = tasks.iter().map(|json| step(json).expect("a step")).collect();
         let tasks = linked(tasks);
@@ -396,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn the_three_forms_of_tasks_are_one() {
+    fn all_three_forms_of_tasks_are_equivalent() {
         let limits = TestLimits::default();
         for (json, count, mode) in [
             (r#"[{"method": "get"}]"#, 1, TaskOrder::Sequence),

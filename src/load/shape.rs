@@ -1,5 +1,6 @@
-//! When to stop and how many users to have until then. A [`Shape`] is a line over time: from it the
-//! runner reads how many users should run at any moment, so ramps go down as smoothly as up.
+//! How many users run over time, and when the test ends. A [`Shape`] is a piecewise line over time,
+//! from which the runner reads the number of users at any moment, so ramps go down as smoothly as
+//! up.
 
 use std::time::Duration;
 
@@ -9,68 +10,88 @@ use crate::value::{Field, Invalid, Kind, Literal, Object, Reader};
 /// The most stages a shape may have.
 const MAX_STAGES: usize = 10_000;
 
-/// The shapes by their names.
+/// The names of the shapes.
 pub const SHAPES: Kind = Kind::OneOf(&["stages", "spike", "soak"]);
 
-/// `shape_config`, for all shapes.
+/// The fields of `shape_config`, for all shapes.
 pub const SHAPE: &[Field] = &[
     Field::optional(
         "stages",
         Kind::Items { of: &Kind::Object(&[STAGE]), least: 1, most: Some(MAX_STAGES) },
-        "Of stages: one after the other.",
+        "For stages: the stages, in order.",
     ),
-    Field::optional("baseline_users", Kind::Count, "Of spike: users before and after it.")
+    Field::optional("baseline_users", Kind::Count, "For spike: users before and after it.")
         .or(Literal::Int(0)),
-    Field::optional("spike_users", Kind::Count, "Of spike: users during it."),
+    Field::optional("spike_users", Kind::Count, "For spike: users during it."),
     Field::optional(
         "spawn_rate",
         Kind::Rate,
-        "Users started or stopped per second: 10 of spike; of soak, no limit besides its ramps.",
+        "Users started or stopped per second; 10 for spike, limited only by the ramps for soak.",
     ),
-    Field::optional("pre_seconds", Kind::Seconds, "Of spike: how long before it; 30."),
-    Field::optional("spike_seconds", Kind::Seconds, "Of spike: how long it lasts; 30."),
-    Field::optional("post_seconds", Kind::Seconds, "Of spike: how long after it; 30."),
-    Field::optional("users", Kind::Count, "Of soak: users while it holds."),
+    Field::optional(
+        "pre_seconds",
+        Kind::Seconds,
+        "For spike: duration of the part before it; 30 by default.",
+    ),
+    Field::optional(
+        "spike_seconds",
+        Kind::Seconds,
+        "For spike: duration of the spike; 30 by default.",
+    ),
+    Field::optional(
+        "post_seconds",
+        Kind::Seconds,
+        "For spike: duration of the part after it; 30 by default.",
+    ),
+    Field::optional("users", Kind::Count, "For soak: users while the load is held."),
     Field::optional(
         "ramp_seconds",
         Kind::Seconds,
-        "Of soak: how long the users take to start; 60.",
+        "For soak: duration of the ramp up; 60 by default.",
     ),
-    Field::optional("hold_seconds", Kind::Seconds, "Of soak: how long they stay; 600."),
-    Field::optional("cooldown_seconds", Kind::Seconds, "Of soak: how long they take to stop; 60."),
+    Field::optional(
+        "hold_seconds",
+        Kind::Seconds,
+        "For soak: how long the load is held; 600 by default.",
+    ),
+    Field::optional(
+        "cooldown_seconds",
+        Kind::Seconds,
+        "For soak: duration of the ramp down; 60 by default.",
+    ),
 ];
 
 const STAGE: &[Field] = &[
-    Field::required("duration", Kind::Seconds, "How long it lasts."),
-    Field::required("users", Kind::Count, "How many users there are at its end."),
+    Field::required("duration", Kind::Seconds, "Duration of the stage."),
+    Field::required("users", Kind::Count, "Number of users at its end."),
     Field::optional("spawn_rate", Kind::Rate, "Users started or stopped per second.")
         .or(Literal::Int(1)),
 ];
 
-/// How many users over time.
+/// The number of users over time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shape {
-    /// Corners of the line: seconds from the start, users. Both straight between two corners and
-    /// level after the last one. Times never go back; two corners may stand at one time.
+    /// The line's points: seconds from the start, users. Linear between two points and constant
+    /// after the last one. Times never decrease; two points may share a time.
     corners: Vec<(f64, f64)>,
-    /// When the test ends; `None` when somebody has to stop it.
+    /// When the test ends; `None` for one that runs until it is stopped.
     end: Option<f64>,
 }
 
 impl Shape {
-    /// `users` at `rate` a second until `seconds` have passed.
+    /// Starts `users` at `rate` per second and ends after `seconds`.
     pub fn constant(users: u64, rate: f64, seconds: Option<f64>) -> Self {
         let mut shape = Self { corners: vec![(0.0, 0.0)], end: seconds };
         shape.towards(users as f64, rate, f64::INFINITY);
         shape
     }
 
-    /// All `users` at once (an open model's pool).
+    /// Starts all `users` immediately (an open model's pool).
     pub fn immediate(users: u64, seconds: Option<f64>) -> Self {
         Self { corners: vec![(0.0, users as f64)], end: seconds }
     }
 
-    /// The shape that `load_shape` names, from `shape_config`.
+    /// Parses the shape that `load_shape` names, from `shape_config`.
     pub fn parse(
         name: &Reader<'_>,
         config: &mut Object<'_>,
@@ -138,14 +159,15 @@ impl Shape {
         let held = part("hold_seconds", ramped, 600.0)?;
         let end = part("cooldown_seconds", held, 60.0)?;
         let mut shape = Self { corners: vec![(0.0, 0.0)], end: None };
-        // The spawn rate caps the ramps; by default the ramps decide alone.
+        // The spawn rate limits the ramps; without one only their durations do.
         shape.towards(users, rate.min(users / ramped), held);
         shape.towards(0.0, rate.min(users / (end - held)), end);
         shape.end = Some(end);
         Ok(shape)
     }
 
-    /// Goes on from the last corner at `rate` users a second, and stays level until `until`.
+    /// Extends the line from its last point at `rate` users per second, then keeps it constant
+    /// until `until`.
     fn towards(&mut self, users: f64, rate: f64, until: f64) {
         let (from, level) = self.corners.last().copied().unwrap_or((0.0, 0.0));
         let needed = (users - level).abs() / rate;
@@ -165,9 +187,9 @@ impl Shape {
         }
     }
 
-    /// How many users should run `at` this long after the start.
+    /// How many users should run `at` this time after the start.
     pub fn users(&self, at: Duration) -> usize {
-        // A user begins when its turn comes, not when it is complete: the first at once.
+        // A user starts when its turn begins, not when it ends: the first one immediately.
         let at = at.as_secs_f64() + 1e-6;
         let after = self.corners.partition_point(|(time, _)| *time <= at);
         let before = after.checked_sub(1).and_then(|index| self.corners.get(index));
@@ -180,7 +202,7 @@ impl Shape {
         (level - 1e-9).ceil().max(0.0) as usize
     }
 
-    /// Whether the number of users stays as it is from `at` on, and until when: `None` for ever.
+    /// If the number of users is constant from `at` on, until when: `None` for ever.
     pub fn level_until(&self, at: Duration) -> Option<Duration> {
         let at = at.as_secs_f64();
         let after = self.corners.partition_point(|(time, _)| *time <= at);
@@ -201,7 +223,7 @@ impl Shape {
         self.end.map(Duration::from_secs_f64)
     }
 
-    /// The most users it ever has.
+    /// The highest number of users.
     pub fn peak(&self) -> usize {
         self.corners.iter().map(|(_, users)| users.ceil() as usize).max().unwrap_or(0)
     }
@@ -251,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spike_goes_up_and_comes_back() {
+    fn a_spike_goes_up_and_back_down() {
         let shape = parse(
             "spike",
             r#"{"baseline_users": 2, "spike_users": 10, "spawn_rate": 100,
@@ -263,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_soak_ramps_over_its_ramp_and_down_over_its_cooldown() {
+    fn a_soak_ramps_up_during_ramp_seconds_and_down_during_cooldown_seconds() {
         let shape = parse(
             "soak",
             r#"{"users": 10, "ramp_seconds": 10, "hold_seconds": 5, "cooldown_seconds": 10}"#,

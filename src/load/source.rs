@@ -1,10 +1,10 @@
-//! Rows of a CSV file that virtual users share: each asks for the next one, and gets it without
-//! waiting for the others.
+//! Rows of a CSV file that virtual users share: each user takes the next one, without waiting for
+//! the others.
 
 use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A CSV file in memory, and how far its users have come.
+/// A CSV file in memory, and the position of its users.
 #[derive(Debug)]
 pub struct CsvRows {
     columns: Vec<String>,
@@ -14,8 +14,8 @@ pub struct CsvRows {
 }
 
 impl CsvRows {
-    /// Reads a CSV file whose first row names the columns. Rows may be short; what they lack is
-    /// unresolved. With `cycle` the first row follows the last, without it the rows run out.
+    /// Reads a CSV file whose first row names the columns. Rows may be short; a missing cell is
+    /// unresolved. With `cycle` the rows start over after the last one, otherwise they run out.
     pub fn read(from: impl Read, cycle: bool) -> Result<Self, csv::Error> {
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(from);
         let columns = reader.headers()?.iter().map(str::to_owned).collect();
@@ -48,7 +48,7 @@ impl CsvRows {
         (turn < self.rows.len()).then_some(turn)
     }
 
-    /// A cell of a row.
+    /// Returns a cell.
     pub fn cell(&self, row: usize, column: usize) -> Option<&str> {
         self.rows.get(row)?.get(column)
     }

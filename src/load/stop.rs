@@ -1,22 +1,22 @@
-//! How the runner stops a user: at the end of the request in hand, or at once.
+//! How the runner stops a user: at the end of the request in progress, or immediately.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Poll, Waker};
 
-/// How far a user is asked to stop.
+/// How a user should stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
-    /// Go on.
+    /// Continue.
     Run,
-    /// Finish the request in hand, then end.
+    /// Finish the request in progress, then end.
     Finish,
-    /// Drop the request in hand.
+    /// Drop the request in progress.
     Abort,
 }
 
-/// Tells one user to stop. Both sides live on one thread.
+/// Signals one user to stop. Both sides live on one thread.
 #[derive(Debug)]
 pub(super) struct Signal {
     phase: Cell<Phase>,
@@ -41,7 +41,7 @@ impl Signal {
         }
     }
 
-    /// Runs a future to its end, unless `phase` comes first.
+    /// Runs a future to completion, unless `phase` is reached first.
     pub(super) async fn unless<F: Future>(&self, phase: Phase, future: F) -> Option<F::Output> {
         let mut future = pin!(future);
         poll_fn(|context| {

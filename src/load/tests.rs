@@ -1,6 +1,6 @@
-//! The engine on a paused clock: a scripted driver stands in for the protocol, so what is measured
-//! is when users start, wait, stop and what is recorded of it, to the millisecond and without a
-//! socket. Every test ends by tokio's clock at the latest.
+//! The engine on a paused clock: a scripted driver replaces the protocol, so the tests measure when
+//! users start, wait and stop, and what is recorded, to the millisecond and without a socket. Every
+//! test has a deadline by tokio's clock.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,7 +25,7 @@ use crate::record::stats::interpolate;
 use crate::record::{Label, LabelId, Recording};
 use crate::value::{Reader, Value};
 
-/// No test lasts longer, by tokio's clock.
+/// The deadline of every test, by tokio's clock.
 const DEADLINE: Duration = Duration::from_secs(24 * 3600);
 
 /// One request, as the script sees it.
@@ -33,7 +33,7 @@ const DEADLINE: Duration = Duration::from_secs(24 * 3600);
 struct Call {
     user: usize,
     task: usize,
-    /// How many came before it, over all users.
+    /// How many requests came before it, over all users.
     turn: usize,
     at: Duration,
 }
@@ -44,7 +44,7 @@ struct Reply {
     /// `None` hangs for ever.
     service: Option<Duration>,
     verdict: Verdict,
-    /// Whether it is a request at all, or a task that made none.
+    /// Whether it makes a request, or is a task that makes none.
     recorded: bool,
 }
 
@@ -65,7 +65,7 @@ fn percentile(sorted: &[u64], at: f64) -> f64 {
 
 type Act = Box<dyn Fn(Call) -> Reply + Send + Sync>;
 
-/// A driver that does what a script says, and keeps what it was asked.
+/// A driver that follows a script and keeps the calls it got.
 struct Script {
     act: Act,
     calls: Arc<Mutex<Vec<Call>>>,
@@ -80,7 +80,7 @@ impl std::fmt::Debug for Script {
     }
 }
 
-/// A user that is counted for as long as it lives.
+/// A user that is counted while it exists.
 #[derive(Debug)]
 struct User {
     number: usize,
@@ -149,7 +149,7 @@ fn measured(label: LabelId, start: Instant, error: Option<&str>) -> Measurement<
     Measurement { label, start, end: Instant::now(), status: 200, bytes: 1, error, body: &[] }
 }
 
-/// A plan of these tasks, which have fields of the engine only.
+/// A plan of these tasks, which have only the engine's fields.
 fn plan(
     mode: TaskOrder,
     tasks: &str,
@@ -173,7 +173,7 @@ fn plan(
     Plan { settings, scenario, driver, names: Arc::new(linker.names()) }
 }
 
-/// A test of the engine that reads as what it sets up.
+/// A test of the engine, described by its setup.
 struct Scene {
     shape: Shape,
     pacing: Pacing,
@@ -186,10 +186,10 @@ struct Scene {
     cumulative: Arc<Cumulative>,
 }
 
-/// What came of it.
+/// The result.
 struct Run {
     calls: Vec<Call>,
-    /// How many users were there, at each moment that was asked for.
+    /// The number of users at each requested moment.
     seen: Vec<(Duration, usize)>,
     recording: Recording,
     live: Arc<Live>,
@@ -324,7 +324,7 @@ impl Scene {
 }
 
 impl Run {
-    /// When a user's requests began.
+    /// The start times of a user's requests.
     fn of_user(&self, user: usize) -> Vec<Duration> {
         self.calls.iter().filter(|call| call.user == user).map(|call| call.at).collect()
     }
@@ -333,7 +333,7 @@ impl Run {
         self.recording.rows().filter_map(|row| row.error).collect()
     }
 
-    /// Percentiles 50, 90 and 99 of a time of every request, in milliseconds.
+    /// Percentiles 50, 90 and 99 of a time over all requests, in milliseconds.
     fn percentiles(&self, time: impl Fn(&crate::record::Row<'_>) -> f64) -> [f64; 3] {
         let mut all: Vec<u64> =
             self.recording.rows().map(|row| (time(&row) * 1000.0) as u64).collect();
@@ -343,7 +343,7 @@ impl Run {
 }
 
 fn seconds(count: u64) -> Vec<Duration> {
-    // Half a second after the full one: corners of a shape lie on full seconds.
+    // Half past each second: corners of a shape lie on full seconds.
     (0..count).map(|second| Duration::from_secs(second) + Duration::from_millis(500)).collect()
 }
 
@@ -354,7 +354,7 @@ fn shape(name: &str, config: &str) -> Shape {
         .expect("a shape")
 }
 
-/// The users follow the shape within one user or 2 % at each second, over two workers.
+/// Checks that the users follow the shape within one user or 2 % at each second, over two workers.
 async fn check_curve(shape: Shape, lasts: u64) {
     let plan = shape.clone();
     let scene = users(0, 0.0).shape(shape).pacing(closed("0.1")).workers(2);
@@ -408,7 +408,7 @@ async fn closed_users_wait_between_their_iterations() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_run_counts_from_zero_and_the_cumulative_figures_go_on() {
+async fn a_second_run_counts_from_zero_and_the_cumulative_figures_keep_growing() {
     let cumulative = Arc::default();
     let mut sum = 0;
     for seconds in [2.0, 1.0] {
@@ -421,13 +421,13 @@ async fn a_second_run_counts_from_zero_and_the_cumulative_figures_go_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_wait_a_user_goes_on_at_once() {
+async fn without_a_wait_the_next_iteration_starts_immediately() {
     let run = users(1, 1.0).act(|_| passes_after(10 * MILLI)).run().await;
     assert_eq!(run.calls.len(), 100);
 }
 
 #[tokio::test(start_paused = true)]
-async fn open_arrivals_keep_their_rate_whatever_an_answer_takes() {
+async fn open_arrivals_keep_their_rate_however_slow_the_responses() {
     for (rate, workers) in [(200.0, 2), (37.0, 1), (1000.0, 3)] {
         let run = users(600, 20.0)
             .pacing(Pacing::Open { rate })
@@ -445,7 +445,7 @@ async fn open_arrivals_keep_their_rate_whatever_an_answer_takes() {
     }
 }
 
-/// A target that answers in 2 ms, and not at all between the fifth and the sixth second.
+/// A target that responds in 2 ms, except between the fifth and the sixth second.
 fn stalls(call: Call) -> Reply {
     let (from, to) = (Duration::from_secs(5), Duration::from_secs(6));
     let stalled = (from..to).contains(&call.at);
@@ -471,7 +471,7 @@ async fn a_closed_model_records_no_delay() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn arrivals_that_nobody_is_free_for_are_said_aloud() {
+async fn arrivals_without_a_free_user_cause_a_warning() {
     let run = users(2, 10.0)
         .pacing(Pacing::Open { rate: 100.0 })
         .act(|_| passes_after(100 * MILLI))
@@ -485,7 +485,7 @@ async fn arrivals_that_nobody_is_free_for_are_said_aloud() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_lets_requests_in_hand_finish_and_starts_no_others() {
+async fn a_stop_lets_requests_in_progress_finish_and_starts_no_others() {
     let stop = Duration::from_millis(2100);
     let run = users(5, 60.0).act(|_| passes_after(500 * MILLI)).stop_at(stop).run().await;
     assert!(run.calls.iter().all(|call| call.at <= stop));
@@ -496,7 +496,7 @@ async fn a_stop_lets_requests_in_hand_finish_and_starts_no_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_does_not_wait_for_users_that_wait() {
+async fn a_stop_does_not_wait_for_waiting_users() {
     let tasks = r#"[{"think_time": 1000}, {"throttle": {"rps": 0.001}}]"#;
     for scene in [
         users(5, 600.0).pacing(closed("1000")),
@@ -513,7 +513,7 @@ async fn a_stop_does_not_wait_for_users_that_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_within_an_iteration_leaves_its_other_tasks_out() {
+async fn a_stop_during_an_iteration_skips_its_other_tasks() {
     let run = users(3, 60.0)
         .tasks(TaskOrder::Sequence, "[{}, {}, {}]")
         .act(|_| passes_after(Duration::from_secs(1)))
@@ -536,7 +536,7 @@ async fn requests_that_hang_are_dropped_after_the_grace_and_counted_apart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn users_that_a_shape_takes_away_finish_what_they_have_in_hand() {
+async fn users_removed_by_a_shape_finish_their_requests_in_progress() {
     let shape = shape(
         "stages",
         r#"{"stages": [{"duration": 2, "users": 10, "spawn_rate": 1000},
@@ -549,7 +549,7 @@ async fn users_that_a_shape_takes_away_finish_what_they_have_in_hand() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_task_is_tried_again_with_growing_delays() {
+async fn a_failed_task_is_retried_with_growing_delays() {
     let run = users(1, 60.0)
         .pacing(closed("1000"))
         .tasks(
@@ -661,7 +661,7 @@ async fn a_scenario_that_runs_nothing_does_not_spin_and_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_user_that_breaks_leaves_the_others_running() {
+async fn a_crashed_user_does_not_stop_the_others() {
     let act = |call: Call| {
         assert!(call.user != 1, "scripted");
         passes_after(MILLI)
@@ -673,7 +673,7 @@ async fn one_user_that_breaks_leaves_the_others_running() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn users_differ_and_a_seed_repeats_them() {
+async fn users_differ_but_a_seed_makes_them_repeatable() {
     let starts = || async {
         let run = users(3, 5.0).pacing(Pacing::Closed(Wait::DEFAULT)).run().await;
         (run.of_user(0), run.of_user(1))
@@ -683,7 +683,7 @@ async fn users_differ_and_a_seed_repeats_them() {
     assert_ne!(first.0, first.1);
 }
 
-/// The delays of a target by table: what is recorded has the table's own percentiles.
+/// With a target of known delays, the recorded percentiles are those of the table.
 #[tokio::test(start_paused = true)]
 async fn recorded_percentiles_are_those_of_the_target() {
     let mut random = fastrand::Rng::with_seed(7);
@@ -703,7 +703,7 @@ async fn recorded_percentiles_are_those_of_the_target() {
     }
 }
 
-/// Runs something that needs real threads, under a deadline that only a fault reaches.
+/// Runs something that needs real threads, with a deadline that only a bug reaches.
 fn within_a_minute<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, outcome) = std::sync::mpsc::channel();
     std::thread::spawn(move || done.send(body()));
@@ -751,14 +751,14 @@ fn worker_threads_end_when_cancelled_and_lose_no_request() {
 }
 
 #[test]
-fn whoever_watches_a_run_can_end_it() {
+fn the_progress_callback_can_end_a_run() {
     let warnings = within_a_minute(|| {
         let plan = threaded(|_| passes_after(MILLI));
         let live = Arc::new(Live::default());
-        let mut watch = |_: &Progress<'_>| ControlFlow::Break("a gate broke".to_owned());
+        let mut watch = |_: &Progress<'_>| ControlFlow::Break("a gate failed".to_owned());
         super::runner::run(plan, 2, &live, &CancellationToken::new(), &mut watch)
             .expect("a run")
             .warnings
     });
-    assert!(warnings.contains(&"a gate broke".to_owned()), "{warnings:?}");
+    assert!(warnings.contains(&"a gate failed".to_owned()), "{warnings:?}");
 }

@@ -1,6 +1,6 @@
-//! `throttle`: a rate that all users with the same key share, also over workers. The generic cell
-//! rate algorithm: one number says when the next request would conform, and a compare-and-swap
-//! moves it, so nobody waits for a lock.
+//! `throttle`: a rate that all users with the same key share, across workers. The generic cell rate
+//! algorithm: one number says when the next request would conform, and a compare-and-swap advances
+//! it, so nothing waits for a lock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,21 +10,21 @@ use std::time::Duration;
 pub struct Throttle {
     /// Nanoseconds between two requests at the full rate.
     interval: u64,
-    /// Nanoseconds that a burst may run ahead.
+    /// Nanoseconds by which a burst may exceed the rate.
     tolerance: u64,
     /// When the next request conforms, in nanoseconds from the start of the run.
     next: AtomicU64,
 }
 
 impl Throttle {
-    /// `rps` requests a second; a burst of up to `burst` may start at once.
+    /// `rps` requests per second; up to `burst` may start immediately.
     pub fn new(rps: f64, burst: u64) -> Self {
         let interval = (1e9 / rps).max(1.0) as u64;
         let tolerance = interval.saturating_mul(burst.saturating_sub(1));
         Self { interval, tolerance, next: AtomicU64::new(0) }
     }
 
-    /// Books the next request, and says how long after `now` it may start.
+    /// Books the next request, and returns how long after `now` it may start.
     pub fn book(&self, now: Duration) -> Duration {
         let now = now.as_nanos() as u64;
         let mut next = self.next.load(Ordering::Relaxed);
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_goes_at_once_and_the_rest_at_the_rate() {
+    fn a_burst_starts_immediately_and_the_rest_at_the_rate() {
         let throttle = Throttle::new(10.0, 3);
         let waits: Vec<u128> = (0..6).map(|_| throttle.book(Duration::ZERO).as_millis()).collect();
         assert_eq!(waits, [0, 0, 0, 100, 200, 300]);

@@ -1,5 +1,5 @@
-//! A virtual user: iteration after iteration, until it is told to stop. This is the one loop of the
-//! engine; pacer, scenario and driver decide what happens in it.
+//! A virtual user: iteration after iteration until it is stopped. This is the engine's only loop;
+//! pacer, scenario and driver determine what happens in it.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -17,11 +17,11 @@ use super::stop::{Phase, Signal};
 use super::template::Scope;
 use crate::record::Recorder;
 
-/// How long a user without a wait rests after an iteration that could not reach its target or made
-/// no request at all, so that neither turns into a busy loop.
+/// How long a user without a wait pauses after an iteration that could not reach its target or made
+/// no request, so that neither becomes a busy loop.
 const REST: Duration = Duration::from_millis(100);
 
-/// Beyond this a start counts as late: an operating system's timers are better than that.
+/// A start later than this counts as late: the timers of operating systems are more precise.
 const LATE: Duration = Duration::from_millis(10);
 
 /// What all users of a worker share.
@@ -32,13 +32,13 @@ pub(super) struct WorkerContext<D: Driver> {
     pub(super) recorder: Rc<RefCell<Recorder>>,
     pub(super) arrivals: Option<Arrivals>,
     pub(super) starts: Cell<u64>,
-    /// Starts that came late although their user was waiting: the generator's own fault.
+    /// Starts that were late although their user was waiting: the load generator was too slow.
     pub(super) late: Cell<u64>,
     /// Of the users that have ended.
     pub(super) misses: RefCell<Misses>,
 }
 
-/// Lives until `signal` stops it.
+/// Runs iterations until `signal` stops the user.
 pub(super) async fn live<D: Driver>(context: Rc<WorkerContext<D>>, signal: Rc<Signal>, seed: u64) {
     let plan = &*context.plan;
     let mut state = plan.driver.user();
@@ -92,7 +92,7 @@ async fn work<D: Driver>(
     }
 }
 
-/// Waits for this user's next arrival; `None` when the test ends before it.
+/// Waits for this user's next arrival; `None` if the test ends before it.
 async fn arrive<D: Driver>(
     context: &WorkerContext<D>,
     arrivals: &Arrivals,
@@ -107,8 +107,8 @@ async fn arrive<D: Driver>(
         signal.unless(Phase::Finish, sleep_until(at)).await?;
         context.starts.set(context.starts.get() + 1);
         if at.elapsed() <= LATE {
-            // It was free when its turn came. That timers go by the millisecond is no fault of the
-            // target, and must not count as its latency.
+            // It was free when its turn came. The millisecond resolution of timers is not the
+            // target's fault and must not count as its latency.
             return Some(context.start.elapsed());
         }
         context.late.set(context.late.get() + 1);
@@ -118,7 +118,7 @@ async fn arrive<D: Driver>(
     Some(due)
 }
 
-/// One iteration: the verdict is that of its last task.
+/// Runs one iteration and returns the verdict of its last task.
 async fn iterate<D: Driver>(
     context: &WorkerContext<D>,
     signal: &Signal,
@@ -151,7 +151,7 @@ async fn iterate<D: Driver>(
     verdict
 }
 
-/// Performs a task, and again where its retry allows it.
+/// Performs a task, and retries it as configured.
 async fn attempt<D: Driver>(
     context: &WorkerContext<D>,
     signal: &Signal,

@@ -1,6 +1,5 @@
-//! A load test of whatever protocol, for those who only start it. A [`Workload`] is its tasks, read
-//! once; linked with what there is when the test starts, it becomes a [`Runnable`], behind which the
-//! engine knows the driver by its type.
+//! A load test of any protocol, for callers that only start it. A [`Workload`] is its parsed tasks;
+//! linked when the test starts, it becomes a [`Runnable`], which hides the type of the driver.
 
 use std::fmt::Debug;
 use std::ops::ControlFlow;
@@ -19,8 +18,8 @@ use crate::record::Recording;
 use crate::record::live::Live;
 use crate::value::{Field, Invalid, Object, Reader};
 
-/// A test's tasks as they were read. What only the start of the test can tell (variables, CSV
-/// sources, files, the environment) has names here.
+/// A test's parsed tasks. What is known only when the test starts (variables, CSV sources, files,
+/// the environment) is referred to by name.
 #[derive(Debug)]
 pub struct Workload<R> {
     scenario: Scenario<Draft>,
@@ -29,7 +28,7 @@ pub struct Workload<R> {
 }
 
 impl<R> Workload<R> {
-    /// Reads `tasks`: the engine's fields of each, and those of its protocol into `tasks`.
+    /// Parses `tasks`: the engine's fields of each, and those of its protocol into `tasks`.
     pub fn read(
         field: &Reader<'_>,
         mut tasks: Box<dyn AnyTasks<R>>,
@@ -51,7 +50,7 @@ impl<R> Workload<R> {
         Ok(Self { scenario: Scenario::new(mode, steps), tasks, compiler })
     }
 
-    /// The test that runs.
+    /// Links the test.
     pub fn link(
         self,
         bindings: Bindings<'_>,
@@ -64,10 +63,10 @@ impl<R> Workload<R> {
     }
 }
 
-/// A load test of whatever protocol, ready to run.
+/// A load test of any protocol, ready to run.
 pub trait Runnable: Debug + Send {
-    /// Runs it to its end on `workers` threads; `watch` sees the progress about once a second and
-    /// may end the run early, as `cancel` does. Blocks the calling thread.
+    /// Runs it to its end on `workers` threads; `watch` receives the progress about once a second
+    /// and may end the run early, as `cancel` does. Blocks the calling thread.
     fn run(
         self: Box<Self>,
         workers: usize,
@@ -89,7 +88,7 @@ impl<D: Driver> Runnable for Plan<D> {
     }
 }
 
-/// [`Tasks`] of whatever protocol that may go where `R` says.
+/// [`Tasks`] of any protocol whose reach is `R`.
 pub trait AnyTasks<R>: Debug + Send + Sync {
     /// [`Tasks::FIELDS`].
     fn fields(&self) -> &'static [&'static [Field]];
@@ -102,7 +101,7 @@ pub trait AnyTasks<R>: Debug + Send + Sync {
         compiler: &mut Compiler,
     ) -> Result<(), Invalid>;
 
-    /// Links them, and makes a plan with the driver.
+    /// Links the tasks, and makes a plan with the driver.
     fn plan(
         self: Box<Self>,
         linker: Linker<'_>,

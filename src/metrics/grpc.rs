@@ -1,5 +1,5 @@
-//! One call at a time to a collector over gRPC: HTTP/2 with a message behind a prefix of five bytes,
-//! and the outcome in the trailers (gRPC's "PROTOCOL-HTTP2.md"). No more of gRPC is needed here.
+//! One gRPC call at a time to a collector: HTTP/2, a message behind a five-byte prefix, and the
+//! status in the trailers (gRPC's "PROTOCOL-HTTP2.md"). Nothing else of gRPC is needed here.
 
 use std::io;
 
@@ -8,30 +8,30 @@ use http::{HeaderMap, Request, Response};
 
 use crate::net::Stream;
 
-/// What a gRPC server's replies have as `Content-Type`, with or without a suffix.
+/// The `Content-Type` of a gRPC response, with or without a suffix.
 const CONTENT_TYPE: &str = "application/grpc";
 
-/// The longest reply that is read, in bytes: an export is answered by a sentence at most.
+/// The longest response that is read, in bytes: the response to an export holds a sentence at most.
 const MAX_REPLY: usize = 64 * 1024;
 
-/// The prefix of a message: whether it is packed, and its length.
+/// The prefix of a message: a compression flag and the message's length.
 const PREFIX: usize = 5;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CallError {
-    /// What listens there does not speak gRPC.
+    /// The peer does not speak gRPC.
     #[error("the receiver does not speak gRPC ({0})")]
     NotGrpc(String),
     /// The receiver refused the call.
     #[error("the receiver refused the call: {0}")]
     Refused(String),
-    /// The connection could not be made, or broke.
+    /// The connection could not be made, or failed.
     #[error(transparent)]
     Broken(#[from] io::Error),
 }
 
-/// Sends a message over a fresh connection and gives the reply's.
+/// Sends a message over a new connection and returns the response's message.
 pub(super) async fn call(
     stream: Stream,
     mut request: Request<()>,
@@ -49,12 +49,12 @@ pub(super) async fn call(
         reply(response.await.map_err(foreign)?).await
     };
     tokio::pin!(connection, exchange);
-    // Both in this task: the connection is driven while the reply is awaited, and dropped after.
+    // One task does both: the connection is driven while the response is awaited, then dropped.
     tokio::select! {
         biased;
         reply = &mut exchange => reply,
         ended = &mut connection => match ended {
-            // What has come before the end may be the whole reply.
+            // The data received before the end may be the whole response.
             Ok(()) => exchange.await,
             Err(error) => Err(foreign(error)),
         },
@@ -66,24 +66,24 @@ async fn reply(response: Response<h2::RecvStream>) -> Result<Bytes, CallError> {
     let (head, mut body) = response.into_parts();
     let kind = head.headers.get("content-type").and_then(|kind| kind.to_str().ok());
     if !kind.is_some_and(|kind| kind.starts_with(CONTENT_TYPE)) {
-        return Err(CallError::NotGrpc(format!("its reply is {}", head.status)));
+        return Err(CallError::NotGrpc(format!("it responded with {}", head.status)));
     }
     let mut message = BytesMut::new();
     while let Some(piece) = body.data().await {
         let piece = piece.map_err(broken)?;
         let _ = body.flow_control().release_capacity(piece.len());
         if message.len() + piece.len() > MAX_REPLY {
-            return Err(CallError::Refused(format!("a reply of more than {MAX_REPLY} bytes")));
+            return Err(CallError::Refused(format!("the response exceeds {MAX_REPLY} bytes")));
         }
         message.extend_from_slice(&piece);
     }
-    // A reply without a message has its trailers in its head.
+    // A response without a message has its trailers in its head.
     let trailers = body.trailers().await.map_err(broken)?;
     outcome(trailers.as_ref().unwrap_or(&head.headers))?;
     Ok(message.freeze().get(PREFIX..).map(Bytes::copy_from_slice).unwrap_or_default())
 }
 
-/// What the trailers say; 0 is success.
+/// The outcome in the trailers; status 0 is success.
 fn outcome(trailers: &HeaderMap) -> Result<(), CallError> {
     let text =
         |name: &str| trailers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
@@ -93,7 +93,7 @@ fn outcome(trailers: &HeaderMap) -> Result<(), CallError> {
             let message = text("grpc-message").unwrap_or_default();
             Err(CallError::Refused(format!("gRPC status {status} {message}").trim_end().to_owned()))
         }
-        None => Err(CallError::Refused("its reply has no gRPC status".to_owned())),
+        None => Err(CallError::Refused("the response has no gRPC status".to_owned())),
     }
 }
 
@@ -111,7 +111,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// A collector that keeps the messages that it is sent.
+    /// A collector that keeps the messages it receives.
     pub(in crate::metrics) struct Collector {
         pub(in crate::metrics) url: String,
         /// Path and message of each call.
@@ -119,7 +119,7 @@ pub(super) mod tests {
         _runtime: tokio::runtime::Runtime,
     }
 
-    /// A collector on a free port that ends each call with a status.
+    /// A collector on a free port that ends each call with `status`.
     pub(in crate::metrics) fn collector(status: &'static str) -> Collector {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -175,7 +175,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_message_stands_behind_its_length() {
+    fn a_message_is_prefixed_with_its_length() {
         assert_eq!(&*prefixed(b"abc"), b"\0\0\0\0\x03abc");
     }
 }

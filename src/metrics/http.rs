@@ -1,5 +1,5 @@
-//! One `POST` at a time to a collector, from a thread that may wait for it: HTTP/1.1 or a call of gRPC,
-//! over TCP or TLS, a connection for each, all of it under one deadline.
+//! One `POST` at a time to a collector, from a thread that may block: HTTP/1.1 or gRPC, over TCP or
+//! TLS. Each request opens its own connection and has one deadline.
 
 use std::fmt;
 use std::io;
@@ -19,14 +19,14 @@ use super::grpc::{self, CallError};
 use crate::net::trust::{self, Trust};
 use crate::net::{Stream, Targets, dial};
 
-/// What the receiver is told of the sender.
+/// The `User-Agent` of exports.
 const AGENT: &str = concat!("ldctl/", env!("CARGO_PKG_VERSION"));
 
-/// An `http://` or `https://` URL that is sent to.
+/// An `http://` or `https://` URL to export to.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint(url::Url);
 
-/// Why a text is no endpoint.
+/// Why a text is not an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected a URL that begins with http:// or https://")]
 pub struct InvalidEndpoint;
@@ -49,7 +49,7 @@ impl fmt::Debug for Endpoint {
 }
 
 impl Endpoint {
-    /// Gives a URL without a path this one.
+    /// Sets this path on a URL without one.
     pub fn or_path(mut self, path: &str) -> Self {
         if self.0.path() == "/" {
             self.0.set_path(path);
@@ -62,7 +62,7 @@ impl Endpoint {
         self.0.path() != "/"
     }
 
-    /// Its port.
+    /// The port of the URL.
     pub(super) fn port(&self) -> Option<u16> {
         self.0.port_or_known_default()
     }
@@ -81,7 +81,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// A client for the thread that makes it. Nothing is connected yet.
+    /// A client for the calling thread. Does not connect yet.
     pub(super) fn new(endpoint: Endpoint, targets: Targets, timeout: Duration) -> io::Result<Self> {
         let Endpoint(url) = endpoint;
         let host = url.host_str().unwrap_or_default();
@@ -99,7 +99,7 @@ impl Client {
         })
     }
 
-    /// Sends a body and waits for the answer's head; anything but 2xx is an error.
+    /// Sends a body and waits for the response's head; any status but 2xx is an error.
     pub(super) fn post(&mut self, headers: &[(&str, &str)], body: Vec<u8>) -> io::Result<()> {
         let request = self.request(headers, body)?;
         self.runtime.block_on(async {
@@ -109,7 +109,7 @@ impl Client {
         })
     }
 
-    /// Calls a method of gRPC and waits for its reply's message.
+    /// Calls a gRPC method and returns the response's message.
     pub(super) fn call(&mut self, method: &str, message: &[u8]) -> Result<Bytes, CallError> {
         let origin = &self.url[..url::Position::BeforePath];
         let origin = origin.replacen(&self.url[..url::Position::BeforeHost], "", 1);
@@ -157,10 +157,10 @@ impl Client {
         if status.is_success() {
             return Ok(());
         }
-        Err(io::Error::other(format!("the receiver answered {status}")))
+        Err(io::Error::other(format!("the receiver responded with {status}")))
     }
 
-    /// Connects; `config` is the number of the TLS configuration.
+    /// Connects; `config` is the index of the TLS configuration.
     async fn connect(&self, config: usize, deadline: Instant) -> io::Result<Stream> {
         let tls = match self.tls.as_ref().and_then(|configs| configs.get(config)) {
             None => None,
@@ -197,7 +197,7 @@ async fn send(stream: Stream, request: Request<Full<Bytes>>) -> io::Result<hyper
     }
 }
 
-/// What a port that speaks something else replies with.
+/// The error for a peer that does not speak HTTP/1.1.
 fn no_http(error: hyper::Error) -> io::Error {
     if error.is_parse() || error.is_incomplete_message() {
         let text = format!("the receiver does not speak HTTP/1.1 ({error})");
@@ -223,7 +223,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// A request that a collector got.
+    /// A request that a collector received.
     #[derive(Debug)]
     pub(in crate::metrics) struct Got {
         pub(in crate::metrics) target: String,
@@ -237,7 +237,7 @@ pub(super) mod tests {
         }
     }
 
-    /// A server that keeps what it is sent.
+    /// A server that keeps what it receives.
     pub(in crate::metrics) struct Collector {
         address: SocketAddr,
         got: Receiver<Got>,
@@ -254,7 +254,7 @@ pub(super) mod tests {
         }
     }
 
-    /// A collector on a free port that answers everything with one status.
+    /// A collector on a free port that responds to every request with one status.
     pub(in crate::metrics) fn collector(status: u16) -> Collector {
         let (keep, got) = channel();
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -327,11 +327,11 @@ pub(super) mod tests {
     fn a_refusal_is_an_error_that_names_the_status() {
         let collector = collector(401);
         let error = post(&collector.url("/"), Targets::default()).expect_err("refused");
-        assert_eq!(error.to_string(), "the receiver answered 401 Unauthorized");
+        assert_eq!(error.to_string(), "the receiver responded with 401 Unauthorized");
     }
 
     #[test]
-    fn an_address_that_is_out_of_reach_is_not_connected_to() {
+    fn no_connection_is_made_to_an_address_that_is_not_allowed() {
         let collector = collector(200);
         let targets =
             Targets { own: Vec::new(), allowed: vec!["192.0.2.1".parse().expect("a target")] };

@@ -1,6 +1,6 @@
-//! Figures as InfluxDB line protocol, over UDP or HTTP, with the reference's measurement and tags. It
-//! writes a point for every request; this writes a point a second for each method and name, with
-//! counts, the mean latency (`latency_ms`) and percentiles.
+//! Figures as InfluxDB line protocol, over UDP or HTTP, with the reference's measurement and tags.
+//! The reference writes a point for every request; this exporter writes one point per second for
+//! each method and name, with counts, the mean latency (`latency_ms`) and percentiles.
 
 use std::fmt::{self, Write};
 use std::io;
@@ -29,7 +29,7 @@ pub enum Transport {
     Http {
         /// The URL.
         endpoint: Endpoint,
-        /// What is sent as `Authorization: Token …`, and is nowhere shown.
+        /// The token of `Authorization: Token …`; never printed.
         token: Option<zeroize::Zeroizing<String>>,
         /// How long a write may take.
         timeout: Duration,
@@ -53,7 +53,7 @@ pub struct Influx {
 }
 
 impl Influx {
-    /// Begins to write what is recorded from now on.
+    /// Starts to write what is recorded from now on.
     pub fn start(
         cumulative: Arc<Cumulative>,
         transport: Transport,
@@ -127,8 +127,8 @@ fn point(series: &Series, measurement: &str, nanos: u128) -> String {
     line
 }
 
-/// A name or tag with its special signs escaped. A line end would end the point and a backslash at
-/// the end would escape what follows; neither can be written, so both become something that can.
+/// A name or tag with special characters escaped. A line end would end the point, and a trailing
+/// backslash would escape what follows; neither can be written, so both are replaced.
 fn escaped(text: &str, special: &[char]) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {

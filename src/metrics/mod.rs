@@ -1,9 +1,9 @@
-//! A running record for others: Prometheus asks for it, InfluxDB, StatsD and OpenTelemetry
-//! collectors get it sent. Each exporter has a thread of its own and reads the merged figures of
-//! [`crate::record::live::Cumulative`]; none meets the request path, and one whose receiver is slow or
-//! gone delays nobody but itself. Figures are sent where a document says, which comes over a socket, so
-//! they go to no address that a load test may not reach either. Dropping an exporter sends what is
-//! left, and stops it.
+//! Exporters of live figures: Prometheus scrapes them; InfluxDB, StatsD and OpenTelemetry
+//! collectors receive them. Each exporter has its own thread and reads the merged figures of
+//! [`crate::record::live::Cumulative`]; none touches the request path, and a slow or missing
+//! receiver delays only its own exporter. A document names the receiver, and documents come over a
+//! socket, so exporters may reach only the addresses that load tests may reach. Dropping an
+//! exporter sends the remaining figures and stops it.
 
 mod grpc;
 mod http;

@@ -1,9 +1,9 @@
-//! Figures for an OpenTelemetry collector, as OTLP over gRPC or over HTTP with protobuf, as its URL
-//! tells (OTLP specification, "OTLP Exporter"): port 4317 speaks gRPC, port 4318 and a path HTTP. The
-//! messages are the
-//! project's own (`opentelemetry-proto`); the SDK around them is not used, for it aggregates single
-//! measurements, and here they have been aggregated already where that costs least. Sums and
-//! histograms are cumulative since the exporter started, with the reference's names and attributes.
+//! Figures for an OpenTelemetry collector, as OTLP over gRPC or over HTTP with protobuf; the URL
+//! decides (OTLP specification, "OTLP Exporter"): port 4317 means gRPC, port 4318 or a path means
+//! HTTP. The message types are the project's own (`opentelemetry-proto`). Its SDK is not used: it
+//! aggregates single measurements, and these are already aggregated where that is cheapest. Sums
+//! and histograms are cumulative since the exporter started, with the reference's names and
+//! attributes.
 
 use std::io;
 use std::sync::Arc;
@@ -27,10 +27,10 @@ use super::ticker::{Span, Ticker};
 use crate::net::Targets;
 use crate::record::live::{Cumulative, SIZE_BOUNDS, Series};
 
-/// The path of metrics below a collector's address (OTLP specification, "OTLP/HTTP Request").
+/// The metrics path of a collector (OTLP specification, "OTLP/HTTP Request").
 const PATH: &str = "/v1/metrics";
 
-/// The method of gRPC that takes metrics.
+/// The gRPC method that accepts metrics.
 const METHOD: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
 /// How long an export may take.
@@ -43,7 +43,7 @@ pub struct Otlp {
 }
 
 impl Otlp {
-    /// Begins to export what is recorded from now on. An endpoint without a path gets the standard
+    /// Starts to export what is recorded from now on. An endpoint without a path gets the standard
     /// one.
     pub fn start(
         cumulative: Arc<Cumulative>,
@@ -69,12 +69,12 @@ impl Otlp {
     }
 }
 
-/// How a collector is spoken to.
+/// The protocol of a collector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Protocol {
     Grpc,
     Http,
-    /// The URL does not tell: gRPC is tried first, as the reference speaks it, then HTTP.
+    /// The URL does not decide: try gRPC first, as the reference does, then HTTP.
     Unknown,
 }
 
@@ -130,7 +130,7 @@ impl Sender {
     }
 }
 
-/// Whether a collector has taken all that it was sent.
+/// Whether a collector accepted everything it was sent.
 fn accepted(reply: &[u8]) -> io::Result<()> {
     let reply = ExportMetricsServiceResponse::decode(reply).map_err(io::Error::other)?;
     match reply.partial_success {
@@ -186,7 +186,7 @@ fn export(series: &[Series], service: &str, started: u64, now: u64) -> ExportMet
         metric(
             "loaddensity.response.size",
             "By",
-            "Size of the answers' bodies",
+            "Size of the response bodies",
             histogram(sizes.collect()),
         ),
     ];
@@ -272,7 +272,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_url_tells_how_a_collector_is_spoken_to() {
+    fn the_url_decides_the_protocol() {
         for (url, protocol) in [
             ("http://c:4317", Protocol::Grpc),
             ("http://c:4317/", Protocol::Grpc),
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_collector_of_grpc_is_called_and_its_refusal_is_an_error() {
+    fn a_refusal_by_a_grpc_collector_is_an_error() {
         for protocol in [Protocol::Grpc, Protocol::Unknown] {
             let collector = grpc::tests::collector("0");
             let (sent, found) = send(&collector.url, protocol);
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn each_protocol_says_where_the_other_is() {
+    fn an_error_of_each_protocol_says_how_to_choose_the_other() {
         let collector = collector(200);
         let refusal = send(&collector.url(""), Protocol::Grpc).0.expect_err("no gRPC").to_string();
         assert!(refusal.contains("port 4318"), "{refusal}");

@@ -1,6 +1,6 @@
-//! Figures for Prometheus: an HTTP server of its own whose `/metrics` answers in the OpenMetrics text
-//! format, with the reference's metric names, labels and buckets. The counters run on as long as the
-//! process lives, whatever is started, stopped or cleared meanwhile.
+//! Figures for Prometheus: a separate HTTP server whose `/metrics` returns the OpenMetrics text
+//! format, with the reference's metric names, labels and buckets. The counters grow for as long as
+//! the process lives, even when exporters are restarted or records cleared.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,13 +23,13 @@ use crate::record::live::{Cumulative, SIZE_BOUNDS, Series};
 pub(super) const LATENCY_BOUNDS_MS: [f64; 11] =
     [5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10_000.0];
 
-/// Scrapers that are served at once, each of which has five seconds for a request without a body.
+/// Concurrent scrapes; each has five seconds to send a request without a body.
 const LIMITS: Limits = Limits { connections: 32, head: Some(Duration::from_secs(5)), body: 0 };
 
 /// The media type of the OpenMetrics text format, which Prometheus asks for.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The media type of the older Prometheus text format, which everybody else gets.
+/// The media type of the older Prometheus text format, for every other client.
 const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// A running exporter.
@@ -37,7 +37,8 @@ const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub struct Prometheus(HttpService);
 
 impl Prometheus {
-    /// Listens, on a free port where `port` is 0. Tells the counters of a server as well, inside one.
+    /// Listens on `port`, or on a free port where it is 0. `counters` adds those of a control
+    /// server.
     pub fn start(
         cumulative: Arc<Cumulative>,
         counters: Option<Arc<Counters>>,
@@ -49,13 +50,13 @@ impl Prometheus {
         HttpService::start("prometheus", (host, port), LIMITS, respond).map(Self)
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.0.address()
     }
 }
 
-/// What is told.
+/// What a scrape returns.
 #[derive(Debug)]
 struct ScrapeSource {
     cumulative: Arc<Cumulative>,
@@ -93,8 +94,9 @@ fn accepts_open_metrics(request: &Request<RequestBody>) -> bool {
     accepted.any(|value| value.to_str().is_ok_and(|text| text.contains("openmetrics-text")))
 }
 
-/// OpenMetrics in the older format: there a counter's family has its samples' name, and the text has
-/// no end mark. No sample begins with `# `, and a line end in a label is escaped.
+/// OpenMetrics converted to the older format, in which a counter's family has the name of its
+/// samples and there is no end mark. No sample begins with `# `, and line ends in labels are
+/// escaped.
 fn older(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let counters: Vec<&str> = text
@@ -115,7 +117,7 @@ fn older(text: &str) -> String {
     out
 }
 
-/// The figures in the OpenMetrics text format; those of a server, too, where there is one.
+/// The figures in the OpenMetrics text format, with the counters of a server where there is one.
 pub fn text(series: Vec<Series>, counts: Option<Counts>) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(SeriesCopy(series)));
@@ -133,7 +135,7 @@ struct SeriesCopy(Vec<Series>);
 
 impl Collector for SeriesCopy {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        // `_total` is added by the format.
+        // The format adds `_total`.
         let mut family = encoder.encode_descriptor(
             "loaddensity_requests",
             "Requests made by load tests",
@@ -173,7 +175,7 @@ impl Collector for SeriesCopy {
         }
         let mut family = encoder.encode_descriptor(
             "loaddensity_response_bytes",
-            "Size of the answers' bodies in bytes",
+            "Size of the response bodies in bytes",
             None,
             MetricType::Histogram,
         )?;
@@ -191,7 +193,7 @@ impl Collector for SeriesCopy {
     }
 }
 
-/// One scrape's copy of the server's counters. `_total` is added by the format.
+/// One scrape's copy of the server's counters. The format adds `_total`.
 #[derive(Debug)]
 struct ServerCounters(Counts);
 
@@ -226,8 +228,8 @@ fn labels(series: &Series) -> [(&str, &str); 2] {
     [("request_type", &*series.method), ("name", &*series.name)]
 }
 
-/// How many requests lie within each bound and beyond the one before; the last are beyond all, which
-/// the encoder writes as `+Inf`.
+/// How many requests lie within each bound and above the previous one; the last count is above all
+/// bounds, which the encoder writes as `+Inf`.
 pub(super) fn latency_buckets(series: &Series) -> impl Iterator<Item = (f64, u64)> {
     let mut below = 0;
     LATENCY_BOUNDS_MS.into_iter().chain([f64::INFINITY]).map(move |bound| {
@@ -260,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scrape_gives_counters_and_histograms_in_the_names_of_the_reference() {
+    fn a_scrape_returns_counters_and_histograms_with_the_names_of_the_reference() {
         let cumulative = Arc::new(Cumulative::default());
         request(&cumulative, "a \"b\"\n\\", 7, 100, false);
         request(&cumulative, "a \"b\"\n\\", 20_000, 2_000_000, true);
@@ -301,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn the_counters_of_a_server_stand_beside_the_figures() {
+    fn a_scrape_of_a_control_server_includes_its_counters() {
         let counters = Arc::new(Counters::default());
         for _ in 0..3 {
             Counters::count(&counters.connections);
@@ -334,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn other_paths_and_methods_are_told_where_the_figures_are() {
+    fn responses_to_other_paths_and_methods_name_the_right_one() {
         let exporter = Prometheus::start(Arc::default(), None, "127.0.0.1", 0).expect("started");
         assert!(get(exporter.address(), "GET /").starts_with("HTTP/1.1 404"));
         assert!(get(exporter.address(), "POST /metrics").starts_with("HTTP/1.1 405"));

@@ -1,7 +1,7 @@
-//! Figures in the DogStatsD dialect over UDP, with the reference's metric names and tags. It sends a
-//! packet for every request; this sends the same counts and the same distribution of latencies in a
-//! few lines a second: a count as one number, each distinct latency once with the sample rate that
-//! stands for how often it came.
+//! Figures in the DogStatsD dialect over UDP, with the reference's metric names and tags. The
+//! reference sends a packet for every request; this exporter sends the same counts and the same
+//! latency distribution in a few lines per second: each count as one number, each distinct latency
+//! once with a sample rate that stands for its number of occurrences.
 
 use std::fmt::Write;
 use std::io;
@@ -23,7 +23,7 @@ pub struct Statsd {
 }
 
 impl Statsd {
-    /// Begins to send what is recorded from now on.
+    /// Starts to send what is recorded from now on.
     pub fn start(
         cumulative: Arc<Cumulative>,
         host: &str,
@@ -65,7 +65,7 @@ fn write_series(series: &Series, prefix: &str, push: &mut dyn FnMut(&str)) {
     push(&format!("{prefix}.response.size:{mean}|h{}|#{tags}", Rate(series.requests)));
 }
 
-/// The sample rate of a value that stands for so many.
+/// The sample rate of a value that occurred this many times.
 struct Rate(u64);
 
 impl std::fmt::Display for Rate {
@@ -74,7 +74,8 @@ impl std::fmt::Display for Rate {
     }
 }
 
-/// A tag's value: the protocol has no escapes, so its own signs become `_`, as in the reference.
+/// A tag's value: the protocol has no escapes, so its special characters become `_`, as in the
+/// reference.
 fn tag(value: &str, out: &mut String) {
     let plain = |character: char| match character {
         '|' | ',' | ':' | '#' => '_',
@@ -91,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_receiver_gets_counts_and_the_distribution_of_latencies() {
+    fn a_receiver_gets_counts_and_the_latency_distribution() {
         let (receiver, port) = receiver();
         let cumulative = Arc::new(Cumulative::default());
         let sink =

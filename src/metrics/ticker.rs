@@ -1,7 +1,7 @@
-//! The thread of an exporter that sends: at each tick, and once more at the end, it hands what has
-//! come since the exporter began (or since the last tick) to a function that sends it. The log has one
-//! line when that fails, for a receiver that is gone stays gone for many ticks, one when it succeeds
-//! again, and one at the end for what never arrived.
+//! The thread of an exporter that sends: at each tick, and once more at the end, it passes the
+//! figures since the exporter started (or since the last tick) to a function that sends them. The
+//! log gets one line when sending fails (a missing receiver usually stays missing for many ticks),
+//! one when it works again, and one at the end for what never arrived.
 
 use std::io;
 use std::sync::Arc;
@@ -12,25 +12,25 @@ use std::time::Duration;
 use crate::error::reason;
 use crate::record::live::{Cumulative, Series, changes};
 
-/// What a tick hands over.
+/// What a tick passes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Span {
-    /// What has come since the last tick that was sent.
+    /// The figures since the last tick that was sent.
     Tick,
-    /// What has come since the exporter began.
+    /// The figures since the exporter started.
     Beginning,
 }
 
-/// What became of the figures of a tick.
+/// The outcome of one tick.
 #[derive(Debug)]
 pub(super) enum Fate {
-    /// There was nothing to send, or it is not known.
+    /// There was nothing to send, or the outcome is unknown.
     Unknown,
     /// They were sent.
     Sent,
-    /// They could not be sent; those of the next tick hold them, too.
+    /// They could not be sent; the next tick includes them.
     Kept(io::Error),
-    /// So many datagrams were lost, these or those of an earlier tick.
+    /// This many datagrams were lost, in this tick or an earlier one.
     Lost(u64, io::Error),
 }
 
@@ -40,7 +40,7 @@ impl From<io::Result<()>> for Fate {
     }
 }
 
-/// What the log has been told of a receiver.
+/// What the log already says about a receiver.
 #[derive(Debug)]
 struct Log {
     name: &'static str,
@@ -53,13 +53,13 @@ impl Log {
         if !std::mem::replace(&mut self.failing, true) {
             let name = self.name;
             let why = reason(error);
-            tracing::warn!("{name}: figures cannot be sent, will go on trying: {why}");
+            tracing::warn!("{name}: figures cannot be sent, retrying: {why}");
         }
     }
 
     fn sent(&mut self) {
         if std::mem::take(&mut self.failing) {
-            tracing::warn!("{}: the receiver is back", self.name);
+            tracing::warn!("{}: the receiver accepts figures again", self.name);
         }
     }
 
@@ -74,7 +74,7 @@ impl Log {
     }
 }
 
-/// The thread; dropping this ends it after a last sending.
+/// The thread; dropping this ends it after it has sent once more.
 #[derive(Debug)]
 pub(super) struct Ticker {
     /// Dropped to end the thread.
@@ -83,8 +83,8 @@ pub(super) struct Ticker {
 }
 
 impl Ticker {
-    /// Starts a thread that sends; the last time it says so. `send` must come back within a bounded
-    /// time.
+    /// Starts a thread that calls `send` at each tick, with `last` set the final time. `send` must
+    /// return within a bounded time.
     pub(super) fn start(
         name: &'static str,
         cumulative: Arc<Cumulative>,
@@ -131,7 +131,7 @@ impl Drop for Ticker {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic there has been reported by its own thread.
+            // The thread has reported its own panic.
             let _ = thread.join();
         }
     }
@@ -158,7 +158,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_came_before_the_start_is_not_sent_and_the_rest_is_at_the_end() {
+    fn only_figures_since_the_start_are_sent_the_last_of_them_at_the_end() {
         let cumulative = Arc::new(Cumulative::default());
         request(&cumulative, "early", 1, 1, false);
         let sent = Arc::new(Mutex::new(Vec::new()));
@@ -178,7 +178,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_could_not_be_sent_is_sent_at_the_next_tick() {
+    fn figures_that_could_not_be_sent_are_sent_at_the_next_tick() {
         let cumulative = Arc::new(Cumulative::default());
         let (tell, told) = channel();
         let mut down = true;

@@ -1,16 +1,16 @@
-//! Lines of text in datagrams: as many lines as fit, none cut in two. Nothing tells that a datagram has
-//! arrived; that one was refused is known at the next or, for the last one, a moment later.
+//! Lines of text in datagrams: as many whole lines as fit. Delivery is not confirmed; a refusal
+//! becomes known at the next datagram or, for the last one, shortly after.
 
 use std::io;
 
 use super::ticker::Fate;
 use crate::net::{Datagrams, Targets};
 
-/// The largest datagram, in bytes: an Ethernet frame less IPv6, UDP and some room for tunnels, so
+/// The largest datagram, in bytes: an Ethernet frame minus IPv6, UDP and some room for tunnels, so
 /// that none is fragmented.
 const MAX_DATAGRAM: usize = 1400;
 
-/// After so many ticks without a refusal a receiver that refused is taken to be back.
+/// A receiver that refused counts as back after this many ticks without a refusal.
 const BACK: u32 = 2;
 
 /// Where lines are sent.
@@ -18,21 +18,21 @@ const BACK: u32 = 2;
 pub(super) struct DatagramSink {
     datagrams: Datagrams,
     pending: Vec<u8>,
-    /// Whether something was sent since the last report.
+    /// Whether anything was sent since the last report.
     sent: bool,
     /// Ticks since the last refusal.
     quiet: u32,
 }
 
 impl DatagramSink {
-    /// Lines to a receiver.
+    /// A sink for a receiver.
     pub(super) fn to(host: &str, port: u16, targets: &Targets) -> io::Result<Self> {
         let datagrams = Datagrams::to(host, port, targets)?;
         let pending = Vec::with_capacity(MAX_DATAGRAM);
         Ok(Self { datagrams, pending, sent: false, quiet: 0 })
     }
 
-    /// Adds a line, without its end, and sends what is full.
+    /// Adds a line, without its line end, and sends the datagram when it is full.
     pub(super) fn push(&mut self, line: &str) {
         if !self.pending.is_empty() && self.pending.len() + 1 + line.len() > MAX_DATAGRAM {
             self.flush();
@@ -51,8 +51,8 @@ impl DatagramSink {
         }
     }
 
-    /// Sends what is left, and tells what has become of the lines. The last time it waits a moment
-    /// for a refusal.
+    /// Sends the remaining lines and returns their fate. The last time, waits briefly for a
+    /// refusal.
     pub(super) fn finish(&mut self, last: bool) -> Fate {
         self.flush();
         if last {
@@ -106,7 +106,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn every_datagram_that_was_refused_is_counted() {
+    fn every_refused_datagram_is_counted() {
         let (gone, port) = receiver();
         drop(gone);
         let mut lines = DatagramSink::to("127.0.0.1", port, &Targets::default()).expect("a socket");
@@ -122,7 +122,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn an_address_that_is_out_of_reach_is_not_sent_to() {
+    fn no_datagram_is_sent_to_an_address_that_is_not_allowed() {
         let targets =
             Targets { own: Vec::new(), allowed: vec!["192.0.2.1".parse().expect("a target")] };
         let error = DatagramSink::to("127.0.0.1", 9, &targets).expect_err("refused");

@@ -1,6 +1,7 @@
-//! What of an X.509 certificate is needed where webpki reads none: those of version 1, which
-//! `openssl x509 -req` makes, and keys that it takes for too weak. Only for certificates that are
-//! named themselves or where anybody is trusted; chains are not built here.
+//! A minimal reader for the X.509 certificates that webpki does not accept: those of version 1,
+//! which `openssl x509 -req` makes, and those with keys it considers too weak. Used only for
+//! certificates that are trusted by name or where every certificate is trusted; it builds no
+//! chains.
 
 use jiff::Timestamp;
 use tokio_rustls::rustls::crypto::WebPkiSupportedAlgorithms;
@@ -22,10 +23,10 @@ const COMMON_NAME: [u8; 3] = [0x55, 0x04, 0x03];
 /// The smallest RSA key that signatures are verified with, in bits.
 const LEAST_RSA: usize = 2048;
 
-/// A certificate, as far as it was read.
+/// A certificate, as far as it is read.
 #[derive(Debug)]
 pub(super) struct Certificate<'a> {
-    /// Whether it is of version 1, which has no names but its subject's.
+    /// Whether it is of version 1, which has no names except its subject.
     pub(super) first_version: bool,
     subject: &'a [u8],
     /// Both ends of its validity as `YYYYMMDDhhmmss`.
@@ -36,7 +37,7 @@ pub(super) struct Certificate<'a> {
 }
 
 impl<'a> Certificate<'a> {
-    /// Reads a certificate; `None` where it is none (RFC 5280, section 4.1).
+    /// Reads a certificate; `None` for anything else (RFC 5280, section 4.1).
     pub(super) fn read(der: &'a [u8]) -> Option<Self> {
         let mut outer = Der(der).content(SEQUENCE)?;
         let mut fields = outer.content(SEQUENCE)?;
@@ -49,12 +50,12 @@ impl<'a> Certificate<'a> {
         let subject = fields.content(SEQUENCE)?.0;
         let mut key_info = fields.content(SEQUENCE)?;
         let algorithm = key_info.content(SEQUENCE)?.0;
-        // Its first byte counts the bits that are not used, none in a key.
+        // The first byte counts unused bits; a key has none.
         let key = key_info.content(BIT_STRING)?.0.get(1..)?;
         Some(Self { first_version: version.is_none(), subject, validity, algorithm, key })
     }
 
-    /// Whether it is valid at this time.
+    /// Checks that it is valid at this time.
     pub(super) fn check_dates(&self, now: UnixTime) -> Result<(), CertificateError> {
         let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         let now = Timestamp::from_second(seconds)
@@ -68,7 +69,7 @@ impl<'a> Certificate<'a> {
         if now > *until { Err(CertificateError::Expired) } else { Ok(()) }
     }
 
-    /// Whether its subject's common name is this host's; for version 1, which knows no other names.
+    /// Checks that its subject's common name is this host; for version 1, which has no other names.
     pub(super) fn check_common_name(&self, host: &ServerName<'_>) -> Result<(), CertificateError> {
         let host = host.to_str();
         let mut subject = Der(self.subject);
@@ -84,9 +85,9 @@ impl<'a> Certificate<'a> {
         Err(CertificateError::NotValidForName)
     }
 
-    /// Whether a handshake was signed with its key. With `lenient`, for where anybody is trusted, a
-    /// signature that cannot be verified counts: who would forge it could as well show a certificate
-    /// of their own.
+    /// Checks that its key signed a handshake. With `lenient`, for where every certificate is
+    /// trusted, a signature that cannot be verified is accepted: whoever could forge it could also
+    /// present a certificate of their own.
     pub(super) fn has_signed(
         &self,
         message: &[u8],
@@ -106,7 +107,7 @@ impl<'a> Certificate<'a> {
         fitting.any(|fits| fits.verify_signature(self.key, message, signed.signature()).is_ok())
     }
 
-    /// The length of an RSA key's modulus.
+    /// The length of an RSA key's modulus, in bits.
     fn rsa_bits(&self) -> Option<usize> {
         const INTEGER: u8 = 0x02;
         let modulus = Der(self.key).content(SEQUENCE)?.content(INTEGER)?.0;
@@ -127,7 +128,7 @@ fn date((tag, text): (u8, &[u8])) -> Option<String> {
     }
 }
 
-/// Elements of DER, one after the other.
+/// Consecutive DER elements.
 #[derive(Debug, Clone, Copy)]
 struct Der<'a>(&'a [u8]);
 
@@ -144,7 +145,7 @@ impl<'a> Der<'a> {
     fn next(&mut self) -> Option<(u8, &'a [u8])> {
         let (tag, rest) = self.0.split_first()?;
         let (first, rest) = rest.split_first()?;
-        // A first byte above 127 counts the bytes of the length that follow.
+        // A first byte above 127 holds the number of length bytes that follow.
         let (length, rest) = match first.checked_sub(0x80) {
             None => (usize::from(*first), rest),
             Some(count @ 1..=4) => {
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_short_is_no_certificate() {
+    fn a_truncated_certificate_is_refused() {
         let der = der();
         let whole = Certificate::read(&der).expect("a certificate");
         let needed = whole.key.as_ptr().addr() + whole.key.len() - der.as_ptr().addr();

@@ -1,5 +1,5 @@
-//! A socket for datagrams to a host. Nothing says whether they arrive, but a system tells when nothing
-//! listens at an address: then the next one of the host is sent to, and the loss is counted.
+//! A UDP socket to a host. Delivery is not confirmed, but the system reports when no socket listens
+//! at an address; the loss is then counted and the host's next address is used.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
@@ -9,22 +9,22 @@ use super::Targets;
 use super::dial::{datagram_socket, usable};
 use crate::error::reason;
 
-/// How long a refusal of the last datagram is waited for: a round trip to most receivers.
+/// How long to wait for a refusal of the last datagram: a round trip to most receivers.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// Sends datagrams to a host, from a thread that may wait for its name.
+/// Sends datagrams to a host, from a thread that may block while its name is resolved.
 #[derive(Debug)]
 pub struct Datagrams {
     socket: UdpSocket,
-    /// Where the host is reached, the address in use first.
+    /// The host's addresses, the current one first.
     addresses: Vec<SocketAddr>,
-    /// How many datagrams were lost since this was last asked, and why the last one was.
+    /// How many datagrams were lost since the last query, and why the last one was.
     lost: (u64, Option<io::Error>),
 }
 
 impl Datagrams {
-    /// A socket to the first address of a host that there is a way to; `targets` are what it is held
-    /// to. Nothing needs to listen there yet.
+    /// A socket to the first address of a host that has a route; `targets` restricts the addresses.
+    /// Nothing needs to listen there yet.
     pub fn to(host: &str, port: u16, targets: &Targets) -> io::Result<Self> {
         let found = (host, port).to_socket_addrs();
         let addresses = usable(host, found, Some(targets)).map_err(io::Error::other)?;
@@ -44,14 +44,14 @@ impl Datagrams {
         Err(failure)
     }
 
-    /// Sends a datagram. One that was refused before, as the system reports now, was sent in vain:
-    /// this one goes to the next address, if the host has more.
+    /// Sends a datagram. If the system reports that an earlier one was refused, this one goes to
+    /// the host's next address, where there is one.
     pub fn send(&mut self, datagram: &[u8]) {
         let mut sent = self.socket.send(datagram);
         if let Err(error) = &sent
             && error.kind() == io::ErrorKind::ConnectionRefused
         {
-            // A report of the one before, in whose place nothing was sent.
+            // The error belongs to the previous datagram; this one has not been sent.
             let refused = io::Error::from(error.kind());
             self.lose(refused);
             if self.addresses.len() > 1 {
@@ -64,7 +64,7 @@ impl Datagrams {
         }
     }
 
-    /// Waits a moment for a report that the last datagram was refused.
+    /// Waits briefly for a report that the last datagram was refused.
     pub fn settle(&mut self) {
         let wait = self.socket.set_nonblocking(false);
         let wait = wait.and_then(|()| self.socket.set_read_timeout(Some(SETTLE)));
@@ -78,7 +78,7 @@ impl Datagrams {
         let _ = self.socket.set_nonblocking(true);
     }
 
-    /// How many datagrams are known to be lost since this was last asked, and why the last one was.
+    /// Returns how many datagrams were lost since the last call, and why the last one was.
     pub fn losses(&mut self) -> Option<(u64, io::Error)> {
         let (count, why) = std::mem::take(&mut self.lost);
         why.map(|why| (count, why))
@@ -92,7 +92,7 @@ impl Datagrams {
         self.lost = (self.lost.0 + 1, Some(why));
     }
 
-    /// Changes to the next address that there is a way to.
+    /// Switches to the next address that has a route.
     fn move_on(&mut self) {
         let mut others = self.addresses.clone();
         others.rotate_left(1);
@@ -115,12 +115,12 @@ mod tests {
     }
 
     #[test]
-    fn an_address_where_nothing_listens_is_left_for_the_next_one() {
+    fn the_next_address_is_used_when_nothing_listens_at_the_first() {
         let (gone, here) = (receiver(), receiver());
         let addresses = [&gone, &here].map(|socket| socket.local_addr().expect("an address"));
         drop(gone);
         let mut datagrams = Datagrams::over(addresses.to_vec()).expect("a socket");
-        // The first is lost. That it was refused is known at once on loopback, or a little later.
+        // The first is lost. On loopback the refusal is known immediately, or a little later.
         here.set_nonblocking(true).expect("set");
         let mut buffer = [0; 8];
         while here.recv(&mut buffer).is_err() {
@@ -130,9 +130,9 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_there_is_no_way_to_is_passed_over() {
+    fn an_address_without_a_route_is_skipped() {
         let here = receiver();
-        // Broadcasting needs a permission that this socket does not ask for.
+        // Broadcasting needs a permission that this socket does not request.
         let nowhere = "255.255.255.255:9".parse().expect("an address");
         let here_at = here.local_addr().expect("an address");
         let mut datagrams = Datagrams::over(vec![nowhere, here_at]).expect("a socket");

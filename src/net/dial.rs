@@ -1,6 +1,6 @@
-//! Connecting to a host: its name is resolved, [`Targets`] judges every address, the addresses are
-//! tried as RFC 8305 says, and TLS follows where it is asked for, all of it before one deadline.
-//! Every connection that this process makes is made here.
+//! Connecting to a host: resolve its name, check every address against [`Targets`], try the
+//! addresses as RFC 8305 describes, then set up TLS where requested, all within one deadline. Every
+//! outgoing connection of this process is made here.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -23,23 +23,23 @@ use super::old_tls::{self, Seen};
 use super::{OwnLimit, Stream, Targets};
 use crate::error::reason;
 
-/// How long an attempt may take before the next address is tried beside it (RFC 8305, section 8).
+/// How long an attempt may take before the next address is tried in parallel (RFC 8305, section 8).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// The most attempts at once: a name with a hundred addresses must not open a hundred sockets.
+/// The most concurrent attempts: a name with a hundred addresses must not open a hundred sockets.
 const MAX_ATTEMPTS: usize = 4;
 
-/// How long a name's addresses are remembered.
+/// How long a name's addresses are cached.
 const RESOLVE_FOR: Duration = Duration::from_secs(30);
 
-/// How long a second look at a host may take.
+/// How long a probe of a host may take.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How long it is remembered that a name has no address, so that users without a target do not
-/// flood the resolver.
+/// How long the absence of an address is cached, so that users without a target do not flood the
+/// resolver.
 const FAIL_FOR: Duration = Duration::from_secs(1);
 
-/// The most names that are remembered.
+/// The most cached names.
 const MAX_NAMES: usize = 1024;
 
 /// Why a connection could not be made.
@@ -48,15 +48,15 @@ pub enum DialError {
     /// There is no address to connect to.
     #[error(transparent)]
     NoAddress(#[from] NoAddress),
-    /// No address could be connected to; this one failed last, or for the best reason.
+    /// No address accepted a connection; this is the last failure, or the most informative one.
     #[error("cannot connect to {address}: {}", reason(source))]
     Connect {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// This machine has run out of something: no failure of the host.
+    /// This machine has exhausted a resource: not a failure of the host.
     #[error("{}; {}", .0, .0.remedy())]
     Own(OwnLimit),
     /// The TLS handshake failed.
@@ -66,7 +66,7 @@ pub enum DialError {
         host: String,
         /// Why.
         problem: TlsProblem,
-        /// What the library said.
+        /// The library's error.
         source: io::Error,
     },
     /// The deadline passed.
@@ -97,10 +97,10 @@ pub enum NoAddress {
     Unresolved {
         /// The name.
         host: String,
-        /// What the system said.
+        /// The resolver's error.
         why: String,
     },
-    /// This machine could not look for one.
+    /// This machine lacks the resources to resolve the name.
     #[error("{}; {}", .0, .0.remedy())]
     Own(OwnLimit),
     /// Every address is refused; this is the first.
@@ -122,10 +122,10 @@ impl DialError {
     }
 }
 
-/// TLS for a connection: how it is set up, and the name that the certificate must have.
+/// TLS for a connection: its configuration, and the name that the certificate must have.
 pub type Tls = (Arc<ClientConfig>, ServerName<'static>);
 
-/// Connects to a host before the deadline; `targets` are what it is held to, if anything.
+/// Connects to a host before the deadline; `targets` restricts the addresses, if given.
 pub async fn dial(
     host: &str,
     port: u16,
@@ -140,12 +140,12 @@ pub async fn dial(
     .await
 }
 
-/// Connects for many users who meet the same hosts again and again: it remembers addresses.
+/// Connects for many users that share the same hosts: caches addresses.
 #[derive(Debug)]
 pub struct Dialer {
     targets: Targets,
     names: RefCell<Names>,
-    /// What a second look at a host has shown, so that a target is looked at again once only.
+    /// The result of probing a host, so that a target is probed only once.
     looks: RefCell<HashMap<(Box<str>, u16), Seen>>,
 }
 
@@ -153,7 +153,7 @@ pub struct Dialer {
 type Names = HashMap<(Box<str>, u16), (Instant, Result<Rc<[SocketAddr]>, NoAddress>)>;
 
 impl Dialer {
-    /// A dialer that is held to `targets`.
+    /// A dialer restricted to `targets`.
     pub fn new(targets: Targets) -> Self {
         Self { targets, names: RefCell::default(), looks: RefCell::default() }
     }
@@ -182,7 +182,7 @@ impl Dialer {
         .await
     }
 
-    /// A socket for datagrams to a host: connected, so that the system tells when nothing listens.
+    /// A UDP socket to a host, connected, so that the system reports when nothing listens.
     pub async fn datagrams(
         &self,
         host: &str,
@@ -215,8 +215,8 @@ impl Dialer {
         }
     }
 
-    /// Whether a host that left a plain connection without a word speaks TLS; false also where that
-    /// cannot be found out before the deadline.
+    /// Whether a host that closed a plain connection without a response speaks TLS; false also
+    /// where that cannot be determined before the deadline.
     pub async fn speaks_tls(&self, host: &str, port: u16, deadline: Instant) -> bool {
         let looked = within(deadline, host, async {
             let addresses = self.resolve(host, port).await?;
@@ -230,7 +230,7 @@ impl Dialer {
         if let Some(seen) = self.looks.borrow().get(&key) {
             return seen.clone();
         }
-        // Those who come meanwhile do with what they have.
+        // Other tasks use the previous result in the meantime.
         self.looks.borrow_mut().insert(key.clone(), Seen::Nothing);
         let seen = second_look(host, addresses).await;
         let mut looks = self.looks.borrow_mut();
@@ -276,7 +276,7 @@ async fn resolve(
     usable(host, found, targets)
 }
 
-/// The addresses of a host that may be connected to, in the order in which to try them.
+/// The allowed addresses of a host, in the order in which to try them.
 pub(super) fn usable(
     host: &str,
     found: io::Result<impl Iterator<Item = SocketAddr>>,
@@ -301,8 +301,8 @@ pub(super) fn usable(
     Ok(interleaved(usable))
 }
 
-/// In turn one address of each family, as long as there are both (RFC 8305, section 4). The resolver
-/// has put those first that this machine can reach, IPv6 where it can (RFC 6724).
+/// Alternates the address families for as long as both remain (RFC 8305, section 4). The resolver
+/// sorts the addresses that this machine can reach first, IPv6 where possible (RFC 6724).
 fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let six_first = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) =
@@ -321,7 +321,7 @@ fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 
 async fn open(host: &str, addresses: &[SocketAddr], tls: Option<Tls>) -> Result<Stream, DialError> {
     let socket = first(addresses, TcpStream::connect).await?;
-    // Requests are written in one piece: waiting to fill a segment would only delay them. After a
+    // Requests are written in one piece, so Nagle's algorithm would only delay them. After a
     // handshake they would even wait for a delayed acknowledgement, 40 ms on Linux.
     let _ = socket.set_nodelay(true);
     match tls {
@@ -330,7 +330,7 @@ async fn open(host: &str, addresses: &[SocketAddr], tls: Option<Tls>) -> Result<
     }
 }
 
-/// Speaks TLS over a connection.
+/// Performs the TLS handshake on a connection.
 async fn secure(host: &str, socket: TcpStream, (config, name): Tls) -> Result<Stream, DialError> {
     match TlsConnector::from(config).connect(name, socket).await {
         Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
@@ -344,7 +344,7 @@ async fn secure(host: &str, socket: TcpStream, (config, name): Tls) -> Result<St
     }
 }
 
-/// A socket for datagrams, connected, that never waits.
+/// A connected, non-blocking UDP socket.
 pub(super) fn datagram_socket(address: SocketAddr) -> io::Result<net::UdpSocket> {
     let any: SocketAddr = match address {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
@@ -352,12 +352,12 @@ pub(super) fn datagram_socket(address: SocketAddr) -> io::Result<net::UdpSocket>
     };
     let socket = net::UdpSocket::bind(any)?;
     socket.connect(address)?;
-    // A full send buffer drops a datagram instead of holding up the thread.
+    // When the send buffer is full, a datagram is dropped instead of blocking the thread.
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
 
-/// Looks a second time at a host that broke off without a reason.
+/// Probes a host that closed the connection without a reason.
 async fn second_look(host: &str, addresses: &[SocketAddr]) -> Seen {
     let look = async {
         let mut socket = first(addresses, TcpStream::connect).await.ok()?;
@@ -366,14 +366,14 @@ async fn second_look(host: &str, addresses: &[SocketAddr]) -> Seen {
     timeout(LOOK, look).await.ok().flatten().unwrap_or(Seen::Nothing)
 }
 
-/// Whether a second look may tell more.
+/// Whether a probe may reveal more.
 fn is_unexplained(problem: &TlsProblem) -> bool {
     use TlsProblem::{Closed, NothingInCommon, Unexplained, Version};
     matches!(problem, Unexplained | NothingInCommon | Version(None) | Closed)
 }
 
-/// The first address that can be connected to. The next is tried when one fails, or beside those
-/// that take too long; the first success ends the others.
+/// Returns the first address that connects. The next one is tried when one fails, or in parallel
+/// when one takes too long; the first success cancels the others.
 async fn first<T, F>(
     addresses: &[SocketAddr],
     connect: impl Fn(SocketAddr) -> F,
@@ -381,7 +381,7 @@ async fn first<T, F>(
 where
     F: Future<Output = io::Result<T>>,
 {
-    // Nearly always.
+    // The usual case.
     if let [address] = addresses {
         let address = *address;
         return connect(address).await.map_err(|source| DialError::connect(address, source));
@@ -402,7 +402,7 @@ where
             ended => ended.map(Some),
         });
         match ended.await {
-            // Time for the next one.
+            // Start the next attempt.
             None => {}
             Some(None) => {
                 let none = io::Error::from(io::ErrorKind::AddrNotAvailable);
@@ -411,7 +411,8 @@ where
                 return Err(DialError::connect(address, source));
             }
             Some(Some((_, Ok(connected)))) => return Ok(connected),
-            // That this machine has no way to a family says less than what the other answered.
+            // "No route to this address family" is less informative than what the other family
+            // reported.
             Some(Some((address, Err(error)))) if failure.is_none() || !no_way(&error) => {
                 failure = Some((address, error));
             }
@@ -425,11 +426,11 @@ fn no_way(error: &io::Error) -> bool {
     matches!(error.kind(), AddrNotAvailable | HostUnreachable | NetworkUnreachable)
 }
 
-/// Attempts under way, the oldest first.
+/// Attempts in progress, oldest first.
 struct Attempts<F>(Vec<(SocketAddr, Pin<Box<F>>)>);
 
 impl<T, F: Future<Output = io::Result<T>>> Attempts<F> {
-    /// The end of one attempt, or `None` when none is under way.
+    /// The end of one attempt, or `None` when none is in progress.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<(SocketAddr, io::Result<T>)>> {
         let ended = self.0.iter_mut().enumerate().find_map(|(at, (_, attempt))| {
             match attempt.as_mut().poll(context) {
@@ -451,8 +452,7 @@ mod tests {
 
     use super::*;
 
-    /// What an address does: connects or fails, after so many milliseconds; without a time it says
-    /// nothing for ever.
+    /// How an address behaves: connects or fails after this many milliseconds, or never responds.
     type Conduct = (&'static str, Option<(u64, Result<(), io::ErrorKind>)>);
 
     const CONNECTS: Option<(u64, Result<(), io::ErrorKind>)> = Some((0, Ok(())));
@@ -464,7 +464,7 @@ mod tests {
         SocketAddr::new(text.parse().expect("an address"), 80)
     }
 
-    /// Counts an attempt as long as it is under way.
+    /// Counts an attempt while it is in progress.
     struct Open<'a>(&'a Cell<usize>);
 
     impl Drop for Open<'_> {
@@ -473,7 +473,7 @@ mod tests {
         }
     }
 
-    /// What came of the addresses; when each was tried, in milliseconds; and how long all of it took.
+    /// The result; when each address was tried, in milliseconds; and the total time.
     async fn tried(
         conducts: &[Conduct],
     ) -> (Result<SocketAddr, DialError>, Vec<(SocketAddr, u128)>, u128) {
@@ -497,7 +497,7 @@ mod tests {
         };
         let outcome =
             tokio::time::timeout(Duration::from_secs(60), first(&addresses, connect)).await;
-        assert_eq!(open.get(), 0, "attempts that did not win are dropped");
+        assert_eq!(open.get(), 0, "the other attempts are dropped");
         (outcome.expect("an end"), starts.into_inner(), begin.elapsed().as_millis())
     }
 
@@ -513,26 +513,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_address_that_swallows_costs_a_quarter_of_a_second_and_not_the_deadline() {
+    async fn a_silent_address_costs_a_quarter_of_a_second_and_not_the_deadline() {
         check(&[("::1", SWALLOWS), ("10.0.0.1", CONNECTS)], "10.0.0.1", &[0, 250], 250).await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_next_address_is_tried_at_once_when_one_fails() {
+    async fn the_next_address_is_tried_immediately_when_one_fails() {
         let late = Some((100, Err(io::ErrorKind::ConnectionReset)));
         let three = [("::1", REFUSES), ("10.0.0.1", late), ("::2", CONNECTS)];
         check(&three, "::2", &[0, 0, 100], 100).await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_first_success_wins_although_its_attempt_is_not_the_last() {
+    async fn the_first_success_wins_even_if_its_attempt_started_earlier() {
         let slow = Some((300, Ok(())));
         check(&[("::1", slow), ("10.0.0.1", SWALLOWS)], "::1", &[0, 250], 300).await;
         check(&[("::1", CONNECTS), ("10.0.0.1", CONNECTS)], "::1", &[0], 0).await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_more_than_a_handful_of_attempts_are_under_way() {
+    async fn the_number_of_concurrent_attempts_is_limited() {
         let dies = Some((5_000, Err(io::ErrorKind::TimedOut)));
         let many = [
             ("::1", dies),
@@ -545,7 +545,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn of_several_failures_the_last_is_named_that_an_address_answered() {
+    async fn the_error_names_the_last_failure_that_is_not_a_missing_route() {
         let unreachable = Some((0, Err(io::ErrorKind::NetworkUnreachable)));
         for (conducts, culprit) in [
             (&[("::1", unreachable), ("10.0.0.1", REFUSES)], "10.0.0.1"),
@@ -559,7 +559,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_deadline_is_over_all_of_it() {
+    async fn one_deadline_covers_all_attempts() {
         let deadline = Instant::now() + Duration::from_secs(3);
         let addresses = [address("::1"), address("10.0.0.1")];
         let connect = |_| std::future::pending::<io::Result<()>>();
@@ -587,7 +587,7 @@ mod tests {
     }
 
     #[test]
-    fn families_alternate_from_the_one_that_the_resolver_puts_first() {
+    fn address_families_alternate_starting_with_the_resolver_s_first() {
         for (resolved, ordered) in [
             (&["::1", "::2", "::3", "10.0.0.1"][..], &["::1", "10.0.0.1", "::2", "::3"][..]),
             (&["10.0.0.1", "10.0.0.2", "::1"], &["10.0.0.1", "::1", "10.0.0.2"]),
@@ -600,7 +600,7 @@ mod tests {
     }
 
     #[test]
-    fn every_address_of_a_name_is_judged_by_itself() {
+    fn every_address_of_a_name_is_checked_separately() {
         let all = ["10.0.0.1", "fe80::1", "10.9.0.1", "2001:db8::1"];
         let allowed = ["10.0.0.0/16", "2001:db8::/32"];
         let kept = ["10.0.0.1", "2001:db8::1"].map(str::to_owned).to_vec();
@@ -608,7 +608,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_whose_addresses_are_all_refused_names_one_and_why() {
+    fn the_error_for_a_name_without_an_allowed_address_names_one_and_the_reason() {
         assert_eq!(
             found(&["fe80::1", "10.0.0.1"], &["192.0.2.1"]),
             Err("target [fe80::1]:80 is refused: link-local addresses hold metadata services"

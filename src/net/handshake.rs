@@ -1,32 +1,32 @@
-//! Why a TLS handshake failed, in words: the one place where the library's errors are read. What to
-//! change depends on who asks, a client with flags or a task with fields, and is said there.
+//! Why a TLS handshake failed: the one place where the library's errors are interpreted. The hint
+//! depends on the caller, a client with flags or a task with fields, and is added there.
 
 use std::io;
 
 use tokio_rustls::rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 
-/// Why a TLS handshake failed, or a connection after it.
+/// Why a TLS handshake, or a connection after it, failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TlsProblem {
     /// The server's certificate is not trusted.
     Certificate(CertificateProblem),
-    /// What the peer sends is not TLS.
+    /// The peer does not speak TLS.
     NotTls,
-    /// The server wants a certificate and was shown none.
+    /// The server requires a client certificate and got none.
     CertificateRequired,
-    /// The server does not take the certificate that it was shown: the alert's name.
+    /// The server rejected the client certificate: the alert's name.
     CertificateRejected(String),
-    /// The server speaks no version that is spoken here; its own, where it is known.
+    /// The server supports no TLS version that is supported here; its own, where it is known.
     Version(Option<&'static str>),
     /// The server offers only cipher suites without forward secrecy.
     NoForwardSecrecy,
     /// There is no cipher suite, key exchange or signature in common.
     NothingInCommon,
-    /// The server broke off without a reason, which may also be a missing client certificate.
+    /// The server closed the connection without a reason; a missing client certificate is one.
     Unexplained,
     /// The server has no certificate for the host's name.
     UnknownName,
-    /// The connection was closed within the handshake.
+    /// The connection closed during the handshake.
     Closed,
     /// Another reason.
     Other(String),
@@ -50,7 +50,7 @@ pub enum CertificateProblem {
         /// The names that it is for.
         names: Vec<String>,
     },
-    /// It calls itself an authority, as `openssl req -x509` makes it, and is not itself trusted.
+    /// It is marked as an authority, as `openssl req -x509` makes it, and is not itself trusted.
     #[error("it calls itself an authority and is not itself trusted")]
     Authority,
     /// It is of version 1, and is not itself trusted.
@@ -66,7 +66,7 @@ fn of(names: &[String]) -> String {
 }
 
 impl TlsProblem {
-    /// What an error of a TLS connection says; `None` where it is not TLS that failed.
+    /// Interprets an error of a TLS connection; `None` if TLS is not its cause.
     pub fn of(error: &io::Error) -> Option<Self> {
         match error.get_ref()?.downcast_ref()? {
             Error::InvalidCertificate(reason) => Some(Self::Certificate(reason.into())),
@@ -126,8 +126,8 @@ impl From<&CertificateError> for CertificateProblem {
             UnsupportedSignatureAlgorithmForPublicKeyContext,
         };
         match error {
-            // A wrong signature: an authority of the same name, but with another key, as when it was
-            // made anew, or with a key of another kind.
+            // A wrong signature: from an authority of the same name with another key, for example
+            // one that was recreated, or with another kind of key.
             UnknownIssuer
             | BadSignature
             | UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => Self::UnknownIssuer,
@@ -137,7 +137,8 @@ impl From<&CertificateError> for CertificateProblem {
             NotValidForNameContext { presented, .. } => {
                 Self::WrongName { names: presented.clone() }
             }
-            // The verifier's own type is not this crate's dependency; its text names the kind.
+            // The verifier's own error type is not a dependency of this crate; its text names the
+            // kind.
             other => match format!("{other:?}") {
                 kind if kind.contains("CaUsedAsEndEntity") => Self::Authority,
                 kind if kind.contains("UnsupportedCertVersion") => Self::FirstVersion,
@@ -152,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_of_the_library_has_its_kind_here() {
+    fn each_error_of_the_library_has_a_kind() {
         for (error, expected) in [
             (Error::AlertReceived(AlertDescription::HandshakeFailure), TlsProblem::Unexplained),
             (Error::AlertReceived(AlertDescription::ProtocolVersion), TlsProblem::Version(None)),

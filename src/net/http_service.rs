@@ -1,6 +1,6 @@
-//! A small HTTP/1.1 server for what this process has to show: a thread and a runtime of its own, a
-//! function from request to response, and limits on what clients may take up. Dropping it closes
-//! every connection and waits for its thread.
+//! A small HTTP/1.1 server for what this process publishes: its own thread and runtime, a function
+//! from request to response, and limits on what clients may use. Dropping it closes every
+//! connection and waits for the thread.
 
 use std::error::Error;
 use std::future::Future;
@@ -23,19 +23,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::listen::bind_one;
 
-/// How long to wait before the next accept when descriptors have run out.
+/// How long to wait before the next accept when file descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// The body of a request; reading it fails beyond [`Limits::body`].
 pub type RequestBody = Limited<Incoming>;
 
-/// What clients of a service may take up.
+/// What clients of a service may use.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections at once; more wait to be accepted.
+    /// Concurrent connections; others wait to be accepted.
     pub connections: usize,
-    /// How long the head of a request may take, from the connection or the last response on. `None`
-    /// also lets a client keep an idle connection.
+    /// How long the head of a request may take, counted from the connection or the last response.
+    /// `None` also allows idle connections.
     pub head: Option<Duration>,
     /// Bytes of a request's body.
     pub body: usize,
@@ -50,8 +50,8 @@ pub struct HttpService {
 }
 
 impl HttpService {
-    /// Listens on the first of these addresses that is free, on any free port where theirs is 0.
-    /// `name` is the thread's.
+    /// Listens on the first of these addresses that is free, or on any free port where theirs is 0.
+    /// `name` is the name of the thread.
     pub fn start<H, F, B>(
         name: &'static str,
         addresses: impl ToSocketAddrs,
@@ -84,7 +84,7 @@ impl HttpService {
         Ok(Self { address, stop, thread: Some(thread) })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -94,7 +94,7 @@ impl Drop for HttpService {
     fn drop(&mut self) {
         self.stop.cancel();
         if let Some(thread) = self.thread.take() {
-            // A panic there has been reported by its own thread.
+            // The thread has reported its own panic.
             let _ = thread.join();
         }
     }
@@ -111,7 +111,7 @@ fn bind_first(addresses: impl ToSocketAddrs) -> io::Result<TcpListener> {
     Err(failure)
 }
 
-/// Accepts for ever; the connections end with the set that owns them.
+/// Accepts connections for ever; they end when the set that owns them is dropped.
 async fn serve<H, F, B>(name: &'static str, listener: TcpListener, limits: Limits, handler: Arc<H>)
 where
     H: Fn(Request<RequestBody>) -> F + Send + Sync + 'static,
@@ -128,7 +128,7 @@ where
             accepted = listener.accept(), if connections.len() < limits.connections => accepted,
         };
         let Ok((stream, _)) = accepted else {
-            // Out of descriptors: connections that are open must end first.
+            // Out of file descriptors: open connections must end first.
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
@@ -159,7 +159,7 @@ mod tests {
 
     const WIDE: Limits = Limits { connections: 8, head: None, body: 4 };
 
-    /// Says back what it is sent.
+    /// Returns the body of each request.
     fn echo(limits: Limits) -> HttpService {
         let handler = |request: Request<RequestBody>| async move {
             let read = request.into_body().collect().await;
@@ -212,7 +212,7 @@ mod tests {
         let mut next = connect(&service);
         let get = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
         next.write_all(get).expect("sent");
-        // One thread serves both: it would have come to the other between these.
+        // One thread serves both, so it would have served the other between these lines.
         for _ in 0..20 {
             held.write_all(get).expect("sent");
             assert!(held.read(&mut [0; 1024]).expect("a response") > 0);
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_service_frees_its_port_though_clients_hold_connections() {
+    fn a_dropped_service_frees_its_port_even_with_open_connections() {
         let service = echo(WIDE);
         let address = service.address();
         let _idle = connect(&service);

@@ -1,5 +1,5 @@
-//! Sockets to accept from, bound here or inherited. `localhost` means both loopback addresses on one port, whatever the
-//! system's resolver says.
+//! Listening sockets, bound here or inherited. `localhost` means both loopback addresses on one
+//! port, whatever the system's resolver says.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -8,14 +8,14 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use crate::error::reason;
 
-/// Connections that the system completes before they are accepted. Source: the reference's 5 made
-/// 200 clients wait for half a minute.
+/// Connections that the system completes before they are accepted. The reference's backlog of 5
+/// made 200 clients wait for half a minute.
 const BACKLOG: u32 = 4096;
 
-/// How often a free port is sought that is free on both loopback addresses.
+/// How often to look for a port that is free on both loopback addresses.
 const TRIES: usize = 32;
 
-/// Sockets that listen: on one port, unless they were inherited.
+/// Listening sockets, on one port unless they were inherited.
 #[derive(Debug)]
 pub struct Listeners {
     pub(crate) sockets: Vec<TcpListener>,
@@ -24,7 +24,7 @@ pub struct Listeners {
     inherited: bool,
 }
 
-/// Why nothing listens.
+/// Why a socket cannot listen.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {host}:{port}: {}", why(error))]
 pub struct BindError {
@@ -32,7 +32,7 @@ pub struct BindError {
     pub host: String,
     /// The port that was asked for.
     pub port: u16,
-    /// Why. It is no source, for the message says it in better words.
+    /// Why. Not a `source`, because the message already words it better.
     pub error: io::Error,
 }
 
@@ -66,7 +66,7 @@ impl Listeners {
             .map_err(|error| BindError { host: host.to_owned(), port, error })
     }
 
-    /// Listens on sockets that somebody else has bound, at least one, on this runtime.
+    /// Listens on sockets that another process has bound, at least one, on this runtime.
     pub fn inherited(sockets: Vec<std::net::TcpListener>) -> io::Result<Self> {
         let sockets = sockets
             .into_iter()
@@ -75,7 +75,7 @@ impl Listeners {
                 TcpListener::from_std(socket)
             })
             .collect::<io::Result<Vec<_>>>()?;
-        // All of them: an address that cannot be told would be missing where it is judged.
+        // All of them: an unknown address would be missing where targets are checked.
         let addresses: Vec<SocketAddr> =
             sockets.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
         let first = addresses.first().ok_or(io::ErrorKind::AddrNotAvailable)?;
@@ -86,22 +86,22 @@ impl Listeners {
         Ok(Self { sockets, host, port: first.port(), inherited: true })
     }
 
-    /// The host as it was asked for; the first address of sockets that were inherited.
+    /// The host as it was given; the first address of inherited sockets.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The real port, the first one of sockets that were inherited.
+    /// The actual port; the first one of inherited sockets.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Whether somebody else has bound them.
+    /// Whether another process has bound them.
     pub fn are_inherited(&self) -> bool {
         self.inherited
     }
 
-    /// The addresses listened on.
+    /// The addresses it listens on.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.sockets.iter().filter_map(|socket| socket.local_addr().ok())
     }
@@ -130,8 +130,8 @@ fn bind_loopback(port: u16) -> io::Result<Vec<TcpListener>> {
         let real = four.local_addr()?.port();
         match bind_one((Ipv6Addr::LOCALHOST, real).into()) {
             Ok(six) => return Ok(vec![four, six]),
-            // A free port was asked for, and this one is free on IPv4 only: it is held meanwhile, so
-            // that the next try gives another.
+            // A free port was requested, and this one is free on IPv4 only: keep it bound so that
+            // the next attempt returns another.
             Err(error)
                 if port == 0 && error.kind() == io::ErrorKind::AddrInUse && held.len() < TRIES =>
             {
@@ -146,7 +146,7 @@ fn bind_loopback(port: u16) -> io::Result<Vec<TcpListener>> {
 
 pub(super) fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // A restarted server gets its port back at once. On Windows the option would share it.
+    // A restarted server gets its port back immediately. On Windows the option would share it.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn f12_a_port_in_use_is_named_with_what_to_change() {
+    async fn f12_the_error_for_a_port_in_use_names_it_and_the_option_to_change() {
         let first = Listeners::bind("127.0.0.1", 0).expect("a free port");
         let refusal = Listeners::bind("127.0.0.1", first.port()).unwrap_err().to_string();
         let expected = format!(

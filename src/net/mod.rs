@@ -1,7 +1,7 @@
-//! The sockets of this process, which are opened nowhere else: where they may lead ([`Targets`]), how
-//! a connection is made ([`Dialer`], [`dial()`]), whom TLS trusts ([`trust`]), the stream itself,
-//! plain or encrypted, as one type ([`Stream`]), and sockets that listen ([`Listeners`]), for others'
-//! requests also with a small HTTP server behind them ([`http_service`]).
+//! All sockets of this process: which addresses they may reach ([`Targets`]), how a connection is
+//! made ([`Dialer`], [`dial()`]), which certificates TLS trusts ([`trust`]), the stream itself,
+//! plain or encrypted, as one type ([`Stream`]), and listening sockets ([`Listeners`]), also with a
+//! small HTTP server on top ([`http_service`]).
 
 mod certificate;
 mod datagrams;

@@ -1,6 +1,6 @@
-//! A second look at a server whose TLS handshake failed without a reason: would one with the cipher
-//! suites that are not spoken here have begun? It sends a hello and reads the reply's first record;
-//! no handshake is ever completed.
+//! A probe of a server whose TLS handshake failed without a reason: would the handshake have begun
+//! with the cipher suites that are not supported here? It sends a ClientHello and reads the first
+//! record of the response; it never completes a handshake.
 
 use std::io;
 
@@ -8,15 +8,16 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::handshake::TlsProblem;
 
-/// TLS 1.2's suites: those that ldctl speaks, then those with forward secrecy that it does not speak
-/// (CBC, Diffie-Hellman), then those without. Servers take the best or the first of them.
+/// TLS 1.2 cipher suites: those that ldctl supports, then those with forward secrecy that it does
+/// not support (CBC, Diffie-Hellman), then those without forward secrecy. Servers choose the best
+/// or the first.
 const SUITES: [u16; 28] = [
     0xc02b, 0xc02c, 0xc02f, 0xc030, 0xcca8, 0xcca9, 0x009e, 0x009f, 0x0067, 0x006b, 0x0033, 0x0039,
     0xc023, 0xc024, 0xc027, 0xc028, 0xc009, 0xc00a, 0xc013, 0xc014, 0x009c, 0x009d, 0x003c, 0x003d,
     0x002f, 0x0035, 0x000a, 0x0005,
 ];
 
-/// How many of [`SUITES`] ldctl speaks, and how many have forward secrecy.
+/// How many of [`SUITES`] ldctl supports, and how many have forward secrecy.
 const SPOKEN: usize = 6;
 const WITH_SECRECY: usize = 20;
 
@@ -24,18 +25,18 @@ const ALERT: u8 = 0x15;
 const HANDSHAKE: u8 = 0x16;
 const SERVER_HELLO: u8 = 2;
 
-/// What a second look has shown.
+/// The result of a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Seen {
     /// Nothing.
     Nothing,
-    /// That TLS is spoken.
+    /// The server speaks TLS.
     Tls,
-    /// That TLS is spoken, and why not with ldctl.
+    /// The server speaks TLS, and this is why not with ldctl.
     Problem(TlsProblem),
 }
 
-/// What the reply to a hello with other suites shows.
+/// Returns what the response to a hello with other suites shows.
 pub(super) async fn look(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     host: &str,
@@ -73,15 +74,15 @@ pub(super) async fn look(
     })
 }
 
-/// A hello of TLS 1.2 (RFC 5246, section 7.4.1.2).
+/// A TLS 1.2 ClientHello (RFC 5246, section 7.4.1.2).
 fn hello(host: &str) -> Vec<u8> {
     let mut extensions = Vec::new();
-    // An address is no name (RFC 6066, section 3).
+    // An address is not a server name (RFC 6066, section 3).
     if host.parse::<std::net::IpAddr>().is_err() {
         let name = [&[0][..], &sized(host.as_bytes())].concat();
         extensions.extend(extension(0, &sized(&name)));
     }
-    // X25519, P-256, P-384, P-521; points uncompressed; every usual signature.
+    // X25519, P-256, P-384, P-521; uncompressed points; all usual signature schemes.
     extensions.extend(extension(10, &sized(&[0, 0x1d, 0, 0x17, 0, 0x18, 0, 0x19])));
     extensions.extend(extension(11, &[1, 0]));
     let signatures = [4, 3, 5, 3, 6, 3, 8, 4, 8, 5, 8, 6, 4, 1, 5, 1, 6, 1, 2, 3, 2, 1];
@@ -96,7 +97,7 @@ fn hello(host: &str) -> Vec<u8> {
     [&[HANDSHAKE, 3, 1][..], &sized(&message)].concat()
 }
 
-/// Bytes behind their length of two bytes.
+/// Bytes behind a two-byte length.
 fn sized(bytes: &[u8]) -> Vec<u8> {
     let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
     [&length.to_be_bytes(), bytes].concat()
@@ -110,7 +111,7 @@ fn extension(kind: u8, content: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// What a server that replies with these bytes shows.
+    /// Checks the result of probing a server that sends these bytes.
     async fn check(reply: &[u8], expected: Seen) {
         let (mut near, mut far) = tokio::io::duplex(1024);
         far.write_all(reply).await.expect("room");
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_reply_shows_what_the_server_speaks() {
+    async fn the_response_shows_what_the_server_supports() {
         check(&server_hello([3, 3], 0x002f), Seen::Problem(TlsProblem::NoForwardSecrecy)).await;
         check(&server_hello([3, 3], 0xc013), Seen::Problem(TlsProblem::NothingInCommon)).await;
         check(&server_hello([3, 3], 0xc02f), Seen::Tls).await;

@@ -1,19 +1,19 @@
-//! What this machine itself runs out of while it connects. None of it is a failure of the target,
-//! and each has a remedy here.
+//! The resources that this machine itself exhausts while it connects. They are not failures of the
+//! target, and each has a local remedy.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-/// What this machine has run out of.
+/// The resource that is exhausted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OwnLimit {
-    /// This process may open no further file (`EMFILE`).
+    /// This process may not open another file (`EMFILE`).
     #[error("no file descriptors left in this process")]
     Descriptors,
-    /// The machine may open no further file (`ENFILE`).
+    /// The machine may not open another file (`ENFILE`).
     #[error("no file descriptors left on this machine")]
     SystemDescriptors,
-    /// Every local port is in use towards this target (`EADDRNOTAVAIL`).
+    /// Every local port for this target is in use (`EADDRNOTAVAIL`).
     #[error("no local ports left on this machine")]
     Ports,
     /// The kernel has no memory for a socket (`ENOBUFS`, `ENOMEM`).
@@ -59,17 +59,17 @@ impl OwnLimit {
         if error.kind() != io::ErrorKind::AddrNotAvailable {
             return Self::of(error);
         }
-        // The system says the same of a family that this machine does not have.
+        // The system returns the same error for an address family that this machine lacks.
         (address.port() != 0 && has_way(address)).then_some(Self::Ports)
     }
 
-    /// What a socket that is opened now runs into: a resolver does not say why it found nothing.
+    /// The limit that a socket opened now would hit: a resolver does not say why it found nothing.
     pub(super) fn now() -> Option<Self> {
         UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).err().as_ref().and_then(Self::of)
     }
 }
 
-/// Whether this machine has an address from which it could send to another. Nothing is sent.
+/// Whether this machine has a source address for reaching another. Sends nothing.
 fn has_way(address: SocketAddr) -> bool {
     let any: SocketAddr = match address {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
@@ -106,9 +106,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_this_machine_lacks_is_a_limit_of_its_own() {
+    fn only_exhausted_resources_of_this_machine_are_own_limits() {
         let here: SocketAddr = "127.0.0.1:80".parse().expect("an address");
-        // Broadcasting needs a permission that no socket here asks for: there is no way.
+        // Broadcasting needs a permission that no socket here requests, so there is no route.
         let nowhere: SocketAddr = "255.255.255.255:80".parse().expect("an address");
         for (errno, address, expected) in [
             (Errno::MFILE, here, Some(OwnLimit::Descriptors)),

@@ -1,5 +1,5 @@
-//! A byte stream that this process has opened, with or without TLS, as one type of two variants: no
-//! dynamic call lies between a request and its socket.
+//! A byte stream that this process has opened, with or without TLS, as one enum: there is no
+//! dynamic call between a request and its socket.
 
 use std::io;
 use std::pin::Pin;
@@ -14,21 +14,21 @@ use tokio_rustls::client::TlsStream;
 pub enum Stream {
     /// Plain TCP.
     Plain(TcpStream),
-    /// TLS over TCP. Boxed: a session is about a kilobyte, and most users have none.
+    /// TLS over TCP. Boxed: a session takes about a kilobyte, and most users have none.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Stream {
-    /// Whether something came in (data or the end) although nothing was asked: such a connection
-    /// cannot carry another request. Without news from the poller it costs no system call.
+    /// Whether data or the end of the stream has arrived that was not requested: such a connection
+    /// cannot carry another request. Costs no system call unless the poller reports an event.
     pub fn disturbed(&mut self) -> bool {
         match self {
             Self::Plain(socket) => match socket.try_read(&mut [0; 1]) {
                 Err(error) => error.kind() != io::ErrorKind::WouldBlock,
                 Ok(_) => true,
             },
-            // What lies there may be session tickets, which follow a handshake, or the peer's
-            // goodbye: TLS itself has to read it.
+            // It may be session tickets, which follow a handshake, or the peer's close_notify: only
+            // TLS itself can read it.
             Self::Tls(tls) => {
                 let mut context = Context::from_waker(Waker::noop());
                 let mut byte = [0];

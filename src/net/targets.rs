@@ -1,6 +1,6 @@
-//! Which addresses documents may reach. What is refused is refused by the address that a name has
-//! now, so that no name gets around it; what is allowed may also be a name, for the addresses of
-//! one behind a load balancer change while it is tested.
+//! Which addresses documents may reach. Refusals go by the address that a name currently resolves
+//! to, so that no name circumvents them; permissions may also go by name, because the addresses
+//! behind a load balancer change while it is tested.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -9,20 +9,19 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use url::Host;
 
-/// Which addresses a test may reach. A document comes over a socket: it must not reach what only
+/// Which addresses a test may reach. Documents come over a socket, so they must not reach what only
 /// this machine may.
 #[derive(Debug, Clone, Default)]
 pub struct Targets {
-    /// Where the control server listens, which no test may reach. An unspecified address (`0.0.0.0`,
-    /// `[::]`) stands for every address of this machine.
+    /// Where the control server listens, which no test may reach. An unspecified address
+    /// (`0.0.0.0`, `[::]`) stands for every address of this machine.
     pub own: Vec<SocketAddr>,
-    /// All that may be reached, where that is narrowed down; empty allows everything that is not
-    /// refused otherwise.
+    /// The allowed targets; if empty, every address that is not otherwise refused.
     pub allowed: Vec<AllowedTarget>,
 }
 
 impl Targets {
-    /// Why an address of a host is refused, if it is.
+    /// Returns why an address of a host is refused, if it is.
     pub fn refuses(&self, host: &str, address: SocketAddr) -> Option<&'static str> {
         let ip = address.ip().to_canonical();
         // Where clouds keep their metadata services: RFC 3927, RFC 4291, and Amazon's fd00:ec2::254.
@@ -65,16 +64,16 @@ impl Targets {
     }
 }
 
-/// Whether connecting to an address may lead to a listener. Systems connect an unspecified address
-/// to loopback.
+/// Whether a connection to an address may reach a listener. Systems map an unspecified address to
+/// loopback.
 fn is_same(listener: IpAddr, target: IpAddr) -> bool {
     let listener = listener.to_canonical();
     listener == target || target.is_unspecified() || listener.is_unspecified() && is_local(target)
 }
 
-/// Whether an address belongs to this machine: only then can a socket be bound to it. Comparing both
-/// ends of a connection would miss a secondary address, which systems reach from the primary one.
-/// An error that says something else counts as a yes.
+/// Whether an address belongs to this machine: only then can a socket be bound to it. Comparing
+/// both ends of a connection would miss secondary addresses, which systems reach from the primary
+/// one. Any other error counts as yes.
 fn is_local(address: IpAddr) -> bool {
     match UdpSocket::bind((address, 0)) {
         Ok(_) => true,
@@ -82,7 +81,7 @@ fn is_local(address: IpAddr) -> bool {
     }
 }
 
-/// One target that may be reached: a host or a network, and perhaps only one port of it.
+/// One allowed target: a host or a network, optionally with a single port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedTarget {
     place: HostPattern,
@@ -91,12 +90,12 @@ pub struct AllowedTarget {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum HostPattern {
-    /// Whatever addresses this name has.
+    /// Every address of this name.
     Name(String),
     Network(IpNet),
 }
 
-/// Why a text is no target.
+/// Why a text is not a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected a host, an address or a network, with or without a port: example.com, \
@@ -113,7 +112,7 @@ impl AllowedTarget {
 
     fn covers(&self, host: &str, ip: IpAddr, port: u16) -> bool {
         let place = match &self.place {
-            // A name may end with the dot of the root.
+            // A name may end with the root's dot.
             HostPattern::Name(name) => host.trim_end_matches('.').eq_ignore_ascii_case(name),
             HostPattern::Network(network) => network.contains(&ip),
         };
@@ -158,9 +157,9 @@ fn place(text: &str) -> Result<HostPattern, InvalidTarget> {
     if let Some(network) = network(text) {
         return Ok(HostPattern::Network(network));
     }
-    // As the hosts of URLs are read, so that both are spelled alike.
+    // Parsed like the hosts of URLs, so that both have the same spelling.
     match Host::parse(text) {
-        // A wildcard would be taken for a name that no host has.
+        // A wildcard would be taken for a literal name, which no host has.
         Ok(Host::Domain(name)) if !name.trim_end_matches('.').is_empty() && !name.contains('*') => {
             Ok(HostPattern::Name(name.trim_end_matches('.').to_owned()))
         }
@@ -169,7 +168,7 @@ fn place(text: &str) -> Result<HostPattern, InvalidTarget> {
     }
 }
 
-/// A network, or an address as the network that holds nothing else.
+/// A network, or a single address as a network of one.
 fn network(text: &str) -> Option<IpNet> {
     match text.parse::<IpAddr>() {
         Ok(address) => Some(address.to_canonical().into()),
@@ -196,7 +195,7 @@ mod tests {
 
     #[test]
     fn link_local_addresses_and_the_own_port_are_refused() {
-        // Allowing everything allows none of them.
+        // Allowing everything allows none of these.
         for targets in [targets(&[]), targets(&["0.0.0.0/0", "::/0", "h"])] {
             for address in [
                 "169.254.169.254:80",
@@ -233,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_on_one_address_leaves_the_port_of_the_others_to_tests() {
+    fn a_listener_on_one_address_does_not_block_its_port_on_others() {
         let mapped = "[::ffff:127.0.0.1]:9940";
         let targets = Targets { own: vec![own(mapped)], allowed: Vec::new() };
         assert_eq!(refuses(&targets, "h", "127.0.0.9:9940"), None);
@@ -241,7 +240,7 @@ mod tests {
         assert!(refuses(&targets, "h", mapped).is_some());
     }
 
-    /// An address of this machine beyond loopback, where it has one. Nothing is sent.
+    /// A non-loopback address of this machine, where it has one. Sends nothing.
     fn lan_address() -> IpAddr {
         let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
         let towards = socket.connect("203.0.113.9:9").and_then(|()| socket.local_addr());
@@ -249,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_allowed_is_a_network_an_address_or_a_name_and_perhaps_a_port() {
+    fn a_target_is_a_network_an_address_or_a_name_with_an_optional_port() {
         let refusal = Some("no --allow-target names it");
         for (allowed, host, address, refused) in [
             ("10.0.0.0/8", "h", "10.1.2.3:80", false),
@@ -303,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_target_is_refused() {
+    fn a_text_that_is_not_a_target_is_refused() {
         for text in [
             "",
             ":80",

@@ -1,5 +1,5 @@
-//! Whom a TLS client trusts, for the control connection and for load tests alike: the one place
-//! where certificates are judged and where the crypto provider is named.
+//! Which server certificates a TLS client trusts, for the control connection and for load tests
+//! alike: the only place that verifies certificates and names the crypto provider.
 
 use std::sync::{Arc, OnceLock};
 
@@ -20,35 +20,35 @@ use tokio_rustls::rustls::{
 
 use super::certificate::Certificate;
 
-/// Signatures that are too old to prove anything, or that the provider cannot verify: they are
-/// offered where nothing has to be proved.
+/// Signature schemes that are obsolete, or that the provider cannot verify: offered where
+/// verification is disabled.
 const UNPROVEN: [SignatureScheme; 3] = [
     SignatureScheme::ECDSA_NISTP521_SHA512,
     SignatureScheme::RSA_PKCS1_SHA1,
     SignatureScheme::ECDSA_SHA1_Legacy,
 ];
 
-/// Whom to trust.
+/// Which certificates to trust.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trust {
     /// The platform's roots.
     Platform,
-    /// These certificates alone: authorities, or the server's own certificate.
+    /// Only these certificates: authorities, or the server's own certificate.
     Only(Vec<CertificateDer<'static>>),
-    /// Anybody who owns the key of the certificate that is shown.
+    /// Every certificate whose key the server holds.
     Anybody,
 }
 
-/// Why nobody can be trusted.
+/// Why there is nothing to trust.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
-    /// The platform has no roots.
+    /// The platform has no root certificates.
     #[error("no root certificates were found on this machine")]
     NoRoots,
     /// A certificate that cannot be a root.
     #[error("a certificate cannot be trusted: {0}")]
     Unusable(Error),
-    /// The provider and the TLS versions do not fit.
+    /// The provider does not support the TLS versions.
     #[error("TLS is not available: {0}")]
     Provider(Error),
     /// The verifier cannot be made.
@@ -56,13 +56,13 @@ pub enum TrustError {
     Verifier(String),
 }
 
-/// The one crypto provider of the program.
+/// The program's only crypto provider.
 pub fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
     Arc::clone(PROVIDER.get_or_init(|| Arc::new(ring::default_provider())))
 }
 
-/// Begins the configuration of a client that trusts as told; TLS 1.2 and 1.3 only.
+/// Starts a client configuration with this trust; TLS 1.2 and 1.3 only.
 pub fn client(trust: &Trust) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TrustError> {
     let provider = provider();
     let algorithms = provider.signature_verification_algorithms;
@@ -93,7 +93,7 @@ pub fn client(trust: &Trust) -> Result<ConfigBuilder<ClientConfig, WantsClientCe
     })))
 }
 
-/// The platform's roots; read once, for they are many.
+/// The platform's roots, read only once because there are many.
 fn platform_roots() -> Result<Arc<RootCertStore>, TrustError> {
     static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
     let roots = ROOTS.get_or_init(|| {
@@ -104,12 +104,12 @@ fn platform_roots() -> Result<Arc<RootCertStore>, TrustError> {
     if roots.is_empty() { Err(TrustError::NoRoots) } else { Ok(Arc::clone(roots)) }
 }
 
-/// Judges a server's certificate.
+/// Verifies a server's certificate.
 #[derive(Debug)]
 struct Verifier {
-    /// Builds chains to the roots; `None` takes everybody.
+    /// Builds chains to the roots; `None` accepts every certificate.
     chains: Option<Arc<WebPkiServerVerifier>>,
-    /// Certificates that are trusted themselves.
+    /// Certificates that are trusted directly.
     pinned: Vec<CertificateDer<'static>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
@@ -127,8 +127,8 @@ impl ServerCertVerifier for Verifier {
         let judged =
             chains.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match judged {
-            // Naming exactly the certificate that the server shows means it, whoever signed it. The
-            // commonest one that signed itself (`openssl req -x509`) even calls itself an authority.
+            // A certificate that is named exactly is trusted, whoever signed it. The most common
+            // self-signed one (`openssl req -x509`) is even marked as an authority.
             Err(error) if self.pinned.contains(end_entity) && lacks_chain(&error) => {
                 let own = Certificate::read(end_entity).ok_or(CertificateError::BadEncoding)?;
                 own.check_dates(now)?;
@@ -173,7 +173,7 @@ impl ServerCertVerifier for Verifier {
 }
 
 impl Verifier {
-    /// The signature of a certificate that webpki does not read, or cannot verify with.
+    /// Verifies the signature of a certificate that webpki cannot read or verify.
     fn verify_without_webpki(
         &self,
         message: &[u8],
@@ -191,9 +191,9 @@ impl Verifier {
     }
 }
 
-/// Whether the complaint is that no chain leads from a certificate to a root: nobody known has signed
-/// it, it is an authority's own, or of version 1. For the last two the verifier has no kinds of its
-/// own and passes on those of its library, which have only names.
+/// Whether the error is that no chain leads from a certificate to a root: it is signed by an
+/// unknown authority, is an authority itself, or is of version 1. The verifier has no kinds for the
+/// last two and passes on those of its library, which can only be recognized by name.
 fn lacks_chain(error: &Error) -> bool {
     match error {
         Error::InvalidCertificate(
@@ -246,14 +246,14 @@ mod tests {
     }
 
     #[test]
-    fn a_self_signed_authority_is_trusted_only_when_it_is_named_itself() {
+    fn a_self_signed_authority_is_trusted_only_if_it_is_named_exactly() {
         let (mine, other) = (self_signed(2999), self_signed(2999));
         assert!(judge(std::slice::from_ref(&mine), &mine, "localhost"));
         assert!(!judge(std::slice::from_ref(&other), &mine, "localhost"));
     }
 
     #[test]
-    fn neither_a_wrong_name_nor_an_old_date_is_forgiven() {
+    fn a_wrong_name_or_an_expired_certificate_is_refused() {
         let (mine, old) = (self_signed(2999), self_signed(2021));
         assert!(!judge(std::slice::from_ref(&mine), &mine, "example.org"));
         assert!(!judge(std::slice::from_ref(&old), &old, "localhost"));

@@ -1,14 +1,14 @@
-//! The columns: 30 bytes a request, in chunks, so that a growing record never copies itself. A
-//! value too large for its column goes to a side table that is empty in all but odd runs.
+//! The columns: 30 bytes per request, in chunks, so that a growing record is never copied. A value
+//! too large for its column goes to a side table, which is empty except in unusual runs.
 
 use std::time::Duration;
 
 use super::sample::{ErrorId, LabelId, Sample, TICK_NANOS};
 
-/// Rows in a chunk: 240 KiB each, so a short run wastes little and a long one allocates seldom.
+/// Rows in a chunk, 240 KiB each: a short run wastes little and a long one rarely allocates.
 const CHUNK: usize = 8192;
 
-/// Marks a cell whose value stands in the side table.
+/// Marks a cell whose value is in the side table.
 const WIDE: u32 = u32::MAX;
 
 #[derive(Debug)]
@@ -18,7 +18,7 @@ struct Chunk {
     delay: Vec<u32>,
     bytes: Vec<u32>,
     label: Vec<u32>,
-    /// One more than the error's number; 0 is no error.
+    /// The error's index plus one; 0 means no error.
     error: Vec<u32>,
     status: Vec<u16>,
 }
@@ -37,7 +37,7 @@ impl Chunk {
     }
 }
 
-/// Values that do not fit 32 bits, by row; rows only ever grow, so it stays sorted.
+/// Values that do not fit 32 bits, by row; rows only grow, so it stays sorted.
 #[derive(Debug, Default)]
 struct WideValues(Vec<(u64, u64)>);
 
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_read_back_as_they_were_pushed_also_over_chunks_and_beyond_32_bits() {
+    fn rows_are_read_back_as_pushed_across_chunks_and_beyond_32_bits() {
         let mut columns = Columns::default();
         let samples: Vec<Sample> = (0..2 * CHUNK as u64 + 3)
             .map(|row| Sample {

@@ -1,5 +1,5 @@
-//! Two finished runs side by side: per name the latency percentiles, the mean and the failure rate,
-//! and which of them got worse by more than a tolerance.
+//! Comparison of two finished runs: per name the latency percentiles, the mean and the failure
+//! rate, and which of them regressed by more than a tolerance.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub struct RunMetrics {
 }
 
 impl RunMetrics {
-    /// From all latencies of a name, in any order.
+    /// Computes the figures from all latencies of a name, in any order.
     pub fn of(requests: u64, failures: u64, latencies: &mut [f64]) -> Self {
         latencies.sort_unstable_by(f64::total_cmp);
         let percentile = |at| {
@@ -58,7 +58,7 @@ struct Delta {
 }
 
 impl Delta {
-    /// The growth as a share of the baseline; 0 where the baseline is 0, as the reference has it.
+    /// The growth relative to the baseline; 0 where the baseline is 0, as in the reference.
     fn share(self) -> f64 {
         if self.baseline > 0.0 { (self.current - self.baseline) / self.baseline } else { 0.0 }
     }
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_grew_by_more_than_the_tolerance_is_a_regression() {
+    fn growth_by_more_than_the_tolerance_is_a_regression() {
         let baseline = run(&[("a", 2, 0, &[10.0, 10.0]), ("b", 1, 0, &[10.0])]);
         let current = run(&[("a", 2, 0, &[10.0, 20.0]), ("b", 1, 0, &[11.0])]);
         check(

@@ -1,4 +1,4 @@
-//! Records for tests: a few plain ones, and ones whose texts would break a careless format.
+//! Records for tests: a few plain ones, and ones whose texts would break a format without escaping.
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -60,7 +60,7 @@ pub(crate) fn request(live: &Live, name: &str, millis: u64, bytes: u64, failed: 
     recorder(&[("GET", "u", name, 200, millis as f64, bytes, error)]).live().give(live);
 }
 
-/// One failed request for each hostile string, which stands in its name, URL and error.
+/// One failed request for each hostile string, used as its name, URL and error.
 pub(crate) fn hostile() -> Records {
     let rows: Vec<_> =
         HOSTILE.iter().map(|text| ("GET", *text, *text, 500, 1.5, 10, Some(*text))).collect();

@@ -1,14 +1,14 @@
-//! Gates: rules that a run's figures must keep, such as «p95 of /login at most 300 ms». They are
-//! judged after a run over its [`super::Summary`] (or over a summary that a document brings along), and
-//! once a second over live [`Series`] where a test shall stop early. The texts are the reference's;
-//! where it lets a run pass that nobody would call good — no request at all, a failure rate per
-//! name — these gates do not.
+//! Gates: rules that a run's figures must meet, such as «p95 of /login at most 300 ms». They are
+//! evaluated after a run over its [`super::Summary`] (or over a summary from a document), and once
+//! a second over live [`Series`] where a test should stop early. The texts are the reference's;
+//! these gates also fail runs that the reference passes although they cannot be good: no request at
+//! all, or a failure rate per name.
 
 use super::live::{self, Series};
 use super::summary::{Metric, Metrics};
 use crate::value::{Field, Invalid, Kind, Literal, Reader, Value};
 
-/// The metrics with their spelling in documents.
+/// The metrics and their names in documents.
 const METRICS: [(&str, Metric); 10] = [
     ("latency_p50", Metric::P50),
     ("latency_p90", Metric::P90),
@@ -22,22 +22,26 @@ const METRICS: [(&str, Metric); 10] = [
     ("interrupted", Metric::Interrupted),
 ];
 
-/// A list of gates, as documents write it.
+/// The fields of a list of gates in documents.
 pub const RULES: Kind = Kind::Named("gates", &Kind::List(&Kind::Open(&[RULE])));
 
 const RULE: &[Field] = &[
-    Field::required("type", Kind::OneOf(&NAMES), "The figure that it looks at."),
+    Field::required("type", Kind::OneOf(&NAMES), "The figure to check."),
     Field::optional(
         "op",
         Kind::OneOf(&["lt", "lte", "gt", "gte", "LT", "LTE", "GT", "GTE"]),
-        "How the figure must stand to the value.",
+        "How the figure must compare with the value.",
     )
     .or(Literal::Text("lte")),
-    Field::required("value", Kind::Either(&[Kind::Real, Kind::Text]), "What it is compared with."),
-    Field::optional("name", Kind::Scalar, "The requests that count; all where it is left out."),
+    Field::required("value", Kind::Either(&[Kind::Real, Kind::Text]), "The value to compare with."),
+    Field::optional(
+        "name",
+        Kind::Scalar,
+        "The name of the requests to check; all requests by default.",
+    ),
 ];
 
-#[expect(clippy::indexing_slicing, reason = "a constant: what is out of bounds does not compile")]
+#[expect(clippy::indexing_slicing, reason = "a constant: an index out of bounds does not compile")]
 const NAMES: [&str; METRICS.len()] = {
     let mut names = [""; METRICS.len()];
     let mut at = 0;
@@ -48,7 +52,7 @@ const NAMES: [&str; METRICS.len()] = {
     names
 };
 
-/// How the figure must stand to the rule's value.
+/// How the figure must compare with the rule's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Comparison {
     Below,
@@ -94,10 +98,10 @@ pub struct Rule {
     condition: Result<Condition, String>,
 }
 
-/// A rule that can be judged.
+/// A rule that can be evaluated.
 #[derive(Debug, Clone, PartialEq)]
 struct Condition {
-    /// `None` is a type that no summary has.
+    /// `None` for a type that no summary has.
     metric: Option<Metric>,
     name: Option<String>,
     comparison: Comparison,
@@ -105,8 +109,8 @@ struct Condition {
 }
 
 impl Rule {
-    /// Reads a rule. One that cannot be judged (an unknown `type` or `op`, no `value`) is read all
-    /// the same and never holds: the others of its list are still judged.
+    /// Parses a rule. One that cannot be evaluated (an unknown `type` or `op`, no `value`) is
+    /// accepted and always fails, so that the others in its list are still evaluated.
     pub fn read(reader: &Reader<'_>) -> Result<Self, Invalid> {
         let written = reader.value().clone();
         let mut object = reader.fields(RULE)?;
@@ -139,12 +143,12 @@ impl Rule {
         Ok(Self { written, condition: Ok(Condition { metric, name, comparison, limit }) })
     }
 
-    /// Reads a list of rules.
+    /// Parses a list of rules.
     pub fn read_list(reader: &Reader<'_>) -> Result<Vec<Self>, Invalid> {
         reader.list()?.iter().map(Self::read).collect()
     }
 
-    /// The rule in a few words, for a report: `latency_p95(overall) lte 300`.
+    /// A short form of the rule, for reports: `latency_p95(overall) lte 300`.
     pub fn title(&self) -> String {
         format!(
             "{}({}) {} {}",
@@ -155,7 +159,7 @@ impl Rule {
         )
     }
 
-    /// Judges the rule.
+    /// Evaluates the rule.
     pub fn judge(&self, figures: &dyn Metrics) -> GateResult {
         let fail =
             |actual, reason| GateResult { passed: false, rule: self.clone(), actual, reason };
@@ -196,27 +200,27 @@ impl Rule {
         )
     }
 
-    /// A member as it is written, or what the reference prints where it is missing.
+    /// A member as written, or what the reference prints where it is missing.
     fn member(&self, key: &str, missing: &str) -> String {
         self.written.get(key).map_or_else(|| missing.to_owned(), Value::to_text)
     }
 }
 
-/// How a rule was judged.
+/// The result of a rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GateResult {
-    /// Whether it holds.
+    /// Whether the rule passed.
     pub passed: bool,
     /// The rule.
     pub rule: Rule,
-    /// The figure, where there is one.
+    /// The figure, if known.
     pub actual: Option<f64>,
-    /// Why it does not hold; empty where it does.
+    /// Why it failed; empty if it passed.
     pub reason: String,
 }
 
 impl GateResult {
-    /// As `LD_evaluate_sla` gives it.
+    /// The result in the shape of `LD_evaluate_sla`.
     pub fn to_value(&self) -> Value {
         Value::dict([
             ("passed", Value::from(self.passed)),
@@ -227,7 +231,7 @@ impl GateResult {
     }
 }
 
-/// Why a list of verdicts does not hold, in one line; `None` where all hold.
+/// Why a list of results fails, in one line; `None` if all passed.
 pub fn failed(verdicts: &[GateResult]) -> Option<String> {
     let reasons: Vec<&str> = verdicts
         .iter()
@@ -237,7 +241,7 @@ pub fn failed(verdicts: &[GateResult]) -> Option<String> {
     (!reasons.is_empty()).then(|| format!("SLA gates failed: {}", reasons.join("; ")))
 }
 
-/// Figures of a run that still goes on; successes and failures together.
+/// Figures of a run in progress; successes and failures together.
 struct Running<'a>(&'a [Series]);
 
 impl Metrics for Running<'_> {
@@ -267,15 +271,15 @@ fn of_series(series: &Series, metric: Metric) -> Option<f64> {
     })
 }
 
-/// Rules that end a test as soon as one of them does not hold.
+/// Rules that end a test as soon as one of them fails.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AbortOn {
     rules: Vec<Rule>,
 }
 
 impl AbortOn {
-    /// Reads the list. Here a rule that cannot be judged is refused: it would never stop anything.
-    /// So is a lower bound of `requests`, which only the end of a run can break.
+    /// Parses the list. Refuses rules that could never stop a test: those that cannot be evaluated,
+    /// and lower bounds of `requests`, which can only fail at the end of a run.
     pub fn read(reader: &Reader<'_>) -> Result<Self, Invalid> {
         let rules = reader.list()?.iter().map(Self::read_rule).collect::<Result<_, _>>()?;
         Ok(Self { rules })
@@ -302,7 +306,7 @@ impl AbortOn {
                 kind.value().to_text()
             ))),
             (Some(Metric::Requests), Comparison::Above | Comparison::AtLeast) => Err(kind.invalid(
-                "a least number of requests can only be judged after the run (LD_assert_sla)",
+                "a minimum number of requests can only be checked after the run (LD_assert_sla)",
             )),
             (Some(Metric::Mean), _) if condition.name.is_none() => {
                 Err(reader.invalid("latency_mean needs a \"name\""))
@@ -316,8 +320,8 @@ impl AbortOn {
         self.rules.is_empty()
     }
 
-    /// Why the run must end now, if it must. `run` is what the run has shown so far
-    /// ([`live::Live::series`]); a figure that is not known yet breaks no rule.
+    /// Returns why the run must end now, if it must. `run` holds its figures so far
+    /// ([`live::Live::series`]); a figure that is not known yet fails no rule.
     pub fn broken(&self, run: &[Series]) -> Option<String> {
         self.rules
             .iter()
@@ -356,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_are_judged_with_the_reasons_of_the_reference() {
+    fn rules_fail_with_the_reasons_of_the_reference() {
         check(r#"{"type": "latency_p50", "value": 10}"#, true, Some(10.0), "");
         check(
             r#"{"type": "requests", "value": 1, "op": "LT"}"#,
@@ -386,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_rate_of_one_name_is_judged_also_where_it_has_no_success() {
+    fn the_failure_rate_of_a_name_is_checked_even_without_a_success() {
         check(
             r#"{"type": "failure_rate", "value": 0.5, "name": "b"}"#,
             false,
@@ -430,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_that_a_document_brings_along_is_judged_as_well() {
+    fn rules_also_apply_to_a_summary_from_a_document() {
         let recorder = recorder();
         let summary = Summary::of([&recorder].into_iter()).to_value();
         let verdicts: Vec<bool> = rules(
@@ -449,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn a_running_test_is_judged_by_what_it_has_shown_so_far() {
+    fn a_running_test_is_checked_by_its_figures_so_far() {
         let live = live::Live::default();
         let rules = abort_on(
             r#"[{"type": "failure_rate", "value": 0.2}, {"type": "latency_p50", "value": 50,

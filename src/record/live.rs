@@ -1,7 +1,7 @@
-//! Figures of a run that is still going on: per method and name a count, a failure count, a byte
-//! count and a fixed-size latency histogram. Every worker has its [`Share`] and gives it away once
-//! a tick, to the [`Live`] of its run and to the [`Cumulative`] figures of all runs, which exporters
-//! read. Those who read never meet the request path.
+//! Figures of a run in progress: per method and name a request count, a failure count, a byte count
+//! and a fixed-size latency histogram. Every worker has its [`Share`] and merges it once a tick
+//! into the [`Live`] figures of its run and the [`Cumulative`] figures of all runs, which exporters
+//! read. Readers never touch the request path.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,20 +13,20 @@ use indexmap::IndexMap;
 use super::sample::Label;
 use crate::lock::lock;
 
-/// The longest latency that a histogram tells apart, in microseconds: an hour.
+/// The longest latency that a histogram distinguishes, in microseconds: an hour.
 const LONGEST_US: u64 = 3_600_000_000;
 
-/// Upper bounds of the response sizes that are told apart, in bytes; what is larger counts apart. The
-/// reference's Prometheus buckets.
+/// Upper bounds of the response sizes that are distinguished, in bytes; larger ones share a count.
+/// The reference's Prometheus buckets.
 pub const SIZE_BOUNDS: [u64; 8] = [64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576];
 
-/// The place of a size among [`SIZE_BOUNDS`]: each is four times the one before.
+/// The index of a size among [`SIZE_BOUNDS`]: each is four times the previous one.
 fn size_place(bytes: u64) -> usize {
     let bits = u64::BITS - bytes.saturating_sub(1).leading_zeros();
     (bits.saturating_sub(6) as usize).div_ceil(2).min(SIZE_BOUNDS.len())
 }
 
-/// A latency histogram in microseconds, right to 1 % (two significant digits), 22 KiB.
+/// A latency histogram in microseconds, accurate to 1 % (two significant digits), 22 KiB.
 fn histogram() -> Option<Histogram<u64>> {
     Histogram::new_with_bounds(1, LONGEST_US, 2).ok()
 }
@@ -49,8 +49,8 @@ pub struct Series {
     pub bytes: u64,
     /// The sum of the latencies in microseconds.
     pub latency_sum_us: u64,
-    /// How many answers lie within each of [`SIZE_BOUNDS`] and beyond the one before; the last are
-    /// beyond all.
+    /// How many responses lie within each of [`SIZE_BOUNDS`] and above the previous one; the last
+    /// count is above all bounds.
     pub sizes: [u64; SIZE_BOUNDS.len() + 1],
     latency: Option<Histogram<u64>>,
 }
@@ -97,13 +97,13 @@ impl Series {
         latency.map_or(0.0, |latency| latency.value_at_percentile(percentile) as f64 / 1000.0)
     }
 
-    /// Requests that took at most this many milliseconds.
+    /// Returns how many requests took at most this many milliseconds.
     pub fn count_up_to_ms(&self, millis: f64) -> u64 {
         let latency = self.latency.as_ref();
         latency.map_or(0, |latency| latency.count_between(0, (millis * 1000.0) as u64))
     }
 
-    /// The latencies that came, in milliseconds and rising, with how often they did.
+    /// The recorded latencies in milliseconds, ascending, with their number of occurrences.
     pub fn latencies_ms(&self) -> impl Iterator<Item = (f64, u64)> {
         self.latency.iter().flat_map(|latency| {
             latency
@@ -120,7 +120,7 @@ pub struct Share {
 }
 
 impl Share {
-    /// The place of the series that a label counts under.
+    /// The index of the series that a label belongs to.
     pub(super) fn series(&mut self, label: &Label) -> usize {
         let key = (Arc::clone(&label.method), Arc::clone(&label.name));
         let entry = self.series.entry(key);
@@ -144,8 +144,8 @@ impl Share {
         }
     }
 
-    /// Adds these figures to the run's and to those of all runs, and begins again at zero. Only what
-    /// has changed is touched.
+    /// Adds these figures to those of the run and of all runs, and resets them. Touches only what
+    /// has changed.
     pub fn give(&mut self, live: &Live) {
         for (key, series) in self.series.iter_mut().filter(|(_, series)| series.requests > 0) {
             live.table.add(key, series);
@@ -155,8 +155,8 @@ impl Share {
     }
 }
 
-/// Series that many add to. Each has a lock of its own, for adding and copying take long with many
-/// names; that of the table is held to find one.
+/// Series that many threads add to. Each has its own lock, because adding and copying take long
+/// with many names; the table's lock is held only to find one.
 #[derive(Debug, Default)]
 struct Table(Mutex<IndexMap<Key, Arc<Mutex<Series>>>>);
 
@@ -171,7 +171,7 @@ impl Table {
         lock(&mine).add(series);
     }
 
-    /// Calls `look` with each series in turn, in the order in which they came to be.
+    /// Calls `look` with each series, in the order of their creation.
     fn each(&self, mut look: impl FnMut(&Series)) {
         let all: Vec<_> = lock(&self.0).values().cloned().collect();
         all.iter().for_each(|series| look(&lock(series)));
@@ -193,7 +193,7 @@ pub struct Live {
 }
 
 impl Live {
-    /// Nothing yet; what is given to it counts there as well.
+    /// Empty figures; what is merged into them also counts in `cumulative`.
     pub fn feeding(cumulative: Arc<Cumulative>) -> Self {
         Self { cumulative, ..Self::default() }
     }
@@ -223,7 +223,7 @@ impl Live {
         (requests, failures)
     }
 
-    /// All series as one.
+    /// All series merged into one.
     pub fn total(&self) -> Series {
         let mut total = total([]);
         self.table.each(|series| total.add(series));
@@ -231,8 +231,7 @@ impl Live {
     }
 }
 
-/// The figures of all runs together, for exporters: they only grow, and what a run has given stays
-/// when it ends.
+/// The figures of all runs, for exporters: they only grow, and the figures of an ended run remain.
 #[derive(Debug, Default)]
 pub struct Cumulative(Table);
 
@@ -243,21 +242,21 @@ impl Cumulative {
     }
 }
 
-/// Series as one.
+/// Series merged into one.
 pub fn total<'a>(series: impl IntoIterator<Item = &'a Series>) -> Series {
     let mut total = Series::new(&"".into(), &"".into());
     series.into_iter().for_each(|series| total.add(series));
     total
 }
 
-/// What has come between two copies of the same figures. Series are only ever added, so
-/// those of the older copy stand at the same places.
+/// The difference between two copies of the same figures. Series are only ever added, so those of
+/// the older copy have the same indices.
 pub fn changes(now: &[Series], before: &[Series]) -> Vec<Series> {
     let known = now.iter().zip(before).map(|(now, before)| since(now, before));
     known.chain(now.iter().skip(before.len()).cloned()).collect()
 }
 
-/// The difference between two moments of a run, for figures «over the last interval».
+/// The difference between two moments of a run, for figures over the last interval.
 pub fn since(now: &Series, before: &Series) -> Series {
     let mut change = now.clone();
     change.requests = now.requests.saturating_sub(before.requests);
@@ -278,7 +277,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_size_counts_at_the_first_bound_that_it_does_not_pass() {
+    fn a_size_counts_under_the_first_bound_that_it_does_not_exceed() {
         for bytes in (0..=1026).chain([4096, 4097, 1_048_576, 1_048_577, u64::MAX]) {
             let want = SIZE_BOUNDS.iter().take_while(|bound| **bound < bytes).count();
             assert_eq!(size_place(bytes), want, "{bytes}");
@@ -286,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_that_goes_on_holds_up_no_worker() {
+    fn a_copy_in_progress_does_not_block_workers() {
         let (live, mut share) = (Live::default(), Share::default());
         let label = |name: &str| Label { method: "GET".into(), url: "u".into(), name: name.into() };
         let (a, b) = (share.series(&label("a")), share.series(&label("b")));
@@ -302,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_what_came_between_two_copies() {
+    fn changes_are_the_difference_between_two_copies() {
         let (live, mut share) = (Live::default(), Share::default());
         let label = |name: &str| Label { method: "GET".into(), url: "u".into(), name: name.into() };
         let (a, b) = (share.series(&label("a")), share.series(&label("b")));

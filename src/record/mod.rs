@@ -29,15 +29,15 @@ pub use recorder::Recorder;
 pub use sample::{ErrorId, Label, LabelId, NO_STATUS, Row, Sample, TICK_NANOS};
 pub use summary::{Given, LatencySummary, NameSummary, Summary};
 
-/// A finished run: what each worker recorded.
+/// A finished run: the records of its workers.
 #[derive(Debug)]
 pub struct Recording {
     started_at: SystemTime,
     parts: Vec<Recorder>,
-    /// What the run's user should know before believing the figures (a saturated generator, an
+    /// What the user should know before trusting the figures (an overloaded load generator, an
     /// early end).
     pub warnings: Vec<String>,
-    /// How many virtual users there were, over the run.
+    /// The number of virtual users over time.
     pub users: Vec<UserCount>,
     /// How many iterations it was to start, and started.
     pub iterations: Iterations,
@@ -45,7 +45,7 @@ pub struct Recording {
     pub document: Option<Value>,
 }
 
-/// How many virtual users there were at one moment of a run.
+/// The number of virtual users at one moment of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UserCount {
     /// The moment, from the start of the run.
@@ -55,24 +55,24 @@ pub struct UserCount {
 }
 
 impl Recording {
-    /// The parts of one run that began at `started_at`.
+    /// A run that started at `started_at`, from its workers' records.
     pub fn new(started_at: SystemTime, parts: Vec<Recorder>) -> Self {
         let (warnings, users) = (Vec::new(), Vec::new());
         let iterations = Iterations::default();
         Self { started_at, parts, warnings, users, iterations, document: None }
     }
 
-    /// When the run began.
+    /// When the run started.
     pub fn started_at(&self) -> SystemTime {
         self.started_at
     }
 
-    /// How many requests it holds.
+    /// The number of requests.
     pub fn len(&self) -> usize {
         self.parts.iter().map(Recorder::len).sum()
     }
 
-    /// Whether it holds none.
+    /// Whether it holds no requests.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -82,12 +82,12 @@ impl Recording {
         self.parts.iter().map(Recorder::interrupted).sum()
     }
 
-    /// Bytes of memory that the record itself takes.
+    /// The memory that the record takes, in bytes.
     pub fn memory(&self) -> usize {
         self.parts.iter().map(Recorder::memory).sum()
     }
 
-    /// Every request, worker by worker, each worker's in the order in which they ended.
+    /// Every request, worker by worker, each in the order in which they ended.
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
         let epoch = self.started_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         self.parts.iter().flat_map(move |part| part.rows(epoch))
@@ -116,7 +116,7 @@ impl Records {
         self.recordings.push(recording);
     }
 
-    /// Forgets them all.
+    /// Removes all runs.
     pub fn clear(&mut self) {
         self.recordings.clear();
     }
@@ -126,12 +126,12 @@ impl Records {
         &self.recordings
     }
 
-    /// How many requests they hold.
+    /// The number of requests in all runs.
     pub fn len(&self) -> usize {
         self.recordings.iter().map(|recording| recording.len()).sum()
     }
 
-    /// Whether they hold none.
+    /// Whether they hold no requests.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -141,7 +141,7 @@ impl Records {
         self.recordings.iter().flat_map(|recording| recording.rows())
     }
 
-    /// The figures over all of them.
+    /// The figures over all runs.
     pub fn summary(&self) -> Summary {
         let mut summary =
             Summary::of(self.recordings.iter().flat_map(|recording| recording.parts()));

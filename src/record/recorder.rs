@@ -1,5 +1,5 @@
-//! What one worker writes into while a run goes on: its columns, the tables that the columns point
-//! into, and its share of the live figures.
+//! What one worker writes during a run: its columns, the tables that the columns refer to, and its
+//! share of the live figures.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use super::columns::Columns;
 use super::live::Share;
 use super::sample::{ErrorId, Label, LabelId, NO_STATUS, Row, Sample};
 
-/// Different errors that are told apart. A target that answers every request with another text
-/// must not fill the memory; what comes later counts under [`OTHER_ERRORS`].
+/// The most distinct error texts. A target that sends a different text in every response must not
+/// fill the memory; later texts count under [`OTHER_ERRORS`].
 const MAX_ERRORS: usize = 10_000;
 
-/// The text of errors past the limit.
+/// The text of errors over the limit.
 const OTHER_ERRORS: &str = "other errors (more than 10000 different texts in this run)";
 
 /// The longest error text that is kept, in bytes.
@@ -21,8 +21,8 @@ const MAX_ERROR_BYTES: usize = 1024;
 /// The longest body of a failed request that is kept, in bytes.
 pub(super) const MAX_BODY_BYTES: usize = 4096;
 
-/// How much memory the bodies of failed requests may take in one worker's record, in bytes; those
-/// that come later are not kept.
+/// How much memory the bodies of failed requests may take in one worker's record, in bytes; later
+/// ones are not kept.
 const MAX_BODIES_BYTES: usize = 64 * 1024 * 1024;
 
 /// One worker's record of a run.
@@ -30,7 +30,7 @@ const MAX_BODIES_BYTES: usize = 64 * 1024 * 1024;
 pub struct Recorder {
     labels: Vec<Label>,
     label_ids: HashMap<Label, LabelId>,
-    /// Which series of `live` each label counts under.
+    /// The series of `live` that each label belongs to.
     series: Vec<usize>,
     errors: Vec<Box<str>>,
     error_ids: HashMap<Box<str>, ErrorId>,
@@ -43,7 +43,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// The number of a label; the same label has the same number.
+    /// Returns the index of a label; equal labels share one.
     pub fn label(&mut self, label: Label) -> LabelId {
         if let Some(id) = self.label_ids.get(&label) {
             return *id;
@@ -55,7 +55,7 @@ impl Recorder {
         id
     }
 
-    /// The number of an error text; the same text has the same number.
+    /// Returns the index of an error text; equal texts share one.
     pub fn error(&mut self, text: &str) -> ErrorId {
         if let Some(id) = self.error_ids.get(text) {
             return *id;
@@ -74,7 +74,7 @@ impl Recorder {
         id
     }
 
-    /// Keeps one request.
+    /// Records one request.
     pub fn record(&mut self, sample: Sample) {
         if let Some(series) = self.series.get(sample.label.0 as usize) {
             let latency = sample.service + sample.delay;
@@ -83,7 +83,7 @@ impl Recorder {
         self.columns.push(sample);
     }
 
-    /// Keeps the body of the request that was recorded last.
+    /// Keeps the body of the last recorded request.
     pub fn keep_body(&mut self, body: &str) {
         let row = self.columns.len() as u64;
         let cut = body.get(..body.floor_char_boundary(MAX_BODY_BYTES)).unwrap_or_default();
@@ -104,17 +104,17 @@ impl Recorder {
         self.interrupted
     }
 
-    /// The figures since they were last taken, for the merge of all workers.
+    /// The figures since the last merge.
     pub fn live(&mut self) -> &mut Share {
         &mut self.live
     }
 
-    /// How many requests it holds.
+    /// The number of requests.
     pub fn len(&self) -> usize {
         self.columns.len()
     }
 
-    /// Whether it holds none.
+    /// Whether it holds no requests.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -132,7 +132,7 @@ impl Recorder {
         &self.labels
     }
 
-    /// Label number, failed, response time: what a summary needs of a row.
+    /// Label index, failed, response time: what a summary needs of each row.
     pub(super) fn latencies(&self) -> impl Iterator<Item = (usize, bool, Duration)> {
         self.columns.iter().map(|sample| {
             (sample.label.0 as usize, sample.error.is_some(), sample.service + sample.delay)

@@ -1,6 +1,7 @@
-//! Runs in an SQLite file, in the reference's two tables to the letter, so that either opens the
+//! Runs in an SQLite file, in exactly the reference's two tables, so that either program opens the
 //! other's files. A run is one transaction: a reader finds all of it or nothing. A file that is
-//! damaged, locked, of a newer format or somebody else's is refused before anything is written.
+//! damaged, locked, of a newer format or from another program is refused before anything is
+//! written.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +14,7 @@ use super::diff::{Run, RunMetrics};
 use super::{Records, Row};
 use crate::value::{Map, Value};
 
-/// How long a writer waits for another one: a run of a million requests is written in less.
+/// How long a writer waits for another one: a run of a million requests takes less to write.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Page cache in KiB: enough for the inner pages of both indexes of a few million records, and a
@@ -77,23 +78,23 @@ const RECORD_COLUMNS: [&str; 8] = [
     "error",
 ];
 
-/// The most records that [`Database::records`] gives: they become one value in memory.
+/// The most records that [`Database::records`] returns: they become one value in memory.
 pub const MAX_FETCH: usize = 100_000;
 
 /// Why a database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
-    /// SQLite's own words, for they are the reference's reply: a directory that does not exist, or
-    /// no permission.
+    /// SQLite's own words, because the reference replies with them: a directory that does not
+    /// exist, or a missing permission.
     #[error("unable to open database file")]
     CannotOpen,
-    /// Another process writes to it.
+    /// Another process is writing to it.
     #[error("{path}: database is locked by another process; try again when it is done")]
     Locked {
         /// The file, as the caller named it.
         path: String,
     },
-    /// It is no SQLite file, or a broken one.
+    /// It is not an SQLite file, or is damaged.
     #[error("{path}: {detail}; restore it from a copy or name another file")]
     Damaged {
         /// The file, as the caller named it.
@@ -101,28 +102,28 @@ pub enum DatabaseError {
         /// What SQLite says.
         detail: String,
     },
-    /// It is an SQLite file of something else.
+    /// It is an SQLite file of another program.
     #[error("{path}: {detail}; name another file")]
     Foreign {
         /// The file, as the caller named it.
         path: String,
-        /// What does not fit.
+        /// What does not match.
         detail: String,
     },
-    /// A newer program has given it a format version that this one does not know.
-    #[error("{path}: has format {version}, this ldctl knows format 0; use a newer ldctl")]
+    /// A newer program has written it in a format version that is unknown here.
+    #[error("{path}: has format {version}, this ldctl supports format 0; use a newer ldctl")]
     Newer {
         /// The file, as the caller named it.
         path: String,
         /// Its `user_version`.
         version: i64,
     },
-    /// The disk is full, or does not do what it should.
-    #[error("{path}: {detail}; make room on the disk, or see the system's log for what ails it")]
+    /// The disk is full or faulty.
+    #[error("{path}: {detail}; free space on the disk, or check the system's log for disk errors")]
     Disk {
         /// The file, as the caller named it.
         path: String,
-        /// What SQLite says: a full disk shows as one or the other, depending on what was written.
+        /// SQLite's message: a full disk causes different ones, depending on what was written.
         detail: String,
     },
     /// A run has more records than one value may hold.
@@ -136,12 +137,12 @@ pub enum DatabaseError {
         /// The run's number.
         run: i64,
     },
-    /// Anything else that SQLite reports: a read-only file.
+    /// Any other error of SQLite, such as a read-only file.
     #[error("{path}: {detail}")]
     Other {
         /// The file, as the caller named it.
         path: String,
-        /// What SQLite says.
+        /// SQLite's message.
         detail: String,
     },
 }
@@ -169,19 +170,19 @@ impl DatabaseError {
 #[derive(Debug)]
 pub struct Database {
     connection: Connection,
-    /// As the caller named it, for errors.
+    /// Its name in errors, as given by the caller.
     path: String,
 }
 
 impl Database {
-    /// Opens a file for writing, or makes a new one. `shown` is its name in errors; `file` must be
-    /// free of symbolic links.
+    /// Opens a file for writing, or creates it. `shown` is its name in errors; `file` must be free
+    /// of symbolic links.
     pub fn create(file: &Path, shown: &str) -> Result<Self, DatabaseError> {
         let writing = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         Self::open_with(file, shown, writing)
     }
 
-    /// Opens a file for reading; `None` where there is none, which is a database without runs as
+    /// Opens a file for reading; `None` if it does not exist, which is a database without runs as
     /// long as its directory exists.
     pub fn open(file: &Path, shown: &str) -> Result<Option<Self>, DatabaseError> {
         if !file.exists() && file.parent().is_some_and(Path::is_dir) {
@@ -200,7 +201,7 @@ impl Database {
         Ok(database)
     }
 
-    /// Looks before anything is written.
+    /// Checks the file before anything is written.
     fn check(&self) -> Result<(), DatabaseError> {
         let failed = |error| DatabaseError::new(&self.path, &error);
         self.connection.busy_timeout(PATIENCE).map_err(failed)?;
@@ -225,14 +226,14 @@ impl Database {
         Ok(())
     }
 
-    /// The names of a table's columns; none where there is no such table.
+    /// The names of a table's columns; empty if the table does not exist.
     fn columns_of(&self, table: &str) -> rusqlite::Result<Vec<String>> {
         let mut query = self.connection.prepare("SELECT name FROM pragma_table_info(?)")?;
         query.query_map([table], |row| row.get(0))?.collect()
     }
 
-    /// Writes all records as one run and gives its number. Either all of it is in the file when this
-    /// returns, synced, or nothing is.
+    /// Writes all records as one run and returns its number. On return either all of it is in the
+    /// file, synced, or nothing.
     pub fn persist(
         &mut self,
         records: &Records,
@@ -252,7 +253,8 @@ impl Database {
         label: Option<&str>,
         metadata_json: &str,
     ) -> rusqlite::Result<i64> {
-        // A file that another process keeps in its own mode stays in it: the result is the same.
+        // A file whose journal mode another process keeps in use stays in that mode: the result is
+        // the same.
         self.connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         self.connection.pragma_update(None, "synchronous", "FULL")?;
         self.connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
@@ -278,8 +280,8 @@ impl Database {
         Ok(run)
     }
 
-    /// The runs, newest first: `id`, `started_at`, `label`, `metadata_json`. A negative limit is
-    /// none.
+    /// The runs, newest first: `id`, `started_at`, `label`, `metadata_json`. A negative limit means
+    /// no limit.
     pub fn runs(&self, limit: i64) -> Result<Vec<Value>, DatabaseError> {
         self.rows(
             "SELECT id, started_at, label, metadata_json FROM load_density_runs \
@@ -290,7 +292,7 @@ impl Database {
         )
     }
 
-    /// The records of a run, at most [`MAX_FETCH`]; none of one that does not exist.
+    /// The records of a run, at most [`MAX_FETCH`]; empty if it does not exist.
     pub fn records(&self, run: i64) -> Result<Vec<Value>, DatabaseError> {
         let rows = self.rows(
             "SELECT outcome, method, test_url, name, status_code, response_time_ms, \
@@ -385,7 +387,7 @@ fn insert_row(insert: &mut Statement<'_>, run: i64, row: &Row<'_>) -> rusqlite::
     Ok(())
 }
 
-/// A cell as a value; SQLite lets any cell hold any type.
+/// A cell as a value; in SQLite any cell can hold any type.
 fn value(cell: ValueRef<'_>) -> Value {
     match cell {
         ValueRef::Null => Value::Null,
@@ -447,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn t23_hostile_texts_come_back_unharmed() {
+    fn t23_hostile_texts_are_read_back_unchanged() {
         let (_dir, file) = place();
         persist(&file, &hostile()).expect("written");
         let database = Database::open(&file, "runs.db").expect("sound").expect("there");
@@ -461,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_does_not_exist_has_no_runs_and_is_not_made() {
+    fn a_missing_file_has_no_runs_and_is_not_created() {
         let (dir, file) = place();
         assert!(Database::open(&file, "runs.db").expect("sound").is_none());
         assert!(!file.exists());
@@ -483,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_database_is_refused_and_stays_as_it_was() {
+    fn a_file_that_is_not_a_database_is_refused_and_unchanged() {
         let (_dir, file) = place();
         std::fs::write(&file, "not a database, but rather long\n".repeat(100)).expect("written");
         refused(
@@ -493,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn a_truncated_database_is_refused_and_stays_as_it_was() {
+    fn a_truncated_database_is_refused_and_unchanged() {
         let (_dir, file) = place();
         persist(&file, &two()).expect("written");
         let whole = std::fs::read(&file).expect("readable");
@@ -505,11 +507,11 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_or_foreign_database_is_refused_and_stays_as_it_was() {
+    fn a_newer_or_foreign_database_is_refused_and_unchanged() {
         for (statement, message) in [
             (
                 "PRAGMA user_version = 7",
-                "runs.db: has format 7, this ldctl knows format 0; use a newer ldctl",
+                "runs.db: has format 7, this ldctl supports format 0; use a newer ldctl",
             ),
             (
                 "PRAGMA application_id = 99",
@@ -527,7 +529,7 @@ mod tests {
     }
 
     #[test]
-    fn a_locked_database_is_refused_and_stays_as_it_was() {
+    fn a_locked_database_is_refused_and_unchanged() {
         let (_dir, file) = place();
         persist(&file, &two()).expect("written");
         let other = Connection::open(&file).expect("opened");
@@ -544,7 +546,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_of_others_in_the_same_file_do_not_matter() {
+    fn other_tables_in_the_same_file_are_ignored() {
         let (_dir, file) = place();
         Connection::open(&file)
             .expect("opened")

@@ -1,13 +1,14 @@
-//! Statistics over plain numbers, to the last bit those of the reference: Python's `math.fsum`, the
-//! two means that are made of it, and percentiles.
+//! Statistics over plain numbers, identical to the reference's to the last bit: Python's
+//! `math.fsum`, the two means based on it, and percentiles.
 
-/// The arithmetic mean, the exact sum divided once (Python's `statistics.fmean`); 0 of none.
+/// The arithmetic mean, the exact sum divided once (Python's `statistics.fmean`); 0 without
+/// numbers.
 pub fn mean(numbers: &[f64]) -> f64 {
     if numbers.is_empty() { 0.0 } else { sum(numbers.iter().copied()) / numbers.len() as f64 }
 }
 
-/// The arithmetic mean of numbers of at least 0, scaled by the largest so that numbers near the limit
-/// of a float cannot overflow their sum; 0 of none.
+/// The arithmetic mean of non-negative numbers, scaled by the largest so that numbers near the
+/// limit of a float cannot overflow their sum; 0 without numbers.
 pub fn scaled_mean(numbers: &[f64]) -> f64 {
     let scale = numbers.iter().copied().fold(0.0, f64::max);
     if scale == 0.0 {
@@ -16,9 +17,9 @@ pub fn scaled_mean(numbers: &[f64]) -> f64 {
     sum(numbers.iter().map(|number| number / scale)) / numbers.len() as f64 * scale
 }
 
-/// The exact sum, rounded once (Shewchuk's method, that of Python's `math.fsum`): `parts` add up to
-/// the exact sum and do not overlap, the smallest first. Numbers that are not finite, or that
-/// overflow on the way, are added up as they come.
+/// The exact sum, rounded once (Shewchuk's method, as in Python's `math.fsum`): `parts` add up to
+/// the exact sum and do not overlap, smallest first. Numbers that are not finite, or that overflow
+/// on the way, are added in order.
 fn sum(numbers: impl Iterator<Item = f64> + Clone) -> f64 {
     let mut parts: Vec<f64> = Vec::new();
     for mut number in numbers.clone() {
@@ -35,7 +36,7 @@ fn sum(numbers: impl Iterator<Item = f64> + Clone) -> f64 {
     if total.is_finite() { total } else { numbers.sum() }
 }
 
-/// The sum of parts that do not overlap, the smallest first.
+/// The sum of non-overlapping parts, smallest first.
 fn rounded(mut parts: Vec<f64>) -> f64 {
     let Some(mut sum) = parts.pop() else { return 0.0 };
     while let Some(part) = parts.pop() {
@@ -43,7 +44,8 @@ fn rounded(mut parts: Vec<f64>) -> f64 {
         sum = before + part;
         let lost = part - (sum - before);
         if lost != 0.0 {
-            // What is lost is half a unit of the last place and more of its sign follows: round up.
+            // The lost part is half a unit in the last place, and more of its sign follows: round
+            // up.
             let twice = lost * 2.0;
             let same_sign = parts.last().is_some_and(|next| (*next < 0.0) == (lost < 0.0));
             if same_sign && twice == (sum + twice) - sum {
@@ -55,9 +57,9 @@ fn rounded(mut parts: Vec<f64>) -> f64 {
     sum
 }
 
-/// A percentile (0 to 100) of `count` sorted numbers, asked for by their places: interpolated linearly
-/// between the two nearest ranks (the method of `numpy.percentile`, type 7 of Hyndman and Fan); 0 of
-/// none.
+/// A percentile (0 to 100) of `count` sorted numbers, accessed by index: linear interpolation
+/// between the two nearest ranks (the method of `numpy.percentile`, type 7 of Hyndman and Fan); 0
+/// without numbers.
 pub fn interpolate(count: usize, percentile: f64, at: impl Fn(usize) -> f64) -> f64 {
     let Some(last) = count.checked_sub(1) else { return 0.0 };
     let rank = percentile / 100.0 * last as f64;
@@ -71,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sums_and_means_are_those_of_python() {
+    fn sums_and_means_equal_those_of_python() {
         // `math.fsum`, `statistics.fmean` and the reference's `latency_mean` of the same numbers.
         for (numbers, total, fmean, latency_mean) in [
             (&[][..], 0.0, 0.0, 0.0),
@@ -101,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_beyond_a_floats_limit_have_a_mean() {
+    fn numbers_whose_sum_overflows_a_float_have_a_mean() {
         assert_eq!(scaled_mean(&[f64::MAX, f64::MAX]), f64::MAX);
         assert_eq!(mean(&[f64::MAX, f64::MAX]), f64::INFINITY);
         assert_eq!(mean(&[1.0, f64::INFINITY]), f64::INFINITY);

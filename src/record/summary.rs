@@ -1,6 +1,6 @@
-//! The figures over finished runs, exact: percentiles come from every request's time, interpolated
-//! linearly between the two nearest ranks, as the reference does. They count from the intended
-//! start where the run had an open model. The shape of `LD_summary` is here alone: it is written
+//! The exact figures over finished runs: percentiles come from every request's time, interpolated
+//! linearly between the two nearest ranks, as in the reference. Times count from the intended start
+//! where the run had an open model. Only this module knows the shape of `LD_summary`: it is written
 //! from a [`Summary`], and [`Metrics`] reads a [`Metric`] from either.
 
 use std::collections::HashMap;
@@ -34,9 +34,9 @@ pub struct Summary {
 /// Percentiles in milliseconds.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LatencySummary {
-    /// How many requests.
+    /// The number of requests.
     pub count: u64,
-    /// The fastest.
+    /// The minimum.
     pub min_ms: f64,
     /// The arithmetic mean.
     pub mean_ms: f64,
@@ -48,7 +48,7 @@ pub struct LatencySummary {
     pub p95_ms: f64,
     /// The 99th percentile.
     pub p99_ms: f64,
-    /// The slowest.
+    /// The maximum.
     pub max_ms: f64,
 }
 
@@ -65,18 +65,18 @@ pub struct NameSummary {
     pub latency: LatencySummary,
 }
 
-/// A request that a document brings along.
+/// A request given in a document.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Given {
-    /// What it is listed under.
+    /// The name that it is reported under.
     pub name: String,
-    /// How long it took, at least 0, where that is known.
+    /// How long it took, at least 0, if known.
     pub millis: Option<f64>,
 }
 
 impl Summary {
-    /// The figures over requests that a document brings along. Those without a time are counted and
-    /// have no latency; a name's failures are not told apart.
+    /// The figures over requests given in a document. Those without a time are counted but have no
+    /// latency; failures are not counted per name.
     pub fn of_given(success: &[Given], failures: &[Given]) -> Self {
         let mut all: Vec<f64> =
             success.iter().chain(failures).filter_map(|given| given.millis).collect();
@@ -150,12 +150,12 @@ impl Summary {
         }
     }
 
-    /// The share of requests that failed; 0 where there were none.
+    /// The fraction of requests that failed; 0 without requests.
     pub fn failure_rate(&self) -> f64 {
         self.failures as f64 / self.requests.max(1) as f64
     }
 
-    /// As `LD_summary` gives it: names with at least one success, in the reference's shape.
+    /// The shape of `LD_summary`: names with at least one success, as in the reference.
     pub fn to_value(&self) -> Value {
         let per_name = self.per_name.iter().filter(|name| name.latency.count > 0);
         let per_name =
@@ -247,7 +247,7 @@ impl LatencySummary {
         ticks.sort_unstable();
         let sum: u128 = ticks.iter().map(|ticks| u128::from(*ticks)).sum();
         let mean = sum as f64 / ticks.len().max(1) as f64;
-        // Interpolated in milliseconds and not in ticks, so that the last bit is the reference's too.
+        // Interpolated in milliseconds instead of ticks, to match the reference to the last bit.
         let at = |place| ticks.get(place).map_or(0.0, |ticks| millis(*ticks as f64));
         Self::of_sorted(ticks.len(), millis(mean), at)
     }
@@ -258,7 +258,7 @@ impl LatencySummary {
         Self::of_sorted(times.len(), scaled_mean(times), at)
     }
 
-    /// From the mean of `count` sorted times, and the times by their places.
+    /// From the mean of `count` sorted times, and the times by index.
     fn of_sorted(count: usize, mean_ms: f64, at: impl Fn(usize) -> f64) -> Self {
         let Some(last) = count.checked_sub(1) else { return Self::default() };
         let percentile = |percentile| interpolate(count, percentile, &at);
@@ -279,7 +279,7 @@ fn millis(ticks: f64) -> f64 {
     ticks * TICK_NANOS as f64 / 1e6
 }
 
-/// One of the figures that rules are about.
+/// A figure that rules can check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Metric {
     /// Median latency in milliseconds.
@@ -292,9 +292,9 @@ pub enum Metric {
     P99,
     /// Mean latency of one name in milliseconds.
     Mean,
-    /// The share of requests that failed, 0 to 1.
+    /// The fraction of requests that failed, 0 to 1.
     FailureRate,
-    /// How many requests; of one name, how many successes, as the reference counts.
+    /// The number of requests; for one name, the number of successes, as in the reference.
     Requests,
     /// Planned iterations that never started.
     DroppedIterations,
@@ -311,7 +311,7 @@ impl Metric {
     }
 }
 
-/// Figures that rules are judged by. `None` is a figure that is not known.
+/// Figures that rules are evaluated over. `None` is a figure that is not known.
 pub trait Metrics {
     /// A figure over all requests.
     fn overall(&self, metric: Metric) -> Option<f64>;
@@ -352,8 +352,8 @@ impl Metrics for Summary {
     }
 }
 
-/// A summary that a document brings along, in the shape of `LD_summary`'s result. Its names have no
-/// failures, unless somebody put a `failure_rate` there.
+/// A summary from a document, in the shape of `LD_summary`'s result. Its names have no failures,
+/// unless the document adds a `failure_rate`.
 impl Metrics for Value {
     fn overall(&self, metric: Metric) -> Option<f64> {
         let (block, key) = match metric {
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_that_a_document_brings_along_are_summed_up_in_the_same_way() {
+    fn requests_from_a_document_are_summarized_in_the_same_way() {
         let given = |name: &str, millis| Given { name: name.to_owned(), millis };
         let success = [given("a", Some(10.0)), given("a", Some(20.0)), given("c", None)];
         let summed = Summary::of_given(&success, &[given("b", Some(40.0))]);
@@ -467,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn every_figure_is_read_back_from_the_shape_in_which_it_is_written() {
+    fn every_figure_is_read_back_from_the_shape_it_is_written_in() {
         use Metric::{FailureRate, Mean, P50, P90, P95, P99, Requests};
         let (summary, written) = (summary(), summary().to_value());
         for metric in [P50, P90, P95, P99, Mean, FailureRate, Requests] {

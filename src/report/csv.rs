@@ -1,5 +1,5 @@
-//! One line per request, successes first, in the reference's columns (RFC 4180, CRLF). A cell that a
-//! spreadsheet would run as a formula gets an apostrophe in front, which is the only change that is
+//! One line per request, successes first, in the reference's columns (RFC 4180, CRLF). A cell that
+//! a spreadsheet would interpret as a formula gets a leading apostrophe, which is the only change
 //! ever made to a text.
 
 use std::borrow::Cow;
@@ -41,8 +41,8 @@ pub fn write(records: &Records, out: &mut dyn Write) -> io::Result<()> {
     writer.flush()
 }
 
-/// A text as a cell. The signs are those that spreadsheets take for the start of a formula (OWASP,
-/// "CSV Injection").
+/// A text as a cell. The characters are those that spreadsheets interpret as the start of a formula
+/// (OWASP, "CSV Injection").
 fn cell(text: &str) -> Cow<'_, str> {
     match text.as_bytes().first() {
         Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r') => Cow::Owned(format!("'{text}")),
@@ -57,7 +57,7 @@ mod tests {
     use crate::record::fixture::records;
 
     #[test]
-    fn successes_stand_before_failures_in_the_columns_of_the_reference() {
+    fn successes_precede_failures_in_the_columns_of_the_reference() {
         let records = records(&[
             ("POST", "http://x/", "", 0, 3.0, 0, Some("bad \"q\"\nx")),
             ("GET", "http://x/a?b&c", "n <1>", 200, 12.5, 3, None),

@@ -1,7 +1,6 @@
 //! The records as JSON objects, `Success_Test1`, `Success_Test2`, … in one document and
-//! `Failure_Test1`, … in another, every field a text, as the reference writes them. Bodies and
-//! headers of successes are not recorded; their fields hold `None`, as the reference's do where a
-//! request had no response.
+//! `Failure_Test1`, … in another, every field a string, as in the reference. Bodies and headers of
+//! successes are not recorded; their fields hold `None`, like the reference's without a response.
 
 use std::io::{self, Write};
 
@@ -13,7 +12,7 @@ use super::rows::{Outcome, status_text};
 use crate::record::{Records, Row};
 use crate::value::{Map, Value};
 
-/// Writes the records that ended one way.
+/// Writes the records with this outcome.
 pub fn write(records: &Records, outcome: Outcome, out: &mut dyn Write) -> io::Result<()> {
     let mut writer =
         serde_json::Serializer::with_formatter(out, PrettyFormatter::with_indent(b"    "));
@@ -24,7 +23,7 @@ pub fn write(records: &Records, outcome: Outcome, out: &mut dyn Write) -> io::Re
     Ok(document.end()?)
 }
 
-/// The records that ended one way as a value.
+/// The records with this outcome as a value.
 pub fn value(records: &Records, outcome: Outcome) -> Value {
     let entries = outcome.rows(records).zip(1u64..).map(|(row, number)| {
         let fields: Map = fields(outcome, &row)

@@ -1,6 +1,6 @@
-//! JUnit XML for CI systems. A testcase for each request is what the reference writes; for real runs
-//! there is one for each name, or one for each gate. There are several schemas of such files, and a
-//! suite has what each of them requires: Jenkins' xUnit plugin (`junit-10.xsd`), Surefire
+//! JUnit XML for CI systems. The reference writes a testcase for each request; for real runs there
+//! can be one for each name, or one for each gate. Such files have several schemas, and a suite
+//! satisfies each of them: Jenkins' xUnit plugin (`junit-10.xsd`), Surefire
 //! (`surefire-test-report.xsd`) and Ant (`JUnit.xsd`). Ant requires a suite's time stamp, host name
 //! and output; Surefire's schema does not list these, and its readers ignore them.
 
@@ -17,22 +17,22 @@ use super::xml::{escaped, escaped_attribute};
 use crate::record::Records;
 use crate::record::gates::{GateResult, Rule};
 
-/// What a testcase stands for.
+/// What a testcase represents.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Per {
     /// One request.
     #[default]
     Request,
-    /// All requests of one method and name; it fails where one of them failed.
+    /// All requests of one method and name; it fails if one of them failed.
     Name,
     /// One gate.
     Rule,
 }
 
-/// Errors of one name that its testcase lists; further ones are counted.
+/// Errors listed in the testcase of a name; further ones are counted.
 const MAX_ERRORS: usize = 20;
 
-/// Writes a test suite. The rules count where a testcase stands for one.
+/// Writes a test suite. The rules matter where a testcase represents a rule.
 pub fn write(records: &Records, per: Per, rules: &[Rule], out: &mut dyn Write) -> io::Result<()> {
     let mut writer = Writer::new(out);
     writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
@@ -61,7 +61,7 @@ fn requests<W: Write>(records: &Records, writer: &mut Writer<W>) -> io::Result<(
 /// The type of every failure; Surefire and Ant require one.
 const FAILURE: &str = "failure";
 
-/// What stands where an error has no text.
+/// The message of an error without a text.
 const NO_TEXT: &str = "request failed";
 
 #[derive(Default)]
@@ -155,8 +155,8 @@ impl Suite<'_> {
     }
 }
 
-/// When the first run began (1970 where there is none), in UTC and without a zone, which Ant's
-/// schema forbids; and the seconds from the first request to the end of the last.
+/// When the first run started (1970 without runs), in UTC and without a zone, which Ant's schema
+/// forbids; and the seconds from the first request to the end of the last.
 fn span(records: &Records) -> (String, f64) {
     let started = records.recordings().first().map_or(UNIX_EPOCH, |run| run.started_at());
     let started = Timestamp::try_from(started).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -176,7 +176,7 @@ fn host_name() -> String {
     if name.is_empty() { "localhost".to_owned() } else { name }
 }
 
-/// Writes a testcase; a failure is its message and its text.
+/// Writes a testcase; a failure has a message and a text.
 fn testcase<W: Write>(
     writer: &mut Writer<W>,
     class: &str,
@@ -184,8 +184,8 @@ fn testcase<W: Write>(
     seconds: f64,
     failure: Option<(&str, &str)>,
 ) -> io::Result<()> {
-    // Built as text because the attributes are escaped already: `push_attribute` would do it again,
-    // and leaves line ends as they are.
+    // Built as text because the attributes are already escaped: `push_attribute` would escape them
+    // again, except for line ends.
     let content = format!(
         "testcase classname=\"{}\" name=\"{}\" time=\"{seconds:.3}\"",
         escaped_attribute(class),
@@ -210,7 +210,7 @@ mod tests {
     use crate::record::fixture::{hostile, records};
     use crate::value::Value;
 
-    /// The suite's first tag, and its last elements.
+    /// The suite's opening tag, and its last elements.
     fn suite(tests: usize, failures: usize, seconds: &str, cases: &str) -> String {
         format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><testsuite name=\"loaddensity\" \
@@ -314,7 +314,7 @@ mod tests {
     };
 
     #[test]
-    fn every_report_has_what_the_schemas_of_xunit_surefire_and_ant_require() {
+    fn every_report_satisfies_the_schemas_of_xunit_surefire_and_ant() {
         let rules = Value::parse(r#"[{"type": "failure_rate", "value": 0}]"#).expect("JSON");
         let rules = Rule::read_list(&crate::value::Reader::root(&rules)).expect("rules");
         let time = regex::Regex::new(r"^[0-9]+\.[0-9]{3}$").expect("a pattern");

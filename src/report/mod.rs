@@ -1,7 +1,7 @@
 //! A finished record as text, one file per format. Every format is a function from [`Records`] to a
 //! writer; it reads the columns and writes as it goes, so its memory does not grow with the number
-//! of requests (the page in [`html`] aggregates first). Where the text goes — a file inside the data
-//! directory, a value, a pipe — is the caller's business.
+//! of requests (the page in [`html`] aggregates first). The caller chooses where the text goes: a
+//! file inside the data directory, a value, a pipe.
 
 pub mod csv;
 pub mod html;
@@ -26,7 +26,8 @@ pub use rows::Outcome;
 /// 1. write `report/NAME.rs`: a function from [`Records`] to a writer, with a test of what it writes
 ///    for a few requests;
 /// 2. add a row here; the command, its place in the schema and the tests of files follow from it;
-/// 3. say in the test below how the format is read back, for it writes hostile texts in every format;
+/// 3. define in the test below how the format is read back, because it writes hostile texts in
+/// every format;
 /// 4. refresh the generated files (`TRYCMD=overwrite cargo test --test it`), and add a line to
 ///    CHANGELOG.md.
 pub const FORMATS: &[Format] = &[
@@ -35,7 +36,7 @@ pub const FORMATS: &[Format] = &[
         doc: "Writes a page for people: the verdict, figures and charts.",
         parameters: &[
             name("html_name", DEFAULT_NAME),
-            Field::optional("rules", RULES, "Gates that make the verdict.").or(Literal::List),
+            Field::optional("rules", RULES, "Gates that decide the verdict.").or(Literal::List),
         ],
         ending: "html",
         empty: Empty::NoPage,
@@ -81,9 +82,9 @@ pub const FORMATS: &[Format] = &[
             Field::optional(
                 "per",
                 Kind::OneOf(&["request", "name", "rule"]),
-                "What a testcase stands for; a rule where there are rules, else a request.",
+                "What a testcase represents; a rule if there are rules, otherwise a request.",
             ),
-            Field::optional("rules", RULES, "Gates, each of which may be a testcase.")
+            Field::optional("rules", RULES, "Gates, for testcases that represent rules.")
                 .or(Literal::List),
         ],
         ending: "xml",
@@ -103,32 +104,32 @@ pub struct Format {
     pub doc: &'static str,
     /// The command's parameters. The first is the file's name; `rules` and `per` become [`Options`].
     pub parameters: &'static [Field],
-    /// The file's ending.
+    /// The file's extension.
     pub ending: &'static str,
     /// What it does with no records.
     pub empty: Empty,
-    /// What it writes.
+    /// How it writes the records.
     pub content: Content,
 }
 
-/// What a format does with no records; the commands have the reference's words for it.
+/// What a format does with no records; commands reply in the reference's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Empty {
-    /// It writes what there is.
+    /// It writes an empty report.
     Written,
-    /// It fails: there is nothing for a page.
+    /// It fails: there is nothing to show on a page.
     NoPage,
-    /// It fails: there is nothing for a report.
+    /// It fails: there is nothing to report.
     NoRecords,
 }
 
 /// Writes all records.
 type Whole = fn(&Records, &Options, &mut dyn Write) -> io::Result<()>;
 
-/// Writes the records that ended one way.
+/// Writes the records with one outcome.
 type Half = fn(&Records, Outcome, &mut dyn Write) -> io::Result<()>;
 
-/// What a format writes.
+/// The files of a format.
 #[derive(Clone, Copy)]
 pub enum Content {
     /// One file.
@@ -146,20 +147,20 @@ impl fmt::Debug for Content {
     }
 }
 
-/// What a report is asked for besides the records.
+/// The options of a report.
 #[derive(Debug, Default)]
 pub struct Options {
     /// Gates over the records.
     pub rules: Vec<Rule>,
-    /// What a testcase stands for.
+    /// What a testcase represents.
     pub per: Per,
 }
 
-/// The reference's own default.
+/// The reference's default.
 const DEFAULT_NAME: &str = "default_name";
 
 const fn name(parameter: &'static str, default: &'static str) -> Field {
-    Field::optional(parameter, Kind::Stem, "The file's name without its ending.")
+    Field::optional(parameter, Kind::Stem, "The file's name without its extension.")
         .or(Literal::Text(default))
 }
 
@@ -172,15 +173,15 @@ mod tests {
     use crate::record::fixture::{HOSTILE, records};
     use crate::value::{Map, Value};
 
-    /// What a format's function writes.
+    /// Returns what a format's function writes.
     pub(crate) fn written(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
         let mut out = Vec::new();
         write(&mut out).expect("written");
         String::from_utf8(out).expect("UTF-8")
     }
 
-    /// The texts of each request (its URL, its name, its error) as a parser of the format reads them
-    /// back from what was written; texts that the format leaves out are missing.
+    /// The texts of each request (its URL, its name, its error) as a parser of the format reads
+    /// them back; texts that the format leaves out are missing.
     fn read_back(command: &str, text: &str) -> Vec<Vec<String>> {
         match command {
             "LD_generate_csv_report" => cells(text),
@@ -189,7 +190,7 @@ mod tests {
             "LD_generate_xml_report" => elements(text),
             "LD_generate_junit_report" => attributes(text),
             "LD_generate_html_report" => page_texts(text),
-            other => panic!("say how what {other} writes is read back"),
+            other => panic!("define how {other} is read back"),
         }
     }
 
@@ -285,7 +286,7 @@ mod tests {
         }
     }
 
-    /// The page holds every text as text, and nothing that fetches anything.
+    /// The page holds every text as text, and nothing that loads a resource.
     fn page_texts(page: &str) -> Vec<Vec<String>> {
         assert_eq!(page.matches("<script").count(), 1);
         for outside in ["src=", "href=", "url(", "@import", "<link", "<img", "<iframe"] {
@@ -305,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn t23_hostile_texts_come_back_unharmed_from_every_format() {
+    fn t23_hostile_texts_are_read_back_unchanged_from_every_format() {
         let failed = HOSTILE.iter().map(|text| ("GET", *text, *text, 500, 1.5, 10, Some(*text)));
         let passed = HOSTILE.iter().map(|text| ("GET", *text, *text, 200, 1.5, 10, None));
         let records = records(&failed.chain(passed).collect::<Vec<_>>());

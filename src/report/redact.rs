@@ -1,5 +1,5 @@
-//! Secrets do not go into a report: which members, parameters and texts hold one. A report is passed
-//! on to people who must not know the tokens and passwords of the document that it shows.
+//! Removal of secrets from reports: which members, parameters and texts hold one. A report is
+//! passed on to people who must not see the tokens and passwords of the document that it shows.
 
 use std::sync::LazyLock;
 
@@ -7,11 +7,11 @@ use regex::{Captures, Regex};
 
 use crate::value::Value;
 
-/// What stands where a secret was.
+/// The replacement for a secret.
 const REDACTED: &str = "[redacted]";
 
 /// A document without its secrets: members with telling names, pairs that begin with such a name,
-/// and what [`without_secrets`] finds in texts. Placeholders stay, for they only name a secret.
+/// and what [`without_secrets`] finds in texts. Placeholders stay, because they only name a secret.
 pub(super) fn redacted(value: &Value) -> Value {
     match value {
         Value::Str(text) => Value::Str(without_secrets(text)),
@@ -34,7 +34,7 @@ pub(super) fn redacted(value: &Value) -> Value {
     }
 }
 
-/// A text without the secrets that can be told by what stands before them.
+/// A text without the secrets that the preceding characters reveal.
 pub(super) fn without_secrets(text: &str) -> String {
     let Some(pattern) = SECRET_TEXT.as_ref() else { return REDACTED.to_owned() };
     let replace = |found: &Captures<'_>| {
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_in_documents_are_hidden_and_placeholders_are_not() {
+    fn secrets_in_documents_are_hidden_but_placeholders_are_not() {
         let document = Value::parse(
             r#"{"headers": {"Authorization": "Bearer abcdefgh", "X-Api-Key": "k", "Accept": "a"},
                 "auth": {"type": "basic", "username": "u", "password": "p"},

@@ -2,7 +2,7 @@
 
 use crate::record::{Records, Row};
 
-/// Which half of the records a two-part report is about.
+/// The outcome of a request, which is also the part of a two-part report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// Requests without an error.
@@ -12,7 +12,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// As the reports spell it.
+    /// Its spelling in reports.
     pub fn text(self) -> &'static str {
         match self {
             Self::Success => "success",
@@ -20,21 +20,21 @@ impl Outcome {
         }
     }
 
-    /// The requests that ended so.
+    /// The requests with this outcome.
     pub(super) fn rows(self, records: &Records) -> impl Iterator<Item = Row<'_>> {
         records.rows().filter(move |row| row.failed() == (self == Self::Failure))
     }
 }
 
-/// Every request with its outcome, successes first: the order of the reference's reports, whose
-/// records lie in two lists.
+/// Every request with its outcome, successes first: the order of the reference's reports, which
+/// keep the records in two lists.
 pub(super) fn in_order(records: &Records) -> impl Iterator<Item = (Outcome, Row<'_>)> {
     [Outcome::Success, Outcome::Failure]
         .into_iter()
         .flat_map(move |outcome| outcome.rows(records).map(move |row| (outcome, row)))
 }
 
-/// What a request is listed under: its name, or its URL where it has none.
+/// What a request is reported under: its name, or its URL without one.
 pub(super) fn name_of<'a>(row: &Row<'a>) -> &'a str {
     if row.label.name.is_empty() { &row.label.url } else { &row.label.name }
 }

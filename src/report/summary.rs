@@ -1,4 +1,4 @@
-//! The figures of `LD_summary` as a JSON document, indented by two as the reference does.
+//! The figures of `LD_summary` as a JSON document, indented by two spaces as in the reference.
 
 use std::io::{self, Write};
 
@@ -17,7 +17,7 @@ mod tests {
     use crate::value::Value;
 
     #[test]
-    fn the_document_holds_what_the_command_gives() {
+    fn the_document_equals_the_result_of_the_command() {
         let records = records(&[
             ("GET", "http://x/", "n", 200, 12.5, 3, None),
             ("GET", "http://x/", "n", 0, 3.0, 0, Some("bad")),

@@ -1,5 +1,5 @@
-//! The fields of the JSON report as XML elements below `xml_data`, as the reference writes them. The
-//! escaping here also serves the JUnit report.
+//! The fields of the JSON report as XML elements below `xml_data`, as in the reference. The JUnit
+//! report uses the same escaping.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -13,7 +13,7 @@ use crate::record::Records;
 
 const ROOT: &str = "xml_data";
 
-/// Writes the records that ended one way, a tab for each level.
+/// Writes the records with this outcome, one tab per level.
 pub fn write(records: &Records, outcome: Outcome, out: &mut dyn Write) -> io::Result<()> {
     let mut writer = Writer::new_with_indent(out, b'\t', 1);
     writer.write_event(Event::Decl(BytesDecl::new("1.0", None, None)))?;
@@ -21,7 +21,7 @@ pub fn write(records: &Records, outcome: Outcome, out: &mut dyn Write) -> io::Re
     writer.get_mut().write_all(b"\n")
 }
 
-/// The same on one line and without a declaration, as the reference gives it as a value.
+/// The same on one line and without a declaration, as the reference returns it as a value.
 pub fn value(records: &Records, outcome: Outcome) -> io::Result<String> {
     let mut writer = Writer::new(Vec::new());
     elements(records, outcome, &mut writer)?;
@@ -58,8 +58,8 @@ fn element<W: Write>(writer: &mut Writer<W>, name: &str, text: &str) -> io::Resu
     writer.write_event(Event::End(BytesEnd::new(name)))
 }
 
-/// A text as it stands between tags. A carriage return is a character reference, for a parser would
-/// make a line feed of it.
+/// A text between tags. A carriage return becomes a character reference, because a parser would
+/// turn it into a line feed.
 pub(super) fn escaped(text: &str) -> Cow<'_, str> {
     replaced(text, |character| match character {
         '\r' => Some("&#13;"),
@@ -68,7 +68,7 @@ pub(super) fn escaped(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// A text as it stands in an attribute, where a parser would make spaces of line ends and tabs.
+/// A text in an attribute, where a parser would turn line ends and tabs into spaces.
 pub(super) fn escaped_attribute(text: &str) -> Cow<'_, str> {
     replaced(text, |character| match character {
         '"' => Some("&quot;"),
@@ -85,7 +85,7 @@ fn common(character: char) -> Option<&'static str> {
         '<' => Some("&lt;"),
         '>' => Some("&gt;"),
         '&' => Some("&amp;"),
-        // What XML 1.0 cannot hold at all (section 2.2).
+        // Characters that XML 1.0 cannot hold at all (section 2.2).
         '\u{0}'..'\u{20}' | '\u{fffe}' | '\u{ffff}' => Some("\u{fffd}"),
         _ => None,
     }
@@ -112,7 +112,7 @@ mod tests {
     use crate::record::fixture::records;
 
     #[test]
-    fn a_record_is_an_element_of_elements() {
+    fn a_record_is_an_element_with_an_element_per_field() {
         let records = records(&[("POST", "http://x/", "", 0, 3.0, 0, Some("a < b"))]);
         assert_eq!(
             written(|out| write(&records, Outcome::Failure, out)),

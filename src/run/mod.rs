@@ -1,5 +1,5 @@
-//! Load tests in progress, as objects. A [`Run`] has its own live figures, its own way to be stopped
-//! and its own record; [`Runs`] is the table of those in progress. Nothing here knows documents or the
+//! Load tests in progress, as objects. A [`Run`] has its own live figures, its own cancellation and
+//! its own record; [`Runs`] is the table of those in progress. Independent of documents and of the
 //! wire.
 
 mod runs;
@@ -15,16 +15,16 @@ use crate::record::live::Live;
 
 pub use runs::{Lease, Runs};
 
-/// What a run is to be.
+/// The parameters of a run.
 #[derive(Debug)]
 pub struct Request {
-    /// The number of the document that asks for it.
+    /// The number of the document that requests it.
     pub number: u64,
-    /// What it is, for people.
+    /// A description for people.
     pub name: String,
-    /// How long it lasts; `None` for one that runs until it is stopped.
+    /// Its duration; `None` for one that runs until it is stopped.
     pub length: Option<Duration>,
-    /// Ends the document.
+    /// Cancels the document.
     pub cancel: CancellationToken,
 }
 
@@ -33,7 +33,7 @@ pub struct Request {
 pub struct Run {
     request: Request,
     started: Instant,
-    /// How long it took.
+    /// How long it took, once it has ended.
     took: OnceLock<Duration>,
     /// Virtual users at the last report: at the end none are left.
     users: AtomicUsize,
@@ -41,25 +41,25 @@ pub struct Run {
     recording: OnceLock<Arc<Recording>>,
 }
 
-/// Whether a run goes on.
+/// The state of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// It goes on.
+    /// It is running.
     Running,
-    /// It was told to stop and waits for requests in progress.
+    /// It was stopped and waits for requests in progress.
     Stopping,
     /// It has ended.
     Ended,
 }
 
-/// How a run is going; once it has ended, how it was then.
+/// The progress of a run; once it has ended, its last progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Whether it goes on.
+    /// Its state.
     pub state: State,
-    /// Since it began.
+    /// Time since it started.
     pub elapsed: Duration,
-    /// Until its end; `None` for one that runs until it is stopped.
+    /// Time until its end; `None` for one that runs until it is stopped.
     pub remaining: Option<Duration>,
     /// Virtual users; of a run that has ended, at its last report.
     pub users: usize,
@@ -81,34 +81,34 @@ impl Run {
         }
     }
 
-    /// The number of the document that asked for it.
+    /// The number of the document that requested it.
     pub fn number(&self) -> u64 {
         self.request.number
     }
 
-    /// What it is, for people.
+    /// A description for people.
     pub fn name(&self) -> &str {
         &self.request.name
     }
 
-    /// Its figures, while it goes on and after.
+    /// Its live figures, which remain after its end.
     pub fn live(&self) -> &Live {
         &self.live
     }
 
-    /// What it has measured, once it has ended with a record.
+    /// Its record, once it has ended with one.
     pub fn recording(&self) -> Option<&Arc<Recording>> {
         self.recording.get()
     }
 
-    /// Until its end; `None` for one that runs until it is stopped.
+    /// Time until its end; `None` for one that runs until it is stopped.
     pub fn remaining(&self) -> Option<Duration> {
         self.request.length.map(|length| length.saturating_sub(self.elapsed()))
     }
 
-    /// How it is going.
+    /// Its current progress.
     pub fn snapshot(&self) -> Snapshot {
-        // The end comes after the last figures: it is read before them.
+        // The end is set after the last figures, so it is read before them.
         let state = match self.request.cancel.is_cancelled() {
             _ if self.has_ended() => State::Ended,
             true => State::Stopping,

@@ -1,5 +1,5 @@
-//! The table of runs in progress: how many there may be at once, and who waits for their end. Its lock
-//! is held for a moment only, never while a test runs.
+//! The table of runs in progress: how many may run concurrently, and who waits for their end. Its
+//! lock is held only briefly, never while a test runs.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,10 +12,10 @@ use crate::lock::lock;
 use crate::record::Recording;
 use crate::record::live::{Cumulative, Live};
 
-/// Runs at once: a second one would disturb what the first measures.
+/// Concurrent runs: a second one would disturb the measurements of the first.
 const AT_ONCE: usize = 1;
 
-/// The documents taken so far, and the runs in progress.
+/// The documents accepted so far, and the runs in progress.
 #[derive(Debug, Default)]
 pub struct Runs {
     count: AtomicU64,
@@ -27,17 +27,17 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// Takes one more document; its number.
+    /// Accepts another document and returns its number.
     pub fn begin(&self) -> u64 {
         self.count.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Documents taken so far.
+    /// Documents accepted so far.
     pub fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// What all runs have counted, those that have ended included.
+    /// The figures of all runs, including those that have ended.
     pub fn cumulative(&self) -> Arc<Cumulative> {
         Arc::clone(&self.cumulative)
     }
@@ -47,12 +47,12 @@ impl Runs {
         lock(&self.in_progress).clone()
     }
 
-    /// The run in progress that began last.
+    /// The run in progress that started last.
     pub fn current(&self) -> Option<Arc<Run>> {
         lock(&self.in_progress).last().cloned()
     }
 
-    /// Begins a run, or gives one that is in the way.
+    /// Starts a run, or returns one that prevents it.
     pub fn claim(&self, request: Request) -> Result<Lease<'_>, Arc<Run>> {
         let mut in_progress = lock(&self.in_progress);
         match in_progress.first() {
@@ -66,11 +66,11 @@ impl Runs {
         }
     }
 
-    /// Cancels the document of a run and waits for the run's end, at most until `timeout`. Whether
-    /// there was something to stop: a run that has ended leaves its document alone.
+    /// Cancels the document of a run and waits for the run's end, at most until `timeout`. Returns
+    /// whether there was something to stop: the document of an ended run is not cancelled.
     pub fn stop(&self, run: &Run, timeout: Duration) -> bool {
         {
-            // No run ends while this is held.
+            // No run ends while this lock is held.
             let _in_progress = lock(&self.in_progress);
             if run.has_ended() {
                 return false;
@@ -81,7 +81,7 @@ impl Runs {
         true
     }
 
-    /// Waits for the end of a run, at most until `timeout`; whether it has ended.
+    /// Waits for the end of a run, at most until `timeout`; returns whether it has ended.
     pub fn wait(&self, run: &Run, timeout: Duration) -> bool {
         let in_progress = lock(&self.in_progress);
         let _waited = self
@@ -92,7 +92,7 @@ impl Runs {
     }
 }
 
-/// A place in the table; the run ends when this is dropped.
+/// An entry in the table; the run ends when this is dropped.
 #[derive(Debug)]
 #[must_use]
 pub struct Lease<'a> {
@@ -106,8 +106,8 @@ impl Lease<'_> {
         &self.run
     }
 
-    /// Makes the load, on `workers` threads; `watch` sees the progress about once a second and may end
-    /// it early. Blocks the calling thread.
+    /// Generates the load on `workers` threads; `watch` receives the progress about once a second
+    /// and may end it early. Blocks the calling thread.
     pub fn execute(
         &self,
         test: Box<dyn Runnable>,
@@ -121,7 +121,7 @@ impl Lease<'_> {
         })
     }
 
-    /// Ends the run with what it has measured.
+    /// Ends the run with its record.
     pub fn finish(self, recording: Recording) -> Arc<Recording> {
         Arc::clone(self.run.recording.get_or_init(|| Arc::new(recording)))
     }
@@ -160,7 +160,7 @@ mod tests {
         runs.claim(asked(name, &CancellationToken::new())).expect("a free place")
     }
 
-    /// A test that makes one request of each kind, `true` for one that fails, and reports once.
+    /// A test that makes one request per item, `true` for one that fails, and reports once.
     #[derive(Debug)]
     struct Script(Vec<bool>);
 
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn one_run_is_in_progress_at_a_time_and_is_named_to_the_next() {
+    fn only_one_run_is_in_progress_and_the_next_gets_its_name() {
         let runs = Runs::default();
         let first = claim(&runs, "first");
         let in_the_way = runs.claim(asked("second", &CancellationToken::new())).expect_err("busy");
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_run_begins_at_zero_while_the_cumulative_figures_go_on() {
+    fn a_second_run_starts_at_zero_while_the_cumulative_figures_keep_growing() {
         let runs = Runs::default();
         let cumulative = runs.cumulative();
         let first = claim(&runs, "first");
@@ -228,7 +228,7 @@ mod tests {
         let total = live::total(&cumulative.series());
         assert_eq!((total.requests, total.failures, total.bytes), (3, 2, 300));
         drop(second);
-        assert_eq!(live::total(&cumulative.series()).requests, 3, "what has ended is forgotten");
+        assert_eq!(live::total(&cumulative.series()).requests, 3, "the ended run is not counted");
     }
 
     #[test]
@@ -264,11 +264,11 @@ mod tests {
         assert!(Arc::ptr_eq(&kept, run.recording().expect("the record")));
         let last = run.snapshot();
         assert_eq!((last.state, last.users, last.requests), (State::Ended, 3, 2));
-        assert_eq!(run.snapshot(), last, "time goes on for a run that has ended");
+        assert_eq!(run.snapshot(), last, "the time of an ended run changes");
     }
 
     #[test]
-    fn a_stop_waits_for_the_end_and_has_the_last_figures() {
+    fn a_stop_waits_for_the_end_and_returns_the_last_figures() {
         let (runs, cancel) = (Runs::default(), CancellationToken::new());
         let lease = runs.claim(asked("test", &cancel)).expect("a free place");
         let run = Arc::clone(lease.run());

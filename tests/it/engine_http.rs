@@ -396,7 +396,7 @@ fn what_cannot_be_a_request_is_refused_before_anything_is_sent() {
         ),
         (
             json!({"method": "get", "request_url": "http://h/", "timeout": 1e9}),
-            "/tasks/0/timeout: 1000000000 s are over the limit of 2592000 s (30 days)",
+            "/tasks/0/timeout: 1000000000 s exceed the limit of 2592000 s (30 days)",
         ),
         (
             json!({"method": "get", "request_url": "http://h/", "nope": 1}),

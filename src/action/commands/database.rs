@@ -14,11 +14,11 @@ use crate::value::{Charset, Field, Invalid, Kind, Literal, Map, Reader, Value};
 pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
         "LD_persist_records",
-        "Writes the records as a run into an SQLite file; returns the run's number.",
+        "Writes the records as a run into an SQLite file and returns the run's number.",
         &[
             DATABASE,
-            Field::optional("label", Kind::Text, "A text by which people know the run."),
-            Field::optional("metadata", Kind::MEMBERS, "What else is to be kept with the run.")
+            Field::optional("label", Kind::Text, "A label for people."),
+            Field::optional("metadata", Kind::MEMBERS, "Further data to store with the run.")
                 .or(Literal::Object),
         ],
         |given| {
@@ -34,13 +34,13 @@ pub(crate) const COMMANDS: &[Declaration] = &[
     ),
     Declaration::named(
         "LD_list_runs",
-        "Gives the runs of an SQLite file, the newest first.",
+        "Returns the runs of an SQLite file, newest first.",
         &[
             DATABASE,
             Field::optional(
                 "limit",
                 Kind::Integer,
-                "How many at most; any negative number for all.",
+                "The maximum number of runs; a negative number for all.",
             )
             .or(Literal::Int(20)),
         ],
@@ -53,7 +53,7 @@ pub(crate) const COMMANDS: &[Declaration] = &[
     ),
     Declaration::named(
         "LD_fetch_run_records",
-        "Gives every request of a run.",
+        "Returns every request of a run.",
         &[DATABASE, Field::required("run_id", Kind::Integer, "The run's number.")],
         |given| {
             Ok(Box::new(Fetch {
@@ -64,7 +64,7 @@ pub(crate) const COMMANDS: &[Declaration] = &[
     ),
     Declaration::named(
         "LD_diff_runs",
-        "Compares two runs name by name; returns what has become worse or better.",
+        "Compares two runs by name and returns the changes of each metric and the regressions.",
         &[
             DATABASE,
             Field::required(
@@ -133,7 +133,7 @@ const SHOWN_RUNS: usize = 10;
 
 const DATABASE: Field = Field::required("database_path", Kind::Path, "The SQLite file.");
 
-/// A whole number; a negative limit is none, and no run has a negative number.
+/// Parses an integer; a negative limit means no limit, and no run has a negative number.
 fn whole(reader: &Reader<'_>) -> Result<i64, Invalid> {
     match reader.value() {
         Value::Int(number) => Ok(*number),
@@ -145,7 +145,7 @@ fn failed(error: DatabaseError) -> Failure {
     Failure::new(FailureKind::Database, error.to_string())
 }
 
-/// The file inside the data directory. A directory that does not exist is SQLite's to report, in the
+/// Resolves a file inside the data directory. SQLite reports a missing directory, in the
 /// reference's words.
 fn located(context: &Context<'_>, path: &str) -> Result<PathBuf, Failure> {
     if context.files().lacks_directory(path) {
@@ -154,7 +154,7 @@ fn located(context: &Context<'_>, path: &str) -> Result<PathBuf, Failure> {
     context.files().resolve(path)
 }
 
-/// Opens a file that should be there; `None` is one without any run.
+/// Opens an existing file; `None` is a database without runs.
 fn opened(context: &Context<'_>, path: &str) -> Result<Option<Database>, Failure> {
     Database::open(&located(context, path)?, path).map_err(failed)
 }
@@ -173,7 +173,7 @@ impl Command for Persist {
         let started = jiff::Timestamp::try_from(started.unwrap_or_else(SystemTime::now))
             .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let started_at = started.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();
-        // As the reference spells it: the same metadata give the same text in files of either program.
+        // The reference's spelling: equal metadata is equal text in files of either program.
         let metadata = self.metadata.to_json(Charset::Unicode);
         let file = located(context, &self.path)?;
         let mut database = Database::create(&file, &self.path).map_err(failed)?;

@@ -1,5 +1,5 @@
-//! Documents inside documents: `LD_execute_action`, `LD_execute_files`. And what the reference can
-//! do and ldctl refuses by design.
+//! Documents inside documents: `LD_execute_action`, `LD_execute_files`; and the reference's
+//! commands that ldctl refuses by design.
 
 use crate::action::arguments::{Arguments, Call};
 use crate::action::command::{Command, Declaration, Parsed};
@@ -10,19 +10,19 @@ use crate::value::{Field, Kind, Value};
 pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
         "LD_execute_action",
-        "Runs a document inside this one; returns the results by action.",
+        "Runs a document inside this one and returns the results by action.",
         &[Field::required("action_list", Kind::Document, "The document.")],
         execute_action,
     ),
     Declaration::named(
         "LD_execute_files",
-        "Runs documents from files, one after the other; returns the results by action, file by file.",
+        "Runs documents from files in order and returns the results by file and action.",
         &[Field::required("execute_files_list", Kind::List(&Kind::Path), "The files.")],
         execute_files,
     ),
     Declaration::free(
         "LD_add_package_to_executor",
-        "Loads Python code, which ldctl refuses.",
+        "Refused: would load Python code.",
         |_: &Call<'_>| {
             Err(refused(
                 "LD_add_package_to_executor loads code into the server and is refused by design; \
@@ -32,7 +32,7 @@ pub(crate) const COMMANDS: &[Declaration] = &[
     ),
     Declaration::free(
         "LD_start_socket_server",
-        "Starts a second server without protection, which ldctl refuses.",
+        "Refused: would start a second server without protection.",
         |_: &Call<'_>| {
             Err(refused(
                 "LD_start_socket_server opens a second, unprotected server and is refused by \

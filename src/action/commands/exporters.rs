@@ -1,5 +1,5 @@
-//! Live figures for others: starting and stopping exporters. They read the merged figures, run on
-//! their own threads, and go on from test to test until they are stopped.
+//! Starting and stopping the exporters of live figures. They read the merged figures, run on their
+//! own threads, and continue across tests until they are stopped.
 
 use std::io;
 use std::time::Duration;
@@ -22,11 +22,11 @@ use crate::value::{Field, Invalid, Kind, Literal, Reader, Value};
 pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
         "LD_start_prometheus_exporter",
-        "Serves the live figures to Prometheus; returns the port.",
+        "Serves the live figures to Prometheus and returns the port.",
         &[
             Field::optional("port", Kind::Port, "The port; 0 picks a free one.")
                 .or(Literal::Int(9646)),
-            Field::optional("addr", Kind::Text, "The address to listen at.").or(LOCAL),
+            Field::optional("addr", Kind::Text, "The address to listen on.").or(LOCAL),
         ],
         start_prometheus,
     ),
@@ -46,9 +46,9 @@ pub(crate) const COMMANDS: &[Declaration] = &[
         "LD_start_statsd_sink",
         "Sends the live figures to StatsD every second.",
         &[
-            Field::optional("host", Kind::Text, "Where StatsD is.").or(LOCAL),
+            Field::optional("host", Kind::Text, "The host of StatsD.").or(LOCAL),
             Field::optional("port", Kind::Port, "Its port.").or(Literal::Int(8125)),
-            Field::optional("prefix", Kind::Text, "What the metrics' names begin with.")
+            Field::optional("prefix", Kind::Text, "The prefix of the metric names.")
                 .or(Literal::Text("loaddensity")),
         ],
         start_statsd,
@@ -58,7 +58,7 @@ pub(crate) const COMMANDS: &[Declaration] = &[
     }),
     Declaration::named(
         "LD_start_opentelemetry_exporter",
-        "Sends the live figures to an OpenTelemetry collector (OTLP over HTTP).",
+        "Sends the live figures to an OpenTelemetry collector (OTLP over gRPC or HTTP).",
         OTLP_FIELDS,
         start_otlp,
     ),
@@ -82,7 +82,7 @@ const INFLUX_FIELDS: &[Field] = &[
         "\"udp\", which takes host and port, or \"http\", which takes url, token and timeout.",
     )
     .or(Literal::Text("udp")),
-    Field::optional("host", Kind::Text, "Where InfluxDB is.").or(LOCAL),
+    Field::optional("host", Kind::Text, "The host of InfluxDB.").or(LOCAL),
     Field::optional("port", Kind::Port, "Its UDP port.").or(Literal::Int(8089)),
     Field::optional(
         "url",
@@ -92,31 +92,31 @@ const INFLUX_FIELDS: &[Field] = &[
     Field::optional("token", Kind::Text, "The API token."),
     Field::optional("measurement", Kind::Text, "The measurement's name.")
         .or(Literal::Text("loaddensity_request")),
-    Field::optional("timeout", Kind::Timeout, "How long one write may take, at most 60.")
+    Field::optional("timeout", Kind::Timeout, "Timeout of one write, at most 60.")
         .or(Literal::Float(2.0)),
 ];
 
 const OTLP_FIELDS: &[Field] = &[
-    // Where collectors listen by the OTLP specification.
+    // The collector's address in the OTLP specification.
     Field::optional("endpoint", HTTP_URL, "The collector's URL.")
         .or(Literal::Text("http://127.0.0.1:4318")),
-    Field::optional("service_name", Kind::Text, "The service that the figures belong to.")
+    Field::optional("service_name", Kind::Text, "The service name of the figures.")
         .or(Literal::Text("loaddensity")),
     Field::optional(
         "export_interval_ms",
         Kind::Between(1, 60_000),
-        "How often figures are sent, in milliseconds.",
+        "The interval between exports.",
     )
     .or(Literal::Int(5000)),
 ];
 
-/// The services' names, which failures show.
+/// The names of the services, used in failures.
 const PROMETHEUS: &str = "the Prometheus exporter";
 const INFLUX: &str = "the InfluxDB sink";
 const STATSD: &str = "the StatsD sink";
 const OTLP: &str = "the OpenTelemetry exporter";
 
-/// The longest interval and timeout, in seconds: stopping an exporter waits for what it sends.
+/// The longest interval and timeout, in seconds: stopping an exporter waits for its last export.
 const MAX_SECONDS: f64 = 60.0;
 
 fn text(given: &Arguments<'_>, name: &str) -> Result<String, Invalid> {
@@ -132,7 +132,7 @@ fn port(given: &Arguments<'_>) -> Result<u16, Invalid> {
 
 fn endpoint(reader: &Reader<'_>) -> Result<Endpoint, Invalid> {
     reader.text()?.parse().map_err(|error: crate::metrics::InvalidEndpoint| {
-        // Not shown: a URL may hold a token.
+        // Not printed: a URL may hold a token.
         reader.invalid(error.to_string())
     })
 }
@@ -143,7 +143,7 @@ fn failed(service: &str, place: &str, error: &io::Error) -> Failure {
     Failure::new(FailureKind::Network, message)
 }
 
-/// A running exporter and what its start command gives.
+/// A running exporter and the result of its start command.
 #[derive(Debug)]
 struct RunningExporter<T> {
     _exporter: T,
@@ -267,7 +267,7 @@ fn start_statsd(given: &Arguments<'_>) -> Parsed {
 impl Command for StartStatsd {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
         let Self { host, port, prefix } = *self;
-        // As in the reference, a second start moves it.
+        // As in the reference, a second start replaces the first.
         context.stop_service(STATSD);
         context.start_service(STATSD, || {
             let sink = Statsd::start(

@@ -1,4 +1,4 @@
-//! Gates over what was recorded: `LD_evaluate_sla`, `LD_assert_sla`.
+//! Gates over recorded requests: `LD_evaluate_sla`, `LD_assert_sla`.
 
 use crate::action::arguments::Arguments;
 use crate::action::command::{Command, Declaration};
@@ -12,20 +12,20 @@ const PARAMETERS: &[Field] = &[
     Field::optional(
         "summary",
         Kind::MEMBERS,
-        "Figures to judge instead of the records', as returned by LD_summary.",
+        "The summary to check instead of the records', as returned by LD_summary.",
     ),
 ];
 
 pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
         "LD_evaluate_sla",
-        "Judges the records by gates; returns a verdict for each gate.",
+        "Checks the records against gates and returns the result of each gate.",
         PARAMETERS,
         |given| Ok(Box::new(Evaluate(Gates::read(given)?))),
     ),
     Declaration::named(
         "LD_assert_sla",
-        "Judges the records by gates, and fails when one does not hold.",
+        "Checks the records against gates and fails if one of them fails.",
         PARAMETERS,
         |given| Ok(Box::new(Assert(Gates::read(given)?))),
     ),
@@ -34,7 +34,7 @@ pub(crate) const COMMANDS: &[Declaration] = &[
 #[derive(Debug)]
 struct Gates {
     rules: Vec<Rule>,
-    /// A summary that the document brings along, instead of the records'.
+    /// The summary from the document, checked instead of the records'.
     summary: Option<Value>,
 }
 

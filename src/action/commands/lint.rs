@@ -1,4 +1,5 @@
-//! What is suspicious in a document, without running it: `LD_lint_action`, `LD_lint_action_file`.
+//! Likely mistakes in a document, found without running it: `LD_lint_action`,
+//! `LD_lint_action_file`.
 
 use crate::action::command::{Command, Declaration};
 use crate::action::context::Context;

@@ -1,5 +1,5 @@
-//! The commands that documents may name, one file per family: each declares its commands in a table
-//! `COMMANDS`, reads their arguments and runs them. `registry` lists the tables.
+//! The commands of documents, one file per family: each declares its commands in a table
+//! `COMMANDS`, parses their arguments and runs them. `registry` lists the tables.
 
 pub(super) mod builtins;
 pub(super) mod database;

@@ -1,4 +1,4 @@
-//! What was recorded, as figures: `LD_summary`, `LD_clear_records`.
+//! Figures over recorded requests: `LD_summary`, `LD_clear_records`.
 
 use crate::action::arguments::Arguments;
 use crate::action::command::{Command, Declaration, Parsed};
@@ -10,7 +10,7 @@ use crate::value::{Field, Invalid, Kind, Reader, Value};
 pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
         "LD_summary",
-        "Gives the figures over all records: totals, latency, and latency by name.",
+        "Returns the figures over all records: totals, latency, and latency by name.",
         &[
             Field::optional(
                 "success",
@@ -25,17 +25,17 @@ pub(crate) const COMMANDS: &[Declaration] = &[
         ],
         summary,
     ),
-    Declaration::named("LD_clear_records", "Forgets all records.", &[], |_| {
+    Declaration::named("LD_clear_records", "Deletes all records.", &[], |_| {
         Ok(Box::new(ClearRecords))
     }),
 ];
 
-/// Requests as a document brings them along.
+/// The fields of requests given in a document.
 const REQUESTS: Kind = Kind::List(&Kind::Open(&[REQUEST]));
 
 const REQUEST: &[Field] = &[
-    Field::optional("name", Kind::Any, "What it is listed under.").alias("test_url"),
-    Field::optional("response_time_ms", Kind::Any, "How long it took, in milliseconds."),
+    Field::optional("name", Kind::Any, "The name that it is reported under.").alias("test_url"),
+    Field::optional("response_time_ms", Kind::Any, "The response time."),
 ];
 
 #[derive(Debug)]
@@ -76,8 +76,8 @@ fn requests(list: &Reader<'_>) -> Result<Vec<Given>, Invalid> {
         .collect()
 }
 
-/// A measurement: a finite number of at least 0, or text that reads as one. Anything else counts as
-/// a request without a time, as in the reference.
+/// A measurement: a finite number of at least 0, or a string that parses as one. Anything else
+/// counts as a request without a time, as in the reference.
 fn finite(value: &Value) -> Option<f64> {
     let number = match value {
         Value::Str(text) => text.trim().parse().ok(),

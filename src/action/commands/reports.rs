@@ -1,5 +1,5 @@
-//! The records as files and values: `LD_generate_*`. Names come without their ending, as documents
-//! give them; every file is written atomically inside the data directory.
+//! The records as files and values: `LD_generate_*`. Documents give file names without extension;
+//! every file is written atomically inside the data directory.
 
 use std::io::{self, Write};
 
@@ -14,7 +14,7 @@ use crate::report::{Content, Empty, FORMATS, Format, Options, Outcome, Per, html
 use crate::value::{Invalid, Value};
 
 /// The reports that are files: a command for each format.
-#[expect(clippy::indexing_slicing, reason = "a constant: what is out of bounds does not compile")]
+#[expect(clippy::indexing_slicing, reason = "a constant: an index out of bounds does not compile")]
 pub(crate) const FILES: [Declaration; FORMATS.len()] = {
     let mut commands = [VALUES[0]; FORMATS.len()];
     let mut at = 0;
@@ -27,26 +27,26 @@ pub(crate) const FILES: [Declaration; FORMATS.len()] = {
     commands
 };
 
-/// The reports that are values.
+/// The reports that are returned as values.
 pub(crate) const VALUES: &[Declaration] = &[
-    Declaration::named("LD_generate_html", "Gives the page for people.", &[], |_| {
+    Declaration::named("LD_generate_html", "Returns the HTML report.", &[], |_| {
         Ok(Box::new(Values(html_value)))
     }),
     Declaration::named(
         "LD_generate_json",
-        "Gives every request, the successes and the failures.",
+        "Returns every request, successes and failures separately.",
         &[],
         |_| Ok(Box::new(Values(json_value))),
     ),
     Declaration::named(
         "LD_generate_xml",
-        "Gives every request as XML, the successes and the failures.",
+        "Returns every request as XML, successes and failures separately.",
         &[],
         |_| Ok(Box::new(Values(xml_value))),
     ),
 ];
 
-/// The most records that become one value: it is held in memory and sent over the connection.
+/// The most records in one value: it is held in memory and sent over the connection.
 const MAX_VALUE_RECORDS: usize = 10_000;
 
 fn file_report(given: &Arguments<'_>) -> Parsed {
@@ -87,7 +87,7 @@ fn no_records() -> Failure {
     Failure::new(FailureKind::NoRecords, "can't generate JSON report")
 }
 
-/// Writes one file; gives its path as the document wrote it.
+/// Writes one file and returns its path as in the document.
 fn written(
     context: &Context<'_>,
     path: &str,
@@ -129,7 +129,7 @@ impl Command for FileReport {
     }
 }
 
-/// A report as a value instead of a file.
+/// A report returned as a value.
 #[derive(Debug)]
 struct Values(fn(&Records) -> Result<Value, Failure>);
 

@@ -1,4 +1,4 @@
-//! Variables and CSV sources, which placeholders in tasks read: `LD_register_variable(s)`,
+//! Variables and CSV sources, which placeholders in tasks refer to: `LD_register_variable(s)`,
 //! `LD_register_csv_source(s)`, `LD_clear_resolver`.
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::value::{Field, Invalid, Kind, Literal, Map, Reader, Value};
 pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
         "LD_register_variable",
-        "Sets the variable that ${var.NAME} reads.",
+        "Sets the variable ${var.NAME}.",
         &[
             Field::required("name", Kind::Text, "Its name."),
             Field::required("value", Kind::Any, "Its value."),
@@ -27,12 +27,12 @@ pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
         "LD_register_variables",
         "Sets several variables.",
-        &[Field::required("variables", Kind::MEMBERS, "Names with their values.")],
+        &[Field::required("variables", Kind::MEMBERS, "Names and values.")],
         |given| Ok(Box::new(RegisterVariables(variables(&given.required("variables")?)?))),
     ),
     Declaration::named(
         "LD_register_csv_source",
-        "Reads the file whose rows ${csv.NAME.COLUMN} returns in turn.",
+        "Registers the CSV file whose rows ${csv.NAME.COLUMN} returns in turn.",
         SOURCE,
         |given| {
             Ok(Box::new(RegisterSources(vec![CsvSource {
@@ -44,11 +44,11 @@ pub(crate) const COMMANDS: &[Declaration] = &[
     ),
     Declaration::named(
         "LD_register_csv_sources",
-        "Reads several such files: all of them, or none where one cannot be read.",
+        "Registers several CSV files: all, or none if one cannot be read.",
         &[Field::required("sources", CSV_SOURCES, "The sources.")],
         |given| Ok(Box::new(RegisterSources(csv_sources(&given.required("sources")?)?))),
     ),
-    Declaration::named("LD_clear_resolver", "Forgets all variables and sources.", &[], |_| {
+    Declaration::named("LD_clear_resolver", "Deletes all variables and sources.", &[], |_| {
         Ok(Box::new(ClearResolver))
     }),
 ];
@@ -56,21 +56,21 @@ pub(crate) const COMMANDS: &[Declaration] = &[
 const SOURCE: &[Field] = &[
     Field::required("name", Kind::Matching("^[^.}]+$"), "Its name in placeholders."),
     Field::required("file_path", Kind::Path, "A CSV file whose first row names the columns."),
-    Field::optional("cycle", Kind::Boolean, "Whether the first row follows the last.")
+    Field::optional("cycle", Kind::Boolean, "Whether the rows start over after the last one.")
         .or(Literal::Bool(true)),
 ];
 
 /// A list of CSV sources.
 pub(crate) const CSV_SOURCES: Kind = Kind::List(&Kind::Object(&[SOURCE]));
 
-/// A CSV source as a document asks for it.
+/// A CSV source in a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CsvSource {
     /// Its name in placeholders.
     pub(crate) name: String,
     /// Its file in the data directory.
     pub(crate) file_path: String,
-    /// Whether the first row follows the last.
+    /// Whether the rows start over after the last one.
     pub(crate) cycle: bool,
 }
 
@@ -109,7 +109,7 @@ fn csv_source(reader: &Reader<'_>) -> Result<CsvSource, Invalid> {
     Ok(source)
 }
 
-/// A source's name ends at the first dot of its placeholder, so it holds none.
+/// A source's name ends at the first dot of its placeholder, so it must not contain one.
 fn name(reader: &Reader<'_>) -> Result<String, Invalid> {
     match reader.text()? {
         name if name.is_empty() || name.contains(['.', '}']) => {

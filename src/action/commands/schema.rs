@@ -18,7 +18,7 @@ struct Export(String);
 impl Command for Export {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
         let schema = context.interpreter().schema();
-        // The reference makes them for this file, and for no other.
+        // The reference creates directories for this file, and for no other.
         context.files().make_directories(&self.0)?;
         let path = context
             .files()

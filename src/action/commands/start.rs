@@ -1,5 +1,5 @@
-//! `LD_start_test`: reads a load test out of its arguments, checks all of it, and runs it. What can
-//! be wrong is refused here with its place, before the first user starts.
+//! `LD_start_test`: parses a load test from its arguments, checks all of it, and runs it. Mistakes
+//! are refused here with their place, before the first user starts.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::value::{Field, Invalid, Kind, Literal, Map, Reader, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[Declaration::named(
     START_TEST,
-    "Runs a load test to its end, and keeps what it recorded.",
+    "Runs a load test to its end and keeps its records.",
     FIELDS,
     parse,
 )];
@@ -32,23 +32,23 @@ const FIELDS: &[Field] = &[
     Field::required(
         "user_detail_dict",
         Kind::Open(&[USER]),
-        "Which kind of user the test has; other members are ignored.",
+        "The kind of user; other members are ignored.",
     ),
-    Field::optional("user_count", Kind::Count, "How many users there are.").or(Literal::Int(USERS)),
-    Field::optional("spawn_rate", Kind::Rate, "How many users start per second.")
+    Field::optional("user_count", Kind::Count, "The number of users.").or(Literal::Int(USERS)),
+    Field::optional("spawn_rate", Kind::Rate, "Users started per second.")
         .or(Literal::Int(SPAWN_RATE)),
     Field::optional(
         "test_time",
         Kind::Seconds,
-        "How long the test runs; null without a load_shape: until it is stopped.",
+        "The duration of the test; null without a load_shape means until it is stopped.",
     )
     .or(Literal::Int(TEST_TIME)),
     Field::optional("web_ui_dict", Kind::MEMBERS, "Ignored: accepted and echoed, without effect."),
     Field::optional("runner_mode", Kind::Text, "\"local\": tests run on one machine.")
         .or(Literal::Text("local")),
     Field::optional("load_shape", SHAPES, "How the number of users changes over time."),
-    Field::optional("shape_config", Kind::Object(&[SHAPE]), "The figures of the load_shape."),
-    Field::optional("tasks", Kind::Tasks, "What a user does in one iteration."),
+    Field::optional("shape_config", Kind::Object(&[SHAPE]), "The parameters of the load_shape."),
+    Field::optional("tasks", Kind::Tasks, "The tasks of one iteration."),
     Field::optional("variables", Kind::MEMBERS, "Variables to set, as LD_register_variables does."),
     Field::optional(
         "csv_sources",
@@ -59,14 +59,14 @@ const FIELDS: &[Field] = &[
     Field::optional(
         "wait_time",
         WAIT,
-        "How long a user waits between its iterations; 0.1 to 0.2 seconds where it is left out.",
+        "How long a user waits between iterations; 0.1 to 0.2 seconds by default.",
     ),
     Field::optional(
         "arrival_rate",
         Kind::Object(&[ARRIVALS]),
         "An open model: iterations start at a rate, whatever the target does.",
     ),
-    Field::optional("http2", Kind::Boolean, "Whether HTTP/2 is used, or offered under TLS.")
+    Field::optional("http2", Kind::Boolean, "Whether to use HTTP/2, or offer it with TLS.")
         .or(Literal::Bool(false)),
     Field::optional(
         "proxy",
@@ -77,16 +77,20 @@ const FIELDS: &[Field] = &[
     Field::optional(
         "record_bodies",
         Kind::Boolean,
-        "Whether the bodies of failed requests' responses are kept.",
+        "Whether to keep the response bodies of failed requests.",
     )
     .or(Literal::Bool(false)),
-    Field::optional("abort_on", RULES, "Gates that end the test as soon as one is broken.")
+    Field::optional("abort_on", RULES, "Gates that end the test as soon as one fails.")
         .or(Literal::List),
-    Field::optional("seed", Kind::Count, "What makes the draws of two tests the same."),
+    Field::optional(
+        "seed",
+        Kind::Count,
+        "The seed of random choices, which makes tests repeatable.",
+    ),
     Field::optional(
         "host",
         Kind::Text,
-        "Where tasks go that do not say; counts before the user's.",
+        "The default host of tasks; takes precedence over the user's.",
     ),
     Field::optional("engine", Kind::OneOf(&ENGINES), "Ignored: there is one engine."),
     Field::optional("master_bind_host", Kind::Text, "Ignored in local mode."),
@@ -103,8 +107,8 @@ const FIELDS: &[Field] = &[
 /// The reference's engines.
 const ENGINES: [&str; 2] = ["locust", "asyncio"];
 
-/// Arguments of the reference that have no effect here: its web page, its choice of engine, and what
-/// belongs to `master` and `worker` mode. The documented call names all of them.
+/// Arguments of the reference without effect here: its web page, its choice of engine, and those of
+/// `master` and `worker` mode. The reference's documented call names all of them.
 const WITHOUT_EFFECT: [&str; 11] = [
     "web_ui_dict",
     "engine",
@@ -122,16 +126,16 @@ const WITHOUT_EFFECT: [&str; 11] = [
 const USER: &[Field] = &[
     Field::optional("user", Kind::OneOf(&USER_NAMES), "The kind of user.")
         .or(Literal::Text("fast_http_user")),
-    Field::optional("host", Kind::Text, "Where tasks go that do not say.").alias("base_url"),
+    Field::optional("host", Kind::Text, "The default host of tasks.").alias("base_url"),
 ];
 
-/// How many users where the document does not say.
+/// The default number of users.
 const USERS: i64 = 50;
 
-/// Users started per second where the document does not say.
+/// The default number of users started per second.
 const SPAWN_RATE: i64 = 10;
 
-/// Seconds where the document does not say.
+/// The default duration in seconds.
 const TEST_TIME: i64 = 60;
 
 /// The fastest ramp, in users per second.
@@ -140,15 +144,15 @@ const MAX_SPAWN_RATE: f64 = 1e9;
 /// Errors that the result lists.
 const MOST_ERRORS: usize = 20;
 
-/// What is said of a test that was stopped from outside.
+/// The failure of a test that was stopped from outside.
 const CANCELLED: &str = "cancelled before its end; the figures are partial";
 
-/// A test whose arguments have been read. Its tasks are linked when it runs, for what they name may be
-/// registered or written by the actions before it.
+/// A test with parsed arguments. Its tasks are linked when it runs, because earlier actions may
+/// register or write what they refer to.
 #[derive(Debug)]
 struct StartTest {
     echo: Value,
-    /// Whether it runs until somebody stops it; then its shape ends with the limit.
+    /// Whether it runs until it is stopped; then its shape ends with the limit.
     endless: bool,
     shape: Shape,
     pacing: Pacing,
@@ -158,7 +162,7 @@ struct StartTest {
     keep_bodies: bool,
     abort_on: AbortOn,
     seed: Option<u64>,
-    /// Arguments that were given and have no effect.
+    /// The given arguments that have no effect.
     ignored: Vec<&'static str>,
     /// The whole action, for the report.
     document: Value,
@@ -179,14 +183,14 @@ fn parse(given: &Arguments<'_>) -> Parsed {
         return Err(engine.expected("\"locust\" or \"asyncio\""));
     }
     let limits = given.limits();
-    // The default is held to the limits only where it counts, by `model`.
+    // The default is checked against the limits only where it applies, by `model`.
     let count = given.if_present("user_count", |field| limits.users(field))?;
     let count = count.unwrap_or(USERS as u64);
     let rate = given.or_default("spawn_rate", spawn_rate)?;
     let endless = given.optional("test_time").is_some_and(|field| field.is_null())
         && given.present("load_shape").is_none();
     let length = match given.present("test_time") {
-        // Until somebody stops it, but not for ever.
+        // Until it is stopped, but not for ever.
         None if endless => limits.seconds,
         None => TEST_TIME as f64,
         Some(field) => limits.length(&field)?,
@@ -224,7 +228,7 @@ fn parse(given: &Arguments<'_>) -> Parsed {
     }))
 }
 
-/// Which user `user_detail_dict` asks for, and what holds for all its tasks.
+/// The user that `user_detail_dict` selects, and the settings for all its tasks.
 fn user<'a>(
     given: &Arguments<'a>,
     detail: &Reader<'a>,
@@ -249,13 +253,14 @@ fn user<'a>(
 fn spawn_rate(field: &Reader<'_>) -> Result<f64, Invalid> {
     let rate = field.positive()?;
     if rate > MAX_SPAWN_RATE {
-        return Err(field
-            .invalid(format!("{rate} users per second are over the limit of {MAX_SPAWN_RATE}")));
+        return Err(
+            field.invalid(format!("{rate} users per second exceed the limit of {MAX_SPAWN_RATE}"))
+        );
     }
     Ok(rate)
 }
 
-/// When users run and when their iterations start: closed or open, with or without a shape.
+/// Parses when users run and when their iterations start: closed or open, with or without a shape.
 fn model(
     given: &Arguments<'_>,
     count: u64,
@@ -348,7 +353,7 @@ impl Command for StartTest {
             recording.warnings.push(format!("stopped at --max-test-time {most}"));
         }
         let echo = conclude(context, echo, lease.finish(recording));
-        // What was asked for has not been done: a script must not take it for a finished test.
+        // The test is incomplete: a script must not take it for a finished one.
         match aborted {
             _ if cancelled => Err(Failure::new(FailureKind::Cancelled, CANCELLED)),
             Some(reason) => Err(Failure::new(FailureKind::Gate, reason)),
@@ -358,7 +363,8 @@ impl Command for StartTest {
 }
 
 impl StartTest {
-    /// `variables` and `csv_sources` count as the register commands do: also for later actions.
+    /// `variables` and `csv_sources` have the same effect as the register commands: also on later
+    /// actions.
     fn register(&self, context: &Context<'_>) -> Result<(), Failure> {
         let sources: Vec<_> = self
             .sources
@@ -372,7 +378,7 @@ impl StartTest {
         Ok(())
     }
 
-    /// Links the tasks with what there is now.
+    /// Links the tasks with what exists now.
     fn link(self, context: &Context<'_>) -> Result<(Value, Box<dyn Runnable>), Failure> {
         let resolver = context.resolver_snapshot();
         let policy = context.policy();
@@ -412,8 +418,8 @@ fn no_success(summary: &Summary, error: Option<&ErrorCount<'_>>) -> String {
     }
 }
 
-/// Keeps the record, and gives the result: in the text dialect the arguments alone, as the reference
-/// does; in the event dialect also what they led to.
+/// Keeps the record and returns the result: in the text dialect only the arguments, as in the
+/// reference; in the event dialect also the figures.
 fn conclude(context: &mut Context<'_>, echo: Value, recording: Arc<Recording>) -> Value {
     let warnings = recording.warnings.clone();
     context.push_recording(Arc::clone(&recording));
@@ -432,7 +438,7 @@ fn conclude(context: &mut Context<'_>, echo: Value, recording: Arc<Recording>) -
     let errors = errors.iter().map(ErrorCount::to_value).collect::<Vec<Value>>();
     rich.insert("errors".to_owned(), errors.into());
     if !warnings.is_empty() {
-        // A client of version 0.1.0 takes them from here.
+        // Clients of version 0.1.0 read them from here.
         let texts = warnings.iter().map(|text| text.as_str().into()).collect::<Vec<Value>>();
         rich.insert("warnings".to_owned(), texts.into());
     }

@@ -1,7 +1,6 @@
-//! A target that answers by rules, so that a document can be tried without a real one:
-//! `LD_start_stub_server`, `LD_stop_stub_server`. It is an [`HttpService`] with keep-alive that
-//! listens on loopback only, because whoever can send a document could
-//! otherwise open a port to the world.
+//! A rule-based HTTP target, for trying a document without a real one: `LD_start_stub_server`,
+//! `LD_stop_stub_server`. It is an [`HttpService`] with keep-alive. It listens only on loopback,
+//! because anyone who can send a document could otherwise open a port to the world.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -25,14 +24,14 @@ use crate::value::{Charset, Field, Invalid, Kind, Literal, Reader, Value};
 pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
         "LD_start_stub_server",
-        "Starts an HTTP server that answers by rules; gives its address.",
+        "Starts an HTTP server that responds by rules and returns its address.",
         &[
             Field::required(
                 "rules",
                 Kind::List(&Kind::Object(&[RULE])),
-                "Which requests are answered with what; the first that fits decides.",
+                "Requests and their responses; the first matching rule applies.",
             ),
-            Field::optional("host", Kind::Text, "A loopback address to listen at.")
+            Field::optional("host", Kind::Text, "The loopback address to listen on.")
                 .or(Literal::Text("127.0.0.1")),
             Field::optional("port", Kind::Port, "The port; 0 picks a free one.")
                 .or(Literal::Int(0)),
@@ -44,31 +43,39 @@ pub(crate) const COMMANDS: &[Declaration] = &[
 
 const RULE: &[Field] = &[
     Field::optional("method", Kind::Text, "The request's method.").or(Literal::Text("GET")),
-    Field::optional("path", Kind::Text, "The whole request target, its query included."),
-    Field::optional("path_regex", Kind::Text, "A regular expression sought in the request target."),
+    Field::optional("path", Kind::Text, "The whole request target, including its query."),
+    Field::optional(
+        "path_regex",
+        Kind::Text,
+        "A regular expression that matches anywhere in the request target.",
+    ),
     Field::optional("status", Kind::Between(200, 999), "The response's status.")
         .or(Literal::Int(200)),
     Field::optional("headers", Kind::MEMBERS, "The response's headers."),
     Field::optional("json", Kind::Any, "The response's body as JSON."),
     Field::optional("body", Kind::Text, "The response's body as text, where there is no json."),
-    Field::optional("delay_ms", Kind::Milliseconds, "How long the response waits, at most a day.")
-        .or(Literal::Int(0)),
+    Field::optional(
+        "delay_ms",
+        Kind::Milliseconds,
+        "The delay before the response, at most a day.",
+    )
+    .or(Literal::Int(0)),
 ];
 
 /// Its name among the services.
 const SERVICE: &str = "stub server";
 
-/// As many connections as a load test opens, each kept as long as its virtual user waits. Bodies of
-/// requests are not read.
+/// As many connections as a load test opens, each kept for as long as its virtual user waits.
+/// Request bodies are not read.
 const LIMITS: Limits = Limits { connections: usize::MAX, head: None, body: 0 };
 
-/// The longest delay of an answer: a day.
+/// The longest delay of a response: a day.
 const MAX_DELAY_MS: u64 = 86_400_000;
 
-/// Which requests a rule answers, and with what.
+/// Which requests a rule matches, and its response.
 #[derive(Debug, Clone)]
 struct StubRule {
-    /// In capitals.
+    /// In upper case.
     method: String,
     target: Target,
     answer: StubResponse,
@@ -78,9 +85,9 @@ struct StubRule {
 #[derive(Debug, Clone)]
 enum Target {
     Any,
-    /// The whole request target, its query included.
+    /// The whole request target, including its query.
     Exact(String),
-    /// Searched anywhere in the request target.
+    /// Matches anywhere in the request target.
     Pattern(regex::Regex),
 }
 
@@ -125,7 +132,7 @@ fn loopback(host: &Reader<'_>) -> Result<IpAddr, Invalid> {
 fn rule(reader: &Reader<'_>) -> Result<StubRule, Invalid> {
     let mut members = reader.fields(RULE)?;
     let method = members.or_default("method", |method| Ok(method.text()?.to_uppercase()))?;
-    // Where both are given, the pattern decides, as in the reference.
+    // If both are given, the pattern decides, as in the reference.
     let path = members.present("path");
     let target = match (members.present("path_regex"), path) {
         (Some(pattern), _) => Target::Pattern(pattern.pattern()?),
@@ -159,7 +166,7 @@ fn answer(members: &mut crate::value::Object<'_>) -> Result<StubResponse, Invali
             let (Ok(name), Ok(text)) = parsed else {
                 return Err(value.expected("a header with a valid name and value"));
             };
-            // Both are the server's own business and would contradict what it sends.
+            // The server sets both itself; others would contradict what it sends.
             if name != hyper::header::CONTENT_LENGTH && name != hyper::header::TRANSFER_ENCODING {
                 headers.insert(name, text);
             }
@@ -171,7 +178,7 @@ fn answer(members: &mut crate::value::Object<'_>) -> Result<StubResponse, Invali
         (Some(json), _) => {
             let kind = HeaderValue::from_static("application/json");
             headers.entry(CONTENT_TYPE).or_insert(kind);
-            // As the reference spells it, so that the body has as many bytes as the reference's.
+            // The reference's spelling, so that the body has the same length.
             Bytes::from(json.value().to_json(Charset::Ascii))
         }
         (None, Some(text)) => Bytes::from(text.text()?.to_owned()),
@@ -204,7 +211,7 @@ impl Command for Stop {
     }
 }
 
-/// A stub server that listens.
+/// A running stub server.
 #[derive(Debug)]
 struct StubServer {
     host: String,
@@ -229,7 +236,7 @@ impl StubServer {
     }
 }
 
-/// The response of the first rule that a request meets.
+/// Returns the response of the first matching rule.
 async fn respond(rules: Arc<[StubRule]>, request: Request<RequestBody>) -> Response<Full<Bytes>> {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     let rule = rules.iter().find(|rule| {
@@ -268,7 +275,7 @@ mod tests {
         StubServer::start("127.0.0.1".to_owned(), any, rules).expect("a server")
     }
 
-    /// Status line, and what follows the headers.
+    /// Returns the response's head in lower case, and its body.
     fn ask(server: &StubServer, request: &str) -> (String, String) {
         let mut stream = TcpStream::connect(server.service.address()).expect("a connection");
         stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a deadline");
@@ -287,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_rule_that_fits_answers_and_others_are_not_found() {
+    fn the_first_matching_rule_responds_and_other_requests_get_404() {
         let rules = r#"[
             {"method": "post", "path": "/a", "status": 201, "body": "made"},
             {"path": "/a?q=1", "body": "query"},
@@ -305,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_of_a_rule_are_sent_and_json_names_its_type() {
+    fn headers_of_a_rule_are_sent_and_json_sets_the_content_type() {
         let server = started(r#"[{"json": 1, "headers": {"X-K": 5}}]"#);
         let (head, body) = ask(&server, "GET /");
         assert!(head.contains("x-k: 5") && head.contains("content-type: application/json"));
@@ -313,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_cannot_be_kept_is_refused_with_its_place() {
+    fn an_invalid_rule_is_refused_with_its_place() {
         for (rules, refusal) in [
             (r#"[{"nope": 1}]"#, "/0/nope: unknown field"),
             (r#"[{"status": 99}]"#, "/0/status: expected a status of 200 to 999, got 99"),

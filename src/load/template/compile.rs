@@ -1,4 +1,4 @@
-//! The first stage: texts become drafts, from what their document alone says.
+//! The first stage: compiles texts into drafts, from the document alone.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -9,7 +9,7 @@ use super::{Draft, Escape, Hole, Piece, Slot, Space, Symbol};
 use crate::load::faker::Faker;
 use crate::value::{JsonOut, Reader, Value, json_into};
 
-/// Turns texts into drafts, and numbers the variables that they name.
+/// Compiles texts into drafts, and numbers the variables that they name.
 #[derive(Debug, Default)]
 pub struct Compiler {
     slots: HashMap<(Space, String), Slot>,
@@ -22,7 +22,7 @@ impl Compiler {
         *self.slots.entry((space, name.to_owned())).or_insert(next)
     }
 
-    /// The variables that texts have named so far, with their numbers.
+    /// The variables named so far, with their slots.
     pub(super) fn slots(&self) -> impl Iterator<Item = (Space, &str, Slot)> {
         self.slots.iter().map(|((space, name), slot)| (*space, name.as_str(), *slot))
     }
@@ -32,7 +32,7 @@ impl Compiler {
         self.escaped(text, Escape::Raw)
     }
 
-    /// Compiles a text whose literal parts and holes are both written with `escape`.
+    /// Compiles a text whose literal parts and values are both written with `escape`.
     pub fn escaped(&mut self, text: &str, escape: Escape) -> Draft {
         let mut template = Draft::default();
         let mut rest = 0;
@@ -141,7 +141,7 @@ impl<'a> Reference<'a> {
     }
 }
 
-/// Takes JSON whose strings may hold placeholders; names of members hold none.
+/// Receives JSON whose strings may hold placeholders; member names do not.
 struct JsonDraft<'a> {
     compiler: &'a mut Compiler,
     draft: Draft,

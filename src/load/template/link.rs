@@ -1,4 +1,4 @@
-//! The second stage: drafts become templates, from what there is when the test starts.
+//! The second stage: links drafts into templates, with what exists when the test starts.
 
 use std::sync::Arc;
 
@@ -7,21 +7,22 @@ use super::{Compiler, Draft, Escape, Hole, Piece, Space, Symbol, Template};
 use crate::load::source::CsvRows;
 use crate::value::Invalid;
 
-/// What a test finds when it starts: each answers for a name.
+/// What exists when a test starts; each function looks up a name.
 #[derive(Clone, Copy)]
 pub struct Bindings<'a> {
-    /// What every user's variable holds at the beginning, as text.
+    /// The initial value of every user's variable, as text.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
-    /// A CSV source; its rows are shared with everyone who asks.
+    /// A CSV source; all its users share the rows.
     pub source: &'a dyn Fn(&str) -> Option<Arc<CsvRows>>,
-    /// A variable of the environment, if documents may read it.
+    /// An environment variable, if documents may read it.
     pub environment: &'a dyn Fn(&str) -> Option<String>,
-    /// The content of a file, by its path in the data directory; the error says why there is none.
+    /// The content of a file, by its path in the data directory; the error says why it cannot be
+    /// read.
     pub read_file: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
 }
 
 impl Bindings<'static> {
-    /// Nothing is there.
+    /// Nothing exists.
     pub const NONE: Self = Self {
         variable: &|_| None,
         source: &|_| None,
@@ -37,7 +38,7 @@ const MOST_WARNINGS: usize = 50;
 pub struct Linker<'a> {
     compiler: Compiler,
     bindings: Bindings<'a>,
-    /// The sources that templates use, by their numbers.
+    /// The sources that templates use, by index.
     sources: Vec<(Box<str>, Arc<CsvRows>)>,
     warnings: Vec<String>,
 }
@@ -49,7 +50,8 @@ impl std::fmt::Debug for Linker<'_> {
 }
 
 impl Draft {
-    /// The text that runs. Only files are refused; whatever else is not there stays as written.
+    /// Links the text. Only missing files are refused; anything else that is missing stays as
+    /// written.
     pub fn link(self, linker: &mut Linker<'_>) -> Result<Template, Invalid> {
         let mut template = Template::default();
         for piece in self.pieces {
@@ -66,7 +68,7 @@ impl Draft {
 }
 
 impl<'a> Linker<'a> {
-    /// A linker of what this compiler has made.
+    /// A linker for what this compiler has produced.
     pub fn new(compiler: Compiler, bindings: Bindings<'a>) -> Self {
         Self { compiler, bindings, sources: Vec::new(), warnings: Vec::new() }
     }
@@ -89,7 +91,7 @@ impl<'a> Linker<'a> {
         (self.bindings.environment)(name)
     }
 
-    /// What the templates' holes refer to.
+    /// The values behind the templates' placeholders.
     pub fn names(self) -> Names {
         let mut initial = Vec::new();
         for (space, name, slot) in self.compiler.slots() {
@@ -98,7 +100,7 @@ impl<'a> Linker<'a> {
             }
             let text = match space {
                 Space::Var => (self.bindings.variable)(name),
-                // A user's session begins with the user.
+                // A user's session starts empty.
                 Space::Session => None,
             };
             if let Some(held) = initial.get_mut(slot.0) {
@@ -109,7 +111,7 @@ impl<'a> Linker<'a> {
         Names { initial, sources, warnings: self.warnings }
     }
 
-    /// Appends what a hole has become.
+    /// Appends what a placeholder resolves to.
     fn link(
         &mut self,
         symbol: Symbol,
@@ -131,7 +133,7 @@ impl<'a> Linker<'a> {
             Symbol::File { path, place } => {
                 match String::from_utf8(self.read_file(&path, &place)?) {
                     Ok(text) => out.push(self.compiler.escaped(&text, escape).link(self)?),
-                    // A picture or an archive: it goes as it is.
+                    // An image or an archive: sent unchanged.
                     Err(other) => out.push_bytes(other.into_bytes()),
                 }
                 return Ok(());

@@ -1,9 +1,9 @@
-//! Placeholders: read once, linked when the test starts, filled in for every request. A
-//! [`Compiler`] turns a text with `${…}` into a [`Draft`], as far as the document alone tells; what
-//! actions before the test bring about (variables, CSV sources, files) and what the machine has (the
-//! environment) is named there and not looked at. [`Draft::link`] makes that a [`Template`]: literal
-//! pieces and holes that are numbered, so that filling one in looks nothing up. What cannot be
-//! resolved stays as it was written. A text that was not linked does not fit where one must run.
+//! Placeholders: compiled once, linked when the test starts, filled in for every request. A
+//! [`Compiler`] turns a text with `${…}` into a [`Draft`], as far as the document alone allows. The
+//! results of earlier actions (variables, CSV sources, files) and the environment are only named in
+//! it. [`Draft::link`] turns it into a [`Template`]: literal pieces and numbered holes, so that
+//! filling one in needs no lookup by name. What cannot be resolved stays as written. A draft has a
+//! different type, so it cannot run unlinked.
 
 mod compile;
 mod link;
@@ -19,7 +19,7 @@ pub use compile::{Compiler, Reference, references};
 pub use link::{Bindings, Linker};
 pub use scope::{Names, Scope};
 
-/// Where a variable lives: the two namespaces of the documents.
+/// The namespace of a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Space {
     /// `${var.NAME}` and `${NAME}`.
@@ -28,14 +28,14 @@ pub enum Space {
     Session,
 }
 
-/// A variable's number within a plan.
+/// The number of a variable within a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slot(usize);
 
-/// How a filled-in value is written where it stands.
+/// How a value is written into its surroundings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Escape {
-    /// As it is.
+    /// Unchanged.
     Raw,
     /// Inside a JSON string, in ASCII, as Python's `json.dumps` writes it.
     Json,
@@ -46,22 +46,22 @@ pub enum Escape {
     Quoted,
 }
 
-/// A text with holes, of a kind that depends on the stage.
+/// A text with holes, whose kind depends on the stage.
 #[derive(Debug, Clone)]
 pub struct Text<H> {
     pieces: Vec<Piece<H>>,
 }
 
-/// A text as it was read: what stands in its holes may be known only when the test starts.
+/// A compiled text, whose holes may be resolved only when the test starts.
 pub type Draft = Text<Symbol>;
 
-/// A text that runs: its holes are numbers, so that filling one in looks nothing up.
+/// A linked text: its holes are numbers, so filling one in needs no lookup by name.
 pub type Template = Text<Hole>;
 
 #[derive(Debug, Clone)]
 enum Piece<H> {
     Literal(Box<str>),
-    /// What is no text: the content of a file.
+    /// Binary data: the content of a file.
     Bytes(Box<[u8]>),
     Hole {
         hole: H,
@@ -70,10 +70,10 @@ enum Piece<H> {
     },
 }
 
-/// What stands in a hole of a [`Draft`].
+/// A hole of a [`Draft`].
 #[derive(Debug, Clone)]
 pub enum Symbol {
-    /// What it is needs nothing but the document.
+    /// A hole that the document alone determines.
     Known(Hole),
     /// Nothing: it stays as it was written.
     Unknown,
@@ -95,12 +95,12 @@ pub enum Symbol {
     },
 }
 
-/// What stands in a hole of a [`Template`].
+/// A hole of a [`Template`].
 #[derive(Debug, Clone)]
 pub enum Hole {
     /// A variable of the user.
     Variable(Slot),
-    /// A column of a CSV source, both by their numbers.
+    /// A column of a CSV source, both by index.
     Column {
         /// The source.
         source: usize,
@@ -148,12 +148,12 @@ impl<H> Text<H> {
         }
     }
 
-    /// Appends bytes that need not be text. They have no placeholders.
+    /// Appends bytes that need not be UTF-8. They have no placeholders.
     pub fn push_bytes(&mut self, bytes: Vec<u8>) {
         self.pieces.push(Piece::Bytes(bytes.into()));
     }
 
-    /// Appends another text, whose parts keep the way in which they are written.
+    /// Appends another text, whose parts keep their escaping.
     pub fn push(&mut self, other: Self) {
         for piece in other.pieces {
             match piece {
@@ -163,7 +163,7 @@ impl<H> Text<H> {
         }
     }
 
-    /// The text, when there is no hole in it.
+    /// The text, if it has no holes.
     pub fn as_literal(&self) -> Option<&str> {
         match self.pieces.as_slice() {
             [] => Some(""),
@@ -172,12 +172,12 @@ impl<H> Text<H> {
         }
     }
 
-    /// Whether there is no hole in it: the same is written every time.
+    /// Whether it has no holes, so that it is the same every time.
     pub fn is_constant(&self) -> bool {
         self.pieces.iter().all(|piece| !matches!(piece, Piece::Hole { .. }))
     }
 
-    /// How long it is as it was written in the document, in bytes.
+    /// Its length in bytes as written in the document.
     pub fn written_length(&self) -> usize {
         let lengths = self.pieces.iter().map(|piece| match piece {
             Piece::Literal(text) => text.len(),
@@ -187,12 +187,12 @@ impl<H> Text<H> {
         lengths.sum()
     }
 
-    /// Whether nothing is ever written.
+    /// Whether it never writes anything.
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }
 
-    /// As it was written in the document.
+    /// The text as written in the document.
     pub fn written(&self) -> String {
         self.pieces
             .iter()
@@ -206,7 +206,7 @@ impl<H> Text<H> {
 }
 
 impl Template {
-    /// The variable that the text begins with, if it begins with one.
+    /// The variable that the text begins with, if any.
     pub fn leading_variable(&self) -> Option<Slot> {
         match self.pieces.first()? {
             Piece::Hole { hole: Hole::Variable(slot), .. } => Some(*slot),
@@ -214,7 +214,7 @@ impl Template {
         }
     }
 
-    /// Fills the holes in and appends the text.
+    /// Fills in the holes and appends the text.
     pub fn fill(&self, scope: &mut Scope, out: &mut Vec<u8>) {
         for piece in &self.pieces {
             match piece {
@@ -252,7 +252,7 @@ impl Template {
 }
 
 impl Escape {
-    /// Writes text the way it must stand there.
+    /// Writes a text with this escaping.
     pub fn write(self, text: &str, out: &mut Vec<u8>) {
         match self {
             Self::Raw => out.extend_from_slice(text.as_bytes()),
@@ -269,7 +269,7 @@ impl Escape {
         }
     }
 
-    /// Text the way it must stand there.
+    /// Returns a text with this escaping.
     pub fn written(self, text: &str) -> String {
         let mut out = Vec::new();
         self.write(text, &mut out);
@@ -277,7 +277,7 @@ impl Escape {
     }
 }
 
-/// Text in a form or a query as Python's `quote_plus` writes it.
+/// Encodes a text for a form or a query like Python's `quote_plus`.
 fn form(text: &str, out: &mut Vec<u8>) {
     for byte in text.bytes() {
         match byte {
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_resolved_is_and_the_rest_stays_as_written() {
+    fn unresolved_placeholders_stay_as_written() {
         for (text, filled) in [
             ("plain", "plain"),
             ("http://${var.host}/${ n }", "http://h/1.0"),
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_when_its_text_is_linked_and_its_placeholders_count() {
+    fn a_file_is_read_when_its_text_is_linked_and_its_placeholders_are_filled_in() {
         let file = |path: &str| {
             let value = Value::from(path);
             run(|compiler| {
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_text_stays_as_its_bytes() {
+    fn a_binary_file_stays_unchanged() {
         let value = Value::from("picture");
         let mut compiler = Compiler::default();
         let mut draft = compiler.template("${host} ");
@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_whose_holes_are_constants_is_a_literal_once_it_is_linked() {
+    fn a_text_with_only_constants_is_a_literal_once_linked() {
         let bindings = Bindings { environment: &|_| Some("x".to_owned()), ..Bindings::NONE };
         let mut compiler = Compiler::default();
         let (fixed, changes) = (compiler.template("/${env.A}"), compiler.template("/${a}"));

@@ -1,4 +1,4 @@
-//! What the holes of templates stand for, of a whole plan and of one user.
+//! The values of templates' holes, for a whole plan and for one user.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -8,10 +8,10 @@ use super::{Hole, Slot};
 use crate::load::misses::{Kind, Misses};
 use crate::load::source::CsvRows;
 
-/// What the holes of a plan's templates refer to; shared by all its users.
+/// What the holes of a plan's templates refer to; shared by all users.
 #[derive(Debug, Default)]
 pub struct Names {
-    /// What each slot holds when a user begins.
+    /// The initial value of each slot.
     pub(super) initial: Vec<Option<Arc<str>>>,
     /// What is known before the first request: placeholders that never have a value, and the like.
     pub(crate) warnings: Vec<String>,
@@ -33,14 +33,14 @@ pub struct Scope {
 #[derive(Debug, Clone)]
 enum Variable {
     Unset,
-    /// What the plan gave every user.
+    /// The plan's initial value.
     Shared(Arc<str>),
-    /// What this user has extracted.
+    /// A value that this user has extracted.
     Own(String),
 }
 
 impl Scope {
-    /// A user's scope at its beginning; the seed makes its choices repeatable.
+    /// The scope of a new user; the seed makes its random choices repeatable.
     pub fn new(names: &Arc<Names>, seed: u64) -> Self {
         let initial = names.initial.iter();
         Self {
@@ -55,7 +55,7 @@ impl Scope {
         }
     }
 
-    /// Begins the execution of a task: each CSV source gives its next row when first asked.
+    /// Begins the execution of a task: each CSV source supplies its next row when first used.
     pub fn begin(&mut self) {
         if !self.names.sources.is_empty() {
             self.rows.clear();
@@ -135,8 +135,8 @@ impl Scope {
     }
 }
 
-/// Local time in ISO 8601 to the second, as the reference writes it. The text is kept for as long
-/// as the second lasts: telling the civil time costs more than the rest of a request's template.
+/// Local time in ISO 8601 to the second, as the reference writes it. The text is cached until the
+/// second changes: converting to local time costs more than the rest of a request's template.
 fn now(out: &mut Vec<u8>) {
     thread_local! {
         static LAST: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };

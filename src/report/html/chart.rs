@@ -1,12 +1,12 @@
 //! Line and bar charts as inline SVG, drawn on a fixed grid and scaled by the page. Colours are
-//! classes of the page's style sheet, so that light and dark need one drawing. Each point has an
-//! invisible column whose title a browser shows under the pointer.
+//! classes of the page's style sheet, so that light and dark mode share one drawing. Each point has
+//! an invisible column whose title a browser shows under the pointer.
 
 use maud::{Markup, html};
 
 use super::text;
 
-/// The drawing's size in its own units.
+/// The size of the drawing in its own units.
 const WIDTH: f64 = 600.0;
 const HEIGHT: f64 = 230.0;
 /// Room for the axes' labels.
@@ -20,23 +20,23 @@ const DEPTH: f64 = HEIGHT - TOP - BOTTOM;
 
 /// One curve. A missing point is a gap.
 pub(super) struct Curve {
-    /// The class that gives it its colour and dash.
+    /// The class that sets its colour and dash pattern.
     pub(super) class: &'static str,
     pub(super) name: &'static str,
     pub(super) points: Vec<Option<f64>>,
-    /// Whether it belongs to the axis at the right.
+    /// Whether it belongs to the right axis.
     pub(super) right: bool,
 }
 
 /// A chart over time.
 pub(super) struct Chart {
     pub(super) title: &'static str,
-    /// The unit at the left axis.
+    /// The unit of the left axis.
     pub(super) unit: &'static str,
-    /// Seconds that a point covers.
+    /// Seconds per point.
     pub(super) width: f64,
     pub(super) curves: Vec<Curve>,
-    /// What is shown under the pointer, for each point.
+    /// The text under the pointer, for each point.
     pub(super) hints: Vec<String>,
 }
 
@@ -93,7 +93,7 @@ impl Chart {
         }
     }
 
-    /// The time axis: five or so labels at round places.
+    /// The time axis: about five labels at round positions.
     fn times(&self, column: f64, count: usize) -> Markup {
         let length = count as f64 * self.width;
         let step = round_up(length / 6.0).max(self.width);
@@ -108,20 +108,20 @@ impl Chart {
     }
 }
 
-/// Bars at places of a logarithmic axis: how many latencies lie in each tenth of a decade.
+/// Bars on a logarithmic axis: the number of latencies in each tenth of a decade.
 pub(super) fn histogram(title: &'static str, counts: impl Iterator<Item = (f64, u64)>) -> Markup {
     /// Bars in a decade.
     const PARTS: f64 = 10.0;
     let mut bars = std::collections::BTreeMap::<i32, u64>::new();
     for (millis, count) in counts {
-        // Below a microsecond nothing is told apart.
+        // Latencies below a microsecond are not distinguished.
         *bars.entry((millis.max(0.001).log10() * PARTS).floor() as i32).or_default() += count;
     }
     let first = bars.keys().next().copied().unwrap_or(0);
     let last = bars.keys().next_back().copied().unwrap_or(0);
     let most = bars.values().max().copied().unwrap_or(0);
     let total: u64 = bars.values().sum();
-    // At least a decade, so that equal latencies are a bar and not a wall.
+    // At least a decade, so that equal latencies are drawn as a narrow bar.
     let (first, last) = (first - 1, last.max(first + PARTS as i32));
     let column = INNER / f64::from(last - first + 1);
     let scale = Scale::to(most as f64);
@@ -185,7 +185,7 @@ impl Scale {
     }
 }
 
-/// The next number that reads well: one or two digits times a power of ten.
+/// The next round number: one or two digits times a power of ten.
 fn round_up(value: f64) -> f64 {
     if value <= 0.0 {
         return 1.0;
@@ -208,7 +208,7 @@ fn path(points: &[Option<f64>], column: f64, scale: &Scale) -> String {
         let x = LEFT + (place as f64 + 0.5) * column;
         data.push(if pen_up { 'M' } else { 'L' });
         data.push_str(&format!("{} {}", n(x), n(scale.y(*value))));
-        // A point alone between two gaps would not be drawn.
+        // A single point between two gaps would not be drawn.
         if pen_up && points.get(place + 1).is_none_or(Option::is_none) {
             data.push_str("h0.1");
         }
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_lifts_the_pen_and_a_lonely_point_is_still_drawn() {
+    fn a_gap_interrupts_the_line_and_a_single_point_is_drawn() {
         let scale = Scale { top: 1.0 };
         let points = [Some(0.0), Some(1.0), None, Some(0.0)];
         assert_eq!(path(&points, 10.0, &scale), "M63.0 204.0L73.0 10.0M93.0 204.0h0.1");

@@ -1,6 +1,6 @@
-//! What the page shows, counted in two passes over the rows: the first learns how long the runs took
-//! and which names matter, the second fills fixed-size histograms. So memory depends on the number
-//! of names and errors shown, which is bounded, and not on the number of requests.
+//! The figures of the page, computed in two passes over the rows: the first determines how long the
+//! runs took and which names matter, the second fills fixed-size histograms. So memory depends on
+//! the number of names and errors shown, which is bounded, and not on the number of requests.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -12,16 +12,16 @@ use hdrhistogram::Histogram;
 use crate::record::{Recording, Records, Row};
 use crate::report::rows::name_of;
 
-/// Names that have a row of their own; the busiest are chosen, the others share one.
+/// Names with their own row; the busiest are chosen, the others share one.
 const MAX_NAMES: usize = 150;
 
-/// Errors that have a row of their own.
+/// Errors with their own row.
 const MAX_ERRORS: usize = 50;
 
-/// Points of a curve: as many as can be told apart in a chart of this width.
+/// Points of a curve: as many as can be distinguished in a chart of this width.
 const MAX_BUCKETS: f64 = 120.0;
 
-/// Widths of a point in seconds that make axes easy to read.
+/// Widths of a point, in seconds, that make axes easy to read.
 const WIDTHS: [f64; 16] = [
     0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0,
     86400.0,
@@ -39,7 +39,7 @@ impl Latency {
 
     fn record(&mut self, millis: f64) {
         if let Some(histogram) = &mut self.0 {
-            // Out of range are only values beyond 2^64; a float cast saturates.
+            // Only values beyond 2^64 are out of range; a float cast saturates.
             let _ = histogram.record((millis * 1000.0).round() as u64);
         }
     }
@@ -49,7 +49,7 @@ impl Latency {
         Some(histogram.value_at_percentile(percentile) as f64 / 1000.0)
     }
 
-    /// The distinct latencies in milliseconds with how often they came.
+    /// The distinct latencies in milliseconds with their number of occurrences.
     pub(super) fn counts(&self) -> impl Iterator<Item = (f64, u64)> {
         self.0.iter().flat_map(|histogram| {
             histogram.iter_recorded().map(|step| {
@@ -109,7 +109,7 @@ impl Totals {
 /// A row of the table.
 #[derive(Debug)]
 pub(super) struct Name<'a> {
-    /// `None` is the row that the names beyond [`MAX_NAMES`] share.
+    /// `None` for the row that the names beyond [`MAX_NAMES`] share.
     pub(super) label: Option<(&'a str, &'a str)>,
     pub(super) totals: Totals,
 }
@@ -117,12 +117,12 @@ pub(super) struct Name<'a> {
 /// One point in time: the requests that ended in it.
 #[derive(Debug, Clone)]
 pub(super) struct Bucket {
-    /// Its beginning, in seconds since the first run began, pauses between runs left out.
+    /// Its start, in seconds since the first run started, without the pauses between runs.
     pub(super) start: f64,
     /// How long it is, in seconds: the last one may be shorter than the others.
     pub(super) length: f64,
     pub(super) totals: Totals,
-    /// The most users in it, where the run counted them.
+    /// The most users during it, where the run counted them.
     pub(super) users: Option<u32>,
 }
 
@@ -131,31 +131,31 @@ pub(super) struct Bucket {
 pub(super) struct Group<'a> {
     pub(super) text: &'a str,
     pub(super) count: u64,
-    /// Method and name of the first request that had it.
+    /// Method and name of the first request with this error.
     pub(super) first: (&'a str, &'a str),
-    /// Whether others had it too.
+    /// Whether other requests had it too.
     pub(super) several: bool,
 }
 
-/// Everything that the page shows of the requests.
+/// All figures of the page.
 #[derive(Debug)]
 pub(super) struct PageData<'a> {
     pub(super) total: Totals,
-    /// Seconds that the runs took together.
+    /// The total duration of the runs, in seconds.
     pub(super) seconds: f64,
-    /// Seconds that a point in time covers.
+    /// Seconds per point.
     pub(super) width: f64,
     buckets: Vec<Bucket>,
     /// How many of `buckets` are whole and lie within the time in which load was made. After it only
     /// the slowest requests are left, and their figures would look like a collapse.
     drawn: usize,
-    /// The busiest first.
+    /// Busiest first.
     pub(super) names: Vec<Name<'a>>,
     /// How many names share the last row of `names`.
     pub(super) further_names: usize,
-    /// The most frequent first.
+    /// Most frequent first.
     pub(super) errors: Vec<Group<'a>>,
-    /// Error texts without a row, and how often they came.
+    /// The number of error texts without a row, and of their occurrences.
     pub(super) further_errors: (usize, u64),
     pub(super) most_users: Option<u32>,
 }
@@ -287,14 +287,14 @@ fn drawn(buckets: &[Bucket], width: f64, end_of_load: Option<f64>) -> usize {
     buckets.iter().take_while(|bucket| whole(bucket) && within(bucket)).count().max(1)
 }
 
-/// When a request ended, in seconds since its run began.
+/// When a request ended, in seconds since its run started.
 fn end_of(row: &Row<'_>, recording: &Recording) -> f64 {
     let epoch = recording.started_at().duration_since(std::time::UNIX_EPOCH);
     let start = row.start_time - epoch.unwrap_or(Duration::ZERO).as_secs_f64();
     (start + row.service_ms / 1000.0).max(0.0)
 }
 
-/// The width of a point, for runs of this many seconds.
+/// The width of a point for runs of this many seconds.
 fn width(seconds: f64) -> f64 {
     let fits = |width: &f64| seconds / width <= MAX_BUCKETS;
     WIDTHS.into_iter().find(fits).unwrap_or(seconds / MAX_BUCKETS)
@@ -302,7 +302,7 @@ fn width(seconds: f64) -> f64 {
 
 type Places<'a> = HashMap<(&'a str, &'a str), usize>;
 
-/// The rows of the table, where each method and name counts, and how many share the last row.
+/// The table's rows, the row of each method and name, and how many names share the last row.
 fn places<'a>(counts: HashMap<(&'a str, &'a str), u64>) -> (Places<'a>, Vec<Name<'a>>, usize) {
     let mut order: Vec<_> = counts.into_iter().collect();
     order.sort_unstable_by(|(a, many), (b, more)| more.cmp(many).then(a.cmp(b)));
@@ -332,7 +332,7 @@ mod tests {
     use crate::record::fixture::records;
 
     #[test]
-    fn points_in_time_are_round_and_few() {
+    fn points_have_a_round_width_and_a_limited_number() {
         for (seconds, want) in
             [(0.0, 0.1), (12.0, 0.1), (12.1, 0.25), (60.0, 0.5), (3600.0, 30.0), (1e9, 1e9 / 120.0)]
         {
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_grouped_by_text_the_most_frequent_first() {
+    fn errors_are_grouped_by_text_most_frequent_first() {
         let records = records(&[
             ("GET", "u", "a", 500, 1.0, 1, Some("rare")),
             ("GET", "u", "a", 500, 1.0, 1, Some("often")),

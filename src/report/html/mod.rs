@@ -1,7 +1,7 @@
-//! The report as a page for a person: one file that needs nothing else, verdict first, light and
-//! dark by the reader's own setting, readable without its script (which only sorts the table). It
-//! stays below 300 KiB whatever the run was: names, errors and the document are capped, curves have
-//! a fixed number of points.
+//! The report as a page for people: one self-contained file, verdict first, light or dark by the
+//! reader's setting, readable without its script (which only sorts the table). It stays below 300
+//! KiB whatever the run: names, errors and the document are capped, curves have a fixed number of
+//! points.
 
 mod chart;
 mod figures;
@@ -28,8 +28,8 @@ const NAME_ROOM: usize = 200;
 const ERROR_ROOM: usize = 500;
 const DOCUMENT_ROOM: usize = 40_000;
 
-/// Writes the page. The rules, if there are any, make the verdict; without them a run is good when
-/// no request failed.
+/// Writes the page. The rules, if any, decide the verdict; without them a run passes if no request
+/// failed.
 pub fn write(records: &Records, rules: &[Rule], out: &mut dyn Write) -> io::Result<()> {
     let figures = PageData::of(records);
     let verdicts: Vec<GateResult> = if rules.is_empty() {
@@ -42,7 +42,7 @@ pub fn write(records: &Records, rules: &[Rule], out: &mut dyn Write) -> io::Resu
 }
 
 fn page(records: &Records, figures: &PageData<'_>, verdicts: &[GateResult]) -> Markup {
-    // Only this style and this script: whatever a target's bytes smuggle into the page never runs.
+    // Only this style and this script: markup from a target's responses never runs.
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'",
         STANDARD.encode(Sha256::digest(STYLE)),
@@ -134,7 +134,7 @@ fn success(words: &str, not_made: Option<f64>) -> Markup {
     }
 }
 
-/// When the runs were, in one line.
+/// When the runs took place, in one line.
 fn when(records: &Records, figures: &PageData<'_>) -> String {
     let runs = records.recordings();
     let mut line = match runs.first().map(|run| jiff::Timestamp::try_from(run.started_at())) {
@@ -368,7 +368,7 @@ fn errors(figures: &PageData<'_>) -> Markup {
     }
 }
 
-/// The documents that were run; one that ran several times stands here once.
+/// The documents that were run; one that ran several times appears once.
 fn documents(records: &Records) -> Markup {
     let mut documents: Vec<String> = Vec::new();
     for recording in records.recordings().iter().rev() {
@@ -399,7 +399,7 @@ mod tests {
     use crate::value::{Reader, Value};
 
     #[test]
-    fn the_verdict_comes_first_and_says_it_in_words() {
+    fn the_verdict_comes_first_and_is_a_sentence() {
         let good = [("GET", "u", "a", 200, 1.0, 1, None)];
         let bad = [("GET", "u", "a", 500, 1.0, 1, Some("x"))];
         let json = Value::parse(
@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn the_document_is_shown_without_its_secrets() {
+    fn the_document_is_shown_without_secrets() {
         let mut recording = Recording::new(UNIX_EPOCH, Vec::new());
         recording.document = Value::parse(
             r#"[["LD_start_test", {"tasks": [{"headers": {"Authorization": "Bearer hunter2hunter2"}}]}]]"#,

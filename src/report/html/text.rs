@@ -2,7 +2,7 @@
 
 use crate::report::redact::without_secrets;
 
-/// A count with its thousands apart.
+/// A count with thousands separators.
 pub(super) fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut out = String::with_capacity(digits.len() * 2);
@@ -15,7 +15,7 @@ pub(super) fn count(value: u64) -> String {
     out
 }
 
-/// Three significant digits of a latency, in the unit that suits it.
+/// A latency with three significant digits, in a suitable unit.
 pub(super) fn millis(value: f64) -> String {
     match value {
         _ if value >= 10_000.0 => format!("{:.1} s", value / 1000.0),
@@ -26,7 +26,7 @@ pub(super) fn millis(value: f64) -> String {
     }
 }
 
-/// A time since the beginning.
+/// A time since the start.
 pub(super) fn seconds(value: f64) -> String {
     match value {
         _ if value >= 7200.0 => format!("{} h", trimmed(value / 3600.0)),
@@ -40,8 +40,8 @@ fn trimmed(value: f64) -> String {
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
-/// A share as a percentage. Anything above nothing never reads as nothing, and anything below all
-/// never as all.
+/// A fraction as a percentage. Values above zero never read as 0 %, and values below one never as
+/// 100 %.
 pub(super) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     match percent {
@@ -76,7 +76,7 @@ pub(super) fn bytes(value: u64) -> String {
     if unit == "B" { format!("{value} B") } else { format!("{scaled:.1} {unit}") }
 }
 
-/// A number at an axis.
+/// A number on an axis.
 pub(super) fn short(value: f64) -> String {
     let (scaled, suffix) = match value {
         _ if value >= 1e9 => (value / 1e9, "G"),
@@ -89,17 +89,17 @@ pub(super) fn short(value: f64) -> String {
     format!("{text}{suffix}")
 }
 
-/// A number that a script sorts by, with the digits that make a difference.
+/// A number that a script sorts by, with the significant digits.
 pub(super) fn short_key(value: f64) -> String {
     if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.3}") }
 }
 
-/// A text without its secrets, cut so that it takes at most `room` bytes of HTML.
+/// A text without its secrets, cut to at most `room` bytes of HTML.
 pub(super) fn shown(text: &str, room: usize) -> String {
     cut(&without_secrets(text), room)
 }
 
-/// Cuts a text by the bytes that it takes once escaped.
+/// Cuts a text to `room` bytes, counted after escaping.
 pub(super) fn cut(text: &str, room: usize) -> String {
     let mut left = room;
     for (place, character) in text.char_indices() {
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_short_and_keep_their_meaning() {
+    fn numbers_are_short_but_not_misleading() {
         assert_eq!(count(1_234_567), "1\u{202f}234\u{202f}567");
         let latencies: Vec<String> =
             [0.0, 0.25, 1.234, 12.34, 123.4, 12_345.0].into_iter().map(millis).collect();
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_cut_by_what_it_takes_once_escaped() {
+    fn a_text_is_cut_by_its_escaped_length() {
         assert_eq!(cut("<<<", 12), "<<<");
         assert_eq!(cut("<<<", 11), "<<…");
         assert_eq!(cut("żżż", 5), "żż…");

@@ -1,4 +1,4 @@
-//! How Python's builtins fail.
+//! The exceptions of Python's builtins.
 
 use crate::event::{Failure, FailureKind};
 use crate::value::Value;
@@ -12,7 +12,7 @@ pub(super) fn type_name(value: &Value) -> &'static str {
         Value::Float(_) => "float",
         Value::Str(_) => "str",
         Value::List(_) => "list",
-        // Results alone; a document has none.
+        // Only results hold these; a document cannot.
         Value::Tuple(_) => "tuple",
         Value::Dict(_) => "dict",
     }

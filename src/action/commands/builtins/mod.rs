@@ -1,7 +1,6 @@
-//! The builtins of Python that documents call: `print len max min sum round abs sorted`, for JSON
-//! values exactly as Python 3.11 computes them. A payload gives either positions or keywords, never
-//! both, so of the keywords only those of `print` and `round` can be of use; the others are refused
-//! as Python refuses them.
+//! Python's builtins that documents may call: `print len max min sum round abs sorted`, which
+//! compute JSON values exactly like Python 3.11. A payload holds either positions or keywords, so
+//! only the keywords of `print` and `round` can be useful; the others are refused like in Python.
 
 mod errors;
 mod number;
@@ -19,28 +18,28 @@ pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::free("print", "Writes its arguments to the server's output.", |call| {
         Ok(Box::new(Print(line(call)?)))
     }),
-    Declaration::free("len", "Gives the length of a text, a list or an object.", |call| {
+    Declaration::free("len", "Returns the length of a text, a list or an object.", |call| {
         computed(len(positions("len", call)?))
     }),
-    Declaration::free("max", "Gives the largest of its arguments or of a list.", |call| {
+    Declaration::free("max", "Returns the largest of its arguments or of a list.", |call| {
         computed(extreme("max", call))
     }),
-    Declaration::free("min", "Gives the smallest of its arguments or of a list.", |call| {
+    Declaration::free("min", "Returns the smallest of its arguments or of a list.", |call| {
         computed(extreme("min", call))
     }),
-    Declaration::free("sum", "Gives the sum of a list.", |call| {
+    Declaration::free("sum", "Returns the sum of a list.", |call| {
         computed(sum(positions("sum", call)?))
     }),
     Declaration::free("round", "Rounds a number, half to even.", |call| computed(round(call))),
-    Declaration::free("abs", "Gives a number without its sign.", |call| {
+    Declaration::free("abs", "Returns the absolute value of a number.", |call| {
         computed(abs(positions("abs", call)?))
     }),
-    Declaration::free("sorted", "Gives a list in ascending order.", |call| {
+    Declaration::free("sorted", "Returns a list in ascending order.", |call| {
         computed(sorted(positions("sorted", call)?))
     }),
 ];
 
-/// A value that the arguments alone decide, and that reading them has computed.
+/// A value that depends only on the arguments, computed when they are parsed.
 #[derive(Debug)]
 struct Computed(Value);
 
@@ -64,7 +63,7 @@ impl Command for Print {
     }
 }
 
-/// What `print` writes, without its line end.
+/// Returns what `print` writes, without its line end.
 fn line(call: &Call<'_>) -> Result<String, Failure> {
     let keywords = match call {
         Call::Positional(values) => {
@@ -91,7 +90,7 @@ fn line(call: &Call<'_>) -> Result<String, Failure> {
     Ok(end.strip_suffix('\n').unwrap_or(end).to_owned())
 }
 
-/// The arguments of a function that takes positions only.
+/// Returns the arguments of a function that takes only positional ones.
 fn positions<'a>(name: &str, call: &'a Call<'_>) -> Result<&'a [Value], Failure> {
     match call {
         Call::Positional(values) => Ok(values),
@@ -100,7 +99,7 @@ fn positions<'a>(name: &str, call: &'a Call<'_>) -> Result<&'a [Value], Failure>
     }
 }
 
-/// The one argument of a function that takes one.
+/// Returns the single argument of a function that takes one.
 fn only<'a>(name: &str, arguments: &'a [Value]) -> Result<&'a Value, Failure> {
     match arguments {
         [only] => Ok(only),
@@ -175,7 +174,7 @@ fn sum(arguments: &[Value]) -> Result<Value, Failure> {
     items.into_iter().try_fold(start, add)
 }
 
-/// Python's `left + right`, for what a sum can hold.
+/// Python's `left + right`, for the types that a sum accepts.
 fn add(left: Value, right: Value) -> Result<Value, Failure> {
     match (left, right) {
         (Value::List(mut left), Value::List(right)) => {
@@ -250,7 +249,7 @@ fn sorted(arguments: &[Value]) -> Result<Value, Failure> {
     }
 }
 
-/// What a `for` loop over a value sees: items, characters, keys.
+/// The items of a Python `for` loop over a value: list items, characters, keys.
 fn iterate(value: &Value) -> Result<Vec<Value>, Failure> {
     match value {
         Value::List(items) => Ok(items.clone()),

@@ -1,4 +1,4 @@
-//! Python's numbers: whole ones of any size, and floats; booleans count as 0 and 1. Comparison,
+//! Python's numbers: integers of any size and floats; booleans count as 0 and 1. Comparison,
 //! addition and rounding are exact where Python's are.
 
 use std::cmp::Ordering;
@@ -10,7 +10,7 @@ use super::errors::value_error;
 use crate::event::Failure;
 use crate::value::Value;
 
-/// More decimals than this no float has (the smallest ends at the 323rd).
+/// No float has more decimals than this (the smallest ends at the 323rd).
 const MOST_DECIMALS: i64 = 323;
 
 /// Rounded to this many digits before the point, every float is zero.
@@ -33,7 +33,7 @@ impl From<Number> for Value {
 }
 
 impl Number {
-    /// The number that a value is.
+    /// Returns the number of a value, if it is one.
     pub(super) fn of(value: &Value) -> Option<Self> {
         Some(match value {
             Value::Bool(value) => Self::Int(u8::from(*value).into()),
@@ -68,7 +68,7 @@ impl Number {
         }
     }
 
-    /// Which is larger, exactly, also between a whole number and a float; none for a NaN.
+    /// Compares exactly, also an integer with a float; `None` for a NaN.
     pub(super) fn compare(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Int(left), Self::Int(right)) => Some(left.cmp(right)),
@@ -80,7 +80,8 @@ impl Number {
         }
     }
 
-    /// Python's `round`: half to even; to a whole number without `digits`, to as many decimals with.
+    /// Python's `round`: half to even; to an integer without `digits`, otherwise to that many
+    /// decimals.
     pub(super) fn round(self, digits: Option<i64>) -> Result<Self, Failure> {
         match (self, digits) {
             (Self::Int(value), None | Some(0..)) => Ok(Self::Int(value)),
@@ -107,16 +108,17 @@ fn compare_mixed(int: &BigInt, float: f64) -> Option<Ordering> {
     Some(int.cmp(&whole).then_with(|| 0.0.partial_cmp(&fraction).unwrap_or(Ordering::Equal)))
 }
 
-/// A number of digits, as near as 64 bits allow: past them it makes no difference.
+/// A number of digits, clamped to 64 bits: beyond them it makes no difference.
 pub(super) fn clamp(digits: &BigInt) -> i64 {
     digits.to_i64().unwrap_or(if digits.is_negative() { i64::MIN } else { i64::MAX })
 }
 
-/// To a multiple of a power of ten; `digits` is negative.
+/// Rounds to a multiple of a power of ten; `digits` is negative.
 fn round_int(value: &BigInt, digits: i64) -> BigInt {
     let places = digits.unsigned_abs();
-    // A bit is 0.302 decimal digits: past this many places nothing is left to round up from, and
-    // the power of ten must not be computed, for a document could ask for one that fills the memory.
+    // A bit is 0.302 decimal digits: beyond this many places nothing is left to round up from, and
+    // the power of ten must not be computed, because a document could request one that fills the
+    // memory.
     if places > value.bits() / 3 + 2 {
         return BigInt::zero();
     }
@@ -124,7 +126,7 @@ fn round_int(value: &BigInt, digits: i64) -> BigInt {
     BigInt::from_biguint(value.sign(), magnitude)
 }
 
-/// Half to even at a power of ten; `more` says that a fraction follows the whole number.
+/// Rounds half to even at a power of ten; `more` says that a fraction follows the integer.
 fn round_magnitude(value: &BigUint, places: u64, more: bool) -> BigUint {
     let unit = BigUint::from(10u8).pow(u32::try_from(places).unwrap_or(u32::MAX));
     let (quotient, rest) = (value / &unit, value % &unit);
@@ -144,7 +146,7 @@ fn round_float(value: f64, digits: i64) -> Result<f64, Failure> {
         return Ok(0.0 * value);
     }
     if let Ok(decimals) = usize::try_from(digits) {
-        // Formatting rounds the exact value, half to even; reading back gives the nearest float.
+        // Formatting rounds the exact value, half to even; parsing returns the nearest float.
         let text = format!("{value:.decimals$}");
         return text.parse().map_err(|_| value_error("the number cannot be rounded"));
     }

@@ -1,5 +1,5 @@
-//! Python's order of JSON values: numbers with numbers, text with text by code points, lists item
-//! by item; anything else is a `TypeError` that names the two types.
+//! Python's order of JSON values: numbers with numbers, strings with strings by code points, lists
+//! item by item; anything else is a `TypeError` that names the two types.
 
 use std::cmp::Ordering;
 
@@ -18,7 +18,7 @@ pub(super) fn greater(left: &Value, right: &Value) -> Result<bool, Failure> {
     Ok(compare(left, right, ">")? == Some(Ordering::Greater))
 }
 
-/// Which is larger; none where neither is and they still differ (a NaN).
+/// Compares two values; `None` where neither is larger and they still differ (a NaN).
 fn compare(left: &Value, right: &Value, sign: &str) -> Result<Option<Ordering>, Failure> {
     match (left, right) {
         (Value::Str(left), Value::Str(right)) => return Ok(Some(left.cmp(right))),
@@ -64,8 +64,8 @@ fn equal(left: &Value, right: &Value) -> bool {
     }
 }
 
-/// Stable, by [`less`] alone. A merge sort of our own, for the library's must not be asked for an
-/// order that may not exist, and cannot be left with an error.
+/// Sorts stably, using only [`less`]. The standard library's sort requires a total order, which may
+/// not exist here, and cannot return an error; so this is a merge sort of our own.
 pub(super) fn sort(mut items: Vec<Value>) -> Result<Vec<Value>, Failure> {
     if items.len() < 2 {
         return Ok(items);

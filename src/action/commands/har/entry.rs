@@ -1,6 +1,6 @@
-//! One entry of a recording, read: its request, and what is known of the response. A request keeps
-//! what the user's program decided; what its HTTP client added for that one connection, or for the
-//! state of its own cache and cookie jar, is left to the client that replays it.
+//! One parsed entry of a recording: its request, and what is known of the response. A request keeps
+//! what the recorded program decided; what its HTTP client added for that connection, its cache or
+//! its cookie jar is left to the client that replays it.
 
 use jiff::Timestamp;
 use url::Url;
@@ -11,8 +11,8 @@ use super::post_data::{Fields, PostData};
 use crate::protocol::http::METHODS;
 use crate::value::{Invalid, Map, Reader, Value};
 
-/// Headers of the connection, of the browser's cache, and of a body's coding: recordings hold the
-/// body without it.
+/// Headers of the connection, of the browser's cache, and of a body's encoding: recordings hold the
+/// decoded body.
 const DROPPED: [&str; 15] = [
     "host",
     "content-length",
@@ -31,28 +31,28 @@ const DROPPED: [&str; 15] = [
     "content-encoding",
 ];
 
-/// The codings of responses that the load engine decodes.
+/// The content codings that the load engine decodes.
 const DECODED: [&str; 5] = ["gzip", "deflate", "br", "zstd", "identity"];
 
-/// The longest method that a notice repeats.
+/// The longest method that a notice shows.
 const MAX_METHOD: usize = 20;
 
 /// A recorded request and its response.
 #[derive(Debug)]
 pub(super) struct Entry<'a> {
-    /// In capitals; empty where the recording has none.
+    /// In upper case; empty if the recording has none.
     pub(super) method: String,
-    /// With its query; empty where the recording has none.
+    /// With its query; empty if the recording has none.
     pub(super) url: String,
     headers: Vec<(&'a str, String)>,
     post: Option<PostData<'a>>,
-    /// Whether the recording says that there was a body, by its length.
+    /// Whether the recorded length says that there was a body.
     had_body: bool,
     /// The status, if a response came.
     pub(super) status: Option<u16>,
-    /// Where a redirect leads, as the server wrote it.
+    /// The target of a redirect, as the server wrote it.
     pub(super) location: Option<&'a str>,
-    /// A redirect that the browser made up itself, as for a host that it knows to want HTTPS.
+    /// A redirect made by the browser itself, such as for a host that requires HTTPS.
     internal: bool,
     started: Option<Timestamp>,
 }
@@ -69,7 +69,7 @@ impl<'a> Entry<'a> {
             status: None,
             location: None,
             internal: false,
-            // No more than a hint: one that cannot be read is the same as none.
+            // Only a hint: one that cannot be parsed counts as missing.
             started: entry
                 .present("startedDateTime")
                 .and_then(|field| field.value().as_str()?.parse().ok()),
@@ -118,7 +118,7 @@ impl<'a> Entry<'a> {
     fn response(&mut self, place: &Reader<'a>) -> Result<(), Invalid> {
         let mut response = place.object()?;
         if let Some(field) = response.present("status") {
-            // Recorders write 0 or -1 where no response came.
+            // Recorders write 0 or -1 without a response.
             let number = field.value().as_f64().ok_or_else(|| field.expected("a status"))?;
             let whole = (100.0..1000.0).contains(&number) && number.fract() == 0.0;
             self.status = whole.then_some(number as u16);
@@ -144,7 +144,7 @@ impl<'a> Entry<'a> {
         Ok(())
     }
 
-    /// Why no task can be made of it, if so.
+    /// Returns why no task can represent it, if so.
     pub(super) fn obstacle(&self) -> Option<String> {
         if self.method.is_empty() || self.url.is_empty() {
             return Some("no method or URL".to_owned());
@@ -160,7 +160,7 @@ impl<'a> Entry<'a> {
             return Some(format!("method {method}"));
         }
         match scheme.as_deref() {
-            // A base that was put in by hand is known when the test starts.
+            // A base URL that was inserted by hand is known when the test starts.
             None if self.url.starts_with("${") => {
                 let named = self.url.starts_with("${var.") && self.url.contains('}');
                 (!named).then(|| "invalid URL".to_owned())
@@ -199,7 +199,7 @@ impl<'a> Entry<'a> {
                     continue;
                 }
             }
-            // Several of one name mean the same as one with a list (RFC 9110, section 5.3).
+            // Repeated headers are equivalent to one with a list (RFC 9110, section 5.3).
             match kept.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
                 Some((_, Value::Str(first))) => *first = format!("{first}, {value}"),
                 _ => {
@@ -210,7 +210,7 @@ impl<'a> Entry<'a> {
         kept
     }
 
-    /// The body as fields of the task; a header that describes it may come or go.
+    /// The body as fields of the task; may add or remove the header that describes it.
     pub(super) fn body(&self, headers: &mut Map, name: &str, notices: &mut Notices) -> Fields {
         let recorded = self.header("content-type").unwrap_or_default();
         let post = self.post.as_ref();
@@ -227,8 +227,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Puts entries in the order in which their requests began; one without a time follows the one
-/// before it.
+/// Sorts entries by the start of their requests; one without a time follows its predecessor.
 pub(super) fn sort(entries: &mut Vec<Entry<'_>>) {
     let mut last = Timestamp::MIN;
     let mut timed: Vec<_> = std::mem::take(entries)
@@ -242,7 +241,7 @@ pub(super) fn sort(entries: &mut Vec<Entry<'_>>) {
     entries.extend(timed.into_iter().map(|(_, entry)| entry));
 }
 
-/// A URL's scheme in lower case; none of one that is relative.
+/// A URL's scheme in lower case; `None` for a relative one.
 fn scheme(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once(':')?;
     let letters = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
@@ -257,13 +256,13 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// A header's value; recorders that join several write a line for each.
+/// A header's value on one line; recorders that join several headers write a line for each.
 fn one_line(value: &str) -> String {
     let lines = value.split(['\r', '\n', '\0']).map(str::trim).filter(|line| !line.is_empty());
     lines.collect::<Vec<_>>().join(", ")
 }
 
-/// Those of the accepted codings that the load engine decodes.
+/// The accepted codings that the load engine decodes.
 fn decodable(accepted: &str) -> String {
     let codings = accepted.split(',').map(str::trim).filter(|coding| {
         let name = coding.split(';').next().unwrap_or_default().trim();

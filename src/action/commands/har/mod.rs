@@ -1,7 +1,7 @@
-//! From a recording of a browser or proxy (HAR 1.2) to a document: `LD_load_har`, `LD_har_to_tasks`,
-//! `LD_har_to_action_json`. Entries are read ([`entry`]), put in the order of time, joined where one
+//! Import of a recording of a browser or proxy (HAR 1.2): `LD_load_har`, `LD_har_to_tasks`,
+//! `LD_har_to_action_json`. Entries are parsed ([`entry`]), sorted by time, joined where one
 //! redirects to the next ([`redirects`]), and written as tasks with their bodies ([`post_data`]).
-//! What a task cannot say is collected in [`notices`], the warnings of the result.
+//! What a task cannot express becomes one of the result's warnings ([`notices`]).
 
 mod entry;
 mod multipart;
@@ -24,13 +24,13 @@ use crate::value::{Field, Invalid, Kind, Literal, Map, Reader, Value};
 pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
         "LD_load_har",
-        "Gives the content of a HAR file.",
+        "Returns the content of a HAR file.",
         &[Field::required("file_path", Kind::Path, "The file.")],
         |given| Ok(Box::new(LoadHar(given.required("file_path")?.string()?))),
     ),
     Declaration::named(
         "LD_har_to_tasks",
-        "Gives the recorded requests as a test's tasks.",
+        "Returns the recorded requests as the tasks of a test.",
         &[HAR, INCLUDE, EXCLUDE],
         |given| {
             let (tasks, notices) = tasks(given)?;
@@ -39,15 +39,15 @@ pub(crate) const COMMANDS: &[Declaration] = &[
     ),
     Declaration::named(
         "LD_har_to_action_json",
-        "Gives the recorded requests as a document that tests with them.",
+        "Returns the recorded requests as a document with a test.",
         &[
             HAR,
             Field::optional("user", Kind::Any, "The test's user.")
                 .or(Literal::Text("fast_http_user")),
-            Field::optional("user_count", Kind::Any, "The test's users.").or(Literal::Int(10)),
+            Field::optional("user_count", Kind::Any, "The number of users.").or(Literal::Int(10)),
             Field::optional("spawn_rate", Kind::Any, "Users started per second.")
                 .or(Literal::Int(5)),
-            Field::optional("test_time", Kind::Any, "The test's length in seconds.")
+            Field::optional("test_time", Kind::Any, "The duration of the test.")
                 .or(Literal::Int(60)),
             INCLUDE,
             EXCLUDE,
@@ -65,14 +65,14 @@ const HAR: Field =
 const INCLUDE: Field = Field::optional(
     "include",
     Kind::TEXTS,
-    "Regular expressions of which a request's URL must match one; none for all requests.",
+    "Regular expressions; only requests whose URL matches one are imported. Empty imports all.",
 )
 .or(Literal::List);
 
 const EXCLUDE: Field = Field::optional(
     "exclude",
     Kind::TEXTS,
-    "Regular expressions of which a request's URL must match none.",
+    "Regular expressions; requests whose URL matches one are not imported.",
 )
 .or(Literal::List);
 
@@ -104,7 +104,7 @@ fn tasks(given: &Arguments<'_>) -> Result<(Vec<Value>, Vec<String>), Invalid> {
     import(&har, wanted)
 }
 
-/// The tasks of a recording's entries whose URL is wanted, and the notices on what is different.
+/// The tasks of the entries with a matching URL, and the notices about differences.
 fn import(
     har: &Reader<'_>,
     wanted: impl Fn(&str) -> bool,
@@ -129,7 +129,7 @@ fn import(
     Ok((tasks.collect(), notices.lines()))
 }
 
-/// A list of regular expressions, each sought anywhere in the URL.
+/// Parses a list of regular expressions, each of which may match anywhere in the URL.
 fn patterns(given: &Arguments<'_>, name: &str) -> Result<Vec<Regex>, Invalid> {
     given.or_default(name, |list| list.list()?.iter().map(Reader::pattern).collect())
 }
@@ -154,7 +154,8 @@ fn task(step: &Step<'_>, notices: &mut Notices) -> Value {
         set("allow_redirects", Value::Bool(false));
     }
     match step.status {
-        // The answer to a validator, which is not sent: then the response is a whole one.
+        // The response to a conditional request, whose validators are not sent: expect a full
+        // response.
         Some(304) => {}
         Some(status) => {
             let status = Value::from(i64::from(status));
@@ -166,7 +167,7 @@ fn task(step: &Step<'_>, notices: &mut Notices) -> Value {
     Value::Dict(task)
 }
 
-/// The URL from its path on; the whole of one that is not absolute.
+/// The URL from its path on; all of a relative one.
 fn path(url: &str) -> &str {
     let rest = url.split_once("://").filter(|(scheme, rest)| {
         let letters = scheme.bytes().all(|byte| byte.is_ascii_alphabetic());
@@ -187,7 +188,7 @@ impl Command for LoadHar {
     }
 }
 
-/// What was known as soon as the arguments were read.
+/// A result that was computed when the arguments were parsed.
 #[derive(Debug)]
 struct Imported {
     value: Value,

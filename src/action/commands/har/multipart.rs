@@ -1,5 +1,5 @@
-//! `multipart/form-data` bodies (RFC 7578) of recordings: their parts, from the text or from
-//! `params`, and as fields of a task.
+//! `multipart/form-data` bodies (RFC 7578) of recordings: their parts, parsed from the text or from
+//! `params`, as fields of a task.
 
 use super::notices::Notices;
 use crate::value::{Map, Value};
@@ -19,8 +19,8 @@ pub(super) fn boundary(mime: &str) -> Option<&str> {
     parameter(mime, "boundary").filter(|boundary| !boundary.is_empty())
 }
 
-/// The parts of a body, if it is whole. Where the header does not name the boundary, the first line
-/// does.
+/// Parses the parts of a body; `None` if it is incomplete. Without a boundary in the header, the
+/// first line defines it.
 pub(super) fn parse(text: &str, boundary: Option<&str>) -> Option<Vec<Part>> {
     let first = text.lines().next().and_then(|line| line.strip_prefix("--"));
     let delimiter = format!("--{}", boundary.or(first).filter(|boundary| !boundary.is_empty())?);
@@ -78,8 +78,8 @@ fn parameter<'a>(header: &'a str, name: &str) -> Option<&'a str> {
     }
 }
 
-/// The parts as a task's `data` and `files`, or as a body with a `Content-Type` of its own where
-/// those cannot say it: they hold fields before files, and no name twice.
+/// The parts as a task's `data` and `files`, or as a body with its own `Content-Type` where those
+/// cannot express it: they hold fields before files, and each name once.
 pub(super) enum Form {
     Fields { data: Map, files: Map },
     Text { mime: String, body: String },
@@ -95,7 +95,7 @@ pub(super) fn form(parts: &[Part], notices: &mut Notices) -> Form {
             plain &= data.insert(part.name.clone(), value).is_none();
             continue;
         };
-        // A form whose file was not chosen has a part without a name and content.
+        // A form without a chosen file has a part without name and content.
         if part.value.is_empty() && !file_name.is_empty() {
             notices.missing_files.push(file_name.clone());
         }
@@ -112,7 +112,7 @@ fn text(parts: &[Part]) -> Form {
         let rest = value.get(at + STEM.len()..).unwrap_or_default();
         rest.len() - rest.trim_start_matches('-').len() + 1
     };
-    // More dashes behind the stem than any value has there.
+    // More dashes after the stem than in any value.
     let values = parts.iter().map(|part| part.value.as_str());
     let dashes =
         values.flat_map(|value| value.match_indices(STEM).map(move |(at, _)| behind(value, at)));

@@ -1,41 +1,41 @@
-//! What a user should know of an import: what was left out of the document, and what the recording
-//! does not have. One line for each kind, whatever the number of entries.
+//! Warnings of an import: what the document leaves out, and what the recording lacks. One line per
+//! kind, whatever the number of entries.
 
 use indexmap::IndexMap;
 
 /// How many names a line lists.
 const MAX_NAMES: usize = 5;
 
-/// The longest name that a line repeats, in characters.
+/// The longest name in a line, in characters.
 const MAX_NAME: usize = 80;
 
-/// What was found while a recording was read.
+/// The findings of an import.
 #[derive(Debug, Default)]
 pub(super) struct Notices {
-    /// Entries whose URL is wanted.
+    /// Entries with a matching URL.
     pub(super) entries: usize,
     left_out: IndexMap<String, usize>,
-    /// Tasks of requests to which no response came.
+    /// Tasks whose requests had no response.
     pub(super) without_response: usize,
     /// `Cookie` headers.
     pub(super) cookies: usize,
     /// Headers whose name HTTP does not allow.
     pub(super) invalid_headers: usize,
-    /// Requests that had a body which is not in the recording.
+    /// Requests with a body that the recording does not have.
     pub(super) missing_bodies: Vec<String>,
     /// Requests whose body is not text.
     pub(super) binary_bodies: Vec<String>,
-    /// Uploaded files whose content is not in the recording.
+    /// Uploaded files without recorded content.
     pub(super) missing_files: Vec<String>,
 }
 
 impl Notices {
-    /// Counts an entry of which no task was made.
+    /// Counts an entry without a task.
     pub(super) fn leave_out(&mut self, reason: String) {
         *self.left_out.entry(reason).or_default() += 1;
     }
 
-    /// One line for each kind.
+    /// Returns one line per kind.
     pub(super) fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if !self.left_out.is_empty() {
@@ -67,7 +67,7 @@ impl Notices {
     }
 }
 
-/// The first few names. They come out of the recording, so control characters are escaped.
+/// The first few names. They come from the recording, so control characters are escaped.
 fn listed(names: &[String]) -> String {
     let shown = names.iter().take(MAX_NAMES).map(|name| {
         let mut shown: String = name.chars().take(MAX_NAME).flat_map(char::escape_debug).collect();

@@ -1,5 +1,5 @@
-//! The names and values of recordings: headers, queries and forms are lists of them, of which some
-//! recorders write the percent-encoded text and others what it means.
+//! Names and values in recordings: headers, queries and forms are lists of them; some recorders
+//! write them percent-encoded and others decoded.
 
 use crate::load::template::Escape;
 use crate::protocol::http::percent_decode;
@@ -20,7 +20,7 @@ fn pair<'a>(place: &Reader<'a>) -> Result<(&'a str, String), Invalid> {
     Ok((name, value))
 }
 
-/// A text, or a number or boolean as one: some recorders write lengths as numbers.
+/// A string, or a number or boolean as one: some recorders write lengths as numbers.
 pub(super) fn scalar(field: &Reader<'_>) -> Result<String, Invalid> {
     match field.value() {
         Value::List(_) | Value::Tuple(_) | Value::Dict(_) => Err(field.expected("a string")),
@@ -28,7 +28,8 @@ pub(super) fn scalar(field: &Reader<'_>) -> Result<String, Invalid> {
     }
 }
 
-/// Pairs of which nothing says whether they are encoded: they are where each could be, and one must.
+/// Decodes pairs of unknown encoding: they count as encoded if all of them could be and one must
+/// be.
 pub(super) fn plain<N: AsRef<str>>(pairs: Vec<(N, String)>) -> Vec<Pair> {
     let both = || pairs.iter().flat_map(|(name, value)| [name.as_ref(), value]);
     let encoded = both().all(could_be_encoded) && both().any(|text| text.contains('%'));
@@ -55,7 +56,7 @@ fn could_be_encoded(text: &str) -> bool {
     text.bytes().all(allowed) && percent_decode(text).is_some()
 }
 
-/// Whether one of these names is there twice.
+/// Whether a name occurs twice.
 pub(super) fn repeats<'a>(names: impl Iterator<Item = &'a str>) -> bool {
     let mut names: Vec<&str> = names.collect();
     names.sort_unstable();

@@ -29,7 +29,7 @@ pub(super) struct PostData<'a> {
 enum Text<'a> {
     None,
     Plain(Cow<'a, str>),
-    /// Base64 of something that is not text.
+    /// Base64 of binary data.
     Binary,
 }
 
@@ -59,7 +59,7 @@ impl<'a> PostData<'a> {
         matches!(self.text, Text::Binary)
     }
 
-    /// The body as one of a task's fields. `recorded` is the request's own `Content-Type`.
+    /// The body as one of a task's fields. `recorded` is the request's `Content-Type`.
     pub(super) fn body(
         &self,
         recorded: &str,
@@ -79,12 +79,12 @@ impl<'a> PostData<'a> {
         };
         let files = self.params.iter().any(|param| param.file_name.is_some());
         if lower.contains("multipart/form-data") || files {
-            // The recorded header is the one that names the boundary.
+            // Only the recorded header names the boundary.
             let boundary = multipart::boundary(recorded).or_else(|| multipart::boundary(mime));
             let parts = text.and_then(|text| multipart::parse(text, boundary));
             let parts = parts.as_ref().unwrap_or(&self.params);
             if !parts.is_empty() {
-                // The recorded boundary is that of the recorded text.
+                // The recorded boundary belongs to the recorded text.
                 headers.retain(|name, _| !name.eq_ignore_ascii_case("content-type"));
                 return match multipart::form(parts, notices) {
                     Form::Fields { data, files } => {
@@ -110,7 +110,7 @@ impl<'a> PostData<'a> {
         let Some(text) = text else { return Vec::new() };
         if !mime.is_empty() && !headers.keys().any(|name| name.eq_ignore_ascii_case("content-type"))
         {
-            // Without it the engine would write that of plain text.
+            // Without it the engine would set that of plain text.
             let mime: String = mime.split(['\r', '\n', '\0']).collect();
             headers.insert("Content-Type".to_owned(), mime.into());
         }
@@ -134,8 +134,8 @@ fn decoded<'a>(text: &Reader<'a>) -> Result<Text<'a>, Invalid> {
     Ok(String::from_utf8(bytes).map_or(Text::Binary, |text| Text::Plain(text.into())))
 }
 
-/// A form's fields: an object, or pairs where a name repeats. `None` where they cannot reproduce
-/// the recorded text.
+/// A form's fields: an object, or pairs if a name repeats. `None` if they cannot reproduce the
+/// recorded text.
 fn form(params: &[Part], text: Option<&str>) -> Option<Value> {
     let recorded: Vec<Pair> =
         params.iter().map(|param| (param.name.clone(), param.value.clone())).collect();
@@ -156,7 +156,7 @@ fn form(params: &[Part], text: Option<&str>) -> Option<Value> {
                 }
                 decoded
             } else {
-                // The fields contradict the text, as in a recording that was edited.
+                // The fields contradict the text, as in an edited recording.
                 plain(recorded)
             }
         }
@@ -169,15 +169,16 @@ fn form(params: &[Part], text: Option<&str>) -> Option<Value> {
     })
 }
 
-/// A body as JSON, if the value says all of the text: no name twice, no number in another spelling.
+/// A body as JSON, if the value reproduces the text: no repeated name, no number in another
+/// spelling.
 fn json(text: &str) -> Option<Value> {
     let value = Value::parse(text).ok()?;
-    // A task's `"json": null` is the same as none.
+    // A task's `"json": null` means no body.
     let same = value != Value::Null && compact(text)? == serde_json::to_string(&value).ok()?;
     same.then_some(value)
 }
 
-/// A JSON text without its spaces, and its strings in one spelling.
+/// A JSON text without whitespace, its strings in one spelling.
 fn compact(text: &str) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

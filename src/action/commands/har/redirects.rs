@@ -1,26 +1,27 @@
 //! Redirects. A recording has every request of a chain, and a client that follows redirects makes
-//! the later ones by itself: so a chain that is complete in the recording becomes its first request
-//! with the status of the last response. Where it is not complete (its end was filtered out, or the
-//! recording does not say where it leads), each request stands for itself and is not followed.
+//! the later ones itself: so a chain that is complete in the recording becomes its first request
+//! with the status of the last response. If it is incomplete (its end was filtered out, or the
+//! recording does not name the target), each request becomes a task of its own that does not follow
+//! redirects.
 
 use url::Url;
 
 use super::entry::Entry;
 
-/// How many entries may stand between a redirect and the request to its target: what a page loads
-/// at the same time.
+/// How many entries may lie between a redirect and the request to its target: what a page loads in
+/// parallel.
 const LOOKAHEAD: usize = 16;
 
-/// The longest chain: what browsers follow.
+/// The longest chain, as in browsers.
 const MAX_CHAIN: usize = 20;
 
 /// An entry that becomes a task.
 #[derive(Debug)]
 pub(super) struct Step<'a> {
     pub(super) entry: &'a Entry<'a>,
-    /// The status with which it ends, if a response came.
+    /// The status of its last response, if any.
     pub(super) status: Option<u16>,
-    /// Whether its redirect is not followed.
+    /// Whether its redirect must not be followed.
     pub(super) stays: bool,
 }
 
@@ -54,7 +55,7 @@ fn redirects(entry: &Entry<'_>) -> bool {
     matches!(entry.status, Some(301 | 302 | 303 | 307 | 308))
 }
 
-/// The later requests of a chain and its last status, if the recording has all of them.
+/// The later requests of a chain and its last status, if the recording is complete.
 fn chain(entries: &[Entry<'_>], first: usize, taken: &[bool]) -> Option<(Vec<usize>, Option<u16>)> {
     let mut links: Vec<usize> = Vec::new();
     let mut from = first;
@@ -76,7 +77,7 @@ fn chain(entries: &[Entry<'_>], first: usize, taken: &[bool]) -> Option<(Vec<usi
     None
 }
 
-/// The method of the request that follows, where all clients agree on it.
+/// The method of the next request, where all clients agree on it.
 fn next_method<'a>(entry: &'a Entry<'_>) -> Option<&'a str> {
     match (entry.status?, entry.method.as_str()) {
         (_, "HEAD") => None,
@@ -92,7 +93,7 @@ fn target(entry: &Entry<'_>) -> Option<Url> {
     Some(target)
 }
 
-/// A URL as it is sent.
+/// A URL as it is sent, without its fragment.
 fn plain(url: &str) -> Option<Url> {
     let mut url = Url::parse(url).ok()?;
     url.set_fragment(None);

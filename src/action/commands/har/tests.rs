@@ -4,7 +4,7 @@ use super::*;
 use crate::action::document::Document;
 use crate::load::TestLimits;
 
-/// What an import of these entries gives: the tasks as Python writes them, and the notices.
+/// Imports these entries; returns the tasks as Python writes them, and the notices.
 fn imported(entries: &str) -> (Vec<String>, Vec<String>) {
     let har = Value::parse(&format!("{{\"log\": {{\"entries\": {entries}}}}}")).expect("JSON");
     let place = Reader::at(&har, "/har");
@@ -12,14 +12,14 @@ fn imported(entries: &str) -> (Vec<String>, Vec<String>) {
     (tasks.iter().map(Value::to_text).collect(), notices)
 }
 
-/// An entry that asks for a URL and was answered with a status.
+/// An entry with a URL and the status of its response.
 fn entry(method: &str, url: &str, status: i64, more: &str) -> String {
     format!(
         r#"{{"request": {{"method": "{method}", "url": "{url}"}}, "response": {{"status": {status}{more}}}}}"#
     )
 }
 
-/// What a request with these further members becomes.
+/// Imports a request with these further members.
 fn request(more: &str) -> (String, Vec<String>) {
     let (mut tasks, notices) = imported(&format!(
         r#"[{{"request": {{"method": "POST", "url": "http://x/", {more}}}, "response": {{"status": 200}}}}]"#
@@ -36,7 +36,7 @@ fn body(posted: &str) -> String {
 }
 
 #[test]
-fn an_entry_becomes_a_task_without_what_belongs_to_the_connection_or_the_browsers_state() {
+fn an_entry_becomes_a_task_without_headers_of_the_connection_and_the_browser_state() {
     let (tasks, notices) = imported(
         r#"[{"request": {"method": "post", "url": " https://x.test/a?b=1 ", "headers": [
             {"name": "Host", "value": "x.test"}, {"name": ":authority", "value": "x.test"},
@@ -63,7 +63,7 @@ fn an_entry_becomes_a_task_without_what_belongs_to_the_connection_or_the_browser
 }
 
 #[test]
-fn json_is_json_where_it_says_all_of_the_text() {
+fn json_becomes_a_value_only_if_it_reproduces_the_text() {
     let json = |text: &str| {
         let text = serde_json::to_string(text).expect("JSON");
         body(&format!(r#"{{"mimeType": "application/json", "text": {text}}}"#))
@@ -80,7 +80,7 @@ fn json_is_json_where_it_says_all_of_the_text() {
 }
 
 #[test]
-fn a_form_is_encoded_once_whoever_recorded_it() {
+fn a_form_is_encoded_once_whatever_the_recorder() {
     let form = |text: &str, params: &[(&str, &str)]| {
         let text = if text.is_empty() { String::new() } else { format!("\"text\": \"{text}\", ") };
         let params: Vec<String> = params
@@ -113,7 +113,7 @@ fn a_form_is_encoded_once_whoever_recorded_it() {
 }
 
 #[test]
-fn a_multipart_body_is_its_parts_and_loses_its_boundary() {
+fn a_multipart_body_becomes_parts_without_a_boundary() {
     let mime = "multipart/form-data; boundary=----B";
     let header = format!(r#""headers": [{{"name": "Content-Type", "value": "{mime}"}}]"#);
     let multipart = |posted: &str| {
@@ -137,7 +137,7 @@ fn a_multipart_body_is_its_parts_and_loses_its_boundary() {
 }
 
 #[test]
-fn other_bodies_are_text_and_what_is_not_text_is_mentioned() {
+fn other_bodies_are_text_and_binary_ones_are_reported() {
     assert_eq!(body(r#"{"text": "plain", "params": []}"#), "'data': 'plain'");
     assert_eq!(
         body(r#"{"mimeType": "text/xml", "text": "<a/>"}"#),
@@ -170,7 +170,7 @@ fn a_query_that_the_url_lacks_is_added() {
 }
 
 #[test]
-fn entries_that_no_task_can_stand_for_are_left_out_and_counted() {
+fn entries_that_no_task_can_represent_are_left_out_and_counted() {
     let (tasks, notices) = imported(&format!(
         r#"[{}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {{}}, {{"request": null}}, {}]"#,
         entry("CONNECT", "https://x:443", 200, ""),
@@ -208,7 +208,7 @@ fn a_request_without_a_response_and_a_revalidation_have_no_status_to_assert() {
     assert_eq!(notices, ["requests without a response, imported without a status assertion: 3"]);
 }
 
-/// The name, following and status of each task of a recording.
+/// The name, redirect handling and status of each task of a recording.
 fn followed(entries: &[String]) -> Vec<String> {
     let (tasks, _) = imported(&format!("[{}]", entries.join(", ")));
     let short = |task: &String| {
@@ -221,7 +221,7 @@ fn followed(entries: &[String]) -> Vec<String> {
 }
 
 #[test]
-fn a_chain_of_redirects_is_its_first_request_or_each_for_itself() {
+fn a_chain_of_redirects_becomes_its_first_request_or_separate_tasks() {
     let to = |place: &str| format!(", \"redirectURL\": \"{place}\"");
     let header = ", \"headers\": [{\"name\": \"location\", \"value\": \"/c\"}]";
     let login = entry("POST", "http://x/login", 302, &to("/home#top"));
@@ -252,7 +252,7 @@ fn a_chain_of_redirects_is_its_first_request_or_each_for_itself() {
 }
 
 #[test]
-fn entries_are_sorted_by_their_time_where_they_have_one() {
+fn entries_are_sorted_by_their_time_if_they_have_one() {
     let timed = |path: &str, time: &str| {
         format!(
             r#"{{"startedDateTime": {time}, "request": {{"method": "GET", "url": "http://x{path}"}}, "response": {{"status": 200}}}}"#
@@ -268,7 +268,7 @@ fn entries_are_sorted_by_their_time_where_they_have_one() {
 }
 
 #[test]
-fn what_is_no_recording_is_refused_with_its_place() {
+fn a_document_that_is_not_a_recording_is_refused_with_its_place() {
     for (har, message) in [
         (r#"{"log": 5}"#, "/har/log: expected an object, got 5"),
         (r#"{"log": {"entries": {}}}"#, "/har/log/entries: expected a list, got {}"),
@@ -344,7 +344,7 @@ fn anything() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Entries in which every member that is read may be anything, or what it should be.
+/// Entries in which every member that is read may be anything, or valid.
 fn entries() -> impl Strategy<Value = Value> {
     let url = prop_oneof![
         "https?://[a-z]{1,3}(:[0-9]{1,5})?(/[a-z]{0,3}){0,2}(\\?[a-z=&%+]{0,6})?",
@@ -409,7 +409,7 @@ proptest! {
     }
 
     #[test]
-    fn every_document_that_an_import_gives_is_accepted(entries in entries()) {
+    fn every_imported_document_is_accepted(entries in entries()) {
         let value = har(entries);
         let (tasks, _) = import(&Reader::root(&value), |_| true).expect("a recording");
         if tasks.is_empty() {
@@ -428,7 +428,7 @@ proptest! {
     }
 
     #[test]
-    fn the_pairs_of_a_form_come_out_as_they_went_in(
+    fn the_pairs_of_a_form_are_read_back_unchanged(
         pairs in prop::collection::vec(("\\PC{1,6}|[a-z%+]{1,6}", "\\PC{0,6}|[a-z%0-9+&= ]{0,6}"), 1..5),
         encoded in any::<bool>(),
     ) {
