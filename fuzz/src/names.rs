@@ -40,7 +40,7 @@ pub fn check(data: &[u8]) {
         error: Some(error_id),
     });
     let live = Live::default();
-    recorder.live().give(&live);
+    recorder.live().merge_into(&live);
     let mut records = Records::default();
     records.push(Arc::new(Recording::new(UNIX_EPOCH, vec![recorder])));
     let texts = [method, url, name, error];

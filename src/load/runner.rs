@@ -120,7 +120,7 @@ pub(super) fn run<D: Driver>(
             .push(format!("{lost} of {workers} worker threads crashed; their requests are lost"));
     }
     let iterations = iterations(&plan, &gathered);
-    warnings.extend(doubts(iterations, &gathered));
+    warnings.extend(accuracy_warnings(iterations, &gathered));
     let mut recording =
         Recording::new(started_at, gathered.into_iter().map(|part| part.recorder).collect());
     recording.warnings = warnings;
@@ -195,7 +195,7 @@ pub(super) async fn worker<D: Driver>(
             due = tick.tick() => {
                 ticks += 1;
                 lagging += u64::from(due.elapsed() > LAG);
-                recorder.borrow_mut().live().give(live);
+                recorder.borrow_mut().live().merge_into(live);
                 pool.reap();
             }
         }
@@ -206,7 +206,7 @@ pub(super) async fn worker<D: Driver>(
         pool.abort();
         pool.drain().await;
     }
-    recorder.borrow_mut().live().give(live);
+    recorder.borrow_mut().live().merge_into(live);
     let (starts, late) = (pool.context.starts.get(), pool.context.late.get());
     let misses = pool.context.misses.take();
     let broken = pool.broken;
@@ -285,34 +285,34 @@ pub(super) fn iterations<D: Driver>(plan: &Plan<D>, parts: &[WorkerResult]) -> I
 }
 
 /// Returns what the user should know before trusting the figures.
-pub(super) fn doubts(iterations: Iterations, parts: &[WorkerResult]) -> Vec<String> {
+pub(super) fn accuracy_warnings(iterations: Iterations, parts: &[WorkerResult]) -> Vec<String> {
     let sum = |field: fn(&WorkerResult) -> u64| parts.iter().map(field).sum::<u64>();
     let late = sum(|part| part.late);
     let Iterations { started: starts, planned, dropped, .. } = iterations;
     let (ticks, lagging) = (sum(|part| part.ticks), sum(|part| part.lagging));
     let broken = sum(|part| part.broken);
-    let mut doubts = Vec::new();
+    let mut warnings = Vec::new();
     if late * 100 > starts * WARN_PERCENT {
-        doubts.push(format!(
+        warnings.push(format!(
             "the generator was the bottleneck: {late} of {starts} iterations started more than \
              10 ms late; give it more cores or a lower rate"
         ));
     }
     if lagging * 100 > ticks * WARN_PERCENT && lagging > 1 {
-        doubts.push(format!(
+        warnings.push(format!(
             "the generator was the bottleneck: its event loop lagged by more than 50 ms in \
              {lagging} of {ticks} ticks, so latencies are too high; give it more cores or fewer users"
         ));
     }
     if dropped * 100 > planned * WARN_PERCENT {
-        doubts.push(format!(
+        warnings.push(format!(
             "{dropped} of {planned} planned iterations never started: all max_users were busy; \
              raise max_users or lower the rate"
         ));
     }
     let interrupted = sum(|part| part.recorder.interrupted());
     if interrupted > 0 {
-        doubts.push(format!(
+        warnings.push(format!(
             "{interrupted} requests had no response {} s after the end and were dropped; they count \
              neither as successes nor as failures",
             GRACE.as_secs()
@@ -323,7 +323,7 @@ pub(super) fn doubts(iterations: Iterations, parts: &[WorkerResult]) -> Vec<Stri
     doubts.extend(misses.warnings());
     if broken > 0 {
         let users = if broken == 1 { "user" } else { "users" };
-        doubts.push(format!("{broken} virtual {users} crashed (a bug in ldctl)"));
+        warnings.push(format!("{broken} virtual {users} crashed (a bug in ldctl)"));
     }
-    doubts
+    warnings
 }

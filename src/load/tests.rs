@@ -16,7 +16,7 @@ use super::driver::{Driver, Measurement, VirtualUser};
 use super::pacer::{Pacing, Wait};
 use super::plan::{Plan, Settings};
 use super::progress::Progress;
-use super::runner::{GRACE, WorkerResult, doubts, iterations, worker};
+use super::runner::{GRACE, WorkerResult, accuracy_warnings, iterations, worker};
 use super::scenario::{STEP, Scenario, Task, TaskOrder, Throttles, Verdict};
 use super::shape::{SHAPE, Shape};
 use super::template::{Bindings, Compiler, Linker};
@@ -305,7 +305,7 @@ impl Scene {
         }
         assert_eq!(live.users(), 0, "users are left in the count");
         let iterations = iterations(&plan, &parts);
-        let warnings = doubts(iterations, &parts);
+        let warnings = accuracy_warnings(iterations, &parts);
         let starts = parts.iter().map(|part| part.starts).sum();
         let broken = parts.iter().map(|part| part.broken).sum();
         let recorders = parts.into_iter().map(|part| part.recorder).collect();

@@ -182,7 +182,7 @@ async fn send(stream: Stream, request: Request<Full<Bytes>>) -> io::Result<hyper
     tokio::pin!(connection, response);
     let ended = tokio::select! {
         response = &mut response => {
-            return response.map(|response| response.status()).map_err(no_http);
+            return response.map(|response| response.status()).map_err(not_http);
         }
         ended = &mut connection => ended,
     };
@@ -193,12 +193,12 @@ async fn send(stream: Stream, request: Request<Full<Bytes>>) -> io::Result<hyper
             let text = "the receiver closed the connection without a response";
             Err(io::Error::new(io::ErrorKind::UnexpectedEof, text))
         }
-        (Err(_), Err(error)) => Err(no_http(error)),
+        (Err(_), Err(error)) => Err(not_http(error)),
     }
 }
 
 /// The error for a peer that does not speak HTTP/1.1.
-fn no_http(error: hyper::Error) -> io::Error {
+fn not_http(error: hyper::Error) -> io::Error {
     if error.is_parse() || error.is_incomplete_message() {
         let text = format!("the receiver does not speak HTTP/1.1 ({error})");
         return io::Error::new(io::ErrorKind::InvalidData, text);

@@ -232,7 +232,7 @@ impl Dialer {
         }
         // Other tasks use the previous result in the meantime.
         self.looks.borrow_mut().insert(key.clone(), Seen::Nothing);
-        let seen = second_look(host, addresses).await;
+        let seen = probe(host, addresses).await;
         let mut looks = self.looks.borrow_mut();
         if looks.len() >= MAX_NAMES {
             looks.clear();
@@ -358,7 +358,7 @@ pub(super) fn datagram_socket(address: SocketAddr) -> io::Result<net::UdpSocket>
 }
 
 /// Probes a host that closed the connection without a reason.
-async fn second_look(host: &str, addresses: &[SocketAddr]) -> Seen {
+async fn probe(host: &str, addresses: &[SocketAddr]) -> Seen {
     let look = async {
         let mut socket = first(addresses, TcpStream::connect).await.ok()?;
         old_tls::look(&mut socket, host).await.ok()
@@ -413,7 +413,7 @@ where
             Some(Some((_, Ok(connected)))) => return Ok(connected),
             // "No route to this address family" is less informative than what the other family
             // reported.
-            Some(Some((address, Err(error)))) if failure.is_none() || !no_way(&error) => {
+            Some(Some((address, Err(error)))) if failure.is_none() || !is_unroutable(&error) => {
                 failure = Some((address, error));
             }
             Some(Some(_)) => {}
@@ -421,7 +421,7 @@ where
     }
 }
 
-fn no_way(error: &io::Error) -> bool {
+fn is_unroutable(error: &io::Error) -> bool {
     use io::ErrorKind::{AddrNotAvailable, HostUnreachable, NetworkUnreachable};
     matches!(error.kind(), AddrNotAvailable | HostUnreachable | NetworkUnreachable)
 }
@@ -458,7 +458,7 @@ mod tests {
     const CONNECTS: Option<(u64, Result<(), io::ErrorKind>)> = Some((0, Ok(())));
     const REFUSES: Option<(u64, Result<(), io::ErrorKind>)> =
         Some((0, Err(io::ErrorKind::ConnectionRefused)));
-    const SWALLOWS: Option<(u64, Result<(), io::ErrorKind>)> = None;
+    const SILENT: Option<(u64, Result<(), io::ErrorKind>)> = None;
 
     fn address(text: &str) -> SocketAddr {
         SocketAddr::new(text.parse().expect("an address"), 80)
@@ -514,7 +514,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_address_costs_a_quarter_of_a_second_and_not_the_deadline() {
-        check(&[("::1", SWALLOWS), ("10.0.0.1", CONNECTS)], "10.0.0.1", &[0, 250], 250).await;
+        check(&[("::1", SILENT), ("10.0.0.1", CONNECTS)], "10.0.0.1", &[0, 250], 250).await;
     }
 
     #[tokio::test(start_paused = true)]
@@ -527,7 +527,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_first_success_wins_even_if_its_attempt_started_earlier() {
         let slow = Some((300, Ok(())));
-        check(&[("::1", slow), ("10.0.0.1", SWALLOWS)], "::1", &[0, 250], 300).await;
+        check(&[("::1", slow), ("10.0.0.1", SILENT)], "::1", &[0, 250], 300).await;
         check(&[("::1", CONNECTS), ("10.0.0.1", CONNECTS)], "::1", &[0], 0).await;
     }
 
@@ -536,9 +536,9 @@ mod tests {
         let dies = Some((5_000, Err(io::ErrorKind::TimedOut)));
         let many = [
             ("::1", dies),
-            ("10.0.0.1", SWALLOWS),
-            ("::2", SWALLOWS),
-            ("10.0.0.2", SWALLOWS),
+            ("10.0.0.1", SILENT),
+            ("::2", SILENT),
+            ("10.0.0.2", SILENT),
             ("::3", CONNECTS),
         ];
         check(&many, "::3", &[0, 250, 500, 750, 5_000], 5_000).await;

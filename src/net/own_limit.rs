@@ -60,7 +60,7 @@ impl OwnLimit {
             return Self::of(error);
         }
         // The system returns the same error for an address family that this machine lacks.
-        (address.port() != 0 && has_way(address)).then_some(Self::Ports)
+        (address.port() != 0 && has_route(address)).then_some(Self::Ports)
     }
 
     /// The limit that a socket opened now would hit: a resolver does not say why it found nothing.
@@ -70,7 +70,7 @@ impl OwnLimit {
 }
 
 /// Whether this machine has a source address for reaching another. Sends nothing.
-fn has_way(address: SocketAddr) -> bool {
+fn has_route(address: SocketAddr) -> bool {
     let any: SocketAddr = match address {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),

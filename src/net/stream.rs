@@ -21,7 +21,7 @@ pub enum Stream {
 impl Stream {
     /// Whether data or the end of the stream has arrived that was not requested: such a connection
     /// cannot carry another request. Costs no system call unless the poller reports an event.
-    pub fn disturbed(&mut self) -> bool {
+    pub fn has_unsolicited_input(&mut self) -> bool {
         match self {
             Self::Plain(socket) => match socket.try_read(&mut [0; 1]) {
                 Err(error) => error.kind() != io::ErrorKind::WouldBlock,

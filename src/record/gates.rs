@@ -461,7 +461,7 @@ mod tests {
         )
         .expect("rules");
         assert_eq!(rules.broken(&live.series()), None);
-        recorder().live().give(&live);
+        recorder().live().merge_into(&live);
         let run = live.series();
         assert_eq!(live::total(&run).requests, 10);
         let reason = rules.broken(&run).expect("b is too slow");

@@ -146,7 +146,7 @@ impl Share {
 
     /// Adds these figures to those of the run and of all runs, and resets them. Touches only what
     /// has changed.
-    pub fn give(&mut self, live: &Live) {
+    pub fn merge_into(&mut self, live: &Live) {
         for (key, series) in self.series.iter_mut().filter(|(_, series)| series.requests > 0) {
             live.table.add(key, series);
             live.cumulative.0.add(key, series);
@@ -290,12 +290,12 @@ mod tests {
         let label = |name: &str| Label { method: "GET".into(), url: "u".into(), name: name.into() };
         let (a, b) = (share.series(&label("a")), share.series(&label("b")));
         share.record(a, Duration::ZERO, 1, false);
-        share.give(&live);
+        share.merge_into(&live);
         let mut requests = 0;
         live.table.each(|series| {
             requests += series.requests;
             share.record(b, Duration::ZERO, 1, false);
-            share.give(&live);
+            share.merge_into(&live);
         });
         assert_eq!((requests, live.requests().0), (1, 2));
     }
@@ -306,11 +306,11 @@ mod tests {
         let label = |name: &str| Label { method: "GET".into(), url: "u".into(), name: name.into() };
         let (a, b) = (share.series(&label("a")), share.series(&label("b")));
         share.record(a, Duration::from_millis(10), 100, false);
-        share.give(&live);
+        share.merge_into(&live);
         let before = live.series();
         share.record(a, Duration::from_millis(20), 1, true);
         share.record(b, Duration::from_millis(30), 1, false);
-        share.give(&live);
+        share.merge_into(&live);
         let changes = changes(&live.series(), &before);
         let seen: Vec<_> = changes
             .iter()

@@ -39,7 +39,7 @@ impl Transport {
     /// Whether it can carry no further request.
     fn spent(&mut self) -> bool {
         match self {
-            Self::Http1(stream) => stream.disturbed(),
+            Self::Http1(stream) => stream.has_unsolicited_input(),
             Self::Http2(session) => session.ended(),
         }
     }

@@ -42,9 +42,9 @@ impl Connection {
 
     /// Whether something came in although nothing was asked, or it ended: whoever uses it next would
     /// take that for a response.
-    pub(super) fn disturbed(&mut self) -> bool {
+    pub(super) fn has_unsolicited_input(&mut self) -> bool {
         match self {
-            Self::Tcp(stream) => stream.disturbed(),
+            Self::Tcp(stream) => stream.has_unsolicited_input(),
             Self::Udp(socket) => match socket.try_recv(&mut [0; 1]) {
                 Err(error) => error.kind() != io::ErrorKind::WouldBlock,
                 Ok(_) => true,

@@ -259,7 +259,7 @@ impl User {
         let same = |kept: &Kept| kept.transport == task.transport && *kept.target == *target;
         let at = self.connections.iter().position(same)?;
         let mut connection = self.connections.swap_remove(at).connection;
-        (!connection.disturbed()).then_some(connection)
+        (!connection.has_unsolicited_input()).then_some(connection)
     }
 
     fn keep(&mut self, transport: Transport, target: &str, connection: Connection) {
