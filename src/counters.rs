@@ -1,22 +1,22 @@
-//! What a server counts while it serves. The server counts, whoever answers for it reads: a ping's
-//! answer, an exporter. It stands apart, because neither knows the other.
+//! The counters of a server. The server increments them; a ping's reply and an exporter read them.
+//! They are a module of their own because those do not depend on each other.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-/// What happened since the server started. Everything only grows.
+/// Events since the server started. Counters only grow.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Connections that were accepted.
+    /// Accepted connections.
     pub connections: AtomicU64,
-    /// Connections over the limit, told `busy`.
+    /// Connections over the limit, which got a `busy` reply.
     pub refused: AtomicU64,
-    /// Requests with a wrong token.
+    /// Failed authentications.
     pub auth_failures: AtomicU64,
     /// Handshakes and requests that timed out.
     pub timeouts: AtomicU64,
-    /// Requests given up because of the budget for request bytes, and replies dropped because the
+    /// Requests dropped because of the budget for request bytes, and replies dropped because the
     /// client did not read.
     pub shed: AtomicU64,
     /// Panics in a connection, a run or an action; each was contained.
@@ -24,13 +24,13 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Counts one more.
+    /// Increments a counter.
     pub fn count(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// All of them now. They are read one after the other: a connection that is accepted meanwhile
-    /// may be in one and not yet in another.
+    /// Reads all counters. They are read one after the other: a connection accepted in between may
+    /// be in one and not yet in another.
     pub fn read(&self) -> Counts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counts {
@@ -44,18 +44,18 @@ impl Counters {
     }
 }
 
-/// [`Counters`] at one moment, as a ping's answer tells them.
+/// [`Counters`] at one moment, as in a ping's reply.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Connections that were accepted.
+    /// Accepted connections.
     pub connections: u64,
-    /// Connections over the limit, told `busy`.
+    /// Connections over the limit, which got a `busy` reply.
     pub refused: u64,
-    /// Requests with a wrong token.
+    /// Failed authentications.
     pub auth_failures: u64,
     /// Handshakes and requests that timed out.
     pub timeouts: u64,
-    /// Requests given up for want of memory, and replies dropped because the client did not read.
+    /// Requests dropped for lack of memory, and replies dropped because the client did not read.
     pub shed: u64,
     /// Panics that were contained.
     pub panics: u64,

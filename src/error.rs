@@ -1,15 +1,15 @@
 //! How the program ends: one exit code per cause, and the error that carries it up to `main`.
 //!
-//! A message has one form, in which every part but the second may be missing:
-//! `place: what is wrong (why); what to do`. The system's number of an error stands in none.
+//! A message has one form, in which only the second part is always present:
+//! `place: what is wrong (why); what to do`. It never contains the system's error number.
 
 use std::fmt;
 
-/// The exit codes. A script can tell from the code alone what to do next.
+/// The exit codes. The code alone tells a script what to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Everything was done.
+    /// Success.
     Done = 0,
     /// An action failed.
     ActionFailed = 1,
@@ -31,7 +31,7 @@ impl From<Exit> for std::process::ExitCode {
     }
 }
 
-/// An error that ends the program: the code, and one line that says what to change.
+/// An error that ends the program: the exit code, and one line that says what to change.
 #[derive(Debug)]
 pub struct Error {
     exit: Exit,
@@ -49,7 +49,7 @@ impl Error {
         Self::new(Exit::Usage, message)
     }
 
-    /// A server that does not answer as it should.
+    /// A server that does not reply as it should.
     pub fn unreachable(message: impl Into<String>) -> Self {
         Self::new(Exit::Unreachable, message)
     }
@@ -68,7 +68,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// An error and all its sources in one line, each said once.
+/// An error and all its sources in one line, without repetitions.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut line = reason(error);
     let mut source = error.source();
@@ -83,8 +83,8 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     line
 }
 
-/// An error in words, without the number that the system has for it (` (os error 2)`): that of an
-/// I/O error, or of one that quotes an I/O error.
+/// An error's text without the system's number (` (os error 2)`), also where it quotes an I/O
+/// error.
 pub fn reason(error: &(impl fmt::Display + ?Sized)) -> String {
     let text = error.to_string();
     let mut pieces = text.split(" (os error ");
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_says_each_cause_once_and_without_numbers() {
+    fn a_chain_names_each_cause_once_and_without_numbers() {
         #[derive(Debug, thiserror::Error)]
         #[error("cannot read a.json{0}")]
         struct Outer(String, #[source] std::io::Error);

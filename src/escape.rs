@@ -1,21 +1,21 @@
-//! Control characters made harmless: a text from outside must not command a terminal, and must not
-//! look like several lines of a log. They are written out as Python does (`\n`, `\x1b`, `\u202e`).
+//! Escaping of control characters: a text from outside must not control a terminal, and must not
+//! look like several lines of a log. The escapes are Python's (`\n`, `\x1b`, `\u202e`).
 
 use std::borrow::Cow;
 
-/// The text as a terminal may show it. Tabs and line ends stay.
+/// Escapes a text for a terminal. Tabs and line ends stay.
 pub fn for_terminal(text: &str) -> Cow<'_, str> {
     written_out(text, |c| obeyed(c) && c != '\t' && c != '\n', python)
 }
 
-/// JSON as a terminal may show it, still the same JSON: a serializer leaves some control characters
-/// as they are, for which JSON has an escape. Tabs and line ends stay.
+/// Escapes JSON for a terminal, without changing its meaning: a serializer leaves some control
+/// characters unescaped, for which JSON has escapes. Tabs and line ends stay.
 pub fn json_for_terminal(json: &str) -> Cow<'_, str> {
     let escape = |c| format!("\\u{:04x}", u32::from(c));
     written_out(json, |c| obeyed(c) && c != '\t' && c != '\n', escape)
 }
 
-/// The text as one line, for a log or for a protocol of lines.
+/// Escapes a text to one line, for a log or a line-based protocol.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     written_out(text, obeyed, python)
 }
@@ -39,8 +39,8 @@ fn written_out(
     Cow::Owned(out)
 }
 
-/// Whether a terminal obeys a character instead of showing it: controls, and the marks that turn the
-/// direction of writing around. All of them are in Unicode's basic plane.
+/// Whether a terminal interprets a character instead of showing it: controls, and the marks that
+/// change the writing direction. All of them are in Unicode's basic plane.
 fn obeyed(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn t23_nothing_that_a_terminal_obeys_is_left() {
+    fn t23_no_character_that_a_terminal_interprets_is_left() {
         for (text, terminal, line) in [
             ("plain é 😀", "plain é 😀", "plain é 😀"),
             ("a\tb\nc", "a\tb\nc", "a\\tb\\nc"),
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn t23_json_stays_the_same_json() {
+    fn t23_escaped_json_keeps_its_meaning() {
         let text = "a\u{9b}\u{7f}\u{202e}\u{1b}é\n";
         let json = serde_json::to_string(text).expect("JSON");
         let shown = json_for_terminal(&json);

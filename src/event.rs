@@ -1,6 +1,6 @@
-//! What happens while a document runs, and what a server says about itself. The executor emits events
-//! into a [`Sink`] without knowing what is behind it: a session writes them to its client in one of the
-//! dialects, `ldctl run` prints them, a test collects them. The client reads the same types back.
+//! Events of a running document and of a server. The executor emits events into a [`Sink`],
+//! whatever is behind it: a session writes them to its client in one of the dialects, `ldctl run`
+//! prints them, a test collects them. The client reads the same types back.
 
 use std::fmt;
 
@@ -12,15 +12,15 @@ use crate::value::Value;
 /// The version of the event dialect.
 pub const PROTOCOL: u32 = 1;
 
-/// How the message of a [`FailureKind::Busy`] begins: in the text dialect nothing else tells it from
-/// another `RuntimeError`.
+/// The prefix of a [`FailureKind::Busy`] message: in the text dialect only the prefix distinguishes
+/// it from another `RuntimeError`.
 pub const BUSY: &str = "another test is running";
 
-/// One thing that happened. As JSON every event is an object with the key `event`.
+/// One event. As JSON it is an object with the key `event`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// The document was taken; its actions follow.
+    /// The document was accepted; its actions follow.
     Accepted {
         /// The dialect's version, [`PROTOCOL`].
         protocol: u32,
@@ -29,45 +29,45 @@ pub enum Event {
         /// How many actions the document holds.
         actions: usize,
     },
-    /// An action begins.
+    /// An action starts.
     Started {
-        /// Its place in the document, from 0.
+        /// Its index in the document, from 0.
         index: usize,
         /// Its command.
         command: String,
     },
-    /// A load test's figures so far, about once a second.
+    /// The figures of a load test so far, about once a second.
     Progress(Progress),
     /// An action has ended.
     Result(ActionResult),
-    /// The request was refused, or broke.
+    /// The request was refused, or failed.
     Error {
-        /// Which kind of refusal.
+        /// The kind of refusal.
         kind: ErrorKind,
-        /// What to change.
+        /// What is wrong and what to change.
         message: String,
     },
-    /// The answer to a ping.
+    /// The reply to a ping.
     Pong(Pong),
-    /// The answer to the question which test runs, or to a stop.
+    /// The reply to a status request or a stop.
     Status(Status),
-    /// The document has ended, whatever its actions gave.
+    /// The document has ended, whatever the results of its actions.
     Done {
         /// Whether no action failed.
         ok: bool,
         /// How many failed.
         failed: usize,
-        /// Seconds from acceptance to here.
+        /// Seconds from acceptance to the end.
         elapsed_s: f64,
     },
 }
 
 impl Event {
-    /// The end of what runs no document.
+    /// The end of a reply to which no document was run.
     pub const DONE: Self = Self::Done { ok: true, failed: 0, elapsed_s: 0.0 };
 }
 
-/// Which server answered a ping, and what it has done.
+/// The server that replied to a ping, and its figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pong {
     /// The server's name, `ldctl`.
@@ -78,17 +78,17 @@ pub struct Pong {
     pub protocol: u32,
     /// Seconds since it started.
     pub uptime_s: f64,
-    /// Documents that it has taken since it started.
+    /// Documents accepted since it started.
     pub runs: u64,
-    /// What it has counted; an older server does not say.
+    /// Its counters; older servers do not send them.
     #[serde(flatten)]
     pub counts: Option<Counts>,
 }
 
-/// Which test runs, if one does.
+/// The running test, if any.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
-    /// Whether one does, and whether it goes on.
+    /// Its state.
     pub state: State,
     /// That test.
     #[serde(flatten)]
@@ -100,7 +100,7 @@ impl Status {
     pub const IDLE: Self = Self { state: State::Idle, test: None };
 }
 
-/// Whether a test runs, and whether it goes on.
+/// The state of the running test, if any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -108,27 +108,27 @@ pub enum State {
     Idle,
     /// It runs.
     Running,
-    /// It was told to stop and still waits for requests in hand.
+    /// It was stopped and still waits for requests in progress.
     Stopping,
     /// It was stopped.
     Stopped,
-    /// A state that this version does not know.
+    /// A state that is unknown to this version.
     #[serde(other)]
     Other,
 }
 
-/// A test that runs.
+/// A running test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TestStatus {
     /// The number of the document that started it.
     pub run: u64,
-    /// What it is, for people.
+    /// A description for people.
     pub name: String,
-    /// Seconds since it began.
+    /// Seconds since it started.
     pub elapsed_s: f64,
     /// Seconds until its end; `None` for one that runs until it is stopped.
     pub remaining_s: Option<f64>,
-    /// Virtual users; of a test that has ended, at the last look.
+    /// Virtual users; of an ended test, the last number reported.
     pub users: usize,
     /// Requests so far.
     pub requests: u64,
@@ -136,7 +136,7 @@ pub struct TestStatus {
     pub failures: u64,
 }
 
-/// One line, for people.
+/// One line for people.
 impl fmt::Display for Status {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(test) = &self.test else { return out.write_str("no test is running") };
@@ -146,7 +146,7 @@ impl fmt::Display for Status {
             State::Stopped => "stopped",
             State::Idle | State::Running | State::Other => "running",
         };
-        // A test that has just begun has not run for 0 seconds.
+        // Decimals for a test that has just started, which would read "0 s" otherwise.
         let digits = usize::from(*elapsed_s < 10.0);
         write!(out, "{state}: {name} of run {run}, {elapsed_s:.digits$} s so far")?;
         match remaining_s {
@@ -158,17 +158,17 @@ impl fmt::Display for Status {
     }
 }
 
-/// A load test's figures so far.
+/// The figures of a load test so far.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Progress {
-    /// The place of the test in the document.
+    /// The index of the test in the document.
     pub index: usize,
-    /// Seconds since the test began.
+    /// Seconds since the test started.
     pub elapsed_s: f64,
-    /// Seconds until its end; `None` for one that runs until it is stopped, and from an older server.
+    /// Seconds until its end; `None` for one that runs until it is stopped, and from older servers.
     pub remaining_s: Option<f64>,
-    /// Virtual users that run now.
+    /// Virtual users that are running.
     pub users: usize,
     /// Requests so far.
     pub requests: u64,
@@ -184,24 +184,24 @@ pub struct Progress {
     pub p99_ms: f64,
 }
 
-/// How one action ended.
+/// The result of one action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActionResult {
-    /// Its place in the document, from 0.
+    /// Its index in the document, from 0.
     pub index: usize,
-    /// Its command; empty where the action has none.
+    /// Its command; empty if the action has none.
     pub command: String,
     /// Whether it succeeded.
     pub ok: bool,
-    /// What it gave.
+    /// The value it returned.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
-    /// Its line in the text dialect, where the value holds more than the reference's does (a load
-    /// test's summary) or the reference would not call it a failure, and the line therefore is not that
-    /// of the value or the error.
+    /// Its line in the text dialect, if that is not the line of the value or the error: because the
+    /// value holds more than the reference's (a load test's summary), or because the reference
+    /// would not report a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// What a person should know about it although it succeeded.
+    /// Warnings about a result that is a success.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
     /// Why it failed.
@@ -210,7 +210,7 @@ pub struct ActionResult {
 }
 
 impl ActionResult {
-    /// The result of an action that gave this value or failed so.
+    /// The result of an action that returned this value or failed.
     pub fn new(index: usize, command: &str, outcome: Result<Value, Failure>) -> Self {
         let (value, error) = match outcome {
             Ok(value) => (Some(value), None),
@@ -232,7 +232,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure of a kind.
+    /// A failure of this kind.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
@@ -244,19 +244,19 @@ impl Failure {
 pub enum FailureKind {
     /// An unknown command or an action of the wrong form.
     InvalidAction,
-    /// A gate does not hold.
+    /// A gate failed.
     Gate,
     /// A test in which not one request succeeded.
     NoSuccess,
-    /// There is nothing to report as JSON or XML.
+    /// There are no records for a JSON or XML report.
     NoRecords,
-    /// There is nothing to report as a page.
+    /// There are no records for an HTML report.
     NoPage,
     /// An argument is missing, unknown or of the wrong kind.
     InvalidArgument,
-    /// An argument is of the right kind and still cannot be used.
+    /// An argument has the right kind but cannot be used.
     InvalidValue,
-    /// An action that has no name where one should stand.
+    /// An action without a name.
     Malformed,
     /// A document file cannot be read.
     InvalidFile,
@@ -270,49 +270,49 @@ pub enum FailureKind {
     Busy,
     /// The test was cancelled.
     Cancelled,
-    /// An exporter or stub server cannot be started.
+    /// An exporter or stub server cannot start.
     Network,
-    /// A fault of this program.
+    /// A bug in ldctl.
     Internal,
-    /// A kind that this version does not know.
+    /// A kind that is unknown to this version.
     #[serde(other)]
     Other,
 }
 
-/// Why a whole request was refused.
+/// The kind of refusal of a whole request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ErrorKind {
-    /// The server wants a token and the request carries none.
+    /// The server requires a token and the request has none.
     TokenRequired,
-    /// The token is not the server's.
+    /// The token is wrong.
     Unauthorised,
     /// The request is not JSON.
     InvalidJson,
-    /// The request is JSON, but no document.
+    /// The request is JSON, but not a document.
     InvalidDocument,
     /// A frame's length is out of bounds.
     FrameLength,
     /// The request timed out before it was complete.
     Timeout,
-    /// The server has no room for it now.
+    /// The server is overloaded.
     Busy,
-    /// A limit of the server is passed.
+    /// A limit of the server is exceeded.
     Limit,
-    /// A fault of the server.
+    /// A bug in the server.
     Internal,
-    /// A kind that this version does not know.
+    /// A kind that is unknown to this version.
     #[serde(other)]
     Other,
 }
 
-/// Where events go.
+/// A receiver of events.
 pub trait Sink {
-    /// Takes one event. It must not block for long: the caller is the run itself.
+    /// Receives one event. It must not block for long: the run itself is the caller.
     fn emit(&mut self, event: Event);
 
-    /// Takes the result of an action, whose text it is given as Python's `str()` writes it: in the
-    /// text dialect actions with an equal text share a line.
+    /// Receives the result of an action, with the action's text as Python's `str()` writes it: in
+    /// the text dialect actions with equal text share a line.
     fn result(&mut self, _action: &str, result: ActionResult) {
         self.emit(Event::Result(result));
     }
@@ -324,7 +324,7 @@ impl<F: FnMut(Event)> Sink for F {
     }
 }
 
-/// `value` may be there and null: the result of a command that gives nothing.
+/// `value` may be present and null: the result of a command that returns nothing.
 fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(from).map(Some)
 }

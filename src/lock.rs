@@ -1,8 +1,8 @@
-//! Locks that a panic cannot take away from the others.
+//! Locks that stay usable after a panic.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A poisoned lock still holds whole values: nothing panics between two related writes.
+/// A poisoned lock still holds a consistent value: nothing panics between two related writes.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

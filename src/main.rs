@@ -12,7 +12,7 @@ use ldctl::error::{Exit, chain, reason};
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        // Help and version come this way too.
+        // Help and version are reported this way too.
         Err(answer) => return told(&answer).into(),
     };
     console::log(cli.verbose);
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints what the parser says. A reader who has gone has seen enough.
+/// Prints the parser's message. A closed stdout is not an error.
 fn told(answer: &clap::Error) -> Exit {
     match answer.print() {
         Err(error) if !answer.use_stderr() && error.kind() != ErrorKind::BrokenPipe => {

@@ -1,5 +1,5 @@
-//! The boundary between the sessions and what runs documents: [`Execute`], implemented by the
-//! executor. What takes time is a [`Job`] with a thread of its own.
+//! The boundary between the sessions and the executor of documents: [`Execute`], implemented by
+//! [`Executor`]. Work that takes time is a [`Job`] with its own thread.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,27 +14,27 @@ use crate::value::Value;
 /// Work that takes time: it blocks its thread until it has ended, and emits its events to the sink.
 pub type Job = Box<dyn FnOnce(&mut dyn Sink, &CancellationToken) + Send>;
 
-/// What runs documents.
+/// Runs documents.
 pub trait Execute: Send + Sync + 'static {
-    /// Reads a document; the job runs it. Must not block.
+    /// Parses a document; the job runs it. Must not block.
     fn prepare(self: Arc<Self>, document: Value) -> Result<Job, InvalidDocument>;
 
-    /// Documents taken so far.
+    /// Documents accepted so far.
     fn runs(&self) -> u64;
 
-    /// Which test is running. One that knows of no tests has none. Must not block.
+    /// The status of the running test; by default there is none. Must not block.
     fn status(&self) -> Status {
         Status::IDLE
     }
 
-    /// The job stops the running test, waits for its end, and says what it was.
+    /// The job stops the running test, waits for its end, and reports its last status.
     fn stop(self: Arc<Self>) -> Job {
         Box::new(|sink, _| stopped(sink, Status::IDLE, Duration::ZERO))
     }
 }
 
-/// How long a stop waits for the test's end: longer than the engine gives requests in hand (5 s), and
-/// shorter than the client waits (10 s).
+/// How long a stop waits for the test's end: longer than the engine gives requests in progress (5
+/// s), and shorter than the client waits (10 s).
 const STOP_TIMEOUT: Duration = Duration::from_secs(8);
 
 impl Execute for Executor {

@@ -1,6 +1,6 @@
-//! Who failed_logins tokens. Wrong tokens are counted per source: the first few cost nothing, further ones
-//! are answered late, and after many the source is refused for minutes, right token or not. This
-//! machine itself is only delayed, never refused, so that nobody can lock the operator out.
+//! Rate limiting of failed authentications per source: the first few are free, replies to further
+//! ones are delayed, and after many the source is refused for minutes, even with the right token.
+//! This machine itself is only delayed, never refused, so that an operator cannot be locked out.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -11,19 +11,19 @@ use tokio::time::Instant;
 
 use super::limits::Limits;
 
-/// Sources that are remembered; beyond it strangers share one entry, so that memory stays bounded.
+/// Remembered sources; beyond them all new ones share one entry, so that memory stays bounded.
 const MOST_SOURCES: usize = 4096;
 
-/// The entry that they share. No client has this address.
+/// The address of the shared entry. No client has it.
 const STRANGERS: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
-/// What each further wrong token adds to the delay.
+/// The additional delay per failed authentication.
 const STEP: Duration = Duration::from_millis(50);
 
-/// The longest delay. Below the second that scripts are often patient.
+/// The longest delay. Below a second, a usual timeout of scripts.
 const LONGEST: Duration = Duration::from_millis(500);
 
-/// Wrong tokens per source.
+/// Failed authentications per source.
 #[derive(Debug, Default)]
 pub(super) struct FailedLogins {
     sources: Mutex<HashMap<IpAddr, PeerRecord>>,
@@ -35,17 +35,17 @@ struct PeerRecord {
     last: Instant,
 }
 
-/// What becomes of a request with a token.
+/// The decision about a request with a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// It may go on.
+    /// Accept it.
     Admitted,
-    /// It is refused after a delay.
+    /// Refuse it after a delay.
     Refused(Duration),
 }
 
 impl FailedLogins {
-    /// Judges a request from an address by whether its token is right.
+    /// Decides about a request from an address, with a right or wrong token.
     pub(super) fn judge(&self, from: IpAddr, right: bool, limits: &Limits) -> Decision {
         let now = Instant::now();
         let from = source(from);
@@ -66,7 +66,7 @@ impl FailedLogins {
             }
         }
         let wrong = wrong(&sources, &key).saturating_add(1);
-        // While it is locked out nothing is counted, so that the lock ends.
+        // Attempts during a lockout do not count, so that it ends.
         if !locked {
             sources.insert(key, PeerRecord { wrong, last: now });
         }
@@ -74,7 +74,7 @@ impl FailedLogins {
     }
 }
 
-/// An IPv6 host owns at least its /64, so that counting single addresses would count nothing.
+/// The source of an address: for IPv6 its /64 network, because a host owns at least that much.
 fn source(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) if !address.is_loopback() => {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn t11_a_burst_is_free_then_answers_are_late() {
+    async fn t11_a_burst_is_free_then_replies_are_delayed() {
         let failed_logins = FailedLogins::default();
         assert_eq!(after(&failed_logins, "192.0.2.1", 3), Decision::Refused(Duration::ZERO));
         assert_eq!(
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn t11_after_many_the_source_is_refused_for_minutes_and_then_forgotten() {
+    async fn t11_after_many_failures_a_source_is_refused_for_minutes() {
         let failed_logins = FailedLogins::default();
         after(&failed_logins, "192.0.2.1", 8);
         assert!(matches!(right(&failed_logins, "192.0.2.1"), Decision::Refused(_)));
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn t11_an_ipv6_network_is_one_source() {
+    async fn t11_an_ipv6_network_counts_as_one_source() {
         let failed_logins = FailedLogins::default();
         after(&failed_logins, "2001:db8::1", 8);
         assert!(matches!(right(&failed_logins, "2001:db8::2"), Decision::Refused(_)));
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn t11_memory_is_bounded_whoever_guesses() {
+    async fn t11_memory_is_bounded_however_many_sources_guess() {
         let failed_logins = FailedLogins::default();
         for network in 0..2 * MOST_SOURCES as u32 {
             let from = IpAddr::from((0x0a00_0000 + network).to_be_bytes());

@@ -1,6 +1,6 @@
-//! What a server shows and what it accepts: the one thing about it that changes while it serves. A
-//! connection looks when it needs something and keeps nothing but the TLS session it has, so a
-//! replacement holds for whoever comes next and disturbs nobody else.
+//! The server's TLS identity and accepted tokens: the only settings that change while it serves. A
+//! connection looks them up when needed and keeps only its TLS session, so a replacement applies to
+//! new connections and does not disturb existing ones.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -9,38 +9,38 @@ use tokio_rustls::rustls::ServerConfig;
 
 use crate::wire::token::Tokens;
 
-/// What a server shows and what it accepts.
+/// TLS identity and accepted tokens.
 #[derive(Clone, Default)]
 pub struct Secrets {
-    /// The tokens that it accepts.
+    /// The accepted tokens.
     pub tokens: Tokens,
-    /// TLS, if it speaks it; then it speaks nothing else.
+    /// The TLS configuration, if any; then plain connections are refused.
     pub tls: Option<Arc<ServerConfig>>,
 }
 
-/// A server's secrets. Clones share them: who started the server keeps one to replace them.
+/// A server's secrets. Clones share them: the server's owner keeps one to replace them.
 #[derive(Clone, Default)]
 pub struct Keyring(Arc<RwLock<Secrets>>);
 
-/// A replacement that would make another server of it.
+/// Why secrets cannot be replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ReloadError {
-    /// Without tokens the port would be open, with the first one shut to those it is open to.
-    #[error("whether a token is asked for changes with a restart only")]
+    /// The first token would lock out all current clients; removing the last would open the port.
+    #[error("requiring a token can only be turned on or off with a restart")]
     Tokens,
-    /// Peers that are connected already speak one or the other.
-    #[error("whether TLS is spoken changes with a restart only")]
+    /// Clients already use one or the other.
+    #[error("TLS can only be turned on or off with a restart")]
     Tls,
 }
 
 impl Keyring {
-    /// The secrets to begin with.
+    /// The initial secrets.
     pub fn new(secrets: Secrets) -> Self {
         Self(Arc::new(RwLock::new(secrets)))
     }
 
-    /// Replaces them all at once, for requests and handshakes from here on. Whether tokens are asked
-    /// for and TLS is spoken stays as it began, so that no slip in a file opens a server.
+    /// Replaces all of them, for later requests and handshakes. Whether a token is required and
+    /// whether TLS is used cannot change, so that no mistake in a file opens a server.
     pub fn replace(&self, secrets: Secrets) -> Result<(), ReloadError> {
         let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if held.tokens.required() != secrets.tokens.required() {
@@ -53,13 +53,12 @@ impl Keyring {
         Ok(())
     }
 
-    /// Looks at the tokens. Nothing is copied, and nobody waits but for a replacement that is just
-    /// being made.
+    /// Calls `look` with the tokens. They are not copied; the call waits only during a replacement.
     pub fn with_tokens<T>(&self, look: impl FnOnce(&Tokens) -> T) -> T {
         look(&self.0.read().unwrap_or_else(PoisonError::into_inner).tokens)
     }
 
-    /// What the next handshake shows.
+    /// The TLS configuration for the next handshake.
     pub fn tls(&self) -> Option<Arc<ServerConfig>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).tls.clone()
     }
@@ -82,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replacement_is_seen_through_every_clone() {
+    fn a_replacement_is_visible_through_every_clone() {
         let keyring = Keyring::new(secrets("old"));
         let servers = keyring.clone();
         keyring.replace(secrets("new")).expect("it fits");
@@ -90,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn no_replacement_opens_a_server_or_shuts_an_open_one() {
+    fn a_replacement_cannot_turn_the_token_or_tls_on_or_off() {
         let guarded = Keyring::new(secrets("old"));
         assert_eq!(guarded.replace(Secrets::default()), Err(ReloadError::Tokens));
         assert!(guarded.with_tokens(|tokens| tokens.accepts("old")));
@@ -98,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn it_does_not_show_what_it_holds() {
+    fn its_debug_output_shows_no_secret() {
         assert_eq!(format!("{:?}", Keyring::new(secrets("s"))), "Keyring(Tokens(1), TLS: false)");
     }
 }

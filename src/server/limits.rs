@@ -1,48 +1,48 @@
-//! What a server allows ([`Limits`]), and the bytes of requests that it holds for clients it does not
-//! know yet ([`Budget`]).
+//! The limits of a server ([`Limits`]), and its budget for the bytes of incomplete or
+//! unauthenticated requests ([`Budget`]).
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// What a server allows. The defaults suit a host that other people use.
+/// The limits of a server. The defaults suit a shared host.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections at once; more are told `busy` and closed.
+    /// Concurrent connections; further ones get a `busy` reply.
     pub connections: usize,
     /// How long a TLS handshake may take.
     pub handshake: Duration,
-    /// How long a whole request may take to arrive, from the connection or the handshake on.
+    /// How long a whole request may take to arrive, counted from the connection or the handshake.
     pub request: Duration,
-    /// How long a legacy client may pause within a request. Legacy text has no length, so that a
-    /// pause after an unfinished document is its end.
+    /// How long a legacy client may pause within a request. Legacy text has no length, so a pause
+    /// after an incomplete document ends it.
     pub idle_timeout: Duration,
-    /// The same under TLS, where it is shorter: a legacy request fits one record, and TLS hands
-    /// records over whole, so only a client that writes in pieces pauses at all.
+    /// The same with TLS, where it is shorter: a legacy request fits in one record, and TLS
+    /// delivers whole records, so only a client that writes in pieces pauses at all.
     pub idle_timeout_tls: Duration,
-    /// Bytes of memory for requests that are still arriving, over all connections.
+    /// Memory for incomplete requests, in bytes, over all connections.
     pub request_bytes: usize,
-    /// Bytes of a reply that wait for a client that reads slowly.
+    /// Bytes of a reply that are buffered for a slow client.
     pub reply_queue: usize,
-    /// Bytes of one reply in the text dialect, which is gathered until the document has ended.
+    /// Bytes of one reply in the text dialect, which is collected until the document has ended.
     pub reply_bytes: usize,
-    /// How long a run waits for a client that does not read before it drops the reply.
+    /// How long a run waits for a client that does not read before its reply is dropped.
     pub stall_timeout: Duration,
     /// How long one piece of a reply may take to be sent.
     pub write: Duration,
-    /// How long a closing server waits for what it does to end.
+    /// How long a server that is shutting down waits for requests in progress.
     pub shutdown: Duration,
-    /// Wrong tokens from one source before its answers are delayed.
+    /// Failed authentications from one source before replies are delayed.
     pub free_failed_logins: u32,
-    /// Wrong tokens from one source before it is refused altogether, unless it is this machine.
+    /// Failed authentications from one source before it is refused, unless it is this machine.
     pub max_failed_logins: u32,
-    /// How long such a source is refused, and how long a wrong token is remembered.
+    /// How long such a source is refused, and how long a failed authentication is remembered.
     pub failed_login_memory: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            // What 20,000 descriptors, a usual limit, leave.
+            // Fits in 20,000 file descriptors, a usual limit.
             connections: 19_900,
             handshake: Duration::from_secs(5),
             request: Duration::from_secs(10),
@@ -61,11 +61,11 @@ impl Default for Limits {
     }
 }
 
-/// Memory that no connection needs to ask for, in bytes: small requests get through even while the
-/// budget is spent.
+/// Memory per connection outside the budget, in bytes: small requests pass even when the budget is
+/// exhausted.
 pub(super) const FREE: usize = 4096;
 
-/// The bytes that may still be held.
+/// The remaining bytes.
 #[derive(Debug)]
 pub(super) struct Budget {
     left: AtomicUsize,
@@ -86,14 +86,14 @@ impl Budget {
     }
 }
 
-/// One connection's part of the budget.
+/// One connection's share of the budget.
 #[derive(Debug, Default)]
 pub(super) struct BudgetShare {
     bytes: usize,
 }
 
 impl BudgetShare {
-    /// Grows to what is held beyond [`FREE`]; false when the budget is spent.
+    /// Grows to the bytes held beyond [`FREE`]; false if the budget is exhausted.
     pub(super) fn grow(&mut self, held: usize, budget: &Budget) -> bool {
         let more = held.saturating_sub(FREE).saturating_sub(self.bytes);
         if more > 0 && !budget.take(more) {
@@ -103,7 +103,7 @@ impl BudgetShare {
         true
     }
 
-    /// Gives everything back.
+    /// Returns all bytes to the budget.
     pub(super) fn release(&mut self, budget: &Budget) {
         budget.give(std::mem::take(&mut self.bytes));
     }
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn small_requests_pass_a_spent_budget_and_what_is_released_is_there_again() {
+    fn small_requests_pass_an_exhausted_budget_and_released_bytes_return_to_it() {
         let budget = Budget::new(10_000);
         let (mut large, mut other) = (BudgetShare::default(), BudgetShare::default());
         assert!(large.grow(FREE + 9_000, &budget));

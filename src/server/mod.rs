@@ -1,10 +1,10 @@
-//! The server: it accepts connections, gives each a task with deadlines of its own, and ends when it
-//! is told to. What a connection asks for is read by [`crate::wire`] and run by an [`Execute`],
-//! whose events go back to the session that asked. The caller binds ([`Listeners::bind`]), chooses
-//! the [`Limits`] and decides when to stop; nothing here reads a flag, a signal or a file.
+//! The server: it accepts connections, serves each in its own task with deadlines, and ends on
+//! request. [`crate::wire`] parses requests and an [`Execute`] runs them, whose events go back to
+//! the session. The caller binds ([`Listeners::bind`]), chooses the [`Limits`] and decides when to
+//! stop; nothing here reads a flag, a signal or a file.
 //!
-//! Invariants: nothing waits for a silent peer without a deadline; what a peer claims is never
-//! allocated before it is sent; a panic ends one connection or one run and is counted.
+//! Invariants: every wait for a peer has a deadline; nothing is allocated for a claimed length
+//! before its bytes arrive; a panic ends only one connection or one run and is counted.
 
 mod execute;
 mod failed_logins;
@@ -43,13 +43,13 @@ pub use state::{Announce, Server};
 /// The first pause after a failed accept, and the longest; each failure doubles it.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
 
-/// The shortest time between two beats of the accepting loop, whatever the deadlines are.
+/// The shortest interval between two ticks of the accepting loop, whatever the deadlines are.
 const MIN_BEAT: Duration = Duration::from_millis(10);
 
 /// Serves until `shutdown`, which a quit request also triggers: then it stops accepting, cancels
-/// what runs, answers those who wait within [`Limits::shutdown`], and returns without waiting for
-/// idle peers. Runs on a runtime of one thread or many; documents run on its blocking threads, so
-/// that after a run that ignores its cancellation the caller should not wait for those threads.
+/// runs, replies to waiting clients within [`Limits::shutdown`], and returns without waiting for
+/// idle peers. Works on a runtime of one thread or many; documents run on its blocking threads, so
+/// the caller should not wait for those after a run that ignores its cancellation.
 pub async fn run(listeners: Listeners, server: Server, shutdown: CancellationToken) {
     let shared = Arc::new(ServerState::new(server, shutdown.clone()));
     shared.announce(format!("Server started on {}:{}", listeners.host(), listeners.port()));
@@ -61,7 +61,7 @@ pub async fn run(listeners: Listeners, server: Server, shutdown: CancellationTok
     shared.announce("Server shutdown complete".to_owned());
 }
 
-/// Accepts until the shutdown.
+/// Accepts connections until the shutdown.
 async fn serve(
     listeners: &Listeners,
     shared: &Arc<ServerState>,
@@ -81,16 +81,16 @@ async fn serve(
                 Ok((stream, peer)) => {
                     backoff = BACKOFF.0;
                     admit(shared, stream, peer, sessions);
-                    // While connections come faster than they are taken, the branch below never
-                    // gets its turn, and what is left of ended sessions would pile up.
+                    // When connections arrive faster than they are accepted, the branch below never
+                    // runs, and the results of ended sessions would accumulate.
                     while let Some(ended) = sessions.try_join_next() {
                         shared.ended(ended);
                     }
                 }
                 Err(error) if is_peers_fault(&error) => {}
-                // Descriptors or memory are exhausted. The connection waits in the backlog.
+                // Out of file descriptors or memory. The connection waits in the backlog.
                 Err(error) => {
-                    tracing::warn!("cannot accept a connection: {}; trying again", reason(&error));
+                    tracing::warn!("cannot accept a connection: {}; retrying", reason(&error));
                     tokio::select! {
                         () = &mut stopped => return,
                         () = sleep(backoff) => {}
@@ -99,14 +99,14 @@ async fn serve(
                 }
             },
             Some(ended) = sessions.join_next(), if !sessions.is_empty() => shared.ended(ended),
-            // A timer that is due before all others makes the runtime wake itself, with two system
-            // calls. This one is always due before a new connection's deadlines.
+            // A new timer that is due before all others makes the runtime wake itself, with two
+            // system calls. This one is always due before a new connection's deadlines.
             _ = beat.tick() => {}
         }
     }
 }
 
-/// Accepts from whichever socket has a connection, taking turns.
+/// Accepts from any ready socket, in turns.
 async fn accept(sockets: &[TcpListener], next: &mut usize) -> io::Result<(TcpStream, SocketAddr)> {
     poll_fn(|context| {
         for offset in 0..sockets.len() {
@@ -123,13 +123,13 @@ async fn accept(sockets: &[TcpListener], next: &mut usize) -> io::Result<(TcpStr
     .await
 }
 
-/// The connection was gone before it was accepted.
+/// Whether the connection was closed before it was accepted.
 fn is_peers_fault(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
-/// Gives a connection a task, or tells it that there is no room.
+/// Serves a connection in a task, or rejects it if there is no room.
 fn admit(
     shared: &Arc<ServerState>,
     stream: TcpStream,

@@ -1,19 +1,19 @@
-//! The way of a reply from the thread of a run to the session that writes it. It holds a bounded
-//! number of bytes: for a client that does not read, the run waits a moment, then drops the reply
-//! and goes on.
+//! Passes a reply from a run's thread to the session that writes it. It buffers a bounded number of
+//! bytes: if the client does not read, the run waits for a moment, then drops the reply and
+//! continues.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-/// Bytes on their way to a client.
+/// Buffered bytes for a client.
 #[derive(Debug)]
 pub(super) struct Pipe {
     state: Mutex<PipeState>,
-    /// Told when bytes were written or nobody writes any more.
+    /// Notified when bytes were written or the reader is gone.
     room: Condvar,
-    /// Told when there are bytes to write, or the last were given.
+    /// Notified when there are bytes to write, or no more follow.
     filled: Notify,
     most: usize,
 }
@@ -25,7 +25,7 @@ struct PipeState {
     writing: usize,
     ended: bool,
     dropped: bool,
-    /// Nobody reads any more.
+    /// The reader is gone.
     left: bool,
 }
 
@@ -38,8 +38,8 @@ impl Pipe {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives bytes, waiting at most `timeout` for room; one chunk always has room where nothing
-    /// else waits. False when the reply is dropped. Blocks its thread.
+    /// Adds bytes, waiting at most `timeout` for room; an empty pipe accepts a chunk of any size.
+    /// Returns false if the reply is dropped. Blocks the thread.
     pub(super) fn push(&self, chunk: &[u8], timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
         let mut state = self.state();
@@ -67,14 +67,14 @@ impl Pipe {
         true
     }
 
-    /// Nothing more will be given.
+    /// Marks the end of the reply.
     pub(super) fn end(&self) {
         self.state().ended = true;
         self.filled.notify_one();
     }
 
-    /// The next bytes; the previous ones count as written. `None` after the last, or when the reply
-    /// is dropped.
+    /// Returns the next bytes; the previous ones count as written. `None` after the last, or when
+    /// the reply is dropped.
     pub(super) async fn take(&self) -> Option<Vec<u8>> {
         loop {
             {
@@ -98,7 +98,7 @@ impl Pipe {
         }
     }
 
-    /// The client has left: what is given from now on goes nowhere.
+    /// Marks the client as gone: later bytes are discarded.
     pub(super) fn leave(&self) {
         let mut state = self.state();
         state.left = true;
@@ -112,7 +112,7 @@ impl Pipe {
         self.state().left
     }
 
-    /// The client does not read what is written: the rest of the reply is dropped.
+    /// Drops the rest of the reply, because the client does not read.
     pub(super) fn give_up(&self) {
         self.state().drop_all();
         self.room.notify_all();
@@ -140,7 +140,7 @@ mod tests {
     const NEVER: Duration = Duration::from_secs(60);
 
     #[tokio::test]
-    async fn bytes_come_in_order_and_end() {
+    async fn bytes_arrive_in_order_and_end() {
         let pipe = Pipe::new(10);
         assert!(pipe.push(b"ab", NEVER) && pipe.push(b"cd", NEVER));
         pipe.end();
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_chunk_longer_than_the_pipe_passes_alone() {
+    async fn a_chunk_longer_than_the_pipe_passes_through_an_empty_one() {
         let pipe = Pipe::new(2);
         assert!(pipe.push(b"long", NEVER));
         assert!(!pipe.push(b"x", Duration::ZERO));
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_writer_waits_for_a_reader_that_reads() {
+    async fn a_writer_waits_for_a_slow_reader() {
         let pipe = Arc::new(Pipe::new(4));
         let writer = {
             let pipe = Arc::clone(&pipe);

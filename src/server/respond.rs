@@ -1,4 +1,4 @@
-//! Answers a request: most operations with events that are known at once, the others with a [`Job`].
+//! Responses to requests: most operations with immediate events, the others with a [`Job`].
 
 use std::sync::Arc;
 
@@ -10,16 +10,16 @@ use crate::wire::op::Op;
 use crate::wire::refusal::Refusal;
 use crate::wire::request::Request;
 
-/// How a request is answered.
+/// The response to a request.
 pub(super) enum Response {
-    /// With these events.
+    /// These events.
     Now(Vec<Event>),
-    /// With those of a job.
+    /// The events of a job.
     Job(Job),
 }
 
 impl ServerState {
-    /// Answers a request. What it asks of the server itself, a quit, is for the session to do.
+    /// Responds to a request. The session itself handles a quit.
     pub(super) fn respond(&self, request: Request<Value>) -> Result<Response, Refusal> {
         let executor = Arc::clone(&self.server.executor);
         Ok(match request.op {

@@ -1,6 +1,6 @@
-//! One connection: read a request, answer it, close. It is generic over the byte stream; its waiting
-//! state is small, and what is rare (a run, a lingering close) is boxed, because a server holds
-//! thousands of sessions that only wait.
+//! One connection: read a request, reply, close. It is generic over the byte stream; its idle state
+//! is small, and rare state (a run, a lingering close) is boxed, because a server holds thousands
+//! of idle sessions.
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -31,14 +31,14 @@ use crate::wire::op::Op;
 use crate::wire::refusal::Refusal;
 use crate::wire::request::{Incoming, Rejection, Request};
 
-/// What is taken from the stream at once, in bytes. A legacy request fits.
+/// The size of one read, in bytes. A legacy request fits.
 const CHUNK: usize = MAX_LEGACY;
 
-/// How long a connection over the limit may take to show its mode.
+/// How long a connection over the limit may take to reveal its mode.
 const REJECTION_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// How long, and for how many bytes, a closing connection takes what the peer still sends: unread
-/// bytes would make the system reset the connection, and a reset destroys the reply.
+/// How long, and for how many bytes, a closing connection keeps reading: unread bytes would make
+/// the system reset the connection, and a reset destroys the reply.
 const LINGER: (Duration, usize) = (Duration::from_secs(1), 2 * MAX_REQUEST);
 
 /// A fatal `protocol_version` alert in a TLS 1.0 record, which every version understands.
@@ -61,7 +61,7 @@ pub(super) async fn secure(stream: TcpStream, peer: IpAddr, permit: Permit, over
     }
 }
 
-/// Tells a connection that there is no room, without waiting for anything.
+/// Sends a `busy` reply to a connection over the limit, without waiting.
 pub(super) fn reject_at_once(stream: &TcpStream, shared: &ServerState) {
     if !shared.secure {
         let mode = if shared.server.framed_only { Mode::Framed } else { Mode::Legacy };
@@ -76,19 +76,19 @@ fn no_room(shared: &ServerState) -> Refusal {
     Refusal::busy(&format!("all connections are taken (--max-connections {most})"))
 }
 
-/// What a peer sent.
+/// What was received from a peer.
 enum Received {
-    /// A whole request: where its body is among the pending bytes.
+    /// A whole request: the range of its body in the pending bytes.
     Request(Mode, Range<usize>),
-    /// A request that cannot be taken.
+    /// A request that is rejected.
     Refused(Mode, Refusal),
-    /// A TLS hello, where no TLS is spoken.
+    /// A TLS hello on a plain port.
     TlsHello,
-    /// A peer that sent nothing, or left.
+    /// Nothing: the peer sent nothing, or left.
     Nothing,
 }
 
-/// How writing to a peer ended.
+/// The result of writing to a peer.
 enum Sent {
     /// All was written.
     Whole,
@@ -98,11 +98,11 @@ enum Sent {
     Late,
 }
 
-/// A request that was read, and its response.
+/// A parsed request and its response.
 struct Planned {
     format: ReplyFormat,
     response: Response,
-    /// How long the response is held back.
+    /// How long the response is delayed.
     delay: Duration,
 }
 
@@ -152,13 +152,13 @@ impl<S: Transport> Session<S> {
             return;
         }
         let received = self.read_request().await;
-        // From here on the server does not close without this session.
+        // From here on the server waits for this session before it closes.
         let active = Active::new(self.shared());
         match received {
             Received::Request(mode, body) => self.answer(mode, body, active).await,
             Received::Refused(mode, refusal) => Box::pin(self.refuse(mode, &refusal)).await,
             Received::TlsHello => {
-                tracing::info!("{}: a TLS client, but this server speaks no TLS", self.peer);
+                tracing::info!("{}: a TLS client, but this server does not use TLS", self.peer);
                 Box::pin(self.close_with(&NO_TLS_HERE)).await;
             }
             Received::Nothing if S::CLOSES_ON_DROP => {}
@@ -170,7 +170,7 @@ impl<S: Transport> Session<S> {
     async fn read_request(&mut self) -> Received {
         let deadline = Instant::now() + self.shared().limits().request;
         let mut timer = pin!(sleep_until(deadline));
-        // After a handshake the request follows the peer's last word of it.
+        // After a handshake the request follows the peer's last message.
         self.stream.acknowledge();
         loop {
             let room = MAX_LEGACY.saturating_sub(self.buffer.pending().len());
@@ -205,7 +205,7 @@ impl<S: Transport> Session<S> {
         })
     }
 
-    /// What the bytes that came amount to; `None` while more must come.
+    /// Classifies the bytes received so far; `None` if more are needed.
     fn classify(&mut self) -> Option<Received> {
         let shared = Arc::clone(self.shared());
         if !self.share.grow(self.buffer.held(), &shared.budget) {
@@ -222,7 +222,7 @@ impl<S: Transport> Session<S> {
         if opening == Opening::Tls {
             return Some(Received::TlsHello);
         }
-        // Where only frames are served, anything but text is a frame with a wrong length.
+        // On a framed-only port any text is a frame with a wrong length.
         let text = first.is_ascii_graphic() || first.is_ascii_whitespace();
         if opening == Opening::Framed || shared.server.framed_only && !text {
             return match self.buffer.frame(MAX_REQUEST) {
@@ -239,7 +239,7 @@ impl<S: Transport> Session<S> {
         complete.then(|| self.legacy_request())
     }
 
-    /// The request's time is up, or a legacy client has fallen quiet.
+    /// The request timed out, or a legacy client paused too long.
     fn deadline_passed(&self) -> Received {
         match self.mode() {
             Some(Mode::Legacy) if !self.shared().server.framed_only => {
@@ -258,7 +258,7 @@ impl<S: Transport> Session<S> {
         }
     }
 
-    /// The peer will send nothing more.
+    /// The peer has closed its side.
     fn stream_ended(&self) -> Received {
         match self.mode() {
             Some(Mode::Legacy) => self.legacy_request(),
@@ -266,7 +266,7 @@ impl<S: Transport> Session<S> {
         }
     }
 
-    /// Legacy text is a request with all that came.
+    /// All pending legacy text is the request.
     fn legacy_request(&self) -> Received {
         Received::Request(Mode::Legacy, 0..self.buffer.pending().len())
     }
@@ -303,7 +303,7 @@ impl<S: Transport> Session<S> {
             shared.announce("Now quit server".to_owned());
             shared.shutdown.cancel();
         }
-        // What is not JSON may be the beginning of anything, as a browser's POST.
+        // Anything that is not JSON may be the start of something else, such as a browser's POST.
         let unread = surplus
             || matches!(events.as_slice(), [Event::Error { kind: ErrorKind::InvalidJson, .. }]);
         if unread || !S::CLOSES_ON_DROP {
@@ -311,20 +311,20 @@ impl<S: Transport> Session<S> {
         }
     }
 
-    /// Reads a request and does all of it that takes no time.
+    /// Parses a request and does everything that takes no time.
     fn plan(&self, body: &[u8], mode: Mode) -> Planned {
         let shared = self.shared();
         let keyring = &shared.server.keyring;
         let (incoming, guarded) =
             keyring.with_tokens(|tokens| (Incoming::read(body, mode, tokens), tokens.required()));
-        // The reference's line, which says bytes and counts characters.
+        // The reference's line says bytes but counts characters.
         shared.announce(format!("Command received: {} bytes", incoming.characters));
         let request = match incoming.request {
             Ok(request) => request,
             Err(rejection) => return self.reject(rejection, mode, body.len()),
         };
         let Request { op, dialect, .. } = request;
-        // A closing server runs nothing more.
+        // No run starts while the server is shutting down.
         let op = match shared.shutdown.is_cancelled() && request.document.is_some() {
             true => Op::Quit,
             false => op,
@@ -343,7 +343,7 @@ impl<S: Transport> Session<S> {
         planned
     }
 
-    /// Refuses a request of so many bytes.
+    /// Rejects a request of this length.
     fn reject(&self, mut rejection: Rejection, mode: Mode, length: usize) -> Planned {
         let shared = self.shared();
         let refusal = &mut rejection.refusal;
@@ -365,7 +365,7 @@ impl<S: Transport> Session<S> {
         Planned::refused(mode, rejection)
     }
 
-    /// Does a job and writes its events. A client that leaves does not stop it.
+    /// Runs a job and writes its events. It continues if the client leaves.
     async fn run(&mut self, job: Job, format: ReplyFormat, active: Active) {
         self.stream.set_nodelay();
         let shared = Arc::clone(self.shared());
@@ -382,7 +382,7 @@ impl<S: Transport> Session<S> {
             match self.send(&chunk).await {
                 Sent::Whole => {}
                 Sent::Broken => {
-                    tracing::info!("{}: the client left; what it asked for goes on", self.peer);
+                    tracing::info!("{}: the client left; its run continues", self.peer);
                     pipe.leave();
                 }
                 Sent::Late => pipe.give_up(),
@@ -409,7 +409,7 @@ impl<S: Transport> Session<S> {
             refusal.reply_into(format.mode, format.dialect, &mut out);
             self.send(&out).await;
         }
-        // While it ran the peer may have sent anything.
+        // The peer may have sent anything during the run.
         self.close(true, active).await;
     }
 
@@ -424,7 +424,7 @@ impl<S: Transport> Session<S> {
         }
     }
 
-    /// Refuses a request that was not read to its end.
+    /// Refuses a request that was not read completely.
     async fn refuse(&mut self, mode: Mode, refusal: &Refusal) {
         let mut out = Vec::new();
         refusal.reply_into(mode, Dialect::Text, &mut out);
@@ -437,7 +437,7 @@ impl<S: Transport> Session<S> {
         self.close(true, active).await;
     }
 
-    /// Writes all of it, or as much as the peer takes in time.
+    /// Writes all bytes, or as many as the peer reads in time.
     async fn send(&mut self, bytes: &[u8]) -> Sent {
         let limit = self.shared().limits().write;
         let stream = &mut self.stream;
@@ -452,8 +452,8 @@ impl<S: Transport> Session<S> {
         }
     }
 
-    /// Ends the stream properly, then takes what is still unread. A closing server does not wait for
-    /// the latter.
+    /// Closes the stream properly, then discards what is still unread, unless the server is
+    /// shutting down.
     async fn close(&mut self, unread: bool, active: Active) {
         let limit = self.shared().limits().write;
         let ended = timeout(limit, self.stream.shutdown()).await;

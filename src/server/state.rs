@@ -1,5 +1,5 @@
-//! What the sessions of a server share: its settings, its limits and counters, the permits for
-//! connections, and the requests in progress that a shutdown waits for.
+//! The state that the sessions of a server share: settings, limits, counters, connection permits,
+//! and the requests in progress that a shutdown waits for.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,27 +16,27 @@ use super::keyring::Keyring;
 use super::limits::{Budget, Limits};
 use crate::counters::Counters;
 
-/// Takes the lines that belong on stdout. It is called by connections and must not block.
+/// Receives the lines for stdout. Connections call it, so it must not block.
 pub type Announce = Box<dyn Fn(String) + Send + Sync>;
 
-/// What a server is.
+/// The settings of a server.
 pub struct Server {
-    /// Who runs documents.
+    /// The executor of documents.
     pub executor: Arc<dyn Execute>,
     /// Its tokens and its TLS; the caller may keep a clone, to replace them while it serves.
     pub keyring: Keyring,
     /// Whether only framed requests are served.
     pub framed_only: bool,
-    /// What it allows.
+    /// Its limits.
     pub limits: Limits,
-    /// What happened; the caller may keep a clone.
+    /// Its counters; the caller may keep a clone.
     pub counters: Arc<Counters>,
-    /// Where its lines for stdout go.
+    /// Receives its lines for stdout.
     pub announce: Announce,
 }
 
 impl Server {
-    /// A server with an executor and nothing else: no token, no TLS, both modes, silent.
+    /// A server with an executor and defaults: no token, no TLS, both modes, no output.
     pub fn new(executor: Arc<dyn Execute>) -> Self {
         Self {
             executor,
@@ -59,23 +59,24 @@ impl fmt::Debug for Server {
     }
 }
 
-/// Connections over the limit that are told so in their own mode; more are told at once, as text.
+/// Connections over the limit that get a reply in their own mode; further ones get text
+/// immediately.
 const MAX_REJECTED: usize = 256;
 
-/// What all connections share.
+/// The state that all connections share.
 pub(super) struct ServerState {
     pub(super) server: Server,
-    /// Whether it speaks TLS, which no replacement of its secrets changes.
+    /// Whether it uses TLS, which cannot change.
     pub(super) secure: bool,
     pub(super) failed_logins: FailedLogins,
     pub(super) budget: Budget,
     pub(super) started: Instant,
     pub(super) shutdown: CancellationToken,
-    /// One permit for each connection that may be open.
+    /// One permit for each connection within the limit.
     pub(super) open: Arc<Semaphore>,
-    /// One permit for each connection over the limit that may be told so.
+    /// One permit for each connection over the limit that gets a reply in its own mode.
     pub(super) rejected: Arc<Semaphore>,
-    /// Requests that were taken and not yet answered; a closing server waits for these.
+    /// Requests in progress; a shutdown waits for these.
     pub(super) active: AtomicUsize,
     pub(super) settled: Notify,
 }
@@ -113,11 +114,11 @@ impl ServerState {
             && error.is_panic()
         {
             Counters::count(&self.counters().panics);
-            tracing::error!("a connection broke: {error}");
+            tracing::error!("a connection crashed: {error}");
         }
     }
 
-    /// Waits until every request that was taken is answered.
+    /// Waits until no request is in progress.
     pub(super) async fn settle(&self) {
         let settled = async {
             while self.active.load(Ordering::Acquire) > 0 {
@@ -137,7 +138,7 @@ fn permits(count: usize) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)))
 }
 
-/// Permission for one connection, given back on drop, and what it shares with the others.
+/// A permit for one connection, returned on drop, and the shared state.
 pub(super) struct Permit {
     pub(super) shared: Arc<ServerState>,
     _permit: OwnedSemaphorePermit,
@@ -150,7 +151,7 @@ impl Permit {
     }
 }
 
-/// A request that was taken; the server waits for it when it closes.
+/// A request in progress; a shutdown waits for it.
 pub(super) struct Active(Arc<ServerState>);
 
 impl Active {

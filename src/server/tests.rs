@@ -1,4 +1,4 @@
-//! Sessions over pipes on a paused clock: every deadline is waited for, none takes real time.
+//! Sessions over pipes on a paused clock: the tests wait for every deadline without real time.
 
 use std::sync::atomic::Ordering;
 
@@ -22,7 +22,7 @@ impl Transport for DuplexStream {
     fn set_nodelay(&self) {}
 }
 
-/// Answers every list with nothing.
+/// Replies to every list with nothing.
 struct Idle;
 
 impl Execute for Idle {
@@ -38,7 +38,7 @@ impl Execute for Idle {
     }
 }
 
-/// Gives every document a result.
+/// Returns a result for every document.
 struct Chatty;
 
 impl Execute for Chatty {
@@ -76,10 +76,10 @@ fn talk_to(server: Server) -> Talk {
 
 impl Talk {
     async fn say(&mut self, bytes: &[u8]) {
-        self.peer.write_all(bytes).await.expect("a session that listens");
+        self.peer.write_all(bytes).await.expect("a session that reads");
     }
 
-    /// The whole reply, and how long the connection lasted.
+    /// Returns the whole reply, and how long the connection lasted.
     async fn end(mut self) -> (String, Duration) {
         let mut reply = Vec::new();
         self.peer.read_to_end(&mut reply).await.expect("a reply");
@@ -92,7 +92,7 @@ impl Talk {
 const END: &str = "Return_Data_Over_JE\n";
 
 #[tokio::test(start_paused = true)]
-async fn t01_a_silent_peer_is_closed_without_a_word_at_the_request_deadline() {
+async fn t01_a_silent_peer_is_closed_without_a_reply_at_the_request_deadline() {
     let talk = talk(false);
     let shared = Arc::clone(&talk.shared);
     let (reply, lasted) = talk.end().await;
@@ -102,7 +102,7 @@ async fn t01_a_silent_peer_is_closed_without_a_word_at_the_request_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t02_a_byte_every_two_seconds_does_not_move_the_deadline() {
+async fn t02_sending_a_byte_every_two_seconds_does_not_extend_the_deadline() {
     let mut talk = talk(false);
     for byte in [0, 0, 0, 100, b'['] {
         talk.say(&[byte]).await;
@@ -115,7 +115,7 @@ async fn t02_a_byte_every_two_seconds_does_not_move_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t10_every_wrong_token_waits_for_its_answer_alike() {
+async fn t10_the_reply_to_every_wrong_token_takes_equally_long() {
     let long = format!("\"{}\"", "x".repeat(MAX_REQUEST - 100));
     let tokens = ["\"\"", "5", "null", "[]", "\"s3cret \"", "\"\u{e9}\"", "\"s3cre\"", &long];
     let bodies = tokens.map(|token| format!(r#"{{"token": {token}, "command": [1]}}"#));
@@ -144,7 +144,7 @@ async fn t15_a_legacy_document_in_pieces_is_one_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_legacy_peer_that_falls_quiet_within_a_document_is_answered() {
+async fn a_legacy_peer_that_pauses_within_a_document_gets_a_reply() {
     let mut talk = talk(false);
     talk.say(b"[[\"abs\"").await;
     let (reply, lasted) = talk.end().await;
@@ -153,7 +153,7 @@ async fn a_legacy_peer_that_falls_quiet_within_a_document_is_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_legacy_peer_that_never_falls_quiet_is_answered_at_the_deadline() {
+async fn a_legacy_peer_that_never_pauses_gets_a_reply_at_the_deadline() {
     let mut talk = talk(false);
     for _ in 0..20 {
         talk.say(b"[").await;
@@ -165,7 +165,7 @@ async fn a_legacy_peer_that_never_falls_quiet_is_answered_at_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_frame_waits_through_pauses_that_would_end_legacy_text() {
+async fn a_frame_may_pause_longer_than_legacy_text() {
     let mut talk = talk(true);
     for piece in [&b"\0\0"[..], b"\0\x04nu", b"ll"] {
         sleep(Duration::from_secs(3)).await;
@@ -183,7 +183,7 @@ async fn a_peer_that_leaves_within_a_frame_gets_no_reply() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_follows_a_request_is_taken_but_never_run() {
+async fn bytes_after_a_request_are_read_but_never_run() {
     let mut talk = talk(false);
     talk.say(b"\0\0\0\x04null\0\0\0\x04null").await;
     let (reply, lasted) = talk.end().await;
@@ -192,7 +192,7 @@ async fn what_follows_a_request_is_taken_but_never_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_leaves_is_not_one_that_does_not_read() {
+async fn a_client_that_leaves_does_not_count_as_one_that_does_not_read() {
     let mut talk = talk_to(Server::new(Arc::new(Chatty)));
     talk.say(b"\0\0\0\x03[1]").await;
     let Talk { peer, session, shared, .. } = talk;

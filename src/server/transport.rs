@@ -1,5 +1,5 @@
-//! The byte streams that a session runs over, and how a connection becomes one: plain TCP as it is, TLS
-//! after a handshake.
+//! The byte streams of sessions, and how a connection becomes one: plain TCP as it is, TLS after a
+//! handshake.
 
 use std::io::Write;
 
@@ -14,27 +14,27 @@ use crate::counters::Counters;
 use crate::error::reason;
 use crate::wire::frame::{Mode, Opening};
 
-/// The most that a TLS record holds, in bytes (RFC 8446, section 5.1).
+/// The largest TLS record, in bytes (RFC 8446, section 5.1).
 const RECORD: usize = 1 << 14;
 
-/// A byte stream that a session runs over.
+/// The byte stream of a session.
 pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
-    /// Whether dropping it ends the stream properly.
+    /// Whether dropping it closes the stream properly.
     const CLOSES_ON_DROP: bool;
 
-    /// Whether what the peer wrote at once also comes at once.
+    /// Whether what the peer wrote in one call also arrives in one piece.
     const KEEPS_RECORDS: bool;
 
-    /// Small writes shall leave at once from here on.
+    /// Sends small writes immediately from now on.
     fn set_nodelay(&self);
 
-    /// Acknowledges at once what has come. A peer that fills its segments (Nagle's algorithm, on by
-    /// default) sends the rest of a request only then, and systems delay it by 40 ms where they expect
-    /// a response to carry it.
+    /// Acknowledges received data immediately. A peer with Nagle's algorithm (on by default) sends
+    /// the rest of a request only then, and systems delay acknowledgements by 40 ms where they
+    /// expect a response to carry them.
     fn acknowledge(&self) {}
 
-    /// Takes these bytes and the stream's end, for the next flush to send in one piece. False where
-    /// that cannot be done, and then nothing was taken.
+    /// Buffers these bytes and the stream's end, for the next flush to send in one piece. Returns
+    /// false if that is not possible; then nothing was buffered.
     fn write_and_close(&mut self, _bytes: &[u8]) -> bool {
         false
     }
@@ -45,7 +45,7 @@ impl Transport for TcpStream {
     const KEEPS_RECORDS: bool = false;
 
     fn set_nodelay(&self) {
-        // It fails only where the peer is gone.
+        // Fails only if the peer is gone.
         let _ = self.set_nodelay(true);
     }
 }
@@ -62,14 +62,14 @@ impl Transport for Secured {
     }
 
     fn acknowledge(&self) {
-        // It fails only where the peer is gone.
+        // Fails only if the peer is gone.
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let _ = self.get_ref().0.set_quickack(true);
     }
 
     fn write_and_close(&mut self, bytes: &[u8]) -> bool {
         let (_, tls) = self.get_mut();
-        // One record, for which there is always room once the last flush has ended.
+        // One record, which always fits after a flush.
         let taken = bytes.len() <= RECORD && tls.writer().write_all(bytes).is_ok();
         if taken {
             tls.send_close_notify();
@@ -78,17 +78,17 @@ impl Transport for Secured {
     }
 }
 
-/// How a TLS handshake ended.
+/// The result of a TLS handshake.
 pub(super) enum Handshake {
     /// The peer speaks TLS.
     Done(Secured),
     /// The peer speaks plain TCP, in this mode.
     Plain(TcpStream, Mode),
-    /// Neither, or too late.
+    /// Neither, or a timeout.
     Failed,
 }
 
-/// Waits for a handshake, within its time limit.
+/// Performs a handshake within its time limit.
 pub(super) async fn handshake(stream: TcpStream, shared: &ServerState) -> Handshake {
     let deadline = Instant::now() + shared.limits().handshake;
     let mut first = [0];

@@ -1,5 +1,5 @@
-//! A job's sink: events become the bytes of the reply and go into the [`Pipe`]. It lives on the job's
-//! thread.
+//! A job's sink: encodes events as the bytes of the reply and writes them into the [`Pipe`]. It
+//! lives on the job's thread.
 
 use std::sync::Arc;
 
@@ -21,8 +21,8 @@ impl PipeWriter {
         Self { pipe, limits, writer }
     }
 
-    /// Writes what is left, and the terminator. The job is over, so that waiting for a slow reader
-    /// costs nobody but its own thread.
+    /// Writes the rest and the terminator. The job is over, so waiting for a slow reader blocks
+    /// only its own thread.
     pub(super) fn finish(mut self) {
         if let Some(writer) = self.writer.take() {
             let (piece, timeout) = (self.limits.reply_queue / 4, self.limits.write);
@@ -41,7 +41,7 @@ impl PipeWriter {
 }
 
 impl Drop for PipeWriter {
-    /// The pipe ends even when the job panics.
+    /// The pipe ends even if the job panics.
     fn drop(&mut self) {
         self.pipe.end();
     }

@@ -1,7 +1,7 @@
-//! What a document may hold, as data: a [`Field`] is one argument of a command or one member of an
-//! object, with its kind, its default and a sentence for people. The reader of the field asks for it
-//! by its name ([`Object`](super::Object) knows its table), and the schema is printed from the same
-//! table, so neither can have a field that the other lacks.
+//! The definitions of what documents may hold, as data: a [`Field`] is one argument of a command or
+//! one member of an object, with its kind, its default and a sentence for people. The code that
+//! reads a field looks it up by name ([`Object`](super::Object) knows its table), and the schema is
+//! printed from the same table, so neither can have a field that the other lacks.
 
 use super::Value;
 
@@ -10,26 +10,26 @@ use super::Value;
 pub struct Field {
     /// Its key.
     pub name: &'static str,
-    /// A second key with the same meaning, which counts where the first is missing.
+    /// A second key with the same meaning, used if the first is missing.
     pub alias: Option<&'static str>,
-    /// Whether it must be given.
+    /// Whether it is required.
     pub required: Required,
-    /// What it may be.
+    /// Its kind.
     pub kind: Kind,
-    /// What counts where it is left out. `None`: nothing does, or what counts depends on others.
+    /// The default. `None`: there is none, or it depends on other fields.
     pub default: Option<Literal>,
     /// One sentence: what it does.
     pub doc: &'static str,
 }
 
-/// Whether a field must be given.
+/// Whether a field is required.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Required {
-    /// It must.
+    /// Always.
     Always,
-    /// It may be left out, and `null` is the same.
+    /// Never; `null` is the same as missing.
     Never,
-    /// Where another field of its object has this value.
+    /// If another field of its object has this value.
     When(&'static str, &'static str),
 }
 
@@ -38,7 +38,7 @@ pub enum Required {
 pub enum Literal {
     /// `true` or `false`
     Bool(bool),
-    /// A whole number.
+    /// An integer.
     Int(i64),
     /// A number.
     Float(f64),
@@ -50,31 +50,31 @@ pub enum Literal {
     Object,
 }
 
-/// What a field may be. A kind is as strict as a schema can be; what it cannot say (a limit of the
-/// server, two fields that exclude each other) is refused when the document is read.
+/// The kind of a field's value. A kind is as strict as a schema can express; the rest (a limit of
+/// the server, two fields that exclude each other) is checked when the document is parsed.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
     /// Any value.
     Any,
     /// Any text.
     Text,
-    /// A text that is not empty.
+    /// A non-empty text.
     Name,
-    /// A text that a regular expression (ECMA-262, as JSON Schema has them) finds.
+    /// A text that matches a regular expression (ECMA-262, as in JSON Schema).
     Matching(&'static str),
     /// A file in the data directory.
     Path,
-    /// A file in the data directory, by its name without the ending.
+    /// A file in the data directory, by its name without extension.
     Stem,
     /// `true` or `false`.
     Boolean,
     /// A text, a number, `true`, `false` or `null`.
     Scalar,
-    /// Any whole number.
+    /// Any integer.
     Integer,
-    /// A whole number of at least 0.
+    /// An integer of at least 0.
     Count,
-    /// A whole number in a range, both ends included.
+    /// An integer in a range, both ends included.
     Between(i64, i64),
     /// A port of this machine or of another; 0 picks a free one.
     Port,
@@ -82,47 +82,47 @@ pub enum Kind {
     Real,
     /// A number of at least 0.
     Number,
-    /// A span of time in seconds, at least 0.
+    /// A duration in seconds, at least 0.
     Seconds,
-    /// A span of time in seconds, above 0.
+    /// A duration in seconds, above 0.
     Timeout,
-    /// A span of time in milliseconds, at least 0.
+    /// A duration in milliseconds, at least 0.
     Milliseconds,
-    /// A number per second, above 0.
+    /// A rate per second, above 0.
     Rate,
     /// One of these texts.
     OneOf(&'static [&'static str]),
     /// A list of any length.
     List(&'static Kind),
-    /// A list of so many items.
+    /// A list of a limited length.
     Items {
-        /// What they are.
+        /// The kind of its items.
         of: &'static Kind,
-        /// How many at least.
+        /// The minimum length.
         least: usize,
-        /// How many at most; `None` for any number.
+        /// The maximum length; `None` for any.
         most: Option<usize>,
     },
-    /// An object with these fields and no others; a table may be put together from several.
+    /// An object with these fields and no others; several tables may be combined.
     Object(&'static [&'static [Field]]),
-    /// An object with these fields, whose other members are ignored.
+    /// An object with these fields; other members are ignored.
     Open(&'static [&'static [Field]]),
     /// An object with exactly one of these fields.
     OneField(&'static [Field]),
-    /// An object whose keys are names that the document chooses.
+    /// An object whose keys the document chooses.
     Map {
-        /// What its keys match, as in [`Kind::Matching`]; `None` for any.
+        /// What its keys must match, as in [`Kind::Matching`]; `None` for any.
         keys: Option<&'static str>,
-        /// What their values are.
+        /// The kind of its values.
         of: &'static Kind,
     },
-    /// Any of these.
+    /// Any of these kinds.
     Either(&'static [Kind]),
-    /// A kind that is used in several places; the schema defines it once, under its name.
+    /// A kind that is used in several places; the schema defines it once, under this name.
     Named(&'static str, &'static Kind),
     /// A document of actions.
     Document,
-    /// A test's tasks, in any of their forms; the fields of one depend on the test's user.
+    /// A test's tasks, in any of their forms; the fields of a task depend on the test's user.
     Tasks,
 }
 
@@ -133,7 +133,7 @@ impl Kind {
     /// A list of texts.
     pub const TEXTS: Self = Self::List(&Self::Text);
 
-    /// What its numbers count, for people.
+    /// The unit of its numbers, for people.
     pub fn unit(&self) -> Option<&'static str> {
         match self {
             Self::Seconds | Self::Timeout => Some("seconds"),
@@ -145,32 +145,32 @@ impl Kind {
 }
 
 impl Field {
-    /// A field that must be given.
+    /// A required field.
     pub const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Self {
         Self { name, alias: None, required: Required::Always, kind, default: None, doc }
     }
 
-    /// A field that may be left out.
+    /// An optional field.
     pub const fn optional(name: &'static str, kind: Kind, doc: &'static str) -> Self {
         Self { name, alias: None, required: Required::Never, kind, default: None, doc }
     }
 
-    /// With what counts where it is left out.
+    /// Sets the default.
     pub const fn or(self, default: Literal) -> Self {
         Self { default: Some(default), ..self }
     }
 
-    /// With a second key.
+    /// Adds a second key.
     pub const fn alias(self, name: &'static str) -> Self {
         Self { alias: Some(name), ..self }
     }
 
-    /// Required where another field of the object has this value.
+    /// Requires it if another field of the object has this value.
     pub const fn when(self, field: &'static str, value: &'static str) -> Self {
         Self { required: Required::When(field, value), ..self }
     }
 
-    /// Whether it always must be given.
+    /// Whether it is always required.
     pub fn is_required(&self) -> bool {
         self.required == Required::Always
     }
@@ -195,8 +195,8 @@ impl Literal {
     }
 }
 
-/// The one of these names that somebody probably meant by a wrong one: at most two typing errors
-/// away (a missing, surplus, wrong or swapped character), and never more than a third of the name.
+/// The one of these names that was probably meant by a wrong one: at most two typing errors away (a
+/// missing, surplus, wrong or swapped character), and never more than a third of the name.
 pub fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let close = names.filter_map(|name| {
         let most = (name.chars().count() / 3).min(2);
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_typing_error_finds_the_name_that_was_meant_and_another_word_finds_none() {
+    fn a_typing_error_finds_the_intended_name_and_an_unrelated_word_none() {
         let names = ["weight", "run_if", "url", "throttle"];
         for (wrong, meant) in [
             ("wieght", Some("weight")),

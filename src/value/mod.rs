@@ -1,7 +1,7 @@
-//! A JSON value as an action document means it: whole numbers of any size, floats, and objects in
-//! the order in which they were written. Documents come in through [`Value::parse`], results go out
-//! as JSON ([`serde::Serialize`]) or as Python would write them ([`Value::to_text`],
-//! [`Value::to_json`]). It is plain data: it knows no command and no wire.
+//! A JSON value as action documents use it: integers of any size, floats, and objects in the order
+//! they were written. Documents come in through [`Value::parse`]; results go out as JSON
+//! ([`serde::Serialize`]) or as Python would write them ([`Value::to_text`], [`Value::to_json`]).
+//! It is plain data, independent of commands and of the wire.
 
 pub mod field;
 mod parse;
@@ -17,7 +17,7 @@ pub use parse::{MAX_INTEGER_DIGITS, ParseError};
 pub use python::{Charset, JsonOut, json_fault, json_into, json_text_into, quote, quoted_into};
 pub use reader::{Invalid, Object, Reader};
 
-/// An object's members, in the order in which they were written.
+/// An object's members, in the order they were written.
 pub type Map = IndexMap<String, Value>;
 
 /// A JSON value.
@@ -28,9 +28,9 @@ pub enum Value {
     Null,
     /// `true` or `false`
     Bool(bool),
-    /// A whole number that fits 64 bits.
+    /// An integer that fits 64 bits.
     Int(i64),
-    /// A whole number that does not.
+    /// An integer that does not.
     Big(BigInt),
     /// A number written with a fraction or an exponent; one too large is infinite, as in Python.
     Float(f64),
@@ -38,15 +38,14 @@ pub enum Value {
     Str(String),
     /// An array.
     List(Vec<Value>),
-    /// A result of several parts, which Python writes with parentheses. JSON has no such thing: it
-    /// goes out as an array, and no document holds one.
+    /// A tuple, which only results hold: Python writes it in parentheses, JSON as an array.
     Tuple(Vec<Value>),
     /// An object.
     Dict(Map),
 }
 
 impl Value {
-    /// The number as a float, when it is one (a bool is not).
+    /// The number as a float, if it is a number (a bool is not).
     pub fn as_f64(&self) -> Option<f64> {
         match self {
             Self::Int(value) => Some(*value as f64),
@@ -56,7 +55,7 @@ impl Value {
         }
     }
 
-    /// The text, when it is one.
+    /// The text, if it is one.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::Str(text) => Some(text),
@@ -64,7 +63,7 @@ impl Value {
         }
     }
 
-    /// A member of the object, when it is one and has it.
+    /// A member, if this is an object that has it.
     pub fn get(&self, key: &str) -> Option<&Self> {
         match self {
             Self::Dict(members) => members.get(key),
@@ -72,7 +71,7 @@ impl Value {
         }
     }
 
-    /// The name of the kind in JSON's words, for error messages.
+    /// The kind's name in JSON, for error messages.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -85,7 +84,7 @@ impl Value {
         }
     }
 
-    /// Python's `==`: numbers compare by value over their kinds, `true` is 1.
+    /// Python's `==`: numbers of different kinds compare by value, `true` is 1.
     pub fn equals(&self, other: &Self) -> bool {
         let number = |value: &Self| match value {
             Self::Bool(value) => Some(f64::from(u8::from(*value))),
@@ -108,7 +107,7 @@ impl Value {
         }
     }
 
-    /// An object from members, for results.
+    /// An object with these members, for results.
     pub fn dict<K: Into<String>, const N: usize>(members: [(K, Value); N]) -> Self {
         Self::Dict(members.into_iter().map(|(key, value)| (key.into(), value)).collect())
     }

@@ -1,4 +1,4 @@
-//! From JSON text to a [`Value`], in one pass.
+//! Parses JSON text into a [`Value`], in one pass.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -7,33 +7,33 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Se
 
 use super::{Map, Value};
 
-/// The longest whole number that is read, in decimal digits: Python's own limit for `int(text)`.
+/// The longest accepted integer, in decimal digits: Python's own limit for `int(text)`.
 pub const MAX_INTEGER_DIGITS: usize = 4300;
 
-/// The name under which serde_json hands over a number that fits no 64-bit integer: as a map of
-/// one member with the number's text, so that no digit is lost.
+/// The key under which serde_json passes a number that does not fit a 64-bit integer: as a map with
+/// one member, the number's text, so that no digit is lost.
 const NUMBER: &str = "$serde_json::private::Number";
 
 /// Why a text is not a document.
 #[derive(Debug, thiserror::Error)]
 pub enum ParseError {
-    /// It is not JSON; the parser's message ends in line and column.
+    /// It is not JSON; the parser's message ends with line and column.
     #[error("{0}")]
     Syntax(#[from] serde_json::Error),
-    /// A whole number longer than [`MAX_INTEGER_DIGITS`].
+    /// An integer longer than [`MAX_INTEGER_DIGITS`].
     #[error("an integer of {digits} digits is over the limit of {MAX_INTEGER_DIGITS}")]
     LongInteger {
-        /// How many digits it has.
+        /// Its number of digits.
         digits: usize,
     },
-    /// A number that no kind of number can hold.
+    /// A number that cannot be represented.
     #[error("a number cannot be read")]
     Number,
 }
 
 impl Value {
-    /// Reads one JSON document. Nesting is capped at 128 levels by the parser; the error names line
-    /// and column.
+    /// Parses one JSON document. The parser limits nesting to 128 levels; the error names line and
+    /// column.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let refused = RefCell::default();
         let mut parser = serde_json::Deserializer::from_str(text);
@@ -65,13 +65,13 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-/// Builds a value from what a parser finds.
+/// Builds a value from the parser's events.
 #[derive(Clone, Copy)]
 struct Builder<'a> {
-    /// The first number that is over the limit. It waits here until the text is known to be JSON,
-    /// because a syntax error counts first wherever it stands.
+    /// The first number over the limit. It is kept until the whole text is known to be JSON,
+    /// because a syntax error takes precedence wherever it is.
     refused: &'a RefCell<Option<ParseError>>,
-    /// Set where the next value may be the text of a number; noted there when it is.
+    /// Set if the next value may be the text of a number, and records that it is.
     number: Option<&'a Cell<bool>>,
 }
 
@@ -128,9 +128,9 @@ impl<'de> Visitor<'de> for Builder<'_> {
         Ok(text.into())
     }
 
-    /// The parser owns the text of a number in its own buffer, and lends every text of the document.
-    /// Where a document was buffered before it comes here, both are owned: a member with a
-    /// number's name is a number then, if it reads as one.
+    /// The parser passes the text of a number as an owned string, and every text of the document as
+    /// a borrowed one. If a document was buffered before, both are owned: then a member with a
+    /// number's key is a number, if it parses as one.
     fn visit_string<E: Error>(self, text: String) -> Result<Value, E> {
         let Some(found) = self.number else { return Ok(text.into()) };
         match Value::number(&text) {
@@ -164,7 +164,8 @@ impl<'de> Visitor<'de> for Builder<'_> {
             if found.get() {
                 return Ok(value);
             }
-            // As in Python, the last of several members of one name counts, at the place of the first.
+            // As in Python, the last of several members with one name wins, at the place of the
+            // first.
             members.insert(key, value);
         }
         Ok(Value::Dict(members))
@@ -179,7 +180,7 @@ mod tests {
         assert_eq!(Value::parse(json).expect("JSON").to_repr(), repr, "{json}");
     }
 
-    /// By way of serde_json's own values, as the member of an event comes.
+    /// Parses through serde_json's own values, like the member of an event.
     fn embedded(json: &str) -> serde_json::Result<Value> {
         serde_json::from_value(serde_json::from_str(json)?)
     }
@@ -214,12 +215,12 @@ mod tests {
     }
 
     #[test]
-    fn the_last_member_of_a_name_counts_at_the_place_of_the_first() {
+    fn the_last_member_of_a_name_wins_at_the_place_of_the_first() {
         check(r#"{"a": 1, "b": 2, "a": 3}"#, "{'a': 3, 'b': 2}");
     }
 
     #[test]
-    fn a_member_with_the_parsers_own_name_is_a_member() {
+    fn a_member_with_the_key_of_the_parser_is_a_member() {
         check(r#"{"$serde_json::private::Number": "1"}"#, "{'$serde_json::private::Number': '1'}");
         check(
             r#"{"$serde_json::private::Number": [1.5, "2"], "a": 1.5}"#,
@@ -244,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_is_capped_and_the_error_names_the_place() {
+    fn nesting_is_limited_and_the_error_names_the_place() {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         assert!(Value::parse(&nested(127)).is_ok());
         refused(&nested(128), "recursion limit exceeded at line 1 column 128");

@@ -1,23 +1,23 @@
-//! Reading a document into typed settings: a [`Reader`] is a value together with its place, so that
+//! Parses a document into typed settings: a [`Reader`] is a value together with its place, so that
 //! every refusal can name it as a JSON pointer (`/tasks/2/weight: expected a positive integer, got
-//! "x"`). An [`Object`] takes its members one by one and refuses what is left over.
+//! "x"`). An [`Object`] hands out its members one by one and refuses the rest.
 
 use regex::Regex;
 
 use super::field::{Field, nearest};
 use super::{Map, Value};
 
-/// A refusal: the place in the document (a JSON pointer, RFC 6901) and what should stand there.
+/// A refusal: the place in the document (a JSON pointer, RFC 6901) and what is expected there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{message}", if pointer.is_empty() { String::new() } else { format!("{pointer}: ") })]
 pub struct Invalid {
     /// The JSON pointer; empty for the whole document.
     pub pointer: String,
-    /// What is wrong there, and what should stand there.
+    /// What is wrong, and what is expected.
     pub message: String,
 }
 
-/// A value and where it stands.
+/// A value and its place.
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
     value: &'a Value,
@@ -40,17 +40,17 @@ impl<'a> Reader<'a> {
         self.value
     }
 
-    /// Where it stands.
+    /// Its place.
     pub fn pointer(&self) -> &str {
         &self.pointer
     }
 
-    /// A refusal of this value, in the caller's words.
+    /// A refusal of this value, with the caller's message.
     pub fn invalid(&self, message: impl Into<String>) -> Invalid {
         Invalid { pointer: self.pointer.clone(), message: message.into() }
     }
 
-    /// A refusal that says what was expected and what stands there.
+    /// A refusal that says what was expected and what was found.
     pub fn expected(&self, what: &str) -> Invalid {
         self.invalid(format!("expected {what}, got {}", brief(self.value)))
     }
@@ -60,13 +60,13 @@ impl<'a> Reader<'a> {
         matches!(self.value, Value::Null)
     }
 
-    /// A text.
+    /// Parses a text.
     pub fn text(&self) -> Result<&'a str, Invalid> {
         self.value.as_str().ok_or_else(|| self.expected("a string"))
     }
 
-    /// A regular expression. The parser draws a picture over several lines and says the reason in
-    /// the last, which is all that a refusal takes.
+    /// Parses a regular expression. The parser's error spans several lines; a refusal contains only
+    /// the last one, the reason.
     pub fn pattern(&self) -> Result<Regex, Invalid> {
         Regex::new(self.text()?).map_err(|error| {
             let picture = error.to_string();
@@ -75,12 +75,12 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A text of one's own.
+    /// Parses a text, as an owned string.
     pub fn string(&self) -> Result<String, Invalid> {
         self.text().map(str::to_owned)
     }
 
-    /// `true` or `false`.
+    /// Parses `true` or `false`.
     pub fn boolean(&self) -> Result<bool, Invalid> {
         match self.value {
             Value::Bool(value) => Ok(*value),
@@ -88,7 +88,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A whole number of at least `least`; a float without a fraction counts (`50.0`).
+    /// Parses an integer of at least `least`; a float without a fraction is accepted (`50.0`).
     pub fn integer(&self, least: u64) -> Result<u64, Invalid> {
         let whole = match self.value {
             Value::Int(value) => u64::try_from(*value).ok(),
@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A finite number of at least 0 (seconds, rates).
+    /// Parses a finite number of at least 0 (seconds, rates).
     pub fn number(&self) -> Result<f64, Invalid> {
         self.value
             .as_f64()
@@ -114,7 +114,7 @@ impl<'a> Reader<'a> {
             .ok_or_else(|| self.expected("a number of at least 0"))
     }
 
-    /// A finite number above 0.
+    /// Parses a finite number above 0.
     pub fn positive(&self) -> Result<f64, Invalid> {
         self.value
             .as_f64()
@@ -122,7 +122,7 @@ impl<'a> Reader<'a> {
             .ok_or_else(|| self.expected("a number above 0"))
     }
 
-    /// The items of a list.
+    /// Parses a list.
     pub fn list(&self) -> Result<Vec<Reader<'a>>, Invalid> {
         match self.value {
             Value::List(items) => Ok(items
@@ -137,7 +137,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// An object whose members are taken one by one. Where it has a table of fields, open it with
+    /// Parses an object whose members are taken one by one. If it has a table of fields, use
     /// [`Reader::fields`].
     pub fn object(&self) -> Result<Object<'a>, Invalid> {
         match self.value {
@@ -151,30 +151,30 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// An object with the fields of a table; [`Object::and`] adds another.
+    /// Parses an object with the fields of a table; [`Object::and`] adds another.
     pub fn fields(&self, table: &'static [Field]) -> Result<Object<'a>, Invalid> {
         self.object().map(|object| object.and(table))
     }
 }
 
-/// An object that is being read.
+/// An object that is being parsed.
 #[derive(Debug)]
 pub struct Object<'a> {
     members: &'a Map,
     pointer: String,
     taken: Vec<&'a str>,
-    /// The fields that it may have; none where it was opened without a table.
+    /// The fields that it may have; empty if it was opened without a table.
     tables: Vec<&'static [Field]>,
 }
 
 impl<'a> Object<'a> {
-    /// The object with the fields of one more table.
+    /// Adds the fields of another table.
     pub fn and(mut self, table: &'static [Field]) -> Self {
         self.tables.push(table);
         self
     }
 
-    /// A member, if it is there (`null` counts as there).
+    /// Takes a member, if present (`null` counts as present).
     pub fn optional(&mut self, key: &str) -> Option<Reader<'a>> {
         self.declared(key);
         let (key, value) = self.members.get_key_value(key)?;
@@ -182,17 +182,17 @@ impl<'a> Object<'a> {
         Some(Reader { value, pointer: format!("{}/{}", self.pointer, escape(key)) })
     }
 
-    /// A member, unless it is missing or `null`.
+    /// Takes a member, unless it is missing or `null`.
     pub fn present(&mut self, key: &str) -> Option<Reader<'a>> {
         self.optional(key).filter(|reader| !reader.is_null())
     }
 
-    /// A member that must be there.
+    /// Takes a required member.
     pub fn required(&mut self, key: &str) -> Result<Reader<'a>, Invalid> {
         self.optional(key).ok_or_else(|| self.missing(key))
     }
 
-    /// What a member says, unless it is missing or `null`.
+    /// Parses a member, unless it is missing or `null`.
     pub fn if_present<T>(
         &mut self,
         key: &str,
@@ -201,7 +201,7 @@ impl<'a> Object<'a> {
         self.present(key).map(|reader| read(&reader)).transpose()
     }
 
-    /// What a member says; where it is missing or `null`, what its table has as its default.
+    /// Parses a member, or the default of its table if it is missing or `null`.
     pub fn or_default<T>(
         &mut self,
         key: &str,
@@ -221,8 +221,8 @@ impl<'a> Object<'a> {
         Invalid { pointer: self.pointer.clone(), message: format!("missing {key:?}") }
     }
 
-    /// A key's field. What is read without being declared would be missing in the schema: every test
-    /// that comes by here fails.
+    /// A key's field. A member that is read without being declared would be missing in the schema:
+    /// every test that reads it fails.
     fn declared(&self, key: &str) -> Option<&'static Field> {
         let mut fields = self.tables.iter().flat_map(|table| table.iter());
         let field = fields.find(|field| field.keys().any(|known| known == key));
@@ -234,7 +234,7 @@ impl<'a> Object<'a> {
         field
     }
 
-    /// Every member with its place, in order; nothing is left over afterwards.
+    /// Takes every member with its place, in order.
     pub fn entries(&mut self) -> Vec<(&'a str, Reader<'a>)> {
         self.taken.extend(self.members.keys().map(String::as_str));
         self.members
@@ -246,7 +246,7 @@ impl<'a> Object<'a> {
             .collect()
     }
 
-    /// Refuses members that nobody took.
+    /// Refuses the members that were not taken.
     pub fn finish(self) -> Result<(), Invalid> {
         let Some(key) = self.members.keys().find(|key| !self.taken.contains(&key.as_str())) else {
             return Ok(());
@@ -265,11 +265,11 @@ fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
-/// A value as an error message shows it: JSON, cut to a readable length.
+/// A value for an error message: JSON, cut to a readable length.
 fn brief(value: &Value) -> String {
     const LONGEST: usize = 60;
     let json = match value {
-        // JSON writes it as null, which stands elsewhere.
+        // JSON writes it as null, which would be misleading.
         Value::Float(number) if !number.is_finite() => number.to_string(),
         value => serde_json::to_string(value).unwrap_or_else(|_| value.kind().to_owned()),
     };
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_over_is_refused_with_an_escaped_pointer() {
+    fn remaining_members_are_refused_with_an_escaped_pointer() {
         let value = Value::parse(r#"{"a/b": 1}"#).expect("JSON");
         let refusal = Reader::root(&value).object().and_then(Object::finish).unwrap_err();
         assert_eq!(refusal.to_string(), "/a~1b: unknown field");
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_has_the_default_of_its_table() {
+    fn a_missing_member_has_the_default_of_its_table() {
         check_fields("{}", Ok(1));
         check_fields(r#"{"weight": null, "url": "/"}"#, Ok(1));
         check_fields(r#"{"weight": 5}"#, Ok(5));
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_field_names_the_one_that_was_meant() {
+    fn the_refusal_of_an_unknown_field_suggests_the_intended_one() {
         let meant = "/tasks/2/wieght: unknown field; did you mean \"weight\"?";
         check_fields(r#"{"wieght": 5}"#, Err(meant));
         check_fields(r#"{"colour": 5}"#, Err("/tasks/2/colour: unknown field"));
@@ -351,7 +351,7 @@ mod tests {
     #[test]
     #[cfg(debug_assertions)]
     #[should_panic(expected = "the field \"colour\" is read at \"/x\" and no table declares it")]
-    fn a_field_that_is_read_and_not_declared_fails_the_test_that_reads_it() {
+    fn reading_an_undeclared_field_fails_the_test() {
         let value = Value::parse("{}").expect("JSON");
         let _ = Reader::at(&value, "/x").fields(FIELDS).map(|mut fields| fields.present("colour"));
     }

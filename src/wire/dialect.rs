@@ -1,5 +1,5 @@
-//! One reply in either dialect: [`Writer`] turns a server's events into bytes, [`Decoder`] turns the
-//! frames or lines back into what a client reads. The dialects themselves are [`text`] and [`events`].
+//! One reply in either dialect: [`Writer`] encodes a server's events, [`Decoder`] decodes the
+//! frames or lines for a client. The dialects themselves are [`text`] and [`events`].
 
 use super::events::{self, Body, event_into};
 use super::frame::{MAX_REPLY, Mode, TERMINATOR, terminator_into};
@@ -11,7 +11,7 @@ use crate::event::Event;
 #[cfg(doc)]
 use super::text;
 
-/// How a reply is written.
+/// The dialect of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// Lines, as the reference writes them.
@@ -25,9 +25,9 @@ pub enum Dialect {
 pub struct ReplyFormat {
     /// How lines and objects are delimited.
     pub mode: Mode,
-    /// What they are.
+    /// Lines or objects.
     pub dialect: Dialect,
-    /// The operation that is answered; [`Op::Run`] where the request is refused.
+    /// The operation; [`Op::Run`] where the request is refused.
     pub op: Op,
 }
 
@@ -51,7 +51,7 @@ impl Refusal {
     }
 }
 
-/// Writes one reply: events at once, text when the reply is complete.
+/// Writes one reply: events immediately, text when the reply is complete.
 #[derive(Debug)]
 pub struct Writer {
     mode: Mode,
@@ -60,7 +60,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A reply of which nothing is written; `most` bounds the bytes of text that are gathered.
+    /// An empty reply; `most` limits the bytes of collected text.
     pub fn new(format: ReplyFormat, most: usize) -> Self {
         let lines = match format.dialect {
             Dialect::Text => Some(ReplyLines::new(format.op, most)),
@@ -69,8 +69,8 @@ impl Writer {
         Self { mode: format.mode, lines }
     }
 
-    /// Takes an event, and appends what of it can be sent at once. `action` is the text of the action
-    /// that a result is of: in the text dialect results with an equal one share a line.
+    /// Encodes an event, and appends what can be sent already. `action` is the text of a result's
+    /// action: in the text dialect results with equal action text share a line.
     pub fn write(&mut self, event: &Event, action: Option<&str>, out: &mut Vec<u8>) {
         match &mut self.lines {
             Some(lines) => lines.push(event, action),
@@ -78,8 +78,8 @@ impl Writer {
         }
     }
 
-    /// Hands over what is left to send, the terminator where one follows included, in pieces of
-    /// about `piece` bytes until one is refused.
+    /// Passes the rest to `send`, including the terminator where one follows, in pieces of about
+    /// `piece` bytes until one is refused.
     pub fn finish(self, piece: usize, mut send: impl FnMut(&[u8]) -> bool) {
         match self.lines {
             Some(lines) => lines.finish(self.mode, piece, send),
@@ -92,35 +92,35 @@ impl Writer {
     }
 }
 
-/// One piece of a reply, as a client gets it.
+/// One piece of a reply, decoded.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
-    /// From a server that speaks events.
+    /// From a server that sends events.
     Event(Event),
-    /// From a server that speaks text: one record or refusal.
+    /// From a server that sends text: one record or refusal.
     Line(String),
 }
 
-/// What a frame or line of a reply means.
+/// The meaning of a frame or line of a reply.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decoded {
     /// The terminator.
     End,
     /// A piece of the reply.
     Reply(Reply),
-    /// An event that this version does not know; to be passed over.
+    /// An event that is unknown to this version; to be ignored.
     Unknown,
 }
 
-/// Reads a reply. The first frame decides the dialect, so that no later record of a text server can
-/// pass for an event.
+/// Decodes a reply. The first frame determines the dialect, so that no later record of a text
+/// server can be mistaken for an event.
 #[derive(Debug, Default)]
 pub struct Decoder {
     dialect: Option<Dialect>,
 }
 
 impl Decoder {
-    /// Reads a frame's body, or a legacy line with or without its newline.
+    /// Decodes a frame's body, or a legacy line with or without its newline.
     pub fn read(&mut self, body: &[u8], mode: Mode) -> Decoded {
         let body = body.strip_suffix(b"\n").unwrap_or(body);
         if body == TERMINATOR.as_bytes() {

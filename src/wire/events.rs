@@ -1,6 +1,5 @@
-//! The event dialect, in both directions: one JSON object per frame, written as things happen. A
-//! reader passes over events and keys that it does not know. [`text`](super::text) is the other
-//! dialect.
+//! The event dialect, in both directions: one JSON object per frame, sent as events happen. A
+//! reader ignores unknown events and keys. [`text`](super::text) is the other dialect.
 
 use serde_json::{Map, Number, Value as Json};
 
@@ -8,7 +7,7 @@ use super::frame::{MAX_REPLY, frame_into};
 use super::refusal::too_long;
 use crate::event::{ActionResult, Event};
 
-/// What the body of a frame is.
+/// The content of a frame's body.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Body {
     /// An event.
@@ -21,7 +20,7 @@ pub(super) enum Body {
 
 /// Appends one event as a frame. A result over [`MAX_REPLY`] is replaced by a failure that says so.
 pub fn event_into(event: &Event, out: &mut Vec<u8>) {
-    // Events are plain data; they always serialise.
+    // Events are plain data; they always serialize.
     let json = serde_json::to_vec(event).unwrap_or_default();
     match event {
         Event::Result(result) if json.len() > MAX_REPLY => {
@@ -33,7 +32,7 @@ pub fn event_into(event: &Event, out: &mut Vec<u8>) {
     }
 }
 
-/// Reads the body of a frame.
+/// Decodes the body of a frame.
 pub(super) fn read(body: &[u8]) -> Body {
     if body.first() != Some(&b'{') {
         return Body::Other;
@@ -45,8 +44,9 @@ pub(super) fn read(body: &[u8]) -> Body {
         return Body::Other;
     }
     // serde buffers the fields of a tagged enum in a form that holds no number outside 64 bits and,
-    // because this crate reads numbers of any precision, no float that is spelled in its own way. A
-    // result's value is therefore read on its own, and the numbers beside it are spelled plainly.
+    // because this crate reads numbers of arbitrary precision, no float in a non-canonical
+    // spelling. A result's value is therefore read separately, and the numbers beside it are
+    // respelled.
     let value = members.remove("value");
     for member in members.values_mut() {
         if let Json::Number(number) = member
@@ -65,7 +65,7 @@ pub(super) fn read(body: &[u8]) -> Body {
     }
 }
 
-/// A float as serde spells it; whole numbers stay.
+/// A float in serde's spelling; integers stay.
 fn plain(number: &Number) -> Option<Number> {
     if number.is_u64() || number.is_i64() {
         return None;

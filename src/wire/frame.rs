@@ -1,5 +1,5 @@
-//! The framing, all of it: the length prefix and its cap, the terminator, and legacy text, which has
-//! no frames. Bytes come from any [`AsyncRead`] into an [`ReadBuffer`] that grows with what arrives and
+//! The framing: the length prefix and its cap, the terminator, and legacy text, which has no
+//! frames. Bytes from any [`AsyncRead`] go into a [`ReadBuffer`] that grows with what arrives and
 //! never with what a header claims; outgoing lines are appended to a buffer that the caller writes.
 
 use std::future::poll_fn;
@@ -12,16 +12,15 @@ use serde::de::IgnoredAny;
 use tokio::io::{AsyncRead, ReadBuf};
 use zeroize::Zeroize;
 
-/// The longest request in a frame, in bytes. Source: the reference's own cap. It makes the first
-/// byte of every framed request zero, which tells framed from legacy requests on one port.
+/// The longest framed request, in bytes; the reference's own cap. It makes the first byte of every
+/// framed request zero, which distinguishes framed from legacy requests on one port.
 pub const MAX_REQUEST: usize = 1 << 20;
 
-/// The longest frame or line of a reply that is sent or accepted, in bytes. The reference has no cap
-/// for its replies, and reports as values pass 1 MiB; what a client must hold stays bounded all the
-/// same.
+/// The longest frame or line of a reply that is sent or accepted, in bytes. The reference has no
+/// cap for its replies, and reports as values exceed 1 MiB; this bounds the memory of a client.
 pub const MAX_REPLY: usize = 16 << 20;
 
-/// The longest legacy request, in bytes: what the reference's one `recv` takes.
+/// The longest legacy request, in bytes: what the reference's single `recv` reads.
 pub const MAX_LEGACY: usize = 8192;
 
 /// The bytes of a frame's length, big-endian.
@@ -33,8 +32,8 @@ pub const TERMINATOR: &str = "Return_Data_Over_JE";
 /// The legacy request that ends the server.
 pub const QUIT: &str = "quit_server";
 
-/// What is taken from the stream at once, in bytes. It lies on the stack of one poll, so a waiting
-/// connection holds none of it.
+/// The size of one read, in bytes. The buffer is on the stack of one poll, so a waiting connection
+/// holds none of it.
 const CHUNK: usize = 16 * 1024;
 
 /// How requests and replies are delimited.
@@ -72,25 +71,25 @@ impl Opening {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("frame length {length} is outside 1..={most}")]
 pub struct BadLength {
-    /// The length that was claimed, in bytes.
+    /// The claimed length, in bytes.
     pub length: usize,
     /// The cap, in bytes.
     pub most: usize,
 }
 
-/// Bytes that came and that nobody took yet.
+/// Received bytes that have not been consumed.
 #[derive(Default)]
 pub struct ReadBuffer {
     bytes: Vec<u8>,
     taken: usize,
-    /// Bytes from the front on that are known to hold no newline: a long line is searched once and
-    /// not again with every piece of it.
+    /// The number of leading bytes without a newline, so that a long line is searched only once and
+    /// not again for every piece.
     searched: usize,
 }
 
 impl ReadBuffer {
-    /// Waits for bytes and takes what is there, at most `most`; 0 at the end of the stream. Dropping
-    /// the future loses nothing.
+    /// Waits for bytes and reads at most `most`; returns 0 at the end of the stream. Dropping the
+    /// future loses no data.
     pub async fn fill<R>(&mut self, from: &mut R, most: usize) -> io::Result<usize>
     where
         R: AsyncRead + Unpin,
@@ -109,8 +108,8 @@ impl ReadBuffer {
         .await
     }
 
-    /// Grows by hand: a vector that grows by itself leaves a copy of the request, and of the token in
-    /// it, where it was.
+    /// Grows manually: a vector that grows by itself would leave a copy of the request, including
+    /// the token, in freed memory.
     fn make_room(&mut self, count: usize) {
         let needed = self.bytes.len() + count;
         if needed > self.bytes.capacity() {
@@ -120,17 +119,17 @@ impl ReadBuffer {
         }
     }
 
-    /// What came and was not taken.
+    /// The bytes that have not been consumed.
     pub fn pending(&self) -> &[u8] {
         self.bytes.get(self.taken..).unwrap_or_default()
     }
 
-    /// The bytes of memory that it holds.
+    /// Its memory, in bytes.
     pub fn held(&self) -> usize {
         self.bytes.capacity()
     }
 
-    /// Drops `count` bytes from the front.
+    /// Removes `count` bytes from the front.
     pub fn consume(&mut self, count: usize) {
         self.searched = 0;
         self.taken = (self.taken + count).min(self.bytes.len());
@@ -143,8 +142,8 @@ impl ReadBuffer {
         }
     }
 
-    /// The first frame's body, once all of it is there. A length over `most` is refused as soon as
-    /// the header is there.
+    /// Returns the first frame's body once it is complete. A length over `most` is refused as soon
+    /// as the header has arrived.
     pub fn frame(&self, most: usize) -> Result<Option<&[u8]>, BadLength> {
         let Some((header, rest)) = self.pending().split_first_chunk::<HEADER>() else {
             return Ok(None);
@@ -156,7 +155,7 @@ impl ReadBuffer {
         Ok(rest.get(..length))
     }
 
-    /// The first line without its newline, once all of it is there.
+    /// Returns the first line without its newline, once it is complete.
     pub fn line(&mut self, most: usize) -> Result<Option<&[u8]>, BadLength> {
         let pending = self.bytes.get(self.taken..).unwrap_or_default();
         let fresh = pending.get(self.searched..).unwrap_or_default();
@@ -169,7 +168,7 @@ impl ReadBuffer {
         }
     }
 
-    /// Overwrites and frees what it holds: a request carries the token.
+    /// Overwrites and frees the buffer: a request contains the token.
     pub fn wipe(&mut self) {
         *self = Self::default();
     }
@@ -189,13 +188,13 @@ impl std::fmt::Debug for ReadBuffer {
 
 /// Appends one frame.
 pub fn frame_into(body: &[u8], out: &mut Vec<u8>) {
-    // A body never passes MAX_REPLY, far below what the header can say.
+    // A body never exceeds MAX_REPLY, far below the largest length of a header.
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(body);
 }
 
-/// Appends one line of text: the line and a newline, in a frame of its own where there are frames.
+/// Appends one line of text: the line and a newline, in its own frame where there are frames.
 pub fn line_into(mode: Mode, line: &str, out: &mut Vec<u8>) {
     if mode == Mode::Framed {
         let length = u32::try_from(line.len() + 1).unwrap_or(u32::MAX);
@@ -210,7 +209,7 @@ pub fn terminator_into(mode: Mode, out: &mut Vec<u8>) {
     line_into(mode, TERMINATOR, out);
 }
 
-/// Without the white space at both ends, as Python's `bytes.strip()` understands it.
+/// Strips white space at both ends, like Python's `bytes.strip()`.
 pub fn strip(bytes: &[u8]) -> &[u8] {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c);
     let start = bytes.iter().position(|byte| !blank(byte)).unwrap_or(bytes.len());
@@ -218,14 +217,14 @@ pub fn strip(bytes: &[u8]) -> &[u8] {
     bytes.get(start..end).unwrap_or_default()
 }
 
-/// Whether a legacy request needs no further bytes: it is a document, or something that no further
-/// byte can make one. `quit_server` is of the second kind, and so is a piece of it: what stops a
-/// server must come in one piece. Called once per segment of a request of at most [`MAX_LEGACY`]
-/// bytes, so even a request of one-byte segments costs well under a second in all.
+/// Whether a legacy request needs no further bytes: it is a document, or cannot become one.
+/// `quit_server` and its prefixes are of the second kind: what stops a server must arrive in one
+/// piece. Called once per segment of a request of at most [`MAX_LEGACY`] bytes, so even a request
+/// of one-byte segments costs well under a second in total.
 pub fn legacy_is_complete(bytes: &[u8]) -> bool {
     let text = strip(bytes);
     let Err(error) = serde_json::from_slice::<IgnoredAny>(text) else { return true };
-    // The parser takes the end of the text for a mistake where it stands within a number.
+    // The parser reports the end of the text as a syntax error if it is within a number.
     let within_number = matches!(bytes.last(), Some(b'-' | b'+' | b'.' | b'e' | b'E'));
     if within_number && !error.is_eof() {
         let longer = serde_json::from_slice::<IgnoredAny>(&[text, b"0"].concat());
@@ -272,7 +271,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn memory_follows_the_bytes_and_not_the_claim() {
+    async fn memory_grows_with_the_received_bytes_and_not_with_the_claimed_length() {
         let mut buffer = ReadBuffer::default();
         let mut source: &[u8] = b"\0\x10\0\0x";
         buffer.fill(&mut source, CHUNK).await.expect("bytes");
@@ -281,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_taken_one_by_one_and_capped() {
+    fn lines_are_read_one_by_one_and_capped() {
         let mut lines = buffer(b"one\n\ntwo");
         assert_eq!(lines.line(10), Ok(Some(&b"one"[..])));
         lines.consume(4);
@@ -292,14 +291,14 @@ mod tests {
     }
 
     #[test]
-    fn white_space_is_pythons() {
+    fn white_space_is_stripped_as_in_python() {
         assert_eq!(strip(b" \t\r\n\x0b\x0cquit_server \n"), b"quit_server");
         assert_eq!(strip(b" \n "), b"");
         assert_eq!(strip("\u{a0}1".as_bytes()), "\u{a0}1".as_bytes());
     }
 
     #[test]
-    fn a_legacy_request_is_complete_when_no_byte_could_follow() {
+    fn a_legacy_request_is_complete_if_no_further_byte_could_follow() {
         for (text, complete) in [
             ("", false),
             (" \n", false),
@@ -327,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_shows_its_size_and_never_its_bytes() {
+    fn the_debug_output_of_a_buffer_shows_its_size_but_not_its_bytes() {
         assert_eq!(format!("{:?}", buffer(b"secret")), "ReadBuffer(6 bytes)");
     }
 }

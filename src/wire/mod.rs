@@ -3,9 +3,9 @@
 //!
 //! # Connections
 //!
-//! A connection carries one request; the server replies and closes. Under TLS (1.2 or 1.3, [`tls`])
-//! everything below happens inside. The request's first byte says how both sides delimit what they
-//! send ([`frame::Mode`]):
+//! A connection carries one request; the server replies and closes. With TLS (1.2 or 1.3, [`tls`])
+//! everything below happens inside it. The request's first byte determines how both sides delimit
+//! what they send ([`frame::Mode`]):
 //!
 //! | first byte | mode | request | each line or object of the reply |
 //! |---|---|---|---|
@@ -15,19 +15,20 @@
 //!
 //! # Requests
 //!
-//! A request ([`request`]) is a document, the text `quit_server`, or an envelope: a JSON object with
-//! the key `token` or `command`. Where the server has a [`token`], only an envelope with it is served.
+//! A request ([`request`]) is a document, the text `quit_server`, or an envelope: a JSON object
+//! with the key `token` or `command`. If the server requires a [`token`], only an envelope with it
+//! is served.
 //!
 //! | key of an envelope | value |
 //! |---|---|
 //! | `token` | the shared secret |
 //! | `command` | the document to run; a client never sends it together with `op` |
-//! | `op` | what else is asked for, see below |
+//! | `op` | another operation, see below |
 //! | `reply` | `"events"` asks for the event dialect, in frames only |
 //!
-//! Other keys are ignored. The reference knows `token`, `command` and `"op": "quit"` only.
+//! Other keys are ignored. The reference supports only `token`, `command` and `"op": "quit"`.
 //!
-//! | operation ([`op::Op`]) | asked for with | reply: events | reply: text |
+//! | operation ([`op::Op`]) | requested with | reply: events | reply: text |
 //! |---|---|---|---|
 //! | run | `command` | `accepted`, per action `started`, `progress`, `result`, then `done` | a line per action |
 //! | ping | `"op": "ping"` | `pong` | nothing |
@@ -38,12 +39,13 @@
 //!
 //! # Replies
 //!
-//! The text dialect ([`text`]) is the reference's, the event dialect ([`events`]) has one JSON object
-//! per frame, each with the key `event`: a variant of [`Event`](crate::event::Event). Both sides
-//! pass over events and keys that they do not know. [`dialect`] has the writer and the reader for both.
+//! The text dialect ([`text`]) is the reference's; the event dialect ([`events`]) has one JSON
+//! object per frame, each with the key `event`: a variant of [`Event`](crate::event::Event). Both
+//! sides ignore unknown events and keys. [`dialect`] has the writer and the reader for both.
 //!
-//! The terminator, `Return_Data_Over_JE`, ends every reply but three of the text dialect, which end
-//! with the connection: that to a quit, and the refusals `token required` and `unauthorised`.
+//! The terminator, `Return_Data_Over_JE`, ends every reply except three in the text dialect, which
+//! end with the connection: the reply to a quit, and the refusals `token required` and
+//! `unauthorised`.
 //!
 //! # Limits
 //!

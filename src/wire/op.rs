@@ -1,29 +1,29 @@
-//! What a request can ask for: the one list of operations that client and server share.
+//! The operations of a request: one list that client and server share.
 
-/// An operation. On the wire a document's key is `command`, and every other operation is named by
-/// the key `op`.
+/// An operation. On the wire, the key of a document is `command`; the key `op` names every other
+/// operation.
 ///
 /// To add one:
 ///
 /// 1. Here: a variant with one sentence, its name in [`Op::name`], and its row in [`Op::ALL`]. A
 ///    parameter of its own is a field of [`Request`](super::request::Request).
-/// 2. `event.rs`: the event that its reply carries, unless one that exists will do. The compiler
+/// 2. `event.rs`: the event of its reply, unless an existing one fits. The compiler
 ///    then asks for its line in `wire/text.rs`, and for its numbers in `fuzz/src/support.rs`.
-/// 3. `action/`: the method of the executor that does the work; `server/execute.rs`: the arm that
-///    calls it. What may take time is a job, everything else is answered at once.
+/// 3. `action/`: the executor's method that does the work; `server/execute.rs`: the arm that
+/// calls it. Work that may take time is a job; everything else is answered immediately.
 /// 4. `client/probe.rs`: a function that sends it and reads its reply.
 /// 5. `command/`: a file for the verb, and its line in `cli.rs` and `command/mod.rs`.
-/// 6. Help, man pages and completions are generated; `tests/it/generated.rs` says how. The README and
+/// 6. Help, man pages and completions are generated; see `tests/it/generated.rs`. The README and
 ///    the table in [`wire`](super) describe it, and CHANGELOG.md has a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Op {
     /// Run a document; without one the reply is empty.
     Run,
-    /// Say which server this is, without side effects.
+    /// Identify the server, without side effects.
     Ping,
-    /// Say which test is running.
+    /// Report the running test.
     Status,
-    /// Stop the running test, and say what it was.
+    /// Stop the running test, and report its last status.
     Stop,
     /// Shut the server down.
     Quit,
@@ -44,7 +44,7 @@ impl Op {
         }
     }
 
-    /// The operation of this name.
+    /// Returns the operation of this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|op| op.name() == name)
     }

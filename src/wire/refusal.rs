@@ -1,10 +1,10 @@
-//! Why a request is refused: the kind for programs, and the words, which are the reference's where it
-//! has any. In the text dialect the words alone tell the kinds apart.
+//! Why a request is refused: the kind for programs, and the message, which is the reference's where
+//! it has one. In the text dialect the message alone identifies the kind.
 
 use super::frame::{BadLength, MAX_REPLY};
 use crate::event::{ErrorKind, Event, Failure, FailureKind};
 
-/// How the line of a refusal begins in the text dialect.
+/// The prefix of a refusal's line in the text dialect.
 pub const ERROR: &str = "Error: ";
 
 const TOKEN_REQUIRED: &str = "token required";
@@ -29,27 +29,27 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal in its own words.
+    /// A refusal with its own message.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
 
-    /// The server wants a token and the request has no envelope.
+    /// The server requires a token and the request has no envelope.
     pub fn token_required() -> Self {
         Self::new(ErrorKind::TokenRequired, TOKEN_REQUIRED)
     }
 
-    /// The token is not the server's.
+    /// The token is wrong.
     pub fn unauthorised() -> Self {
         Self::new(ErrorKind::Unauthorised, UNAUTHORISED)
     }
 
-    /// The document is no list of actions.
+    /// The document is not a list of actions.
     pub fn invalid_document() -> Self {
         Self::new(ErrorKind::InvalidDocument, INVALID_DOCUMENT)
     }
 
-    /// The server has no room; the text says for what.
+    /// The server is overloaded; the text says with what.
     pub fn busy(what: &str) -> Self {
         Self::new(ErrorKind::Busy, format!("{BUSY}{what}"))
     }
@@ -59,12 +59,12 @@ impl Refusal {
         Self::new(ErrorKind::Timeout, format!("{TIMEOUT}{what}"))
     }
 
-    /// A limit of the server is passed.
+    /// A limit of the server is exceeded.
     pub fn limit(what: &str) -> Self {
         Self::new(ErrorKind::Limit, format!("{LIMIT}{what}"))
     }
 
-    /// A fault of the server.
+    /// A bug in the server.
     pub fn internal(what: &str) -> Self {
         Self::new(ErrorKind::Internal, format!("{INTERNAL}{what}"))
     }
@@ -74,22 +74,22 @@ impl Refusal {
         Self::new(ErrorKind::InvalidJson, SPEAKS_TLS)
     }
 
-    /// A legacy request on a port that takes only frames.
+    /// A legacy request on a framed-only port.
     pub fn framed_only() -> Self {
         Self::new(ErrorKind::InvalidJson, FRAMED_ONLY)
     }
 
-    /// The text dialect's line.
+    /// Its line in the text dialect.
     pub fn line(&self) -> String {
         format!("{ERROR}{}", self.message)
     }
 
-    /// Whether it is the token that is refused.
+    /// Whether it refuses the token.
     pub fn is_of_token(&self) -> bool {
         matches!(self.kind, ErrorKind::TokenRequired | ErrorKind::Unauthorised)
     }
 
-    /// Reads a line of the text dialect back; `None` where it is a record.
+    /// Parses a line of the text dialect; `None` for a record.
     pub fn of_line(line: &str) -> Option<Self> {
         let message = line.strip_prefix(ERROR)?;
         let kind = match message {
@@ -106,12 +106,12 @@ impl Refusal {
         Some(Self::new(kind, message))
     }
 
-    /// Whether it is what [`Refusal::speaks_tls`] says.
+    /// Whether it is [`Refusal::speaks_tls`].
     pub fn is_speaks_tls(&self) -> bool {
         self.message == SPEAKS_TLS
     }
 
-    /// Whether it is what [`Refusal::framed_only`] says.
+    /// Whether it is [`Refusal::framed_only`].
     pub fn is_framed_only(&self) -> bool {
         self.message == FRAMED_ONLY
     }
@@ -129,7 +129,7 @@ impl From<Refusal> for Event {
     }
 }
 
-/// Why an action whose value has so many bytes is shown as failed.
+/// The failure that replaces a value of this length.
 pub(super) fn too_long(length: usize) -> Failure {
     Failure::new(
         FailureKind::Refused,
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_read_back_from_their_lines() {
+    fn refusals_are_parsed_from_their_lines() {
         for refusal in [
             Refusal::token_required(),
             Refusal::unauthorised(),

@@ -1,5 +1,5 @@
 //! A request in both directions: a client writes it, a server reads it from the body of a frame or
-//! from a legacy text. Reading has the reference's order of checks, which can be observed and is
+//! from legacy text. The reader's order of checks is the reference's, because it is observable and
 //! therefore part of the protocol.
 
 use std::borrow::Cow;
@@ -15,15 +15,15 @@ use super::token::{Token, Tokens};
 use crate::event::ErrorKind;
 use crate::value::{Map, Value, json_fault};
 
-/// A request. `D` is its document: [`RawValue`] where it is written, so that it is sent as its author
-/// wrote it, and [`Value`] where it is read.
+/// A request. `D` is its document: [`RawValue`] when it is written, so that it is sent exactly as
+/// its author wrote it, and [`Value`] when it is read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Request<D> {
-    /// What it asks for.
+    /// The operation.
     pub op: Op,
-    /// The document, which only [`Op::Run`] has. Without one nothing is run.
+    /// The document, only with [`Op::Run`]. Without one nothing is run.
     pub document: Option<D>,
-    /// How its reply is to be written. Events need frames: in the legacy mode it is always text.
+    /// The dialect of the reply. Events need frames: in legacy mode it is always text.
     pub dialect: Dialect,
 }
 
@@ -32,7 +32,7 @@ pub struct Request<D> {
 pub struct Incoming {
     /// The request, or why it is refused.
     pub request: Result<Request<Value>, Rejection>,
-    /// Its length in characters, for the log; the text itself may hold a token.
+    /// Its length in characters, for the log; the text itself may contain a token.
     pub characters: usize,
 }
 
@@ -41,11 +41,11 @@ pub struct Incoming {
 pub struct Rejection {
     /// Why.
     pub refusal: Refusal,
-    /// How the refusal is to be written.
+    /// The dialect of the refusal.
     pub dialect: Dialect,
 }
 
-/// A request that no server would take.
+/// A request that no server would accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the request has {length} bytes, over the limit of {most} of this mode")]
 pub struct TooLong {
@@ -56,19 +56,19 @@ pub struct TooLong {
 }
 
 impl<D> Request<D> {
-    /// A request to run a document, whose reply is events where the server knows them.
+    /// A request to run a document, with an event reply where the server supports it.
     pub fn run(document: D) -> Self {
         Self { op: Op::Run, document: Some(document), dialect: Dialect::Events }
     }
 
-    /// A request without a document, whose reply is events where the server knows them.
+    /// A request without a document, with an event reply where the server supports it.
     pub fn new(op: Op) -> Self {
         Self { op, document: None, dialect: Dialect::Events }
     }
 }
 
 impl Incoming {
-    /// Reads the body of a frame or a legacy text.
+    /// Reads the body of a frame or legacy text.
     pub fn read(bytes: &[u8], mode: Mode, tokens: &Tokens) -> Self {
         let mut text = String::from_utf8_lossy(strip(bytes));
         let request = Request::read(&text, mode, tokens);
@@ -92,7 +92,7 @@ impl Request<Value> {
         }
         match Value::parse(text) {
             Err(error) => {
-                // In the words that the reference's clients know.
+                // The message that the reference's clients know.
                 let message = json_fault(text).unwrap_or_else(|| error.to_string());
                 refused(Refusal::new(ErrorKind::InvalidJson, message))
             }
@@ -115,18 +115,18 @@ impl Request<Value> {
             Some(Value::Str(text)) => Some(Zeroizing::new(text)),
             _ => None,
         };
-        // A token that is not text is compared all the same, so that it takes the same time.
+        // A token that is not a string is compared anyway, to take the same time.
         let accepted = tokens.accepts(supplied.as_ref().map_or("", |text| text.as_str()));
         if tokens.required() && !accepted {
             return Err(Rejection { refusal: Refusal::unauthorised(), dialect });
         }
-        // An unknown operation is ignored, as the reference ignores every key that it does not know.
+        // An unknown operation is ignored, as the reference ignores every unknown key.
         let named = envelope.get("op").and_then(Value::as_str).and_then(Op::from_name);
         let op = named.unwrap_or(Op::Run);
         let document = envelope.shift_remove("command").filter(|value| *value != Value::Null);
         Ok(match (op, document) {
             (Op::Quit, _) => Self { op, document: None, dialect },
-            // The reference runs a document whatever else the envelope asks for.
+            // The reference runs a document whatever else the envelope requests.
             (_, Some(document)) => Self { op: Op::Run, document: Some(document), dialect },
             (op, None) => Self { op, document: None, dialect },
         })
@@ -134,8 +134,8 @@ impl Request<Value> {
 }
 
 impl Request<&RawValue> {
-    /// The bytes to send, header included. A server that does not know a key ignores it, so that one
-    /// request serves for both kinds of server.
+    /// The bytes to send, including the header. A server ignores unknown keys, so one request works
+    /// for both kinds of server.
     pub fn to_bytes(
         self,
         mode: Mode,
@@ -184,7 +184,8 @@ impl Request<&RawValue> {
         }
         match self.op {
             Op::Run => [r#""command":"#, document].into_iter().for_each(&mut add),
-            // `command` never stands beside `op`: a server that does not know the `op` would run it.
+            // Never `command` together with `op`: a server that does not support the `op` would run
+            // it.
             op => [r#""op":""#, op.name(), "\""].into_iter().for_each(&mut add),
         }
         if mode == Mode::Framed && self.dialect == Dialect::Events {
@@ -199,7 +200,7 @@ impl Request<&RawValue> {
 fn quote(token: &str) -> Zeroizing<String> {
     // The longest escape of a byte, `\u001f`, has six.
     let mut quoted = Vec::with_capacity(6 * token.len() + 2);
-    // Text always serialises, and memory always takes it.
+    // Text always serializes, and memory always accepts it.
     let _ = serde_json::to_writer(&mut quoted, token);
     Zeroizing::new(String::from_utf8(quoted).unwrap_or_default())
 }
@@ -238,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_token_every_form_of_request_is_told_apart() {
+    fn without_a_token_every_form_of_request_is_recognized() {
         for (text, request) in [
             (" \t\r\n\x0b\x0cquit_server \n", only(Op::Quit)),
             ("null", only(Op::Run)),
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn with_a_token_the_checks_come_in_the_references_order() {
+    fn with_a_token_the_checks_have_the_order_of_the_reference() {
         for (text, request) in [
             ("quit_server", token_required()),
             ("[]", token_required()),
@@ -292,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_refused_before_the_token_is_looked_at() {
+    fn text_that_is_not_json_is_refused_before_the_token_is_checked() {
         for text in ["{\"token\": ", "", "\u{feff}[]", "[1 2]", "QUIT_SERVER"] {
             match read(text, &tokens()) {
                 Err(refusal) => {
@@ -324,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_for_framed_envelopes() {
+    fn only_framed_envelopes_can_request_events() {
         let envelope = b"{\"command\": [1], \"reply\": \"events\"}";
         let read = |mode, tokens: Tokens| Incoming::read(envelope, mode, &tokens).request;
         let dialect = |mode| read(mode, Tokens::none()).expect("a request").dialect;
@@ -343,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_sends_is_what_both_servers_read() {
+    fn both_kinds_of_server_read_what_a_client_sends() {
         let document: Box<RawValue> = serde_json::from_str("[[\"a\", [1e999]]]").expect("JSON");
         let run = Request::run(&*document);
         let (quit, ping) = (Request::new(Op::Quit), Request::new(Op::Ping));
@@ -365,7 +366,7 @@ mod tests {
         check_bytes(text, Mode::Framed, Some("T"), r#"{"token":"T","op":"ping"}"#);
     }
 
-    /// What a server reads from what a client writes.
+    /// What a server reads from a client's request.
     fn sent(request: Request<&RawValue>, mode: Mode, token: Option<&Token>) -> Request<Value> {
         let bytes = request.to_bytes(mode, token).expect("short enough");
         let body = if mode == Mode::Framed { &bytes[HEADER..] } else { &bytes[..] };
@@ -374,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn every_operation_reads_back_in_every_mode_and_dialect() {
+    fn every_operation_is_read_back_in_every_mode_and_dialect() {
         let raw: Box<RawValue> = serde_json::from_str("[[\"a\"]]").expect("JSON");
         let token = Token::new("s3cret").expect("a token");
         for op in Op::ALL {
@@ -397,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_no_server_takes_is_not_sent() {
+    fn a_request_that_no_server_accepts_is_not_sent() {
         let document: Box<RawValue> =
             serde_json::from_str(&format!("\"{}\"", "x".repeat(MAX_LEGACY))).expect("JSON");
         let refusal = Request::run(&*document).to_bytes(Mode::Legacy, None).unwrap_err();

@@ -1,5 +1,5 @@
-//! TLS settings from files: which certificate a server shows, which one a client trusts. Versions
-//! 1.2 and 1.3 only, one provider named explicitly, no session tickets and no early data. Every
+//! TLS settings from files: the server's certificate, and the authorities a client trusts. Only
+//! versions 1.2 and 1.3, one explicitly named provider, no session tickets and no early data. Every
 //! error names the file and what to change.
 
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ pub enum TlsError {
         /// The file.
         path: PathBuf,
     },
-    /// A certificate and key that cannot be used together.
+    /// A certificate and key that do not belong together.
     #[error("{} and {}: {source}; give a certificate and its own key", cert.display(), key.display())]
     Pair {
         /// The certificate's file.
@@ -58,19 +58,19 @@ pub enum TlsError {
         /// Why.
         why: String,
     },
-    /// The platform trusts nobody.
+    /// The platform has no trusted certificates.
     #[error("no trusted certificates on this machine; name a certificate authority with --tls-ca")]
     NoRoots,
-    /// A server name that no certificate can carry.
+    /// A server name that no certificate can contain.
     #[error("{name:?} is neither a host name nor an IP address; give one with --tls-server-name")]
     ServerName {
         /// The name.
         name: String,
     },
-    /// Certificates cannot be judged.
+    /// Certificates cannot be verified.
     #[error("{0}")]
     Trust(TrustError),
-    /// The provider lacks something; a fault of this build.
+    /// The provider lacks a feature; a bug in this build.
     #[error("TLS cannot be set up: {0}")]
     Provider(rustls::Error),
 }
@@ -84,21 +84,21 @@ pub struct Identity {
     pub key: PathBuf,
 }
 
-/// How a client uses TLS.
+/// The TLS settings of a client.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientTls {
     /// The certificate authorities to trust, PEM; `None` for the platform's.
     pub ca: Option<PathBuf>,
-    /// The name that the server's certificate must carry; `None` for the host.
+    /// The name that the server's certificate must have; `None` for the host.
     pub server_name: Option<String>,
     /// The client's own certificate.
     pub identity: Option<Identity>,
-    /// Trust any certificate. The caller warns.
+    /// Trust any certificate. The caller prints a warning.
     pub insecure: bool,
 }
 
-/// What a server needs for TLS; with `client_ca` only clients with a certificate of that authority
-/// get in.
+/// The TLS configuration of a server; with `client_ca` only clients with a certificate of that
+/// authority may connect.
 pub fn server_config(
     identity: &Identity,
     client_ca: Option<&Path>,
@@ -121,15 +121,15 @@ pub fn server_config(
     let (chain, key) = read_identity(identity)?;
     let mut config =
         builder.with_single_cert(chain, key).map_err(|source| pair_error(identity, source))?;
-    // One request per connection: nothing is gained by resuming, and nothing kept can leak.
+    // One request per connection: resumption gains nothing, and stored sessions could leak.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
-    // The server chooses among what both speak, as those who assess servers ask for.
+    // The server chooses the cipher suite, as security assessments recommend.
     config.ignore_client_order = true;
     Ok(Arc::new(config))
 }
 
-/// What a client needs for TLS, and the name that it expects on the certificate.
+/// The TLS configuration of a client, and the name that it expects in the certificate.
 pub fn client_config(
     tls: &ClientTls,
     host: &str,
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_no_certificate_carries_is_refused() {
+    fn a_name_that_no_certificate_can_contain_is_refused() {
         let tls = ClientTls { insecure: true, ..ClientTls::default() };
         let refusal = client_config(&tls, "no host").unwrap_err().to_string();
         assert_eq!(

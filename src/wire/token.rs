@@ -1,11 +1,11 @@
-//! The shared secret. A [`Token`] is what a client sends; a server keeps only digests
-//! ([`Tokens`]), and compares those, so that neither the content nor the length of a guess shows in
-//! the time that the answer takes.
+//! The shared secret. A [`Token`] is what a client sends; a server keeps only digests ([`Tokens`])
+//! and compares those, so that the response time reveals neither the content nor the length of a
+//! guess.
 //!
-//! Every copy of a token that is made here is overwritten when it is done with: what was read from a
-//! file or the terminal, the request on both sides, the decoded text. Out of reach are the process's
+//! Every copy of a token made here is overwritten after use: what was read from a file or the
+//! terminal, the request on both sides, the decoded text. Out of reach are the process's
 //! environment and command line, the buffers of the TLS library and of the kernel, what the JSON
-//! parser drops of a broken request, and its scratch for a token that is written with escapes.
+//! parser drops of an invalid request, and its scratch buffer for a token with escapes.
 
 use std::fmt;
 
@@ -13,11 +13,11 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
-/// A token. It is never printed, and overwritten when it is dropped.
+/// A token. It is never printed, and overwritten when dropped.
 #[derive(Clone)]
 pub struct Token(Zeroizing<String>);
 
-/// An empty token would turn authentication off.
+/// An empty token would turn off authentication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the token is empty; give one of at least one character, or no token option at all")]
 pub struct EmptyToken;
@@ -29,7 +29,7 @@ impl Token {
         if text.is_empty() { Err(EmptyToken) } else { Ok(Self(text)) }
     }
 
-    /// The text, for the wire only.
+    /// The text, only for the wire.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
@@ -41,28 +41,28 @@ impl fmt::Debug for Token {
     }
 }
 
-/// The tokens that a server accepts, as digests; none for a server that asks for none. More than
-/// one while a token is being replaced.
+/// The tokens that a server accepts, as digests; empty if it requires none. More than one while a
+/// token is being replaced.
 #[derive(Clone, Default)]
 pub struct Tokens(Vec<[u8; 32]>);
 
 impl Tokens {
-    /// A server that asks for no token.
+    /// No token is required.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// A server that accepts any of these.
+    /// Any of these tokens is accepted.
     pub fn new<'a>(tokens: impl IntoIterator<Item = &'a Token>) -> Self {
         Self(tokens.into_iter().map(|token| digest(token.expose().as_bytes())).collect())
     }
 
-    /// Whether a request must carry a token.
+    /// Whether a request must have a token.
     pub fn required(&self) -> bool {
         !self.0.is_empty()
     }
 
-    /// Whether this is one of the tokens. Every token is compared, whatever the others gave.
+    /// Whether this is one of the tokens. Every token is compared, whatever the previous results.
     pub fn accepts(&self, supplied: &str) -> bool {
         let supplied = digest(supplied.as_bytes());
         let any = self.0.iter().fold(Choice::from(0), |any, token| any | token.ct_eq(&supplied));
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_accepted_by_its_bytes_alone() {
+    fn a_token_is_accepted_only_if_all_bytes_are_equal() {
         let (old, new) = (Token::new("sécret").expect("a token"), Token::new("next").expect("one"));
         let tokens = Tokens::new([&old, &new]);
         for (supplied, accepted) in
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_form_shows_the_secret() {
+    fn the_debug_output_of_neither_type_shows_the_secret() {
         let token = Token::new("s3cret").expect("a token");
         assert_eq!(format!("{token:?} {:?}", Tokens::new([&token])), "Token(..) Tokens(1)");
     }

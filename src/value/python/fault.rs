@@ -1,6 +1,6 @@
-//! What Python's `json` says of a text that is not JSON: message, line, column and character, as the
-//! reference's clients know them. The text is scanned the way CPython's `_json.c` scans it; whether
-//! a text is read is decided elsewhere, by a parser that is stricter (`NaN`, lone surrogates, depth).
+//! The error of Python's `json` for a text that is not JSON: message, line, column and character,
+//! as the reference's clients know them. The text is scanned like in CPython's `_json.c`; another,
+//! stricter parser decides whether a text is accepted (`NaN`, lone surrogates, depth).
 
 /// The message of Python's `JSONDecodeError`, if Python would raise one.
 pub fn json_fault(text: &str) -> Option<String> {
@@ -12,7 +12,7 @@ pub fn json_fault(text: &str) -> Option<String> {
     Some(format!("{what}: line {line} column {column} (char {})", before.chars().count()))
 }
 
-/// What is wrong at a byte of the text.
+/// The error at a byte of the text.
 struct Fault {
     what: &'static str,
     at: usize,
@@ -25,13 +25,13 @@ const NAME: &str = "Expecting property name enclosed in double quotes";
 const COMMA: &str = "Expecting ',' delimiter";
 const COLON: &str = "Expecting ':' delimiter";
 
-/// How deep values nest that the parser reads. It is the parser that refuses a deeper one.
+/// The depth to which the parser accepts nested values. The parser itself refuses deeper ones.
 const MAX_DEPTH: usize = 127;
 
-/// What Python reads as a number or constant without digits.
+/// Numbers and constants without digits that Python accepts.
 const CONSTANTS: [&str; 6] = ["null", "true", "false", "NaN", "Infinity", "-Infinity"];
 
-/// The kind of value that is open.
+/// The kind of an open value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Open {
     List,
@@ -69,7 +69,7 @@ fn document(text: &str) -> Result<(), Fault> {
             Some(b'"') => string(text, at)?,
             _ => scalar(text, at)?,
         };
-        // A value has ended, and perhaps those around it.
+        // A value has ended, and perhaps its containers.
         loop {
             at = space(text, at);
             let Some(around) = open.last().copied() else {
@@ -92,7 +92,7 @@ fn document(text: &str) -> Result<(), Fault> {
     }
 }
 
-/// A member's name and colon, up to its value.
+/// Scans a member's name and colon, up to its value.
 fn name(text: &str, at: usize) -> Scanned {
     if byte(text, at) != Some(b'"') {
         return Err(Fault { what: NAME, at });
@@ -117,7 +117,7 @@ fn string(text: &str, begin: usize) -> Scanned {
                     let digits = text.get(at + 2..at + 6).unwrap_or_default();
                     let whole =
                         digits.len() == 4 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-                    // Python wants one more character behind them.
+                    // Python requires another character after them.
                     if !whole || at + 6 >= text.len() {
                         return Err(Fault { what: "Invalid \\uXXXX escape", at: at + 1 });
                     }
@@ -131,7 +131,7 @@ fn string(text: &str, begin: usize) -> Scanned {
     }
 }
 
-/// A constant or a number; of one that goes on wrongly only its beginning counts.
+/// Scans a constant or a number; only the valid prefix of a malformed one is consumed.
 fn scalar(text: &str, begin: usize) -> Scanned {
     let rest = text.get(begin..).unwrap_or_default();
     if let Some(found) = CONSTANTS.iter().find(|constant| rest.starts_with(**constant)) {
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
     use crate::value::Value;
 
-    /// Texts, and what CPython 3.11 says of them.
+    /// Texts, and CPython 3.11's messages for them.
     const TEXTS: &[(&str, &str)] = &[
         ("", "Expecting value: line 1 column 1 (char 0)"),
         (" ", "Expecting value: line 1 column 2 (char 1)"),
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_python_reads_has_no_fault() {
+    fn text_that_python_accepts_has_no_fault() {
         for text in [
             "NaN",
             "[NaN, Infinity, -Infinity]",
@@ -289,7 +289,7 @@ mod tests {
         ] {
             assert_eq!(json_fault(text), None, "{text:?}");
         }
-        assert_eq!(json_fault(&"[".repeat(100_000)), None, "for the parser to refuse");
+        assert_eq!(json_fault(&"[".repeat(100_000)), None, "refused by the parser");
         assert!(json_fault(&"[".repeat(127)).is_some());
     }
 
@@ -297,13 +297,13 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn a_text_that_is_read_has_no_fault_and_another_has_one(
+        fn exactly_the_texts_that_are_not_accepted_have_a_fault(
             text in "([\\[\\]{}\":,\\\\ue0-9.+-]|null|true|\"a\"|é|[ \n]){0,12}",
         ) {
             let fault = json_fault(&text);
             match Value::parse(&text) {
                 Ok(_) => prop_assert_eq!(fault, None),
-                // A lone surrogate, which Python reads.
+                // A lone surrogate, which Python accepts.
                 Err(error) if error.to_string().contains("surrogate") => {}
                 Err(error) => prop_assert!(fault.is_some(), "{error}"),
             }

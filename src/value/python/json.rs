@@ -3,7 +3,7 @@
 
 use super::super::Value;
 
-/// Which characters stay as they are: the argument `ensure_ascii`.
+/// Which characters stay unescaped: the argument `ensure_ascii`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Charset {
     /// ASCII only, everything else as `\uXXXX` (in surrogate pairs beyond the basic plane).
@@ -13,7 +13,7 @@ pub enum Charset {
 }
 
 impl Value {
-    /// As Python's `json.dumps(value)`.
+    /// Python's `json.dumps(value)`.
     pub fn to_json(&self, charset: Charset) -> String {
         let mut out = Plain { charset, text: String::new() };
         json_into(self, &mut out);
@@ -21,21 +21,21 @@ impl Value {
     }
 }
 
-/// What JSON is written to.
+/// A receiver of JSON.
 pub trait JsonOut {
-    /// Takes JSON as it is.
+    /// Receives JSON, to be written unchanged.
     fn raw(&mut self, json: &str);
 
-    /// Takes the content of a string, to be written between quotes.
+    /// Receives the content of a string, to be written between quotes.
     fn text(&mut self, text: &str);
 
-    /// Takes the name of a member, to be written between quotes.
+    /// Receives the name of a member, to be written between quotes.
     fn key(&mut self, key: &str) {
         self.text(key);
     }
 }
 
-/// Writes a value as Python's `json.dumps` does.
+/// Writes a value like Python's `json.dumps`.
 pub fn json_into(value: &Value, out: &mut impl JsonOut) {
     match value {
         Value::Null => out.raw("null"),
@@ -72,12 +72,12 @@ pub fn json_into(value: &Value, out: &mut impl JsonOut) {
     }
 }
 
-/// The content of a JSON string, appended in UTF-8 without the quotes.
+/// Appends the content of a JSON string in UTF-8, without the quotes.
 pub fn json_text_into(text: &str, charset: Charset, out: &mut Vec<u8>) {
     escaped(text, charset, |piece| out.extend_from_slice(piece.as_bytes()));
 }
 
-/// Hands over the content of a JSON string piece by piece, plain runs whole.
+/// Passes on the content of a JSON string in pieces, runs without escapes whole.
 fn escaped(text: &str, charset: Charset, mut piece: impl FnMut(&str)) {
     let plain = |character: char| match character {
         '"' | '\\' | '\0'..='\x1f' => false,
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_spelled_as_python_spells_it() {
+    fn json_is_written_as_in_python() {
         for (value, ascii, unicode) in [
             (
                 r#"{"a":[1,true,false,{"c":null}],"b":{}}"#,

@@ -1,6 +1,7 @@
 //! Python's rules for values, each in one place: how `str()` and `repr()` print one, how
-//! `json.dumps` writes one, what `json.loads` says of a text that is none, and which ones `bool()` takes for true. Source of the rules: Python's
-//! data model and the recorded replies of LoadDensity 0.0.79. The tests hold Python's own answers.
+//! `json.dumps` writes one, the error of `json.loads` for a text that is not JSON, and which values
+//! `bool()` considers true. The rules come from Python's data model and the recorded replies of
+//! LoadDensity 0.0.79; the tests contain Python's own results.
 
 mod fault;
 mod json;

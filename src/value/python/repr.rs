@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::super::Value;
 
 impl Value {
-    /// As Python's `str(value)`: text at the top level is raw.
+    /// Python's `str(value)`: text at the top level is raw.
     pub fn to_text(&self) -> String {
         match self {
             Self::Str(text) => text.clone(),
@@ -13,7 +13,7 @@ impl Value {
         }
     }
 
-    /// As Python's `repr(value)`.
+    /// Python's `repr(value)`.
     pub fn to_repr(&self) -> String {
         let mut out = String::new();
         self.repr_into(&mut out);
@@ -42,7 +42,7 @@ impl Value {
             Self::Tuple(items) => {
                 out.push('(');
                 items_into(items, out);
-                // A comma tells a tuple of one from a value in parentheses.
+                // A comma distinguishes a tuple of one from a value in parentheses.
                 out.push_str(if items.len() == 1 { ",)" } else { ")" });
             }
             Self::Dict(members) => {
@@ -70,7 +70,7 @@ fn items_into(items: &[Value], out: &mut String) {
     }
 }
 
-/// As Python's `repr(text)`.
+/// Python's `repr(text)`.
 pub fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     quoted_into(text, &mut out);
@@ -117,8 +117,8 @@ fn printable(character: char) -> bool {
     HIDDEN.as_ref().is_none_or(|hidden| !hidden.is_match(text))
 }
 
-/// As Python's `repr(float)`: the shortest digits that read back as the same number; an exponent
-/// when the decimal point would stand more than 16 places to the right or 4 to the left.
+/// Python's `repr(float)`: the shortest digits that parse to the same number; an exponent if the
+/// decimal point would be more than 16 places to the right or 4 to the left.
 fn float_into(value: f64, out: &mut String) {
     if value.is_nan() {
         out.push_str("nan");
@@ -146,8 +146,8 @@ fn float_into(value: f64, out: &mut String) {
     }
 }
 
-/// The shortest digits that read back, and the exponent of the first. Of two that are equally near
-/// Python takes the one that ends even, and so does Ryu; the standard library's `{:e}` does not.
+/// The shortest digits that parse to the same number, and the exponent of the first. Of two equally
+/// near ones Python takes the even one, and so does Ryu; the standard library's `{:e}` does not.
 fn shortest(value: f64) -> (String, i32) {
     let mut buffer = ryu::Buffer::new();
     let text = buffer.format_finite(value);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_written_as_python_writes_them() {
+    fn values_are_written_as_in_python() {
         check("null", "None");
         check("[true, false, null]", "[True, False, None]");
         check(r#"{"b": 1, "a": [2.0, "x"]}"#, "{'b': 1, 'a': [2.0, 'x']}");
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn tuples_stand_in_parentheses() {
+    fn tuples_are_written_in_parentheses() {
         let tuple =
             |items: &[&str]| Value::Tuple(items.iter().map(|item| (*item).into()).collect());
         assert_eq!(tuple(&["a", "b"]).to_text(), "('a', 'b')");
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn floats_are_the_shortest_that_read_back() {
+    fn floats_are_the_shortest_that_parse_to_the_same_number() {
         for (json, text) in [
             ("1.0", "1.0"),
             ("1e16", "1e+16"),
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_quoted_as_python_quotes_it() {
+    fn text_is_quoted_as_in_python() {
         for (text, quoted) in [
             ("plain", "'plain'"),
             ("it's", "\"it's\""),

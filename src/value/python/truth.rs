@@ -1,9 +1,9 @@
-//! Which values Python takes for true.
+//! Which values Python considers true.
 
 use super::super::Value;
 
 impl Value {
-    /// As Python's `bool(value)`: `null`, zero and what is empty are false.
+    /// Python's `bool(value)`: `null`, zero and empty values are false.
     pub fn is_truthy(&self) -> bool {
         match self {
             Self::Null => false,

@@ -67,7 +67,7 @@ fn samples() -> Vec<(Event, Option<&'static str>)> {
     ]
 }
 
-/// The variant's name. A new one is added here and to [`samples`].
+/// The variant's name. New variants are added here and to [`samples`].
 fn variant(event: &Event) -> &'static str {
     match event {
         Event::Accepted { .. } => "accepted",
@@ -81,7 +81,7 @@ fn variant(event: &Event) -> &'static str {
     }
 }
 
-/// What a client reads from a reply, and whether the terminator came last.
+/// Decodes a reply as a client; returns also whether the terminator came last.
 fn read(mut reply: &[u8], mode: Mode) -> (Vec<Reply>, bool) {
     let (mut decoder, mut replies) = (Decoder::default(), Vec::new());
     while !reply.is_empty() {
@@ -109,7 +109,7 @@ fn written(op: Op, mode: Mode, dialect: Dialect, event: &Event) -> Vec<u8> {
 }
 
 #[test]
-fn every_event_reads_back_as_itself_or_as_its_line() {
+fn every_event_is_decoded_as_itself_or_as_its_line() {
     let mut variants = Vec::new();
     for (event, line) in samples() {
         variants.push(variant(&event));
@@ -130,7 +130,7 @@ fn every_event_reads_back_as_itself_or_as_its_line() {
 }
 
 #[test]
-fn every_operation_ends_with_the_terminator_but_a_quit_in_text() {
+fn every_operation_except_a_quit_in_text_ends_with_the_terminator() {
     for op in Op::ALL {
         for mode in [Mode::Legacy, Mode::Framed] {
             let (lines, terminated) = read(&written(op, mode, Dialect::Text, &Event::DONE), mode);
@@ -172,7 +172,7 @@ fn other_refusals_end_with_a_terminator() {
 }
 
 #[test]
-fn a_quit_ends_with_the_connection_or_as_events_with_the_terminator() {
+fn a_quit_in_text_ends_with_the_connection_and_in_events_with_the_terminator() {
     let text = written(Op::Quit, Mode::Framed, Dialect::Text, &Event::DONE);
     assert_eq!(text, b"\0\0\0\x15Server shutting down\n");
     let done = br#"{"event":"done","ok":true,"failed":0,"elapsed_s":0.0}"#;
@@ -183,7 +183,7 @@ fn a_quit_ends_with_the_connection_or_as_events_with_the_terminator() {
 }
 
 #[test]
-fn what_a_newer_server_adds_is_passed_over() {
+fn additions_of_newer_servers_are_ignored() {
     let read = |frames: &[&str]| {
         let mut decoder = Decoder::default();
         frames.iter().map(|f| decoder.read(f.as_bytes(), Mode::Framed)).collect::<Vec<_>>()
@@ -200,7 +200,7 @@ fn what_a_newer_server_adds_is_passed_over() {
 }
 
 #[test]
-fn a_text_servers_record_never_passes_for_an_event() {
+fn a_record_of_a_text_server_is_never_mistaken_for_an_event() {
     let mut decoder = Decoder::default();
     let done = r#"{"event":"done","ok":true,"failed":0,"elapsed_s":0.0}"#;
     assert_eq!(
