@@ -17,7 +17,7 @@ use super::commands::{
 ///    that reads the arguments into a struct; and [`Command`](super::command::Command) for that;
 /// 2. a new file also needs a line in `commands/mod.rs` and one here;
 /// 3. test its results and failures in `action/tests.rs`, or in `tests/it` if it needs more
-/// than an executor; a parameter that is a path is tested against paths outside by its kind;
+///    than an executor; a parameter that is a path is tested against paths outside by its kind;
 /// 4. refresh the generated schema (`TRYCMD=overwrite cargo test --test it`), and add a line to
 ///    CHANGELOG.md.
 const FAMILIES: &[&[Declaration]] = &[

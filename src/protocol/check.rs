@@ -1,6 +1,5 @@
-//! What a response must hold and what is taken out of it: assertions, whose failure texts are the
-//! reference's, and extractors, which run only after all assertions held. They see a response of
-//! whatever protocol through [`Checked`].
+//! Checks of a response: assertions, whose failure texts are the reference's, and extractors, which
+//! run only if all assertions passed. They see a response of any protocol through [`Checked`].
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -12,7 +11,7 @@ use crate::load::predicate::Operand;
 use crate::load::template::{Compiler, Draft, Linker, Scope, Slot, Space, Template};
 use crate::value::{Field, Invalid, Kind, Literal, Object, Reader, Value};
 
-/// The most assertions and extractors a task may have, each.
+/// The most assertions, and the most extractors, of a task.
 const MOST: usize = 1000;
 
 /// `assertions` and `extract` of a task whose responses have a status and headers.
@@ -20,12 +19,12 @@ pub(crate) const CHECKS: &[Field] = &[
     Field::optional(
         "assertions",
         Kind::List(&Kind::Named("assertion", &Kind::Object(&[ASSERTION]))),
-        "What the response must hold; the request fails otherwise.",
+        "Assertions about the response; the request fails if one does not hold.",
     ),
     Field::optional(
         "extract",
         Kind::List(&Kind::Named("extractor", &Kind::Object(&[EXTRACTOR]))),
-        "What is taken out of the response into variables, when all assertions hold.",
+        "Values to extract from the response into variables if all assertions hold.",
     ),
 ];
 
@@ -33,46 +32,50 @@ const ASSERTION: &[Field] = &[
     Field::required(
         "type",
         Kind::OneOf(&["status_code", "contains", "not_contains", "json_path", "header"]),
-        "What is looked at.",
+        "What to check.",
     ),
-    Field::required("value", Kind::Any, "What it must be or contain."),
-    Field::optional("path", Kind::Text, "Of json_path: the place in the body, such as items.0.id.")
+    Field::required("value", Kind::Any, "The expected value."),
+    Field::optional("path", Kind::Text, "For json_path: the path in the body, such as items.0.id.")
         .when("type", "json_path"),
-    Field::optional("name", Kind::Text, "Of header: its name.").when("type", "header"),
+    Field::optional("name", Kind::Text, "For header: its name.").when("type", "header"),
 ];
 
 const EXTRACTOR: &[Field] = &[
     Field::required("var", Kind::Name, "The variable's name."),
-    Field::optional("from", Kind::OneOf(&["json_path", "header", "status_code"]), "What is taken.")
-        .or(Literal::Text("json_path")),
+    Field::optional(
+        "from",
+        Kind::OneOf(&["json_path", "header", "status_code"]),
+        "What to extract.",
+    )
+    .or(Literal::Text("json_path")),
     Field::optional(
         "scope",
         Kind::OneOf(&["var", "session"]),
-        "Whether ${var.NAME} or ${session.NAME} reads it.",
+        "Whether it sets ${var.NAME} or ${session.NAME}.",
     )
     .or(Literal::Text("var")),
-    Field::optional("path", Kind::Text, "Of json_path: the place in the body, such as items.0.id.")
+    Field::optional("path", Kind::Text, "For json_path: the path in the body, such as items.0.id.")
         .when("from", "json_path"),
-    Field::optional("name", Kind::Text, "Of header: its name.").when("from", "header"),
+    Field::optional("name", Kind::Text, "For header: its name.").when("from", "header"),
 ];
 
-/// A response, as far as assertions and extractors look at it.
+/// A response, as assertions and extractors see it.
 pub(crate) trait Checked {
     /// Whether responses of the protocol have a status.
     const HAS_STATUS: bool;
     /// Whether they have headers.
     const HAS_HEADERS: bool;
 
-    /// The status, where the protocol has one.
+    /// The status, if the protocol has one.
     fn status(&self) -> Option<u16>;
 
-    /// A header's value by its name in any case.
+    /// A header's value, by its name in any case.
     fn header(&self, name: &str) -> Option<String>;
 
-    /// The body as text in UTF-8, without any coding.
+    /// The body as UTF-8 text, decoded.
     fn text(&self) -> Result<Cow<'_, [u8]>, Unreadable>;
 
-    /// The same where it is to be JSON.
+    /// The same for a body that should be JSON.
     fn json(&self) -> Result<Cow<'_, [u8]>, Unreadable> {
         self.text()
     }
@@ -88,22 +91,22 @@ impl Default for BodyLimit {
     }
 }
 
-/// Why a body cannot be checked. No check holds over such a body, neither that something is in it
-/// nor that it is not.
+/// Why a body cannot be checked. No check passes for such a body, not even that it does not contain
+/// something.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// It is longer than what is kept.
+    /// It is longer than the kept part.
     #[error("the body is longer than --max-body-bytes {0} allows and was not checked")]
     OverLimit(usize),
-    /// Its coding cannot be taken off.
+    /// Its content coding cannot be decoded.
     #[error("the body cannot be unpacked: {0}")]
     Packed(String),
-    /// Its charset is not known.
+    /// Its charset is not supported.
     #[error("the body cannot be decoded: charset \"{0}\" is not supported")]
     Charset(String),
 }
 
-/// A response's body, decoded once and only when a check looks at it.
+/// A response's body, decoded at most once and only for a check that needs it.
 struct Body<'a, R> {
     response: &'a R,
     text: OnceCell<Result<Cow<'a, [u8]>, Unreadable>>,
@@ -126,7 +129,7 @@ impl<'a, R: Checked> Body<'a, R> {
     }
 }
 
-/// What of a response will be looked at.
+/// The parts of a response that checks need.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Capture {
     /// Its headers.
@@ -135,7 +138,7 @@ pub struct Capture {
     pub body: bool,
 }
 
-/// Something a response must hold.
+/// A condition on a response.
 #[derive(Debug)]
 enum Assertion<T> {
     Status { want: T, place: Box<str> },
@@ -145,7 +148,7 @@ enum Assertion<T> {
     Header { name: T, value: Operand<T> },
 }
 
-/// A path into a JSON text; parsed once unless it has placeholders.
+/// A path into a JSON text; parsed only once unless it has placeholders.
 #[derive(Debug)]
 struct Path<T> {
     written: T,
@@ -173,7 +176,7 @@ impl Path<Template> {
     }
 }
 
-/// Something taken out of a response.
+/// A value extracted from a response.
 #[derive(Debug)]
 struct Extractor<T> {
     from: ExtractFrom<T>,
@@ -197,7 +200,7 @@ pub(crate) struct Checks<T = Template> {
 }
 
 impl Checks<Draft> {
-    /// Takes `assertions` and `extract` out of a task whose responses are an `R`.
+    /// Takes `assertions` and `extract` from a task whose responses are an `R`.
     pub(crate) fn parse<R: Checked>(
         fields: &mut Object<'_>,
         compiler: &mut Compiler,
@@ -216,7 +219,7 @@ impl Checks<Draft> {
         })
     }
 
-    /// The checks that run.
+    /// Links the checks.
     pub(crate) fn link(self, linker: &mut Linker<'_>) -> Result<Checks, Invalid> {
         let Self { assertions, extractors } = self;
         Ok(Checks {
@@ -233,12 +236,12 @@ impl Checks<Draft> {
 }
 
 impl<T> Checks<T> {
-    /// Whether there are none at all.
+    /// Whether there are no checks.
     pub(crate) fn is_empty(&self) -> bool {
         self.assertions.is_empty() && self.extractors.is_empty()
     }
 
-    /// What of a response they look at.
+    /// The parts of a response that they need.
     pub(crate) fn capture(&self) -> Capture {
         let header = |assertion: &Assertion<T>| matches!(assertion, Assertion::Header { .. });
         let status = |assertion: &Assertion<T>| matches!(assertion, Assertion::Status { .. });
@@ -257,12 +260,12 @@ impl Checks {
         self.assertions.is_empty()
     }
 
-    /// The variables that are taken out of a response.
+    /// The variables that are extracted.
     pub(crate) fn variables(&self) -> impl Iterator<Item = Slot> {
         self.extractors.iter().map(|extractor| extractor.slot)
     }
 
-    /// Why the response fails, if it does; otherwise takes out what the extractors want.
+    /// Returns why the response fails, if it does; otherwise extracts the variables.
     pub(crate) fn run<R: Checked>(&self, response: &R, scope: &mut Scope) -> Option<String> {
         if self.is_empty() {
             return None;
@@ -287,7 +290,7 @@ fn list(field: Option<Reader<'_>>) -> Result<Vec<Reader<'_>>, Invalid> {
     let Some(field) = field else { return Ok(Vec::new()) };
     let list = field.list()?;
     if list.len() > MOST {
-        return Err(field.invalid(format!("{} are over the limit of {MOST}", list.len())));
+        return Err(field.invalid(format!("{} exceed the limit of {MOST}", list.len())));
     }
     Ok(list)
 }
@@ -300,7 +303,7 @@ fn holds(text: &[u8], value: &Value) -> bool {
     }
 }
 
-/// Whether bytes hold others.
+/// Whether a byte string contains another.
 pub(crate) fn contains(text: &[u8], part: &[u8]) -> bool {
     part.is_empty() || memchr::memmem::find(text, part).is_some()
 }
@@ -361,7 +364,7 @@ impl Assertion<Template> {
         }
     }
 
-    /// Why it does not hold; the error says why that cannot be told.
+    /// Returns why it fails; the error says why it cannot be checked.
     fn fails<R: Checked>(
         &self,
         body: &Body<'_, R>,
@@ -412,7 +415,7 @@ impl Assertion<Template> {
     }
 }
 
-/// The refusal of something that responses of the protocol do not have.
+/// The refusal of a check for something that the protocol's responses do not have.
 fn lacks(kind: &Reader<'_>, what: &str) -> Invalid {
     kind.invalid(format!("{what:?} needs a protocol whose responses have one"))
 }
@@ -423,7 +426,7 @@ fn status(value: &Reader<'_>, compiler: &mut Compiler) -> Result<Draft, Invalid>
     if wrong { Err(value.expected("an HTTP status")) } else { Ok(template) }
 }
 
-/// A status, also where it is written as `200.0`.
+/// A status, also in the spelling `200.0`.
 fn number(text: &str) -> Option<u16> {
     text.trim().trim_end_matches(".0").parse().ok()
 }
@@ -564,7 +567,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_read_as_the_reference_writes_them() {
+    fn failure_texts_equal_those_of_the_reference() {
         for (assertion, want) in [
             (r#"{"type": "status_code", "value": 200}"#, Some("status_code expected 200, got 500")),
             (r#"{"type": "status_code", "value": "500"}"#, None),
@@ -600,7 +603,7 @@ mod tests {
     }
 
     #[test]
-    fn extractors_take_only_after_all_assertions_held() {
+    fn extractors_run_only_if_all_assertions_passed() {
         let extract = r#"[{"var": "n", "path": "a.b.1"}, {"var": "h", "from": "header", "name": "x-one"},
                           {"var": "c", "from": "status_code", "scope": "session"}]"#;
         let show = "${n} ${h} ${session.c} ${c}";
@@ -624,7 +627,7 @@ mod tests {
         );
     }
     #[test]
-    fn what_a_protocol_does_not_have_is_refused_and_a_wrong_constant_when_it_is_known() {
+    fn checks_the_protocol_does_not_support_and_wrong_constants_are_refused() {
         let refusal = |task| run_on::<false>(task, "").unwrap_err().to_string();
         assert_eq!(
             refusal(r#"{"assertions": [{"type": "status_code", "value": 200}]}"#),

@@ -1,6 +1,6 @@
-//! A deadline that moves with every request. Arming a timer anew for each would cost more than the
-//! request's own bookkeeping, so the timer is left where it stands and moved only when it fires too
-//! early or stands too late.
+//! A deadline that moves with every request. Arming a new timer for each would cost more than the
+//! request's own bookkeeping, so one timer stays armed and is moved only if it fires too early or
+//! would fire too late.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -16,7 +16,7 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
-    /// Sets when the request in hand must be done.
+    /// Sets the deadline of the request in progress.
     pub(crate) fn set(&mut self, at: Instant) {
         self.at = Some(at);
         if let Some(sleep) = &mut self.sleep
@@ -26,25 +26,25 @@ impl Deadline {
         }
     }
 
-    /// When the request in hand must be done.
+    /// The deadline of the request in progress.
     pub(crate) fn at(&self) -> Option<Instant> {
         self.at
     }
 
-    /// Whether it has passed, by the clock and not by a timer.
+    /// Whether it has passed, by the clock instead of the timer.
     pub(crate) fn passed(&self) -> bool {
         self.at.is_some_and(|at| Instant::now() >= at)
     }
 
-    /// What a future gives, unless the deadline passes first.
+    /// Returns a future's output, unless the deadline passes first.
     pub(crate) async fn race<F: Future>(&mut self, future: F) -> Option<F::Output> {
         let mut future = pin!(future);
         poll_fn(|context| {
             if let Poll::Ready(output) = future.as_mut().poll(context) {
                 return Poll::Ready(Some(output));
             }
-            // A future that always has more to do uses up what tokio lets a task do at once, so that
-            // the timer would not tell.
+            // A future that always has more work uses up the task's cooperative budget in tokio, so
+            // the timer would never fire.
             if self.passed() {
                 return Poll::Ready(None);
             }
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_fires_at_the_last_time_set_whether_that_was_later_or_earlier() {
+    async fn it_fires_at_the_time_set_last() {
         let begin = Instant::now();
         let mut deadline = Deadline::default();
         for (seconds, elapsed) in [(5, 5), (20, 20), (21, 21)] {
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_future_that_is_never_ready_and_one_that_never_rests_both_end_with_it() {
+    async fn it_ends_a_future_that_is_never_ready_and_one_that_never_yields() {
         let begin = Instant::now();
         let mut deadline = Deadline::default();
         deadline.set(begin + Duration::from_secs(5));

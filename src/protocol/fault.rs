@@ -1,5 +1,5 @@
-//! Why a connection failed, whatever is spoken over it. Few kinds and stable texts, so that a report
-//! can group them; the same fault of the same target always has the same text.
+//! Why a connection failed, in any protocol. Few kinds with stable texts, so that reports can group
+//! them: the same fault of the same target always has the same text.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use super::own_limits::OwnError;
 use crate::error::reason;
 use crate::net::{CertificateProblem, DialError, NoAddress, OwnLimit, TlsProblem};
 
-/// What went wrong with a connection.
+/// The kind of failure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectionFault {
     /// No address for the name.
@@ -15,13 +15,13 @@ pub enum ConnectionFault {
     Resolve {
         /// The name.
         host: String,
-        /// What the system said.
+        /// The resolver's error.
         why: String,
     },
-    /// An address that no test may reach.
+    /// The address is not allowed.
     #[error("target {0} is refused: {1}")]
     Forbidden(String, &'static str),
-    /// This machine has run out of something: no failure of the target.
+    /// This machine has exhausted a resource: not a failure of the target.
     #[error("{}", OwnError(*.0))]
     Own(OwnLimit),
     /// Nothing listens.
@@ -33,25 +33,25 @@ pub enum ConnectionFault {
     /// The TLS handshake failed.
     #[error("TLS failed: {0}")]
     Tls(String),
-    /// The request's deadline passed. Its record also says how long that was, by the task's timeout.
+    /// The request's deadline passed. Its text also names the task's timeout.
     #[error("timed out")]
     Deadline,
     /// The target reset the connection.
     #[error("connection reset by the target")]
     Reset,
-    /// The target closed before it answered.
+    /// The target closed the connection before a response.
     #[error("connection closed before a response")]
     Closed,
-    /// The target closed within a response.
+    /// The target closed the connection during a response.
     #[error("connection closed in the middle of a response")]
     Truncated,
     /// Reading or writing failed for another reason.
-    #[error("connection broke: {0}")]
+    #[error("connection failed: {0}")]
     Broken(String),
 }
 
 impl ConnectionFault {
-    /// The fault behind an error of a connection in use.
+    /// The fault for an error of an established connection.
     pub(crate) fn of_io(error: &io::Error) -> Self {
         match TlsProblem::of(error) {
             Some(TlsProblem::Unexplained) => return Self::Tls(SECOND_HANDSHAKE.to_owned()),
@@ -66,7 +66,7 @@ impl ConnectionFault {
         }
     }
 
-    /// The fault behind a connection that could not be made.
+    /// The fault for a connection that could not be made.
     pub(crate) fn of_dial(error: DialError) -> Self {
         match error {
             DialError::NoAddress(NoAddress::Own(limit)) | DialError::Own(limit) => Self::Own(limit),
@@ -86,7 +86,7 @@ impl ConnectionFault {
         }
     }
 
-    /// How a record says it of a task with this timeout.
+    /// The text in the record of a task with this timeout.
     pub(crate) fn text(&self, timeout: &str) -> String {
         match self {
             Self::Deadline => format!("timed out after {timeout} s"),
@@ -95,11 +95,11 @@ impl ConnectionFault {
     }
 }
 
-/// What a target says that breaks off within a connection instead of in the handshake.
+/// The text for a target that closes the connection instead of completing the handshake.
 const SECOND_HANDSHAKE: &str = "the target broke off after the handshake; it may want another one \
      for a client certificate (renegotiation), which ldctl does not make";
 
-/// A failed handshake, and which field of a task helps.
+/// The text of a failed handshake, including the field of the task that helps.
 fn words(problem: &TlsProblem) -> String {
     match problem {
         TlsProblem::Certificate(problem) => {
@@ -138,7 +138,7 @@ fn words(problem: &TlsProblem) -> String {
     }
 }
 
-/// What to do about a certificate that is not trusted.
+/// The hint for a certificate that is not trusted.
 fn advice(problem: &CertificateProblem) -> &'static str {
     match problem {
         CertificateProblem::UnknownIssuer => "; name its authority with \"verify\"",

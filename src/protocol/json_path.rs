@@ -1,5 +1,5 @@
-//! Looking up a dotted path (`data.items.0.id`) in a JSON text without building the rest of it: the
-//! text is checked to its end, and only the value at the path is kept.
+//! Looks up a dotted path (`data.items.0.id`) in a JSON text without building the rest: the whole
+//! text is validated, and only the value at the path is kept.
 
 use std::fmt;
 
@@ -20,13 +20,13 @@ pub struct JsonPath {
 }
 
 impl JsonPath {
-    /// A path from its text; empty steps are skipped, as in the reference.
+    /// Parses a path; empty steps are skipped, as in the reference.
     pub fn new(text: &str) -> Self {
         let steps = text.split('.').filter(|step| !step.is_empty()).map(str::to_owned).collect();
         Self { steps, bracketed: bracketed(text) }
     }
 
-    /// The value at the path; `None` where the text is no JSON or has nothing there.
+    /// Returns the value at the path; `None` if the text is not JSON or has no such value.
     pub fn find(&self, text: &[u8]) -> Option<Value> {
         let bracketed = self.bracketed.as_ref().and_then(|steps| seek(steps, text));
         bracketed.or_else(|| seek(&self.steps, text))
@@ -76,12 +76,12 @@ impl<'de> DeserializeSeed<'de> for Seek<'_> {
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
         if self.0.is_empty() {
             let raw = <&RawValue as serde::Deserialize>::deserialize(from)?.get();
-            // Most values that documents look at are plain strings: no second parse for them.
+            // Most values that documents check are plain strings: no second parse for them.
             let inner = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
             if let Some(text) = inner.filter(|inner| !inner.contains('\\')) {
                 return Ok(Some(Value::Str(text.to_owned())));
             }
-            // The text has been checked; what cannot be held is an integer beyond all limits.
+            // The text is valid; only an integer beyond all limits cannot be represented.
             return Value::parse(raw).map(Some).map_err(D::Error::custom);
         }
         from.deserialize_any(self)
@@ -165,7 +165,7 @@ fn from_the_end<'de, A: SeqAccess<'de>>(
     Ok(item.and_then(|item| seek(rest, item.get().as_bytes())))
 }
 
-/// Tells whether a key is the one that is looked for, without copying it.
+/// Checks whether a key is the wanted one, without copying it.
 struct Key<'p>(&'p str);
 
 impl<'de> DeserializeSeed<'de> for Key<'_> {
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_finds_what_python_would_find() {
+    fn a_path_finds_the_same_value_as_in_python() {
         const TEXT: &str =
             r#"{"a": {"b": [1, 2.5, true, null, "x"]}, "s": "it's", "a.b": 1, "n": 1e400}"#;
         for (path, want) in [
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_has_nothing_anywhere() {
+    fn text_that_is_not_json_has_no_value_at_any_path() {
         for text in ["", "{", r#"{"a": 1} x"#, r#"{"a": 1, "b": }"#, "<html>"] {
             assert_eq!(find("a", text), None, "{text}");
         }

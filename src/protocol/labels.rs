@@ -1,4 +1,4 @@
-//! What requests are recorded under: method, URL and name, numbered once per worker.
+//! The labels of requests: method, URL and name, numbered once per worker.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -7,11 +7,11 @@ use crate::load::driver::VirtualUser;
 use crate::load::template::Template;
 use crate::record::{Label, LabelId};
 
-/// How many different URLs and names of one task a worker tells apart in its record. A task that
-/// makes up more is listed as the document writes it.
+/// How many different URLs and names of one task a worker records. Further requests of the task are
+/// recorded under the URL and name in the document.
 const MAX_LABELS: usize = 1000;
 
-/// How a task's requests are called.
+/// The label of a task's requests.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Naming<'a> {
     pub(crate) method: &'a Template,
@@ -19,27 +19,27 @@ pub(crate) struct Naming<'a> {
     pub(crate) name: Name<'a>,
 }
 
-/// What requests are known as.
+/// The name of requests.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Name<'a> {
-    /// What the document says.
+    /// The name in the document.
     Written(&'a Template),
-    /// What follows from the URL.
+    /// A name derived from the URL.
     Of(fn(&str) -> String),
 }
 
-/// The numbers of one task's labels.
+/// The label indices of one task.
 #[derive(Debug, Default)]
 pub(crate) struct Labels {
     /// By URL and name, with a line break between them.
     known: HashMap<String, LabelId>,
-    /// As the document writes it, for what comes after too many different ones.
+    /// The label as in the document, for requests over the limit.
     rest: Option<LabelId>,
     key: String,
 }
 
 impl Labels {
-    /// The number of the request that goes to `url` now.
+    /// Returns the label index of a request to `url`.
     pub(crate) fn find(
         &mut self,
         naming: Naming<'_>,

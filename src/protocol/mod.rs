@@ -1,6 +1,6 @@
 //! How a task reaches its target: one driver per protocol, each behind [`crate::load::driver`]'s
-//! boundary, and [`USERS`], the one table of the users that documents may name. Nothing here decides
-//! when or how often. Where a test may go is for [`Targets`](crate::net::Targets) to say.
+//! boundary, and [`USERS`], the table of users that documents may name. The engine decides when and
+//! how often; [`Targets`](crate::net::Targets) decides where a test may connect to.
 
 mod check;
 mod deadline;
@@ -23,8 +23,8 @@ pub use json_path::JsonPath;
 pub use own_limits::own_limits;
 pub use user::{AnyTasks, Reach, Setup, UserKind, Workload};
 
-/// How much of a response is kept for assertions, extractors and reports unless `--max-body-bytes`
-/// says otherwise, in bytes.
+/// The default of `--max-body-bytes`: how much of a response is kept for assertions, extractors and
+/// reports, in bytes.
 pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
 /// The users. The refusal of an unknown one and the schema's list are made from it, the README's is
@@ -32,7 +32,7 @@ pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 ///
 /// A protocol is a folder or a file here. To add one:
 ///
-/// 1. Implement [`Tasks`](crate::load::driver::Tasks), which reads its tasks, and
+/// 1. Implement [`Tasks`](crate::load::driver::Tasks), which parses its tasks, and
 ///    [`Driver`](crate::load::driver::Driver), which performs them; [`socket`] is the smallest
 ///    example. Deadlines, labels, assertions, placed texts and the faults of connections are beside
 ///    this file, connections in [`crate::net`]: nothing else may open a socket, so that
@@ -41,18 +41,19 @@ pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 ///    row here.
 /// 3. Write tests against real peers, also bad ones, in `tests/it/engine_NAME.rs`; let
 ///    `fuzz/src/plan.rs` choose the user, and add a document to `fuzz/corpus/plan`.
-/// 4. Refresh `schema/actions.json` (`tests/it/schema.rs` says how); tell of it in README and CHANGELOG.
+/// 4. Refresh `schema/actions.json` (`tests/it/schema.rs` says how); describe it in README and
+///    CHANGELOG.
 pub const USERS: &[UserKind] = &[
     UserKind {
         name: "fast_http_user",
-        doc: "HTTP/1.1 and HTTP/2 requests, in the habits of Locust's FastHttpUser.",
+        doc: "HTTP/1.1 and HTTP/2 requests, with the behaviour of Locust's FastHttpUser.",
         options: &["http2", "proxy"],
         fields: http::HttpTasks::FIELDS,
         open: |setup| http::HttpTasks::open(setup, http::Flavor::Fast),
     },
     UserKind {
         name: "http_user",
-        doc: "HTTP/1.1 and HTTP/2 requests, in the habits of Python's requests.",
+        doc: "HTTP/1.1 and HTTP/2 requests, with the behaviour of Python's requests.",
         options: &["http2", "proxy"],
         fields: http::HttpTasks::FIELDS,
         open: |setup| http::HttpTasks::open(setup, http::Flavor::Requests),
@@ -66,7 +67,7 @@ pub const USERS: &[UserKind] = &[
     },
     UserKind {
         name: "socket_user",
-        doc: "Bytes over TCP or UDP, and what comes back.",
+        doc: "Bytes over TCP or UDP, and the response.",
         options: &[],
         fields: socket::SocketTasks::FIELDS,
         open: socket::SocketTasks::open,
@@ -74,7 +75,7 @@ pub const USERS: &[UserKind] = &[
 ];
 
 /// Their names.
-#[expect(clippy::indexing_slicing, reason = "a constant: what is out of bounds does not compile")]
+#[expect(clippy::indexing_slicing, reason = "a constant: an index out of bounds does not compile")]
 pub const USER_NAMES: [&str; USERS.len()] = {
     let mut names = [""; USERS.len()];
     let mut at = 0;
@@ -86,7 +87,7 @@ pub const USER_NAMES: [&str; USERS.len()] = {
 };
 
 impl UserKind {
-    /// The user that a field names.
+    /// Returns the user that a field names.
     pub fn named(field: &Reader<'_>) -> Result<&'static Self, Invalid> {
         let name = field.text()?;
         let found = USERS.iter().find(|user| user.name == name);

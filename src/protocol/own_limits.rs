@@ -1,5 +1,5 @@
-//! What a run says of the limits of the machine that made it: requests that failed there are none of
-//! the target's failures, and are told apart by their errors' text.
+//! Warnings about the limits of the machine that runs a test: requests that failed because of them
+//! are not failures of the target, and are recognized by their error text.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,22 +19,22 @@ impl fmt::Display for OwnError {
     }
 }
 
-/// The first pause after this machine had run out of something, and the longest.
+/// The first pause after this machine has exhausted a resource, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// What keeps a user from asking this machine again and again for what it has run out of.
+/// Keeps a user from repeatedly requesting a resource that this machine has exhausted.
 #[derive(Debug, Default)]
 pub(crate) struct BackOff(Duration);
 
 impl BackOff {
-    /// Waits, each time longer.
+    /// Waits, longer each time.
     pub(crate) async fn wait(&mut self) {
         self.0 = (self.0 * 2).clamp(PAUSES.0, PAUSES.1);
         sleep(self.0).await;
     }
 }
 
-/// A warning for each limit that a run met, with how many requests it cost and what to change.
+/// Returns a warning for each limit that a run hit, with the number of requests and the remedy.
 pub fn own_limits(recording: &Recording) -> Vec<String> {
     let total = recording.len();
     let warn = |limit: OwnLimit| {
@@ -57,7 +57,7 @@ mod tests {
     use crate::record::fixture::recorder;
 
     #[test]
-    fn requests_that_failed_on_this_side_are_counted_apart() {
+    fn requests_that_failed_on_this_machine_are_counted_separately() {
         let (ports, files) = (OwnError(OwnLimit::Ports), OwnError(OwnLimit::Descriptors));
         let (ports, files) = (ports.to_string(), files.to_string());
         let part = |errors: &[Option<&str>]| {

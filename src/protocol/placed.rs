@@ -1,10 +1,10 @@
-//! A value and its place in the document: what is read before a test starts may turn out to be wrong
-//! when it does, and is then refused as if it had been read only now.
+//! A value and its place in the document: what is parsed before a test starts may turn out to be
+//! wrong when it starts, and the refusal still names the place.
 
 use crate::load::template::{Draft, Linker, Template};
 use crate::value::{Invalid, Reader};
 
-/// A value, and where it stands.
+/// A value and its place.
 #[derive(Debug, Clone)]
 pub(crate) struct Placed<T> {
     pub(crate) value: T,
@@ -12,24 +12,24 @@ pub(crate) struct Placed<T> {
 }
 
 impl<T> Placed<T> {
-    /// What was made of a field.
+    /// The value of a field.
     pub(crate) fn at(field: &Reader<'_>, value: T) -> Self {
         Self { value, place: field.pointer().to_owned() }
     }
 
-    /// What the document does not say.
+    /// A value that the document does not contain.
     pub(crate) fn nowhere(value: T) -> Self {
         Self { value, place: String::new() }
     }
 
-    /// A refusal of it.
+    /// Returns a refusal of the value.
     pub(crate) fn refusal(&self, message: impl Into<String>) -> Invalid {
         Invalid { pointer: self.place.clone(), message: message.into() }
     }
 }
 
 impl Placed<Draft> {
-    /// The text that runs.
+    /// Links the text.
     pub(crate) fn link(self, linker: &mut Linker<'_>) -> Result<Placed<Template>, Invalid> {
         Ok(Placed { value: self.value.link(linker)?, place: self.place })
     }

@@ -1,4 +1,4 @@
-//! What a user is to [`USERS`](super::USERS): a name, and how its tasks are read.
+//! An entry of [`USERS`](super::USERS): a name, and how its tasks are parsed.
 
 use std::fmt;
 
@@ -6,19 +6,19 @@ use crate::load;
 use crate::net::Targets;
 use crate::value::{Field, Invalid, Reader};
 
-/// What the tasks of a test may reach, and how much they keep of what comes back.
+/// What the tasks of a test may reach, and how much of the responses they keep.
 #[derive(Debug, Clone)]
 pub struct Reach {
-    /// Where they may go.
+    /// The allowed targets.
     pub targets: Targets,
     /// The most of a response that is kept, in bytes.
     pub max_body_bytes: usize,
 }
 
-/// Tasks of whatever protocol while they are read.
+/// Tasks of any protocol while they are parsed.
 pub type AnyTasks = dyn load::AnyTasks<Reach>;
 
-/// A test's tasks as they were read.
+/// A test's parsed tasks.
 pub type Workload = load::Workload<Reach>;
 
 /// A user that documents may name in `user_detail_dict`.
@@ -26,19 +26,19 @@ pub type Workload = load::Workload<Reach>;
 pub struct UserKind {
     /// Its name.
     pub name: &'static str,
-    /// One sentence: what its tasks are.
+    /// One sentence that describes its tasks.
     pub doc: &'static str,
-    /// Arguments of `LD_start_test` that only some users take and it does.
+    /// Arguments of `LD_start_test` that apply only to some users, including this one.
     pub options: &'static [&'static str],
-    /// The fields of their tasks, besides the engine's own.
+    /// The fields of its tasks, besides the engine's own.
     pub fields: &'static [&'static [Field]],
-    /// Begins to read the tasks of such users.
+    /// Starts to parse the tasks of such users.
     pub open: fn(&Setup<'_>) -> Result<Box<AnyTasks>, Invalid>,
 }
 
-/// What `LD_start_test` says of all tasks of a test.
+/// The arguments of `LD_start_test` for all tasks of a test.
 pub struct Setup<'a> {
-    /// Where tasks go that do not say.
+    /// The default target of tasks.
     pub host: Option<Reader<'a>>,
     /// The arguments that a user's `options` name.
     pub options: Vec<(&'static str, Reader<'a>)>,
@@ -51,7 +51,7 @@ impl fmt::Debug for Setup<'_> {
 }
 
 impl<'a> Setup<'a> {
-    /// An argument that the user's `options` name, if it was given.
+    /// Returns an argument that the user's `options` name, if it was given.
     pub(super) fn option(&self, name: &str) -> Option<&Reader<'a>> {
         self.options.iter().find(|(known, _)| *known == name).map(|(_, field)| field)
     }

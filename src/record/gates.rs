@@ -478,7 +478,7 @@ mod tests {
             ),
             (
                 r#"[{"type": "requests", "op": "gte", "value": 1}]"#,
-                "/abort_on/0/type: a least number of requests can only be judged after the run \
+                "/abort_on/0/type: a minimum number of requests can only be checked after the run \
                  (LD_assert_sla)",
             ),
             (

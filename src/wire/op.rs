@@ -10,7 +10,7 @@
 /// 2. `event.rs`: the event of its reply, unless an existing one fits. The compiler
 ///    then asks for its line in `wire/text.rs`, and for its numbers in `fuzz/src/support.rs`.
 /// 3. `action/`: the executor's method that does the work; `server/execute.rs`: the arm that
-/// calls it. Work that may take time is a job; everything else is answered immediately.
+///    calls it. Work that may take time is a job; everything else is answered immediately.
 /// 4. `client/probe.rs`: a function that sends it and reads its reply.
 /// 5. `command/`: a file for the verb, and its line in `cli.rs` and `command/mod.rs`.
 /// 6. Help, man pages and completions are generated; see `tests/it/generated.rs`. The README and

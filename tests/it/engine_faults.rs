@@ -197,7 +197,7 @@ fn repeating(begin: &'static [u8], again: &'static [u8]) -> Scripted {
 
 #[test]
 fn t22_endless_heads_are_cut_off() {
-    let limit = "the response header is over the limit of 65536 bytes or 128 headers";
+    let limit = "the response header exceeds the limit of 65536 bytes or 128 headers";
     for (begin, again) in [
         (&b"HTTP/1.1 200 OK\r\n"[..], &b"X-A: b\r\n"[..]),
         (b"HTTP/1.1 200 OK\r\nX-A: ", b"bbbbbbbbbbbbbbbbbbbbbbbb"),

@@ -330,8 +330,8 @@ fn faults_of_streams_and_connections_are_classed() {
     );
     check(
         Does::Resets(Reason::HTTP_1_1_REQUIRED),
-        "HTTP/2 failed: the target reset the stream with HTTP_1_1_REQUIRED; it takes this request \
-         over HTTP/1.1: leave out \"http2\"",
+        "HTTP/2 failed: the target reset the stream with HTTP_1_1_REQUIRED; it accepts this request \
+         only over HTTP/1.1: leave out \"http2\"",
     );
     check(
         Does::Resets(Reason::from(0x77)),

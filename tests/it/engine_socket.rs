@@ -429,11 +429,11 @@ fn a_wrong_task_is_refused_with_its_place_before_anything_is_sent() {
         (json!({"target": "h"}), "/target: invalid target \"h\": expected host:port"),
         (
             json!({"target": "::1:9"}),
-            "/target: invalid target \"::1:9\": an IPv6 address stands in brackets: [::1]:9000",
+            "/target: invalid target \"::1:9\": an IPv6 address is written in brackets: [::1]:9000",
         ),
         (
             json!({"host": "[h]:9"}),
-            "/host: invalid target \"[h]:9\": brackets hold an IPv6 address",
+            "/host: invalid target \"[h]:9\": only an IPv6 address is written in brackets",
         ),
         (
             json!({"target": "h:0"}),
@@ -461,7 +461,7 @@ fn a_wrong_task_is_refused_with_its_place_before_anything_is_sent() {
         ),
         (
             json!({"protocol": "udp", "payload": "x".repeat(65_508)}),
-            "/payload: 65508 bytes are over the limit of a datagram, 65507",
+            "/payload: 65508 bytes exceed the limit of a datagram, 65507",
         ),
         (json!({"expect_bytes": -1}), "/expect_bytes: expected an integer of at least 0, got -1"),
         (
@@ -491,7 +491,7 @@ fn a_wrong_task_is_refused_with_its_place_before_anything_is_sent() {
     }
     assert_eq!(
         load(json!({"get": {}})).refusal(),
-        "LD_start_test: /tasks/get: the tasks of a socket_user stand in a list"
+        "LD_start_test: /tasks/get: the tasks of a socket_user must be a list"
     );
     assert_eq!(
         load(json!([{}])).with("http2", json!(true)).refusal(),

@@ -262,7 +262,7 @@ fn a_proxy_gets_whole_urls_and_opens_tunnels() {
     let target = secure.url().replace("https://", "");
     assert_eq!(
         outcome.error_of("unknown"),
-        format!("proxy {address} refuses the way to {target}: 407 Proxy Authentication Required")
+        format!("proxy {address} refuses a tunnel to {target}: 407 Proxy Authentication Required")
     );
     assert_eq!(outcome.error_of("gone"), "proxy 127.0.0.1:1: connection refused");
     assert!(outcome.error_of("hidden").starts_with("target 169.254.169.254 is refused"));

@@ -1,6 +1,6 @@
-//! The URL of a task. Most are known from the document, but for placeholders in their path; one that
-//! begins with a placeholder may turn out to be whole, or a reference: a path out of a file, a link
-//! out of a response. Wherever a value leads, it never leads to another host than the one it names.
+//! The URL of a task. Most are known from the document, except for placeholders in their path; one
+//! that begins with a placeholder may turn out to be absolute, or a reference: a path from a file,
+//! a link from a response. A value never redirects a request to a host other than the one it names.
 
 use super::fault::Fault;
 use super::reference::resolve;
@@ -11,14 +11,15 @@ use crate::value::Invalid;
 #[derive(Debug)]
 pub(crate) struct Address<T = Template> {
     url: T,
-    /// The base of a URL that begins with a placeholder.
+    /// The base for a URL that begins with a placeholder.
     base: Option<T>,
-    /// What is still to be put into the query of a URL that has placeholders.
+    /// Additional query parameters for a URL with placeholders.
     query: Option<T>,
 }
 
 impl Address<Draft> {
-    /// A URL as the document writes it, behind the base where it is relative, with more in its query.
+    /// Parses a URL of a document, with its base if it is relative, and additional query
+    /// parameters.
     pub(super) fn read(
         written: &str,
         base: &str,
@@ -41,7 +42,7 @@ impl Address<Draft> {
         address.settled()
     }
 
-    /// The URL that runs.
+    /// Links the URL.
     pub(super) fn link(self, linker: &mut Linker<'_>) -> Result<Address, Invalid> {
         let mut link = |text: Option<Draft>| text.map(|text| text.link(linker)).transpose();
         let (base, query) = (link(self.base)?, link(self.query)?);
@@ -50,14 +51,14 @@ impl Address<Draft> {
 }
 
 impl<H> Address<Text<H>> {
-    /// Puts together what has no placeholders any more.
+    /// Combines the parts that have no placeholders left.
     fn settled(self) -> Self {
         let Self { mut url, mut base, mut query } = self;
         if let Some(text) = url.as_literal()
             && let Some(base) = base.take()
         {
             let text = text.trim_matches(is_blank);
-            // A placeholder without a value is refused when its host is looked for.
+            // A placeholder without a value is refused when the host is parsed.
             let mut whole = if may_be_reference(text) { base } else { Text::default() };
             if !whole.is_empty() {
                 whole.push_literal(slash_before(text));
@@ -78,25 +79,25 @@ impl<H> Address<Text<H>> {
         Self { url, base, query }
     }
 
-    /// The URL, where nothing in it changes.
+    /// The URL, if it is constant.
     pub(super) fn as_literal(&self) -> Option<&str> {
         self.url.as_literal().filter(|_| self.base.is_none())
     }
 }
 
 impl Address {
-    /// The URL without what is still to be put into its query.
+    /// The URL without the additional query parameters.
     pub(super) fn template(&self) -> &Template {
         &self.url
     }
 
-    /// Whether it may be a link out of a response.
+    /// Whether it may be a link from a response.
     pub(super) fn may_be_link(&self) -> bool {
         self.base.is_some()
     }
 
-    /// The URL of this execution, or what the placeholders made instead of one. `pages` are those
-    /// that variables were taken from.
+    /// Returns the URL of this execution, or whatever the placeholders produced. `pages` are the
+    /// pages that variables were extracted from.
     pub(super) fn fill(&self, scope: &mut Scope, pages: &[(Slot, String)]) -> String {
         let mut url = Vec::with_capacity(128);
         self.url.fill(scope, &mut url);
@@ -120,8 +121,8 @@ impl Address {
         }
     }
 
-    /// Refuses a URL out of a placeholder that has what no URL has in it, and what readers of URLs
-    /// take for different hosts and paths.
+    /// Refuses a URL from a placeholder with characters that no URL contains, and those that URL
+    /// parsers interpret as different hosts and paths.
     pub(super) fn check(&self, url: &str) -> Result<(), Fault> {
         let path = url.split(['?', '#']).next().unwrap_or_default();
         let controls = url.contains(|character: char| character.is_ascii_control());
@@ -133,7 +134,7 @@ impl Address {
     }
 }
 
-/// A relative URL behind a base, as one in the document is. `//host` names another host.
+/// Appends a relative URL to a base, as for one in the document. `//host` names another host.
 fn behind(mut base: String, relative: &str) -> String {
     if relative.starts_with("//") {
         return resolve(&base, relative);
@@ -142,7 +143,7 @@ fn behind(mut base: String, relative: &str) -> String {
     base + slash_before(relative) + relative
 }
 
-/// What stands between a base without a slash at its end and a relative URL.
+/// The separator between a base without a trailing slash and a relative URL.
 fn slash_before(relative: &str) -> &'static str {
     if relative.starts_with(['/', '?', '#']) { "" } else { "/" }
 }
@@ -154,19 +155,19 @@ pub(super) fn is_absolute(url: &str) -> bool {
     begins("http://") || begins("https://")
 }
 
-/// Whether a text that was filled in is to be looked for on a page or a host. One that has a scheme
-/// of its own, or begins with a host and a port, is not (RFC 3986, section 4.2), nor is nothing.
+/// Whether a text that was filled in is relative to a page or a host. An empty text is not, nor one
+/// that has its own scheme or begins with a host and a port (RFC 3986, section 4.2).
 fn may_be_reference(text: &str) -> bool {
     let begin = text.split(['/', '?', '#']).next().unwrap_or_default();
     !text.is_empty() && !begin.contains(':') && !text.starts_with("${")
 }
 
-/// The URL standard's C0 controls and the space, which may stand around a URL.
+/// The URL standard's C0 controls and the space, which are allowed around a URL.
 pub(super) fn is_blank(character: char) -> bool {
     character <= ' '
 }
 
-/// What stands between a URL without a fragment and more of its query, as requests has it.
+/// The separator between a URL without a fragment and additional query parameters, as in requests.
 fn before_query(url: &str) -> &'static str {
     match url.find('?') {
         None => "?",
@@ -175,7 +176,7 @@ fn before_query(url: &str) -> &'static str {
     }
 }
 
-/// A URL with more in its query, which stands before the fragment.
+/// Adds parameters to a URL's query, before the fragment.
 fn with_query(mut url: String, query: &Template, scope: &mut Scope) -> String {
     let fragment = url.find('#').map(|at| url.split_off(at));
     let (before, length) = (before_query(&url), url.len());
@@ -188,7 +189,7 @@ fn with_query(mut url: String, query: &Template, scope: &mut Scope) -> String {
     text(url) + fragment.as_deref().unwrap_or_default()
 }
 
-/// Text out of templates: placeholders hold text, so that nothing is lost here.
+/// Bytes from templates as text: placeholders hold text, so nothing is lost here.
 fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
@@ -204,7 +205,7 @@ mod tests {
     use crate::load::template::{Bindings, Space};
     use crate::protocol::http::target::Origin;
 
-    /// What a URL is filled in as where `${v}` holds `value`, which was taken from `page`.
+    /// The URL filled in for `${v}` with this `value`, which was extracted from `page`.
     fn filled(
         written: &str,
         value: &str,
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn more_of_a_query_stands_before_the_fragment_whenever_the_url_is_known() {
+    fn additional_query_parameters_are_inserted_before_the_fragment() {
         for (url, query, want) in [
             ("/p", "a=1", "/p?a=1"),
             ("/p#top", "a=1", "/p?a=1#top"),
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_a_url_a_link_on_its_page_or_a_path_behind_the_host() {
+    fn a_value_is_a_url_a_link_on_its_page_or_a_path_on_the_host() {
         let page = Some("http://u:p@other/dir/page?x");
         for (value, on_page, behind_host) in [
             ("http://third/a b", "http://third/a b", "http://third/a b"),
@@ -281,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_could_mean_another_host_is_refused() {
+    fn a_value_that_could_be_parsed_as_another_host_is_refused() {
         let refused = |written: &str, value: &str| {
             let texts = [None, Some("http://other/")].map(|page| {
                 filled(written, value, "", page)
@@ -322,7 +323,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_path_of_a_placeholder_stays_at_the_host(value in "[^:]{0,20}", query in "[a-z&=?/]{0,5}") {
+        fn a_path_from_a_placeholder_stays_on_its_host(value in "[^:]{0,20}", query in "[a-z&=?/]{0,5}") {
             prop_assume!(!value.trim_start_matches(is_blank).starts_with("//"));
             for (written, page) in [("${v}", None), ("${v}", Some("http://h:8080/a")), ("/${v}", None)] {
                 if let Ok(url) = filled(written, &value, &query, page) {

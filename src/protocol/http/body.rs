@@ -16,7 +16,7 @@ pub(super) fn parse_body(
     compiler: &mut Compiler,
     headers: &mut Vec<(String, Placed<Draft>)>,
 ) -> Result<Option<Placed<Draft>>, Invalid> {
-    // As in Python, `data` without content gives way to `json`.
+    // As in Python, empty `data` gives precedence to `json`.
     let data = fields.present("data").filter(|field| field.value().is_truthy());
     let json = fields.present("json");
     let files = fields.present("files").filter(|field| field.value().is_truthy());
@@ -81,13 +81,13 @@ fn boundary_of(headers: &[(String, Placed<Draft>)]) -> Option<String> {
 pub(super) fn check_body<H>(body: &Placed<Text<H>>) -> Result<(), Invalid> {
     let length = body.value.written_length();
     if length > MAX_BODY {
-        let message = format!("a request body of {length} bytes is over the limit of {MAX_BODY}");
+        let message = format!("a request body of {length} bytes exceeds the limit of {MAX_BODY}");
         return Err(body.refusal(message));
     }
     Ok(())
 }
 
-/// Form fields (also a query's) from an object or from pairs.
+/// Form fields (also of a query) from an object or a list of pairs.
 pub(super) fn form(
     field: &Reader<'_>,
     flavor: Flavor,
@@ -118,14 +118,14 @@ pub(super) fn form(
     Ok(out)
 }
 
-/// Names and values from an object or from a list of pairs, the names written as they must stand.
+/// Names and values from an object or a list of pairs, the names already escaped.
 pub(super) fn pairs<'a>(
     field: &Reader<'a>,
     escape: Escape,
     compiler: &mut Compiler,
 ) -> Result<Vec<(Draft, Reader<'a>)>, Invalid> {
     match field.value() {
-        // An object's keys are names: placeholders stand in values.
+        // An object's keys are names: only values hold placeholders.
         Value::Dict(_) => {
             let members = field.object()?.entries().into_iter();
             Ok(members.map(|(key, value)| (Draft::literal(escape.written(key)), value)).collect())

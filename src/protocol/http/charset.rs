@@ -1,6 +1,6 @@
-//! A body's bytes as text in UTF-8, for assertions and extractors: by the charset that the response
-//! names, by a byte order mark, or by what the bytes are. Labels and tables are those of the WHATWG's
-//! Encoding Standard, and UTF-32, which browsers have dropped and Python has not.
+//! A body's bytes as UTF-8 text, for assertions and extractors: by the response's charset, by a
+//! byte order mark, or by a guess from the bytes. Labels and tables are those of the WHATWG
+//! Encoding Standard, plus UTF-32, which browsers have dropped but Python has not.
 
 use std::borrow::Cow;
 
@@ -10,8 +10,9 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownCharset(pub String);
 
-/// A body as text. A charset that is not known does not matter where the bytes are UTF-8 anyway, as
-/// in Python's requests; bytes without a charset are UTF-8 or else ISO-8859-1, as text has long been.
+/// Decodes a body as text. An unknown charset does not matter if the bytes are UTF-8 anyway, as in
+/// Python's requests; bytes without a charset are UTF-8 or otherwise ISO-8859-1, the historical
+/// default for text.
 pub fn text<'a>(
     body: &'a [u8],
     content_type: Option<&[u8]>,
@@ -30,8 +31,8 @@ pub fn text<'a>(
     }
 }
 
-/// A body as JSON text. Its first characters are ASCII, so their zero bytes tell which encoding it
-/// has (RFC 4627, section 3), and that counts more than a charset, which JSON does not have.
+/// Decodes a body as JSON text. Its first characters are ASCII, so their zero bytes reveal the
+/// encoding (RFC 4627, section 3), which takes precedence over a charset, because JSON has none.
 pub fn json<'a>(
     body: &'a [u8],
     content_type: Option<&[u8]>,
@@ -48,11 +49,11 @@ pub fn json<'a>(
     Ok(charset.decode(body))
 }
 
-/// How text is encoded.
+/// The encoding of a text.
 #[derive(Debug, Clone, Copy)]
 enum Charset {
     Of(&'static Encoding),
-    /// The byte order where it is given; else a mark tells it, or it is little-endian.
+    /// The byte order, if specified; otherwise a mark determines it, or it is little-endian.
     Utf16 {
         big: Option<bool>,
     },
@@ -62,7 +63,7 @@ enum Charset {
 }
 
 impl Charset {
-    /// A charset by its label, also as Python spells labels (`utf_8`, `latin-1`).
+    /// Returns the charset for a label, also in Python's spelling (`utf_8`, `latin-1`).
     fn of(label: &str) -> Option<Self> {
         match label.replace('_', "-").as_str() {
             "utf-16" | "utf16" => Some(Self::Utf16 { big: None }),
@@ -94,7 +95,7 @@ impl Charset {
     }
 }
 
-/// Decodes, without the byte order mark; what is not valid becomes U+FFFD, as in requests.
+/// Decodes without the byte order mark; invalid bytes become U+FFFD, as in requests.
 fn bytes<'a>(encoding: &'static Encoding, body: &'a [u8]) -> Cow<'a, [u8]> {
     match encoding.decode_with_bom_removal(body).0 {
         Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
@@ -114,7 +115,7 @@ fn utf32(body: &[u8], big: bool) -> String {
         .collect()
 }
 
-/// Text by its byte order mark, or because it is UTF-8.
+/// Decodes text by its byte order mark, or because it is valid UTF-8.
 fn guess(body: &[u8]) -> Option<Cow<'_, [u8]>> {
     match *body {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => {
@@ -138,14 +139,14 @@ fn label(content_type: &[u8]) -> Option<String> {
     (!label.is_empty()).then_some(label)
 }
 
-/// Encodings of seven bits that are no longer decoded, because ASCII means other text in them (the
-/// Encoding Standard's "replacement", and UTF-7): their bytes pass for UTF-8 and are not.
+/// Seven-bit encodings that are no longer decoded, because ASCII bytes mean other text in them (the
+/// Encoding Standard's "replacement", and UTF-7): their bytes look like UTF-8 but are not.
 fn is_dropped(label: &str) -> bool {
     Encoding::for_label(label.as_bytes()).is_some() || matches!(label, "utf-7" | "utf7")
 }
 
 fn unknown(label: &str) -> UnknownCharset {
-    // No longer than what a report can show.
+    // No longer than a report can show.
     UnknownCharset(label.escape_default().take(40).collect())
 }
 
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_decoded_by_its_charset_its_mark_or_what_it_is() {
+    fn text_is_decoded_by_its_charset_its_mark_or_a_guess() {
         let utf16: Vec<u8> = "é日".encode_utf16().flat_map(u16::to_le_bytes).collect();
         for (content_type, body, want) in [
             ("text/html; charset=iso-8859-1", &b"caf\xe9"[..], "café"),
@@ -180,11 +181,11 @@ mod tests {
             ("text/html; charset=utf-16", b"\xfe\xff\x00\xe9", "é"),
             ("text/html; charset=utf-16be", b"\x00\xe9", "é"),
             ("text/html; charset=utf-32", b"\xff\xfe\0\0\xe9\0\0\0", "é"),
-            // Python's requests reads what it does not know as UTF-8.
+            // Python's requests decodes unknown charsets as UTF-8.
             ("text/html; charset=none", "é".as_bytes(), "é"),
             ("text/html; charset=", "é".as_bytes(), "é"),
             ("text/html", b"caf\xe9", "café"),
-            // It reads this as ISO-8859-1; nothing that is UTF-8 by chance is meant so.
+            // Requests decodes this as ISO-8859-1; text that is valid UTF-8 is not so by chance.
             ("text/html", "é".as_bytes(), "é"),
             ("text/html", b"\xef\xbb\xbf\xc3\xa9", "é"),
             ("text/html", b"\xff\xfe\xe9\0", "é"),
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_only_an_unknown_charset_explains_are_not_text() {
+    fn bytes_in_an_unknown_charset_are_not_text() {
         for label in ["ibm037", "iso-2022-kr", "hz-gb-2312", "utf-7"] {
             let body = if label == "ibm037" { &b"\x83\x81\xc3"[..] } else { b"+AOk-" };
             let got = read(&format!("text/html; charset={label}"), body);
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn json_tells_its_encoding_by_itself() {
+    fn the_encoding_of_json_is_detected_from_its_bytes() {
         const TEXT: &str = r#"{"k": "é日"}"#;
         let (mark, marked) = ('\u{feff}', format!("\u{feff}{TEXT}"));
         let utf16 = |text: &str, order: fn(u16) -> [u8; 2]| -> Vec<u8> {
@@ -240,11 +241,11 @@ mod tests {
         #![proptest_config(ProptestConfig { max_global_rejects: 100_000, ..ProptestConfig::default() })]
 
         #[test]
-        fn what_a_charset_can_hold_comes_back(text in "\\PC{0,40}", which in 0..6usize) {
+        fn text_that_a_charset_can_encode_is_decoded_unchanged(text in "\\PC{0,40}", which in 0..6usize) {
             let label = ["windows-1252", "shift_jis", "gb18030", "euc-kr", "big5", "koi8-u"][which];
             let encoding = Encoding::for_label(label.as_bytes()).expect("an encoding");
             let (body, _, lossy) = encoding.encode(&text);
-            // Some letters of these tables are encoded like others.
+            // Some letters of these tables share an encoding.
             let (again, _) = encoding.decode_without_bom_handling(&body);
             prop_assume!(!lossy && again == text && !text.starts_with('\u{feff}'));
             let got = read(&format!("text/plain; charset=\"{label}\""), &body);

@@ -1,6 +1,6 @@
-//! A user's connection to an origin: made under the request's deadline, kept for the next request,
-//! and given up as soon as the target or an error says so. Reading goes through one buffer per
-//! worker, so an idle user holds none.
+//! A user's connection to an origin: made within the request's deadline, kept for the next request,
+//! and closed as soon as the target or an error requires it. Reads use one buffer per worker, so
+//! idle users hold none.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -21,10 +21,10 @@ use crate::protocol::check::Capture;
 use crate::protocol::deadline::Deadline;
 use crate::protocol::fault::ConnectionFault;
 
-/// How much one read takes in. Larger than a TLS record and than nearly every response.
+/// The size of one read. Larger than a TLS record and than almost every response.
 pub(crate) const SCRATCH: usize = 64 * 1024;
 
-/// What a TLS server says to a client that does not speak TLS: an alert's record begins so.
+/// The start of a TLS alert record, which a TLS server sends to a client that does not use TLS.
 const TLS_ALERT: [u8; 2] = [0x15, 0x03];
 
 /// Connects to an origin before the deadline.
@@ -41,7 +41,7 @@ pub(crate) async fn connect(
         .map_err(|error| ConnectionFault::of_dial(error).into())
 }
 
-/// TLS for an origin, if there is a configuration for it.
+/// The TLS settings for an origin, if there is a configuration.
 pub(crate) fn tls_for(
     origin: &Origin,
     config: Option<&Arc<ClientConfig>>,
@@ -61,12 +61,12 @@ pub(crate) struct Exchange<'a> {
     pub(crate) deadline: &'a mut Deadline,
     pub(crate) scratch: &'a RefCell<Box<[u8]>>,
     pub(crate) capture: Capture,
-    /// Whether the response has a head only (to a HEAD).
+    /// Whether the response has only a head (to a HEAD).
     pub(crate) head_only: bool,
 }
 
 impl Exchange<'_> {
-    /// Does it.
+    /// Runs the exchange.
     pub(crate) async fn run(mut self) -> Result<(), Fault> {
         let (mut sent, mut unsent) = (0, None);
         poll_fn(|context| {
@@ -89,7 +89,7 @@ impl Exchange<'_> {
             let rest = self.request.get(*sent..).unwrap_or_default();
             match Pin::new(&mut *self.stream).poll_write(context, rest) {
                 Poll::Ready(Ok(count)) => *sent += count,
-                // It may have answered before it read all: the response counts.
+                // The target may have responded before it read everything: the response counts.
                 Poll::Ready(Err(error)) => *unsent = Some(ConnectionFault::of_io(&error).into()),
                 Poll::Pending => break,
             }
@@ -102,7 +102,7 @@ impl Exchange<'_> {
         }
         let outcome = ready!(self.poll_answer(context));
         if *sent < self.request.len() || unsent.is_some() {
-            // The target waits for the rest of this request: no other may follow it.
+            // The target waits for the rest of this request, so no other may follow it.
             self.response.keep_alive = false;
         }
         Poll::Ready(match (outcome, unsent.take()) {
@@ -117,8 +117,8 @@ impl Exchange<'_> {
             let mut buffer = ReadBuf::new(&mut scratch);
             match ready!(Pin::new(&mut *self.stream).poll_read(context, &mut buffer)) {
                 Ok(()) => {}
-                // A TLS peer that ends without saying so: whether that cuts the response short, its
-                // framing decides.
+                // A TLS peer that closes without close_notify: the framing decides whether the
+                // response is truncated.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     return Poll::Ready(self.response.end());
                 }
@@ -137,7 +137,8 @@ impl Exchange<'_> {
                 }
                 Err(fault) => return Poll::Ready(Err(fault)),
             }
-            // A target that always has more ready would never let the deadline's timer be polled.
+            // A target that always has more data ready would keep the deadline's timer from being
+            // polled.
             if more && self.deadline.passed() {
                 return Poll::Ready(Err(ConnectionFault::Deadline.into()));
             }

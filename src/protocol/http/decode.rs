@@ -1,7 +1,7 @@
-//! Taking the content codings off a body (RFC 9110, section 8.4.1) while it comes in: gzip, deflate,
-//! brotli and Zstandard, also several in a row. Nothing is kept here but the decoders' windows, and a
-//! small body that unpacks to gigabytes is given up early. What of a body is kept as text, the
-//! [`response`](super::response) says; what its bytes mean, [`charset`](super::charset).
+//! Decodes the content codings of a body (RFC 9110, section 8.4.1) while it arrives: gzip, deflate,
+//! brotli and Zstandard, also several in sequence. Only the decoders' windows are kept here, and a
+//! small body that unpacks to gigabytes is abandoned early. The [`response`](super::response)
+//! decides what to keep as text, and [`charset`](super::charset) decodes it.
 
 use std::fmt;
 
@@ -10,20 +10,20 @@ use encoding_rs::Encoding;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 use zstd::stream::raw::{DParameter, Decoder, Operation};
 
-/// The most codings that one body may have: urllib3's own limit.
+/// The most codings of one body: urllib3's own limit.
 const MOST_CODINGS: usize = 5;
 
-/// How much a decoder gives at a time, in bytes.
+/// The size of a decoder's output buffer, in bytes.
 const PIECE: usize = 16 * 1024;
 
-/// How many bytes may come out of one that went in, beyond those that are kept anyway. The best that
-/// deflate can do is 1032; brotli and Zstandard can do far more, but not with anything honest.
+/// How many bytes of output one byte of input may produce, beyond those that are kept anyway.
+/// Deflate reaches at most 1032; brotli and Zstandard far more, but not with honest data.
 const MAX_RATIO: u64 = 1100;
 
 /// The largest window of a Zstandard frame, as a power of two: 8 MiB (RFC 9659, section 3).
 const ZSTD_WINDOW: u32 = 23;
 
-/// The longest head of a gzip member: its extra field alone may have 64 KiB.
+/// The longest head of a gzip member: the extra field alone may have 64 KiB.
 const MAX_GZIP_HEAD: usize = 72 * 1024;
 
 /// One content coding.
@@ -31,18 +31,18 @@ const MAX_GZIP_HEAD: usize = 72 * 1024;
 pub enum Coding {
     /// gzip (RFC 1952).
     Gzip,
-    /// zlib (RFC 1950), or what lies inside it.
+    /// zlib (RFC 1950), or bare deflate data.
     Deflate,
     /// Brotli (RFC 7932).
     Brotli,
     /// Zstandard (RFC 8878).
     Zstd,
-    /// One that is not known.
+    /// An unknown one.
     Unknown(Box<str>),
 }
 
 impl Coding {
-    /// The codings that a header's value names, in the order in which they were applied.
+    /// The codings in a header's value, in the order they were applied.
     pub fn list(value: &[u8]) -> impl Iterator<Item = Self> {
         value.split(|byte| *byte == b',').filter_map(|name| Self::named(name.trim_ascii()))
     }
@@ -74,16 +74,16 @@ impl Coding {
     }
 }
 
-/// Why a body cannot be unpacked.
+/// Why a body cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Packed {
-    /// A coding that is not known.
+    /// Unknown coding.
     #[error("its coding \"{0}\" is not supported")]
     Unknown(Box<str>),
     /// Too many codings.
     #[error("it has more than {MOST_CODINGS} codings")]
     TooMany,
-    /// Bytes that the coding does not allow.
+    /// Data that is invalid in the coding.
     #[error("it is not valid {0}")]
     Invalid(&'static str),
     /// It ends too early.
@@ -94,11 +94,11 @@ pub enum Packed {
     Bomb,
 }
 
-/// Unpacks one body.
+/// Decodes one body.
 pub struct Unpacker {
     /// The coding that was applied last comes first.
     stages: Vec<Stage>,
-    /// Bytes that have come.
+    /// Bytes received.
     received: u64,
     broken: Option<Packed>,
 }
@@ -113,7 +113,7 @@ impl fmt::Debug for Unpacker {
 }
 
 impl Unpacker {
-    /// For a body to which these codings were applied in turn.
+    /// A decoder for a body to which these codings were applied in order.
     pub fn new(codings: &[Coding]) -> Self {
         let mut broken = (codings.len() > MOST_CODINGS).then_some(Packed::TooMany);
         let mut stages = Vec::new();
@@ -126,7 +126,7 @@ impl Unpacker {
         Self { stages, received: 0, broken }
     }
 
-    /// Takes a piece of the body, and gives what comes out of it. `kept` bytes may always come out.
+    /// Decodes a piece of the body into `out`. `kept` bytes of output are always allowed.
     pub fn push(&mut self, piece: &[u8], kept: u64, out: &mut dyn FnMut(&[u8])) {
         self.received += piece.len() as u64;
         if self.broken.is_some() {
@@ -136,12 +136,12 @@ impl Unpacker {
         self.broken = push(&mut self.stages, piece, most, out).err();
     }
 
-    /// The end of the body: whether it could be unpacked, and how many bytes have come.
+    /// Ends the body: returns the number of bytes received, and why it could not be decoded, if so.
     pub fn finish(self) -> (u64, Option<Packed>) {
         let cut = |stages: &[Stage]| {
             stages.iter().find(|stage| !stage.is_whole()).map(|stage| Packed::Cut(stage.name))
         };
-        // Nothing at all is an empty body in any coding.
+        // An empty body is valid in any coding.
         let broken = match self.broken {
             None if self.received > 0 => cut(&self.stages),
             broken => broken,
@@ -150,7 +150,7 @@ impl Unpacker {
     }
 }
 
-/// Pushes bytes through the stages, one after the other.
+/// Pushes bytes through the stages in order.
 fn push(
     stages: &mut [Stage],
     input: &[u8],
@@ -180,14 +180,14 @@ fn push(
     }
 }
 
-/// Takes what a decoder gives; its error ends the work.
+/// Receives a decoder's output; an error stops the decoder.
 type Next<'a> = dyn FnMut(&[u8]) -> Result<(), Packed> + 'a;
 
-/// A coding that is being taken off.
+/// The decoder of one coding.
 struct Stage {
     name: &'static str,
     decoder: AnyDecoder,
-    /// Bytes that have come out.
+    /// Bytes of output.
     produced: u64,
 }
 
@@ -204,7 +204,7 @@ impl Stage {
             Coding::Gzip => AnyDecoder::Inflate(Box::new(Inflate::new(true))),
             Coding::Deflate => AnyDecoder::Inflate(Box::new(Inflate::new(false))),
             Coding::Brotli => {
-                // Strict: windows up to 16 MiB, as content codings have them.
+                // Strict: windows up to 16 MiB, as in the content coding.
                 let alloc = StandardAlloc::default;
                 let state = Box::new(BrotliState::new_strict(alloc(), alloc(), alloc()));
                 AnyDecoder::Brotli { state, ended: false }
@@ -230,7 +230,7 @@ impl Stage {
     }
 }
 
-/// One brotli stream; `None` where it is not one. Nothing may follow it, as in Python and curl.
+/// One brotli stream; `None` for other data. Nothing may follow it, as in Python and curl.
 fn brotli(
     state: &mut BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>,
     ended: &mut bool,
@@ -267,7 +267,7 @@ fn brotli(
     }
 }
 
-/// Zstandard frames, one after the other; `None` where something else comes.
+/// Consecutive Zstandard frames; `None` for other data.
 fn zstd_frames(
     decoder: &mut Decoder<'static>,
     ended: &mut bool,
@@ -294,22 +294,22 @@ struct Inflate {
     at: At,
     inflate: Decompress,
     crc: Crc,
-    /// What came of something that is only read whole.
+    /// Input held back until it is complete.
     held: Vec<u8>,
 }
 
-/// Where in the data.
+/// The position in the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
-    /// Before anything.
+    /// At the start.
     Start,
     /// In the deflate data.
     Data,
-    /// In the checksum and the length after it (gzip).
+    /// In the checksum and length after it (gzip).
     Trailer,
-    /// After a whole member: another may follow.
+    /// After a whole member: another one may follow.
     Between,
-    /// After the end: whatever follows is padding.
+    /// After the end: the rest is padding.
     End,
 }
 
@@ -361,13 +361,13 @@ impl Inflate {
                         self.crc.reset();
                         self.at = At::Data;
                     }
-                    // Padding: zeros as tapes have them, or whatever else, as in other clients.
+                    // Padding: zeros, as on tapes, or anything else, as in other clients.
                     GzipHead::Other if self.at == At::Between => self.at = At::End,
                     GzipHead::Part if input.len() <= MAX_GZIP_HEAD => return self.hold(input),
                     GzipHead::Part | GzipHead::Other => return Err(invalid),
                 },
                 At::Start | At::Between => {
-                    // RFC 9110, section 8.4.1.2: zlib; some servers send what lies inside it.
+                    // RFC 9110, section 8.4.1.2: zlib; some servers send bare deflate data.
                     let [first, second, ..] = *input else { return self.hold(input) };
                     self.inflate.reset(is_zlib(first, second));
                     self.at = At::Data;
@@ -394,7 +394,7 @@ impl Inflate {
         Ok(())
     }
 
-    /// Inflates, and gives back what follows the data; `None` where it is not deflate data.
+    /// Inflates, and returns what follows the data; `None` if it is not deflate data.
     fn data<'a>(
         &mut self,
         mut input: &'a [u8],
@@ -420,20 +420,20 @@ impl Inflate {
                 return Ok(Some(input));
             }
             if read == 0 && written == 0 || input.is_empty() && written < buffer.len() {
-                // A decoder that takes nothing of what there is would do so for ever.
+                // A decoder that consumes none of its input would loop for ever.
                 return Ok(input.is_empty().then_some(input));
             }
         }
     }
 }
 
-/// Whether deflate data begins with zlib's frame (RFC 1950, section 2.2). Bare data does not: its
-/// first block would be a stored one whose padding is not zero.
+/// Whether deflate data begins with a zlib header (RFC 1950, section 2.2). Bare data does not: its
+/// first block would be a stored one with nonzero padding.
 fn is_zlib(first: u8, second: u8) -> bool {
     first & 0x0f == 8 && u16::from_be_bytes([first, second]).is_multiple_of(31)
 }
 
-/// What bytes are as the head of a gzip member.
+/// The result of parsing the head of a gzip member.
 #[derive(Debug, PartialEq, Eq)]
 enum GzipHead {
     Whole(usize),
@@ -441,7 +441,7 @@ enum GzipHead {
     Other,
 }
 
-/// The head of a gzip member (RFC 1952, section 2.3).
+/// Parses the head of a gzip member (RFC 1952, section 2.3).
 fn gzip_head(bytes: &[u8]) -> GzipHead {
     const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
     if bytes.iter().zip(&MAGIC).any(|(byte, magic)| byte != magic) {
@@ -457,7 +457,7 @@ fn gzip_head(bytes: &[u8]) -> GzipHead {
     }
 }
 
-/// How long a head with these flags is, as far as that can be told yet.
+/// The length of a head with these flags, as far as it is known yet.
 fn gzip_head_length(bytes: &[u8], flags: u8) -> Option<usize> {
     let has = |flag: u8| flags & flag != 0;
     let mut length = 10;
@@ -507,10 +507,10 @@ mod tests {
         zstd::bulk::compress(text, 1).expect("zstd")
     }
 
-    /// "hello" in an uncompressed metablock, as RFC 7932, section 9.2 has it: window bits 16.
+    /// "hello" in an uncompressed metablock, as in RFC 7932, section 9.2: window bits 16.
     const BROTLI: &[u8] = b"\x0b\x02\x80hello\x03";
 
-    /// A body in pieces of a size.
+    /// Decodes a body in pieces of this size.
     fn unpack(coding: &str, body: &[u8], size: usize) -> Result<Vec<u8>, String> {
         let mut unpacker = Unpacker::new(&Coding::list(coding.as_bytes()).collect::<Vec<_>>());
         let mut text = Vec::new();
@@ -532,7 +532,7 @@ mod tests {
     }
 
     #[test]
-    fn every_coding_gives_the_text_back() {
+    fn every_coding_is_decoded() {
         let hello = gzip(b"hello");
         for (coding, body) in [
             ("gzip", &hello),
@@ -557,7 +557,7 @@ mod tests {
     }
 
     #[test]
-    fn members_follow_each_other_and_padding_does_not_matter() {
+    fn several_members_are_decoded_and_padding_is_ignored() {
         let two = [gzip(b"hel"), gzip(b""), gzip(b"lo")].concat();
         check("gzip", &two, Ok("hello"));
         check("zstd", &[zstd(b"hel"), zstd(b"lo")].concat(), Ok("hello"));
@@ -572,14 +572,14 @@ mod tests {
     }
 
     #[test]
-    fn a_gzip_head_may_have_all_its_fields() {
+    fn a_gzip_head_may_have_all_optional_fields() {
         let plain = gzip(b"hello");
         let fields = [&plain[..3], &[0x1e], &plain[4..10], b"\x03\0abcname\0comment\0\x01\x02"];
         check("gzip", &[&fields.concat(), &plain[10..]].concat(), Ok("hello"));
     }
 
     #[test]
-    fn a_body_that_is_cut_short_anywhere_is_not_read() {
+    fn a_body_truncated_anywhere_is_refused() {
         for (coding, body) in [
             ("gzip", [gzip(b"hello"), gzip(b"hello")].concat()),
             ("deflate", zlib(b"hello")),
@@ -597,7 +597,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_coding_does_not_allow_is_not_read() {
+    fn data_that_is_invalid_in_its_coding_is_refused() {
         let mut wrong = gzip(b"hello");
         let at = wrong.len() - 6;
         wrong[at] ^= 1;
@@ -612,16 +612,16 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_is_given_up_early() {
+    fn a_decompression_bomb_is_abandoned_early() {
         let zeros = vec![0; 64 << 20];
-        // An honest file of zeros is none: deflate cannot do better.
+        // A file of zeros is honest: deflate cannot do better.
         let honest = unpack("gzip", &gzip(&zeros), 65_536).expect("zeros");
         assert_eq!(honest.len(), zeros.len());
         let mut out = 0;
         for (codings, bomb) in [
             ("zstd", zstd(&zeros)),
             ("gzip, gzip", gzip(&gzip(&zeros))),
-            // What comes out in the middle counts as well.
+            // Intermediate output counts as well.
             ("gzip, zstd", zstd(&gzip(b"").repeat(1 << 20))),
         ] {
             let codings: Vec<Coding> = Coding::list(codings.as_bytes()).collect();
@@ -634,7 +634,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_packed_and_cut_comes_back(
+        fn data_that_is_encoded_and_split_is_decoded_unchanged(
             text in proptest::collection::vec(any::<u8>(), 0..2000),
             repeated in 1..40usize,
             size in 1..3000usize,
@@ -650,7 +650,7 @@ mod tests {
         }
 
         #[test]
-        fn hostile_bytes_end_the_same_way_in_any_pieces(
+        fn hostile_bytes_have_the_same_outcome_in_any_pieces(
             body in proptest::collection::vec(any::<u8>(), 0..300),
             coding in "(gzip|deflate|br|zstd|deflate, gzip)",
             size in 1..40usize,

@@ -1,6 +1,6 @@
-//! Digest authentication (RFC 7616), as Python's requests has it: the first request goes without, the
-//! challenge of its 401 is answered once, and later requests to the same origin carry an answer from
-//! the start.
+//! Digest authentication (RFC 7616), as in Python's requests: the first request is sent without
+//! credentials, the challenge of its 401 is answered once, and later requests to the same origin
+//! carry credentials from the start.
 
 use std::rc::Rc;
 
@@ -12,7 +12,7 @@ use super::fault::Fault;
 use super::target::Origin;
 use super::task::Authorization;
 
-/// What an origin asks for.
+/// The challenge of an origin.
 #[derive(Debug)]
 pub(super) struct Challenge {
     origin: Rc<Origin>,
@@ -20,22 +20,22 @@ pub(super) struct Challenge {
     nonce: String,
     opaque: Option<String>,
     algorithm: Algorithm,
-    /// The algorithm as the origin writes it, if it does.
+    /// The algorithm as the origin writes it, if any.
     named: Option<String>,
-    /// Whether answers count and have a nonce of their own (`qop=auth`).
+    /// Whether responses are counted and have a client nonce (`qop=auth`).
     quality: bool,
-    /// How many answers there have been.
+    /// How many responses were computed.
     count: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Algorithm {
     hash: fn(&str) -> String,
-    /// Whether the nonces are a part of the user's hash (`-sess`).
+    /// Whether the nonces are part of the user's hash (`-sess`).
     session: bool,
 }
 
-/// Who the user is.
+/// The user's credentials.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct User<'a> {
     pub(super) name: &'a str,
@@ -43,7 +43,7 @@ pub(super) struct User<'a> {
 }
 
 impl Attempt<'_> {
-    /// A request and its response, with an answer to the origin's challenge where there is one.
+    /// Sends a request and responds to the origin's challenge, if there is one.
     pub(super) async fn exchange_with_digest(&mut self, origin: Rc<Origin>) -> Result<(), Fault> {
         if self.user.request.is_empty()
             && let Some(fixed) = &self.task.fixed
@@ -72,7 +72,7 @@ impl Attempt<'_> {
         self.send(origin).await
     }
 
-    /// Puts an answer to the challenge into the request.
+    /// Adds the response to the challenge to the request.
     fn sign(&mut self) -> Result<(), Fault> {
         let Some(Authorization::Digest { username, password }) = &self.task.authorization else {
             return Ok(());
@@ -93,7 +93,7 @@ impl Attempt<'_> {
 }
 
 impl Challenge {
-    /// The first challenge of a `WWW-Authenticate` header that can be answered.
+    /// Parses the first supported challenge of a `WWW-Authenticate` header.
     fn read(header: &str, origin: &Rc<Origin>) -> Option<Self> {
         challenges(header).into_iter().find_map(|(scheme, parameters)| {
             let value = |name: &str| {
@@ -206,7 +206,7 @@ fn challenges(header: &str) -> Vec<Parsed> {
     }
 }
 
-/// A parameter's value, quoted or not, and what follows it.
+/// A parameter's value, quoted or not, and the rest of the text.
 fn value(text: &str) -> (String, &str) {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([' ', '\t', ',']).unwrap_or(text.len());
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_challenge_is_answered_as_the_standards_examples() {
+    fn responses_to_challenges_equal_the_examples_of_the_standard() {
         // RFC 7616, section 3.9.1, and RFC 2617, section 3.5, without the quality of protection.
         let given = "realm=\"http-auth@example.org\", qop=\"auth, auth-int\", \
                      nonce=\"7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v\", \
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_answered_is_passed_over() {
+    fn unsupported_challenges_are_ignored() {
         for (header, answered) in [
             ("Digest realm=a, nonce=b", true),
             ("digest realm=\"a \\\"b\\\"\", nonce=\"\"", true),

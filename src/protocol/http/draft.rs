@@ -1,6 +1,6 @@
-//! An HTTP task as it is read, and how it becomes one that runs. What the document alone shows to be
-//! wrong is refused when the task is parsed, what only shows when the test starts when it is linked,
-//! both with their places.
+//! A parsed HTTP task, and how it becomes one that runs. What the document alone shows to be wrong
+//! is refused when the task is parsed, what only shows when the test starts when it is linked, both
+//! with their places.
 
 use std::time::Duration;
 
@@ -20,23 +20,23 @@ use crate::protocol::check::Checks;
 use crate::protocol::placed::Placed;
 use crate::value::{Invalid, Object};
 
-/// What holds for all tasks of a test.
+/// The settings of all tasks of a test.
 #[derive(Debug)]
 pub(super) struct Defaults {
     /// The base of relative URLs.
     pub(super) base: String,
-    /// Which user's habits count.
+    /// The client whose behaviour is reproduced.
     pub(super) flavor: Flavor,
-    /// Whether HTTP/2 is spoken.
+    /// Whether to use HTTP/2.
     pub(super) http2: bool,
-    /// The proxies that the test names; `None` for those of the environment.
+    /// The proxies of the test; `None` for those of the environment.
     pub(super) proxies: Option<Proxies>,
 }
 
-/// A task as it was read.
+/// A parsed task.
 #[derive(Debug)]
 pub(super) struct TaskDraft {
-    /// Where it stands.
+    /// Its place in the document.
     pub(super) place: String,
     pub(super) method: Placed<Draft>,
     pub(super) url: Address<Draft>,
@@ -51,7 +51,7 @@ pub(super) struct TaskDraft {
     pub(super) body: Option<Placed<Draft>>,
     pub(super) timeout: Duration,
     pub(super) timeout_text: String,
-    /// What the task says of redirects.
+    /// The task's redirect setting.
     pub(super) redirects: Option<bool>,
     pub(super) flavor: Flavor,
     pub(super) tls: SettingDraft,
@@ -59,7 +59,7 @@ pub(super) struct TaskDraft {
 }
 
 impl TaskDraft {
-    /// Takes the HTTP fields out of a task. The key of the old form `{"get": {…}}` is its method.
+    /// Takes the HTTP fields from a task. The key of the old form `{"get": {…}}` is its method.
     pub(super) fn parse(
         task: &TaskSource<'_>,
         fields: &mut Object<'_>,
@@ -115,7 +115,7 @@ impl TaskDraft {
         })
     }
 
-    /// The task that runs, and what it says of TLS.
+    /// Links the task; returns also its TLS setting.
     pub(super) fn link(self, linker: &mut Linker<'_>) -> Result<(Task, Setting), Invalid> {
         let method = self.method.link(linker)?;
         let method = match method.value.as_literal() {
@@ -135,7 +135,7 @@ impl TaskDraft {
             check_body(body)?;
         }
         let setting = self.tls.link(linker)?;
-        // Python's requests does not follow a HEAD's redirects unless it is told to.
+        // Python's requests follows the redirects of a HEAD only if requested.
         let follows = self.flavor == Flavor::Fast || method.as_literal() != Some("HEAD");
         let mut task = Task {
             method,
@@ -177,7 +177,7 @@ fn parse_method(
     Ok(Placed::at(place, text))
 }
 
-/// Whether a header's value that does not change would break the request.
+/// Whether a constant header value would break the request.
 pub(super) fn breaks_lines<H>(text: &Text<H>) -> bool {
     text.as_literal().is_some_and(|text| text.contains(['\r', '\n', '\0']))
 }
@@ -193,7 +193,7 @@ fn parse_headers(
         if name.is_empty() || !name.bytes().all(token) {
             return Err(value.invalid("not a valid header name (RFC 9110, section 5.1)"));
         }
-        // What frames the body is computed; a wrong one would break the connection.
+        // The headers that frame the body are computed; wrong ones would break the connection.
         let framing = name.eq_ignore_ascii_case("content-length")
             || name.eq_ignore_ascii_case("transfer-encoding");
         if framing || value.is_null() {

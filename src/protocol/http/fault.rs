@@ -2,47 +2,47 @@
 
 use crate::protocol::fault::ConnectionFault;
 
-/// What went wrong on the way to a response.
+/// The kind of failure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// The URL, with its placeholders filled in, is none.
+    /// The URL, with its placeholders filled in, is invalid.
     #[error("invalid URL {url:?}: {why}")]
     Url {
         /// The URL.
         url: String,
-        /// What is wrong with it.
+        /// Why it is invalid.
         why: String,
     },
-    /// The method, with its placeholders filled in, is none.
+    /// The method, with its placeholders filled in, is invalid.
     #[error("invalid method {0:?}")]
     Method(String),
     /// A header, with its placeholders filled in, would break the request.
     #[error("header {0}: its value has a line break or another control character")]
     Header(String),
-    /// A plain request to a port where TLS is spoken.
+    /// A plain request to a TLS port.
     #[error("the target speaks TLS on this port; use https://")]
     SpeaksTls,
-    /// The target ended the session, and says or shows that it has not processed the request.
+    /// The target ended the session without processing the request.
     #[error("{0}")]
     Unsent(&'static str),
     /// The response is not HTTP.
     #[error("invalid HTTP response: {0}")]
     Malformed(&'static str),
-    /// The response's head is longer than any should be.
-    #[error("the response header is over the limit of {limit} bytes or {headers} headers")]
+    /// The response's head is too long.
+    #[error("the response header exceeds the limit of {limit} bytes or {headers} headers")]
     LongHead {
-        /// The most bytes.
+        /// The limit in bytes.
         limit: usize,
-        /// The most headers.
+        /// The limit of headers.
         headers: usize,
     },
-    /// A proxy on the way failed, and not the target.
+    /// A proxy failed, not the target.
     #[error("proxy {0}")]
     Proxy(String),
-    /// A redirect too many.
+    /// Too many redirects.
     #[error("more than {0} redirects")]
     Redirects(usize),
-    /// HTTP/2 broke.
+    /// HTTP/2 failed.
     #[error("HTTP/2 failed: {0}")]
     Http2(String),
     /// The connection failed.

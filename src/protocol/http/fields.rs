@@ -9,7 +9,7 @@ pub(super) const FIELDS: &[&[Field]] = &[TASK, CHECKS];
 
 const TASK: &[Field] = &[
     Field::required("method", METHOD, "The method, in any case, or a placeholder."),
-    Field::required("request_url", Kind::Name, "The URL; behind the host where it is relative.")
+    Field::required("request_url", Kind::Name, "The URL, absolute or relative to the host.")
         .alias("url"),
     Field::optional("params", PAIRS, "The query."),
     Field::optional(
@@ -17,8 +17,8 @@ const TASK: &[Field] = &[
         Kind::Map { keys: Some("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"), of: &Kind::Any },
         "The headers.",
     ),
-    Field::optional("cookies", Kind::MEMBERS, "Cookies to send along."),
-    Field::optional("json", Kind::Any, "The body as JSON, where there are no data."),
+    Field::optional("cookies", Kind::MEMBERS, "Cookies to send."),
+    Field::optional("json", Kind::Any, "The body as JSON, if there is no data."),
     Field::optional("data", Kind::Any, "The body: form fields, or text."),
     Field::optional(
         "files",
@@ -29,34 +29,33 @@ const TASK: &[Field] = &[
         "Files to upload, as multipart/form-data.",
     ),
     // Locust's own default.
-    Field::optional("timeout", Kind::Timeout, "How long the request may take.")
-        .or(Literal::Float(60.0)),
+    Field::optional("timeout", Kind::Timeout, "Timeout of the request.").or(Literal::Float(60.0)),
     Field::optional(
         "allow_redirects",
         Kind::Boolean,
-        "Whether redirects are followed; true where it is left out, but for http_user's HEAD.",
+        "Whether to follow redirects; true by default, except for http_user's HEAD.",
     ),
     Field::optional(
         "verify",
         Kind::Either(&[Kind::Boolean, Kind::Path]),
-        "Whether the server's certificate is verified, or the PEM file to verify it with.",
+        "Whether to verify the server's certificate, or the PEM file to verify it with.",
     )
     .or(Literal::Bool(true)),
-    Field::optional("cert", CERTIFICATE, "The client's certificate and key.").alias("client_cert"),
+    Field::optional("cert", CERTIFICATE, "The client certificate and key.").alias("client_cert"),
     Field::optional(
         "http2",
         Kind::Boolean,
-        "Whether HTTP/2 is used; the test's where it is left out.",
+        "Whether to use HTTP/2; the test's setting by default.",
     ),
     Field::optional(
         "proxy",
         PROXY,
-        "The proxy's URL, false for none, or a URL for each scheme; the test's where it is left out.",
+        "The proxy's URL, false for none, or a URL for each scheme; the test's setting by default.",
     ),
     Field::optional(
         "auth",
         Kind::Named("auth", &Kind::Object(&[AUTH])),
-        "The Authorization header.",
+        "The credentials of the Authorization header.",
     ),
 ];
 
@@ -75,7 +74,7 @@ const PAIRS: Kind = Kind::Either(&[
     Kind::Text,
 ]);
 
-/// A file's content; its name, content, type and part headers; or where it lies.
+/// A file's content; its name, content, type and part headers; or its path.
 const FILE: Kind = Kind::Either(&[
     Kind::Scalar,
     Kind::Items { of: &Kind::Any, least: 2, most: Some(4) },
@@ -91,21 +90,25 @@ pub(super) const UPLOAD: &[Field] = &[
     Field::optional(
         "filename",
         Kind::Text,
-        "Its name for the target; its own where it is left out.",
+        "The name sent to the target; the file's own by default.",
     ),
     Field::optional("content_type", Kind::Text, "Its media type."),
 ];
 
-/// A PEM file with both, or one with each.
+/// A PEM file with both, or one for each.
 const CERTIFICATE: Kind = Kind::Named(
     "certificate",
     &Kind::Either(&[Kind::Path, Kind::Items { of: &Kind::Path, least: 2, most: Some(2) }]),
 );
 
-/// Who the user is.
+/// The credentials of a user.
 pub(super) const AUTH: &[Field] = &[
-    Field::required("type", Kind::OneOf(&["basic", "digest", "bearer"]), "How the user says it."),
-    Field::optional("username", Kind::Scalar, "Of basic and digest."),
-    Field::optional("password", Kind::Scalar, "Of basic and digest."),
-    Field::optional("token", Kind::Scalar, "Of bearer."),
+    Field::required(
+        "type",
+        Kind::OneOf(&["basic", "digest", "bearer"]),
+        "The authentication scheme.",
+    ),
+    Field::optional("username", Kind::Scalar, "For basic and digest."),
+    Field::optional("password", Kind::Scalar, "For basic and digest."),
+    Field::optional("token", Kind::Scalar, "For bearer."),
 ];

@@ -1,7 +1,7 @@
-//! HTTP/2 by the h2 crate, for tasks with `"http2": true`: agreed by ALPN under TLS, by prior
-//! knowledge without (RFC 9113, section 3.3). One user speaks one request at a time, so a session
-//! carries one stream at a time; what is measured is the protocol, not multiplexing. A request that
-//! never changes is a [`Message`] that is ready to send.
+//! HTTP/2 by the h2 crate, for tasks with `"http2": true`: negotiated by ALPN with TLS, by prior
+//! knowledge without (RFC 9113, section 3.3). A user makes one request at a time, so a session
+//! carries one stream at a time; the measurement covers the protocol, not multiplexing. A constant
+//! request is a [`Message`] that is ready to send.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -20,8 +20,8 @@ use crate::net::Stream;
 use crate::protocol::check::Capture;
 use crate::protocol::fault::ConnectionFault;
 
-/// How much a target may send ahead, in bytes, per stream and per connection: enough that the
-/// window is never what a load test measures.
+/// The flow-control window per stream and per connection, in bytes: large enough that a load test
+/// never measures the window.
 const WINDOW: u32 = 4 * 1024 * 1024;
 
 /// The longest head of a response, in bytes: as over HTTP/1.1.
@@ -31,7 +31,7 @@ const MAX_HEAD: u32 = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Http2Session {
     sender: SendRequest<Bytes>,
-    /// Moves the frames; ends with the session.
+    /// Drives the connection; ends with the session.
     mover: JoinHandle<()>,
 }
 
@@ -42,7 +42,7 @@ impl Drop for Http2Session {
 }
 
 impl Http2Session {
-    /// Opens a session over a fresh connection.
+    /// Opens a session over a new connection.
     pub(crate) async fn open(stream: Stream) -> Result<Self, Fault> {
         let (sender, connection) = h2::client::Builder::new()
             .enable_push(false)
@@ -59,7 +59,7 @@ impl Http2Session {
         Ok(Self { sender, mover })
     }
 
-    /// Whether it can carry no further request.
+    /// Whether it cannot carry another request.
     pub(crate) fn ended(&self) -> bool {
         self.mover.is_finished()
     }
@@ -71,7 +71,7 @@ impl Http2Session {
         response: &mut Response,
         capture: Capture,
     ) -> Result<(), Fault> {
-        // Nothing has been sent yet: whatever fails here is the end of the session.
+        // Nothing has been sent yet: a failure here means that the session has ended.
         let mut sender = self.sender.clone().ready().await.map_err(|_| Fault::Unsent(CLOSED))?;
         let (pending, mut upload) =
             sender.send_request(head, body.is_empty()).map_err(|_| Fault::Unsent(CLOSED))?;
@@ -100,12 +100,12 @@ impl Http2Session {
 /// The session ended before the request was sent.
 const CLOSED: &str = "connection closed before a response";
 
-/// The target has said that it has not processed the request.
+/// The target has not processed the request.
 const REFUSED: &str = "HTTP/2: the target refused the request (REFUSED_STREAM); use fewer users or \
                        a lower rate, or raise its limit of concurrent streams";
 
 fn fault(error: h2::Error) -> Fault {
-    // RFC 9113, section 8.7: either says that the request has not been processed.
+    // RFC 9113, section 8.7: both mean that the request has not been processed.
     if error.is_remote() {
         match error.reason() {
             Some(Reason::REFUSED_STREAM) if error.is_reset() => return Fault::Unsent(REFUSED),
@@ -119,17 +119,17 @@ fn fault(error: h2::Error) -> Fault {
     }
 }
 
-/// What ended a stream or a session, and what to change.
+/// Why a stream or a session ended, and what to change.
 fn in_words(error: &h2::Error) -> String {
     let Some(reason) = error.reason() else { return error.to_string() };
     let name = name(reason);
     if error.is_library() {
-        // The first bytes of "HTTP/1.1 400 …" are a frame of four megabytes.
+        // The first bytes of "HTTP/1.1 400 …" parse as a frame of four megabytes.
         return match reason {
             Reason::FRAME_SIZE_ERROR => "the target's response is not HTTP/2; if it speaks only \
                                          HTTP/1.1, leave out \"http2\""
                 .to_owned(),
-            _ => format!("the target does not keep to the protocol ({name})"),
+            _ => format!("the target violates the protocol ({name})"),
         };
     }
     let what = if error.is_go_away() { "closed the session with" } else { "reset the stream with" };
@@ -137,8 +137,10 @@ fn in_words(error: &h2::Error) -> String {
     let advice = match reason {
         Reason::ENHANCE_YOUR_CALM => "; it limits load: use fewer users or a lower rate",
         Reason::REFUSED_STREAM => "; use fewer users or a lower rate",
-        Reason::HTTP_1_1_REQUIRED => "; it takes this request over HTTP/1.1: leave out \"http2\"",
-        Reason::INADEQUATE_SECURITY => "; it asks for a stronger TLS version or cipher suite",
+        Reason::HTTP_1_1_REQUIRED => {
+            "; it accepts this request only over HTTP/1.1: leave out \"http2\""
+        }
+        Reason::INADEQUATE_SECURITY => "; it requires a stronger TLS version or cipher suite",
         Reason::PROTOCOL_ERROR | Reason::COMPRESSION_ERROR | Reason::FRAME_SIZE_ERROR => {
             "; it does not accept the request: check its headers and their size"
         }
@@ -171,14 +173,13 @@ fn name(reason: Reason) -> Cow<'static, str> {
     known.map_or_else(|| Cow::from(format!("error {code:#x}")), |name| Cow::from(*name))
 }
 
-/// The text that a GOAWAY came with, in quotes: h2 has it only at the end of its message, as Rust
-/// writes bytes.
+/// The text of a GOAWAY, in quotes: h2 has it only at the end of its message, as Rust writes bytes.
 fn said(message: &str) -> Option<String> {
     let (_, text) = message.strip_suffix("\")")?.split_once(" (b\"")?;
     (!text.is_empty()).then(|| format!(" (\"{}\")", text.chars().take(100).collect::<String>()))
 }
 
-/// A request as HTTP/2 sends it.
+/// A request in the form that HTTP/2 sends.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
     head: http::Request<()>,
@@ -196,7 +197,7 @@ impl Message {
             let name = HeaderName::from_bytes(name).map_err(broken)?;
             match name {
                 http::header::HOST => authority = String::from_utf8_lossy(value),
-                // RFC 9113, section 8.2.2: fields of a connection have no place in HTTP/2.
+                // RFC 9113, section 8.2.2: connection-specific fields are not allowed in HTTP/2.
                 _ if is_of_connection(&name, value) => {}
                 name => {
                     let value = HeaderValue::from_bytes(value).map_err(broken)?;
@@ -216,7 +217,7 @@ impl Message {
     }
 }
 
-/// Whether a field speaks of the connection, which HTTP/2 frames itself.
+/// Whether a field is connection-specific, which HTTP/2 does not allow.
 fn is_of_connection(name: &HeaderName, value: &[u8]) -> bool {
     match name.as_str() {
         "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade"
@@ -239,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_of_a_goaway_is_quoted_without_the_spelling_of_rust() {
+    fn the_text_of_a_goaway_is_quoted_without_escapes_of_rust() {
         let text = said("connection error received: calm down (b\"too many (\\xc3)\")");
         assert_eq!(text.as_deref(), Some(" (\"too many (\\xc3)\")"));
         for none in ["stream error received: calm down", "closed (b\"\")", "x (y)"] {
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_has_an_authority_and_no_fields_of_a_connection() {
+    fn a_message_has_an_authority_and_no_connection_specific_fields() {
         let headers = json!({
             "Host": "other:1", "Connection": "x", "Upgrade": "y", "X-A": " b ", "TE": "gzip",
             "Keep-Alive": "timeout=5", "Proxy-Connection": "close", "HTTP2-Settings": "AAMA",

@@ -1,7 +1,7 @@
-//! HTTP tasks: HTTP/1.1 by a client of our own over httparse, HTTP/2 by the h2 crate. A request that
-//! never changes is bytes that are ready to send; a response that comes in one piece is read where it
-//! lies. Way of a task: [`draft`] → [`task`]; of a request: [`request`] → [`pool`] → [`connection`] →
-//! [`response`] → [`check`](super::check) → a sample.
+//! HTTP tasks: HTTP/1.1 by our own client over httparse, HTTP/2 by the h2 crate. A constant request
+//! is a byte string that is ready to send; a response that arrives in one piece is parsed in place.
+//! The path of a task: [`draft`] → [`task`]; of a request: [`request`] → [`pool`] → [`connection`]
+//! → [`response`] → [`check`](super::check) → a sample.
 
 mod address;
 mod body;
@@ -62,10 +62,10 @@ use crate::protocol::user::{AnyTasks, Reach, Setup};
 use crate::record::LabelId;
 use crate::value::{Field, Invalid, Object, Reader};
 
-/// The base of relative URLs where the document does not say: the reference's own.
+/// The default base of relative URLs: the reference's own.
 const HOST: &str = "http://localhost";
 
-/// The HTTP tasks of a test while they are read.
+/// The HTTP tasks of a test while they are parsed.
 #[derive(Debug)]
 pub struct HttpTasks {
     defaults: Defaults,
@@ -77,7 +77,7 @@ pub struct HttpTasks {
 }
 
 impl HttpTasks {
-    /// No task yet, of users with the habits of `flavor`.
+    /// No tasks yet, for users with the behaviour of `flavor`.
     pub(super) fn open(setup: &Setup<'_>, flavor: Flavor) -> Result<Box<AnyTasks>, Invalid> {
         let base = match &setup.host {
             None => HOST.to_owned(),
@@ -146,18 +146,18 @@ pub struct Http {
     targets: Targets,
     /// How much of a response's body is kept.
     max_body_bytes: usize,
-    /// Whether a task may follow a link out of a response.
+    /// Whether a task may follow a link from a response.
     links: bool,
 }
 
 impl Http {
-    /// The number of a TLS setting; the error says what cannot be used.
+    /// Returns the index of a TLS setting; the error says what cannot be used.
     fn tls(&mut self, setting: tls::Setting) -> Result<usize, String> {
         if let Some(index) = self.tls.iter().position(|known| known.setting == setting) {
             return Ok(index);
         }
         let tls = Tls { setting, config: OnceLock::new() };
-        // What the document names is checked now. The platform's roots are read when the first
+        // Files named in the document are checked now. The platform's roots are read when the first
         // request needs them: most tests never do.
         if tls.setting.names_files() {
             tls.config()?;
@@ -167,7 +167,7 @@ impl Http {
     }
 }
 
-/// A TLS setting and its configuration, made when it is first needed.
+/// A TLS setting and its configuration, built when first needed.
 #[derive(Debug)]
 struct Tls {
     setting: tls::Setting,
@@ -192,7 +192,7 @@ pub struct Worker {
 /// A worker's cache for one task.
 #[derive(Debug, Default)]
 struct TaskCache {
-    /// Origin and label of its fixed request, once it has been sent.
+    /// Origin and label of its constant request, once it has been sent.
     fixed: Option<(Rc<Origin>, LabelId)>,
     labels: Labels,
 }
@@ -202,16 +202,16 @@ struct TaskCache {
 pub struct User {
     connections: Vec<PooledConnection>,
     jar: Option<Box<Jar>>,
-    /// The pages that variables were taken from, where a task may follow a link.
+    /// The pages that variables were extracted from, if a task may follow a link.
     pages: Vec<(Slot, String)>,
     request: Request,
     body: Vec<u8>,
-    /// The request as a proxy takes it.
+    /// The request in the form for a proxy.
     proxied: Vec<u8>,
     challenge: Option<Box<Challenge>>,
     response: Response,
     deadline: Deadline,
-    /// Whether a request has been begun.
+    /// Whether a request is in progress.
     in_flight: bool,
     back_off: BackOff,
 }
@@ -281,7 +281,7 @@ impl Driver for Http {
     }
 }
 
-/// Judges and records a request.
+/// Checks and records a request.
 fn conclude(
     task: &Task,
     user: &mut User,
@@ -311,7 +311,7 @@ fn conclude(
     verdict
 }
 
-/// The measurement of a request, with as much of its response as has arrived.
+/// The measurement of a request, with the part of its response that has arrived.
 fn measured<'a>(
     response: &'a Response,
     label: LabelId,
@@ -322,7 +322,7 @@ fn measured<'a>(
     Measurement { label, start, end, status, bytes, error, body }
 }
 
-/// `404 Not Found`, with the registry's phrase where it has one.
+/// `404 Not Found`, with the registered phrase if there is one.
 fn status_text(status: u16) -> Cow<'static, str> {
     let phrase = http::StatusCode::from_u16(status).ok().and_then(|code| code.canonical_reason());
     match phrase {
@@ -331,7 +331,7 @@ fn status_text(status: u16) -> Cow<'static, str> {
     }
 }
 
-/// The path and query that are sent for a URL; the URL itself where it is none.
+/// The path and query that are sent for a URL; the URL itself if it is invalid.
 fn target_of(url: &str) -> String {
     let Ok((_, rest)) = Origin::split(url) else { return url.to_owned() };
     let mut target = Vec::new();
@@ -350,7 +350,7 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Makes the request's bytes, unless they are fixed, and finds out where it goes.
+    /// Writes the request, unless it is constant, and determines its origin.
     fn prepare(&mut self) -> Result<(Rc<Origin>, LabelId), (LabelId, Fault)> {
         self.user.request.clear();
         if let Some(fixed) = &self.task.fixed {
@@ -378,7 +378,7 @@ impl Attempt<'_> {
         prepare(self).map(|origin| (origin, label)).map_err(|fault| (label, fault))
     }
 
-    /// The first time that this worker performs a fixed task.
+    /// Handles the first execution of a constant task by this worker.
     fn first_use(&mut self, url: &str) -> Result<(Rc<Origin>, LabelId), (LabelId, Fault)> {
         let label = self.label(url);
         let found = self.worker.origins.borrow_mut().find(url);
@@ -387,7 +387,7 @@ impl Attempt<'_> {
         Ok((origin, label))
     }
 
-    /// Keeps the URL of the page that variables are taken from now.
+    /// Keeps the URL of the page that variables are being extracted from.
     fn keep_page(&mut self, origin: &Origin) {
         for variable in self.task.checks.variables() {
             let user = &mut *self.user;
@@ -408,7 +408,7 @@ impl Attempt<'_> {
         self.task.write(&line, &mut self.virtual_user.scope, body, request)
     }
 
-    /// The number that this request is recorded under.
+    /// Returns the label that this request is recorded under.
     fn label(&mut self, url: &str) -> LabelId {
         let Task { method, url: address, name, .. } = self.task;
         let name = name.as_ref().map_or(Name::Of(target_of), Name::Written);

@@ -1,14 +1,15 @@
-//! Uploads as `multipart/form-data` (RFC 7578), byte for byte as Python's requests and urllib3 write
-//! them: the fields of `data`, then `files`, each an object or a list of pairs. A file is its content,
-//! `[filename, content]`, `[filename, content, type]` or `[filename, content, type, headers]`, or
-//! `{"path": …}`, which also may stand where a content does and is read from the data directory.
+//! Uploads as `multipart/form-data` (RFC 7578), byte for byte as Python's requests and urllib3
+//! write them: the fields of `data`, then `files`, each an object or a list of pairs. A file is its
+//! content, `[filename, content]`, `[filename, content, type]` or `[filename, content, type,
+//! headers]`, or `{"path": …}`, which may also replace a content and is read from the data
+//! directory.
 
 use super::body::pairs;
 use super::fields::{CONTENT, UPLOAD};
 use crate::load::template::{Compiler, Draft, Escape};
 use crate::value::{Invalid, Reader, Value};
 
-/// What a field of `files` may be.
+/// The accepted forms of a field of `files`.
 const FORMS: &str = "a file's content, [filename, content], [filename, content, type], [filename, \
                      content, type, headers] or {\"path\": …}";
 
@@ -37,7 +38,7 @@ pub(super) fn multipart(
     Ok(out)
 }
 
-/// The texts that a field of `data` stands for: one per item of a list, none for `null`.
+/// The texts of a field of `data`: one per item of a list, none for `null`.
 fn texts(value: &Value) -> Vec<String> {
     let text = |value: &Value| (!matches!(value, Value::Null)).then(|| value.to_text());
     match value {
@@ -50,15 +51,15 @@ fn texts(value: &Value) -> Vec<String> {
 /// A part of a form.
 #[derive(Debug, Default)]
 struct Part {
-    /// A field has none.
+    /// `None` for a field.
     filename: Option<Draft>,
-    /// The lines after `Content-Disposition`.
+    /// The header lines after `Content-Disposition`.
     headers: Vec<(String, Draft)>,
     content: Draft,
 }
 
 impl Part {
-    /// `None` where there is nothing to send, as in requests.
+    /// Parses a part; `None` if there is nothing to send, as in requests.
     fn parse(
         name: &Draft,
         file: &Reader<'_>,
@@ -75,7 +76,7 @@ impl Part {
         }
     }
 
-    /// `[filename, content, type, headers]`, the last two as far as they are there.
+    /// `[filename, content, type, headers]`, the last two optional.
     fn listed(file: &Reader<'_>, compiler: &mut Compiler) -> Result<Option<Self>, Invalid> {
         let parts = file.list()?;
         let ([filename, content], more) =
@@ -96,7 +97,7 @@ impl Part {
         }
         if let Some(extra) = extra.filter(|extra| !extra.is_null()) {
             for (name, value) in extra.object()?.entries() {
-                // These three are urllib3's own.
+                // urllib3 sets these three itself.
                 let own = ["Content-Disposition", "Content-Type", "Content-Location"];
                 if !own.contains(&name) {
                     headers.extend(header(name, &value, compiler)?);
@@ -160,7 +161,7 @@ fn content(field: &Reader<'_>, compiler: &mut Compiler) -> Result<Option<Draft>,
     })
 }
 
-/// A header of a part; none without a value.
+/// A header of a part; `None` without a value.
 fn header(
     name: &str,
     value: &Reader<'_>,

@@ -1,4 +1,4 @@
-//! A user's open connections: a request goes over a kept one where there is one, else over a new one.
+//! A user's open connections: a request uses a pooled one if there is one, otherwise a new one.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -23,12 +23,12 @@ const MAX_CONNECTIONS: usize = 8;
 pub(super) struct PooledConnection {
     origin: Rc<Origin>,
     tls: usize,
-    /// The proxy that takes plain requests with their whole URLs.
+    /// The proxy for plain requests, which carry whole URLs.
     via: Option<Arc<Proxy>>,
     transport: Transport,
 }
 
-/// What a connection speaks.
+/// The protocol of a connection.
 #[derive(Debug)]
 pub(super) enum Transport {
     Http1(Stream),
@@ -36,7 +36,7 @@ pub(super) enum Transport {
 }
 
 impl Transport {
-    /// Whether it can carry no further request.
+    /// Whether it cannot carry another request.
     fn spent(&mut self) -> bool {
         match self {
             Self::Http1(stream) => stream.has_unsolicited_input(),
@@ -46,7 +46,7 @@ impl Transport {
 }
 
 impl Attempt<'_> {
-    /// One request and its response, twice where the first one is asked for a digest.
+    /// One request and its response, repeated if the first response is a digest challenge.
     pub(super) async fn exchange(&mut self, origin: Rc<Origin>) -> Result<(), Fault> {
         if self.task.uses_digest() {
             // Boxed: its state must not make every user's future larger.
@@ -55,7 +55,7 @@ impl Attempt<'_> {
         self.send(origin).await
     }
 
-    /// One request and its response over a kept or a new connection.
+    /// One request and its response over a pooled or a new connection.
     pub(super) async fn send(&mut self, origin: Rc<Origin>) -> Result<(), Fault> {
         let pooled = self.user.connections.iter().position(|pooled| {
             pooled.tls == self.task.tls
@@ -74,7 +74,7 @@ impl Attempt<'_> {
         let fresh = self.connect(Rc::clone(&origin)).await?;
         let direct = fresh.via.is_none();
         match self.exchange_over(fresh).await {
-            // So leaves a TLS server whom nobody taught HTTP. Boxed: it is rare.
+            // A TLS server that ignores plain text closes like this. Boxed, because it is rare.
             Err(fault @ Fault::Connection(ConnectionFault::Closed)) if direct && !origin.tls => {
                 Err(if Box::pin(self.speaks_tls(&origin)).await { Fault::SpeaksTls } else { fault })
             }
@@ -82,15 +82,15 @@ impl Attempt<'_> {
         }
     }
 
-    /// Whether an origin that left without a word speaks TLS.
+    /// Whether an origin that closed the connection without a response speaks TLS.
     async fn speaks_tls(&self, origin: &Origin) -> bool {
         let deadline = self.user.deadline.at().unwrap_or_else(Instant::now);
         self.user.response.status == 0
             && self.worker.dialer.speaks_tls(&origin.host, origin.port, deadline).await
     }
 
-    /// Whether a kept connection ended without any response at the very moment that it was used. That
-    /// is nobody's fault, and what may safely be said twice is said again over a fresh connection
+    /// Whether a pooled connection closed without any response at the moment it was used. That is a
+    /// race, not a failure, so a request that is safe to repeat is repeated over a new connection
     /// (RFC 9112, section 9.3.1).
     fn stale(&self, outcome: &Result<(), Fault>) -> bool {
         if matches!(outcome, Err(Fault::Unsent(_))) {
@@ -158,14 +158,14 @@ impl Attempt<'_> {
         }
         let config = self.config(&origin)?;
         let deadline = self.user.deadline.at().unwrap_or_else(Instant::now);
-        // Boxed, for a user connects once and then keeps the connection.
+        // Boxed, because a user connects once and then keeps the connection.
         let opening = Box::pin(connect(&self.worker.dialer, &origin, config, deadline));
         let stream = opening.await?;
         self.kept(origin, None, stream, deadline).await
     }
 
-    /// Connects by way of a proxy, whose address is held to the same targets as others. Of the origin
-    /// only its name is known here: it is the proxy that resolves it.
+    /// Connects through a proxy, whose address is subject to the same targets as others. Only the
+    /// origin's name is checked here, because the proxy resolves it.
     async fn connect_through(
         &mut self,
         proxy: Arc<Proxy>,
@@ -192,7 +192,7 @@ impl Attempt<'_> {
         self.kept(origin, None, stream, deadline).await
     }
 
-    /// The TLS configuration for an origin, if it speaks TLS.
+    /// The TLS configuration for an origin, if it uses TLS.
     fn config(&self, origin: &Origin) -> Result<Option<&Arc<ClientConfig>>, Fault> {
         match self.http.tls.get(self.task.tls).filter(|_| origin.tls) {
             Some(tls) => Ok(Some(tls.config().map_err(ConnectionFault::Tls)?)),
@@ -200,7 +200,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// A connection that is ready for requests.
+    /// The pooled or new connection, ready for requests.
     async fn kept(
         &self,
         origin: Rc<Origin>,

@@ -1,6 +1,6 @@
-//! Proxies towards targets, as Python's requests finds them: those that a document names, else those of
-//! the environment. A plain request goes to the proxy with its whole URL (RFC 9112, section 3.2.2),
-//! everything else through a tunnel (RFC 9110, section 9.3.6). One that cannot be used is told when a
+//! Proxies, selected as in Python's requests: those of the document, otherwise those of the
+//! environment. A plain request goes to the proxy with its whole URL (RFC 9112, section 3.2.2),
+//! everything else through a tunnel (RFC 9110, section 9.3.6). An unusable proxy is reported when a
 //! request would need it.
 
 use std::fmt;
@@ -18,27 +18,23 @@ use crate::net::Stream;
 use crate::protocol::fault::ConnectionFault;
 use crate::value::{Field, Invalid, Kind, Reader, Value};
 
-/// The longest head of a proxy's reply, in bytes.
+/// The longest head of a proxy's response, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 
 /// The most headers in it.
 const MAX_HEADERS: usize = 64;
 
-/// What a document may say of proxies.
+/// The fields of `proxy` in documents.
 pub(crate) const PROXY: Kind = Kind::Either(&[Kind::Name, Kind::Boolean, Kind::Object(&[PROXIES])]);
 
 const PROXIES: &[Field] = &[
     Field::optional("http", Kind::Name, "The proxy for http:// URLs."),
     Field::optional("https", Kind::Name, "The proxy for https:// URLs."),
-    Field::optional("all", Kind::Name, "The proxy where neither of them is named."),
-    Field::optional(
-        "no_proxy",
-        Kind::Text,
-        "Hosts, domains and networks that are reached directly.",
-    ),
+    Field::optional("all", Kind::Name, "The proxy for schemes without their own."),
+    Field::optional("no_proxy", Kind::Text, "Hosts, domains and networks to connect to directly."),
 ];
 
-/// Which proxies requests go through.
+/// The proxies of requests.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Proxies {
     http: Option<Arc<Proxy>>,
@@ -52,13 +48,13 @@ pub(crate) struct Proxy {
     /// The host to connect to, without brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
-    /// `Basic …` of the user in its URL.
+    /// `Basic …` for the user in its URL.
     authorization: Option<String>,
-    /// Why it cannot be used.
+    /// Why it cannot be used, if so.
     unusable: Option<String>,
 }
 
-/// Without the user's password.
+/// Shown without the user's password.
 impl fmt::Debug for Proxy {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Proxy({self})")
@@ -75,12 +71,13 @@ impl fmt::Display for Proxy {
 }
 
 impl Proxies {
-    /// What a document says: a URL for all requests, `false` for none, or a URL for each scheme.
+    /// Parses the setting of a document: a URL for all requests, `false` for none, or a URL per
+    /// scheme.
     pub(crate) fn read(field: &Reader<'_>) -> Result<Self, Invalid> {
         let proxy = |field: &Reader<'_>| {
             let text = field.text()?;
             if text.contains('@') && !text.contains("://") {
-                // Only behind a scheme is a password known for one, and left out of reports.
+                // Passwords are recognized, and left out of reports, only after a scheme.
                 return Err(field.invalid("a proxy with a user needs http:// in front of it"));
             }
             match Proxy::parse(text) {
@@ -113,7 +110,7 @@ impl Proxies {
         }
     }
 
-    /// What the environment says: of two spellings the lower one counts, even empty.
+    /// Reads the environment: of two spellings the lower-case one counts, even if empty.
     pub(crate) fn of_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
         let read = |name: &str| variable(name).or_else(|| variable(&name.to_ascii_uppercase()));
         let proxy = |name: &str| {
@@ -128,7 +125,7 @@ impl Proxies {
         }
     }
 
-    /// The proxy on the way to an origin, if there is one.
+    /// The proxy for an origin, if any.
     pub(crate) fn towards(&self, origin: &Origin) -> Option<&Arc<Proxy>> {
         let proxy = if origin.tls { &self.https } else { &self.http };
         let proxy = proxy.as_ref()?;
@@ -143,7 +140,7 @@ impl Proxies {
             let within = |text: &str| {
                 text == host
                     || text == with_port
-                    // As requests takes it: the end of a name, at a dot or not.
+                    // As in requests: the end of a name, with or without a dot before it.
                     || address.is_none() && (host.ends_with(text) || with_port.ends_with(text))
             };
             let network = entry.parse::<IpNet>().ok();
@@ -163,7 +160,7 @@ fn bypass_of(text: &str) -> Vec<String> {
 }
 
 impl Proxy {
-    /// A proxy's URL; without a scheme it is taken for HTTP, as requests does.
+    /// Parses a proxy's URL; without a scheme it is HTTP, as in requests.
     fn parse(text: &str) -> Self {
         let unusable = |why: &str| Self {
             host: String::new(),
@@ -176,12 +173,12 @@ impl Proxy {
         } else {
             Url::parse(&format!("http://{text}"))
         };
-        // The URL is not shown: it may hold a password.
+        // The URL is not printed: it may hold a password.
         let Ok(url) = url else { return unusable("its URL cannot be read") };
         if url.scheme() != "http" {
             let scheme = url.scheme();
             return unusable(&format!(
-                "its URL begins with {scheme}://; ldctl speaks with proxies over http:// only"
+                "its URL begins with {scheme}://; ldctl supports only http:// proxies"
             ));
         }
         let Some(host) = url.host_str().filter(|host| !host.is_empty()) else {
@@ -195,7 +192,7 @@ impl Proxy {
         }
     }
 
-    /// That it can be used.
+    /// Checks that it can be used.
     pub(crate) fn check(&self) -> Result<(), Fault> {
         match &self.unusable {
             Some(why) => Err(Fault::Proxy(format!("cannot be used: {why}"))),
@@ -203,7 +200,7 @@ impl Proxy {
         }
     }
 
-    /// What failed on the way to it, said of it and not of the target.
+    /// A failure on the way to it, attributed to it instead of the target.
     pub(crate) fn failed(&self, fault: Fault) -> Fault {
         match fault {
             Fault::Connection(ConnectionFault::Own(_) | ConnectionFault::Deadline) => fault,
@@ -211,7 +208,7 @@ impl Proxy {
         }
     }
 
-    /// A request as a proxy takes it.
+    /// Writes a request in the form for a proxy.
     pub(crate) fn write(&self, origin: &Origin, request: &Request, out: &mut Vec<u8>) {
         let (method, rest) = request.around_target();
         out.clear();
@@ -224,7 +221,7 @@ impl Proxy {
         out.extend_from_slice(rest);
     }
 
-    /// Asks for a tunnel to an origin.
+    /// Opens a tunnel to an origin.
     pub(crate) async fn tunnel(&self, stream: &mut Stream, origin: &Origin) -> Result<(), Fault> {
         let host = if origin.host.contains(':') {
             format!("[{}]:{}", origin.host, origin.port)
@@ -242,7 +239,7 @@ impl Proxy {
         stream.write_all(&out).await.map_err(io)?;
         stream.flush().await.map_err(io)?;
         let mut head = Vec::new();
-        // The target says nothing before it is spoken to: what comes belongs to the head.
+        // The target sends nothing before the client does: everything received belongs to the head.
         while !head.windows(4).any(|end| end == b"\r\n\r\n") {
             if head.len() > MAX_HEAD || stream.read_buf(&mut head).await.map_err(io)? == 0 {
                 return Err(self.failed(ConnectionFault::Closed.into()));
@@ -253,10 +250,10 @@ impl Proxy {
         match reply.parse(&head).map(|_| reply.code) {
             Ok(Some(200..=299)) => Ok(()),
             Ok(Some(status)) => Err(Fault::Proxy(format!(
-                "{self} refuses the way to {host}: {}",
+                "{self} refuses a tunnel to {host}: {}",
                 super::status_text(status)
             ))),
-            _ => Err(self.failed(Fault::Malformed("its reply to CONNECT"))),
+            _ => Err(self.failed(Fault::Malformed("its response to CONNECT"))),
         }
     }
 
@@ -289,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_is_read_as_requests_reads_it() {
+    fn the_environment_is_read_as_in_requests() {
         for (pairs, url, expected) in [
             (&[("http_proxy", "http://p:1")][..], "http://h/", Some("p:1")),
             (&[("HTTP_PROXY", "http://p:1")], "http://h/", Some("p:1")),
@@ -303,7 +300,7 @@ mod tests {
             (
                 &[("all_proxy", "socks5://s:1")],
                 "http://h/",
-                Some("its URL begins with socks5://; ldctl speaks with proxies over http:// only"),
+                Some("its URL begins with socks5://; ldctl supports only http:// proxies"),
             ),
         ] {
             let found = towards(&environment(pairs), url);

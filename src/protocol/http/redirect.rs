@@ -1,4 +1,4 @@
-//! Following redirects as the flavor's own client does, and keeping the cookies of every response.
+//! Follows redirects like the flavor's own client, and stores the cookies of every response.
 
 use std::rc::Rc;
 
@@ -13,13 +13,13 @@ use super::target::Origin;
 const MAX_REDIRECTS: usize = 30;
 
 impl Attempt<'_> {
-    /// Sends the request, keeps its cookies, and follows its redirects; gives where that ended.
+    /// Sends the request, stores its cookies and follows its redirects; returns the last origin.
     pub(super) async fn follow(&mut self, origin: Rc<Origin>) -> Result<Rc<Origin>, Fault> {
         self.exchange(Rc::clone(&origin)).await?;
         if self.user.response.cookies.is_empty() && !self.redirected() {
             return Ok(origin);
         }
-        // Few requests come here: its state must not make every user's future larger.
+        // Rarely used: its state must not make every user's future larger.
         Box::pin(self.follow_redirects(origin)).await
     }
 
@@ -29,7 +29,7 @@ impl Attempt<'_> {
             && self.user.response.location.as_deref().is_some_and(|place| !place.is_empty())
     }
 
-    /// What follows a response that sets cookies or leads elsewhere.
+    /// Handles a response that sets cookies or redirects.
     async fn follow_redirects(&mut self, first: Rc<Origin>) -> Result<Rc<Origin>, Fault> {
         let mut origin = Rc::clone(&first);
         let (mut body, mut secrets) = (true, true);
@@ -64,7 +64,7 @@ impl Attempt<'_> {
                 method,
                 origin: &origin,
                 rest,
-                // The user of the first URL is still the user, though the target does not repeat it.
+                // The user in the first URL stays valid, even if the target does not repeat it.
                 credentials: origin.credentials.as_deref().or(first.credentials.as_deref()),
                 jar: jar.as_deref(),
                 body,

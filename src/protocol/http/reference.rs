@@ -1,10 +1,10 @@
-//! References are resolved as RFC 3986, section 5.2, says, on the text: what a target wrote into a
-//! `Location` or a link is asked for in the same bytes. The URL standard of browsers would rewrite it
-//! on the way: escapes, backslashes, line breaks.
+//! Resolution of references on the text, as in RFC 3986, section 5.2: what a target writes into a
+//! `Location` or a link is requested with the same bytes. The URL standard of browsers would
+//! rewrite escapes, backslashes and line breaks.
 
 use super::target::without_dots;
 
-/// The URL that a reference means on a page; `base` is absolute and has a host.
+/// Resolves a reference on a page; `base` is absolute and has a host.
 pub(super) fn resolve(base: &str, reference: &str) -> String {
     let page = Parts::of(base);
     let mut parts = Parts::of(reference);
@@ -12,7 +12,7 @@ pub(super) fn resolve(base: &str, reference: &str) -> String {
         && parts.authority.is_none()
         && page.scheme.is_some_and(|known| known.eq_ignore_ascii_case(scheme))
     {
-        // `http:path`, from the time before RFC 3986 and still about (section 5.2.2).
+        // `http:path`, from before RFC 3986 and still in use (section 5.2.2).
         parts.scheme = None;
     }
     let absolute = parts.scheme.is_some();
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_examples_of_the_rfc_are_resolved_as_it_says() {
+    fn the_examples_of_the_rfc_are_resolved_as_specified() {
         // RFC 3986, sections 5.4.1 and 5.4.2.
         for (reference, want) in [
             ("g:h", "g:h"),
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_keeps_its_bytes_and_the_page_its_host_and_user() {
+    fn a_resolved_reference_keeps_its_bytes_and_the_host_and_user_of_the_page() {
         for (base, reference, want) in [
             ("http://u:p@h:8080/a/b", "c", "http://u:p@h:8080/a/c"),
             ("http://u:p@h:8080/a/b", "//other/c", "http://other/c"),
@@ -172,7 +172,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_resolved_stays(reference in "\\PC{0,30}") {
+        fn resolving_a_resolved_reference_changes_nothing(reference in "\\PC{0,30}") {
             let once = resolve("http://h/a/b?c", &reference);
             prop_assert_eq!(resolve("http://other/x", &once), once.clone());
         }

@@ -1,5 +1,5 @@
-//! Writing a request: from a compiled task, a user's variables and an origin to the bytes that
-//! HTTP/1.1 sends. The positions of its parts are kept, so that neither a redirect nor HTTP/2 parses
+//! Writes a request: from a compiled task, a user's variables and an origin to the bytes that
+//! HTTP/1.1 sends. The positions of its parts are kept, so that neither redirects nor HTTP/2 parse
 //! those bytes again.
 
 use std::ops::Range;
@@ -14,26 +14,26 @@ use crate::load::template::Scope;
 /// The end of a request line.
 pub(super) const VERSION: &[u8] = b" HTTP/1.1\r\n";
 
-/// A request. Its buffers are used again for the next one.
+/// A request. Its buffers are reused for the next one.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Request {
     method: &'static str,
     bytes: Vec<u8>,
     target: Range<usize>,
-    /// Names and values; empty unless the task may use HTTP/2.
+    /// Positions of names and values; empty unless the task may use HTTP/2.
     headers: Vec<(Range<usize>, Range<usize>)>,
     /// Where the body begins.
     body: usize,
-    /// Whether it says that no other follows it on its connection.
+    /// Whether it asks to close the connection.
     closes: bool,
-    /// Whether what proves who the user is may go along.
+    /// Whether it may carry credentials.
     secrets: bool,
-    /// The header that was put in last, in front of the head's end.
+    /// The header inserted last, before the end of the head.
     authorization: Option<Range<usize>>,
 }
 
 impl Request {
-    /// Makes it ready for the next request.
+    /// Clears it for the next request.
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.headers.clear();
@@ -41,13 +41,13 @@ impl Request {
         self.authorization = None;
     }
 
-    /// Whether what proves who the user is may go along.
+    /// Whether it may carry credentials.
     pub(crate) fn carries_secrets(&self) -> bool {
         self.secrets
     }
 
-    /// Puts an `Authorization` in, in the place of one that was put in before. `positions` tells
-    /// whether the positions of headers are kept.
+    /// Inserts an `Authorization` header, replacing one inserted before. `positions` says whether
+    /// the positions of headers are kept.
     pub(crate) fn authorize(&mut self, value: &str, positions: bool) {
         const NAME: &str = "Authorization";
         if let Some(old) = self.authorization.take() {
@@ -68,7 +68,7 @@ impl Request {
         }
     }
 
-    /// Whether it has not been written.
+    /// Whether nothing has been written.
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
@@ -78,12 +78,12 @@ impl Request {
         self.method
     }
 
-    /// What HTTP/1.1 sends.
+    /// The bytes that HTTP/1.1 sends.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Whether it says that no other follows it on its connection (RFC 9112, section 9.6).
+    /// Whether it asks to close the connection (RFC 9112, section 9.6).
     pub(crate) fn closes(&self) -> bool {
         self.closes
     }
@@ -93,13 +93,13 @@ impl Request {
         std::str::from_utf8(self.part(&self.target)).unwrap_or_default()
     }
 
-    /// What stands before the target, and after the line that it stands in.
+    /// The bytes before the target, and after the request line.
     pub(crate) fn around_target(&self) -> (&[u8], &[u8]) {
         let line_end = self.target.end + VERSION.len();
         (self.part(&(0..self.target.start)), self.part(&(line_end..self.bytes.len())))
     }
 
-    /// Names and values of the headers; none unless the task may use HTTP/2.
+    /// Names and values of the headers; empty unless the task may use HTTP/2.
     pub(crate) fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.headers.iter().map(|(name, value)| (self.part(name), self.part(value)))
     }
@@ -109,7 +109,7 @@ impl Request {
         self.part(&(self.body..self.bytes.len()))
     }
 
-    /// Frees what its buffers do not need, for a request that stays.
+    /// Frees unused buffer memory, for a request that stays.
     pub(crate) fn shrink(&mut self) {
         self.bytes.shrink_to_fit();
         self.headers.shrink_to_fit();
@@ -121,7 +121,7 @@ impl Request {
 }
 
 impl Task {
-    /// The request to send: the fixed one, unless another was written.
+    /// The request to send: the constant one, unless another was written.
     pub(crate) fn request<'a>(&'a self, written: &'a Request) -> &'a Request {
         match &self.fixed {
             Some(fixed) if written.is_empty() => &fixed.request,
@@ -137,7 +137,7 @@ impl Task {
         }
     }
 
-    /// Fills the body of this execution in.
+    /// Fills in the body of this execution.
     pub(crate) fn fill_body(&self, scope: &mut Scope, body: &mut Vec<u8>) {
         body.clear();
         if let Some(template) = &self.body {
@@ -154,7 +154,7 @@ impl Task {
         out: &mut Request,
     ) -> Result<(), Fault> {
         let mut head = Head::begin(line, self, out);
-        // What the task or the URL says of the user counts more than a header that it writes.
+        // Credentials of the task or the URL take precedence over a header of the task.
         let known = self.authorization.is_some() || line.credentials.is_some();
         for (name, value) in &self.headers {
             let doubled = known && name.eq_ignore_ascii_case("authorization");
@@ -179,8 +179,8 @@ impl Task {
                 }
             }
         }
-        // As with the clients of the reference, a `Cookie` of the task is all there is; else there is
-        // one for the jar and the task's `cookies`.
+        // As in the reference's clients, a `Cookie` header of the task stands alone; otherwise one
+        // header holds the jar's cookies and the task's `cookies`.
         let given = self.headers.iter().any(|(name, _)| is_cookie(name) && line.carries(name));
         let own = line.secrets && !self.cookies.is_empty();
         if !given && (line.jar.is_some() || own) {
@@ -198,27 +198,27 @@ impl Task {
     }
 }
 
-/// What of a request is decided outside the task.
+/// The parts of a request that are determined outside the task.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestLine<'a> {
     pub(crate) method: &'static str,
     pub(crate) origin: &'a Origin,
     /// The URL after its origin.
     pub(crate) rest: &'a str,
-    /// `Basic …` of the user that the URL names.
+    /// `Basic …` for the user in the URL.
     pub(crate) credentials: Option<&'a str>,
-    /// What the user's cookie jar adds, in the target's own bytes.
+    /// The cookies of the user's jar, in the target's own bytes.
     pub(crate) jar: Option<&'a [u8]>,
-    /// Whether the task's body goes along; a redirect may leave it behind.
+    /// Whether to send the task's body; a redirect may drop it.
     pub(crate) body: bool,
-    /// Whether what proves who the user is goes along: not to another host.
+    /// Whether to send credentials: not to another host.
     pub(crate) secrets: bool,
-    /// Whether the task's own `Host` and `Cookie` still count: not after a redirect.
+    /// Whether the task's own `Host` and `Cookie` apply: not after a redirect.
     pub(crate) first: bool,
 }
 
 impl RequestLine<'_> {
-    /// Whether a header that the task sets goes along.
+    /// Whether to send a header that the task sets.
     fn carries(&self, name: &str) -> bool {
         let any = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known));
         (self.body || !any(&["content-type", "content-encoding"]))
@@ -227,7 +227,7 @@ impl RequestLine<'_> {
     }
 }
 
-/// A request's head that is being written.
+/// The head of a request while it is being written.
 struct Head<'a> {
     out: &'a mut Request,
     /// Whether the positions of its headers are kept.
@@ -257,7 +257,7 @@ impl<'a> Head<'a> {
         self.header_after(name, b"", value)
     }
 
-    /// Writes a header whose value begins with bytes that go as they are.
+    /// Writes a header whose value begins with bytes that are sent unchanged.
     fn header_after(
         &mut self,
         name: &str,
@@ -293,7 +293,7 @@ impl<'a> Head<'a> {
         Ok(())
     }
 
-    /// Writes a header that is always the same.
+    /// Writes a constant header.
     fn constant(&mut self, name: &str, line: &str) {
         let begin = self.out.bytes.len();
         self.out.bytes.extend_from_slice(line.as_bytes());
@@ -327,7 +327,7 @@ impl<'a> Head<'a> {
         if self.encoding {
             self.constant("Accept-Encoding", "Accept-Encoding: gzip, deflate, br, zstd\r\n");
         }
-        // RFC 9110, section 8.6: a method that is expected to carry content says when it has none.
+        // RFC 9110, section 8.6: a method that usually carries content declares when it has none.
         if body.is_some() || matches!(self.out.method, "POST" | "PUT" | "PATCH") {
             let begin = self.out.bytes.len();
             self.out.bytes.extend_from_slice(b"Content-Length: ");
@@ -342,8 +342,8 @@ impl<'a> Head<'a> {
     }
 }
 
-/// A header's value in Latin-1, as Python's clients send it, where it is not ASCII and can be; what
-/// cannot goes as UTF-8.
+/// A header's value in Latin-1, as Python's clients send it, if it is not ASCII and can be encoded;
+/// otherwise it is sent as UTF-8.
 fn latin(value: &[u8]) -> Option<Vec<u8>> {
     if value.is_ascii() {
         return None;
@@ -374,7 +374,7 @@ pub(super) mod tests {
     use crate::protocol::http::flavor::Flavor;
     use crate::value::{Reader, Value};
 
-    /// The request of a task, as a document has it.
+    /// The request of a task in a document.
     pub(crate) fn sent(flavor: Flavor, http2: bool, task: &Json) -> Result<Request, String> {
         let task = Value::parse(&task.to_string()).expect("JSON");
         let place = Reader::at(&task, "/tasks/0");
@@ -446,8 +446,8 @@ pub(super) mod tests {
         "\nAccept: */*\nAccept-Encoding: gzip, deflate, br, zstd\n"
     );
 
-    /// A task sends these bytes; `..` stands for [`OWN`], `\n` for HTTP's line break, and `B` for the
-    /// boundary of a form. The parts that HTTP/2 uses give the same bytes.
+    /// Checks that a task sends these bytes; `..` stands for [`OWN`], `\n` for HTTP's line break,
+    /// and `B` for the boundary of a form. The parts that HTTP/2 uses must yield the same bytes.
     fn check_as(flavor: Flavor, task: &Json, want: &str) {
         let want = want.replace("..\n", OWN).replace('\n', "\r\n");
         let text = |bytes: &[u8]| {
@@ -474,7 +474,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_request_carries_what_its_task_says() {
+    fn a_request_contains_everything_its_task_specifies() {
         check(
             &json!({
                 "method": "post", "request_url": "/p/${v}", "params": {"q": "a b&${v}"},
@@ -490,7 +490,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_the_environment_says_is_a_constant_and_is_refused_with_its_place_where_it_is_wrong() {
+    fn values_of_the_environment_are_constants_and_wrong_ones_are_refused_with_their_place() {
         let refusal = |task: Json| sent(Flavor::Fast, false, &task).map(|_| ()).unwrap_err();
         check(&json!({"method": "get", "url": "${env.p}"}), "GET /p HTTP/1.1\n..\n\n");
         check(&json!({"method": "get", "url": "/a${env.p}"}), "GET /a/p HTTP/1.1\n..\n\n");
@@ -527,7 +527,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_method_that_is_expected_to_carry_a_body_says_when_it_has_none() {
+    fn a_method_that_usually_has_a_body_declares_an_empty_one() {
         for method in ["get", "Delete", "HEAD", "options"] {
             let upper = method.to_ascii_uppercase();
             check(&json!({"method": method, "url": "/"}), &format!("{upper} / HTTP/1.1\n..\n\n"));
@@ -542,7 +542,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_relative_url_goes_to_the_host_and_a_placeholder_may_hold_a_whole_one() {
+    fn a_relative_url_is_sent_to_the_host_and_a_placeholder_may_hold_an_absolute_one() {
         for (url, target) in [
             ("/a", "/a"),
             ("b", "/b"),
@@ -556,7 +556,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_form_is_written_as_the_users_own_client_writes_it() {
+    fn a_form_is_written_as_by_the_client_of_the_user() {
         let task = json!({"method": "post", "url": "/", "data": {"a b": ["1", "${v}"], "n": null}});
         check(
             &task,
@@ -579,7 +579,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn text_goes_as_it_is_and_without_any_gives_way_to_json() {
+    fn text_is_sent_unchanged_and_empty_text_gives_precedence_to_json() {
         let task = json!({"method": "post", "url": "/", "data": "<${v}> é"});
         check(
             &task,
@@ -649,7 +649,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn an_upload_has_the_parts_that_requests_gives_it() {
+    fn an_upload_has_the_same_parts_as_in_requests() {
         let files = |files: Json, want: &str| check_upload(json!({ "files": files }), want);
         files(json!({"f": "x"}), "--B\n@ name=\"f\"; filename=\"f\"\n\nx\n--B--\n");
         files(json!({"f": 7}), "--B\n@ name=\"f\"; filename=\"f\"\n\n7\n--B--\n");
@@ -692,7 +692,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_text_is_uploaded_as_it_is() {
+    fn a_binary_file_is_uploaded_unchanged() {
         let task = json!({"method": "post", "url": "/", "files": {"f": {"path": "picture"}}});
         let request = sent(Flavor::Fast, true, &task).expect("a request");
         let found = memchr::memmem::find(request.body(), b"\r\n\r\n\x89PNG\0\xff${v}\r\n--");
@@ -700,7 +700,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn an_upload_that_requests_does_not_take_is_refused_with_its_place() {
+    fn an_upload_that_requests_does_not_accept_is_refused_with_its_place() {
         const FORMS: &str = "expected a file's content, [filename, content], [filename, content, type], \
                              [filename, content, type, headers] or {\"path\": …}";
         for (files, why) in [
@@ -725,7 +725,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_task_may_say_that_its_connection_closes() {
+    fn a_task_may_ask_to_close_its_connection() {
         for (value, closes) in [
             ("close", true),
             ("Keep-Alive,  CLOSE", true),
@@ -744,7 +744,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_header_is_sent_in_latin_1_where_it_can_be() {
+    fn a_header_is_sent_in_latin_1_if_possible() {
         let headers = json!({"X-Latin": "é", "X-Other": "€"});
         let task = json!({"method": "get", "url": "/", "headers": headers});
         let request = sent(Flavor::Fast, true, &task).expect("a request");

@@ -1,7 +1,8 @@
-//! Reading an HTTP/1.1 answer as its bytes come in: head, then body by length, by chunks or until
-//! the end. The body is counted, and kept only when somebody wants its text, up to a cap. A response
-//! that comes in one piece, as nearly all do, is read where it lies, without being copied. A packed body
-//! is unpacked while it comes ([`decode`](super::decode)): its length is that of what it holds.
+//! Parses an HTTP/1.1 response as its bytes arrive: the head, then the body by length, by chunks or
+//! until the end of the connection. The body is counted, and kept, up to a cap, only if its text is
+//! needed. A response that arrives in one piece, as nearly all do, is parsed in place, without
+//! copying. An encoded body is decoded while it arrives ([`decode`](super::decode)): its length is
+//! that of the decoded content.
 
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
@@ -22,37 +23,37 @@ const MAX_HEADERS: usize = 128;
 /// The longest line between chunks: a size and its extensions, or a trailer field.
 const MAX_LINE: usize = 8 * 1024;
 
-/// A body that grew beyond this is given back to the allocator before the next request.
+/// The memory of a longer body is freed before the next request.
 const KEEP_CAPACITY: usize = 64 * 1024;
 
-/// A response. Its buffers are used again for the next one.
+/// A response. Its buffers are reused for the next one.
 #[derive(Debug, Default)]
 pub struct Response {
-    /// The status; 0 before the head has come.
+    /// The status; 0 before the head has arrived.
     pub status: u16,
-    /// Bytes of the body, unpacked where that is possible.
+    /// Bytes of the body, decoded if possible.
     pub bytes: u64,
-    /// The body, where wanted: unpacked, and no more than the limit.
+    /// The body, if needed: decoded, and up to the limit.
     pub body: Vec<u8>,
-    /// Names and values of the headers, where wanted.
+    /// Names and values of the headers, if needed.
     pub headers: Vec<(String, String)>,
-    /// `Content-Type`, where the body is wanted.
+    /// `Content-Type`, if the body is needed.
     pub content_type: Option<Vec<u8>>,
-    /// Why the body could not be unpacked.
+    /// Why the body could not be decoded.
     pub broken: Option<Packed>,
-    /// Where a redirect leads.
+    /// The target of a redirect.
     pub location: Option<String>,
-    /// `Set-Cookie` values, as they came.
+    /// `Set-Cookie` values, as received.
     pub cookies: Vec<Vec<u8>>,
     /// Whether the connection can carry another request.
     pub keep_alive: bool,
     limit: BodyLimit,
-    /// The codings of the body, in the order in which they were applied.
+    /// The codings of the body, in the order they were applied.
     codings: Vec<Coding>,
-    /// Takes them off.
+    /// The decoder of those codings.
     unpacker: Option<Box<Unpacker>>,
     framing: Framing,
-    /// A head that came in pieces, or a line between chunks.
+    /// An incomplete head, or an incomplete line between chunks.
     partial: Vec<u8>,
 }
 
@@ -77,7 +78,7 @@ impl Checked for Response {
         Some(self.status)
     }
 
-    /// Several of one name are joined (RFC 9110, section 5.3).
+    /// Several headers of one name are joined (RFC 9110, section 5.3).
     fn header(&self, name: &str) -> Option<String> {
         let mut values = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
         let (_, first) = values.next()?;
@@ -100,12 +101,12 @@ fn unknown(UnknownCharset(label): UnknownCharset) -> Unreadable {
 }
 
 impl Response {
-    /// One that keeps no more of a body than this, in bytes.
+    /// A response that keeps at most `limit` bytes of its body.
     pub fn keeping(limit: usize) -> Self {
         Self { limit: BodyLimit(limit), ..Self::default() }
     }
 
-    /// Whether the whole body is there.
+    /// Checks that the whole body was kept and decoded.
     fn readable(&self) -> Result<(), Unreadable> {
         if self.body.len() >= self.limit.0 && self.bytes > self.limit.0 as u64 {
             return Err(Unreadable::OverLimit(self.limit.0));
@@ -113,7 +114,7 @@ impl Response {
         self.broken.as_ref().map_or(Ok(()), |why| Err(Unreadable::Packed(why.to_string())))
     }
 
-    /// Makes it ready for the next response.
+    /// Clears it for the next response.
     pub fn clear(&mut self) {
         self.status = 0;
         self.bytes = 0;
@@ -131,7 +132,7 @@ impl Response {
         self.partial.clear();
     }
 
-    /// Takes bytes that have come; `true` when the response is complete.
+    /// Parses received bytes; returns `true` when the response is complete.
     pub fn feed(
         &mut self,
         mut bytes: &[u8],
@@ -140,7 +141,8 @@ impl Response {
     ) -> Result<bool, Fault> {
         loop {
             if self.framing == Framing::Done {
-                // Bytes after the response belong to nobody: the connection cannot be used again.
+                // Bytes after the response belong to no request: the connection cannot be used
+                // again.
                 self.keep_alive &= bytes.is_empty();
                 self.end_body();
                 return Ok(true);
@@ -177,7 +179,7 @@ impl Response {
         }
     }
 
-    /// The connection has ended: `Ok` when that completes the response.
+    /// Handles the end of the connection: `Ok` if that completes the response.
     pub fn end(&mut self) -> Result<(), Fault> {
         self.keep_alive = false;
         match self.framing {
@@ -191,7 +193,7 @@ impl Response {
         }
     }
 
-    /// Counts and maybe keeps up to `most` bytes of body, and gives the rest back.
+    /// Takes up to `most` bytes of body, and returns the rest.
     fn take<'a>(&mut self, bytes: &'a [u8], most: u64, capture: Capture) -> &'a [u8] {
         let length = usize::try_from(most).unwrap_or(usize::MAX).min(bytes.len());
         let (body, rest) = bytes.split_at(length);
@@ -199,10 +201,10 @@ impl Response {
         rest
     }
 
-    /// Takes a header that says what the body is, of whatever version of HTTP.
+    /// Takes a header that describes the body, in any version of HTTP.
     #[inline]
     pub(super) fn take_header(&mut self, name: &str, value: &[u8], capture: Capture) {
-        // The length of a name tells nearly all headers apart before any letter is compared.
+        // The length of a name distinguishes nearly all headers before any letter is compared.
         match name.len() {
             16 if name.eq_ignore_ascii_case("content-encoding") => {
                 self.codings.extend(Coding::list(value));
@@ -219,14 +221,14 @@ impl Response {
         }
     }
 
-    /// All headers have come, and a body follows.
+    /// Called when all headers have arrived and a body follows.
     pub(super) fn begin_body(&mut self) {
         if !self.codings.is_empty() {
             self.unpacker = Some(Box::new(Unpacker::new(&self.codings)));
         }
     }
 
-    /// Unpacks, counts and maybe keeps a piece of the body.
+    /// Decodes, counts and possibly keeps a piece of the body.
     pub(super) fn take_body(&mut self, piece: &[u8], capture: Capture) {
         let Some(mut unpacker) = self.unpacker.take() else {
             self.count(piece, capture);
@@ -244,7 +246,7 @@ impl Response {
         }
     }
 
-    /// The body is complete.
+    /// Called when the body is complete.
     pub(super) fn end_body(&mut self) {
         let Some(unpacker) = self.unpacker.take() else { return };
         let (received, broken) = unpacker.finish();
@@ -254,7 +256,7 @@ impl Response {
         self.broken = broken;
     }
 
-    /// Reads the head, if it is complete, and gives the rest of the bytes back.
+    /// Parses the head, if it is complete, and returns the remaining bytes.
     fn head<'a>(
         &mut self,
         bytes: &'a [u8],
@@ -281,8 +283,8 @@ impl Response {
         Ok(None)
     }
 
-    /// Reads a head if it is complete, past any interim answers (RFC 9110, section 15.2), and says
-    /// how long it was.
+    /// Parses a head if it is complete, after any interim responses (RFC 9110, section 15.2), and
+    /// returns its length.
     fn parse_head(
         &mut self,
         bytes: &[u8],
@@ -294,7 +296,7 @@ impl Response {
             let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
             let mut response = httparse::Response::new(&mut []);
             let mut config = httparse::ParserConfig::default();
-            // What curl and browsers take from old servers.
+            // Deviations of old servers that curl and browsers accept.
             config
                 .allow_obsolete_multiline_headers_in_responses(folds)
                 .allow_spaces_after_header_name_in_responses(folds);
@@ -312,7 +314,8 @@ impl Response {
                 Err(httparse::Error::Status | httparse::Error::Version) => {
                     return Err(Fault::Malformed("no status line"));
                 }
-                // Nearly all heads are read at the first try, and their values as they are.
+                // Nearly all heads are parsed at the first attempt, with values that need no
+                // unfolding.
                 Err(_) if !folds => {
                     folds = true;
                     continue;
@@ -345,7 +348,7 @@ impl Response {
             let (name, value) = (header.name, header.value);
             let unfolded = if folds { unfold(value) } else { Cow::Borrowed(value) };
             let value = &*unfolded;
-            // The length of a name tells nearly all headers apart before any letter is compared.
+            // The length of a name distinguishes nearly all headers before any letter is compared.
             match name.len() {
                 14 if name.eq_ignore_ascii_case("content-length") => {
                     length = Some(body_length(value, length));
@@ -359,14 +362,15 @@ impl Response {
             }
             self.take_header(name, value, capture);
         }
-        // RFC 9112, section 6.1: HTTP/1.0 does not know this framing, so its connection ends here.
+        // RFC 9112, section 6.1: HTTP/1.0 does not define this framing, so the connection ends
+        // here.
         let lasts = response.version == Some(1) || stays && !transfer.is_some();
         self.keep_alive = lasts && !closes;
         if self.status == 101 {
-            // What follows is another protocol.
+            // Another protocol follows.
             self.keep_alive = false;
         }
-        // RFC 9112, section 6.3: which framing counts.
+        // RFC 9112, section 6.3: the precedence of framings.
         self.framing = match length {
             _ if head_only || matches!(self.status, 101 | 204 | 304) => Framing::Done,
             _ if transfer.chunked => Framing::ChunkSize,
@@ -386,7 +390,7 @@ impl Response {
         Ok(())
     }
 
-    /// Reads a line between chunks, if it is complete, and gives the rest of the bytes back.
+    /// Reads a line between chunks, if it is complete, and returns the remaining bytes.
     fn line<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, Fault> {
         let Some(end) = memchr::memchr(b'\n', bytes) else {
             self.partial.extend_from_slice(bytes);
@@ -422,8 +426,8 @@ fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(value).into_owned()
 }
 
-/// A `Location` as text. Bytes that are not UTF-8 are percent-encoded one by one, as they will be in
-/// the request line.
+/// A `Location` as text. Bytes that are not UTF-8 are percent-encoded one by one, as in the request
+/// line.
 pub(crate) fn place(value: &[u8]) -> String {
     if let Ok(text) = std::str::from_utf8(value) {
         return text.to_owned();
@@ -438,7 +442,7 @@ pub(crate) fn place(value: &[u8]) -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
-/// A value that was folded over several lines, on one (RFC 9112, section 5.2).
+/// A folded value on one line (RFC 9112, section 5.2).
 fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(b'\n', value).is_none() {
         return Cow::Borrowed(value);
@@ -447,8 +451,8 @@ fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(&b' '))
 }
 
-/// The length that a `Content-Length` gives, after those that came before it. It may be there more
-/// than once, in one value or in several, as long as it is the same (RFC 9110, section 8.6).
+/// The length in a `Content-Length`, combined with earlier ones. It may occur more than once, in
+/// one value or in several, as long as it is the same (RFC 9110, section 8.6).
 fn body_length(value: &[u8], before: Option<Result<u64, Fault>>) -> Result<u64, Fault> {
     let mut known = before.transpose()?;
     for part in value.split(|byte| *byte == b',') {
@@ -469,10 +473,10 @@ fn digits(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
-/// What `Transfer-Encoding` says (RFC 9112, section 6.1).
+/// The content of `Transfer-Encoding` (RFC 9112, section 6.1).
 #[derive(Debug, Default)]
 struct Transfer {
-    /// Whether the body is in chunks: the last coding counts.
+    /// Whether the body is chunked: the last coding counts.
     chunked: bool,
     /// The codings inside the chunks.
     codings: Vec<Coding>,
@@ -501,12 +505,12 @@ impl Transfer {
     }
 }
 
-/// Whether a list has a token, in any case.
+/// Whether a list contains a token, in any case.
 pub(super) fn has_token(value: &[u8], token: &[u8]) -> bool {
     value.split(|byte| *byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(token))
 }
 
-/// A chunk's size: hexadecimal digits, then maybe extensions (RFC 9112, section 7.1).
+/// A chunk's size: hexadecimal digits, then optional extensions (RFC 9112, section 7.1).
 fn chunk_size(line: &[u8]) -> Result<u64, Fault> {
     let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_hexdigit) {
@@ -527,7 +531,7 @@ mod tests {
 
     const ALL: Capture = Capture { head: true, body: true };
 
-    /// Feeds a response in pieces of every size, and says how it ended each time.
+    /// Feeds a response in pieces of every size, and checks the result each time.
     fn check(bytes: &[u8], status: u16, body: &[u8], keep_alive: bool) {
         for size in 1..=bytes.len() {
             let mut response = Response::default();
@@ -550,7 +554,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_read_whole_whatever_the_pieces() {
+    fn responses_are_parsed_completely_in_pieces_of_any_size() {
         check(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, b"hello", true);
         check(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200, b"", true);
         check(
@@ -576,7 +580,7 @@ mod tests {
     }
 
     #[test]
-    fn old_ways_of_writing_a_head_are_read() {
+    fn old_forms_of_a_head_are_accepted() {
         check(
             b"HTTP/1.1 200 OK\r\nX-A: one;\r\n  two\r\nContent-Length:\r\n\t2\r\n\r\nok",
             200,
@@ -593,7 +597,7 @@ mod tests {
     }
 
     #[test]
-    fn the_framing_that_counts_is_found() {
+    fn the_framing_follows_the_rules_of_precedence() {
         let ok = |head: &str, keep_alive| {
             let response = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\nok");
             check(response.as_bytes(), 200, b"ok", keep_alive);
@@ -609,11 +613,11 @@ mod tests {
         };
         let new = "HTTP/1.1 200 OK";
         chunked(new, "Transfer-Encoding: Chunked", true);
-        // It counts more than a length, whatever that is (RFC 9112, section 6.3).
+        // It takes precedence over any length (RFC 9112, section 6.3).
         chunked(new, "Content-Length: 9\r\nTransfer-Encoding: chunked\r\nContent-Length: x", true);
         chunked(new, "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", true);
         chunked("HTTP/1.0 200 OK", "Connection: keep-alive\r\nTransfer-Encoding: chunked", false);
-        // Until the end: the last coding is another, and the length does not count.
+        // Until the end: the last coding is another one, and the length does not count.
         let packed = [
             &b"HTTP/1.1 200 OK\r\nTransfer-Encoding: br\r\nContent-Length: 3\r\n\r\n"[..],
             b"\x0b\x02\x80hello\x03",
@@ -632,7 +636,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_not_read_in_part() {
+    fn a_partially_kept_body_is_not_checked() {
         let packed = |body: &[u8], limit| {
             let mut response = Response::keeping(limit);
             let head = format!(
@@ -651,13 +655,13 @@ mod tests {
         let over = "the body is longer than --max-body-bytes 4 allows and was not checked";
         assert_eq!(packed(HELLO, 4), (5, Err(over.to_owned())));
         let cut = "the body cannot be unpacked: its br data is cut short";
-        // What cannot be unpacked has the length that came.
+        // A body that cannot be decoded has its received length.
         assert_eq!(packed(&HELLO[..6], 5), (6, Err(cut.to_owned())));
     }
 
     proptest! {
         #[test]
-        fn a_folded_value_is_one_line(parts in proptest::collection::vec("[a-z;=]{1,8}", 1..6), wide: bool) {
+        fn a_folded_value_becomes_one_line(parts in proptest::collection::vec("[a-z;=]{1,8}", 1..6), wide: bool) {
             let fold = if wide { "  \r\n\t  " } else { "\r\n " };
             let head = format!("HTTP/1.1 204 No Content\r\nX-A: {}\r\n\r\n", parts.join(fold));
             let mut response = Response::default();
@@ -676,7 +680,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_classed() {
+    fn invalid_responses_are_classified() {
         assert_eq!(fault(b""), ConnectionFault::Closed.into());
         assert_eq!(fault(b"HTTP/1.1 200 OK\r\nContent-Le"), ConnectionFault::Truncated.into());
         assert_eq!(
@@ -684,7 +688,7 @@ mod tests {
             ConnectionFault::Truncated.into()
         );
         assert_eq!(fault(b"SSH-2.0-x\r\n"), Fault::Malformed("no status line"));
-        // 0 would pass for no response at all.
+        // 0 would be mistaken for no response at all.
         assert_eq!(fault(b"HTTP/1.1 000 \r\n\r\n"), Fault::Malformed("the status is below 100"));
         assert_eq!(
             fault(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
@@ -701,7 +705,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_body_is_counted_and_kept_up_to_the_cap() {
+    fn a_large_body_is_counted_whole_and_kept_up_to_the_cap() {
         let mut response = Response::default();
         let length = MAX_BODY_BYTES as u64 * 4;
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");

@@ -1,6 +1,6 @@
-//! Where a request goes: a URL is split into an [`Origin`] (what a connection is made to) and the
-//! path that stands in the request line. Splitting a URL that a request has just filled in must be
-//! cheap: an origin is parsed once per worker and then found by the text in front of the path.
+//! The destination of a request: a URL is split into an [`Origin`] (what a connection is made to)
+//! and the path for the request line. Splitting must be cheap for URLs that are filled in per
+//! request: an origin is parsed once per worker and then found by the text before the path.
 
 use std::rc::Rc;
 
@@ -14,9 +14,9 @@ use crate::load::template::percent;
 /// What a connection is made to.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
-    /// The URL up to its path, as documents write it: `http://host:8080`.
+    /// The URL up to its path, as in the document: `http://host:8080`.
     prefix: Box<str>,
-    /// Whether TLS is spoken.
+    /// Whether to use TLS.
     pub(crate) tls: bool,
     /// The name or address to connect to; an IPv6 address without its brackets.
     pub(crate) host: Box<str>,
@@ -29,7 +29,7 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// The origin and the rest (path, query, fragment) of an absolute URL.
+    /// Returns the origin and the rest (path, query, fragment) of an absolute URL.
     pub(crate) fn split(text: &str) -> Result<(Self, &str), Fault> {
         let invalid = |why: &str| Fault::Url { url: text.to_owned(), why: why.to_owned() };
         let scheme = text.find("://").ok_or_else(|| invalid("expected http:// or https://"))? + 3;
@@ -38,7 +38,7 @@ impl Origin {
             .and_then(|rest| rest.find(['/', '?', '#']))
             .map_or(text.len(), |at| scheme + at);
         let (prefix, rest) = text.split_at(end);
-        // The parser of URLs would read on after these, or leave them out: to another host.
+        // A URL parser would skip or drop these characters, and so find another host.
         if prefix.bytes().any(|byte| byte <= b' ' || byte == 0x7f || byte == b'\\') {
             return Err(invalid("a blank, a control character or a backslash in its host"));
         }
@@ -67,20 +67,20 @@ impl Origin {
         Ok((origin, rest))
     }
 
-    /// The rest of a URL that goes to this origin, if it does.
+    /// The rest of a URL with this origin, if it has it.
     pub(crate) fn rest<'a>(&self, url: &'a str) -> Option<&'a str> {
         let rest = url.strip_prefix(&*self.prefix)?;
         (rest.is_empty() || rest.starts_with(['/', '?', '#'])).then_some(rest)
     }
 
-    /// The URL of a path at this origin, with the user of the URL that the origin was found by.
+    /// The URL of a path at this origin, with the user of the URL it was parsed from.
     pub(crate) fn url(&self, rest: &str) -> String {
         let slash = if rest.starts_with('/') { "" } else { "/" };
         format!("{}{slash}{rest}", self.prefix)
     }
 
-    /// Whether what proves who the user is may follow a redirect from here to `other`: to the same
-    /// place, or to its secure door.
+    /// Whether credentials may follow a redirect from here to `other`: to the same origin, or from
+    /// http to https on the same host.
     pub(crate) fn trusts(&self, other: &Self) -> bool {
         let same = self.tls == other.tls && self.port == other.port;
         let upgrade = !self.tls && self.port == 80 && other.tls && other.port == 443;
@@ -88,15 +88,15 @@ impl Origin {
     }
 }
 
-/// The origins that a worker has met. A test has few; one that makes up more than this is not slowed
-/// by looking through all of them.
+/// The origins that a worker has seen. A test has few; one that produces more than this is not
+/// slowed down by searching all of them.
 #[derive(Debug, Default)]
 pub(crate) struct Origins(Vec<Rc<Origin>>);
 
 const MAX_ORIGINS: usize = 64;
 
 impl Origins {
-    /// The origin and the rest of a URL.
+    /// Returns the origin and the rest of a URL.
     pub(crate) fn find<'a>(&mut self, url: &'a str) -> Result<(Rc<Origin>, &'a str), Fault> {
         for origin in &self.0 {
             if let Some(rest) = origin.rest(url) {
@@ -113,15 +113,15 @@ impl Origins {
 }
 
 /// Writes the rest of a URL as a request target (RFC 9112, section 3.2.1) in the spelling of the
-/// flavor's own client: the path is never empty, the fragment is left out, bytes that may not stand
-/// there are percent-encoded, and escapes that are not needed are undone.
+/// flavor's own client: the path is never empty, the fragment is removed, bytes that are not
+/// allowed are percent-encoded, and unnecessary escapes are decoded.
 pub(crate) fn write_target(rest: &str, flavor: Flavor, out: &mut Vec<u8>) {
     let rest = rest.split('#').next().unwrap_or_default();
     if !rest.starts_with('/') {
         out.push(b'/');
     }
     if rest.bytes().all(is_plain) && !rest.contains("/.") {
-        // Nearly every URL: nothing to encode, nothing to undo.
+        // The usual case: nothing to encode or decode.
         out.extend_from_slice(rest.as_bytes());
         return;
     }
@@ -133,7 +133,7 @@ pub(crate) fn write_target(rest: &str, flavor: Flavor, out: &mut Vec<u8>) {
 }
 
 fn write_bytes(text: &str, flavor: Flavor, out: &mut Vec<u8>) {
-    // One `%` that begins no escape makes them all literal.
+    // A single `%` that begins no escape makes all of them literal.
     let escaped = text.split('%').skip(1).all(|part| hex_pair(part).is_some());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
@@ -168,13 +168,13 @@ fn write_bytes(text: &str, flavor: Flavor, out: &mut Vec<u8>) {
     }
 }
 
-/// The byte that the two hexadecimal digits at a text's beginning stand for.
+/// The byte of the two hexadecimal digits at the start of a text.
 fn hex_pair(text: &str) -> Option<u8> {
     let pair = text.get(..2).filter(|pair| pair.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
     u8::from_str_radix(pair, 16).ok()
 }
 
-/// Whether a byte stands in a request target as it is, whatever the flavor.
+/// Whether a byte may be used unescaped in a request target, in every flavor.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_graphic()
         && !matches!(
@@ -199,7 +199,7 @@ fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
 }
 
-/// A path without `.` and `..` (RFC 3986, section 5.2.4); its query stays.
+/// Removes `.` and `..` from a path (RFC 3986, section 5.2.4); its query stays.
 pub(super) fn without_dots(rest: &str) -> String {
     let (path, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
     let mut pooled: Vec<&str> = Vec::new();
@@ -219,27 +219,27 @@ pub(super) fn without_dots(rest: &str) -> String {
     pooled.join("/") + query
 }
 
-/// `Basic …` of the user that a URL names.
+/// `Basic …` for the user in a URL.
 pub(super) fn url_credentials(url: &Url) -> Option<String> {
     let decode = |part: &str| percent_decode(part).unwrap_or_else(|| part.to_owned());
     let named = !url.username().is_empty();
     named.then(|| basic(&decode(url.username()), &decode(url.password().unwrap_or_default())))
 }
 
-/// The value of an `Authorization` header (RFC 7617): in Latin-1, as Python's clients send it, where
-/// it can be, else in UTF-8.
+/// The value of an `Authorization` header (RFC 7617): in Latin-1, as Python's clients send it, if
+/// possible, otherwise in UTF-8.
 pub(crate) fn basic(user: &str, password: &str) -> String {
     let pair = format!("{user}:{password}");
     let bytes = latin1(&pair).unwrap_or_else(|| pair.into_bytes());
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(bytes))
 }
 
-/// A text in Latin-1; `None` where it has a character beyond.
+/// Encodes a text in Latin-1; `None` if a character is outside of it.
 pub(super) fn latin1(text: &str) -> Option<Vec<u8>> {
     text.chars().map(|character| u8::try_from(u32::from(character)).ok()).collect()
 }
 
-/// A text without its percent-encoding, if that is whole and gives text.
+/// Decodes the percent-encoding of a text; `None` if it is malformed or not UTF-8.
 pub(crate) fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_says_why() {
+    fn the_error_for_an_invalid_url_says_why() {
         for (text, why) in [
             ("/relative", "invalid URL \"/relative\": expected http:// or https://"),
             ("ftp://h/", "invalid URL \"ftp://h/\": expected http:// or https://"),
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_target_of_an_http_user_is_spelled_as_requests_spells_it() {
+    fn a_request_target_of_an_http_user_is_spelled_as_in_requests() {
         let target = |rest| spelled(rest, Flavor::Requests);
         assert_eq!(target("/a/../b/./c?d=/../[1]"), "/b/c?d=/../%5B1%5D");
         assert_eq!(target("/../../x/.."), "/");
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_sent_in_latin_1_where_it_can_be() {
+    fn a_password_is_sent_in_latin_1_if_possible() {
         assert_eq!(basic("u", "p:é"), "Basic dTpwOuk=");
         assert_eq!(basic("u", "€"), "Basic dTrigqw=");
     }

@@ -1,5 +1,4 @@
-//! An HTTP task that runs: everything about it that does not change is bytes already, the rest is
-//! templates.
+//! An HTTP task, ready to run: its constant parts are already bytes, the rest is templates.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -14,44 +13,44 @@ use crate::load::template::{Draft, Linker, Scope, Template};
 use crate::protocol::check::Checks;
 use crate::value::Invalid;
 
-/// The methods that the documents know.
+/// The methods that documents may use.
 pub(crate) const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
-/// A task that runs.
+/// A task, ready to run.
 #[derive(Debug)]
 pub(crate) struct Task {
     pub(crate) method: Template,
     pub(crate) url: Address,
-    /// `None` is the path and query that are sent.
+    /// `None` stands for the path and query that are sent.
     pub(crate) name: Option<Template>,
     pub(super) headers: Vec<(String, Template)>,
     pub(super) authorization: Option<Authorization>,
     pub(super) cookies: Template,
     pub(super) body: Option<Template>,
     pub(crate) timeout: Duration,
-    /// The timeout as the fault's text has it.
+    /// The timeout as in the fault's text.
     pub(crate) timeout_text: String,
     pub(crate) redirects: bool,
     pub(crate) flavor: Flavor,
-    /// Which of the driver's TLS configurations it uses.
+    /// The index of its TLS configuration in the driver.
     pub(crate) tls: usize,
-    /// Whether HTTP/2 is spoken, or offered under TLS.
+    /// Whether to use HTTP/2, or offer it with TLS.
     pub(crate) http2: bool,
     pub(crate) checks: Checks,
-    /// The whole request, where nothing in it changes from one time to the next.
+    /// The whole request, if it is constant.
     pub(crate) fixed: Option<Fixed>,
 }
 
-/// A request that never changes.
+/// A constant request.
 #[derive(Debug)]
 pub(crate) struct Fixed {
     pub(crate) url: String,
     pub(crate) request: Request,
-    /// The same for HTTP/2, where the task may use it.
+    /// The same for HTTP/2, if the task may use it.
     pub(crate) message: Option<Result<Message, Fault>>,
 }
 
-/// How a task says who the user is.
+/// The credentials of a task.
 #[derive(Debug)]
 pub(super) enum Authorization<T = Template> {
     Basic { username: T, password: T },
@@ -76,12 +75,12 @@ impl Authorization<Draft> {
 }
 
 impl Task {
-    /// Whether a challenge of the target is answered.
+    /// Whether it responds to digest challenges.
     pub(crate) fn uses_digest(&self) -> bool {
         matches!(self.authorization, Some(Authorization::Digest { .. }))
     }
 
-    /// The request as bytes, if nothing in it changes.
+    /// The request as bytes, if it is constant.
     pub(super) fn fix(&self, place: &str) -> Result<Option<Fixed>, Invalid> {
         let method = self.method.as_literal().and_then(known_method);
         let (Some(method), Some(url)) = (method, self.url.as_literal()) else {
@@ -94,7 +93,7 @@ impl Task {
             && self.cookies.as_literal().is_some()
             && self.body.as_ref().is_none_or(|body| body.is_constant())
             && match &self.authorization {
-                // It is put into the request when that is sent.
+                // Added when the request is sent.
                 None | Some(Authorization::Digest { .. }) => true,
                 Some(Authorization::Bearer(token)) => token.as_literal().is_some(),
                 Some(Authorization::Basic { username, password }) => {
@@ -124,7 +123,7 @@ impl Task {
     }
 }
 
-/// The method of this execution, in capitals.
+/// The method of this execution, in upper case.
 pub(crate) fn method(template: &Template, scope: &mut Scope) -> Result<&'static str, Fault> {
     let text = match template.as_literal() {
         Some(text) => Cow::from(text),
@@ -133,7 +132,7 @@ pub(crate) fn method(template: &Template, scope: &mut Scope) -> Result<&'static 
     known_method(&text).ok_or_else(|| Fault::Method(text.into_owned()))
 }
 
-/// A method that does not change, in capitals.
+/// A constant method, in upper case.
 pub(super) fn literal_method(text: &str, place: &str) -> Result<&'static str, Invalid> {
     known_method(text).ok_or_else(|| Invalid {
         pointer: place.to_owned(),

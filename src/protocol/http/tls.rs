@@ -1,5 +1,5 @@
-//! How targets are reached: TLS, and proxies on the way. A test has few different configurations (verified or not, with one client
-//! certificate or another), so each is made once, when its first task is linked.
+//! TLS and proxies for targets. A test has few different configurations (verified or not, with one
+//! client certificate or another), so each is built once, when its first task is linked.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::net::trust::{self, Trust};
 use crate::protocol::placed::Placed;
 use crate::value::{Invalid, Object, Value};
 
-/// What a task says of TLS and proxies, before its files are read.
+/// The TLS and proxy fields of a task, before its files are read.
 #[derive(Debug)]
 pub(super) struct SettingDraft {
     verify: Verify,
@@ -38,8 +38,7 @@ fn read(file: &PemFile, linker: &Linker<'_>) -> Result<Vec<u8>, Invalid> {
 }
 
 impl SettingDraft {
-    /// Takes `verify`, `cert`, `http2` and `proxy` out of a task; the last two are the test's where the
-    /// task does not say.
+    /// Takes `verify`, `cert`, `http2` and `proxy` from a task; the last two default to the test's.
     pub(super) fn parse(
         fields: &mut Object<'_>,
         http2: bool,
@@ -101,26 +100,26 @@ impl SettingDraft {
     }
 }
 
-/// What a task says of TLS and proxies.
+/// The TLS and proxy settings of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Setting {
-    /// Whom to trust.
+    /// The certificates to trust.
     pub(crate) trust: Trust,
     /// PEM of the client's certificate chain and of its key.
     pub(crate) identity: Option<(Vec<u8>, Vec<u8>)>,
-    /// Whether HTTP/2 is offered.
+    /// Whether to offer HTTP/2.
     pub(crate) http2: bool,
-    /// Which proxies its requests go through.
+    /// The proxies of its requests.
     pub(crate) proxies: Proxies,
 }
 
 impl Setting {
-    /// Whether it stands on files that the document names.
+    /// Whether it uses files that the document names.
     pub(crate) fn names_files(&self) -> bool {
         self.identity.is_some() || matches!(self.trust, Trust::Only(_))
     }
 
-    /// The configuration; the error says what cannot be used.
+    /// Builds the configuration; the error says what cannot be used.
     pub(crate) fn build(&self) -> Result<Arc<ClientConfig>, String> {
         let builder = trust::client(&self.trust).map_err(|error| error.to_string())?;
         let mut config = match &self.identity {
@@ -143,7 +142,7 @@ impl Setting {
     }
 }
 
-/// The certificates of a PEM text; the error says what is wrong with it.
+/// Parses the certificates of a PEM text; the error says what is wrong with it.
 pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match all {

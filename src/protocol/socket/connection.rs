@@ -1,4 +1,4 @@
-//! What bytes go over, and one exchange over it: a payload goes out, a response comes in.
+//! A socket connection, and one exchange over it: a payload is sent, a response is received.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -15,10 +15,10 @@ use super::task::Transport;
 use crate::net::{Dialer, Stream};
 use crate::protocol::fault::ConnectionFault;
 
-/// How much one read takes in: more than any datagram has.
+/// The size of one read: larger than any datagram.
 pub(super) const SCRATCH: usize = 64 * 1024;
 
-/// What bytes go over.
+/// A TCP or UDP socket.
 #[derive(Debug)]
 pub(super) enum Connection {
     Tcp(Stream),
@@ -40,8 +40,8 @@ impl Connection {
         opened.map_err(ConnectionFault::of_dial)
     }
 
-    /// Whether something came in although nothing was asked, or it ended: whoever uses it next would
-    /// take that for a response.
+    /// Whether data or the end of the stream has arrived that was not requested: the next exchange
+    /// would mistake it for its response.
     pub(super) fn has_unsolicited_input(&mut self) -> bool {
         match self {
             Self::Tcp(stream) => stream.has_unsolicited_input(),
@@ -52,7 +52,7 @@ impl Connection {
         }
     }
 
-    /// Sends a payload and takes the response in; tells how far that came.
+    /// Sends a payload and receives the response; returns its progress.
     pub(super) async fn exchange(
         &mut self,
         payload: &[u8],
@@ -72,7 +72,7 @@ impl Connection {
     }
 }
 
-/// Sends a datagram, also an empty one, and takes in those that response it.
+/// Sends a datagram, even an empty one, and receives those of the response.
 async fn datagrams(
     socket: &UdpSocket,
     payload: &[u8],
@@ -85,7 +85,7 @@ async fn datagrams(
         return Ok(Progress::Whole);
     }
     loop {
-        // That nothing listens there is an error of the socket, which makes it ready for nothing else.
+        // If nothing listens there, the socket reports an error without becoming readable.
         let ready = socket.ready(Interest::READABLE | Interest::ERROR).await?;
         if ready.is_error() {
             let error = || socket.take_error()?.map_or(Err(io::ErrorKind::WouldBlock.into()), Err);
@@ -108,11 +108,11 @@ async fn datagrams(
     }
 }
 
-/// An exchange over a stream. Sending and receiving go on at the same time: a target that answers
-/// while it still reads would otherwise stop at a full buffer, and so would this side.
+/// An exchange over a stream. Sends and receives at the same time: a target that responds while it
+/// still reads would otherwise stop at a full buffer, and so would this side.
 struct Exchange<'a> {
     stream: &'a mut Stream,
-    /// What of the payload has not been sent yet.
+    /// The unsent part of the payload.
     unsent: &'a [u8],
     progress: Progress,
     reply: &'a mut Reply,
@@ -129,7 +129,7 @@ impl Exchange<'_> {
         if self.progress == Progress::More {
             self.progress = ready!(self.poll_receive(context, &mut scratch.borrow_mut()))?;
             if self.progress == Progress::More {
-                // The target has closed: nothing of the response is to come, whatever is unsent.
+                // The target has closed: no more of the response will arrive, whatever is unsent.
                 return Poll::Ready(Ok(Progress::More));
             }
         }
@@ -144,7 +144,7 @@ impl Exchange<'_> {
         Poll::Ready(Ok(()))
     }
 
-    /// Receives until the response is whole; [`Progress::More`] is its end before that.
+    /// Receives until the response is complete; [`Progress::More`] means that it ended earlier.
     fn poll_receive(
         &mut self,
         context: &mut Context<'_>,

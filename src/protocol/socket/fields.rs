@@ -10,7 +10,7 @@ const TASK: &[Field] = &[
     Field::optional(
         "protocol",
         Kind::Matching("^([Tt][Cc][Pp]|[Uu][Dd][Pp])$"),
-        "tcp or udp; what the target's scheme says where it is left out, else tcp.",
+        "The transport; by default that of the target's scheme, otherwise tcp.",
     ),
     Field::optional(
         "target",
@@ -19,28 +19,28 @@ const TASK: &[Field] = &[
          host where it is left out, else 127.0.0.1:9000.",
     )
     .alias("host"),
-    Field::optional("method", Kind::Any, "Ignored, as LoadDensity does."),
-    Field::optional("payload", Kind::Any, "What is sent: text, or bytes as hex:00 ff.")
+    Field::optional("method", Kind::Any, "Ignored, as in LoadDensity."),
+    Field::optional("payload", Kind::Any, "The payload: text, or bytes as hex:00 ff.")
         .or(Literal::Text("")),
     Field::optional(
         "expect_bytes",
         Kind::Count,
-        "How many bytes the response has; over UDP, one datagram that has them.",
+        "The length of the response; over UDP, that of one datagram.",
     )
     .or(Literal::Int(0)),
     Field::optional(
         "expect_substring",
         Kind::Scalar,
-        "What the response must hold; it ends there without expect_bytes and read_until.",
+        "A text that the response must contain; without expect_bytes and read_until it ends the response.",
     ),
     Field::optional(
         "read_until",
         Kind::Name,
-        "What the response ends with, over TCP: text, or bytes as hex:0d 0a.",
+        "The end of the response, over TCP: text, or bytes as hex:0d 0a.",
     ),
-    Field::optional("keep", Kind::Boolean, "Whether the user's connection is used again.")
+    Field::optional("keep", Kind::Boolean, "Whether to reuse the user's connection.")
         .or(Literal::Bool(false)),
     // The reference's own default.
-    Field::optional("timeout", Kind::Timeout, "How long the whole step may take.")
+    Field::optional("timeout", Kind::Timeout, "Timeout of the whole step.")
         .or(Literal::Float(5.0)),
 ];

@@ -1,9 +1,9 @@
-//! Socket tasks: bytes over TCP or UDP, and what comes back. It is the smallest protocol, and the one
-//! to look at before adding another. Way of a task: [`task`] reads and links it; way of its bytes:
+//! Socket tasks: bytes over TCP or UDP, and the response. It is the smallest protocol, and the
+//! example for adding another. The path of a task: [`task`] parses and links it; of its bytes:
 //! [`connection`] → [`reply`] → [`check`](super::check) → a sample.
 //!
-//! Other than in LoadDensity, `timeout` is over the whole step, a response that is too short fails,
-//! and `expect_substring` without `expect_bytes` reads until it is found.
+//! Unlike in LoadDensity, `timeout` covers the whole step, a response that is too short fails, and
+//! `expect_substring` without `expect_bytes` reads until it is found.
 
 mod connection;
 mod fields;
@@ -34,7 +34,7 @@ use crate::value::{Field, Invalid, Object};
 /// How many connections a user keeps, to different targets.
 const MAX_CONNECTIONS: usize = 8;
 
-/// The socket tasks of a test while they are read.
+/// The socket tasks of a test while they are parsed.
 #[derive(Debug)]
 pub struct SocketTasks {
     host: Option<Host>,
@@ -42,7 +42,7 @@ pub struct SocketTasks {
 }
 
 impl SocketTasks {
-    /// No task yet.
+    /// No tasks yet.
     pub(super) fn open(setup: &Setup<'_>) -> Result<Box<AnyTasks>, Invalid> {
         let host = setup.host.as_ref().map(Host::parse).transpose()?;
         Ok(Box::new(Self { host, tasks: Vec::new() }))
@@ -86,7 +86,7 @@ pub struct Socket {
 pub struct Worker {
     dialer: Dialer,
     scratch: RefCell<Box<[u8]>>,
-    /// Per task, what its steps are recorded under.
+    /// The labels of each task's steps.
     labels: Vec<RefCell<Labels>>,
 }
 
@@ -96,15 +96,15 @@ pub struct User {
     connections: Vec<Kept>,
     payload: Vec<u8>,
     reply: Reply,
-    /// Bytes of the payload in hand that count as sent.
+    /// Bytes of the current payload that count as sent.
     sent: u64,
     deadline: Deadline,
-    /// Whether a step has been begun.
+    /// Whether a step is in progress.
     in_flight: bool,
     back_off: BackOff,
 }
 
-/// A connection that a task with `keep` may use again.
+/// A connection that a task with `keep` may reuse.
 #[derive(Debug)]
 struct Kept {
     transport: Transport,
@@ -157,7 +157,7 @@ impl Driver for Socket {
             Err(Failure::Connection(fault)) => {
                 (Verdict::Transient, Some(fault.text(&task.timeout_text)))
             }
-            // Nothing was sent: the user must not turn in circles.
+            // Nothing was sent: without a pause the user would spin.
             Err(Failure::Task(why)) => (Verdict::Transient, Some(why)),
             Err(Failure::Checked(why)) => (Verdict::Flaky, Some(why)),
         };
@@ -176,7 +176,7 @@ impl Driver for Socket {
 }
 
 impl User {
-    /// What is recorded of a step that ends now.
+    /// The measurement of a step that ends now.
     fn measured<'a>(
         &'a self,
         (label, start): (LabelId, Instant),
@@ -190,11 +190,11 @@ impl User {
 
 /// Why a step failed.
 enum Failure {
-    /// The connection.
+    /// The connection failed.
     Connection(ConnectionFault),
-    /// What its placeholders stand for.
+    /// The values of its placeholders are invalid.
     Task(String),
-    /// What came back.
+    /// The response is wrong.
     Checked(String),
 }
 
@@ -222,7 +222,7 @@ impl Step<'_> {
             None => {
                 let deadline = user.deadline.at().unwrap_or_else(Instant::now);
                 let opening = Connection::open(&worker.dialer, task.transport, address, deadline);
-                // Boxed: a step that finds its connection must not carry the state of connecting.
+                // Boxed: a step that reuses a connection must not carry the state of connecting.
                 Box::pin(opening).await.map_err(Failure::Connection)?
             }
         };
@@ -251,7 +251,7 @@ impl Step<'_> {
 }
 
 impl User {
-    /// The connection that a task may use again, if there is one and it is fit.
+    /// The connection that a task may reuse, if there is one and it is usable.
     fn kept(&mut self, task: &Task, target: &str) -> Option<Connection> {
         if !task.keep {
             return None;

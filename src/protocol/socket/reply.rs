@@ -1,22 +1,22 @@
-//! What came back over a socket: taken in as it comes, until it is whole.
+//! The response over a socket, received in pieces until it is complete.
 
 use std::borrow::Cow;
 
 use crate::protocol::check::{BodyLimit, Checked, Unreadable};
 
-/// A response that grew beyond this is given back to the allocator before the next one.
+/// The memory of a longer response is freed before the next one.
 const KEEP_CAPACITY: usize = 64 * 1024;
 
-/// What ends a response.
+/// The condition that ends a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     /// Nothing is read.
     AtOnce,
-    /// So many bytes; of datagrams, one that has them.
+    /// This many bytes; over UDP, one datagram of that length.
     Length(u64),
     /// `read_until`.
     Terminator,
-    /// `expect_substring`; of datagrams, one that has it.
+    /// `expect_substring`; over UDP, one datagram that contains it.
     Substring,
     /// One datagram.
     Datagram,
@@ -24,42 +24,42 @@ pub(super) enum End {
     Close,
 }
 
-/// How far a response has come.
+/// The progress of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// There is more to come.
+    /// More is needed.
     More,
-    /// It is whole.
+    /// It is complete.
     Whole,
-    /// Its end has not come where it should have.
+    /// Its end did not occur within the limit.
     Endless,
 }
 
-/// A response. Its buffers are used again for the next one.
+/// A response. Its buffers are reused for the next one.
 #[derive(Debug, Default)]
 pub(super) struct Reply {
-    /// Its beginning.
+    /// The kept beginning.
     kept: Vec<u8>,
-    /// How much is kept for what looks at it, and how far its end is looked for. What is only counted
-    /// may be longer.
+    /// How much is kept for checks, and how far its end is searched for. A response that is only
+    /// counted may be longer.
     limit: BodyLimit,
     /// Whether any of it is kept.
     capture: bool,
-    /// Bytes that came.
+    /// Bytes received.
     received: u64,
-    /// What it ends with, where that ends it.
+    /// The terminator, if that ends it.
     ending: Vec<u8>,
-    /// Whether more came than belongs to it.
+    /// Whether more bytes arrived than belong to it.
     surplus: bool,
 }
 
 impl Reply {
-    /// One that keeps no more than this, in bytes.
+    /// A response that keeps at most `limit` bytes.
     pub(super) fn keeping(limit: usize) -> Self {
         Self { limit: BodyLimit(limit), ..Self::default() }
     }
 
-    /// Makes it ready for the next response, of which something is `wanted` or only its length.
+    /// Clears it for the next response, whose content is needed (`capture`) or only its length.
     pub(super) fn clear(&mut self, capture: bool) {
         self.kept.clear();
         self.kept.shrink_to(KEEP_CAPACITY);
@@ -69,27 +69,27 @@ impl Reply {
         self.surplus = false;
     }
 
-    /// Where to write what it ends with.
+    /// The buffer for the terminator.
     pub(super) fn ending(&mut self) -> &mut Vec<u8> {
         &mut self.ending
     }
 
-    /// Bytes that came.
+    /// Bytes received.
     pub(super) fn received(&self) -> u64 {
         self.received
     }
 
-    /// What of it was kept.
+    /// The kept part.
     pub(super) fn kept(&self) -> &[u8] {
         &self.kept
     }
 
-    /// Whether more came than belongs to it: whose is that?
+    /// Whether more bytes arrived than belong to it: they cannot be attributed.
     pub(super) fn surplus(&self) -> bool {
         self.surplus
     }
 
-    /// How many bytes may still come without being too many.
+    /// How many more bytes may arrive.
     pub(super) fn room(&self, end: End) -> u64 {
         match end {
             End::Length(length) => length.saturating_sub(self.received),
@@ -107,7 +107,7 @@ impl Reply {
             End::Length(length) if self.received >= length => Progress::Whole,
             End::Length(_) | End::Close | End::Datagram => Progress::More,
             End::Terminator | End::Substring => {
-                // It may have begun in what came before.
+                // The terminator may have begun in earlier bytes.
                 let from = before.saturating_sub(self.ending.len().saturating_sub(1));
                 let rest = self.kept.get(from..).unwrap_or_default();
                 match memchr::memmem::find(rest, &self.ending) {
@@ -140,7 +140,7 @@ impl Reply {
         }
     }
 
-    /// Why it is too short or has no end, if so.
+    /// Returns why it is too short or has no end, if so.
     pub(super) fn lacks(&self, end: End, progress: Progress) -> Option<String> {
         match end {
             End::Length(length) if self.received < length => {
@@ -166,7 +166,7 @@ impl Reply {
     }
 }
 
-/// A response does not hold what it should.
+/// The failure of a response that does not contain the expected text.
 pub(super) fn missing(text: &[u8]) -> String {
     format!("expected {} in response", crate::value::quote(&String::from_utf8_lossy(text)))
 }
@@ -196,8 +196,8 @@ impl Checked for Reply {
 mod tests {
     use super::*;
 
-    /// What becomes of bytes that come in pieces of this size: how many were taken until the reply
-    /// was whole or the bytes were out, what it holds, and what it lacks.
+    /// Feeds bytes in pieces of this size; returns how many were taken until the response was
+    /// complete or the bytes ran out, what it holds, and what it lacks.
     fn taken(bytes: &[u8], size: usize, end: End, ending: &str) -> (u64, String, Option<String>) {
         let mut reply = Reply::default();
         reply.clear(true);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ending_is_found_whatever_the_pieces_it_comes_in() {
+    fn a_terminator_is_found_in_pieces_of_any_size() {
         let bytes = b"aab aaab rest";
         for size in 1..=bytes.len() {
             let (received, text, lacks) = taken(bytes, size, End::Terminator, "aaab");
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_after_the_end_is_not_the_next_response() {
+    fn bytes_after_the_end_are_not_the_next_response() {
         for (bytes, surplus) in [(&b"a\n"[..], false), (b"a\nb", true)] {
             let mut reply = Reply::default();
             reply.clear(true);
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_without_its_end_is_given_up_and_one_that_is_counted_is_not_kept() {
+    fn a_response_without_its_end_fails_at_the_limit_and_one_that_is_only_counted_does_not() {
         let piece = vec![b'.'; 1024 * 1024];
         let mut reply = Reply::default();
         reply.clear(true);
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_datagram_is_cut_and_one_that_is_not_meant_is_passed_over() {
+    fn a_datagram_is_cut_and_one_without_the_expected_text_is_ignored() {
         let mut reply = Reply::default();
         reply.clear(true);
         assert_eq!(reply.datagram(b"abcdef", End::Length(2)), Progress::Whole);

@@ -1,6 +1,5 @@
-//! A socket task: where its bytes go, what they are, and when the response is whole. Reading one
-//! refuses what the document alone shows to be wrong, linking it what is a constant only then, each
-//! with its place.
+//! A socket task: its target, its payload, and when the response is complete. Parsing refuses what
+//! the document alone shows to be wrong, linking refuses wrong constants, each with its place.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -15,13 +14,13 @@ use crate::protocol::labels::{Name, Naming};
 use crate::protocol::placed::Placed;
 use crate::value::{Invalid, Object, Reader};
 
-/// Where tasks go where neither they nor the test says: the reference's own.
+/// The default target: the reference's own.
 const TARGET: &str = "127.0.0.1:9000";
 
 /// The longest payload of a datagram, in bytes (RFC 768 over IPv4, without options).
 const MAX_DATAGRAM: usize = 65_507;
 
-/// What carries the bytes.
+/// The transport protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Transport {
     Tcp,
@@ -45,7 +44,7 @@ impl Transport {
     }
 }
 
-/// Where tasks go that do not say: `tcp://host:port`, `udp://host:port` or `host:port`.
+/// The default target of tasks: `tcp://host:port`, `udp://host:port` or `host:port`.
 #[derive(Debug)]
 pub(super) struct Host {
     transport: Option<Transport>,
@@ -53,7 +52,7 @@ pub(super) struct Host {
 }
 
 impl Host {
-    /// Reads a target, whichever field it stands in.
+    /// Parses a target.
     pub(super) fn parse(field: &Reader<'_>) -> Result<Self, Invalid> {
         let text = field.text()?;
         let (transport, text) = match text.split_once("://") {
@@ -67,12 +66,12 @@ impl Host {
     }
 }
 
-/// A task as it was read.
+/// A parsed task.
 #[derive(Debug)]
 pub(super) struct TaskDraft {
     transport: Transport,
     target: Placed<Draft>,
-    /// `None` is transport and target.
+    /// `None` stands for transport and target.
     name: Option<Draft>,
     payload: Placed<Operand<Draft>>,
     end: End,
@@ -84,7 +83,7 @@ pub(super) struct TaskDraft {
 }
 
 impl TaskDraft {
-    /// Takes the fields of a socket out of a task.
+    /// Takes the fields of a socket task.
     pub(super) fn parse(
         task: &TaskSource<'_>,
         fields: &mut Object<'_>,
@@ -92,9 +91,9 @@ impl TaskDraft {
         compiler: &mut Compiler,
     ) -> Result<Self, Invalid> {
         if task.key.is_some() {
-            return Err(task.fields.invalid("the tasks of a socket_user stand in a list"));
+            return Err(task.fields.invalid("the tasks of a socket_user must be a list"));
         }
-        // The reference takes it and does not look at it.
+        // The reference accepts it and ignores it.
         fields.present("method");
         let (transport, target) = target(fields, host)?;
         let target = Placed { value: compiler.template(&target.value), place: target.place };
@@ -148,7 +147,7 @@ impl TaskDraft {
         })
     }
 
-    /// The task that runs.
+    /// Links the task.
     pub(super) fn link(self, linker: &mut Linker<'_>) -> Result<Task, Invalid> {
         let target = self.target.link(linker)?;
         if let Some(text) = target.value.as_literal() {
@@ -184,7 +183,7 @@ impl TaskDraft {
     }
 }
 
-/// What carries a task's bytes, and where to.
+/// The transport and target of a task.
 fn target(
     fields: &mut Object<'_>,
     host: Option<&Host>,
@@ -215,21 +214,21 @@ fn target(
     }
 }
 
-/// Host and port of a target. An IPv6 address stands in brackets, which the host comes without.
+/// Host and port of a target. An IPv6 address is written in brackets; the returned host has none.
 pub(super) fn split(target: &str) -> Result<(&str, u16), String> {
     let wrong = |why: &str| format!("invalid target {target:?}: {why}");
     let (host, port) = match target.strip_prefix('[') {
         Some(rest) => {
             let parts = rest.split_once("]:").ok_or_else(|| wrong("expected [address]:port"))?;
             if parts.0.parse::<std::net::Ipv6Addr>().is_err() {
-                return Err(wrong("brackets hold an IPv6 address"));
+                return Err(wrong("only an IPv6 address is written in brackets"));
             }
             parts
         }
         None => {
             let parts = target.split_once(':').ok_or_else(|| wrong("expected host:port"))?;
             if parts.1.contains(':') {
-                return Err(wrong("an IPv6 address stands in brackets: [::1]:9000"));
+                return Err(wrong("an IPv6 address is written in brackets: [::1]:9000"));
             }
             parts
         }
@@ -245,7 +244,8 @@ pub(super) fn split(target: &str) -> Result<(&str, u16), String> {
     }
 }
 
-/// What is sent: text, or bytes written as `hex:00 ff`; whatever Python takes for false is nothing.
+/// The payload: text, or bytes written as `hex:00 ff`; values that are false in Python mean
+/// nothing.
 fn payload(
     fields: &mut Object<'_>,
     transport: Transport,
@@ -259,7 +259,7 @@ fn payload(
     Ok(payload)
 }
 
-/// A payload that does not change, as the bytes that it stands for.
+/// Decodes a constant payload.
 fn constant<T>(
     payload: &Placed<Operand<T>>,
     transport: Transport,
@@ -270,12 +270,12 @@ fn constant<T>(
     if transport == Transport::Udp && bytes.len() > MAX_DATAGRAM {
         let length = bytes.len();
         return Err(payload
-            .refusal(format!("{length} bytes are over the limit of a datagram, {MAX_DATAGRAM}")));
+            .refusal(format!("{length} bytes exceed the limit of a datagram, {MAX_DATAGRAM}")));
     }
     Ok(Some(bytes))
 }
 
-/// Bytes as documents write them.
+/// Decodes bytes as documents write them.
 fn decode(text: &[u8]) -> Result<Cow<'_, [u8]>, &'static str> {
     let Some(digits) = text.strip_prefix(b"hex:") else { return Ok(Cow::Borrowed(text)) };
     const EXPECTED: &str = "\"hex:\" takes pairs of hexadecimal digits, with or without spaces";
@@ -296,7 +296,7 @@ fn decode_in_place(text: &mut Vec<u8>) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Up to and with which bytes a response goes.
+/// Parses the bytes that end a response.
 fn terminator(
     fields: &mut Object<'_>,
     transport: Transport,
@@ -328,7 +328,7 @@ fn check_terminator<H>(terminator: &Placed<Text<H>>) -> Result<(), Invalid> {
     }
 }
 
-/// What a response ends with.
+/// The terminator of a response.
 #[derive(Debug)]
 enum Ending {
     /// Text.
@@ -337,30 +337,30 @@ enum Ending {
     Bytes(Template),
 }
 
-/// A task that runs.
+/// A task, ready to run.
 #[derive(Debug)]
 pub(super) struct Task {
     pub(super) transport: Transport,
-    /// `TCP` or `UDP`, as it is recorded.
+    /// `TCP` or `UDP`, as recorded.
     method: Template,
     pub(super) target: Template,
     name: Option<Template>,
     payload: Operand,
-    /// The payload where it does not change.
+    /// The payload, if it is constant.
     pub(super) fixed: Option<Vec<u8>>,
-    /// What ends a response.
+    /// The condition that ends a response.
     pub(super) end: End,
     ending: Option<Ending>,
     pub(super) substring: Option<Template>,
     pub(super) keep: bool,
     pub(super) timeout: Duration,
-    /// The timeout as a record has it.
+    /// The timeout as in a record.
     pub(super) timeout_text: String,
     pub(super) checks: Checks,
 }
 
 impl Task {
-    /// How its steps are called.
+    /// The label of its steps.
     pub(super) fn naming(&self) -> Naming<'_> {
         let name = match (&self.name, self.transport) {
             (Some(name), _) => Name::Written(name),
@@ -370,7 +370,7 @@ impl Task {
         Naming { method: &self.method, url: &self.target, name }
     }
 
-    /// Fills the payload of this execution in, unless it is fixed.
+    /// Fills in the payload of this execution, unless it is constant.
     pub(super) fn fill(&self, scope: &mut Scope, out: &mut Vec<u8>) -> Result<(), &'static str> {
         out.clear();
         match &self.payload {
@@ -380,12 +380,12 @@ impl Task {
         decode_in_place(out)
     }
 
-    /// Whether more of a response than its length is looked at.
+    /// Whether more of a response than its length is needed.
     pub(super) fn looks(&self) -> bool {
         self.ending.is_some() || self.substring.is_some() || self.checks.capture().body
     }
 
-    /// Fills in what a response of this execution ends with; nothing where it ends otherwise.
+    /// Fills in the terminator of this execution; nothing if the response ends otherwise.
     pub(super) fn ending(&self, scope: &mut Scope, out: &mut Vec<u8>) -> Result<(), &'static str> {
         out.clear();
         match &self.ending {
@@ -413,8 +413,8 @@ mod tests {
             ("[::1]:9", Ok(("::1", 9))),
             ("[::1]", Err("expected [address]:port")),
             ("[::1]9", Err("expected [address]:port")),
-            ("[127.0.0.1]:9", Err("brackets hold an IPv6 address")),
-            ("fe80::1:9", Err("an IPv6 address stands in brackets: [::1]:9000")),
+            ("[127.0.0.1]:9", Err("only an IPv6 address is written in brackets")),
+            ("fe80::1:9", Err("an IPv6 address is written in brackets: [::1]:9000")),
             ("", Err("expected host:port")),
             (":9", Err("expected a host name or an address")),
             ("h /x:9", Err("expected a host name or an address")),

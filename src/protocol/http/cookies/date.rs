@@ -1,11 +1,11 @@
-//! The date of a cookie's `Expires`, as RFC 6265, section 5.1.1, reads it: four tokens in any order,
-//! between delimiters of any kind. This is not the date of HTTP: servers send every form there is.
+//! The date of a cookie's `Expires`, parsed as in RFC 6265, section 5.1.1: four tokens in any
+//! order, between any delimiters. This is not HTTP's date format: servers send every form there is.
 
-/// Seconds since 1970, if the text holds a time, a day, a month and a year that exist.
+/// Seconds since 1970, if the text holds a valid time, day, month and year.
 pub(super) fn seconds(text: &[u8]) -> Option<i64> {
     let (mut time, mut day, mut month, mut year) = (None, None, None, None);
     for token in text.split(|byte| is_delimiter(*byte)).filter(|token| !token.is_empty()) {
-        // A token counts for the first part that is missing and that it can be.
+        // A token counts for the first missing part that it can be.
         let _ = take(&mut time, || time_of_day(token))
             || take(&mut day, || number(token, 1, 2))
             || take(&mut month, || month_of(token))
@@ -23,7 +23,7 @@ pub(super) fn seconds(text: &[u8]) -> Option<i64> {
     exists.then(|| ((days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second)
 }
 
-/// Fills a place that is empty; whether there was something to fill it with.
+/// Fills an empty place; returns whether there was a value for it.
 fn take<T>(place: &mut Option<T>, found: impl FnOnce() -> Option<T>) -> bool {
     if place.is_some() {
         return false;
@@ -36,7 +36,7 @@ fn is_delimiter(byte: u8) -> bool {
     matches!(byte, b'\t' | 0x20..=0x2f | 0x3b..=0x40 | 0x5b..=0x60 | 0x7b..=0x7e)
 }
 
-/// The number that a token begins with, if it has so many digits, and the rest of the token.
+/// The number at the start of a token, if it has that many digits, and the rest of the token.
 fn number(token: &[u8], least: usize, most: usize) -> Option<(i64, &[u8])> {
     let digits = token.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (number, rest) = token.split_at_checked(digits)?;
@@ -69,7 +69,7 @@ fn days_in(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Days since 1970 in the Gregorian calendar: years that begin in March have their leap day last.
+/// Days since 1970 in the Gregorian calendar: in years that begin in March the leap day is last.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let month = (month + 9) % 12;
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_date_is_read_in_whatever_form_servers_send() {
+    fn a_date_is_parsed_in_every_form_that_servers_send() {
         for (text, want) in [
             ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
             ("Sun, 06 Nov 1994 08:49:37 GMT", Some(784_111_777)),
@@ -94,7 +94,7 @@ mod tests {
             ("1994 november 6 8:49:37", Some(784_111_777)),
             ("08:49:37 nov 6 94", Some(784_111_777)),
             ("\"Sun, 06/Nov\\1994\"08:49:37\"GMT\"", Some(784_111_777)),
-            // A zone is not looked at: every time is UTC.
+            // The zone is ignored: every time is UTC.
             ("Sun, 06 Nov 1994 08:49:37 GMT-0500 (EST)", Some(784_111_777)),
             ("Sun, 06-Nov-94 08:49:37 +0200", Some(784_111_777)),
             ("Sun, 06 Nov 1994 08:49:37.999", Some(784_111_777)),

@@ -1,6 +1,6 @@
-//! A user's cookies, as RFC 6265bis has a browser keep them: taken from the responses of a host,
-//! within limits, and sent back to where they belong, byte for byte. The jar holds them in the order
-//! in which they are sent. `SameSite` and `HttpOnly` mean nothing here: a load test has no scripts
+//! A user's cookies, as RFC 6265bis prescribes for browsers: taken from responses, within limits,
+//! and sent back to the hosts and paths they belong to, byte for byte. The jar holds them in the
+//! order they are sent. `SameSite` and `HttpOnly` have no meaning here: a load test has no scripts
 //! and no other site.
 
 mod date;
@@ -15,14 +15,14 @@ use self::parse::SetCookie;
 use super::Attempt;
 use super::target::{Origin, write_target};
 
-/// How many cookies a user keeps: a target that sets ever new ones must not fill the memory.
+/// How many cookies a user keeps: a target that keeps setting new ones must not fill the memory.
 const MAX_COOKIES: usize = 256;
 
-/// How many of one domain are kept at the cost of others (RFC 6265, section 6.1, asks for 50).
+/// How many cookies of one domain displace others (RFC 6265, section 6.1, asks for 50).
 const MAX_OF_DOMAIN: usize = 50;
 
 impl Attempt<'_> {
-    /// Keeps the cookies of a response to the request that was sent last.
+    /// Stores the cookies of a response to the last request.
     pub(super) fn keep_cookies(&mut self, origin: &Origin) {
         let user = &mut *self.user;
         if user.response.cookies.is_empty() {
@@ -36,7 +36,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// The cookies of the user for a URL, as a `Cookie` header has them.
+    /// The value of the `Cookie` header for a URL.
     pub(super) fn cookies_for(&mut self, origin: &Origin, rest: &str) -> Option<Vec<u8>> {
         let jar = self.user.jar.as_mut()?;
         let mut target = Vec::new();
@@ -51,7 +51,7 @@ fn now() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// What of a request decides about cookies.
+/// The parts of a request that matter for cookies.
 #[derive(Debug, Clone, Copy)]
 struct Site<'a> {
     secure: bool,
@@ -61,13 +61,13 @@ struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
-    /// `target` is what the request line has.
+    /// `target` is the target of the request line.
     fn new(origin: &'a Origin, target: &'a [u8]) -> Self {
         let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
         Self { secure: origin.tls, host: &origin.host, path }
     }
 
-    /// Where a cookie belongs that does not say (RFC 6265, section 5.1.4): the folder of the page.
+    /// The default path of a cookie (RFC 6265, section 5.1.4): the folder of the page.
     fn folder(&self) -> &'a [u8] {
         let end = memchr::memrchr(b'/', self.path).unwrap_or(0);
         self.path.get(..end).filter(|folder| folder.starts_with(b"/")).unwrap_or(b"/")
@@ -79,31 +79,31 @@ impl<'a> Site<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Jar {
     cookies: Vec<Cookie>,
-    /// Counts what is set and sent.
+    /// A clock that advances when a cookie is set or sent.
     clock: u64,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 struct Cookie {
-    /// `name=value`, as it is sent; a value alone where there is no name.
+    /// `name=value`, as it is sent; only the value if there is no name.
     pair: Box<[u8]>,
     /// The length of the name.
     name: usize,
     domain: Box<str>,
-    /// Whether it is for that host alone, not for those below it.
+    /// Whether it is only for that host, not for its subdomains.
     host_only: bool,
     path: Box<[u8]>,
     secure: bool,
     /// In milliseconds since 1970.
     expires: Option<i64>,
-    /// When it was created, and when it was set or sent last, on the jar's clock.
+    /// When it was created, and when it was last set or sent, on the jar's clock.
     created: u64,
     used: u64,
 }
 
 impl Jar {
-    /// Takes a `Set-Cookie` line of a response from `site`. A cookie that may not be set from there
-    /// is left out, as browsers do.
+    /// Stores the cookie of a `Set-Cookie` line in a response from `site`. A cookie that `site` may
+    /// not set is ignored, as in browsers.
     fn set(&mut self, line: &[u8], site: &Site<'_>, now: i64) {
         let Some(set) = SetCookie::parse(line) else { return };
         let Some((domain, host_only)) = domain(set.domain, site.host) else { return };
@@ -133,7 +133,8 @@ impl Jar {
     }
 
     fn keep(&mut self, cookie: Cookie, site: &Site<'_>, now: i64) {
-        // What came over TLS and only goes there is not replaced by what anybody could have written.
+        // A cookie that was set over TLS and is only sent over TLS is not replaced over a plain
+        // connection, which anyone could forge.
         let covered = |known: &Cookie| {
             known.secure
                 && known.name() == cookie.name()
@@ -165,8 +166,8 @@ impl Jar {
         }
     }
 
-    /// Makes room for a cookie of a domain: from the domain itself if it has more than its part,
-    /// and there, or everywhere, the one that was not used for the longest time.
+    /// Makes room for a cookie of a domain: from the domain itself if it has more than its share,
+    /// otherwise from all; evicts the least recently used one.
     fn evict(&mut self, domain: &str) {
         let own = self.cookies.iter().filter(|known| *known.domain == *domain).count();
         let all = own < MAX_OF_DOMAIN;
@@ -180,7 +181,7 @@ impl Jar {
         }
     }
 
-    /// The value of the `Cookie` header of a request, if it has any.
+    /// The value of the `Cookie` header of a request, if there are cookies for it.
     fn header(&mut self, site: &Site<'_>, now: i64) -> Option<Vec<u8>> {
         self.clock += 1;
         let mut header = Vec::new();
@@ -220,7 +221,7 @@ impl Cookie {
     }
 }
 
-/// The domain of a cookie that a host sets, and whether it is for that host alone; `None` where the
+/// The domain of a cookie that a host sets, and whether it is only for that host; `None` if the
 /// host may not set it.
 fn domain(asked: Option<&[u8]>, host: &str) -> Option<(String, bool)> {
     let Some(asked) = asked else { return Some((host.to_owned(), true)) };
@@ -231,13 +232,14 @@ fn domain(asked: Option<&[u8]>, host: &str) -> Option<(String, bool)> {
     (is_within(host, &asked) && !is_public_suffix(&asked)).then_some((asked, false))
 }
 
-/// Whether anybody can have a name below this one (`com`, `co.uk`, `github.io`): by the public
-/// suffix list, and where that knows nothing, a name without a dot.
+/// Whether anyone can register names below this one (`com`, `co.uk`, `github.io`): by the public
+/// suffix list, and for names it does not list, whether there is no dot.
 fn is_public_suffix(domain: &str) -> bool {
     psl::List.suffix(domain.as_bytes()).is_some_and(|suffix| suffix.as_bytes() == domain.as_bytes())
 }
 
-/// RFC 6265, section 5.1.3: a host is within its own domain and those above it; an address has none.
+/// RFC 6265, section 5.1.3: a host is within its own domain and its parent domains; an address has
+/// none.
 fn is_within(host: &str, domain: &str) -> bool {
     let below = |front: &str| front.ends_with('.') && host.parse::<IpAddr>().is_err();
     host.strip_suffix(domain).is_some_and(|front| front.is_empty() || below(front))
@@ -249,8 +251,8 @@ fn is_below(path: &[u8], folder: &[u8]) -> bool {
         .is_some_and(|rest| rest.is_empty() || folder.ends_with(b"/") || rest.starts_with(b"/"))
 }
 
-/// RFC 6265bis, section 4.1.3: what a name promises of its cookie must hold. A cookie without a name
-/// must not look as if it had such a one.
+/// RFC 6265bis, section 4.1.3: the promises of a name prefix must be kept. A cookie without a name
+/// must not look as if it had such a prefix.
 fn keeps_its_prefix(set: &SetCookie<'_>) -> bool {
     let begins = |text: &[u8], prefix: &[u8]| {
         text.get(..prefix.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(prefix))

@@ -1,5 +1,5 @@
-//! One `Set-Cookie` line, read as RFC 6265bis, section 5.6, reads it. The bytes of name and value
-//! stay as they came: quotes, percent signs and what is not UTF-8 are the target's business.
+//! One `Set-Cookie` line, parsed as in RFC 6265bis, section 5.6. The bytes of name and value stay
+//! unchanged: quotes, percent signs and invalid UTF-8 are the target's business.
 
 use super::date;
 
@@ -8,12 +8,12 @@ use super::date;
 const MAX_PAIR: usize = 4096;
 const MAX_ATTRIBUTE: usize = 1024;
 
-/// What a line says.
+/// A parsed line.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct SetCookie<'a> {
     pub(super) name: &'a [u8],
     pub(super) value: &'a [u8],
-    /// Without the dot at its beginning.
+    /// Without the leading dot.
     pub(super) domain: Option<&'a [u8]>,
     pub(super) path: Option<&'a [u8]>,
     pub(super) secure: bool,
@@ -24,14 +24,14 @@ pub(super) struct SetCookie<'a> {
 }
 
 impl<'a> SetCookie<'a> {
-    /// Reads a line; `None` is one to be ignored as a whole.
+    /// Parses a line; `None` if it must be ignored.
     pub(super) fn parse(line: &'a [u8]) -> Option<Self> {
         if line.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
             return None;
         }
         let mut parts = line.split(|byte| *byte == b';');
         let pair = parts.next().unwrap_or_default();
-        // Without `=`, all of it is the value of a cookie without a name.
+        // Without `=`, the line is the value of a cookie without a name.
         let (name, value) = split(pair).unwrap_or((b"", trim(pair)));
         let length = name.len() + value.len();
         if length == 0 || length > MAX_PAIR {
@@ -47,7 +47,7 @@ impl<'a> SetCookie<'a> {
         Some(cookie)
     }
 
-    /// The last attribute of a name counts, unless it cannot be read.
+    /// The last attribute of a name counts, unless it is invalid.
     fn attribute(&mut self, name: &[u8], value: &'a [u8]) {
         if name.eq_ignore_ascii_case(b"expires") {
             self.expires = date::seconds(value).or(self.expires);
@@ -64,7 +64,7 @@ impl<'a> SetCookie<'a> {
     }
 }
 
-/// `-?[0-9]+`, as far as a number goes.
+/// `-?[0-9]+`, saturating.
 fn seconds(text: &[u8]) -> Option<i64> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
@@ -76,14 +76,14 @@ fn seconds(text: &[u8]) -> Option<i64> {
     Some(if digits.len() < text.len() { -number } else { number })
 }
 
-/// What stands before and after the first `=`.
+/// The parts before and after the first `=`.
 fn split(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = memchr::memchr(b'=', text)?;
     let (name, value) = text.split_at_checked(at)?;
     Some((trim(name), trim(value.strip_prefix(b"=")?)))
 }
 
-/// Without the blanks and tabs around it; no other space counts.
+/// Removes spaces and tabs at both ends, but no other white space.
 fn trim(text: &[u8]) -> &[u8] {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let begin = text.iter().take_while(|byte| blank(byte)).count();
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_are_read_in_any_case_and_spacing_and_the_last_one_counts() {
+    fn attributes_are_parsed_in_any_case_and_spacing_and_the_last_one_counts() {
         let none = SetCookie::default;
         let secure = || SetCookie { secure: true, ..none() };
         let path = |path: &'static str| SetCookie { path: Some(path.as_bytes()), ..none() };

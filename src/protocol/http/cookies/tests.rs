@@ -4,7 +4,7 @@ use super::*;
 
 const NOW: i64 = 1_700_000_000_000;
 
-/// A page; `https://` is secure, and so is nothing else.
+/// A page; only `https://` is secure.
 fn site(url: &str) -> Site<'_> {
     let (scheme, rest) = url.split_once("://").expect("a URL");
     let (host, path) = rest.split_at(rest.find('/').expect("a path"));
@@ -15,7 +15,7 @@ fn text(header: Option<Vec<u8>>) -> String {
     String::from_utf8(header.unwrap_or_default()).expect("text")
 }
 
-/// What a page's lines send to another page.
+/// Checks which cookies of a page's lines are sent to another page.
 fn check(page: &str, lines: &[&str], to: &str, want: &str) {
     let mut jar = Jar::default();
     for line in lines {
@@ -25,7 +25,7 @@ fn check(page: &str, lines: &[&str], to: &str, want: &str) {
 }
 
 #[test]
-fn longer_paths_come_first_and_then_what_was_created_first() {
+fn cookies_are_sent_by_path_length_and_then_by_creation() {
     let page = "http://h.example.org/a/b/page";
     check(page, &["x=1", "y=2", "z=3"], page, "x=1; y=2; z=3");
     check(page, &["z=3", "x=1", "y=2"], page, "z=3; x=1; y=2");
@@ -37,7 +37,7 @@ fn longer_paths_come_first_and_then_what_was_created_first() {
 }
 
 #[test]
-fn a_cookie_replaces_that_of_its_name_domain_and_path_and_keeps_its_place() {
+fn a_cookie_replaces_one_with_the_same_name_domain_and_path_in_place() {
     let page = "http://h.example.org/a";
     check(page, &["x=1", "y=2", "x=3"], page, "x=3; y=2");
     check(page, &["x=1", "X=2"], page, "x=1; X=2");
@@ -45,12 +45,12 @@ fn a_cookie_replaces_that_of_its_name_domain_and_path_and_keeps_its_place() {
     check(page, &["x=1", "x=2; Domain=h.example.org"], page, "x=1; x=2");
     check(page, &["x=1; Domain=h.example.org", "x=2; Domain=.H.example.ORG"], page, "x=2");
     check(page, &["x", "y", "=z"], page, "z");
-    // One that has ended and comes again is a new one.
+    // An expired cookie that is set again is a new one.
     check(page, &["x=1", "y=2", "x=; Max-Age=0", "x=3"], page, "y=2; x=3");
 }
 
 #[test]
-fn a_cookie_ends_by_max_age_or_else_by_its_date() {
+fn a_cookie_expires_by_max_age_or_otherwise_by_its_date() {
     let page = "http://h.example.org/";
     for (line, want) in [
         ("a=b; Max-Age=1", "a=b"),
@@ -75,7 +75,7 @@ fn a_cookie_ends_by_max_age_or_else_by_its_date() {
 }
 
 #[test]
-fn a_cookie_goes_to_its_path_and_those_below_it() {
+fn a_cookie_is_sent_to_its_path_and_those_below_it() {
     for (set_at, line, to, goes) in [
         ("/a/page", "x=1", "/a/other", true),
         ("/a/page", "x=1", "/a", true),
@@ -104,7 +104,7 @@ fn a_cookie_goes_to_its_path_and_those_below_it() {
 }
 
 #[test]
-fn a_cookie_goes_to_its_host_or_to_its_domain_and_those_below_it() {
+fn a_cookie_is_sent_to_its_host_or_to_its_domain_and_subdomains() {
     for (set_at, line, to, goes) in [
         ("a.example.org", "x=1", "a.example.org", true),
         ("a.example.org", "x=1", "b.a.example.org", false),
@@ -127,7 +127,7 @@ fn a_cookie_goes_to_its_host_or_to_its_domain_and_those_below_it() {
         ("a.example.org", "x=1; Domain=.", "b.a.example.org", false),
         ("a.example.org", "x=1; Domain=example.org; Domain=", "b.example.org", false),
         ("a.example.org", "x=1; Domain=example.com; Domain=example.org", "b.example.org", true),
-        // Everybody's: by the list, by its private part, and by its rule for what it does not know.
+        // Public suffixes: in the list, in its private part, and by its rule for unlisted names.
         ("a.example.org", "x=1; Domain=org", "a.example.org", false),
         ("a.example.org", "x=1; Domain=.org", "b.example.org", false),
         ("a.example.co.uk", "x=1; Domain=co.uk", "a.example.co.uk", false),
@@ -140,7 +140,7 @@ fn a_cookie_goes_to_its_host_or_to_its_domain_and_those_below_it() {
         ("api.internal", "x=1; Domain=internal", "web.internal", false),
         ("localhost", "x=1; Domain=localhost", "localhost", true),
         ("localhost", "x=1; Domain=localhost", "a.localhost", false),
-        // Addresses have no domains above them.
+        // Addresses have no parent domains.
         ("127.0.0.1", "x=1", "127.0.0.1", true),
         ("127.0.0.1", "x=1; Domain=127.0.0.1", "127.0.0.1", true),
         ("127.0.0.1", "x=1; Domain=0.0.1", "127.0.0.1", false),
@@ -155,7 +155,7 @@ fn a_cookie_goes_to_its_host_or_to_its_domain_and_those_below_it() {
 }
 
 #[test]
-fn a_secure_cookie_is_set_sent_and_replaced_over_tls_alone() {
+fn a_secure_cookie_is_set_sent_and_replaced_only_over_tls() {
     let (plain, tls) = ("http://127.0.0.1/a", "https://127.0.0.1/a");
     check(tls, &["x=1; Secure"], tls, "x=1");
     check(tls, &["x=1; Secure"], plain, "");
@@ -173,7 +173,7 @@ fn a_secure_cookie_is_set_sent_and_replaced_over_tls_alone() {
 }
 
 #[test]
-fn a_name_that_promises_something_must_keep_it() {
+fn the_promises_of_a_name_prefix_must_be_kept() {
     let page = "https://a.example.org/p/q";
     for (line, pooled) in [
         ("__Secure-x=1", false),
@@ -199,7 +199,7 @@ fn a_name_that_promises_something_must_keep_it() {
 }
 
 #[test]
-fn what_ended_goes_first_and_then_what_was_not_used_for_the_longest_time() {
+fn expired_cookies_are_evicted_first_and_then_the_least_recently_used() {
     let (page, other) = (site("http://a.example.org/"), site("http://b.example.org/"));
     let mut jar = Jar::default();
     jar.set(b"other=1", &other, NOW);
@@ -208,7 +208,7 @@ fn what_ended_goes_first_and_then_what_was_not_used_for_the_longest_time() {
         jar.set(format!("c{number}=1").as_bytes(), &page, NOW);
     }
     assert_eq!(jar.cookies.len(), MAX_COOKIES);
-    // The room of what has ended is enough.
+    // The room of the expired ones is enough.
     jar.set(b"late=1", &page, NOW + 1000);
     assert_eq!(jar.cookies.len(), MAX_COOKIES);
     assert!(text(jar.header(&page, NOW + 1000)).starts_with("c0=1; c1=1; "));
@@ -218,7 +218,7 @@ fn what_ended_goes_first_and_then_what_was_not_used_for_the_longest_time() {
     let header = text(jar.header(&page, NOW + 1000));
     assert!(header.starts_with("c0=2; c2=1; ") && header.ends_with("; late=1; more=1"), "{header}");
     assert_eq!(text(jar.header(&other, NOW + 1000)), "other=1");
-    // A domain with few takes the room of whatever is the oldest.
+    // A domain with few cookies displaces the oldest of all.
     jar.set(b"third=1", &site("http://c.example.org/"), NOW + 1000);
     assert_eq!(jar.cookies.len(), MAX_COOKIES);
     assert_eq!(text(jar.header(&other, NOW + 1000)), "other=1");
@@ -227,7 +227,7 @@ fn what_ended_goes_first_and_then_what_was_not_used_for_the_longest_time() {
 
 proptest! {
     #[test]
-    fn whatever_is_stored_comes_back_byte_for_byte(
+    fn stored_cookies_are_sent_back_byte_for_byte(
         lines in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..8),
     ) {
         let page = site("https://a.example.org/");
