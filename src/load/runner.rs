@@ -320,7 +320,7 @@ pub(super) fn accuracy_warnings(iterations: Iterations, parts: &[WorkerResult]) 
     }
     let mut misses = Misses::default();
     parts.iter().for_each(|part| misses.merge(&part.misses));
-    doubts.extend(misses.warnings());
+    warnings.extend(misses.warnings());
     if broken > 0 {
         let users = if broken == 1 { "user" } else { "users" };
         warnings.push(format!("{broken} virtual {users} crashed (a bug in ldctl)"));
