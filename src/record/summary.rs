@@ -172,8 +172,9 @@ impl Summary {
             figures.insert("failures".to_owned(), name.failures.into());
             figures.insert("failure_rate".to_owned(), name.failure_rate().into());
             // Latencies are those of successes.
-            if name.latency.count > 0 {
-                figures.extend(name.latency.to_members());
+            match name.latency.count {
+                0 => drop(figures.insert("count".to_owned(), 0u64.into())),
+                _ => figures.extend(name.latency.to_members()),
             }
             (name.name.to_string(), Value::Dict(figures))
         });
@@ -443,7 +444,10 @@ mod tests {
         assert!(
             names.starts_with("{'a': {'requests': 2, 'failures': 0, 'failure_rate': 0.0, 'count'")
         );
-        assert!(names.ends_with("'b': {'requests': 1, 'failures': 1, 'failure_rate': 1.0}}"));
+        assert!(
+            names
+                .ends_with("'b': {'requests': 1, 'failures': 1, 'failure_rate': 1.0, 'count': 0}}")
+        );
         for (metric, figure) in [
             (Metric::DroppedIterations, 700.0),
             (Metric::AchievedRate, 25.0),

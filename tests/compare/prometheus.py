@@ -131,7 +131,7 @@ def compare(prometheus, totals, per_name):
     expect("outcomes", {dict(labels)["outcome"] for labels in stored}, {"success", "failure"})
     for name, figures in per_name.items():
         of_name = sum(count for labels, count in stored.items() if dict(labels)["name"] == name)
-        expect(f"requests of {name!r}", of_name, figures["count"])
+        expect(f"requests of {name!r}", of_name, figures["requests"])
     failures = sum(count for labels, count in stored.items() if dict(labels)["outcome"] == "failure")
     expect("failures", failures, totals["failures"])
     counts = prometheus.samples("loaddensity_request_latency_ms_count")

@@ -166,8 +166,12 @@ class Ldctl:
         results = [event for event in events if event["event"] == "result"]
         if len(results) != len(actions):
             sys.exit(f"ldctl gave {len(results)} results of {len(actions)}: {done.stderr}")
-        return [(ast.literal_eval(result["text"]) if "text" in result else result["value"]) if result["ok"] else {"failed": result["error"]["message"]}
-                for result in results]
+        def value(result):
+            if "text" in result:
+                return ast.literal_eval(result["text"])
+            return result["value"] if result["ok"] else {"failed": result["error"]["message"]}
+
+        return [value(result) for result in results]
 
 
 class Reference:
