@@ -11,13 +11,17 @@ use ldctl::load::shape::Shape;
 use ldctl::load::template::{Bindings, Compiler, Linker, Scope};
 use ldctl::load::{Settings, TestLimits};
 use ldctl::net::Targets;
-use ldctl::protocol::{MAX_BODY_BYTES, Reach, Setup, UserKind, Workload};
+use ldctl::protocol::{MAX_BODY_BYTES, Reach, Setup, USERS, UserKind, Workload};
 use ldctl::value::{Invalid, Reader, Value};
 
 use super::support::{one_line, options};
 
-/// The first byte chooses the kind of user; the rest is the arguments of `LD_start_test` as JSON, or
-/// its tasks alone.
+/// The option of users that speak HTTP, and of no others.
+const HTTP2: &str = "http2";
+
+/// The first byte chooses the user: 0 and 1 two of HTTP, 4 the first of those that speak another
+/// protocol, 12 the second, 20 the third; 2 more ask for HTTP/2. The rest is the arguments of
+/// `LD_start_test` as JSON, or its tasks alone.
 pub fn check(data: &[u8]) {
     let ([choice], text) = options::<1>(data);
     let Ok(text) = std::str::from_utf8(text) else { return };
@@ -30,16 +34,20 @@ pub fn check(data: &[u8]) {
         other => Some(other),
     };
     let Some(tasks) = tasks else { return };
-    let name = match choice & 5 {
-        0 => "fast_http_user",
-        1 => "http_user",
-        _ => "socket_user",
-    };
-    let user = UserKind::named(&Reader::root(&name.into())).expect("a user");
+    let user = user(choice);
     if let Err(invalid) = linked(tasks, user, choice & 2 != 0) {
         let pointer = &invalid.pointer;
         assert!(pointer == "/tasks" || pointer.starts_with("/tasks/"), "{pointer:?}");
         one_line(&Failure::new(FailureKind::InvalidArgument, invalid.to_string()).to_python());
+    }
+}
+
+fn user(choice: u8) -> &'static UserKind {
+    let speaks_http = |user: &&UserKind| user.options.contains(&HTTP2);
+    let (http, others): (Vec<_>, Vec<_>) = USERS.iter().partition(speaks_http);
+    match choice & 5 {
+        at @ (0 | 1) => http[usize::from(at)],
+        _ => others[usize::from(choice >> 3) % others.len()],
     }
 }
 
@@ -65,7 +73,8 @@ fn linked(value: &Value, user: &UserKind, http2: bool) -> Result<(), Invalid> {
         ..Bindings::NONE
     };
     let http2 = Value::Bool(http2);
-    let options = user.options.iter().map(|name| (*name, Reader::at(&http2, format!("/{name}"))));
+    let options = user.options.iter().filter(|name| **name == HTTP2);
+    let options = options.map(|name| (*name, Reader::at(&http2, format!("/{name}"))));
     let setup = Setup { host: None, options: options.collect() };
     let limits = TestLimits::default();
     let place = Reader::at(value, "/tasks");
