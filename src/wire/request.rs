@@ -165,7 +165,7 @@ impl Request<&RawValue> {
             match self.op {
                 Op::Run => return Zeroizing::new(document.as_bytes().to_vec()),
                 Op::Quit => return Zeroizing::new(QUIT.as_bytes().to_vec()),
-                Op::Ping | Op::Status | Op::Stop => {}
+                _ => {}
             }
         }
         let quoted = token.map(|token| quote(token.expose()));
@@ -178,9 +178,9 @@ impl Request<&RawValue> {
             (Some(quoted), _) => {
                 [r#""token":"#, quoted.as_str(), ","].into_iter().for_each(&mut add)
             }
-            // Without the key `token` or `command` it would not be an envelope.
-            (None, Op::Ping | Op::Status | Op::Stop | Op::Quit) => add(r#""token":null,"#),
             (None, Op::Run) => {}
+            // Without the key `token` or `command` it would not be an envelope.
+            (None, _) => add(r#""token":null,"#),
         }
         match self.op {
             Op::Run => [r#""command":"#, document].into_iter().for_each(&mut add),
