@@ -5,7 +5,8 @@ use std::env;
 use std::fs;
 use std::process::Command;
 
-use ldctl::cli::TOKEN_VARIABLE;
+use clap::CommandFactory;
+use ldctl::cli::{Cli, TOKEN_VARIABLE};
 use regex::Regex;
 
 #[test]
@@ -14,6 +15,18 @@ fn the_program_says_what_the_transcripts_say() {
         return without_the_token();
     }
     trycmd::TestCases::new().case("tests/cmd/*.md");
+}
+
+#[test]
+fn the_help_of_every_verb_is_in_the_transcripts() {
+    let text = fs::read_to_string("tests/cmd/help.md").expect("a transcript");
+    for verb in Cli::command().get_subcommands() {
+        let line = format!("$ ldctl {} --help", verb.get_name());
+        assert!(
+            text.lines().any(|said| said == line),
+            "add the line {line:?} to tests/cmd/help.md"
+        );
+    }
 }
 
 #[test]
