@@ -39,10 +39,11 @@ pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 ///    `--allow-target` holds.
 /// 2. Declare its fields in a table, from which they are read and the schema is printed, and add a
 ///    row here.
-/// 3. Write tests against real peers, also bad ones, in `tests/it/engine_NAME.rs`; let
-///    `fuzz/src/plan.rs` choose the user, and add a document to `fuzz/corpus/plan`.
-/// 4. Refresh `schema/actions.json` (`tests/it/schema.rs` says how); describe it in README and
-///    CHANGELOG.
+/// 3. Write tests against real peers, also bad ones, in `tests/it/engine_NAME.rs`, and list it in
+///    `tests/it/main.rs`. Add a list of tasks to `fuzz/corpus/plan`, after the byte that chooses the
+///    user in `fuzz/src/plan.rs`.
+/// 4. Refresh `schema/actions.json` (`TRYCMD=overwrite cargo test --test it`); add the row to the
+///    README's table of users, and a line to CHANGELOG.md.
 pub const USERS: &[UserKind] = &[
     UserKind {
         name: "fast_http_user",

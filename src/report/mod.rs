@@ -27,7 +27,7 @@ pub use rows::Outcome;
 ///    for a few requests;
 /// 2. add a row here; the command, its place in the schema and the tests of files follow from it;
 /// 3. define in the test below how the format is read back, because it writes hostile texts in
-///    every format;
+///    every format; give it a number in `fuzz/src/names.rs`, which writes arbitrary texts;
 /// 4. refresh the generated files (`TRYCMD=overwrite cargo test --test it`), and add a line to
 ///    CHANGELOG.md.
 pub const FORMATS: &[Format] = &[

@@ -7,14 +7,17 @@
 ///
 /// 1. Here: a variant with one sentence, its name in [`Op::name`], and its row in [`Op::ALL`]. A
 ///    parameter of its own is a field of [`Request`](super::request::Request).
-/// 2. `event.rs`: the event of its reply, unless an existing one fits. The compiler
-///    then asks for its line in `wire/text.rs`, and for its numbers in `fuzz/src/support.rs`.
-/// 3. `action/`: the executor's method that does the work; `server/execute.rs`: the arm that
-///    calls it. Work that may take time is a job; everything else is answered immediately.
-/// 4. `client/probe.rs`: a function that sends it and reads its reply.
+/// 2. `event.rs`: the event of its reply, unless an existing one fits. The compiler then asks for its
+///    line in `wire/text.rs`, its numbers in `fuzz/src/support.rs`, and its name in
+///    `wire/dialect/tests.rs`, which also needs an example.
+/// 3. `server/respond.rs`: the arm that answers it, immediately, or with a job where it may take time.
+///    What the executor does or knows is a method of [`Execute`](crate::server::Execute), in
+///    `server/execute.rs`.
+/// 4. `client/probe.rs`: a function that sends it and reads its reply, exported by `client/mod.rs`.
 /// 5. `command/`: a file for the verb, and its line in `cli.rs` and `command/mod.rs`.
-/// 6. Help, man pages and completions are generated; see `tests/it/generated.rs`. The README and
-///    the table in [`wire`](super) describe it, and CHANGELOG.md has a line.
+/// 6. `tests/cmd/help.md`: a line `$ ldctl VERB --help`. Its output, man pages and completions are
+///    generated (`TRYCMD=overwrite cargo test --test it`). The README and the table in
+///    [`wire`](super) describe the operation, and CHANGELOG.md has a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Op {
     /// Run a document; without one the reply is empty.
