@@ -1,5 +1,5 @@
 //! The command line as typed: clap's types and nothing else. [`crate::command`] resolves it into
-//! configuration; completions and man pages are generated from here.
+//! configuration; completions and man pages are generated from these types.
 
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ pub const TOKEN_VARIABLE: &str = "LOAD_DENSITY_SOCKET_TOKEN";
 /// The port of LoadDensity's control server.
 pub const DEFAULT_PORT: u16 = 9940;
 
-/// What each exit code means, as help and man pages print it.
+/// The meaning of each exit code, as help and man pages print it.
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0    done
@@ -39,7 +39,7 @@ Exit codes:
     max_term_width = 100
 )]
 pub struct Cli {
-    /// What to do.
+    /// The verb to run.
     #[command(subcommand)]
     pub verb: Verb,
 
@@ -114,7 +114,7 @@ pub struct Serve {
     #[arg(long, value_name = "NAME", value_parser = variable)]
     pub allow_env: Vec<String>,
 
-    /// Where the token comes from.
+    /// The source of the token.
     #[command(flatten)]
     pub token: TokenSource,
 
@@ -131,16 +131,16 @@ pub struct Serve {
     #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath, help_heading = "TLS")]
     pub tls_client_ca: Option<PathBuf>,
 
-    /// What documents may ask for.
+    /// Limits of documents.
     #[command(flatten)]
     pub documents: DocumentLimits,
 
-    /// What the server allows.
+    /// Limits of the server.
     #[command(flatten)]
     pub limits: Limits,
 }
 
-/// What documents may ask for.
+/// Limits of documents.
 #[derive(Args)]
 pub struct DocumentLimits {
     /// Maximum virtual users per test
@@ -190,7 +190,7 @@ pub struct DocumentLimits {
     pub allow_target: Vec<String>,
 }
 
-/// What the server allows.
+/// Limits of the server.
 #[derive(Args)]
 pub struct Limits {
     /// Maximum concurrent connections; others get a `busy` reply
@@ -278,7 +278,7 @@ pub struct Send {
     #[command(flatten)]
     pub connection: Connection,
 
-    /// Where the token comes from.
+    /// The source of the token.
     #[command(flatten)]
     pub token: TokenSource,
 }
@@ -303,7 +303,7 @@ pub struct Ping {
     #[command(flatten)]
     pub connection: Connection,
 
-    /// Where the token comes from.
+    /// The source of the token.
     #[command(flatten)]
     pub token: TokenSource,
 }
@@ -323,7 +323,7 @@ pub struct Status {
     #[command(flatten)]
     pub connection: Connection,
 
-    /// Where the token comes from.
+    /// The source of the token.
     #[command(flatten)]
     pub token: TokenSource,
 }
@@ -339,7 +339,7 @@ pub struct Quit {
     #[command(flatten)]
     pub connection: Connection,
 
-    /// Where the token comes from.
+    /// The source of the token.
     #[command(flatten)]
     pub token: TokenSource,
 }
@@ -356,7 +356,7 @@ pub struct Run {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data_dir: Option<PathBuf>,
 
-    /// What the documents may ask for.
+    /// Limits of the documents.
     #[command(flatten)]
     pub documents: DocumentLimits,
 
@@ -406,7 +406,7 @@ pub enum Output {
     Json,
 }
 
-/// Where the server is and how to reach it.
+/// The server's address and how to connect to it.
 #[derive(Args)]
 pub struct Connection {
     /// The server's address or name
@@ -473,8 +473,8 @@ pub struct Connection {
     pub tls_insecure: bool,
 }
 
-/// Where the token comes from. At most one; without any, systemd's credential `ldctl.token`, else
-/// [`TOKEN_VARIABLE`] when it is set.
+/// The source of the token: at most one. Without any, systemd's credential `ldctl.token`, otherwise
+/// [`TOKEN_VARIABLE`] if it is set.
 #[derive(Args)]
 #[group(id = "token source", multiple = false)]
 pub struct TokenSource {
@@ -505,17 +505,17 @@ pub struct TokenSource {
     pub token: Option<String>,
 }
 
-/// What one request of the longest kind takes while it arrives, in bytes: twice its length. With less
-/// it would never get through.
+/// The memory of one request of the maximum length while it arrives, in bytes: twice its length.
+/// With less it could never be received.
 const LEAST_REQUEST_BYTES: u64 = 2 * 1024 * 1024;
 
 /// A few events, in bytes. With less the reply would wait for every packet.
 const LEAST_REPLY_QUEUE: u64 = 4096;
 
-/// More memory than a machine has, in bytes: a slip of the hand.
+/// More memory than a machine has, in bytes: certainly a typing error.
 const MOST_BYTES: u64 = 1 << 40;
 
-/// The longest time that is taken, in seconds: a year.
+/// The longest accepted time, in seconds: a year.
 const LONGEST: f64 = 366.0 * 86_400.0;
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -525,7 +525,7 @@ fn seconds(text: &str) -> Result<f64, String> {
         .ok_or_else(|| format!("expected seconds, from 0.001 to {LONGEST}"))
 }
 
-/// A name or an address; an IPv6 address also in the brackets that a URL wants.
+/// Parses a name or an address; an IPv6 address may be in brackets, as in a URL.
 fn host(text: &str) -> Result<String, String> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     if bare.is_empty() {
@@ -539,7 +539,7 @@ fn host(text: &str) -> Result<String, String> {
     Err("expected a name or an address, without a scheme; the port goes to --port".into())
 }
 
-/// The name of an environment variable.
+/// Parses the name of an environment variable.
 fn variable(text: &str) -> Result<String, String> {
     match text {
         "" => Err("expected the name of a variable".into()),
@@ -586,7 +586,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_variable_needs_no_value_and_takes_none_without_an_equals_sign() {
+    fn the_token_variable_is_optional_and_needs_an_equals_sign() {
         let cli = Cli::try_parse_from(["ldctl", "send", "--token-env", "actions.json"]);
         let Ok(Cli { verb: Verb::Send(send), .. }) = cli else { panic!("it did not parse") };
         assert_eq!(send.token.token_env.as_deref(), Some(TOKEN_VARIABLE));

@@ -1,5 +1,5 @@
-//! Why a server did not do what was asked: one kind per cause, and one line each that says what to
-//! change.
+//! Why a request to a server failed: one kind per cause, each with a one-line message that says
+//! what to change.
 
 use std::io;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::wire::refusal::Refusal;
 use crate::wire::request::TooLong;
 use crate::wire::tls::TlsError;
 
-/// Why a server did not do what was asked.
+/// Why a request to a server failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The name has no address.
+    /// The name cannot be resolved.
     #[error("{host}: no address for this name ({}); check --host", reason(source))]
     Unresolved {
         /// The name.
@@ -44,15 +44,15 @@ pub enum ClientError {
         /// Why.
         source: io::Error,
     },
-    /// The connection or the handshake takes too long.
+    /// The connection or the handshake timed out.
     #[error("{address}: no connection within {} s; check --host, --port and --tls", after.as_secs_f64())]
     ConnectTimeout {
         /// The server.
         address: String,
-        /// How long was waited.
+        /// The timeout.
         after: Duration,
     },
-    /// TLS cannot be set up on this side: a file or a name is wrong.
+    /// The TLS settings of this side are invalid: a file or a name.
     #[error(transparent)]
     TlsSetup(#[from] TlsError),
     /// The server's certificate is not trusted.
@@ -66,22 +66,22 @@ pub enum ClientError {
         /// Why.
         reason: CertificateProblem,
     },
-    /// The server wants a certificate and was shown none.
+    /// The server requires a client certificate and got none.
     #[error(
-        "{address}: the server wants a client certificate; give one with --tls-cert and --tls-key"
+        "{address}: the server requires a client certificate; give one with --tls-cert and --tls-key"
     )]
     ClientCertificateRequired {
         /// The server.
         address: String,
     },
-    /// The server does not take the certificate that it was shown.
+    /// The server rejected the client certificate.
     #[error(
-        "{address}: the server does not take the client certificate ({reason}); give one that its authority has signed with --tls-cert and --tls-key"
+        "{address}: the server rejected the client certificate ({reason}); give one that its authority has signed with --tls-cert and --tls-key"
     )]
     ClientCertificateRejected {
         /// The server.
         address: String,
-        /// The TLS alert that it sent.
+        /// The TLS alert that the server sent.
         reason: String,
     },
     /// The handshake failed for another reason.
@@ -107,39 +107,39 @@ pub enum ClientError {
         /// The server.
         address: String,
     },
-    /// A legacy client on a port that takes only frames.
+    /// A legacy request to a framed-only port.
     #[error("{address}: this port accepts framed requests only; drop --legacy")]
     FramedOnly {
         /// The server.
         address: String,
     },
-    /// A framed client on a port that takes only legacy requests.
-    #[error("{address}: the port takes only legacy requests; add --legacy")]
+    /// A framed request to a legacy-only port.
+    #[error("{address}: this port accepts legacy requests only; add --legacy")]
     LegacyOnly {
         /// The server.
         address: String,
     },
-    /// Something else listens there.
+    /// Another kind of service listens there.
     #[error("{address}: not a control server; check --host and --port")]
     NotThisProtocol {
         /// The server.
         address: String,
     },
-    /// A server of another kind, or an older one.
+    /// The server does not support the operation.
     #[error("{address}: this server does not support `status` and `stop`; upgrade it")]
     UnknownRequest {
         /// The server.
         address: String,
     },
-    /// The server completes no reply for too long.
+    /// The server did not complete a reply in time.
     #[error("{address}: no reply within {} s; raise --timeout, or check the server", after.as_secs_f64())]
     Timeout {
         /// The server.
         address: String,
-        /// How long was waited.
+        /// The timeout.
         after: Duration,
     },
-    /// The server closed without a word.
+    /// The server closed the connection without a reply.
     #[error(
         "{address}: closed without a reply; check --port, --tls and --legacy, or the server's log"
     )]
@@ -147,13 +147,13 @@ pub enum ClientError {
         /// The server.
         address: String,
     },
-    /// The server closed within a reply.
+    /// The server closed the connection during a reply.
     #[error("{address}: the connection closed in the middle of a reply; check the server's log")]
     Truncated {
         /// The server.
         address: String,
     },
-    /// The connection broke.
+    /// The connection failed.
     #[error(
         "{address}: the connection broke ({}); check the network on the way and the server's log",
         reason(source)
@@ -164,50 +164,50 @@ pub enum ClientError {
         /// Why.
         source: io::Error,
     },
-    /// The request is longer than servers take; nothing was sent.
+    /// The request is longer than servers accept; nothing was sent.
     #[error("{}; {}", .0, too_long_advice(.0))]
     TooLong(#[from] TooLong),
-    /// A reply is longer than this client holds, or empty.
+    /// A reply is longer than this client accepts, or empty.
     #[error(
         "{address}: a reply cannot be read ({source}); check that the port is a control server's"
     )]
     ReplyLength {
         /// The server.
         address: String,
-        /// The length that was claimed.
+        /// The claimed length.
         source: BadLength,
     },
-    /// The server wants a token and got none.
-    #[error("{address}: the server wants a token; give it with --token-env or --token-file")]
+    /// The server requires a token and got none.
+    #[error("{address}: the server requires a token; give it with --token-env or --token-file")]
     TokenRequired {
         /// The server.
         address: String,
     },
-    /// The token is not the server's.
+    /// The token is wrong.
     #[error("{address}: the token is wrong; give the server's with --token-env or --token-file")]
     Unauthorised {
         /// The server.
         address: String,
     },
-    /// The server has no room for the request now.
+    /// The server is overloaded.
     #[error("{address}: {message}; try again later")]
     Busy {
         /// The server.
         address: String,
-        /// What it said.
+        /// Its message.
         message: String,
     },
-    /// The server refuses the request for another reason.
+    /// The server refused the request for another reason.
     #[error("{address}: {refusal}")]
     Refused {
         /// The server.
         address: String,
-        /// What it said.
+        /// Its message.
         refusal: Refusal,
     },
 }
 
-/// What to do about a certificate that is not trusted.
+/// The hint for a certificate that is not trusted.
 fn certificate_advice(problem: &CertificateProblem) -> &'static str {
     match problem {
         CertificateProblem::UnknownIssuer => "name its authority with --tls-ca",
@@ -227,7 +227,7 @@ fn too_long_advice(too_long: &TooLong) -> &'static str {
 }
 
 impl ClientError {
-    /// A server's refusal of a request with or without a token, or what it says about the port.
+    /// The error for a server's refusal of a request with or without a token.
     pub fn refused(address: String, refusal: Refusal, has_token: bool) -> Self {
         if refusal.is_speaks_tls() {
             return Self::SpeaksTls { address };
@@ -245,7 +245,7 @@ impl ClientError {
         }
     }
 
-    /// Whether trying again later may help: `ping --wait` goes on after these.
+    /// Whether retrying may help: `ping --wait` continues after these.
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
@@ -261,7 +261,7 @@ impl ClientError {
         )
     }
 
-    /// Whether a second look at the port may say more.
+    /// Whether a diagnosis of the port may reveal more.
     pub(super) fn is_puzzling(&self) -> bool {
         matches!(
             self,
@@ -275,12 +275,12 @@ impl ClientError {
         )
     }
 
-    /// The error with all its causes in one line.
+    /// The error with all its causes, in one line.
     pub fn line(&self) -> String {
         chain(self)
     }
 
-    /// A failed handshake.
+    /// The error for a failed handshake.
     pub(super) fn handshake(address: String, problem: TlsProblem, source: io::Error) -> Self {
         match problem {
             TlsProblem::Certificate(reason) => Self::NotTrusted { address, reason },
@@ -293,8 +293,8 @@ impl ClientError {
         }
     }
 
-    /// An error on an open connection. In TLS 1.3 a server refuses the client's certificate only
-    /// after the client's handshake is done.
+    /// The error for an established connection. In TLS 1.3 a server rejects the client's
+    /// certificate only after the client's handshake is complete.
     pub(super) fn broken(address: &str, source: io::Error) -> Self {
         let address = address.to_owned();
         match TlsProblem::of(&source) {

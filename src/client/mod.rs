@@ -1,6 +1,6 @@
-//! The client: connect, ask, and iterate over the replies as they arrive. It holds at most one reply
-//! in memory and waits no longer than it is told, whatever the server does. [`probe()`] is the ping
-//! that finds out why it failed. Nothing here prints or chooses an exit code.
+//! The client: connect, send a request, and iterate over the replies as they arrive. It holds at
+//! most one reply in memory and has a timeout for every wait, whatever the server does. [`probe()`]
+//! is a ping that diagnoses failures. Nothing here prints or chooses an exit code.
 
 mod error;
 mod probe;
@@ -26,17 +26,17 @@ pub use crate::net::CertificateProblem;
 pub use error::ClientError;
 pub use probe::{PingReply, StatusReply, diagnose, ping, probe, quit, status, stop};
 
-/// How long a connection may take unless the caller says otherwise.
+/// The default timeout of a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is taken from the stream at once, in bytes.
+/// The size of one read, in bytes.
 const CHUNK: usize = 64 * 1024;
 
-/// The first two bytes of a TLS alert's record: what a TLS server says to a client that does not
-/// speak TLS.
+/// The first two bytes of a TLS alert's record: what a TLS server sends to a client that does not
+/// use TLS.
 const TLS_ALERT: [u8; 2] = [0x15, 0x03];
 
-/// Where a server listens, and how it is spoken to.
+/// A server's address, and how to connect to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// A name or an address.
@@ -45,14 +45,14 @@ pub struct Endpoint {
     pub port: u16,
     /// How requests are delimited.
     pub mode: Mode,
-    /// TLS, if the server speaks it.
+    /// The TLS settings, if the server uses TLS.
     pub tls: Option<ClientTls>,
-    /// How long the connection and the TLS handshake may take together.
+    /// The timeout of the connection and the TLS handshake together.
     pub connect_timeout: Duration,
 }
 
 impl Endpoint {
-    /// A server that takes frames over plain TCP.
+    /// A server with framed requests over plain TCP.
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         Self {
             host: host.into(),
@@ -63,7 +63,7 @@ impl Endpoint {
         }
     }
 
-    /// The address as a person writes it.
+    /// The address for people.
     pub fn address(&self) -> String {
         match self.host.contains(':') {
             true => format!("[{}]:{}", self.host, self.port),
@@ -71,7 +71,7 @@ impl Endpoint {
         }
     }
 
-    /// Connects, with TLS where it is asked for.
+    /// Connects, with TLS if configured.
     pub async fn connect(&self) -> Result<Connection<Stream>, ClientError> {
         // Files are read before anything is sent.
         let tls = match &self.tls {
@@ -84,8 +84,8 @@ impl Endpoint {
         Ok(Connection::new(stream, self.mode, self.address()))
     }
 
-    /// Connects and sends one request; a request that is too long is refused before. `idle_timeout` is as
-    /// in [`Connection::ask`].
+    /// Connects and sends one request; a request that is too long is refused first. `idle_timeout`
+    /// is as in [`Connection::ask`].
     pub async fn ask(
         &self,
         request: Request<&RawValue>,
@@ -96,7 +96,7 @@ impl Endpoint {
         self.connect().await?.send(&request, token.is_some(), idle_timeout).await
     }
 
-    /// What a failed connection means to the user of a client.
+    /// Converts a failed connection to a client's error.
     fn failed(&self, error: DialError) -> ClientError {
         let address = self.address();
         match error {
@@ -140,8 +140,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Self { stream, mode, address }
     }
 
-    /// Sends the request. `idle_timeout` is the longest time that sending may take, and then the longest
-    /// from one complete reply to the next: bytes that complete nothing do not extend it.
+    /// Sends the request. `idle_timeout` is the timeout of sending, and then of each complete
+    /// reply: bytes that complete nothing do not extend it.
     pub async fn ask(
         self,
         request: Request<&RawValue>,
@@ -166,8 +166,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Err(_) => {
                 return Err(ClientError::Timeout { address: self.address, after: idle_timeout });
             }
-            // A server that refuses early may close before it has read everything; what it had to
-            // say is still to be read.
+            // A server that refuses early may close before it has read everything; its refusal can
+            // still be read.
             Ok(Err(error)) if closed_by_peer(&error) => {}
             Ok(sent) => sent.map_err(|source| ClientError::broken(&self.address, source))?,
         }
@@ -189,27 +189,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 }
 
-/// How far a reply has come.
+/// The progress of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// No byte was received.
     Waiting,
-    /// Some were.
+    /// Some bytes were received.
     Receiving,
-    /// The terminator came.
+    /// The terminator was received.
     Terminated,
-    /// The stream ended without one.
+    /// The stream ended without a terminator.
     Closed,
 }
 
-/// A reply as it arrives. Dropping it closes the connection; what was asked goes on or not as the
-/// server decides.
+/// A reply as it arrives. Dropping it closes the connection; the server decides whether the request
+/// continues.
 #[derive(Debug)]
 pub struct Replies<S> {
     stream: S,
     mode: Mode,
     address: String,
-    /// Whether the request carried a token.
+    /// Whether the request had a token.
     has_token: bool,
     idle_timeout: Duration,
     /// When the next reply must be complete.
@@ -219,17 +219,17 @@ pub struct Replies<S> {
     buffer: ReadBuffer,
     decoder: Decoder,
     stage: Stage,
-    /// How many replies were given out.
+    /// How many replies were returned.
     count: usize,
     speaks_events: bool,
-    /// Whether the last line is one after which servers close without a terminator.
+    /// Whether servers close without a terminator after the last line.
     may_end: bool,
 }
 
 impl<S: AsyncRead + Unpin> Replies<S> {
-    /// The next reply; `None` after the last. The end is the terminator or, from a server that
-    /// speaks text, the end of the stream: refusals of the token have no terminator. Dropping the
-    /// future loses nothing.
+    /// Returns the next reply; `None` after the last. The end is the terminator or, from a server
+    /// with text replies, the end of the stream: refusals of the token have no terminator. Dropping
+    /// the future loses no data.
     pub async fn next(&mut self) -> Result<Option<Reply>, ClientError> {
         while !matches!(self.stage, Stage::Terminated | Stage::Closed) {
             match self.take()? {
@@ -237,7 +237,7 @@ impl<S: AsyncRead + Unpin> Replies<S> {
                     self.note(&reply);
                     return Ok(Some(reply));
                 }
-                // An event of a later version: a sign of life all the same.
+                // An event of a later version shows that the server is alive.
                 Some(Decoded::Unknown) => {
                     self.speaks_events = true;
                     self.deadline = Instant::now() + self.idle_timeout;
@@ -249,14 +249,14 @@ impl<S: AsyncRead + Unpin> Replies<S> {
         Ok(None)
     }
 
-    /// Whether the server has said all that it wanted to say: the terminator came, or the stream
-    /// ended after a line that has none. False after the last reply means that the server died or
-    /// does not speak this protocol.
+    /// Whether the reply is complete: the terminator was received, or the stream ended after a line
+    /// without one. False after the last reply means that the server crashed or does not speak this
+    /// protocol.
     pub fn is_complete(&self) -> bool {
         self.stage == Stage::Terminated || (self.stage == Stage::Closed && self.may_end)
     }
 
-    /// The refusal of the whole request that a reply says, if it is one. In the text dialect only
+    /// Returns the refusal of the whole request in a reply, if it is one. In the text dialect only
     /// the first line can be a refusal: a later one is a record that looks like it.
     pub fn refusal(&self, reply: &Reply) -> Option<ClientError> {
         let refusal = match reply {
@@ -276,7 +276,7 @@ impl<S: AsyncRead + Unpin> Replies<S> {
         }
     }
 
-    /// Takes one frame or line that is there.
+    /// Takes one complete frame or line.
     fn take(&mut self) -> Result<Option<Decoded>, ClientError> {
         if self.count == 0 && !self.check_opening()? {
             return Ok(None);
@@ -297,8 +297,8 @@ impl<S: AsyncRead + Unpin> Replies<S> {
         Ok(Some(decoded))
     }
 
-    /// A peer of another kind shows in the first bytes of its answer; false while more bytes are
-    /// needed to tell. A frame's first byte is 0 or, for a reply of 16 MiB, 1.
+    /// Recognizes a peer of another kind by the first bytes of its reply; returns false while more
+    /// bytes are needed. A frame's first byte is 0 or, for a reply of 16 MiB, 1.
     fn check_opening(&self) -> Result<bool, ClientError> {
         let address = || self.address.clone();
         let pending = self.buffer.pending();
@@ -328,7 +328,7 @@ impl<S: AsyncRead + Unpin> Replies<S> {
             Err(_) => {
                 return Err(ClientError::Timeout { address: address(), after: self.idle_timeout });
             }
-            // The reference closes TLS connections without saying so.
+            // The reference closes TLS connections without close_notify.
             Ok(Err(error)) if closed_by_peer(&error) => 0,
             Ok(read) => read.map_err(|source| ClientError::broken(&self.address, source))?,
         };

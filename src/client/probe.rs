@@ -1,6 +1,6 @@
-//! Requests that run nothing: the ping, the quit, and the second look that finds out why a server
-//! did not answer. A second look sends pings without a token, in the ways that the endpoint does not
-//! name, and believes no certificate with anything.
+//! Requests without a document: ping, status, stop and quit, and the diagnosis of why a server did
+//! not reply. A diagnosis sends pings without a token, in the modes that the endpoint does not use,
+//! and never sends secrets, so it need not trust a certificate.
 
 use std::time::Duration;
 
@@ -18,21 +18,22 @@ use crate::wire::text::SHUTTING_DOWN;
 use crate::wire::tls::ClientTls;
 use crate::wire::token::Token;
 
-/// The longest that one way of a second look may take: a server on the same network answers a ping
-/// in milliseconds, and there are at most three ways.
+/// The timeout of each attempt of a diagnosis: a server on the same network replies to a ping in
+/// milliseconds, and there are at most three attempts.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// The answer to a ping.
+/// The reply to a ping.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PingReply {
-    /// What the server says about itself; `None` from one that answers in text, as the Python one.
+    /// The server's description of itself; `None` from one with text replies, such as the Python
+    /// one.
     pub pong: Option<Pong>,
-    /// From before the connection to the end of the answer.
+    /// From the start of the connection to the end of the reply.
     pub round_trip: Duration,
 }
 
-/// Pings without side effects, as [`ping`] does. When it fails, the error says why, if need be after
-/// a second look at the port, as far as `limit` allows.
+/// Pings without side effects, like [`ping`]. The error says why it failed, if necessary after a
+/// diagnosis of the port, as far as `limit` allows.
 pub async fn probe(
     endpoint: &Endpoint,
     token: Option<&Token>,
@@ -44,12 +45,12 @@ pub async fn probe(
         Err(error) if error.is_puzzling() => error,
         Err(error) => return Err(error),
     };
-    // Both together take no longer than was allowed: after a timeout there is no second look.
+    // Both together take no longer than `limit`: there is no diagnosis after a timeout.
     let left = limit.saturating_sub(started.elapsed());
     Err(timeout(left, look(endpoint)).await.ok().flatten().unwrap_or(error))
 }
 
-/// Pings without side effects. After the connection is there, the whole answer may take `limit`.
+/// Pings without side effects. Once connected, the whole reply may take `limit`.
 pub async fn ping(
     endpoint: &Endpoint,
     token: Option<&Token>,
@@ -61,7 +62,7 @@ pub async fn ping(
     Ok(PingReply { pong, round_trip: started.elapsed() })
 }
 
-/// Ends the server. After the connection is there, the whole answer may take `limit`.
+/// Shuts the server down. Once connected, the whole reply may take `limit`.
 pub async fn quit(
     endpoint: &Endpoint,
     token: Option<&Token>,
@@ -71,16 +72,16 @@ pub async fn quit(
     within(limit, endpoint, goodbye(connection, token, limit)).await
 }
 
-/// What a server says of its test.
+/// A server's report of its test.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StatusReply {
-    /// From a server that speaks events.
+    /// From a server with event replies.
     Status(Status),
     /// A line for people, in the text dialect.
     Line(String),
 }
 
-/// Asks which test runs. After the connection is there, the whole answer may take `limit`.
+/// Requests the status of the running test. Once connected, the whole reply may take `limit`.
 pub async fn status(
     endpoint: &Endpoint,
     token: Option<&Token>,
@@ -90,7 +91,7 @@ pub async fn status(
     within(limit, endpoint, status_reply(connection, Op::Status, token, limit)).await
 }
 
-/// Stops the test that runs. After the connection is there, the whole answer may take `limit`.
+/// Stops the running test. Once connected, the whole reply may take `limit`.
 pub async fn stop(
     endpoint: &Endpoint,
     token: Option<&Token>,
@@ -100,7 +101,7 @@ pub async fn stop(
     within(limit, endpoint, status_reply(connection, Op::Stop, token, limit)).await
 }
 
-/// The error, or what a second look at the port says about its cause. Nothing runs by it.
+/// Returns the error, or the cause that a diagnosis of the port reveals. Runs no document.
 pub async fn diagnose(endpoint: &Endpoint, error: ClientError) -> ClientError {
     if error.is_puzzling() { look(endpoint).await.unwrap_or(error) } else { error }
 }
@@ -141,7 +142,7 @@ where
             other => return Err(unexpected(&replies, other)),
         }
     }
-    // A terminator alone says that the request ran nothing.
+    // A terminator alone means that the request ran nothing.
     if done { Ok(()) } else { Err(ClientError::NotThisProtocol { address: replies.address }) }
 }
 
@@ -167,7 +168,7 @@ where
             other => return Err(unexpected(&replies, &other)),
         }
     }
-    // A server that does not know the op answers with the terminator alone.
+    // A server that does not support the op replies with the terminator alone.
     received.ok_or(ClientError::UnknownRequest { address: replies.address })
 }
 
@@ -177,7 +178,7 @@ fn unexpected<S: AsyncRead + Unpin>(replies: &Replies<S>, reply: &Reply) -> Clie
         .unwrap_or_else(|| ClientError::NotThisProtocol { address: replies.address.clone() })
 }
 
-/// A server that never ends its answer must not hold the caller, however lively it is.
+/// A server that never ends its reply must not block the caller, however active it is.
 async fn within<T>(
     limit: Duration,
     endpoint: &Endpoint,
@@ -187,7 +188,7 @@ async fn within<T>(
     timeout(limit, answer).await.unwrap_or_else(late)
 }
 
-/// What the port is, where it is not what the endpoint says.
+/// Returns how the port differs from the endpoint, if it does.
 async fn look(endpoint: &Endpoint) -> Option<ClientError> {
     let address = endpoint.address();
     let way = |mode, tls| Endpoint { mode, tls, connect_timeout: LOOK, ..endpoint.clone() };
@@ -210,7 +211,7 @@ async fn look(endpoint: &Endpoint) -> Option<ClientError> {
     speaks(&way(other_mode, endpoint.tls.clone())).await.then_some(wrong_mode)
 }
 
-/// Whether a ping is answered as this protocol answers it, if only by a refusal.
+/// Whether a ping gets a reply of this protocol, possibly a refusal.
 async fn speaks(endpoint: &Endpoint) -> bool {
     matches!(
         ping(endpoint, None, LOOK).await,
@@ -221,7 +222,7 @@ async fn speaks(endpoint: &Endpoint) -> bool {
     )
 }
 
-/// Whether a TLS handshake gets as far as only a TLS server lets it. Nothing is sent after it.
+/// Whether a TLS handshake gets as far as only a TLS server lets it. Sends nothing after it.
 async fn speaks_tls(endpoint: &Endpoint) -> bool {
     let any = ClientTls { insecure: true, ..ClientTls::default() };
     match (Endpoint { tls: Some(any), ..endpoint.clone() }).connect().await {
@@ -230,8 +231,9 @@ async fn speaks_tls(endpoint: &Endpoint) -> bool {
     }
 }
 
-/// What a TLS server says about the client's certificate when nothing is asked of it. With a request
-/// under way its alert can be lost, for it closes without having read the request.
+/// Returns the server's TLS alert about the client's certificate when no request is sent. With a
+/// request in progress the alert can be lost, because the server closes without reading the
+/// request.
 async fn silent_refusal(endpoint: &Endpoint) -> Option<ClientError> {
     let mut connection = match endpoint.connect().await {
         Ok(connection) => connection,

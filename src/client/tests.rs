@@ -25,7 +25,7 @@ fn terminated(bodies: &[&str]) -> Vec<u8> {
     bytes
 }
 
-/// Asks a server that is the far end of a pipe with room for `room` bytes.
+/// Sends a request to a server at the far end of a pipe with room for `room` bytes.
 async fn asked(mode: Mode, room: usize) -> (Replies<DuplexStream>, DuplexStream) {
     let (near, far) = duplex(room);
     let connection = Connection::new(near, mode, "there:1".to_owned());
@@ -33,7 +33,7 @@ async fn asked(mode: Mode, room: usize) -> (Replies<DuplexStream>, DuplexStream)
     (replies.expect("a request that fits the pipe"), far)
 }
 
-/// All replies of a server that answers these bytes and closes, in pieces of 3 bytes.
+/// All replies of a server that sends these bytes in pieces of 3 bytes and closes.
 async fn replies(mode: Mode, answer: &[u8]) -> (Vec<Reply>, Result<bool, ClientError>) {
     let (near, mut far) = duplex(64);
     let answer = answer.to_vec();
@@ -85,7 +85,7 @@ async fn lines_are_read_until_the_terminator_in_both_modes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn events_are_read_and_those_of_a_later_version_passed_over() {
+async fn events_are_read_and_those_of_later_versions_ignored() {
     let (all, end) = replies(
         Mode::Framed,
         &terminated(&[
@@ -102,7 +102,7 @@ async fn events_are_read_and_those_of_a_later_version_passed_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_of_the_stream_ends_a_reply_of_text() {
+async fn the_end_of_the_stream_ends_a_text_reply() {
     for (line, complete) in
         [("Error: unauthorised", true), ("Server shutting down", true), ("None", false)]
     {
@@ -113,14 +113,14 @@ async fn the_end_of_the_stream_ends_a_reply_of_text() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reply_of_events_without_a_terminator_is_truncated() {
+async fn an_event_reply_without_a_terminator_is_truncated() {
     let accepted = r#"{"event": "accepted", "protocol": 1, "run": 3, "actions": 1}"#;
     let (all, end) = replies(Mode::Framed, &framed(&[accepted])).await;
     assert_eq!(all.len(), 1);
     assert!(matches!(end, Err(ClientError::Truncated { .. })), "{end:?}");
 }
 
-/// The error that ends the reply to a first answer of these bytes.
+/// Checks the error for a reply that begins with these bytes.
 async fn check_opening(mode: Mode, answer: &[u8], expected: &str) {
     let (all, end) = replies(mode, answer).await;
     assert_eq!(all, [], "{mode:?}");
@@ -129,7 +129,7 @@ async fn check_opening(mode: Mode, answer: &[u8], expected: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_bytes_tell_a_peer_of_another_kind() {
+async fn a_peer_of_another_kind_is_recognized_by_its_first_bytes() {
     let alert = [0x15, 0x03, 0x03, 0, 2, 2, 70];
     for mode in [Mode::Legacy, Mode::Framed] {
         check_opening(mode, &alert, "there:1: the port speaks TLS; add --tls").await;
@@ -142,7 +142,7 @@ async fn the_first_bytes_tell_a_peer_of_another_kind() {
     }
     let framed_only = "there:1: this port accepts framed requests only; drop --legacy";
     check_opening(Mode::Legacy, &terminated(&[]), framed_only).await;
-    let legacy_only = "there:1: the port takes only legacy requests; add --legacy";
+    let legacy_only = "there:1: this port accepts legacy requests only; add --legacy";
     check_opening(Mode::Framed, b"Error: Expecting value\n", legacy_only).await;
     let other = "there:1: not a control server; check --host and --port";
     check_opening(Mode::Framed, b"HTTP/1.1 400 Bad Request\r\n\r\n", other).await;
@@ -150,7 +150,7 @@ async fn the_first_bytes_tell_a_peer_of_another_kind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reply_cut_off_in_a_frame_or_line_is_truncated() {
+async fn a_reply_that_ends_within_a_frame_or_line_is_truncated() {
     for (mode, answer) in [(Mode::Framed, &b"\0\0\0\x05Non"[..]), (Mode::Legacy, b"Non")] {
         let (_, end) = replies(mode, answer).await;
         assert!(matches!(end, Err(ClientError::Truncated { .. })), "{mode:?}: {end:?}");
@@ -238,7 +238,7 @@ async fn a_server_that_reads_nothing_times_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_that_is_dropped_loses_nothing() {
+async fn dropping_a_wait_loses_no_data() {
     let (mut replies, mut far) = asked(Mode::Framed, 64).await;
     let answer = terminated(&["None\n"]);
     let mut all = Vec::new();
@@ -253,7 +253,7 @@ async fn a_wait_that_is_dropped_loses_nothing() {
 
 #[tokio::test]
 async fn a_legacy_request_that_is_too_long_is_refused_before_connecting() {
-    // Nothing can listen on port 0, so that an attempt to connect would show.
+    // Nothing can listen on port 0, so an attempt to connect would fail with another error.
     let endpoint = Endpoint { mode: Mode::Legacy, ..Endpoint::new("127.0.0.1", 0) };
     let long = document(&format!("[\"{}\"]", "x".repeat(8192)));
     let error =
@@ -265,7 +265,7 @@ async fn a_legacy_request_that_is_too_long_is_refused_before_connecting() {
     );
 }
 
-/// The refusal that a first line says.
+/// Checks the refusal in a first line.
 async fn check_refusal(line: &str, expected: &str) {
     let (mut replies, mut far) = asked(Mode::Framed, 1024).await;
     far.write_all(&framed(&[&format!("{line}\n")])).await.expect("room");
@@ -276,7 +276,7 @@ async fn check_refusal(line: &str, expected: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_says_what_to_change() {
-    let token = "there:1: the server wants a token; give it with --token-env or --token-file";
+    let token = "there:1: the server requires a token; give it with --token-env or --token-file";
     check_refusal("Error: token required", token).await;
     // The request carried no token.
     check_refusal("Error: unauthorised", token).await;
@@ -298,7 +298,7 @@ async fn a_refusal_says_what_to_change() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_record_that_looks_like_a_refusal_is_none_after_the_first_line() {
+async fn a_record_that_looks_like_a_refusal_is_a_record_after_the_first_line() {
     let (mut replies, mut far) = asked(Mode::Framed, 1024).await;
     far.write_all(&terminated(&["None\n", "Error: unauthorised\n"])).await.expect("room");
     replies.next().await.expect("a reply");
@@ -307,7 +307,7 @@ async fn a_record_that_looks_like_a_refusal_is_none_after_the_first_line() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_token_is_told_from_a_missing_one() {
+async fn a_wrong_token_and_a_missing_one_have_different_errors() {
     let (near, mut far) = duplex(1024);
     let token = Token::new("guess").expect("a token");
     let connection = Connection::new(near, Mode::Framed, "there:1".to_owned());

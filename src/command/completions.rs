@@ -1,4 +1,4 @@
-//! `ldctl completions`: a shell's completion script, made from the command line's definition.
+//! `ldctl completions`: a shell's completion script, generated from the command line's definition.
 
 use clap::CommandFactory;
 

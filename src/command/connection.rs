@@ -1,5 +1,5 @@
-//! The server that a client verb speaks to: the command line's options become an [`Endpoint`], and
-//! its refusals an error of this program.
+//! The server of a client verb: converts the command line's options to an [`Endpoint`], and the
+//! client's errors to errors of this program.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::event::ErrorKind;
 use crate::wire::frame::Mode;
 use crate::wire::tls::{ClientTls, Identity};
 
-/// The endpoint that the options name.
+/// Returns the endpoint for the options.
 pub(super) fn resolve(
     args: &Connection,
     connect_timeout: Duration,
@@ -28,7 +28,7 @@ pub(super) fn resolve(
     Ok(Endpoint { host, port, mode, tls, connect_timeout })
 }
 
-/// A certificate and its key, of which neither is of use alone.
+/// A certificate and its key, which are only useful together.
 pub(super) fn identity(cert: Option<&Path>, key: Option<&Path>) -> Result<Option<Identity>, Error> {
     match (cert, key) {
         (None, None) => Ok(None),
@@ -40,12 +40,12 @@ pub(super) fn identity(cert: Option<&Path>, key: Option<&Path>) -> Result<Option
     }
 }
 
-/// A client's failure as this program's.
+/// Converts a client's error to this program's.
 pub(super) fn failure(error: &ClientError) -> Error {
     Error::new(exit(error), error.line())
 }
 
-/// The exit code of a client's failure.
+/// The exit code of a client's error.
 fn exit(error: &ClientError) -> Exit {
     match error {
         ClientError::TlsSetup(_) | ClientError::TooLong(_) => Exit::Usage,
@@ -81,7 +81,7 @@ fn tls(args: &Connection) -> Result<Option<ClientTls>, Error> {
     }))
 }
 
-/// An option that only TLS gives a meaning.
+/// Returns an option that has no meaning without TLS, if one is given.
 fn without_tls(args: &Connection) -> Option<&'static str> {
     let path = |given: &Option<PathBuf>| given.is_some();
     [

@@ -1,5 +1,5 @@
-//! What systemd hands to a service as credentials (`LoadCredential=`): files in a directory that only
-//! the service can read, named by `CREDENTIALS_DIRECTORY`. Their modes are systemd's business.
+//! Credentials that systemd passes to a service (`LoadCredential=`): files in a directory that only
+//! the service can read, named by `CREDENTIALS_DIRECTORY`. Systemd sets their modes.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ pub(super) const CERTIFICATE: &str = "ldctl.crt";
 /// The certificate's private key.
 pub(super) const KEY: &str = "ldctl.key";
 
-/// Where a credential lies, if there is one of this name.
+/// Returns the path of the credential with this name, if it exists.
 pub(super) fn find(name: &str) -> Result<Option<PathBuf>, Error> {
     match std::env::var_os("CREDENTIALS_DIRECTORY") {
         Some(directory) if !directory.is_empty() => find_in(Path::new(&directory), name),

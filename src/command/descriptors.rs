@@ -1,7 +1,7 @@
-//! How many files and connections this process may have open. Systems give a soft limit of 1024 for
-//! the sake of programs that use `select`; this one does not, so it takes what the hard limit allows.
+//! The limit of open files and connections. Systems set a soft limit of 1024 for programs that use
+//! `select`; this one does not, so it raises the limit to the hard one.
 
-/// Raises the soft limit to the hard one. Where that is refused, the soft limit stays.
+/// Raises the soft limit to the hard one. If that fails, the soft limit stays.
 #[cfg(unix)]
 pub(super) fn raise() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -15,6 +15,6 @@ pub(super) fn raise() {
     }
 }
 
-/// Elsewhere there is no such limit.
+/// Does nothing: other systems have no such limit.
 #[cfg(not(unix))]
 pub(super) fn raise() {}

@@ -14,8 +14,8 @@ use crate::load::CsvRows;
 use crate::load::TestLimits;
 use crate::value::Value;
 
-/// The largest document that is read, in bytes. One that a server can take is far smaller; the
-/// bound is against a wrong file name (`/dev/zero`).
+/// The largest document that is read, in bytes. Servers accept only far smaller ones; this guards
+/// against a wrong file name (`/dev/zero`).
 const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// As much of a CSV file as is read for the names of its columns, in bytes.
@@ -23,7 +23,7 @@ const LONGEST_HEADER: u64 = 64 * 1024;
 
 /// A document that can be run.
 pub(super) struct Local {
-    /// As it was written.
+    /// As written.
     pub(super) written: Box<RawValue>,
     /// As it will be run.
     pub(super) document: Document,
@@ -59,7 +59,7 @@ pub(super) fn columns(directory: &Path, file: &str) -> Option<Vec<String>> {
     CsvRows::header(File::open(file).ok()?.take(LONGEST_HEADER)).ok()
 }
 
-/// Refuses a list that has stdin twice, for it is empty the second time.
+/// Refuses a list that contains stdin twice, because it is empty the second time.
 pub(super) fn stdin_once(paths: &[PathBuf]) -> Result<(), Error> {
     match paths.iter().filter(|path| path.as_os_str() == "-").count() {
         0 | 1 => Ok(()),
@@ -67,12 +67,12 @@ pub(super) fn stdin_once(paths: &[PathBuf]) -> Result<(), Error> {
     }
 }
 
-/// What messages call the document at a path.
+/// The name of a document in messages.
 pub(super) fn name(path: &Path) -> String {
     if path.as_os_str() == "-" { "stdin".to_owned() } else { path.display().to_string() }
 }
 
-/// The text at a path, and what a refusal calls the place.
+/// Reads the text at a path; returns also its name in messages.
 pub(super) fn load(path: &Path) -> Result<(String, String), Error> {
     let stdin = path.as_os_str() == "-";
     let place = name(path);
@@ -88,7 +88,7 @@ pub(super) fn load(path: &Path) -> Result<(String, String), Error> {
     Ok((text, place))
 }
 
-/// Reads a text as JSON; `place` is what a refusal calls it.
+/// Parses a text as JSON; `place` names it in messages.
 pub(super) fn parse(text: &str, place: &str) -> Result<Value, Error> {
     if text.starts_with('\u{feff}') {
         return Err(Error::usage(format!(
@@ -98,8 +98,8 @@ pub(super) fn parse(text: &str, place: &str) -> Result<Value, Error> {
     Value::parse(text).map_err(|error| not_json(place, &error))
 }
 
-/// Checks a document; `place` is what a refusal calls it. A test that passes a limit is refused when
-/// its turn comes, as other actions that cannot be run.
+/// Checks a document; `place` names it in messages. A test that exceeds a limit is refused when it
+/// would run, like other invalid actions.
 pub(super) fn check(
     text: &str,
     place: &str,
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_is_named() {
+    fn the_error_for_a_byte_order_mark_names_it() {
         check_refusal(
             "\u{feff}[[\"LD_summary\"]]",
             "a.json: not JSON: a byte order mark at line 1 column 1; save the file as UTF-8 without it",
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn json_that_is_no_document_is_refused() {
+    fn json_that_is_not_a_document_is_refused() {
         check_refusal(
             "{\"load_density\": []}",
             "a.json: not a document: expected a list of actions that is not empty, or an object \
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_not_text_are_named_by_line_and_column() {
+    fn the_error_for_invalid_utf_8_names_line_and_column() {
         let error = String::from_utf8(b"[\n \xff]".to_vec()).expect_err("not UTF-8");
         assert_eq!(not_utf8("a.json", &error).to_string(), "a.json: not UTF-8 at line 2 column 2");
     }

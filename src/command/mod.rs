@@ -1,5 +1,5 @@
-//! The verbs, one per file: what was typed becomes what is meant, is done, and ends in an exit
-//! code. Only here do the command line and the console meet the client, the server and the executor.
+//! The verbs, one per file: each resolves its options, runs, and returns an exit code. Only this
+//! module connects the command line and the console with the client, the server and the executor.
 
 mod completions;
 mod connection;
@@ -24,7 +24,7 @@ use crate::cli::{Cli, Verb};
 use crate::console::Console;
 use crate::error::{Error, Exit};
 
-/// Does what the command line says.
+/// Runs the verb of the command line.
 pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
     match &cli.verb {
         Verb::Serve(args) => serve::serve(args, console),

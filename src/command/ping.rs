@@ -1,4 +1,4 @@
-//! `ldctl ping`: who answers, how fast, and if nobody does, why.
+//! `ldctl ping`: which server replies, how fast, and why there is no reply.
 
 use std::time::{Duration, Instant};
 
@@ -32,8 +32,8 @@ pub(super) fn ping(args: &Ping, verbose: bool, console: &mut Console) -> Result<
     }))
 }
 
-/// Probes until the server answers, until an answer that waiting does not change, or until the wait
-/// is over. The first probe has its full timeout, a later one no more than what is left.
+/// Probes until the server replies, until an error that waiting does not change, or until the wait
+/// is over. The first probe has its full timeout, later ones at most the remaining time.
 async fn persist(
     endpoint: &Endpoint,
     token: Option<&Token>,
@@ -55,7 +55,7 @@ async fn persist(
     }
 }
 
-/// What is known of the server, as JSON.
+/// The known properties of the server, as JSON.
 #[derive(serde::Serialize)]
 struct PingOutput<'a> {
     event: &'static str,
@@ -76,8 +76,8 @@ impl<'a> PingOutput<'a> {
     }
 }
 
-/// What is known of the server. The text dialect tells nothing of it; frames without events are the
-/// Python server's.
+/// The known properties of the server, as a line. The text dialect reveals none; frames without
+/// events mean the Python server.
 fn line(endpoint: &Endpoint, answered: &PingReply, verbose: bool) -> String {
     let (address, took) = (endpoint.address(), answered.round_trip.as_secs_f64() * 1000.0);
     let Some(pong) = &answered.pong else {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_says_what_is_known_of_the_server() {
+    fn the_line_shows_what_is_known_about_the_server() {
         check(Mode::Framed, true, "ldctl 0.1.0 at localhost:9940, up 12 s, 1 run, 0.41 ms");
         check(Mode::Framed, false, "LoadDensity at localhost:9940, 0.41 ms");
         check(Mode::Legacy, false, "a control server at localhost:9940, 0.41 ms");

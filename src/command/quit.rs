@@ -1,4 +1,4 @@
-//! `ldctl quit`: tells a server to stop.
+//! `ldctl quit`: shuts a server down.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! `ldctl run`: documents in this process. The executor has a thread of its own and sends what is
-//! said here, where it is printed and where a signal is heard. A cancelled test still gives what it
-//! has recorded; a second signal does not wait for that.
+//! `ldctl run`: runs documents in this process. The executor has its own thread and sends its
+//! output here, where it is printed and where signals are handled. A cancelled test still returns
+//! its records; a second signal does not wait for that.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -21,9 +21,9 @@ use crate::console::Console;
 use crate::error::{Error, Exit, reason};
 use crate::event::Event;
 
-/// What a document says while it runs.
+/// The output of a running document.
 enum DocumentEvent {
-    /// Boxed, for it is far larger than a line.
+    /// Boxed, because it is far larger than a line.
     Event(Box<Event>),
     /// A line of the command `print`.
     Print(String),
@@ -74,7 +74,7 @@ impl Runner {
         for local in locals {
             console.document(&local.name);
             local.warn(console);
-            // Gates and reports of a file are about its own tests.
+            // Gates and reports of a file apply to its own tests.
             self.executor.clear_records();
             match self.run_one(local, &mut interrupt, console).await? {
                 Exit::Done => {}
@@ -112,7 +112,7 @@ impl Runner {
         })
     }
 
-    /// Runs a document in a thread of its own.
+    /// Runs a document in its own thread.
     fn spawn(
         &self,
         document: Document,
@@ -135,7 +135,7 @@ impl Runner {
     }
 }
 
-/// Passes on what is said until a run has ended, all of it; `None` when a signal ends the wait.
+/// Prints all output until a run has ended; returns `None` if a signal ends the wait.
 async fn said_until<T>(
     running: impl Future<Output = T>,
     said: &mut mpsc::UnboundedReceiver<DocumentEvent>,
@@ -154,14 +154,14 @@ async fn said_until<T>(
             ended = &mut running => break ended,
         }
     };
-    // What was said last may have come after the look at what was said.
+    // The last output may have arrived after the previous check.
     while let Ok(one) = said.try_recv() {
         say(one);
     }
     Some(ended)
 }
 
-/// Cancels a run; the second time, breaks.
+/// Cancels a run; breaks the second time.
 fn stop(cancel: &CancellationToken) -> ControlFlow<()> {
     if cancel.is_cancelled() {
         return ControlFlow::Break(());
@@ -189,9 +189,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_said_in_the_moment_of_the_end_is_heard() {
+    async fn output_at_the_moment_of_the_end_is_printed() {
         let (sender, mut said) = mpsc::unbounded_channel();
-        // Polled only when nothing has been said yet, as a run that ends between two looks.
+        // Polled only when there is no output yet, like a run that ends between two checks.
         let running = async { sender.send(DocumentEvent::Print("last".to_owned())).is_ok() };
         let mut heard = Vec::new();
         let say = |one| match one {

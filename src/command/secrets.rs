@@ -1,6 +1,6 @@
-//! The secrets of a server: its tokens, its certificate and key, and whose certificates it asks of
-//! clients. They are read when it starts and again on SIGHUP; then either all of them replace what
-//! was there, or, when anything is wrong, none.
+//! The secrets of a server: its tokens, its certificate and key, and the authorities of client
+//! certificates. They are read at the start and again on SIGHUP; then either all of them are
+//! replaced or, if anything is invalid, none.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::server::{Keyring, Secrets};
 use crate::wire::tls::{self, Identity};
 use crate::wire::token::{Token, Tokens};
 
-/// Where a server's secrets are.
+/// The sources of a server's secrets.
 #[derive(Debug)]
 pub(super) struct Sources {
     token: TokenOrigin,
@@ -28,7 +28,7 @@ struct TlsFiles {
     client_ca: Option<PathBuf>,
 }
 
-/// Finds a server's secrets and reads them.
+/// Finds and reads a server's secrets.
 pub(super) fn find(args: &cli::Serve, console: &mut Console) -> Result<(Sources, Secrets), Error> {
     let (tokens, token) = token::find(&args.token, console)?;
     let sources = Sources { token, tls: tls_files(args)? };
@@ -37,8 +37,8 @@ pub(super) fn find(args: &cli::Serve, console: &mut Console) -> Result<(Sources,
 }
 
 impl Sources {
-    /// The files they are in, also the certificates: who replaces one decides whom the server is
-    /// or trusts after the next SIGHUP.
+    /// The files of the secrets, including the certificates: whoever replaces one decides the
+    /// server's identity and trust after the next SIGHUP.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         let token = match &self.token {
             TokenOrigin::File(path) | TokenOrigin::Credential(path) => Some(path),
@@ -51,7 +51,7 @@ impl Sources {
         token.into_iter().chain(tls).cloned().collect()
     }
 
-    /// Reads the secrets again whenever that is asked for, until the terminal has gone.
+    /// Reloads the secrets on every request, until the terminal has hung up.
     pub(super) async fn follow(
         self,
         keyring: &Keyring,
@@ -66,10 +66,10 @@ impl Sources {
         }
     }
 
-    /// Reads them once more, and says in one line what came of it.
+    /// Reloads them once, and prints the result in one line.
     async fn reload(self: &Arc<Self>, keyring: &Keyring, console: &mut Console) {
         let (sources, ring) = (Arc::clone(self), keyring.clone());
-        // A file may be slow to read; the server goes on meanwhile.
+        // A file may be slow to read; the server continues in the meantime.
         let outcome = match tokio::task::spawn_blocking(move || sources.replace(&ring)).await {
             Ok(outcome) => outcome,
             Err(panic) => Err(Error::usage(panic.to_string())),
@@ -80,7 +80,7 @@ impl Sources {
         }
     }
 
-    /// Replaces what can be read again; gives the line that says so.
+    /// Replaces the secrets that can be reloaded; returns the line that says so.
     fn replace(&self, keyring: &Keyring) -> Result<String, Error> {
         let tokens = self.token.tokens()?;
         let line = self.line(tokens.as_deref());
@@ -140,7 +140,7 @@ fn tls_files(args: &cli::Serve) -> Result<Option<TlsFiles>, Error> {
     Ok(Some(TlsFiles { identity, client_ca: args.tls_client_ca.clone() }))
 }
 
-/// The certificate and key that the command line names, else those among systemd's credentials.
+/// The certificate and key of the command line, otherwise those of systemd's credentials.
 fn identity(args: &cli::Serve) -> Result<Option<Identity>, Error> {
     let named = connection::identity(args.tls_cert.as_deref(), args.tls_key.as_deref())?;
     if named.is_some() {

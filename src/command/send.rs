@@ -1,5 +1,5 @@
-//! `ldctl send`: a document that was checked here goes to a server, and its replies are printed as
-//! they arrive, whichever dialect they are in.
+//! `ldctl send`: sends a checked document to a server, and prints its replies as they arrive, in
+//! either dialect.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -21,12 +21,12 @@ use crate::wire::request::Request;
 use crate::wire::text::read_failure;
 use crate::wire::token::Token;
 
-/// How long a server may say nothing when nothing else is said. LoadDensity's own says nothing
-/// until the last action has ended, so a long test must fit.
+/// The default timeout of replies. LoadDensity's own server sends nothing until the last action has
+/// ended, so a long test must fit.
 const SILENCE: Duration = Duration::from_secs(3600);
 
 pub(super) fn send(args: &Send, console: &mut Console) -> Result<Exit, Error> {
-    // What may be asked for is for the server to say.
+    // The limits are for the server to enforce.
     let limits = TestLimits::default();
     let local = match (&args.json, &args.file) {
         (Some(text), _) => document::check(text, "--json", limits, &|_| None)?,
@@ -73,7 +73,7 @@ async fn converse(
     let outcome = listener.listen(endpoint, Request::run(document), token, silence).await;
     let failure = match outcome {
         Ok(exit) => return Ok(exit),
-        // A reply that has begun says what the port is; without one a second look may.
+        // A reply that has begun identifies the port; without one a diagnosis may.
         Err(error) if listener.heard => error,
         Err(error) => diagnose(endpoint, error).await,
     };
@@ -82,13 +82,13 @@ async fn converse(
 
 /// Prints replies and keeps what the exit code depends on.
 struct Listener<'a> {
-    /// Whether the document is on its way.
+    /// Whether the document has been sent.
     sent: &'a Cell<bool>,
     console: &'a mut Console,
     started: Instant,
-    /// Whether anything was heard.
+    /// Whether any reply was received.
     heard: bool,
-    /// Whether the server has told the end itself, as the event dialect does.
+    /// Whether the server has reported the end, as in the event dialect.
     done: bool,
     failed: usize,
     busy: bool,
@@ -143,7 +143,8 @@ impl<'a> Listener<'a> {
         }
     }
 
-    /// A line of the text dialect that refuses the request. Text output leaves it to stderr.
+    /// Handles a line of the text dialect that refuses the request. With text output it goes only
+    /// to stderr.
     fn refused(&mut self, line: &str) {
         if let Some(Refusal { kind, message }) = Refusal::of_line(line) {
             self.console.event(&Event::Error { kind, message });

@@ -1,5 +1,5 @@
-//! `ldctl serve`: what was typed becomes listeners, limits and a policy; what is not safe is
-//! refused before anything is accepted; a quit or a signal ends it.
+//! `ldctl serve`: resolves the options into listeners, limits and a policy; refuses unsafe settings
+//! before accepting anything; ends with a quit or a signal.
 
 use std::net::TcpListener;
 use std::pin::pin;
@@ -60,8 +60,8 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
     })
 }
 
-/// Serves until a quit, a signal, or the end of its terminal; a second signal does not wait for what
-/// still runs. SIGHUP makes it read its secrets again. The service manager hears how it is.
+/// Serves until a quit, a signal, or the end of its terminal; a second signal does not wait for
+/// runs. SIGHUP reloads the secrets. The service manager receives the status.
 async fn until_stopped(
     listeners: Listeners,
     server: Server,
@@ -78,7 +78,7 @@ async fn until_stopped(
     let mut asked = false;
     loop {
         tokio::select! {
-            // First, so that the service manager hears of the end before it comes.
+            // Polled first, so that the service manager is notified before the server ends.
             biased;
             never = &mut attending => match never {},
             () = &mut serving => return Ok(Exit::Done),
@@ -97,7 +97,7 @@ async fn until_stopped(
     }
 }
 
-/// Sockets that the service manager handed over, or else new ones.
+/// Sockets that the service manager passed on, or new ones.
 fn listen(args: &cli::Serve, inherited: Vec<TcpListener>) -> Result<Listeners, Error> {
     if inherited.is_empty() {
         return Listeners::bind(&args.host, args.port).map_err(|error| Error::usage(chain(&error)));
@@ -107,7 +107,7 @@ fn listen(args: &cli::Serve, inherited: Vec<TcpListener>) -> Result<Listeners, E
     })
 }
 
-/// For the service manager: where the server listens and what it does.
+/// The status for the service manager: the address and the running test.
 fn status(address: &str, executor: &Executor) -> String {
     match executor.status().test {
         Some(test) => {
@@ -117,7 +117,7 @@ fn status(address: &str, executor: &Executor) -> String {
     }
 }
 
-/// A test must not be turned on the server itself, whose addresses are known only now.
+/// A test must not target the server itself, whose addresses are known only now.
 fn executor(
     mut policy: Policy,
     listeners: &Listeners,
@@ -132,7 +132,7 @@ fn executor(
         })
 }
 
-/// Refuses to be open to a network without a token, and warns when the token can be read there.
+/// Refuses to serve a network without a token, and warns if the token can be read on the network.
 fn guard(
     args: &cli::Serve,
     listeners: &Listeners,
@@ -179,8 +179,8 @@ fn limits(args: &cli::Limits) -> Limits {
     }
 }
 
-/// A line for each proxy of the environment that load tests do not use: a document comes over a socket,
-/// and what of this process's environment it may use is the operator's to say.
+/// A line for each proxy of the environment that load tests do not use: documents come over a
+/// socket, and the operator decides which parts of this process's environment they may use.
 fn unused_proxies(allowed: &[String]) -> impl Iterator<Item = String> {
     let names = ["http_proxy", "https_proxy", "all_proxy"];
     let spellings = names.into_iter().flat_map(|name| [name.to_owned(), name.to_ascii_uppercase()]);
@@ -193,7 +193,8 @@ fn unused_proxies(allowed: &[String]) -> impl Iterator<Item = String> {
     })
 }
 
-/// A line for each limit above its default, so that a log tells what a server may be made to do.
+/// A line for each limit above its default, so that the log shows what clients can make the server
+/// do.
 fn raised(args: &cli::Serve) -> impl Iterator<Item = String> + use<> {
     let (server, defaults) = (&args.limits, Limits::default());
     let (documents, allowed) = (&args.documents, TestLimits::default());

@@ -1,7 +1,7 @@
-//! The service manager, when one started this process: the sockets that it hands over, and what it
-//! is told in return. systemd's protocol; without its variables in the environment, and on other
-//! systems, nothing here does anything. What is told comes from the runtime's own thread, so that a
-//! hung event loop is silent and the manager's watchdog notices.
+//! The service manager, if one started this process: the sockets it passes on, and the
+//! notifications to it. Uses systemd's protocol; without its variables in the environment, and on
+//! other systems, nothing here does anything. Notifications are sent from the runtime's own thread,
+//! so that they stop when the event loop hangs and the manager's watchdog notices.
 
 use std::convert::Infallible;
 use std::net::TcpListener;
@@ -10,27 +10,27 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
 
-/// How the server is, in one line for `systemctl status`.
+/// The status of the server, in one line for `systemctl status`.
 pub(super) type StatusLine<'a> = &'a dyn Fn() -> String;
 
-/// The listening sockets that were handed over; none when the process was started by hand. Changes
-/// the environment: call it before any thread starts.
+/// The listening sockets that were passed on; empty if the process was started by hand. Changes the
+/// environment: call it before any thread starts.
 pub(super) fn sockets() -> Result<Vec<TcpListener>, Error> {
     system::sockets()
 }
 
-/// Says that the server serves, then how it is, from time to time that it is alive, and once that
-/// it stops. Never ends.
+/// Notifies that the server is ready, then of its status, regularly that it is alive, and once that
+/// it stops. Never returns.
 pub(super) async fn attend(status: StatusLine<'_>, shutdown: &CancellationToken) -> Infallible {
     system::attend(status, shutdown).await
 }
 
-/// Says that a reload begins; until [`reloaded`] the service counts as reloading.
+/// Notifies that a reload begins; until [`reloaded`] the service counts as reloading.
 pub(super) fn reloading() {
     system::reloading();
 }
 
-/// Says that a reload has ended, whether or not it changed anything.
+/// Notifies that a reload has ended, whether or not it changed anything.
 pub(super) fn reloaded() {
     system::reloaded();
 }
@@ -52,8 +52,8 @@ mod system {
     use crate::error::{Error, reason};
     use crate::escape::one_line;
 
-    /// How often the status is looked at where no watchdog asks for more: `systemctl status` is read
-    /// by people. It is sent only when it has changed.
+    /// How often the status is checked unless a watchdog requires more: `systemctl status` is read
+    /// by people. It is sent only if it has changed.
     const GLANCE: Duration = Duration::from_secs(1);
 
     pub(super) fn sockets() -> Result<Vec<TcpListener>, Error> {
@@ -64,7 +64,7 @@ mod system {
             sockets.extend(socket);
         }
         for socket in &sockets {
-            // What `Accept=yes` hands over is a connection; accepting from it would fail for ever.
+            // `Accept=yes` passes on a connection; accepting from it would fail for ever.
             match SockRef::from(socket).is_listener() {
                 Ok(true) => {}
                 Ok(false) => {
@@ -91,8 +91,8 @@ mod system {
         if std::env::var_os("NOTIFY_SOCKET").is_none() {
             return std::future::pending().await;
         }
-        // A line end would begin a new assignment, such as `MAINPID=1`, and a status may hold names
-        // that a document chose.
+        // A line end would begin a new assignment, such as `MAINPID=1`, and a status may contain
+        // names that a document chose.
         let status = || one_line(&status()).into_owned();
         let mut told = status();
         tell(&[NotifyState::Ready, NotifyState::Status(&told)]);
@@ -144,10 +144,10 @@ mod system {
         tell(&[NotifyState::Ready]);
     }
 
-    /// A manager that does not listen is no reason not to serve.
+    /// Failing to notify the manager is no reason to stop serving.
     fn tell(states: &[NotifyState<'_>]) {
         if let Err(error) = sd_notify::notify(states) {
-            tracing::warn!("cannot tell the service manager: {}", reason(&error));
+            tracing::warn!("cannot notify the service manager: {}", reason(&error));
         }
     }
 }

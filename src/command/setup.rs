@@ -1,5 +1,5 @@
-//! What several verbs need before they begin: the runtime, the directory of files, and what documents
-//! may ask for and reach.
+//! The preparations of several verbs: the runtime, the data directory, and the limits and targets
+//! of documents.
 
 use std::path::{Path, PathBuf};
 
@@ -10,8 +10,8 @@ use crate::error::{Error, reason};
 use crate::load::TestLimits;
 use crate::net::{AllowedTarget, Targets};
 
-/// Waits for the work on this thread; load has threads of its own. What blocks on after the end,
-/// such as the resolver, is not waited for.
+/// Runs the work on this thread; load has its own threads. Blocking calls that outlast it, such as
+/// the resolver's, are not waited for.
 pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let runtime = Builder::new_current_thread()
         .enable_all()
@@ -22,12 +22,12 @@ pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Resul
     outcome
 }
 
-/// What documents may ask for.
+/// The limits of documents.
 pub(super) fn test_limits(args: &DocumentLimits) -> TestLimits {
     TestLimits { users: args.max_users, seconds: args.max_test_time, tasks: args.max_tasks }
 }
 
-/// What documents may reach.
+/// The targets that documents may reach.
 pub(super) fn targets(args: &DocumentLimits) -> Result<Targets, Error> {
     let read = |text: &String| {
         text.parse::<AllowedTarget>()
@@ -37,7 +37,7 @@ pub(super) fn targets(args: &DocumentLimits) -> Result<Targets, Error> {
     Ok(Targets { own: Vec::new(), allowed })
 }
 
-/// The directory that documents may use.
+/// The data directory.
 pub(super) fn data_dir(chosen: Option<&Path>) -> Result<PathBuf, Error> {
     let Some(path) = chosen else {
         return std::env::current_dir().map_err(|error| {

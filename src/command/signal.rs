@@ -1,9 +1,9 @@
-//! SIGINT, SIGTERM and SIGHUP: the one place that knows how this system asks a program to stop, or to
-//! read its files again.
+//! SIGINT, SIGTERM and SIGHUP: the only module that knows how this system asks a program to stop,
+//! or to reload its files.
 
 use crate::error::{Error, Exit, reason};
 
-/// Hears requests to stop from here on.
+/// Receives requests to stop.
 #[cfg(unix)]
 pub(super) struct Interrupt {
     interrupt: tokio::signal::unix::Signal,
@@ -12,12 +12,13 @@ pub(super) struct Interrupt {
 
 #[cfg(unix)]
 impl Interrupt {
-    /// Begins to listen; until here a signal ends the program at once.
+    /// Starts to receive; before, the signal ends the program immediately.
     pub(super) fn listen() -> Result<Self, Error> {
         use tokio::signal::unix::{SignalKind, signal};
         let listen = |kind| {
-            signal(kind)
-                .map_err(|error| Error::usage(format!("cannot hear signals: {}", reason(&error))))
+            signal(kind).map_err(|error| {
+                Error::usage(format!("cannot receive signals: {}", reason(&error)))
+            })
         };
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
@@ -34,18 +35,18 @@ impl Interrupt {
     }
 }
 
-/// Hears requests to stop from here on.
+/// Receives requests to stop.
 #[cfg(not(unix))]
 pub(super) struct Interrupt;
 
 #[cfg(not(unix))]
 impl Interrupt {
-    /// Begins to listen.
+    /// Starts to receive.
     pub(super) fn listen() -> Result<Self, Error> {
         Ok(Self)
     }
 
-    /// Waits for the next request to stop; where none can be heard, for ever.
+    /// Waits for the next request to stop; if none can be received, for ever.
     pub(super) async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
@@ -53,45 +54,45 @@ impl Interrupt {
     }
 }
 
-/// Hears requests to read files again, from here on.
+/// Receives requests to reload files.
 #[cfg(unix)]
 pub(super) struct ReloadSignal {
     hangup: tokio::signal::unix::Signal,
-    /// Whether it began at a terminal.
+    /// Whether it was started at a terminal.
     terminal: bool,
 }
 
 #[cfg(unix)]
 impl ReloadSignal {
-    /// Begins to listen; until here the signal ends the program at once.
+    /// Starts to receive; before, the signal ends the program immediately.
     pub(super) fn listen() -> Result<Self, Error> {
         use tokio::signal::unix::{SignalKind, signal};
         let hangup = signal(SignalKind::hangup())
-            .map_err(|error| Error::usage(format!("cannot hear signals: {}", reason(&error))))?;
+            .map_err(|error| Error::usage(format!("cannot receive signals: {}", reason(&error))))?;
         Ok(Self { hangup, terminal: at_a_terminal() })
     }
 
-    /// Waits for the next request; false when there was none, but the terminal has hung up. The
-    /// signal is the same.
+    /// Waits for the next request; returns false if the terminal has hung up instead, which sends
+    /// the same signal.
     pub(super) async fn next(&mut self) -> bool {
         self.hangup.recv().await.is_some() && (!self.terminal || at_a_terminal())
     }
 }
 
-/// Whether stdin is a terminal that somebody still holds.
+/// Whether stdin is a terminal that is still open.
 #[cfg(unix)]
 fn at_a_terminal() -> bool {
     use std::io::IsTerminal;
     std::io::stdin().is_terminal()
 }
 
-/// Hears requests to read files again: nobody can make one here.
+/// Receives requests to reload files: there are none on this system.
 #[cfg(not(unix))]
 pub(super) struct ReloadSignal;
 
 #[cfg(not(unix))]
 impl ReloadSignal {
-    /// Begins to listen.
+    /// Starts to receive.
     pub(super) fn listen() -> Result<Self, Error> {
         Ok(Self)
     }
@@ -102,7 +103,7 @@ impl ReloadSignal {
     }
 }
 
-/// Does the work, unless a signal asks to stop first.
+/// Runs the work, unless a signal asks to stop first.
 pub(super) async fn unless_interrupted(
     work: impl Future<Output = Result<Exit, Error>>,
 ) -> Result<Exit, Error> {

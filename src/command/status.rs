@@ -1,4 +1,4 @@
-//! `ldctl status` and `ldctl stop`: which test a server runs, and its end.
+//! `ldctl status` and `ldctl stop`: show and stop the test that a server is running.
 
 use std::time::Duration;
 

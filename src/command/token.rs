@@ -1,7 +1,7 @@
-//! Where the token comes from: the command line's choice becomes a [`Token`], or the absence of one.
-//! Whatever way it comes, it is one token on a line, or two while it is being replaced: the current one,
-//! which a client sends, and below it the old one, which a server still accepts. A line's end is no
-//! part of a token, so that a file, a variable that was filled from it, and what is typed mean the same.
+//! The source of the token: resolves the command line's choice to a [`Token`], or none. Every
+//! source holds one token on a line, or two while it is being replaced: the current one, which
+//! clients send, and below it the old one, which servers still accept. A line's end is not part of
+//! a token, so that a file, a variable filled from it, and typed input mean the same.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -15,7 +15,8 @@ use crate::console::Console;
 use crate::error::{Error, reason};
 use crate::wire::token::Token;
 
-/// The longest token file that is read, in bytes: a token that did not fit a request would be useless.
+/// The largest token file that is read, in bytes: a token that does not fit in a request would be
+/// useless.
 const LONGEST_FILE: usize = 64 * 1024;
 
 /// The current token and the old one.
@@ -26,23 +27,23 @@ const MOST_TOKENS: usize = 2;
 pub(super) enum TokenOrigin {
     /// There is no token.
     Nowhere,
-    /// A file that the command line names.
+    /// A file named on the command line.
     File(PathBuf),
     /// A file in systemd's credentials directory.
     Credential(PathBuf),
-    /// What cannot be read a second time: "the variable X".
+    /// A source that cannot be read again: "the variable X".
     Once(String),
 }
 
-/// The token that a client sends.
+/// Returns the token that a client sends.
 pub(super) fn resolve(source: &TokenSource, console: &mut Console) -> Result<Option<Token>, Error> {
     let (tokens, _) = find(source, console)?;
     Ok(tokens.into_iter().next())
 }
 
-/// The tokens that a server accepts, and where they were found: where the command line says, else
-/// among systemd's credentials, else in the environment. Whatever comes of it, no core dump of this
-/// process is made from here on.
+/// Returns the tokens that a server accepts, and where they were found: as the command line says,
+/// otherwise in systemd's credentials, otherwise in the environment. In any case, this process no
+/// longer dumps core.
 pub(super) fn find(
     source: &TokenSource,
     console: &mut Console,
@@ -91,7 +92,7 @@ pub(super) fn find(
 }
 
 impl TokenOrigin {
-    /// Reads the tokens, if they are in a file; there is at least one, or it is an error.
+    /// Reads the tokens, if they are in a file; at least one, or an error.
     pub(super) fn tokens(&self) -> Result<Option<Vec<Token>>, Error> {
         let (path, guarded) = match self {
             Self::Nowhere | Self::Once(_) => return Ok(None),
@@ -131,14 +132,14 @@ fn once(text: String, place: String) -> Result<(Vec<Token>, TokenOrigin), Error>
     Ok((tokens, TokenOrigin::Once(place)))
 }
 
-/// What a text of tokens is called: as a text that has lines, and as where tokens come from.
+/// The names of a text of tokens: as a text with lines, and as the source of tokens.
 struct Source<'a> {
     text: &'a str,
     tokens: &'a str,
 }
 
-/// The tokens of a text, one a line. Blanks around one would be an editor's doing more often than a
-/// part of it, so they are refused where they cannot be seen, as control characters are anywhere.
+/// Parses the tokens of a text, one per line. Surrounding blanks are more often left by an editor
+/// than part of a token, so they are refused, as control characters are anywhere.
 fn parse(text: &str, source: &Source<'_>) -> Result<Vec<Token>, Error> {
     let Source { text: place, tokens } = source;
     let empty = || {
@@ -172,7 +173,7 @@ fn parse(text: &str, source: &Source<'_>) -> Result<Vec<Token>, Error> {
     text.lines().enumerate().map(token).collect()
 }
 
-/// Who sees to it that nobody else reads a file.
+/// Who ensures that no other user can read a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Protection {
     ByMode,
@@ -183,11 +184,11 @@ fn read(path: &Path, guarded: Protection) -> Result<Zeroizing<String>, Error> {
     let unreadable = |error: io::Error| {
         Error::usage(format!("cannot read the token file {}: {}", path.display(), reason(&error)))
     };
-    // Before opening as well: opening a FIFO would wait for a writer.
+    // Checked before opening as well: opening a FIFO would wait for a writer.
     check(path, &path.metadata().map_err(unreadable)?, guarded)?;
     let file = File::open(path).map_err(unreadable)?;
     check(path, &file.metadata().map_err(unreadable)?, guarded)?;
-    // All the room at once: a text that grows leaves copies of itself behind.
+    // Allocated in one piece: a text that grows leaves copies of itself behind.
     let mut text = Zeroizing::new(String::with_capacity(2 * LONGEST_FILE));
     file.take(LONGEST_FILE as u64 + 1).read_to_string(&mut text).map_err(unreadable)?;
     if text.len() > LONGEST_FILE {
@@ -221,7 +222,7 @@ fn readable_by_others(metadata: &Metadata) -> bool {
     metadata.permissions().mode() & 0o044 != 0
 }
 
-/// Elsewhere the file's access list is the owner's business.
+/// On other systems the owner manages the file's access list.
 #[cfg(not(unix))]
 fn readable_by_others(_metadata: &Metadata) -> bool {
     false
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_holds_the_current_token_and_below_it_the_old_one() {
+    fn a_file_holds_the_current_token_and_optionally_the_old_one_below() {
         for text in ["new", "new\n", "new\r\n"] {
             assert_eq!(read(text).expect("a token"), ["new"], "{text:?}");
         }
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_at_once_follows_the_rules_of_a_file() {
+    fn a_variable_follows_the_same_rules_as_a_file() {
         let read = |text: &str| {
             let found = once(text.to_owned(), "the variable V".to_owned());
             found.map(|(tokens, _)| tokens.iter().map(|token| token.expose().to_owned()).collect())
@@ -279,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_one_or_two_tokens_is_refused_with_the_line() {
+    fn a_file_without_one_or_two_tokens_is_refused_with_the_line() {
         let empty = "the token from the file t is empty; give it a value, or leave the token out";
         let blank = |line| format!("line {line} of the token file t is blank; remove it");
         let padded = |line| {

@@ -1,6 +1,6 @@
-//! What a server says on stdout while it serves. The lines are written by a thread of their own, so
-//! that a reader who has stopped reading, or gone, never delays a request. Documents print here, too:
-//! a terminal does not obey what they say.
+//! The output of a server on stdout. A separate thread writes the lines, so that a reader that is
+//! slow or gone never delays a request. Documents print here, too: their lines are escaped for a
+//! terminal.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use crate::escape;
 
-/// Lines that wait for a slow reader; what comes on top is dropped.
+/// Lines that wait for a slow reader; further ones are dropped.
 const QUEUE: usize = 1024;
 
-/// How long the thread rests after it wrote. What is said meanwhile is written at once afterwards:
+/// How long the thread pauses after a write. Lines in the meantime are written together afterwards:
 /// waking a thread and writing for every single line cost a fifth of a ping.
 const REST: Duration = Duration::from_millis(5);
 
 /// How long the end of the program waits for a slow reader.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// The way to stdout.
+/// The queue of lines for stdout.
 #[derive(Debug)]
 pub struct Announcer {
     /// `None` ends the thread.
@@ -44,12 +44,12 @@ impl Announcer {
         Ok(Self { lines, written })
     }
 
-    /// Writes a line, at once or never: it does not wait.
+    /// Queues a line, or drops it: it never waits.
     pub fn say(&self, line: String) {
         let _ = self.lines.try_send(Some(line));
     }
 
-    /// A handle that says lines.
+    /// A handle that queues lines.
     pub fn speaker(&self) -> impl Fn(String) + Send + Sync + Clone + 'static + use<> {
         let lines = self.lines.clone();
         move |line| {
@@ -57,14 +57,14 @@ impl Announcer {
         }
     }
 
-    /// Waits until what was said is written, but not for a reader who does not read.
+    /// Waits until all lines are written, but only briefly for a reader that does not read.
     pub fn close(self) {
         let _ = self.lines.try_send(None);
         let _ = self.written.recv_timeout(LAST_WORDS);
     }
 }
 
-/// Writes lines until the end is said, also past a closed pipe.
+/// Writes lines until the end, even after the pipe is closed.
 fn write_all(mut out: Box<dyn Write + Send>, terminal: bool, queue: &Receiver<Option<String>>) {
     let mut text = String::new();
     while let Ok(first) = queue.recv() {
@@ -109,7 +109,7 @@ mod tests {
         }
     }
 
-    /// Never takes a byte until its channel closes.
+    /// Accepts no byte until its channel closes.
     struct Stuck(Receiver<()>);
 
     impl Write for Stuck {
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn t23_a_terminal_does_not_obey_what_a_document_prints() {
+    fn t23_the_output_of_a_document_cannot_control_a_terminal() {
         let (told, heard) = mpsc::channel();
         let announcer = Announcer::over(Box::new(Told(told)), true).expect("a thread");
         announcer.speaker()("\u{1b}]0;title\u{7}\u{9b}2J\u{202e}done".to_owned());
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn f14_a_reader_who_does_not_read_delays_nobody() {
+    fn f14_a_reader_that_does_not_read_delays_no_request() {
         let (_unstick, stuck) = mpsc::channel();
         let announcer = Announcer::over(Box::new(Stuck(stuck)), false).expect("a thread");
         for _ in 0..QUEUE * 2 {

@@ -1,5 +1,4 @@
-//! The progress bar on stderr while a test runs: a bar where the test's length is known, a spinner
-//! where it is not.
+//! The progress bar on stderr during a test: a bar if the duration is known, otherwise a spinner.
 
 use std::time::Duration;
 
@@ -13,14 +12,14 @@ const STEPS: f64 = 10.0;
 /// How often the spinner turns.
 const TICK: Duration = Duration::from_millis(200);
 
-/// At most one bar, that of the test which runs.
+/// At most one bar, that of the running test.
 #[derive(Default)]
 pub(super) struct Bar {
     shown: Option<ProgressBar>,
 }
 
 impl Bar {
-    /// Shows how far a test is.
+    /// Shows the progress of a test.
     pub(super) fn show(&mut self, progress: &Progress) {
         let bar = self.shown.get_or_insert_with(|| {
             let bar = match progress.remaining_s {
@@ -36,7 +35,7 @@ impl Bar {
         bar.set_message(figures(progress));
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(super) fn clear(&mut self) {
         if let Some(bar) = self.shown.take() {
             bar.finish_and_clear();
@@ -48,7 +47,7 @@ fn steps(seconds: f64) -> u64 {
     (seconds * STEPS) as u64
 }
 
-/// A template that cannot be read would give a bar of indicatif's own form; the test below reads them.
+/// An invalid template would result in indicatif's default; the test below parses them.
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
@@ -83,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_whose_length_is_known_has_a_bar_of_that_length() {
+    fn a_test_of_known_duration_has_a_bar_of_that_length() {
         let mut bar = Bar::default();
         let remaining_s = Some(1.0);
         bar.show(&Progress { elapsed_s: 1.0, remaining_s, ..Progress::default() });

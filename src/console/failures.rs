@@ -1,12 +1,12 @@
-//! Why requests failed, in a few lines for people, read from the result of a test.
+//! Why requests failed, in a few lines for people, taken from the result of a test.
 
 use crate::value::Value;
 
 /// Errors that are listed.
 const MOST: usize = 5;
 
-/// A line that says how many requests of a test failed, and one for each of the most frequent errors.
-/// Nothing of a result that is not a test's, or where none failed.
+/// Returns a line with the number of failed requests of a test, and one for each of the most
+/// frequent errors. Empty for other results, or without failures.
 pub(super) fn lines(result: &Value) -> Vec<String> {
     let count = |name| {
         let count = result.get("summary")?.get("totals")?.get(name)?.as_f64()?;
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_told_with_the_most_frequent_errors() {
+    fn failures_are_listed_with_the_most_frequent_errors() {
         check(
             r#"{"summary": {"totals": {"requests": 120, "failures": 101}}, "errors": [
                 {"count": 100, "method": "GET", "name": "items", "error": "401 Unauthorized"},
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_failures_says_nothing() {
+    fn a_result_without_failures_has_no_lines() {
         for result in [
             "null",
             "{}",

@@ -1,6 +1,7 @@
-//! The only printer: answers go to stdout, talk and the progress bar to stderr. A reader of stdout
-//! that has gone away is no error, for it has what it wanted: the work goes on unprinted, and the
-//! exit code tells how it went. What other machines say is printed so that no terminal obeys it.
+//! The only module that prints: results go to stdout, messages and the progress bar to stderr. A
+//! closed stdout is not an error, because its reader has what it wanted: the work continues without
+//! output, and the exit code reports the result. Text from other machines is escaped for a
+//! terminal.
 
 mod announcer;
 mod bar;
@@ -17,8 +18,8 @@ use crate::event::{ActionResult, Event};
 pub use announcer::Announcer;
 use bar::Bar;
 
-/// Begins to write the log to stderr: warnings, with `verbose` what happens as well, twice every
-/// detail. A second call does nothing.
+/// Starts to write the log to stderr: warnings; with `verbose` also information, twice also
+/// details. A second call does nothing.
 pub fn log(verbose: u8) {
     let level = match verbose {
         0 => tracing::Level::WARN,
@@ -37,22 +38,22 @@ pub fn log(verbose: u8) {
 /// stdout and stderr.
 pub struct Console {
     out: Box<dyn Write>,
-    /// Whether stdout is a terminal, which would obey control characters.
+    /// Whether stdout is a terminal, which would interpret control characters.
     terminal: bool,
     format: Output,
     quiet: bool,
-    /// What the document is called whose replies come now.
+    /// The name of the document whose replies follow.
     document: Option<String>,
     bar: Option<Bar>,
     state: State,
 }
 
-/// What has become of stdout.
+/// The state of stdout.
 enum State {
     Open,
-    /// The reader has gone.
+    /// The reader has closed it.
     Closed,
-    /// The disk is full, or the like.
+    /// Writing failed, for example because the disk is full.
     Failed(io::Error),
 }
 
@@ -69,20 +70,20 @@ impl Console {
         Self { out, terminal, format, quiet, document, bar: None, state: State::Open }
     }
 
-    /// How replies are printed from here on. A progress bar is shown where stderr is a terminal,
-    /// unless `quiet`.
+    /// Sets how replies are printed. A progress bar is shown if stderr is a terminal, unless
+    /// `quiet`.
     pub fn replies(&mut self, format: Output, quiet: bool) {
         self.format = format;
         self.quiet = quiet;
         self.bar = (!quiet && io::stderr().is_terminal()).then(Bar::default);
     }
 
-    /// The replies that come next are to this document; errors on stderr name it.
+    /// Sets the document of the following replies, which errors on stderr name.
     pub fn document(&mut self, name: &str) {
         self.document = Some(name.to_owned());
     }
 
-    /// One reply.
+    /// Prints one reply.
     pub fn event(&mut self, event: &Event) {
         if let (Event::Progress(progress), Some(bar)) = (event, &mut self.bar) {
             bar.show(progress);
@@ -101,8 +102,8 @@ impl Console {
         }
     }
 
-    /// One line of a reply in the text dialect, as the JSON object `{"event": "line", …}` where
-    /// JSON is asked for.
+    /// Prints one line of a reply in the text dialect, as the JSON object `{"event": "line", …}`
+    /// with JSON output.
     pub fn reply_line(&mut self, text: &str, ok: bool) {
         self.say(text, &TextRecord { event: "line", ok, text });
         if self.quiet && !ok {
@@ -110,12 +111,12 @@ impl Console {
         }
     }
 
-    /// A line that a document prints: an object where JSON is asked for.
+    /// Prints a line of a document's output: an object with JSON output.
     pub fn printed(&mut self, text: &str) {
         self.say(text, &Printed { event: "print", text });
     }
 
-    /// One thing in two forms: a line, and an object where JSON is asked for.
+    /// Prints one of two forms: a line, or an object with JSON output.
     pub fn say(&mut self, text: &str, object: &impl serde::Serialize) {
         match self.format {
             _ if self.quiet => {}
@@ -124,13 +125,13 @@ impl Console {
         }
     }
 
-    /// One line on stdout.
+    /// Prints one line on stdout.
     pub fn print(&mut self, text: &str) {
         let text = if self.terminal { escape::for_terminal(text) } else { Cow::Borrowed(text) };
         self.write(format!("{text}\n").as_bytes());
     }
 
-    /// Bytes on stdout, as they are.
+    /// Writes bytes to stdout, unchanged.
     pub fn write(&mut self, bytes: &[u8]) {
         if matches!(self.state, State::Open) {
             let written = self.out.write_all(bytes).and_then(|()| self.out.flush());
@@ -138,12 +139,12 @@ impl Console {
         }
     }
 
-    /// What was done, on stderr.
+    /// Prints a message on stderr.
     pub fn tell(&mut self, text: &str) {
         self.talk("note", text);
     }
 
-    /// A warning on stderr.
+    /// Prints a warning on stderr.
     pub fn warn(&mut self, text: &str) {
         self.talk("warning", text);
     }
@@ -155,18 +156,18 @@ impl Console {
         }
     }
 
-    /// An error on stderr.
+    /// Prints an error on stderr.
     pub fn error(&mut self, text: &str) {
         self.talk("error", text);
     }
 
-    /// Asks for a secret on the terminal, without echo.
+    /// Prompts for a secret on the terminal, without echo.
     pub fn secret(&mut self, prompt: &str) -> io::Result<String> {
         rpassword::prompt_password(prompt)
     }
 
-    /// The end: takes the progress bar away and says whether everything could be written. It does
-    /// not touch stdout, which an [`Announcer`] may still hold for a reader who does not read.
+    /// Removes the progress bar and reports whether everything could be written. Does not touch
+    /// stdout, which an [`Announcer`] may still hold for a slow reader.
     pub fn finish(&mut self) -> Result<(), Error> {
         if let Some(bar) = &mut self.bar {
             bar.clear();
@@ -179,21 +180,21 @@ impl Console {
         }
     }
 
-    /// A result as the text dialect writes it, and its warnings.
+    /// Prints a result as in the text dialect, and its warnings.
     fn result(&mut self, result: &ActionResult) {
         result.warnings.iter().for_each(|warning| self.warn(warning));
         self.print(&result.line());
     }
 
-    /// What of a result belongs on stderr: why requests failed, and the error itself where no other
-    /// output has it.
+    /// Prints the part of a result that belongs on stderr: why requests failed, and the error
+    /// itself if no other output has it.
     fn failures(&mut self, result: &ActionResult) {
         if let (false, Some(value)) = (self.quiet, &result.value) {
             for line in failures::lines(value) {
                 self.tell(&line);
             }
         }
-        // The line of the text dialect stays the reference's, which knows fewer errors.
+        // The line of the text dialect stays the reference's, which has fewer errors.
         let unsaid = self.quiet || (self.format == Output::Text && result.text.is_some());
         if let (true, Some(failure)) = (unsaid, &result.error) {
             let ActionResult { index, command, .. } = result;
@@ -201,7 +202,7 @@ impl Console {
         }
     }
 
-    /// Where an error is, as its message begins.
+    /// The place of an error, as its message begins.
     fn place(&self) -> String {
         self.document.as_ref().map_or_else(String::new, |name| format!("{name}: "))
     }
@@ -222,7 +223,7 @@ impl Console {
         }
     }
 
-    /// One line on stderr. When stderr is gone there is nobody left to tell.
+    /// Prints one line on stderr. Errors are ignored, because they could not be reported.
     fn talk(&mut self, kind: &str, text: &str) {
         if let Some(bar) = &mut self.bar {
             bar.clear();
@@ -296,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_one_line_per_action_as_python_writes_it() {
+    fn text_output_is_one_line_per_action_as_in_python() {
         let text = printed(false, |console| {
             console.event(&Event::Started { index: 0, command: "LD_summary".into() });
             console.event(&result(Value::dict([("status", "cleared".into())])));
@@ -305,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn text_leaves_out_what_a_value_holds_beyond_the_references() {
+    fn text_output_omits_what_a_value_has_beyond_the_reference() {
         let value = Value::dict([("status", "done".into()), ("summary", Value::Null)]);
         let text = Some("{'status': 'done'}".to_owned());
         let result = ActionResult { text, ..ActionResult::new(0, "x", Ok(value)) };
@@ -314,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_one_object_per_event() {
+    fn json_output_is_one_object_per_event() {
         let text = printed(false, |console| {
             console.replies(Output::Json, false);
             console.event(&result(Value::Null));
@@ -336,18 +337,18 @@ mod tests {
     }
 
     #[test]
-    fn t23_a_terminal_does_not_obey_what_a_server_says() {
+    fn t23_the_replies_of_a_server_cannot_control_a_terminal() {
         let text = printed(true, |console| console.print("\u{1b}[2J\u{9b}1m\tdone"));
         assert_eq!(text, "\\x1b[2J\\x9b1m\tdone\n");
     }
 
     #[test]
-    fn a_pipe_gets_the_bytes_as_they_are() {
+    fn a_pipe_gets_the_bytes_unchanged() {
         assert_eq!(printed(false, |console| console.print("\u{1b}[2J")), "\u{1b}[2J\n");
     }
 
     #[test]
-    fn f14_a_reader_that_has_gone_is_no_error() {
+    fn f14_a_closed_stdout_is_not_an_error() {
         let mut console = Console::over(Box::new(Broken(io::ErrorKind::BrokenPipe)), false);
         console.print("x");
         assert!(console.finish().is_ok());

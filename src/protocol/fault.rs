@@ -107,7 +107,7 @@ fn words(problem: &TlsProblem) -> String {
         }
         TlsProblem::NotTls => "the target does not speak TLS on this port; use http://".to_owned(),
         TlsProblem::CertificateRequired => {
-            "the target wants a client certificate; name one with \"cert\"".to_owned()
+            "the target requires a client certificate; name one with \"cert\"".to_owned()
         }
         TlsProblem::CertificateRejected(alert) => format!(
             "the target does not take the client certificate ({alert}); name one that its \

@@ -92,7 +92,7 @@ fn a_wrong_or_missing_token_is_refused_in_every_mode_and_nothing_runs() {
             ),
             (
                 None,
-                "error: localhost:[..]: the server wants a token; give it with --token-env or --token-file\n",
+                "error: localhost:[..]: the server requires a token; give it with --token-env or --token-file\n",
             ),
         ] {
             for verb in ["ping", "quit"] {
@@ -183,7 +183,7 @@ fn a_client_certificate_is_asked_for_and_accepted() {
         .assert()
         .code(3)
         .stdout_eq("")
-        .stderr_eq("error: localhost:[..]: the server wants a client certificate; give one with --tls-cert and --tls-key\n");
+        .stderr_eq("error: localhost:[..]: the server requires a client certificate; give one with --tls-cert and --tls-key\n");
 }
 
 #[test]

@@ -131,7 +131,10 @@ fn a_user_proves_itself_with_its_own_certificate() {
     ]));
     let outcome = with_files(load, &authority).run();
     let nobody = outcome.error_of("nobody");
-    assert_eq!(nobody, "TLS failed: the target wants a client certificate; name one with \"cert\"");
+    assert_eq!(
+        nobody,
+        "TLS failed: the target requires a client certificate; name one with \"cert\""
+    );
     assert_eq!(outcome.errors().len(), 1);
     assert_eq!(target.seen().len(), 2);
 }

@@ -23,15 +23,15 @@ use crate::wire::token::Tokens;
 
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// No test waits longer.
+/// The deadline of every test.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// What a listener does with a connection.
+/// How a listener behaves.
 #[derive(Clone)]
 enum Conduct {
-    /// Answers requests of this mode, and closes on others.
+    /// Replies to requests of this mode, and closes on others.
     Serve { mode: Mode, tokens: Tokens, dialect: Dialect },
-    /// Says these bytes, whatever it gets, and closes.
+    /// Sends these bytes, whatever it receives, and closes.
     Say(&'static [u8]),
 }
 
@@ -81,7 +81,7 @@ fn own_pong() -> Pong {
     Pong { server, version, protocol: 1, uptime_s: 2.5, runs: 7, counts: None }
 }
 
-/// A listener on a free port, and the endpoint that reaches it in frames. It ends with the test.
+/// A listener on a free port, and the endpoint for it with frames. It ends with the test.
 async fn listen(conduct: Conduct, tls: Option<Arc<ServerConfig>>) -> Endpoint {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("an address").port();
@@ -94,7 +94,7 @@ async fn listen(conduct: Conduct, tls: Option<Arc<ServerConfig>>) -> Endpoint {
 }
 
 async fn meet(conduct: Conduct, stream: TcpStream, tls: Option<Arc<ServerConfig>>) {
-    // A client that breaks off is no failure of the test.
+    // A client that closes early does not fail the test.
     match tls {
         None => conduct.act(stream).await.ok(),
         Some(config) => match TlsAcceptor::from(config).accept(stream).await {
@@ -104,7 +104,7 @@ async fn meet(conduct: Conduct, stream: TcpStream, tls: Option<Arc<ServerConfig>
     };
 }
 
-/// An authority, and certificates that it has signed.
+/// An authority, and the certificates it has signed.
 struct Authority {
     directory: tempfile::TempDir,
     key: KeyPair,
@@ -160,12 +160,10 @@ impl Authority {
 
 async fn probed(endpoint: &Endpoint, token: Option<&str>) -> Result<PingReply, ClientError> {
     let token = token.map(|text| Token::new(text).expect("a token"));
-    timeout(DEADLINE, probe(endpoint, token.as_ref(), IDLE_TIMEOUT))
-        .await
-        .expect("an answer in time")
+    timeout(DEADLINE, probe(endpoint, token.as_ref(), IDLE_TIMEOUT)).await.expect("a reply in time")
 }
 
-/// The error's line, with the port taken out.
+/// The error's line, with the address replaced.
 async fn fault(endpoint: &Endpoint, token: Option<&str>) -> String {
     let error = probed(endpoint, token).await.expect_err("an error");
     error.line().replace(&endpoint.address(), "HERE")
@@ -180,7 +178,7 @@ fn secured(endpoint: &Endpoint, tls: ClientTls) -> Endpoint {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_events_says_who_it_is() {
+async fn a_server_with_event_replies_identifies_itself() {
     let serve =
         Conduct::Serve { mode: Mode::Framed, tokens: Tokens::none(), dialect: Dialect::Events };
     let answered = probed(&listen(serve, None).await, None).await.expect("a pong");
@@ -188,7 +186,7 @@ async fn a_server_that_speaks_events_says_who_it_is() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_text_answers_without_a_name() {
+async fn a_server_with_text_replies_does_not_identify_itself() {
     for mode in [Mode::Framed, Mode::Legacy] {
         let endpoint = listen(Conduct::serve(mode), None).await;
         let answered = probed(&Endpoint { mode, ..endpoint }, None).await.expect("a pong");
@@ -197,7 +195,7 @@ async fn a_server_that_speaks_text_answers_without_a_name() {
 }
 
 #[tokio::test]
-async fn nothing_listens() {
+async fn a_port_without_a_listener_is_reported() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let endpoint = Endpoint::new("127.0.0.1", listener.local_addr().expect("an address").port());
     drop(listener);
@@ -207,17 +205,17 @@ async fn nothing_listens() {
 }
 
 #[tokio::test]
-async fn the_port_takes_only_the_other_mode() {
+async fn a_port_that_accepts_only_the_other_mode_is_reported() {
     let framed = listen(Conduct::serve(Mode::Framed), None).await;
     let line = "HERE: this port accepts framed requests only; drop --legacy";
     assert_eq!(fault(&legacy(&framed), None).await, line);
     let text = listen(Conduct::serve(Mode::Legacy), None).await;
-    let line = "HERE: the port takes only legacy requests; add --legacy";
+    let line = "HERE: this port accepts legacy requests only; add --legacy";
     assert_eq!(fault(&text, None).await, line);
 }
 
 #[tokio::test]
-async fn the_port_speaks_tls() {
+async fn a_tls_port_is_reported() {
     let endpoint = listen(Conduct::serve(Mode::Framed), Some(Authority::new().server())).await;
     let line = "HERE: the port speaks TLS; add --tls";
     assert_eq!(fault(&endpoint, None).await, line);
@@ -225,8 +223,8 @@ async fn the_port_speaks_tls() {
 }
 
 #[tokio::test]
-async fn the_port_closes_on_everything_but_tls() {
-    // A server whose TLS says nothing to others, as some do: it closes without an alert.
+async fn a_tls_port_that_closes_plain_connections_is_reported() {
+    // Some TLS servers close plain connections without an alert.
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let endpoint = Endpoint::new("127.0.0.1", listener.local_addr().expect("an address").port());
     let config = Authority::new().server();
@@ -242,7 +240,7 @@ async fn the_port_closes_on_everything_but_tls() {
 }
 
 #[tokio::test]
-async fn the_port_does_not_speak_tls() {
+async fn a_plain_port_is_reported() {
     let authority = Authority::new();
     let tls = authority.trusted();
     for mode in [Mode::Framed, Mode::Legacy] {
@@ -288,7 +286,7 @@ async fn a_certificate_that_is_not_trusted_is_refused_with_its_reason() {
 }
 
 #[tokio::test]
-async fn an_authoritys_own_certificate_on_a_server_must_be_trusted_itself() {
+async fn the_certificate_of_an_authority_on_a_server_must_be_trusted_itself() {
     let (authority, stranger) = (Authority::new(), Authority::named("stranger"));
     fs::write(authority.path("ca.key"), authority.key.serialize_pem()).expect("a file");
     let own = Identity { cert: authority.path("ca.crt"), key: authority.path("ca.key") };
@@ -299,7 +297,7 @@ async fn an_authoritys_own_certificate_on_a_server_must_be_trusted_itself() {
 }
 
 #[tokio::test]
-async fn the_server_wants_a_client_certificate() {
+async fn a_missing_client_certificate_is_reported() {
     let authority = Authority::new();
     let identity = authority.sign("127.0.0.1", 2020..3020);
     let config = server_config(&identity, Some(&authority.path("ca.crt"))).expect("TLS");
@@ -307,7 +305,7 @@ async fn the_server_wants_a_client_certificate() {
     let shown = |identity| ClientTls { identity: Some(identity), ..authority.trusted() };
 
     let line =
-        "HERE: the server wants a client certificate; give one with --tls-cert and --tls-key";
+        "HERE: the server requires a client certificate; give one with --tls-cert and --tls-key";
     assert_eq!(fault(&secured(&endpoint, authority.trusted()), None).await, line);
 
     for other in [Authority::named("stranger"), Authority::new()] {
@@ -321,7 +319,7 @@ async fn the_server_wants_a_client_certificate() {
 }
 
 #[tokio::test]
-async fn the_token_is_missing_or_wrong() {
+async fn a_missing_or_wrong_token_is_reported() {
     let tokens = Tokens::new([&Token::new("s3cret").expect("a token")]);
     for (mode, dialect) in [
         (Mode::Legacy, Dialect::Text),
@@ -330,7 +328,7 @@ async fn the_token_is_missing_or_wrong() {
     ] {
         let serve = Conduct::Serve { mode, tokens: tokens.clone(), dialect };
         let endpoint = Endpoint { mode, ..listen(serve, None).await };
-        let line = "HERE: the server wants a token; give it with --token-env or --token-file";
+        let line = "HERE: the server requires a token; give it with --token-env or --token-file";
         assert_eq!(fault(&endpoint, None).await, line);
         let line = "HERE: the token is wrong; give the server's with --token-env or --token-file";
         assert_eq!(fault(&endpoint, Some("guess")).await, line);
@@ -339,7 +337,7 @@ async fn the_token_is_missing_or_wrong() {
 }
 
 #[tokio::test]
-async fn something_else_listens() {
+async fn another_kind_of_service_is_reported() {
     let line = "HERE: not a control server; check --host and --port";
     let web = listen(Conduct::Say(b"HTTP/1.1 400 Bad Request\r\n\r\n"), None).await;
     assert_eq!(fault(&web, None).await, line);
@@ -347,14 +345,14 @@ async fn something_else_listens() {
 }
 
 #[tokio::test]
-async fn a_port_that_closes_on_every_way_of_asking_stays_unexplained() {
+async fn a_port_that_closes_every_connection_is_not_explained() {
     let mute = listen(Conduct::Say(b""), None).await;
     let line = fault(&mute, None).await;
     assert!(line.starts_with("HERE: closed without a reply; check"), "{line}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn t24_a_server_that_says_nothing_times_out() {
+async fn t24_a_silent_server_times_out() {
     let (near, _far) = duplex(1024);
     let connection = Connection::new(near, Mode::Framed, "there:1".to_owned());
     let error = pong(connection, None, IDLE_TIMEOUT).await.expect_err("a timeout");
@@ -362,7 +360,7 @@ async fn t24_a_server_that_says_nothing_times_out() {
 }
 
 #[tokio::test]
-async fn a_port_that_says_nothing_is_asked_no_longer_than_was_allowed() {
+async fn a_silent_port_is_not_diagnosed_beyond_the_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let endpoint = Endpoint::new("127.0.0.1", listener.local_addr().expect("an address").port());
     let server = tokio::spawn(async move {
@@ -372,14 +370,14 @@ async fn a_port_that_says_nothing_is_asked_no_longer_than_was_allowed() {
         }
     });
     let probe = probe(&endpoint, None, Duration::from_millis(100));
-    // A second look would take twice two seconds.
-    let error = timeout(LOOK, probe).await.expect("no second look").expect_err("a timeout");
+    // A diagnosis would take twice two seconds.
+    let error = timeout(LOOK, probe).await.expect("no diagnosis").expect_err("a timeout");
     assert!(matches!(error, ClientError::Timeout { .. }), "{error:?}");
     server.abort();
 }
 
 #[tokio::test]
-async fn t24_a_server_that_never_ends_its_answer_times_out() {
+async fn t24_a_server_that_never_ends_its_reply_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let endpoint = Endpoint::new("127.0.0.1", listener.local_addr().expect("an address").port());
     let server = tokio::spawn(async move {
@@ -395,7 +393,7 @@ async fn t24_a_server_that_never_ends_its_answer_times_out() {
 }
 
 #[tokio::test]
-async fn a_quit_is_done_when_the_server_says_so_in_either_dialect() {
+async fn a_quit_succeeds_if_the_server_confirms_it_in_either_dialect() {
     for (mode, dialect) in [
         (Mode::Legacy, Dialect::Text),
         (Mode::Framed, Dialect::Text),
@@ -409,7 +407,7 @@ async fn a_quit_is_done_when_the_server_says_so_in_either_dialect() {
 }
 
 #[tokio::test]
-async fn a_quit_that_is_answered_by_a_terminator_alone_is_not_done() {
+async fn a_quit_without_a_confirmation_fails() {
     let endpoint = legacy(&listen(Conduct::Say(b"Return_Data_Over_JE\n"), None).await);
     let quit = timeout(DEADLINE, quit(&endpoint, None, IDLE_TIMEOUT)).await.expect("in time");
     assert!(matches!(quit, Err(ClientError::NotThisProtocol { .. })), "{quit:?}");
