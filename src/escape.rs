@@ -5,19 +5,19 @@ use std::borrow::Cow;
 
 /// Escapes a text for a terminal. Tabs and line ends stay.
 pub fn for_terminal(text: &str) -> Cow<'_, str> {
-    written_out(text, |c| obeyed(c) && c != '\t' && c != '\n', python)
+    written_out(text, |c| is_interpreted(c) && c != '\t' && c != '\n', python)
 }
 
 /// Escapes JSON for a terminal, without changing its meaning: a serializer leaves some control
 /// characters unescaped, for which JSON has escapes. Tabs and line ends stay.
 pub fn json_for_terminal(json: &str) -> Cow<'_, str> {
     let escape = |c| format!("\\u{:04x}", u32::from(c));
-    written_out(json, |c| obeyed(c) && c != '\t' && c != '\n', escape)
+    written_out(json, |c| is_interpreted(c) && c != '\t' && c != '\n', escape)
 }
 
 /// Escapes a text to one line, for a log or a line-based protocol.
 pub fn one_line(text: &str) -> Cow<'_, str> {
-    written_out(text, obeyed, python)
+    written_out(text, is_interpreted, python)
 }
 
 fn written_out(
@@ -41,7 +41,7 @@ fn written_out(
 
 /// Whether a terminal interprets a character instead of showing it: controls, and the marks that
 /// change the writing direction. All of them are in Unicode's basic plane.
-fn obeyed(c: char) -> bool {
+fn is_interpreted(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

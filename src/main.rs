@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // Help and version are reported this way too.
-        Err(answer) => return told(&answer).into(),
+        Err(answer) => return print_message(&answer).into(),
     };
     console::log(cli.verbose);
     let mut console = Console::new();
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
 }
 
 /// Prints the parser's message. A closed stdout is not an error.
-fn told(answer: &clap::Error) -> Exit {
+fn print_message(answer: &clap::Error) -> Exit {
     match answer.print() {
         Err(error) if !answer.use_stderr() && error.kind() != ErrorKind::BrokenPipe => {
             Console::new().error(&format!("cannot write to stdout: {}", reason(&error)));

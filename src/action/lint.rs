@@ -103,10 +103,10 @@ pub fn check(document: &Value) -> Vec<Finding> {
     };
     for (index, failure) in refusals {
         let location = format!("actions[{index}]");
-        let told = findings
+        let reported = findings
             .iter()
             .any(|finding| finding.severity == Severity::Error && finding.location == location);
-        if !told {
+        if !reported {
             findings.push(Finding::new("refused", Severity::Error, failure.message, location));
         }
     }
@@ -260,9 +260,9 @@ mod tests {
         let body = "x".repeat(LARGE_BODY + 1);
         let json = format!(r#"[["LD_start_test", {{"tasks": [{{"data": "{body}"}}]}}]]"#);
         let findings = lint(&Value::parse(&json).expect("JSON"));
-        let told = findings.iter().find(|finding| finding.rule == "oversize-body");
+        let reported = findings.iter().find(|finding| finding.rule == "oversize-body");
         assert_eq!(
-            told.map(|finding| finding.message.as_str()),
+            reported.map(|finding| finding.message.as_str()),
             Some("task body is 1048577 bytes; consider streaming or a smaller fixture")
         );
     }
@@ -271,10 +271,10 @@ mod tests {
     fn the_check_also_reports_refused_actions() {
         let document = Value::parse(r#"[["LD_list_runs"], ["LD_nope"], ["LD_summary", [1], 2]]"#)
             .expect("JSON");
-        let told: Vec<_> =
+        let reported: Vec<_> =
             check(&document).into_iter().map(|finding| (finding.rule, finding.location)).collect();
         let at = |index| format!("actions[{index}]");
-        assert_eq!(told, [("unknown-command", at(1)), ("refused", at(0)), ("refused", at(2))]);
+        assert_eq!(reported, [("unknown-command", at(1)), ("refused", at(0)), ("refused", at(2))]);
         assert_eq!(check(&Value::List(Vec::new()))[0].rule, "invalid-shape");
     }
 
@@ -297,9 +297,9 @@ mod tests {
                 "/tasks/0/assertions/0: missing \"type\"",
             ),
         ] {
-            let told = refused(task);
-            let [told] = &told[..] else { panic!("{task}: {told:?}") };
-            assert!(told.starts_with(&format!("LD_start_test: {message}")), "{told}");
+            let reported = refused(task);
+            let [reported] = &reported[..] else { panic!("{task}: {reported:?}") };
+            assert!(reported.starts_with(&format!("LD_start_test: {message}")), "{reported}");
         }
     }
 

@@ -545,17 +545,20 @@ fn a_stop_cancels_the_document_of_the_test_and_waits_for_its_end() {
     let request = Request { number: 7, name: "a".to_owned(), length: None, cancel: cancel.clone() };
     let held = runs.claim(request).expect("free");
     let states = |status: Status| (status.state, status.test.map(|test| test.name));
-    let told = states(bench.executor.stop(Duration::ZERO));
-    assert_eq!(told, (State::Stopping, Some("a".to_owned())));
-    assert_eq!(states(bench.executor.status()), told);
+    let reported = states(bench.executor.stop(Duration::ZERO));
+    assert_eq!(reported, (State::Stopping, Some("a".to_owned())));
+    assert_eq!(states(bench.executor.status()), reported);
     assert!(cancel.is_cancelled());
     std::thread::scope(|scope| {
         let stopping = scope.spawn(|| bench.executor.stop(Duration::from_secs(60)));
         drop(held);
-        let told = states(stopping.join().expect("no panic"));
+        let reported = states(stopping.join().expect("no panic"));
         // It may have come after the end.
         let late = (State::Idle, None);
-        assert!(told == (State::Stopped, Some("a".to_owned())) || told == late, "{told:?}");
+        assert!(
+            reported == (State::Stopped, Some("a".to_owned())) || reported == late,
+            "{reported:?}"
+        );
     });
     assert_eq!(bench.executor.status(), Status::IDLE);
 }

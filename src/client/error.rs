@@ -262,7 +262,7 @@ impl ClientError {
     }
 
     /// Whether a diagnosis of the port may reveal more.
-    pub(super) fn is_puzzling(&self) -> bool {
+    pub(super) fn needs_diagnosis(&self) -> bool {
         matches!(
             self,
             Self::NoReply { .. }

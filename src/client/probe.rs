@@ -20,7 +20,7 @@ use crate::wire::token::Token;
 
 /// The timeout of each attempt of a diagnosis: a server on the same network replies to a ping in
 /// milliseconds, and there are at most three attempts.
-const LOOK: Duration = Duration::from_secs(2);
+const DIAGNOSIS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The reply to a ping.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +42,7 @@ pub async fn probe(
     let started = Instant::now();
     let error = match ping(endpoint, token, limit).await {
         Ok(reply) => return Ok(reply),
-        Err(error) if error.is_puzzling() => error,
+        Err(error) if error.needs_diagnosis() => error,
         Err(error) => return Err(error),
     };
     // Both together take no longer than `limit`: there is no diagnosis after a timeout.
@@ -103,7 +103,7 @@ pub async fn stop(
 
 /// Returns the error, or the cause that a diagnosis of the port reveals. Runs no document.
 pub async fn diagnose(endpoint: &Endpoint, error: ClientError) -> ClientError {
-    if error.is_puzzling() { look(endpoint).await.unwrap_or(error) } else { error }
+    if error.needs_diagnosis() { look(endpoint).await.unwrap_or(error) } else { error }
 }
 
 async fn pong<S>(
@@ -191,7 +191,8 @@ async fn within<T>(
 /// Returns how the port differs from the endpoint, if it does.
 async fn look(endpoint: &Endpoint) -> Option<ClientError> {
     let address = endpoint.address();
-    let way = |mode, tls| Endpoint { mode, tls, connect_timeout: LOOK, ..endpoint.clone() };
+    let way =
+        |mode, tls| Endpoint { mode, tls, connect_timeout: DIAGNOSIS_TIMEOUT, ..endpoint.clone() };
     let (other_mode, wrong_mode) = match endpoint.mode {
         Mode::Framed => (Mode::Legacy, ClientError::LegacyOnly { address: address.clone() }),
         Mode::Legacy => (Mode::Framed, ClientError::FramedOnly { address: address.clone() }),
@@ -214,7 +215,7 @@ async fn look(endpoint: &Endpoint) -> Option<ClientError> {
 /// Whether a ping gets a reply of this protocol, possibly a refusal.
 async fn speaks(endpoint: &Endpoint) -> bool {
     matches!(
-        ping(endpoint, None, LOOK).await,
+        ping(endpoint, None, DIAGNOSIS_TIMEOUT).await,
         Ok(_)
             | Err(ClientError::TokenRequired { .. }
                 | ClientError::Unauthorised { .. }
@@ -240,7 +241,7 @@ async fn silent_refusal(endpoint: &Endpoint) -> Option<ClientError> {
         Err(error) => return error.is_alert().then_some(error),
     };
     let read = async |stream: &mut Stream| stream.read_u8().await;
-    match timeout(LOOK, read(&mut connection.stream)).await {
+    match timeout(DIAGNOSIS_TIMEOUT, read(&mut connection.stream)).await {
         Ok(Err(error)) => {
             let error = ClientError::broken(&connection.address, error);
             error.is_alert().then_some(error)

@@ -30,13 +30,13 @@ pub(super) fn lint(args: &Lint, console: &mut Console) -> Result<Exit, Error> {
             if finding.severity == Severity::Error {
                 exit = Exit::ActionFailed;
             }
-            tell(&file, &finding, console);
+            print_finding(&file, &finding, console);
         }
     }
     Ok(exit)
 }
 
-fn tell(file: &str, finding: &Finding, console: &mut Console) {
+fn print_finding(file: &str, finding: &Finding, console: &mut Console) {
     let Finding { rule, severity, message, location } = finding;
     let severity = severity.text();
     let place = if location.is_empty() { file.to_owned() } else { format!("{file}: {location}") };

@@ -41,14 +41,14 @@ async fn persist(
     wait: Duration,
 ) -> Result<PingReply, ClientError> {
     let started = Instant::now();
-    let mut patience = timeout;
+    let mut remaining = timeout;
     loop {
-        let hurried = Endpoint { connect_timeout: patience, ..endpoint.clone() };
-        match probe(&hurried, token, patience).await {
+        let limited = Endpoint { connect_timeout: remaining, ..endpoint.clone() };
+        match probe(&limited, token, remaining).await {
             Err(error) if error.is_transient() && started.elapsed() < wait => {
                 tracing::info!("{}", error.line());
                 tokio::time::sleep(PAUSE).await;
-                patience = timeout.min(wait.saturating_sub(started.elapsed()).max(PAUSE));
+                remaining = timeout.min(wait.saturating_sub(started.elapsed()).max(PAUSE));
             }
             answer => return answer,
         }
@@ -105,11 +105,11 @@ fn line(endpoint: &Endpoint, answered: &PingReply, verbose: bool) -> String {
 mod tests {
     use super::*;
 
-    fn check(mode: Mode, told: bool, expected: &str) {
+    fn check(mode: Mode, with_pong: bool, expected: &str) {
         let (host, port) = ("localhost".to_owned(), 9940);
         let connect_timeout = Duration::from_secs(1);
         let endpoint = Endpoint { host, port, mode, tls: None, connect_timeout };
-        let pong = told.then(|| Pong {
+        let pong = with_pong.then(|| Pong {
             server: "ldctl".to_owned(),
             version: "0.1.0".to_owned(),
             protocol: 1,
@@ -120,7 +120,7 @@ mod tests {
         let answered = PingReply { pong, round_trip: Duration::from_micros(412) };
         assert_eq!(line(&endpoint, &answered, false), expected);
         let counted = "; connections 7, refused 0, wrong tokens 0, timeouts 0, shed 2, panics 0";
-        let more = if told { counted } else { "" };
+        let more = if with_pong { counted } else { "" };
         assert_eq!(line(&endpoint, &answered, true), format!("{expected}{more}"));
     }
 

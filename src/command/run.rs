@@ -98,7 +98,7 @@ impl Runner {
             DocumentEvent::Print(line) => console.printed(&line),
         };
         let Some(outcome) =
-            said_until(running, &mut self.said, say, interrupt, || stop(&cancel)).await
+            output_until(running, &mut self.said, say, interrupt, || stop(&cancel)).await
         else {
             return Ok(Exit::Interrupted);
         };
@@ -136,7 +136,7 @@ impl Runner {
 }
 
 /// Prints all output until a run has ended; returns `None` if a signal ends the wait.
-async fn said_until<T>(
+async fn output_until<T>(
     running: impl Future<Output = T>,
     said: &mut mpsc::UnboundedReceiver<DocumentEvent>,
     mut say: impl FnMut(DocumentEvent),
@@ -193,14 +193,15 @@ mod tests {
         let (sender, mut said) = mpsc::unbounded_channel();
         // Polled only when there is no output yet, like a run that ends between two checks.
         let running = async { sender.send(DocumentEvent::Print("last".to_owned())).is_ok() };
-        let mut heard = Vec::new();
+        let mut printed = Vec::new();
         let say = |one| match one {
-            DocumentEvent::Print(line) => heard.push(line),
+            DocumentEvent::Print(line) => printed.push(line),
             DocumentEvent::Event(event) => panic!("{event:?}"),
         };
         let mut interrupt = Interrupt::listen().unwrap();
-        let ended = said_until(running, &mut said, say, &mut interrupt, || ControlFlow::Break(()));
+        let ended =
+            output_until(running, &mut said, say, &mut interrupt, || ControlFlow::Break(()));
         assert_eq!(ended.await, Some(true));
-        assert_eq!(heard, ["last"]);
+        assert_eq!(printed, ["last"]);
     }
 }

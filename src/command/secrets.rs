@@ -75,7 +75,7 @@ impl Sources {
             Err(panic) => Err(Error::usage(panic.to_string())),
         };
         match outcome {
-            Ok(line) => console.tell(&line),
+            Ok(line) => console.message(&line),
             Err(error) => console.warn(&format!("reload failed, nothing changed: {error}")),
         }
     }
@@ -88,7 +88,7 @@ impl Sources {
             Some(tokens) => Tokens::new(&tokens),
             None => keyring.with_tokens(Tokens::clone),
         };
-        keyring.replace(self.secrets(tokens)?).map_err(|unfit| Error::usage(unfit.to_string()))?;
+        keyring.replace(self.secrets(tokens)?).map_err(|error| Error::usage(error.to_string()))?;
         Ok(line)
     }
 

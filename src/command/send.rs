@@ -74,7 +74,7 @@ async fn converse(
     let failure = match outcome {
         Ok(exit) => return Ok(exit),
         // A reply that has begun identifies the port; without one a diagnosis may.
-        Err(error) if listener.heard => error,
+        Err(error) if listener.received => error,
         Err(error) => diagnose(endpoint, error).await,
     };
     Err(connection::failure(&failure))
@@ -87,7 +87,7 @@ struct Listener<'a> {
     console: &'a mut Console,
     started: Instant,
     /// Whether any reply was received.
-    heard: bool,
+    received: bool,
     /// Whether the server has reported the end, as in the event dialect.
     done: bool,
     failed: usize,
@@ -97,7 +97,7 @@ struct Listener<'a> {
 impl<'a> Listener<'a> {
     fn new(sent: &'a Cell<bool>, console: &'a mut Console) -> Self {
         let started = Instant::now();
-        Self { sent, console, started, heard: false, done: false, failed: 0, busy: false }
+        Self { sent, console, started, received: false, done: false, failed: 0, busy: false }
     }
 
     async fn listen(
@@ -110,7 +110,7 @@ impl<'a> Listener<'a> {
         let mut replies = endpoint.ask(request, token, silence).await?;
         self.sent.set(true);
         while let Some(reply) = replies.next().await? {
-            self.heard = true;
+            self.received = true;
             let refusal = replies.refusal(&reply);
             match reply {
                 Reply::Event(event) => self.event(&event),

@@ -94,8 +94,8 @@ mod system {
         // A line end would begin a new assignment, such as `MAINPID=1`, and a status may contain
         // names that a document chose.
         let status = || one_line(&status()).into_owned();
-        let mut told = status();
-        tell(&[NotifyState::Ready, NotifyState::Status(&told)]);
+        let mut reported = status();
+        notify(&[NotifyState::Ready, NotifyState::Status(&reported)]);
         let watchdog = sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero());
         // Half the limit is what sd_watchdog_enabled(3) recommends.
         let mut alive = watchdog.map(|limit| interval(limit / 2));
@@ -110,14 +110,14 @@ mod system {
             tokio::select! {
                 () = &mut stopping, if !stopped => {
                     stopped = true;
-                    tell(&[NotifyState::Stopping, NotifyState::Status("Stopping")]);
+                    notify(&[NotifyState::Stopping, NotifyState::Status("Stopping")]);
                 }
-                () = tick(&mut alive) => tell(&[NotifyState::Watchdog]),
+                () = tick(&mut alive) => notify(&[NotifyState::Watchdog]),
                 _ = glance.tick(), if !stopped => {
                     let now = status();
-                    if now != told {
-                        tell(&[NotifyState::Status(&now)]);
-                        told = now;
+                    if now != reported {
+                        notify(&[NotifyState::Status(&now)]);
+                        reported = now;
                     }
                 }
             }
@@ -135,17 +135,17 @@ mod system {
 
     pub(super) fn reloading() {
         match NotifyState::monotonic_usec_now() {
-            Ok(now) => tell(&[NotifyState::Reloading, now]),
+            Ok(now) => notify(&[NotifyState::Reloading, now]),
             Err(error) => tracing::warn!("the monotonic clock cannot be read: {}", reason(&error)),
         }
     }
 
     pub(super) fn reloaded() {
-        tell(&[NotifyState::Ready]);
+        notify(&[NotifyState::Ready]);
     }
 
     /// Failing to notify the manager is no reason to stop serving.
-    fn tell(states: &[NotifyState<'_>]) {
+    fn notify(states: &[NotifyState<'_>]) {
         if let Err(error) = sd_notify::notify(states) {
             tracing::warn!("cannot notify the service manager: {}", reason(&error));
         }

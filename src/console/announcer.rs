@@ -97,9 +97,9 @@ mod tests {
     use super::*;
 
     /// Passes on every write.
-    struct Told(mpsc::Sender<Vec<u8>>);
+    struct ChannelWriter(mpsc::Sender<Vec<u8>>);
 
-    impl Write for Told {
+    impl Write for ChannelWriter {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.send(bytes.to_vec()).map_err(|_| io::ErrorKind::BrokenPipe)?;
             Ok(bytes.len())
@@ -124,23 +124,23 @@ mod tests {
 
     #[test]
     fn lines_are_written_in_order_before_the_end() {
-        let (told, heard) = mpsc::channel();
-        let announcer = Announcer::over(Box::new(Told(told)), false).expect("a thread");
+        let (sender, receiver) = mpsc::channel();
+        let announcer = Announcer::over(Box::new(ChannelWriter(sender)), false).expect("a thread");
         let speaker = announcer.speaker();
         speaker("one".to_owned());
         announcer.say("two".to_owned());
         announcer.close();
-        let written: Vec<u8> = heard.iter().flatten().collect();
+        let written: Vec<u8> = receiver.iter().flatten().collect();
         assert_eq!(written, b"one\ntwo\n");
     }
 
     #[test]
     fn t23_the_output_of_a_document_cannot_control_a_terminal() {
-        let (told, heard) = mpsc::channel();
-        let announcer = Announcer::over(Box::new(Told(told)), true).expect("a thread");
+        let (sender, receiver) = mpsc::channel();
+        let announcer = Announcer::over(Box::new(ChannelWriter(sender)), true).expect("a thread");
         announcer.speaker()("\u{1b}]0;title\u{7}\u{9b}2J\u{202e}done".to_owned());
         announcer.close();
-        let lines: Vec<Vec<u8>> = heard.iter().collect();
+        let lines: Vec<Vec<u8>> = receiver.iter().collect();
         assert_eq!(lines, [b"\\x1b]0;title\\x07\\x9b2J\\u202edone\n".to_vec()]);
     }
 

@@ -140,7 +140,7 @@ impl Console {
     }
 
     /// Prints a message on stderr.
-    pub fn tell(&mut self, text: &str) {
+    pub fn message(&mut self, text: &str) {
         self.talk("note", text);
     }
 
@@ -191,12 +191,12 @@ impl Console {
     fn failures(&mut self, result: &ActionResult) {
         if let (false, Some(value)) = (self.quiet, &result.value) {
             for line in failures::lines(value) {
-                self.tell(&line);
+                self.message(&line);
             }
         }
         // The line of the text dialect stays the reference's, which has fewer errors.
-        let unsaid = self.quiet || (self.format == Output::Text && result.text.is_some());
-        if let (true, Some(failure)) = (unsaid, &result.error) {
+        let not_printed = self.quiet || (self.format == Output::Text && result.text.is_some());
+        if let (true, Some(failure)) = (not_printed, &result.error) {
             let ActionResult { index, command, .. } = result;
             self.error(&format!("{}actions[{index}] {command}: {failure}", self.place()));
         }

@@ -84,7 +84,7 @@ impl std::fmt::Debug for Script {
 #[derive(Debug)]
 struct User {
     number: usize,
-    in_hand: bool,
+    in_progress: bool,
     present: Arc<AtomicUsize>,
 }
 
@@ -103,7 +103,7 @@ impl Driver for Script {
     fn user(&self) -> User {
         self.present.fetch_add(1, Ordering::Relaxed);
         let number = self.users.fetch_add(1, Ordering::Relaxed);
-        User { number, in_hand: false, present: Arc::clone(&self.present) }
+        User { number, in_progress: false, present: Arc::clone(&self.present) }
     }
 
     async fn perform(
@@ -124,13 +124,13 @@ impl Driver for Script {
         let name: Arc<str> = format!("task {task}").into();
         let label = Label { method: "GET".into(), url: Arc::clone(&name), name };
         let label = virtual_user.recorder().borrow_mut().label(label);
-        user.in_hand = true;
+        user.in_progress = true;
         let reply = (self.act)(call);
         match reply.service {
             Some(service) => sleep(service).await,
             None => std::future::pending().await,
         }
-        user.in_hand = false;
+        user.in_progress = false;
         if reply.recorded {
             let failed = reply.verdict != Verdict::Passed;
             virtual_user.record(measured(label, start, failed.then_some("scripted")));
@@ -139,7 +139,7 @@ impl Driver for Script {
     }
 
     fn abandon(&self, _: &(), user: &mut User, virtual_user: &mut VirtualUser) {
-        if std::mem::take(&mut user.in_hand) {
+        if std::mem::take(&mut user.in_progress) {
             virtual_user.interrupt();
         }
     }

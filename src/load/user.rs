@@ -168,17 +168,16 @@ async fn attempt<D: Driver>(
             context.plan.driver.perform(&context.worker, state, index, virtual_user).await;
         let Some(retry) = &task.retry else { return verdict };
         attempts = attempts.saturating_add(1);
-        let spent = match verdict {
+        let used = match verdict {
             Verdict::Passed => return verdict,
             Verdict::Transient => &mut used[0],
             Verdict::Flaky => &mut used[1],
             Verdict::Permanent => &mut used[2],
         };
-        let Some(delay) = retry.delay(verdict, *spent, attempts, virtual_user.scope.random())
-        else {
+        let Some(delay) = retry.delay(verdict, *used, attempts, virtual_user.scope.random()) else {
             return verdict;
         };
-        *spent += 1;
+        *used += 1;
         if signal.unless(Phase::Finish, sleep(delay)).await.is_none() {
             return verdict;
         }

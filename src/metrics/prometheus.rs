@@ -312,12 +312,12 @@ mod tests {
         let exporter =
             Prometheus::start(Arc::default(), Some(counters), "127.0.0.1", 0).expect("started");
         let answer = get(exporter.address(), "GET /metrics");
-        let told: Vec<&str> = answer
+        let counters: Vec<&str> = answer
             .lines()
             .filter(|line| line.starts_with("ldctl_") || line.starts_with("# TYPE ldctl_"))
             .collect();
         assert_eq!(
-            told,
+            counters,
             [
                 "# TYPE ldctl_connections counter",
                 "ldctl_connections_total 3",

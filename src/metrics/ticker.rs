@@ -180,7 +180,7 @@ pub(super) mod tests {
     #[test]
     fn figures_that_could_not_be_sent_are_sent_at_the_next_tick() {
         let cumulative = Arc::new(Cumulative::default());
-        let (tell, told) = channel();
+        let (sender, receiver) = channel();
         let mut down = true;
         let tick = Duration::from_millis(1);
         let ticker =
@@ -192,12 +192,12 @@ pub(super) mod tests {
                 if std::mem::take(&mut down) {
                     return Fate::Kept(io::Error::other("down"));
                 }
-                tell.send(requests).map_err(io::Error::other).into()
+                sender.send(requests).map_err(io::Error::other).into()
             })
             .expect("started");
         request(&cumulative, "a", 1, 1, false);
-        assert_eq!(told.recv_timeout(Duration::from_secs(30)), Ok(1));
+        assert_eq!(receiver.recv_timeout(Duration::from_secs(30)), Ok(1));
         drop(ticker);
-        assert!(told.try_recv().is_err(), "sent once");
+        assert!(receiver.try_recv().is_err(), "sent once");
     }
 }

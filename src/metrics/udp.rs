@@ -21,7 +21,7 @@ pub(super) struct DatagramSink {
     /// Whether anything was sent since the last report.
     sent: bool,
     /// Ticks since the last refusal.
-    quiet: u32,
+    ticks_without_refusal: u32,
 }
 
 impl DatagramSink {
@@ -29,7 +29,7 @@ impl DatagramSink {
     pub(super) fn to(host: &str, port: u16, targets: &Targets) -> io::Result<Self> {
         let datagrams = Datagrams::to(host, port, targets)?;
         let pending = Vec::with_capacity(MAX_DATAGRAM);
-        Ok(Self { datagrams, pending, sent: false, quiet: 0 })
+        Ok(Self { datagrams, pending, sent: false, ticks_without_refusal: 0 })
     }
 
     /// Adds a line, without its line end, and sends the datagram when it is full.
@@ -59,14 +59,14 @@ impl DatagramSink {
             self.datagrams.settle();
         }
         if let Some((count, why)) = self.datagrams.losses() {
-            self.quiet = 0;
+            self.ticks_without_refusal = 0;
             return Fate::Lost(count, why);
         }
         if !std::mem::take(&mut self.sent) {
             return Fate::Unknown;
         }
-        self.quiet += 1;
-        if self.quiet >= BACK || last { Fate::Sent } else { Fate::Unknown }
+        self.ticks_without_refusal += 1;
+        if self.ticks_without_refusal >= BACK || last { Fate::Sent } else { Fate::Unknown }
     }
 }
 

@@ -56,7 +56,7 @@ pub async fn run(listeners: Listeners, server: Server, shutdown: CancellationTok
     let mut sessions = JoinSet::new();
     serve(&listeners, &shared, &shutdown, &mut sessions).await;
     drop(listeners);
-    shared.settle().await;
+    shared.wait_until_idle().await;
     sessions.shutdown().await;
     shared.announce("Server shutdown complete".to_owned());
 }

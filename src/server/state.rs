@@ -119,7 +119,7 @@ impl ServerState {
     }
 
     /// Waits until no request is in progress.
-    pub(super) async fn settle(&self) {
+    pub(super) async fn wait_until_idle(&self) {
         let settled = async {
             while self.active.load(Ordering::Acquire) > 0 {
                 self.settled.notified().await;

@@ -87,13 +87,13 @@ async fn listen(conduct: Conduct, tls: Option<Arc<ServerConfig>>) -> Endpoint {
     let port = listener.local_addr().expect("an address").port();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(meet(conduct.clone(), stream, tls.clone()));
+            tokio::spawn(serve_connection(conduct.clone(), stream, tls.clone()));
         }
     });
     Endpoint::new("127.0.0.1", port)
 }
 
-async fn meet(conduct: Conduct, stream: TcpStream, tls: Option<Arc<ServerConfig>>) {
+async fn serve_connection(conduct: Conduct, stream: TcpStream, tls: Option<Arc<ServerConfig>>) {
     // A client that closes early does not fail the test.
     match tls {
         None => conduct.act(stream).await.ok(),
@@ -232,7 +232,11 @@ async fn a_tls_port_that_closes_plain_connections_is_reported() {
         while let Ok((stream, _)) = listener.accept().await {
             let mut first = [0];
             if stream.peek(&mut first).await.is_ok() && Opening::of(first[0]) == Opening::Tls {
-                tokio::spawn(meet(Conduct::serve(Mode::Framed), stream, Some(config.clone())));
+                tokio::spawn(serve_connection(
+                    Conduct::serve(Mode::Framed),
+                    stream,
+                    Some(config.clone()),
+                ));
             }
         }
     });
@@ -371,7 +375,8 @@ async fn a_silent_port_is_not_diagnosed_beyond_the_timeout() {
     });
     let probe = probe(&endpoint, None, Duration::from_millis(100));
     // A diagnosis would take twice two seconds.
-    let error = timeout(LOOK, probe).await.expect("no diagnosis").expect_err("a timeout");
+    let error =
+        timeout(DIAGNOSIS_TIMEOUT, probe).await.expect("no diagnosis").expect_err("a timeout");
     assert!(matches!(error, ClientError::Timeout { .. }), "{error:?}");
     server.abort();
 }

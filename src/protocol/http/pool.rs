@@ -37,7 +37,7 @@ pub(super) enum Transport {
 
 impl Transport {
     /// Whether it cannot carry another request.
-    fn spent(&mut self) -> bool {
+    fn is_closed(&mut self) -> bool {
         match self {
             Self::Http1(stream) => stream.has_unsolicited_input(),
             Self::Http2(session) => session.ended(),
@@ -63,7 +63,7 @@ impl Attempt<'_> {
         });
         let pooled = pooled.map(|at| self.user.connections.swap_remove(at));
         if let Some(pooled) =
-            pooled.and_then(|mut pooled| (!pooled.transport.spent()).then_some(pooled))
+            pooled.and_then(|mut pooled| (!pooled.transport.is_closed()).then_some(pooled))
         {
             let outcome = self.exchange_over(pooled).await;
             if !self.stale(&outcome) {
