@@ -14,7 +14,7 @@ use crate::value::{Map, Value};
 /// The rule of gates and reports over records that were not cleared.
 pub const STALE_RECORDS: &str = "stale-records";
 
-/// Warnings that are given; a document with more of them has been told enough.
+/// Warnings that are reported; further ones are dropped.
 const MOST: usize = 100;
 
 /// Members of `user_detail_dict` that count.
@@ -32,7 +32,7 @@ const OVER_RECORDS: [&str; 8] = [
     "LD_generate_summary_report",
 ];
 
-/// The warnings about a document. `columns` gives the columns of a CSV file, where it can be read.
+/// The warnings about a document. `columns` returns the columns of a CSV file, where it can be read.
 pub fn advise(document: &Value, columns: &dyn Fn(&str) -> Option<Vec<String>>) -> Vec<Finding> {
     let mut advisor = Advisor {
         columns,
@@ -212,7 +212,7 @@ impl Advisor<'_> {
         }
     }
 
-    /// Why a placeholder will have no value, where that can be told.
+    /// Why a placeholder will have no value, if that is known.
     fn unresolved(
         &self,
         reference: &Reference<'_>,

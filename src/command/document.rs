@@ -42,7 +42,7 @@ impl Local {
     }
 }
 
-/// Reads the document at a path; `-` is stdin. `columns` gives those of its CSV files.
+/// Reads the document at a path; `-` means stdin. `columns` returns those of its CSV files.
 pub(super) fn read(
     path: &Path,
     limits: TestLimits,

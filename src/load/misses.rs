@@ -1,7 +1,7 @@
 //! What requests looked for in vain: placeholders without a value, and extractors that found nothing.
 //! Each user counts its own, on the way of the miss alone; they are merged when it ends.
 
-/// Different misses that a user tells apart; a document with more of them has been told enough.
+/// Different misses per user; further ones are not recorded.
 const MOST: usize = 50;
 
 /// What was looked for.

@@ -39,7 +39,7 @@ impl CsvRows {
         &self.columns
     }
 
-    /// The place of the next row, for whoever asks.
+    /// Takes the index of the next row.
     pub fn next_row(&self) -> Option<usize> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         if self.cycle {

@@ -43,7 +43,7 @@ impl Targets {
 }
 
 impl Targets {
-    /// Why a host that a proxy will resolve is refused, as far as its name tells: what address the name
+    /// Returns why a host that a proxy will resolve is refused, by its name alone: which address the name
     /// has for the proxy is not known here.
     pub fn refuses_name(&self, host: &str, port: u16) -> Option<&'static str> {
         let name = host.trim_end_matches('.').to_ascii_lowercase();

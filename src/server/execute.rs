@@ -33,7 +33,7 @@ pub trait Execute: Send + Sync + 'static {
     }
 }
 
-/// How long a stop waits for the test's end: longer than the engine gives requests in progress (5
+/// How long a stop waits for the test's end: longer than requests in progress may take (5
 /// s), and shorter than the client waits (10 s).
 const STOP_TIMEOUT: Duration = Duration::from_secs(8);
 

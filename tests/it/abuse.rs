@@ -23,7 +23,7 @@ use crate::wire_support::{
 };
 
 #[tokio::test]
-async fn t05_lengths_out_of_bounds_are_refused_with_the_header_alone() {
+async fn t05_lengths_out_of_bounds_are_refused_after_the_header_alone() {
     let served = server().framed_only().start();
     for length in [0, 0x0010_0001, 0xffff_ffff_u32] {
         // Nothing but the header is sent, so the answer cannot wait for a body.
@@ -38,7 +38,7 @@ async fn t05_lengths_out_of_bounds_are_refused_with_the_header_alone() {
 }
 
 #[tokio::test]
-async fn t06_memory_grows_with_the_bytes_received_and_not_with_the_claim() {
+async fn t06_memory_grows_with_the_bytes_received_and_not_with_the_claimed_length() {
     let mut held = 0;
     for _ in 0..1000 {
         let mut buffer = ReadBuffer::default();
@@ -98,7 +98,7 @@ async fn t08_a_hundred_thousand_nested_lists_are_an_error() {
 }
 
 #[tokio::test]
-async fn t09_odd_bytes_are_answered_and_never_a_panic() {
+async fn t09_invalid_bytes_get_a_reply_and_never_cause_a_panic() {
     let served = server().start();
     for body in [
         &b"\xff\xfe\x00\x01"[..],
@@ -159,7 +159,7 @@ async fn t11_after_many_guesses_the_right_token_still_works_on_this_machine() {
 }
 
 #[tokio::test]
-async fn t13_connections_over_the_limit_are_told_busy_and_those_served_go_on() {
+async fn t13_connections_over_the_limit_get_a_busy_reply_and_the_others_continue() {
     let served = server().limits(|limits| limits.connections = 2).start();
     let mut first = served.connect().await;
     let second = served.connect().await;
@@ -304,7 +304,7 @@ async fn ask_hostile(mode: Mode, say: impl Into<Vec<u8>>) -> Result<usize, Clien
 }
 
 #[tokio::test(start_paused = true)]
-async fn t24_a_hostile_server_can_neither_fill_nor_hold_a_client() {
+async fn t24_a_hostile_server_cannot_fill_the_memory_of_a_client_or_block_it() {
     for length in [0x0100_0001_u32, 0xffff_ffff, 0] {
         let outcome = ask_hostile(Mode::Framed, length.to_be_bytes()).await;
         assert!(matches!(outcome, Err(ClientError::ReplyLength { .. })), "{length} {outcome:?}");

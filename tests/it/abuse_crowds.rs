@@ -119,7 +119,7 @@ impl Program {
 }
 
 #[tokio::test]
-async fn t01_a_thousand_silent_connections_delay_nobody() {
+async fn t01_a_thousand_silent_connections_delay_no_other_client() {
     let served = server().limits(|limits| limits.request = FOR_EVER).start();
     let silent = crowd(served.port, CROWD, b"").await;
     assert!(served.is_well().await);
@@ -160,7 +160,7 @@ async fn t03_silent_tls_clients_are_closed_at_the_handshakes_deadline() {
 }
 
 #[tokio::test]
-async fn t04_ten_thousand_resets_during_handshakes_leave_no_descriptor_behind() {
+async fn t04_ten_thousand_resets_during_handshakes_leak_no_descriptor() {
     let program = Program::start(Some(Authority::new())).await;
     let (config, name) = client_config(&program.tls().expect("TLS"), "localhost").expect("files");
     let mut hello = Vec::new();
@@ -183,7 +183,7 @@ async fn t04_ten_thousand_resets_during_handshakes_leave_no_descriptor_behind() 
 }
 
 #[tokio::test]
-async fn t04_resets_during_handshakes_leave_no_place_taken() {
+async fn t04_resets_during_handshakes_release_their_connections() {
     // Fewer places than resets: a place that leaked would be missed.
     let served = server().tls().limits(|limits| limits.connections = 20).start();
     for _ in 0..500 {
@@ -203,7 +203,7 @@ async fn t04_resets_during_handshakes_leave_no_place_taken() {
 }
 
 #[tokio::test]
-async fn t06_a_thousand_claims_of_a_mebibyte_cost_what_was_sent() {
+async fn t06_a_thousand_claims_of_a_mebibyte_cost_only_the_bytes_sent() {
     let program = Program::start(None).await;
     let claims = crowd(program.port(), CROWD, CLAIM).await;
     answers(&program.endpoint()).await;
@@ -215,7 +215,7 @@ async fn t06_a_thousand_claims_of_a_mebibyte_cost_what_was_sent() {
 }
 
 #[tokio::test]
-async fn t07_a_thousand_nearly_complete_frames_hold_64_mib_and_the_others_are_told() {
+async fn t07_a_thousand_nearly_complete_frames_hold_64_mib_and_others_get_a_busy_reply() {
     let program = Program::start(None).await;
     let mut nearly = frame(vec![b' '; MAX_REQUEST]);
     nearly.pop();

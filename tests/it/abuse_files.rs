@@ -78,7 +78,7 @@ fn tree(directory: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn t16_no_command_reads_or_writes_outside_whatever_path_it_is_given() {
+fn t16_no_command_reads_or_writes_outside_with_any_path() {
     let base = tempfile::tempdir().expect("a directory");
     let (data, outside) = (base.path().join("data"), base.path().join("outside"));
     for directory in [&data, &outside] {
@@ -146,7 +146,7 @@ fn reading(path: &str) -> Vec<Value> {
 }
 
 #[test]
-fn t17_no_command_reads_what_is_outside_special_or_too_large() {
+fn t17_no_command_reads_a_file_that_is_outside_special_or_too_large() {
     let base = tempfile::tempdir().expect("a directory");
     let data = base.path().join("data");
     fs::create_dir(&data).expect("a directory");

@@ -51,7 +51,7 @@ fn a_port_in_use_is_refused_with_2() {
 
 #[cfg(unix)]
 #[test]
-fn a_token_file_is_read_only_when_nobody_else_can() {
+fn a_token_file_is_read_only_if_no_other_user_can_read_it() {
     use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("token");

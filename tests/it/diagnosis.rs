@@ -35,7 +35,7 @@ fn waiting_for_a_server_that_never_comes_ends_with_the_reason() {
 }
 
 #[test]
-fn a_port_that_speaks_tls_is_told_apart() {
+fn a_tls_port_has_its_own_error() {
     let authority = Authority::new();
     let (cert, key) = (authority.file("server.pem"), authority.file("server.key"));
     let server = Server::start(&["--tls-cert", &cert, "--tls-key", &key], None);
@@ -45,7 +45,7 @@ fn a_port_that_speaks_tls_is_told_apart() {
 }
 
 #[test]
-fn a_port_that_does_not_speak_tls_is_told_apart() {
+fn a_port_without_tls_has_its_own_error() {
     let authority = Authority::new();
     let server = Server::start(&[], None);
     let ping = ["ping", "--tls", "--tls-ca", &authority.file("ca.pem")];
@@ -53,14 +53,14 @@ fn a_port_that_does_not_speak_tls_is_told_apart() {
 }
 
 #[test]
-fn a_server_that_takes_only_frames_is_told_apart() {
+fn a_framed_only_server_has_its_own_error() {
     let server = Server::start(&["--framed"], None);
     let said = "this port accepts framed requests only; drop --legacy";
     check(&["ping", "--legacy"], &server.port(), said);
 }
 
 #[test]
-fn a_certificate_that_is_not_trusted_is_told_apart() {
+fn an_untrusted_certificate_has_its_own_error() {
     let authority = Authority::new();
     let (cert, key) = (authority.file("server.pem"), authority.file("server.key"));
     let server = Server::start(&["--tls-cert", &cert, "--tls-key", &key], None);

@@ -16,7 +16,7 @@ fn endless(target: &Target) -> String {
 }
 
 #[test]
-fn f07_a_terminated_server_ends_by_itself_with_0() {
+fn f07_a_terminated_server_exits_with_0() {
     for name in ["TERM", "INT"] {
         let server = Server::start(&[], None);
         signal(name, server.id());
@@ -44,7 +44,7 @@ fn f07_a_server_terminated_during_a_test_sends_the_partial_results_first() {
 }
 
 #[test]
-fn f05_an_interrupted_client_ends_with_130_and_the_server_lives() {
+fn f05_an_interrupted_client_exits_with_130_and_the_server_continues() {
     let target = Target::start();
     let server = Server::start(&[], None);
     let client = Running::start(
@@ -65,7 +65,7 @@ fn f05_an_interrupted_client_ends_with_130_and_the_server_lives() {
 }
 
 #[test]
-fn an_interrupted_run_prints_what_it_has_and_ends_with_130() {
+fn an_interrupted_run_prints_its_partial_results_and_exits_with_130() {
     let target = Target::start();
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("endless.json");
@@ -99,7 +99,7 @@ fn a_second_test_is_refused_with_5_while_pings_are_answered() {
 }
 
 #[test]
-fn f14_a_reader_of_stdout_that_has_gone_is_no_failure() {
+fn f14_a_closed_pipe_on_stdout_is_not_a_failure() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
     let status = Command::new(env!("CARGO_BIN_EXE_ldctl"))
@@ -120,7 +120,7 @@ fn f14_a_reader_of_stdout_that_has_gone_is_no_failure() {
 }
 
 #[test]
-fn a_test_is_told_of_and_stopped_and_its_client_gets_what_it_has_measured() {
+fn a_test_is_reported_and_stopped_and_its_client_gets_the_partial_results() {
     let target = Target::start();
     let server = Server::start(&[], Some("s3cret"));
     let ask = |verb: &str| {

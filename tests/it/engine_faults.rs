@@ -44,7 +44,7 @@ fn nowhere() -> String {
 }
 
 #[test]
-fn f10_a_target_where_nothing_listens_refuses() {
+fn f10_a_target_without_a_listener_refuses_the_connection() {
     check_url(&nowhere(), "connection refused");
 }
 
@@ -101,7 +101,7 @@ fn f10_a_silent_target_times_out() {
 }
 
 #[test]
-fn f10_a_target_that_drips_times_out_as_well() {
+fn f10_a_target_that_sends_single_bytes_times_out() {
     let drip = Scripted::start(|_, wire| {
         wire.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")?;
         // Until the other side gives up.
@@ -116,7 +116,7 @@ fn f10_a_target_that_drips_times_out_as_well() {
 }
 
 #[test]
-fn t22_an_endless_answer_ends_with_the_timeout_and_its_bytes_are_counted() {
+fn t22_an_endless_response_ends_with_the_timeout_and_its_bytes_are_counted() {
     let endless = Scripted::start(|_, wire| {
         wire.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
         let block = vec![b'x'; 1 << 20];
@@ -134,7 +134,7 @@ fn t22_an_endless_answer_ends_with_the_timeout_and_its_bytes_are_counted() {
 }
 
 #[test]
-fn f10_a_reset_is_told_from_a_close() {
+fn f10_a_reset_and_a_close_have_different_errors() {
     // A socket that is closed with unread bytes resets its connection.
     let reset = Scripted::raw(|socket, _| {
         let _ = socket.peek(&mut [0]);
@@ -144,7 +144,7 @@ fn f10_a_reset_is_told_from_a_close() {
 }
 
 #[test]
-fn f10_half_an_answer_is_no_answer() {
+fn f10_a_truncated_response_is_a_failure() {
     for half in [
         &b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"[..],
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
@@ -196,7 +196,7 @@ fn repeating(begin: &'static [u8], again: &'static [u8]) -> Scripted {
 }
 
 #[test]
-fn t22_endless_heads_are_cut_off() {
+fn t22_endless_response_heads_are_refused_at_the_limit() {
     let limit = "the response header exceeds the limit of 65536 bytes or 128 headers";
     for (begin, again) in [
         (&b"HTTP/1.1 200 OK\r\n"[..], &b"X-A: b\r\n"[..]),
@@ -257,7 +257,7 @@ fn flat(send: impl Fn(&mut dyn Wire) -> io::Result<Next> + Send + Sync + 'static
 const FLAT_KIB: u64 = 128 * 1024;
 
 #[test]
-fn t22_a_body_of_4_gib_is_counted_and_not_kept() {
+fn t22_a_body_of_4_gib_is_counted_but_not_kept() {
     const LENGTH: u64 = 4 << 30;
     let (row, memory) = flat(|wire| {
         write!(wire, "HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n")?;
@@ -273,7 +273,7 @@ fn t22_a_body_of_4_gib_is_counted_and_not_kept() {
 }
 
 #[test]
-fn t22_a_small_body_that_unpacks_to_much_is_counted_and_not_kept() {
+fn t22_a_decompression_bomb_is_counted_but_not_kept() {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let zeros = vec![0; 1 << 20];
     for _ in 0..256 {

@@ -199,7 +199,7 @@ fn redirecting(status: u16) -> Scripted {
 }
 
 #[test]
-fn what_proves_who_a_user_is_does_not_follow_a_redirect_to_another_host() {
+fn credentials_do_not_follow_a_redirect_to_another_host() {
     let (here, there) = (redirecting(307), redirecting(307));
     let task = |url: String| {
         json!({"method": "post", "request_url": url, "data": "body",
@@ -332,7 +332,7 @@ fn a_connection_that_ends_while_it_waits_is_replaced_without_a_failure() {
 }
 
 #[test]
-fn what_may_be_said_twice_is_said_again_when_a_kept_connection_ends_at_that_moment() {
+fn repeatable_requests_are_repeated_if_a_kept_connection_closes_at_that_moment() {
     // The first request of a connection is answered; the second ends it.
     let first = std::sync::Mutex::new(std::collections::HashSet::new());
     let target = Scripted::start(move |request, wire| {
@@ -350,7 +350,7 @@ fn what_may_be_said_twice_is_said_again_when_a_kept_connection_ends_at_that_mome
 }
 
 #[test]
-fn users_count_what_the_target_counts() {
+fn users_record_as_many_requests_as_the_target_receives() {
     let target = Scripted::start(|request, wire| match &*request.target {
         "/bad" => answer(wire, 500, &[], b"no"),
         "/close" => answer(wire, 200, &[("Connection", "close")], b"").map(|_| Next::Close),
@@ -370,7 +370,7 @@ fn users_count_what_the_target_counts() {
 }
 
 #[test]
-fn what_cannot_be_a_request_is_refused_before_anything_is_sent() {
+fn a_request_that_no_server_accepts_is_refused_before_sending() {
     let refusal = |task| Load::once(json!([task])).refusal();
     for (task, why) in [
         (json!({"method": "get"}), "/tasks/0: missing \"request_url\""),

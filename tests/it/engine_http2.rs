@@ -226,7 +226,7 @@ fn secure(authority: &Authority, protocols: &[&[u8]]) -> Arc<ServerConfig> {
 }
 
 #[test]
-fn a_request_over_http2_says_what_its_task_says() {
+fn a_request_over_http2_contains_everything_its_task_specifies() {
     let target = Target::start(None, fine);
     let outcome = Load::once(json!([
         {"method": "post", "request_url": target.url() + "/p?q=1", "params": {"a": "b c"}, "headers": {"X-One": "1"},
@@ -342,7 +342,7 @@ fn faults_of_streams_and_connections_are_classed() {
 }
 
 #[test]
-fn a_target_that_does_not_speak_it_is_told_from_one_that_does() {
+fn targets_with_and_without_the_protocol_have_different_errors() {
     let old = Scripted::raw(|mut socket, _| {
         let _ = std::io::Read::read(&mut socket, &mut [0; 1024]);
         let _ = std::io::Write::write_all(

@@ -196,7 +196,7 @@ fn bytes_go_out_and_come_back_over_tcp_and_udp() {
 }
 
 #[test]
-fn a_payload_is_text_bytes_or_what_python_prints() {
+fn a_payload_is_text_bytes_or_a_value_as_python_prints_it() {
     for (payload, sent) in [
         (json!("text"), &b"text"[..]),
         (json!("hex:00 ff\n0A"), b"\x00\xff\n"),
@@ -234,7 +234,7 @@ fn a_response_that_is_too_short_fails() {
 }
 
 #[test]
-fn what_a_response_should_hold_is_read_until_it_is_found() {
+fn a_response_is_read_until_the_expected_text_is_found() {
     let pieces = |stream: &mut TcpStream| {
         let _ = stream.read(&mut [0; 4096])?;
         for piece in ["one t", "w", "o three"] {
@@ -331,7 +331,7 @@ fn a_connection_is_kept_for_as_long_as_nothing_is_left_on_it() {
 }
 
 #[test]
-fn assertions_and_extractors_see_what_came_back() {
+fn assertions_and_extractors_see_the_response() {
     let peer = Peer::start(saying(br#"{"token": "abc", "n": [1, 2]}"#));
     let udp = UdpPeer::echo();
     let outcome = load(json!([

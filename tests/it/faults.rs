@@ -124,7 +124,7 @@ async fn f04_without_descriptors_accepting_waits_and_then_recovers() {
 }
 
 #[test]
-fn f05_a_run_goes_on_without_the_client_that_asked_for_it() {
+fn f05_a_run_continues_after_its_client_disconnects() {
     let target = Target::start();
     let data = tempfile::tempdir().expect("a directory");
     let server = Server::start(&["--data-dir", &data.path().display().to_string()], None);
@@ -150,7 +150,7 @@ fn f05_a_run_goes_on_without_the_client_that_asked_for_it() {
 }
 
 #[tokio::test]
-async fn f06_a_slow_reader_gets_all_of_a_reply_and_delays_nobody() {
+async fn f06_a_slow_reader_receives_the_whole_reply_and_delays_no_other_client() {
     const RESULTS: usize = 100;
     let served = server_that(|_, sink, _| {
         for index in 0..RESULTS {
@@ -241,7 +241,7 @@ fn f07_a_second_signal_ends_a_server_that_still_waits_for_a_run() {
 }
 
 #[test]
-fn f09_only_what_needs_a_date_reads_the_wall_clock() {
+fn f09_only_code_that_needs_a_date_reads_the_wall_clock() {
     let mut found = Vec::new();
     read_sources(Path::new("src"), &mut |path, source| {
         let product = source.split("#[cfg(test)]").next().unwrap_or_default();
@@ -288,7 +288,7 @@ fn f11_a_server_whose_name_does_not_resolve_is_named() {
 }
 
 #[test]
-fn f12_a_port_in_use_is_refused_and_its_server_goes_on() {
+fn f12_a_port_in_use_is_refused_and_its_server_continues() {
     let first = Server::start(&[], None);
     ldctl().args(["serve", "--port", &first.port()]).assert().code(2).stdout_eq("").stderr_eq(
         "error: cannot listen on localhost:[..]: another program has the port; choose another with --port\n",

@@ -35,7 +35,7 @@ fn sent(server: &Server, document: &str) -> String {
 }
 
 #[test]
-fn t18_a_test_that_asks_for_too_much_is_refused_with_its_place_before_any_user_starts() {
+fn t18_a_test_over_a_limit_is_refused_with_its_place_before_any_user_starts() {
     const BILLION: u64 = 1_000_000_000;
     let target = Target::start();
     let data = tempfile::tempdir().expect("a directory");
@@ -188,7 +188,7 @@ fn a_test_without_an_end_ends_with_the_limit_and_says_so() {
 }
 
 #[test]
-fn a_raised_limit_is_told_once_at_the_start_and_a_lowered_one_is_not() {
+fn a_raised_limit_is_logged_once_at_the_start_and_a_lowered_one_is_not() {
     let raised = [
         ("--max-users", "100001", "100000"),
         ("--max-test-time", "604801", "604800"),
@@ -219,7 +219,7 @@ fn a_raised_limit_is_told_once_at_the_start_and_a_lowered_one_is_not() {
 }
 
 #[test]
-fn a_connection_over_the_limit_is_told_its_option() {
+fn a_connection_over_the_limit_gets_a_reply_that_names_the_option() {
     let server = Server::start(&["--max-connections", "1"], None);
     let _held = connect(&server);
     ldctl().args(["ping", "--port", &server.port()]).assert().code(5).stderr_eq(
@@ -228,7 +228,7 @@ fn a_connection_over_the_limit_is_told_its_option() {
 }
 
 #[test]
-fn a_request_that_is_too_slow_is_told_the_option_of_its_deadline() {
+fn the_reply_to_a_request_that_is_too_slow_names_the_option() {
     let server = Server::start(&["--request-timeout", "0.1"], None);
     let mut slow = connect(&server);
     slow.write_all(b"\0\0\0\x04nul").expect("a server that listens");

@@ -41,7 +41,7 @@ fn scrape(port: &str) -> String {
 }
 
 #[test]
-fn a_ping_and_a_scrape_tell_what_the_server_has_counted() {
+fn a_ping_and_a_scrape_return_the_counters_of_the_server() {
     let server =
         Server::start(&["--max-connections", "8", "--request-timeout", "0.2"], Some("s3cret"));
     let port = server.port();

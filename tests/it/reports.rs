@@ -87,7 +87,7 @@ fn text(value: &Value, path: &[&str]) -> String {
 }
 
 #[test]
-fn every_report_of_a_run_tells_the_same_story() {
+fn every_report_of_a_run_has_the_same_figures() {
     let bench = Bench::new();
     bench.load();
     let summary = bench.value(r#"["LD_summary"]"#);
@@ -210,7 +210,7 @@ fn a_test_ends_as_soon_as_a_rule_of_abort_on_does_not_hold() {
 }
 
 #[test]
-fn prometheus_sees_what_the_summary_counts() {
+fn prometheus_and_the_summary_have_the_same_counts() {
     let bench = Bench::new();
     let port = bench.value(r#"["LD_start_prometheus_exporter", [0]]"#);
     assert_eq!(bench.value(r#"["LD_start_prometheus_exporter"]"#), port, "it runs once");

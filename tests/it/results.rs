@@ -107,7 +107,7 @@ fn a_test_that_abort_on_ends_is_a_failed_gate() {
 }
 
 #[test]
-fn quiet_says_only_what_went_wrong() {
+fn quiet_prints_only_errors() {
     let target = Target::start();
     let gate =
         json!(["LD_assert_sla", {"rules": [{"type": "requests", "op": "gt", "value": 1e9}]}]);

@@ -61,7 +61,7 @@ fn socket_test_of(tasks: &str, further: &str) -> String {
 }
 
 #[test]
-fn what_the_product_takes_is_accepted() {
+fn every_document_that_ldctl_accepts_is_valid() {
     let validator = validator();
     let task = r#"{"method": "Get", "url": "${var.base}/x"}"#;
     for text in [
@@ -182,7 +182,7 @@ fn has_an_ignored_argument(action: &Value) -> bool {
 }
 
 #[test]
-fn what_is_not_refused_as_a_document_is_valid_by_the_schema() {
+fn every_accepted_document_is_valid_by_the_schema() {
     let validator = validator();
     let (mut taken, mut refused, mut stricter) = (0, 0, [0; STRICTER.len()]);
     let mut invalid = Vec::new();

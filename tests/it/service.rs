@@ -77,7 +77,7 @@ fn it_is_ready_when_it_listens_and_says_when_it_stops() {
 }
 
 #[test]
-fn a_quit_is_told_before_the_end() {
+fn a_quit_is_reported_before_the_end() {
     let manager = Manager::new();
     let server = manager.start(&[]);
     manager.wait_for("READY=1");
@@ -87,7 +87,7 @@ fn a_quit_is_told_before_the_end() {
 }
 
 #[test]
-fn the_status_tells_of_the_test_that_makes_load() {
+fn the_status_shows_the_running_test() {
     let manager = Manager::new();
     let server = manager.start(&[]);
     let port = port(&server);
@@ -133,7 +133,7 @@ fn a_watchdog_of_another_process_is_not_fed() {
 }
 
 #[test]
-fn a_manager_that_does_not_listen_is_no_reason_not_to_serve() {
+fn a_server_serves_even_if_the_service_manager_does_not_listen() {
     let manager = Manager::new();
     let server = manager.start(&[("NOTIFY_SOCKET", "no/such/socket")]);
     let port = port(&server);
@@ -141,7 +141,7 @@ fn a_manager_that_does_not_listen_is_no_reason_not_to_serve() {
     ldctl().args(["quit", "--port", &port]).assert().success();
     let (code, _, talk) = server.end();
     assert_eq!(code, Some(0));
-    assert!(talk.iter().any(|line| line.contains("cannot tell the service manager")), "{talk:?}");
+    assert!(talk.iter().any(|line| line.contains("cannot notify the service manager")), "{talk:?}");
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn an_inherited_socket_that_is_open_to_the_network_needs_a_token() {
 }
 
 #[test]
-fn a_socket_that_cannot_be_served_is_refused_with_what_to_change() {
+fn an_inherited_socket_that_cannot_be_served_is_refused_with_a_hint() {
     let unix = UnixDatagram::unbound().expect("a socket");
     let unnamed = "error: cannot use a socket from the service manager (fd 3 is not a valid tcp \
                    socket); ListenStream= in the socket unit must name TCP ports or addresses";

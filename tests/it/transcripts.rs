@@ -10,7 +10,7 @@ use ldctl::cli::{Cli, TOKEN_VARIABLE};
 use regex::Regex;
 
 #[test]
-fn the_program_says_what_the_transcripts_say() {
+fn the_output_of_the_program_equals_the_transcripts() {
     if env::var_os(TOKEN_VARIABLE).is_some() {
         return without_the_token();
     }
@@ -53,7 +53,11 @@ fn every_error_has_the_one_form_of_a_message() {
 fn without_the_token() {
     let again = env::current_exe().expect("this test");
     let status = Command::new(again)
-        .args(["transcripts::the_program_says_what_the_transcripts_say", "--exact", "--nocapture"])
+        .args([
+            "transcripts::the_output_of_the_program_equals_the_transcripts",
+            "--exact",
+            "--nocapture",
+        ])
         .env_remove(TOKEN_VARIABLE)
         .status()
         .expect("this test");

@@ -27,7 +27,7 @@ fn serving(headers: &'static [(&'static str, &'static str)], body: Vec<u8>) -> S
 }
 
 #[test]
-fn a_body_that_cannot_be_read_fails_what_must_be_in_it_and_what_must_not() {
+fn a_body_that_cannot_be_decoded_fails_both_contains_and_not_contains() {
     let whole = gzip("state: ERROR in step 3\n".repeat(40).as_bytes());
     for (headers, body, why) in [
         (
@@ -59,7 +59,7 @@ fn a_body_that_cannot_be_read_fails_what_must_be_in_it_and_what_must_not() {
 }
 
 #[test]
-fn a_body_is_checked_and_measured_as_what_it_holds() {
+fn a_body_is_checked_and_measured_after_decoding() {
     let text = "日本 ".repeat(1000);
     let (encoded, _, _) = encoding_rs::SHIFT_JIS.encode(&text);
     let packed = zstd::bulk::compress(&gzip(&encoded), 1).expect("zstd");
@@ -130,7 +130,7 @@ fn a_connection_that_the_task_closes_is_not_used_again() {
 }
 
 #[test]
-fn old_heads_and_what_comes_before_them_are_read() {
+fn old_forms_of_heads_and_interim_responses_are_accepted() {
     let target = Scripted::start(|_, wire| {
         say(
             wire,

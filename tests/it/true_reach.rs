@@ -139,7 +139,7 @@ fn old(reply: &'static [u8]) -> Scripted {
 }
 
 #[test]
-fn an_old_server_is_named_by_what_it_speaks() {
+fn an_old_server_is_named_by_its_dialect() {
     // Hellos of TLS 1.2 with TLS_RSA_WITH_AES_128_CBC_SHA, and of TLS 1.0.
     const RSA: &[u8] = b"\x16\x03\x03\x00\x2a\x02\x00\x00\x26\x03\x03\
         01234567890123456789012345678901\x00\x00\x2f\x00";

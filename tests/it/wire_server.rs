@@ -33,7 +33,7 @@ async fn a_framed_server_refuses_text_in_text_and_other_bytes_in_a_frame() {
 }
 
 #[tokio::test]
-async fn a_plain_client_on_a_tls_port_is_told_in_its_own_mode() {
+async fn a_plain_client_on_a_tls_port_gets_a_refusal_in_its_own_mode() {
     let served = server().tls().start();
     let line = "Error: this port speaks TLS; connect with TLS\n";
     assert_eq!(served.exchange(frame("null")).await, frames([line, END]));
@@ -102,7 +102,7 @@ async fn refusals_as_events_always_end_with_the_terminator() {
 }
 
 #[tokio::test]
-async fn a_ping_runs_nothing_and_says_who_answers() {
+async fn a_ping_runs_nothing_and_identifies_the_server() {
     let served = server().start();
     for (body, expected) in [
         (r#"{"op": "ping", "command": null}"#, terminator()),
@@ -169,7 +169,7 @@ async fn a_quit_over_tls_and_as_events_is_answered_before_the_end() {
 }
 
 #[tokio::test]
-async fn a_shutdown_cancels_the_run_and_its_client_still_gets_what_there_is() {
+async fn a_shutdown_cancels_the_run_and_its_client_gets_the_partial_results() {
     let (running, started) = tokio::sync::mpsc::unbounded_channel();
     let served = server_that(move |document, sink, cancel| {
         let _ = running.send(());

@@ -244,7 +244,7 @@ impl Command for Diff {
     }
 }
 
-/// The comparison of two runs, as `LD_diff_runs` gives it.
+/// The comparison of two runs, in the shape of `LD_diff_runs`.
 fn difference((baseline, current): (i64, i64), figures: (&Run, &Run), tolerance: f64) -> Map {
     let mut result = Map::from_iter([
         ("baseline_run_id".to_owned(), baseline.into()),

@@ -31,7 +31,7 @@ impl Bindings<'static> {
     };
 }
 
-/// Warnings that are kept; a document with more of them has been told enough.
+/// Warnings that are kept; further ones are dropped.
 const MOST_WARNINGS: usize = 50;
 
 /// Turns drafts into templates.

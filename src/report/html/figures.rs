@@ -271,7 +271,7 @@ fn hold_users(buckets: &mut [Bucket], run: RangeInclusive<usize>, counts: &[(usi
     }
 }
 
-/// When the last run told its users to end, in seconds of the time axis, where it counted them.
+/// When the last run stopped its users, in seconds of the time axis, where it counted them.
 fn end_of_load(recordings: &[Arc<Recording>], offsets: &[f64]) -> Option<f64> {
     let (last, offset) = recordings.last().zip(offsets.last())?;
     let end = last.users.last().filter(|count| count.users == 0)?;

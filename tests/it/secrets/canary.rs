@@ -227,7 +227,7 @@ fn t25_no_output_no_file_and_no_command_line_shows_the_token() {
 }
 
 #[test]
-fn t25_the_token_is_in_nothing_that_is_said_of_a_failure() {
+fn t25_the_token_is_in_no_error_message() {
     let secrets = tempfile::tempdir().expect("a directory");
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let silence = silent.local_addr().expect("an address").port().to_string();
@@ -267,7 +267,7 @@ fn t25_the_token_is_in_nothing_that_is_said_of_a_failure() {
 }
 
 #[test]
-fn t25_a_token_file_that_is_wrong_is_not_quoted() {
+fn t25_errors_do_not_quote_an_invalid_token_file() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("token").display().to_string();
     for text in [

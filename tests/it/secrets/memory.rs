@@ -57,7 +57,7 @@ fn frame(body: &str) -> Vec<u8> {
 }
 
 #[test]
-fn t25_a_servers_memory_does_not_keep_the_token() {
+fn t25_the_memory_of_a_server_does_not_keep_the_token() {
     let directory = tempfile::tempdir().expect("a directory");
     private(&directory, "token", CANARY);
     let path = directory.path().join("token").display().to_string();

@@ -145,7 +145,7 @@ fn certificate_and_key_among_the_credentials_turn_tls_on() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn without_a_terminal_a_prompt_is_refused_with_what_to_give_instead() {
+fn without_a_terminal_a_prompt_is_refused_with_a_hint() {
     // A session of its own has no terminal, whoever runs the test.
     let mut command = std::process::Command::new("setsid");
     command.args(["--wait", env!("CARGO_BIN_EXE_ldctl"), "ping", "--token-prompt"]);

@@ -74,7 +74,7 @@ impl Replaced {
 const ALL: &str = "the certificate server.pem, its key server.key, the authorities ca.pem";
 
 #[test]
-fn f08_a_reload_replaces_the_token_by_way_of_both() {
+fn f08_a_reload_replaces_the_token_in_steps_that_accept_both() {
     let replaced = Replaced::start();
     let ping = |token| replaced.ping(token, "ca.pem");
     assert_eq!((ping("old"), ping("new")), (Some(0), Some(4)));
@@ -103,7 +103,7 @@ fn f08_a_reload_replaces_certificate_key_and_client_authority() {
 }
 
 #[test]
-fn f08_a_reload_with_anything_wrong_keeps_all_the_old() {
+fn f08_a_reload_with_an_error_changes_nothing() {
     let replaced = Replaced::start();
     let other = Authority::new();
     let sound: Vec<(&str, String)> = ["token", "server.pem", "server.key", "ca.pem"]
@@ -138,7 +138,7 @@ fn f08_a_reload_with_anything_wrong_keeps_all_the_old() {
 }
 
 #[test]
-fn f08_a_run_goes_on_through_a_reload() {
+fn f08_a_run_continues_during_a_reload() {
     let target = Target::start();
     let directory = tempfile::tempdir().expect("a directory");
     private(&directory, "token", "old");
@@ -170,7 +170,7 @@ fn f08_a_run_goes_on_through_a_reload() {
 }
 
 #[test]
-fn f08_what_cannot_be_read_again_is_said() {
+fn f08_a_reload_reports_secrets_that_cannot_be_reloaded() {
     let authority = Authority::new();
     let (cert, key) = (authority.file("server.pem"), authority.file("server.key"));
     let secure = ["--tls-cert", &cert, "--tls-key", &key];

@@ -106,7 +106,7 @@ fn rounds(compare: impl Fn(&str) -> bool) -> Vec<f64> {
 }
 
 #[test]
-fn t12_the_time_of_a_comparison_does_not_tell_how_much_of_a_token_is_right() {
+fn t12_the_time_of_a_comparison_does_not_reveal_how_much_of_a_token_is_right() {
     let (token, _) = guesses();
     let tokens = Tokens::new([&Token::new(token).expect("a token")]);
     let seen = rounds(|guess| tokens.accepts(guess));
@@ -115,7 +115,7 @@ fn t12_the_time_of_a_comparison_does_not_tell_how_much_of_a_token_is_right() {
 }
 
 #[test]
-fn t12_a_comparison_that_stops_at_the_first_difference_is_found_out() {
+fn t12_a_comparison_that_stops_at_the_first_difference_is_detected() {
     let (token, _) = guesses();
     let seen = rounds(|guess| black_box(token.as_str()) == guess);
     println!("t = {seen:?} over {COMPARISONS} comparisons each");

@@ -212,7 +212,7 @@ fn expired_cookies_are_evicted_first_and_then_the_least_recently_used() {
     jar.set(b"late=1", &page, NOW + 1000);
     assert_eq!(jar.cookies.len(), MAX_COOKIES);
     assert!(text(jar.header(&page, NOW + 1000)).starts_with("c0=1; c1=1; "));
-    // The domain that has many gives up its own oldest, not that of a domain that has few.
+    // A domain with many cookies loses its own oldest, not one of a domain with few.
     jar.set(b"c0=2", &page, NOW + 1000);
     jar.set(b"more=1", &page, NOW + 1000);
     let header = text(jar.header(&page, NOW + 1000));
