@@ -3,6 +3,7 @@
 //! how often; [`Targets`](crate::net::Targets) decides where a test may connect to.
 
 mod check;
+mod checked;
 mod deadline;
 mod fault;
 pub mod http;
@@ -16,16 +17,12 @@ mod user;
 use crate::load::driver::Tasks as _;
 use crate::value::{Invalid, Reader};
 
-pub use check::{Capture, Unreadable};
+pub use checked::{Capture, MAX_BODY_BYTES, Unreadable};
 pub use fault::ConnectionFault;
 pub(crate) use http::PROXY;
 pub use json_path::JsonPath;
 pub use own_limits::own_limits;
 pub use user::{AnyTasks, Reach, Setup, UserKind, Workload};
-
-/// The default of `--max-body-bytes`: how much of a response is kept for assertions, extractors and
-/// reports, in bytes.
-pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
 /// The users. The refusal of an unknown one and the schema's list are made from it, the README's is
 /// checked against it.

@@ -17,7 +17,7 @@ use super::fault::Fault;
 use super::response::Response;
 use super::target::Origin;
 use crate::net::{Dialer, Stream, Tls};
-use crate::protocol::check::Capture;
+use crate::protocol::checked::Capture;
 use crate::protocol::deadline::Deadline;
 use crate::protocol::fault::ConnectionFault;
 

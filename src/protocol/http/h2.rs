@@ -17,7 +17,7 @@ use super::request::Request;
 use super::response::Response;
 use super::target::Origin;
 use crate::net::Stream;
-use crate::protocol::check::Capture;
+use crate::protocol::checked::Capture;
 use crate::protocol::fault::ConnectionFault;
 
 /// The flow-control window per stream and per connection, in bytes: large enough that a load test

@@ -11,7 +11,7 @@ use super::charset::{self, UnknownCharset};
 use super::decode::{Coding, Packed, Unpacker};
 use super::fault::Fault;
 use crate::load::template::percent;
-use crate::protocol::check::{BodyLimit, Capture, Checked, Unreadable};
+use crate::protocol::checked::{BodyLimit, Capture, Checked, Unreadable};
 use crate::protocol::fault::ConnectionFault;
 
 /// The longest head, in bytes.

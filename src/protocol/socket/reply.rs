@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::protocol::check::{BodyLimit, Checked, Unreadable};
+use crate::protocol::checked::{BodyLimit, Checked, Unreadable};
 
 /// The memory of a longer response is freed before the next one.
 const KEEP_CAPACITY: usize = 64 * 1024;
