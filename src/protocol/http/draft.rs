@@ -5,9 +5,10 @@
 use std::time::Duration;
 
 use super::address::{Address, is_absolute, is_blank};
-use super::body::{check_body, form, parse_body};
+use super::body::{check_body, parse_body};
 use super::fields::AUTH;
 use super::flavor::Flavor;
+use super::form::form;
 use super::proxy::Proxies;
 use super::response::Response;
 use super::target::Origin;

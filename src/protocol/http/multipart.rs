@@ -4,8 +4,8 @@
 //! headers]`, or `{"path": …}`, which may also replace a content and is read from the data
 //! directory.
 
-use super::body::pairs;
 use super::fields::{CONTENT, UPLOAD};
+use super::form::pairs;
 use crate::load::template::{Compiler, Draft, Escape};
 use crate::value::{Invalid, Reader, Value};
 

@@ -5,8 +5,8 @@
 use std::ops::Range;
 
 use super::fault::Fault;
+use super::framing::has_token;
 use super::h2::Message;
-use super::response::has_token;
 use super::target::{Origin, basic, latin1, write_target};
 use super::task::{Authorization, Fixed, Task};
 use crate::load::template::Scope;

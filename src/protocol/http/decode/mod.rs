@@ -3,96 +3,20 @@
 //! small body that unpacks to gigabytes is abandoned early. The [`response`](super::response)
 //! decides what to keep as text, and [`charset`](super::charset) decodes it.
 
+mod coding;
+mod inflate;
+
 use std::fmt;
 
 use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
-use encoding_rs::Encoding;
-use flate2::{Crc, Decompress, FlushDecompress, Status};
 use zstd::stream::raw::{DParameter, Decoder, Operation};
 
-/// The most codings of one body: urllib3's own limit.
-const MOST_CODINGS: usize = 5;
-
-/// The size of a decoder's output buffer, in bytes.
-const PIECE: usize = 16 * 1024;
-
-/// How many bytes of output one byte of input may produce, beyond those that are kept anyway.
-/// Deflate reaches at most 1032; brotli and Zstandard far more, but not with honest data.
-const MAX_RATIO: u64 = 1100;
+pub use self::coding::{Coding, Packed};
+use self::coding::{MAX_RATIO, MOST_CODINGS};
+use self::inflate::{Inflate, Next, PIECE};
 
 /// The largest window of a Zstandard frame, as a power of two: 8 MiB (RFC 9659, section 3).
 const ZSTD_WINDOW: u32 = 23;
-
-/// The longest head of a gzip member: the extra field alone may have 64 KiB.
-const MAX_GZIP_HEAD: usize = 72 * 1024;
-
-/// One content coding.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Coding {
-    /// gzip (RFC 1952).
-    Gzip,
-    /// zlib (RFC 1950), or bare deflate data.
-    Deflate,
-    /// Brotli (RFC 7932).
-    Brotli,
-    /// Zstandard (RFC 8878).
-    Zstd,
-    /// An unknown one.
-    Unknown(Box<str>),
-}
-
-impl Coding {
-    /// The codings in a header's value, in the order they were applied.
-    pub fn list(value: &[u8]) -> impl Iterator<Item = Self> {
-        value.split(|byte| *byte == b',').filter_map(|name| Self::named(name.trim_ascii()))
-    }
-
-    /// A coding by its name in any case; `None` for one that changes nothing. That is `none`, too, which
-    /// some servers write, and a charset: it stands in the wrong header and packs nothing.
-    fn named(name: &[u8]) -> Option<Self> {
-        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-        Some(match name {
-            _ if name.is_empty() || is("identity") || is("none") => return None,
-            _ if is("gzip") || is("x-gzip") => Self::Gzip,
-            _ if is("deflate") => Self::Deflate,
-            _ if is("br") => Self::Brotli,
-            _ if is("zstd") => Self::Zstd,
-            _ if Encoding::for_label(name).is_some() => return None,
-            // No longer than what a report can show.
-            _ => Self::Unknown(name.escape_ascii().to_string().chars().take(40).collect()),
-        })
-    }
-
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Gzip => "gzip",
-            Self::Deflate => "deflate",
-            Self::Brotli => "br",
-            Self::Zstd => "zstd",
-            Self::Unknown(_) => "unknown",
-        }
-    }
-}
-
-/// Why a body cannot be decoded.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Packed {
-    /// Unknown coding.
-    #[error("its coding \"{0}\" is not supported")]
-    Unknown(Box<str>),
-    /// Too many codings.
-    #[error("it has more than {MOST_CODINGS} codings")]
-    TooMany,
-    /// Data that is invalid in the coding.
-    #[error("it is not valid {0}")]
-    Invalid(&'static str),
-    /// It ends too early.
-    #[error("its {0} data is cut short")]
-    Cut(&'static str),
-    /// More comes out than anything honest holds.
-    #[error("it unpacks to more than {MAX_RATIO} times its size")]
-    Bomb,
-}
 
 /// Decodes one body.
 pub struct Unpacker {
@@ -179,9 +103,6 @@ fn push(
         }
     }
 }
-
-/// Receives a decoder's output; an error stops the decoder.
-type Next<'a> = dyn FnMut(&[u8]) -> Result<(), Packed> + 'a;
 
 /// The decoder of one coding.
 struct Stage {
@@ -286,194 +207,6 @@ fn zstd_frames(
             return Ok(Some(()));
         }
     }
-}
-
-/// Deflate data in gzip members, in zlib's frame, or bare.
-struct Inflate {
-    gzip: bool,
-    at: At,
-    inflate: Decompress,
-    crc: Crc,
-    /// Input held back until it is complete.
-    held: Vec<u8>,
-}
-
-/// The position in the data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum At {
-    /// At the start.
-    Start,
-    /// In the deflate data.
-    Data,
-    /// In the checksum and length after it (gzip).
-    Trailer,
-    /// After a whole member: another one may follow.
-    Between,
-    /// After the end: the rest is padding.
-    End,
-}
-
-impl Inflate {
-    fn new(gzip: bool) -> Self {
-        let (inflate, crc) = (Decompress::new(false), Crc::new());
-        Self { gzip, at: At::Start, inflate, crc, held: Vec::new() }
-    }
-
-    fn is_whole(&self) -> bool {
-        self.at == At::End || self.at == At::Between && self.held.is_empty()
-    }
-
-    fn push(
-        &mut self,
-        name: &'static str,
-        input: &[u8],
-        next: &mut Next<'_>,
-    ) -> Result<(), Packed> {
-        if self.held.is_empty() {
-            return self.run(name, input, next);
-        }
-        let mut all = std::mem::take(&mut self.held);
-        all.extend_from_slice(input);
-        self.run(name, &all, next)
-    }
-
-    fn run(
-        &mut self,
-        name: &'static str,
-        mut input: &[u8],
-        next: &mut Next<'_>,
-    ) -> Result<(), Packed> {
-        let invalid = Packed::Invalid(name);
-        loop {
-            match self.at {
-                At::End => return Ok(()),
-                At::Data => {
-                    input = self.data(input, next)?.ok_or_else(|| invalid.clone())?;
-                    if self.at == At::Data {
-                        return Ok(());
-                    }
-                }
-                At::Between if input.is_empty() => return Ok(()),
-                At::Start | At::Between if self.gzip => match gzip_head(input) {
-                    GzipHead::Whole(length) => {
-                        input = input.get(length..).unwrap_or_default();
-                        self.inflate.reset(false);
-                        self.crc.reset();
-                        self.at = At::Data;
-                    }
-                    // Padding: zeros, as on tapes, or anything else, as in other clients.
-                    GzipHead::Other if self.at == At::Between => self.at = At::End,
-                    GzipHead::Part if input.len() <= MAX_GZIP_HEAD => return self.hold(input),
-                    GzipHead::Part | GzipHead::Other => return Err(invalid),
-                },
-                At::Start | At::Between => {
-                    // RFC 9110, section 8.4.1.2: zlib; some servers send bare deflate data.
-                    let [first, second, ..] = *input else { return self.hold(input) };
-                    self.inflate.reset(is_zlib(first, second));
-                    self.at = At::Data;
-                }
-                At::Trailer => {
-                    let Some((trailer, rest)) = input.split_first_chunk::<8>() else {
-                        return self.hold(input);
-                    };
-                    let [a, b, c, d, e, f, g, h] = *trailer;
-                    let crc = u32::from_le_bytes([a, b, c, d]);
-                    let length = u32::from_le_bytes([e, f, g, h]);
-                    if (crc, length) != (self.crc.sum(), self.crc.amount()) {
-                        return Err(invalid);
-                    }
-                    input = rest;
-                    self.at = At::Between;
-                }
-            }
-        }
-    }
-
-    fn hold(&mut self, input: &[u8]) -> Result<(), Packed> {
-        self.held.extend_from_slice(input);
-        Ok(())
-    }
-
-    /// Inflates, and returns what follows the data; `None` if it is not deflate data.
-    fn data<'a>(
-        &mut self,
-        mut input: &'a [u8],
-        next: &mut Next<'_>,
-    ) -> Result<Option<&'a [u8]>, Packed> {
-        let mut buffer = [0; PIECE];
-        loop {
-            let before = (self.inflate.total_in(), self.inflate.total_out());
-            let none = FlushDecompress::None;
-            let Ok(status) = self.inflate.decompress(input, &mut buffer, none) else {
-                return Ok(None);
-            };
-            let read = (self.inflate.total_in() - before.0) as usize;
-            let written = (self.inflate.total_out() - before.1) as usize;
-            input = input.get(read..).unwrap_or_default();
-            let unpacked = buffer.get(..written).unwrap_or_default();
-            if self.gzip {
-                self.crc.update(unpacked);
-            }
-            next(unpacked)?;
-            if status == Status::StreamEnd {
-                self.at = if self.gzip { At::Trailer } else { At::End };
-                return Ok(Some(input));
-            }
-            if read == 0 && written == 0 || input.is_empty() && written < buffer.len() {
-                // A decoder that consumes none of its input would loop for ever.
-                return Ok(input.is_empty().then_some(input));
-            }
-        }
-    }
-}
-
-/// Whether deflate data begins with a zlib header (RFC 1950, section 2.2). Bare data does not: its
-/// first block would be a stored one with nonzero padding.
-fn is_zlib(first: u8, second: u8) -> bool {
-    first & 0x0f == 8 && u16::from_be_bytes([first, second]).is_multiple_of(31)
-}
-
-/// The result of parsing the head of a gzip member.
-#[derive(Debug, PartialEq, Eq)]
-enum GzipHead {
-    Whole(usize),
-    Part,
-    Other,
-}
-
-/// Parses the head of a gzip member (RFC 1952, section 2.3).
-fn gzip_head(bytes: &[u8]) -> GzipHead {
-    const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
-    if bytes.iter().zip(&MAGIC).any(|(byte, magic)| byte != magic) {
-        return GzipHead::Other;
-    }
-    let Some(flags) = bytes.get(3) else { return GzipHead::Part };
-    if flags & 0b1110_0000 != 0 {
-        return GzipHead::Other;
-    }
-    match gzip_head_length(bytes, *flags) {
-        Some(length) if bytes.len() >= length => GzipHead::Whole(length),
-        _ => GzipHead::Part,
-    }
-}
-
-/// The length of a head with these flags, as far as it is known yet.
-fn gzip_head_length(bytes: &[u8], flags: u8) -> Option<usize> {
-    let has = |flag: u8| flags & flag != 0;
-    let mut length = 10;
-    if has(4) {
-        let extra = [*bytes.get(length)?, *bytes.get(length + 1)?];
-        length += 2 + usize::from(u16::from_le_bytes(extra));
-    }
-    for text in [8, 16] {
-        if has(text) {
-            length += memchr::memchr(0, bytes.get(length..)?)? + 1;
-        }
-    }
-    if has(2) {
-        length += 2;
-    }
-    Some(length)
 }
 
 #[cfg(test)]
