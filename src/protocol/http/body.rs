@@ -87,3 +87,57 @@ pub(super) fn check_body<H>(body: &Placed<Text<H>>) -> Result<(), Invalid> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::fixture::{check, check_as, sent};
+    use super::super::flavor::Flavor;
+
+    #[test]
+    fn a_form_is_written_as_by_the_client_of_the_user() {
+        let task = json!({"method": "post", "url": "/", "data": {"a b": ["1", "${v}"], "n": null}});
+        check(
+            &task,
+            "POST / HTTP/1.1\nContent-Type: application/x-www-form-urlencoded; charset=utf-8\n..\n\
+             Content-Length: 37\n\na+b=%5B%271%27%2C+%27VAL%27%5D&n=None",
+        );
+        check_as(
+            Flavor::Requests,
+            &task,
+            "POST / HTTP/1.1\nContent-Type: application/x-www-form-urlencoded\n..\n\
+             Content-Length: 13\n\na+b=1&a+b=VAL",
+        );
+        let pairs = json!({"method": "post", "url": "/", "data": [["k", "é"], ["k", "2"]]});
+        check_as(
+            Flavor::Requests,
+            &pairs,
+            "POST / HTTP/1.1\nContent-Type: application/x-www-form-urlencoded\n..\n\
+             Content-Length: 12\n\nk=%C3%A9&k=2",
+        );
+    }
+
+    #[test]
+    fn text_is_sent_unchanged_and_empty_text_gives_precedence_to_json() {
+        let task = json!({"method": "post", "url": "/", "data": "<${v}> é"});
+        check(
+            &task,
+            "POST / HTTP/1.1\nContent-Type: text/plain; charset=utf-8\n..\n\
+             Content-Length: 8\n\n<VAL> é",
+        );
+        check_as(Flavor::Requests, &task, "POST / HTTP/1.1\n..\nContent-Length: 8\n\n<VAL> é");
+        check_as(
+            Flavor::Requests,
+            &json!({"method": "post", "url": "/", "data": "", "json": [true]}),
+            "POST / HTTP/1.1\nContent-Type: application/json\n..\nContent-Length: 6\n\n[true]",
+        );
+    }
+
+    #[test]
+    fn a_body_over_the_limit_is_refused_with_its_place() {
+        let task = json!({"method": "post", "url": "/", "files": {"a": {"path": "large"}}});
+        let got = sent(Flavor::Fast, false, &task).expect_err("no request");
+        assert!(got.starts_with("/tasks/0/files: a request body of 671"), "{got}");
+    }
+}

@@ -235,8 +235,8 @@ fn broken(why: impl Display) -> Fault {
 mod tests {
     use serde_json::json;
 
+    use super::super::fixture::sent;
     use super::super::flavor::Flavor;
-    use super::super::request::tests::sent;
     use super::*;
 
     #[test]

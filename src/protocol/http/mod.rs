@@ -13,6 +13,8 @@ mod digest;
 mod draft;
 mod fault;
 mod fields;
+#[cfg(test)]
+mod fixture;
 mod flavor;
 mod form;
 mod framing;

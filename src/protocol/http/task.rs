@@ -1,4 +1,5 @@
-//! An HTTP task, ready to run: its constant parts are already bytes, the rest is templates.
+//! An HTTP task, ready to run, and the requests it writes: its constant parts are already bytes, the
+//! rest is templates.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -7,8 +8,8 @@ use super::address::Address;
 use super::fault::Fault;
 use super::flavor::Flavor;
 use super::h2::Message;
-use super::request::{Request, RequestLine};
-use super::target::Origin;
+use super::request::{Head, Request, RequestLine, is_cookie};
+use super::target::{Origin, basic};
 use crate::load::template::{Draft, Linker, Scope, Template};
 use crate::protocol::check::Checks;
 use crate::value::Invalid;
@@ -121,6 +122,82 @@ impl Task {
         let message = self.http2.then(|| Message::of(&origin, &request));
         Ok(Some(Fixed { url: url.to_owned(), request, message }))
     }
+
+    /// The request to send: the constant one, unless another was written.
+    pub(crate) fn request<'a>(&'a self, written: &'a Request) -> &'a Request {
+        match &self.fixed {
+            Some(fixed) if written.is_empty() => &fixed.request,
+            _ => written,
+        }
+    }
+
+    /// The same for HTTP/2.
+    pub(crate) fn message(&self, written: &Request, origin: &Origin) -> Result<Message, Fault> {
+        match &self.fixed {
+            Some(Fixed { message: Some(message), .. }) if written.is_empty() => message.clone(),
+            _ => Message::of(origin, self.request(written)),
+        }
+    }
+
+    /// Fills in the body of this execution.
+    pub(crate) fn fill_body(&self, scope: &mut Scope, body: &mut Vec<u8>) {
+        body.clear();
+        if let Some(template) = &self.body {
+            template.fill(scope, body);
+        }
+    }
+
+    /// Writes a request of this execution around its body.
+    pub(crate) fn write(
+        &self,
+        line: &RequestLine<'_>,
+        scope: &mut Scope,
+        body: &[u8],
+        out: &mut Request,
+    ) -> Result<(), Fault> {
+        let mut head = Head::begin(line, self.flavor, self.http2, out);
+        // Credentials of the task or the URL take precedence over a header of the task.
+        let known = self.authorization.is_some() || line.credentials.is_some();
+        for (name, value) in &self.headers {
+            let doubled = known && name.eq_ignore_ascii_case("authorization");
+            if line.carries(name) && !doubled {
+                head.header(name, |out| value.fill(scope, out))?;
+            }
+        }
+        match &self.authorization {
+            _ if !line.secrets => {}
+            Some(Authorization::Digest { .. }) => {}
+            Some(Authorization::Bearer(token)) => head.header("Authorization", |out| {
+                out.extend_from_slice(b"Bearer ");
+                token.fill(scope, out);
+            })?,
+            Some(Authorization::Basic { username, password }) => {
+                let pair = basic(&username.text(scope), &password.text(scope));
+                head.header("Authorization", |out| out.extend_from_slice(pair.as_bytes()))?;
+            }
+            None => {
+                if let Some(pair) = line.credentials {
+                    head.header("Authorization", |out| out.extend_from_slice(pair.as_bytes()))?;
+                }
+            }
+        }
+        // As in the reference's clients, a `Cookie` header of the task stands alone; otherwise one
+        // header holds the jar's cookies and the task's `cookies`.
+        let given = self.headers.iter().any(|(name, _)| is_cookie(name) && line.carries(name));
+        let own = line.secrets && !self.cookies.is_empty();
+        if !given && (line.jar.is_some() || own) {
+            head.header_after("Cookie", line.jar.unwrap_or_default(), |out| {
+                if line.jar.is_some() && own {
+                    out.extend_from_slice(b"; ");
+                }
+                if own {
+                    self.cookies.fill(scope, out);
+                }
+            })?;
+        }
+        head.end((line.body && self.body.is_some()).then_some(body));
+        Ok(())
+    }
 }
 
 /// The method of this execution, in upper case.
@@ -144,4 +221,66 @@ pub(super) fn literal_method(text: &str, place: &str) -> Result<&'static str, In
 
 fn known_method(text: &str) -> Option<&'static str> {
     METHODS.into_iter().find(|method| method.eq_ignore_ascii_case(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::super::fixture::{check, sent};
+    use super::super::flavor::Flavor;
+
+    #[test]
+    fn a_request_contains_everything_its_task_specifies() {
+        check(
+            &json!({
+                "method": "post", "request_url": "/p/${v}", "params": {"q": "a b&${v}"},
+                "headers": {"X-One": "<${v}>", "User-Agent": "mine"}, "cookies": {"c": "${v}", "d": "1"},
+                "json": {"k": ["${v}", 1.0, null, "é"]}, "auth": {"type": "bearer", "token": "t-${v}"},
+            }),
+            "POST /p/VAL?q=a+b%26VAL HTTP/1.1\nX-One: <VAL>\nUser-Agent: mine\n\
+             Content-Type: application/json\nAccept: application/json\n\
+             Authorization: Bearer t-VAL\nCookie: c=VAL; d=1\nHost: h:8080\n\
+             Accept-Encoding: gzip, deflate, br, zstd\nContent-Length: 35\n\n\
+             {\"k\": [\"VAL\", 1.0, null, \"\\u00e9\"]}",
+        );
+    }
+
+    #[test]
+    fn values_of_the_environment_are_constants_and_wrong_ones_are_refused_with_their_place() {
+        let refusal = |task: Json| sent(Flavor::Fast, false, &task).map(|_| ()).unwrap_err();
+        check(&json!({"method": "get", "url": "${env.p}"}), "GET /p HTTP/1.1\n..\n\n");
+        check(&json!({"method": "get", "url": "/a${env.p}"}), "GET /a/p HTTP/1.1\n..\n\n");
+        for (task, why) in [
+            (
+                json!({"method": "${env.m}", "url": "/"}),
+                "/tasks/0/method: unknown method \"fetch\"; expected get, post, put, patch, delete, \
+                 head or options",
+            ),
+            (
+                json!({"method": "get", "url": "${env.u}"}),
+                "/tasks/0/url: invalid URL \"http://h:port/\": invalid port number",
+            ),
+            (
+                json!({"method": "get", "url": "/", "headers": {"X-A": "${env.evil}"}}),
+                "/tasks/0/headers/X-A: expected a header's value without line breaks",
+            ),
+        ] {
+            assert_eq!(refusal(task), why);
+        }
+    }
+
+    #[test]
+    fn a_relative_url_is_sent_to_the_host_and_a_placeholder_may_hold_an_absolute_one() {
+        for (url, target) in [
+            ("/a", "/a"),
+            ("b", "/b"),
+            ("?q", "/?q"),
+            ("${scheme}/c", "/c"),
+            ("http://h:8080/d#part", "/d"),
+        ] {
+            let task = json!({"method": "get", "request_url": url});
+            check(&task, &format!("GET {target} HTTP/1.1\n..\n\n"));
+        }
+    }
 }
