@@ -32,12 +32,6 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ("value", &[]),
 ];
 
-/// Modules with circles that are still to be opened, with the reason why they are still there.
-const CIRCLES: [(&str, &str); 1] = [(
-    "protocol",
-    "pool, redirects and cookies of HTTP are methods of one attempt, which stands beside its driver",
-)];
-
 /// Which top-level modules each top-level module uses.
 fn directions(modules: &Modules) -> BTreeSet<(String, String)> {
     let first = |name: &Name| name.first().cloned();
@@ -68,23 +62,11 @@ fn no_module_uses_one_above_it_and_no_permission_is_left_over() {
 fn no_files_of_a_module_use_each_other_in_a_circle() {
     let uses = Modules::read().resolved();
     assert!(uses.len() > 200, "too few uses were found to mean anything: {}", uses.len());
-    let circles = circles(&uses);
-    let is_known = |module: &str, circle: &BTreeSet<String>| {
-        circle.iter().all(|name| name == module || name.starts_with(&format!("{module}::")))
-    };
-    let new: Vec<_> = circles
-        .iter()
-        .filter(|circle| !CIRCLES.iter().any(|(module, _)| is_known(module, circle)))
-        .collect();
+    let found = circles(&uses);
     assert!(
-        new.is_empty(),
-        "a file uses what is below it, and what two share lies below both: {new:#?}"
+        found.is_empty(),
+        "a file uses what is below it, and what two share lies below both: {found:#?}"
     );
-    let opened: Vec<_> = CIRCLES
-        .iter()
-        .filter(|(module, _)| !circles.iter().any(|circle| is_known(module, circle)))
-        .collect();
-    assert!(opened.is_empty(), "circles that are no more; take them out: {opened:#?}");
 }
 
 /// Calls that open a socket or resolve a name. Messages to the service manager are not among them:

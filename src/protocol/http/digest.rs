@@ -7,15 +7,12 @@ use std::rc::Rc;
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
-use super::Attempt;
-use super::fault::Fault;
 use super::target::Origin;
-use super::task::Authorization;
 
 /// The challenge of an origin.
 #[derive(Debug)]
 pub(super) struct Challenge {
-    origin: Rc<Origin>,
+    pub(super) origin: Rc<Origin>,
     realm: String,
     nonce: String,
     opaque: Option<String>,
@@ -42,59 +39,9 @@ pub(super) struct User<'a> {
     pub(super) password: &'a str,
 }
 
-impl Attempt<'_> {
-    /// Sends a request and responds to the origin's challenge, if there is one.
-    pub(super) async fn exchange_with_digest(&mut self, origin: Rc<Origin>) -> Result<(), Fault> {
-        if self.user.request.is_empty()
-            && let Some(fixed) = &self.task.fixed
-        {
-            self.user.request.clone_from(&fixed.request);
-        }
-        if !self.user.request.carries_secrets() {
-            return self.send(origin).await;
-        }
-        if self.user.challenge.as_ref().is_some_and(|known| known.origin == origin) {
-            self.sign()?;
-        }
-        self.send(Rc::clone(&origin)).await?;
-        if self.user.response.status != 401 {
-            return Ok(());
-        }
-        let headers = self.user.response.headers.iter();
-        let asked = headers
-            .filter(|(name, _)| name.eq_ignore_ascii_case("www-authenticate"))
-            .find_map(|(_, value)| Challenge::read(value, &origin));
-        let Some(challenge) = asked else { return Ok(()) };
-        self.user.challenge = Some(Box::new(challenge));
-        self.keep_cookies(&origin);
-        self.sign()?;
-        self.user.response.clear();
-        self.send(origin).await
-    }
-
-    /// Adds the response to the challenge to the request.
-    fn sign(&mut self) -> Result<(), Fault> {
-        let Some(Authorization::Digest { username, password }) = &self.task.authorization else {
-            return Ok(());
-        };
-        let Some(challenge) = &mut self.user.challenge else { return Ok(()) };
-        let scope = &mut self.virtual_user.scope;
-        let (name, password) = (username.text(scope), password.text(scope));
-        let user = User { name: &name, password: &password };
-        let own = format!("{:016x}", fastrand::u64(..));
-        let request = &mut self.user.request;
-        let value = challenge.answer(user, request.method(), request.target(), &own);
-        if value.contains(|c: char| c.is_control()) {
-            return Err(Fault::Header("Authorization".to_owned()));
-        }
-        request.authorize(&value, self.task.http2);
-        Ok(())
-    }
-}
-
 impl Challenge {
     /// Parses the first supported challenge of a `WWW-Authenticate` header.
-    fn read(header: &str, origin: &Rc<Origin>) -> Option<Self> {
+    pub(super) fn read(header: &str, origin: &Rc<Origin>) -> Option<Self> {
         challenges(header).into_iter().find_map(|(scheme, parameters)| {
             let value = |name: &str| {
                 let found = parameters.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
@@ -120,7 +67,13 @@ impl Challenge {
     }
 
     /// The value of an `Authorization` header; `own` is the client's nonce.
-    fn answer(&mut self, user: User<'_>, method: &str, target: &str, own: &str) -> String {
+    pub(super) fn answer(
+        &mut self,
+        user: User<'_>,
+        method: &str,
+        target: &str,
+        own: &str,
+    ) -> String {
         let Algorithm { hash, session } = self.algorithm;
         let Self { realm, nonce, .. } = self;
         self.count += 1;

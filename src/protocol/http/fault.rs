@@ -1,4 +1,6 @@
-//! Why a request got no response: the connection failed, or HTTP did.
+//! Why a request failed: the connection failed, HTTP did, or the status says so.
+
+use std::borrow::Cow;
 
 use crate::protocol::fault::ConnectionFault;
 
@@ -48,4 +50,13 @@ pub enum Fault {
     /// The connection failed.
     #[error(transparent)]
     Connection(#[from] ConnectionFault),
+}
+
+/// `404 Not Found`, with the registered phrase if there is one.
+pub(super) fn status_text(status: u16) -> Cow<'static, str> {
+    let phrase = http::StatusCode::from_u16(status).ok().and_then(|code| code.canonical_reason());
+    match phrase {
+        Some(phrase) => format!("{status} {phrase}").into(),
+        None => format!("status {status}").into(),
+    }
 }

@@ -1,9 +1,29 @@
 //! HTTP tasks: HTTP/1.1 by our own client over httparse, HTTP/2 by the h2 crate. A constant request
 //! is a byte string that is ready to send; a response that arrives in one piece is parsed in place.
-//! The path of a task: [`draft`] → [`task`]; of a request: [`request`] → [`pool`] → [`connection`]
-//! → [`response`] → [`check`](super::check) → a sample.
+//!
+//! # Reading order
+//!
+//! Each file uses only files above it in this list.
+//!
+//! 1. [`flavor`] and [`fault`]: whose behaviour counts, and what may fail.
+//! 2. [`target`], [`mod@reference`], [`address`]: where a request goes: origin and path, links from a
+//!    page, the URL of a task.
+//! 3. [`decode`], [`charset`], [`framing`], [`response`], [`h1`]: the response: codings, text, the end
+//!    of the body, what is kept of it, and how it is parsed from HTTP/1.1.
+//! 4. [`request`], [`connection`], [`h2`]: the request's bytes, and an exchange of request and response
+//!    over either version of HTTP.
+//! 5. [`proxy`], [`tls`], [`pool`]: the way to an origin, and the connections that a user keeps.
+//! 6. [`fields`], [`form`], [`multipart`], [`body`], [`task`], [`draft`]: a task as documents write it,
+//!    as it runs, and how the first becomes the second.
+//! 7. [`cookies`], [`digest`], [`state`]: what a user keeps between requests.
+//! 8. [`attempt`], [`exchange`], [`redirect`]: one execution of a task: its request, how that is sent,
+//!    and where its response leads.
+//!
+//! This file is the driver: it performs a task as an [`Attempt`], runs its checks
+//! ([`check`](super::check)) and records the measurement.
 
 mod address;
+mod attempt;
 mod body;
 pub mod charset;
 mod connection;
@@ -11,6 +31,7 @@ mod cookies;
 pub mod decode;
 mod digest;
 mod draft;
+mod exchange;
 mod fault;
 mod fields;
 #[cfg(test)]
@@ -27,42 +48,34 @@ mod redirect;
 mod reference;
 mod request;
 pub mod response;
+mod state;
 mod target;
 mod task;
 mod tls;
 
 use std::borrow::Cow;
-use std::cell::RefCell;
-use std::rc::Rc;
-use std::sync::{Arc, OnceLock};
 
 use tokio::time::Instant;
-use tokio_rustls::rustls::ClientConfig;
 
 use self::address::is_blank;
-use self::connection::SCRATCH;
-use self::cookies::Jar;
-use self::digest::Challenge;
+use self::attempt::Attempt;
 use self::draft::{Defaults, TaskDraft};
 pub use self::fault::Fault;
+use self::fault::status_text;
 pub use self::flavor::Flavor;
-use self::pool::PooledConnection;
 pub(crate) use self::proxy::PROXY;
 use self::proxy::Proxies;
-use self::request::{Request, RequestLine};
 use self::response::Response;
+use self::state::{User, Worker};
 pub(crate) use self::target::percent_decode;
-use self::target::{Origin, Origins, write_target};
 pub(crate) use self::task::METHODS;
 use self::task::Task;
+use self::tls::Settings;
 use crate::load::driver::{Driver, Measurement, Tasks, VirtualUser};
 use crate::load::scenario::{TaskSource, Verdict};
-use crate::load::template::{Compiler, Linker, Slot};
+use crate::load::template::{Compiler, Linker};
 use crate::net::{Dialer, Targets};
-use crate::protocol::deadline::Deadline;
 use crate::protocol::fault::ConnectionFault;
-use crate::protocol::labels::{Labels, Name, Naming};
-use crate::protocol::own_limits::BackOff;
 use crate::protocol::user::{AnyTasks, Reach, Setup};
 use crate::record::LabelId;
 use crate::value::{Field, Invalid, Object, Reader};
@@ -129,13 +142,13 @@ impl Tasks for HttpTasks {
             linker.warn(format!("no \"host\" is given: relative URLs go to {HOST}"));
         }
         let Reach { targets, max_body_bytes } = reach.clone();
-        let mut http =
-            Http { tasks: Vec::new(), tls: Vec::new(), targets, max_body_bytes, links: false };
+        let (tasks, settings) = (Vec::new(), Settings::default());
+        let mut http = Http { tasks, settings, targets, max_body_bytes, links: false };
         for draft in self.tasks {
             let place = draft.place.clone();
             let (mut task, setting) = draft.link(linker)?;
             let refusal = |message| Invalid { pointer: place, message };
-            task.tls = http.tls(setting).map_err(refusal)?;
+            task.tls = http.settings.add(setting).map_err(refusal)?;
             http.links |= task.url.may_be_link();
             http.tasks.push(task);
         }
@@ -147,7 +160,7 @@ impl Tasks for HttpTasks {
 #[derive(Debug)]
 pub struct Http {
     tasks: Vec<Task>,
-    tls: Vec<Tls>,
+    settings: Settings,
     targets: Targets,
     /// How much of a response's body is kept.
     max_body_bytes: usize,
@@ -155,87 +168,16 @@ pub struct Http {
     links: bool,
 }
 
-impl Http {
-    /// Returns the index of a TLS setting; the error says what cannot be used.
-    fn tls(&mut self, setting: tls::Setting) -> Result<usize, String> {
-        if let Some(index) = self.tls.iter().position(|known| known.setting == setting) {
-            return Ok(index);
-        }
-        let tls = Tls { setting, config: OnceLock::new() };
-        // Files named in the document are checked now. The platform's roots are read when the first
-        // request needs them: most tests never do.
-        if tls.setting.names_files() {
-            tls.config()?;
-        }
-        self.tls.push(tls);
-        Ok(self.tls.len() - 1)
-    }
-}
-
-/// A TLS setting and its configuration, built when first needed.
-#[derive(Debug)]
-struct Tls {
-    setting: tls::Setting,
-    config: OnceLock<Result<Arc<ClientConfig>, String>>,
-}
-
-impl Tls {
-    fn config(&self) -> Result<&Arc<ClientConfig>, String> {
-        self.config.get_or_init(|| self.setting.build()).as_ref().map_err(Clone::clone)
-    }
-}
-
-/// What the users of one worker share.
-#[derive(Debug)]
-pub struct Worker {
-    dialer: Dialer,
-    scratch: RefCell<Box<[u8]>>,
-    origins: RefCell<Origins>,
-    tasks: Vec<RefCell<TaskCache>>,
-}
-
-/// A worker's cache for one task.
-#[derive(Debug, Default)]
-struct TaskCache {
-    /// Origin and label of its constant request, once it has been sent.
-    fixed: Option<(Rc<Origin>, LabelId)>,
-    labels: Labels,
-}
-
-/// What one user keeps between requests.
-#[derive(Debug, Default)]
-pub struct User {
-    connections: Vec<PooledConnection>,
-    jar: Option<Box<Jar>>,
-    /// The pages that variables were extracted from, if a task may follow a link.
-    pages: Vec<(Slot, String)>,
-    request: Request,
-    body: Vec<u8>,
-    /// The request in the form for a proxy.
-    proxied: Vec<u8>,
-    challenge: Option<Box<Challenge>>,
-    response: Response,
-    deadline: Deadline,
-    /// Whether a request is in progress.
-    in_flight: bool,
-    back_off: BackOff,
-}
-
 impl Driver for Http {
     type Worker = Worker;
     type User = User;
 
     fn worker(&self) -> Worker {
-        Worker {
-            dialer: Dialer::new(self.targets.clone()),
-            scratch: RefCell::new(vec![0; SCRATCH].into()),
-            origins: RefCell::default(),
-            tasks: self.tasks.iter().map(|_| RefCell::default()).collect(),
-        }
+        Worker::new(Dialer::new(self.targets.clone()), self.tasks.len())
     }
 
     fn user(&self) -> User {
-        User { response: Response::keeping(self.max_body_bytes), ..User::default() }
+        User::keeping(self.max_body_bytes)
     }
 
     async fn perform(
@@ -251,7 +193,8 @@ impl Driver for Http {
         let start = Instant::now();
         user.deadline.set(start + task.timeout);
         user.response.clear();
-        let mut attempt = Attempt { http: self, worker, cache, user, task, virtual_user };
+        let (settings, targets) = (&self.settings, &self.targets);
+        let mut attempt = Attempt { settings, targets, worker, cache, user, task, virtual_user };
         let label;
         let outcome = match attempt.prepare() {
             Ok((origin, name)) => {
@@ -325,99 +268,4 @@ fn measured<'a>(
 ) -> Measurement<'a> {
     let Response { status, bytes, ref body, .. } = *response;
     Measurement { label, start, end, status, bytes, error, body }
-}
-
-/// `404 Not Found`, with the registered phrase if there is one.
-fn status_text(status: u16) -> Cow<'static, str> {
-    let phrase = http::StatusCode::from_u16(status).ok().and_then(|code| code.canonical_reason());
-    match phrase {
-        Some(phrase) => format!("{status} {phrase}").into(),
-        None => format!("status {status}").into(),
-    }
-}
-
-/// The path and query that are sent for a URL; the URL itself if it is invalid.
-fn target_of(url: &str) -> String {
-    let Ok((_, rest)) = Origin::split(url) else { return url.to_owned() };
-    let mut target = Vec::new();
-    write_target(rest, Flavor::Requests, &mut target);
-    String::from_utf8(target).unwrap_or_default()
-}
-
-/// One execution of one task.
-struct Attempt<'a> {
-    http: &'a Http,
-    worker: &'a Worker,
-    cache: &'a RefCell<TaskCache>,
-    user: &'a mut User,
-    task: &'a Task,
-    virtual_user: &'a mut VirtualUser,
-}
-
-impl Attempt<'_> {
-    /// Writes the request, unless it is constant, and determines its origin.
-    fn prepare(&mut self) -> Result<(Rc<Origin>, LabelId), (LabelId, Fault)> {
-        self.user.request.clear();
-        if let Some(fixed) = &self.task.fixed {
-            let known = self.cache.borrow().fixed.clone();
-            let (origin, label) = match known {
-                Some(known) => known,
-                None => self.first_use(&fixed.url)?,
-            };
-            if self.user.jar.is_some() {
-                let rest = origin.rest(&fixed.url).unwrap_or_default();
-                self.write(fixed.request.method(), &origin, rest)
-                    .map_err(|fault| (label, fault))?;
-            }
-            return Ok((origin, label));
-        }
-        let url = self.task.url.fill(&mut self.virtual_user.scope, &self.user.pages);
-        let label = self.label(&url);
-        let prepare = |this: &mut Self| {
-            let method = task::method(&this.task.method, &mut this.virtual_user.scope)?;
-            this.task.url.check(&url)?;
-            let (origin, rest) = this.worker.origins.borrow_mut().find(&url)?;
-            this.write(method, &origin, rest)?;
-            Ok(origin)
-        };
-        prepare(self).map(|origin| (origin, label)).map_err(|fault| (label, fault))
-    }
-
-    /// Handles the first execution of a constant task by this worker.
-    fn first_use(&mut self, url: &str) -> Result<(Rc<Origin>, LabelId), (LabelId, Fault)> {
-        let label = self.label(url);
-        let found = self.worker.origins.borrow_mut().find(url);
-        let (origin, _) = found.map_err(|fault| (label, fault))?;
-        self.cache.borrow_mut().fixed = Some((Rc::clone(&origin), label));
-        Ok((origin, label))
-    }
-
-    /// Keeps the URL of the page that variables are being extracted from.
-    fn keep_page(&mut self, origin: &Origin) {
-        for variable in self.task.checks.variables() {
-            let user = &mut *self.user;
-            let page = origin.url(self.task.request(&user.request).target());
-            match user.pages.iter_mut().find(|(known, _)| *known == variable) {
-                Some((_, known)) => *known = page,
-                None => user.pages.push((variable, page)),
-            }
-        }
-    }
-
-    fn write(&mut self, method: &'static str, origin: &Origin, rest: &str) -> Result<(), Fault> {
-        let (jar, credentials) = (self.cookies_for(origin, rest), origin.credentials.as_deref());
-        let (jar, body, secrets, first) = (jar.as_deref(), true, true, true);
-        let line = RequestLine { method, origin, rest, credentials, jar, body, secrets, first };
-        let (body, request) = (&mut self.user.body, &mut self.user.request);
-        self.task.fill_body(&mut self.virtual_user.scope, body);
-        self.task.write(&line, &mut self.virtual_user.scope, body, request)
-    }
-
-    /// Returns the label that this request is recorded under.
-    fn label(&mut self, url: &str) -> LabelId {
-        let Task { method, url: address, name, .. } = self.task;
-        let name = name.as_ref().map_or(Name::Of(target_of), Name::Written);
-        let naming = Naming { method, url: address.template(), name };
-        self.cache.borrow_mut().labels.find(naming, url, self.virtual_user)
-    }
 }

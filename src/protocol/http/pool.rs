@@ -1,31 +1,48 @@
-//! A user's open connections: a request uses a pooled one if there is one, otherwise a new one.
+//! A user's open connections, for the next request to the same origin with the same settings.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::time::{Instant, timeout_at};
-use tokio_rustls::rustls::ClientConfig;
-
-use super::Attempt;
-use super::connection::{Exchange, connect, tls_for};
-use super::fault::Fault;
 use super::h2::Http2Session;
 use super::proxy::Proxy;
 use super::target::Origin;
 use crate::net::Stream;
-use crate::protocol::fault::ConnectionFault;
 
 /// How many connections a user keeps, to different origins.
 const MAX_CONNECTIONS: usize = 8;
 
+/// The pooled connections.
+#[derive(Debug, Default)]
+pub(super) struct Pool(Vec<PooledConnection>);
+
+impl Pool {
+    /// Takes the connection to an origin, if there is one that can carry another request.
+    pub(super) fn take(&mut self, origin: &Rc<Origin>, tls: usize) -> Option<PooledConnection> {
+        let at = self.0.iter().position(|pooled| {
+            pooled.tls == tls && (Rc::ptr_eq(&pooled.origin, origin) || pooled.origin == *origin)
+        })?;
+        let mut pooled = self.0.swap_remove(at);
+        (!pooled.transport.is_closed()).then_some(pooled)
+    }
+
+    /// Keeps a connection for the next request.
+    pub(super) fn keep(&mut self, pooled: PooledConnection) {
+        if self.0.len() >= MAX_CONNECTIONS {
+            self.0.swap_remove(0);
+        }
+        self.0.push(pooled);
+    }
+}
+
 /// A connection that can carry another request.
 #[derive(Debug)]
 pub(super) struct PooledConnection {
-    origin: Rc<Origin>,
-    tls: usize,
+    pub(super) origin: Rc<Origin>,
+    /// The index of its setting.
+    pub(super) tls: usize,
     /// The proxy for plain requests, which carry whole URLs.
-    via: Option<Arc<Proxy>>,
-    transport: Transport,
+    pub(super) via: Option<Arc<Proxy>>,
+    pub(super) transport: Transport,
 }
 
 /// The protocol of a connection.
@@ -42,181 +59,5 @@ impl Transport {
             Self::Http1(stream) => stream.has_unsolicited_input(),
             Self::Http2(session) => session.ended(),
         }
-    }
-}
-
-impl Attempt<'_> {
-    /// One request and its response, repeated if the first response is a digest challenge.
-    pub(super) async fn exchange(&mut self, origin: Rc<Origin>) -> Result<(), Fault> {
-        if self.task.uses_digest() {
-            // Boxed: its state must not make every user's future larger.
-            return Box::pin(self.exchange_with_digest(origin)).await;
-        }
-        self.send(origin).await
-    }
-
-    /// One request and its response over a pooled or a new connection.
-    pub(super) async fn send(&mut self, origin: Rc<Origin>) -> Result<(), Fault> {
-        let pooled = self.user.connections.iter().position(|pooled| {
-            pooled.tls == self.task.tls
-                && (Rc::ptr_eq(&pooled.origin, &origin) || pooled.origin == origin)
-        });
-        let pooled = pooled.map(|at| self.user.connections.swap_remove(at));
-        if let Some(pooled) =
-            pooled.and_then(|mut pooled| (!pooled.transport.is_closed()).then_some(pooled))
-        {
-            let outcome = self.exchange_over(pooled).await;
-            if !self.stale(&outcome) {
-                return outcome;
-            }
-            self.user.response.clear();
-        }
-        let fresh = self.connect(Rc::clone(&origin)).await?;
-        let direct = fresh.via.is_none();
-        match self.exchange_over(fresh).await {
-            // A TLS server that ignores plain text closes like this. Boxed, because it is rare.
-            Err(fault @ Fault::Connection(ConnectionFault::Closed)) if direct && !origin.tls => {
-                Err(if Box::pin(self.speaks_tls(&origin)).await { Fault::SpeaksTls } else { fault })
-            }
-            outcome => outcome,
-        }
-    }
-
-    /// Whether an origin that closed the connection without a response speaks TLS.
-    async fn speaks_tls(&self, origin: &Origin) -> bool {
-        let deadline = self.user.deadline.at().unwrap_or_else(Instant::now);
-        self.user.response.status == 0
-            && self.worker.dialer.speaks_tls(&origin.host, origin.port, deadline).await
-    }
-
-    /// Whether a pooled connection closed without any response at the moment it was used. That is a
-    /// race, not a failure, so a request that is safe to repeat is repeated over a new connection
-    /// (RFC 9112, section 9.3.1).
-    fn stale(&self, outcome: &Result<(), Fault>) -> bool {
-        if matches!(outcome, Err(Fault::Unsent(_))) {
-            return true;
-        }
-        let ended = matches!(
-            outcome,
-            Err(Fault::Connection(ConnectionFault::Closed | ConnectionFault::Reset))
-        );
-        let untouched = self.user.response.status == 0;
-        let method = self.task.request(&self.user.request).method();
-        let repeatable = matches!(method, "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS");
-        ended && untouched && repeatable
-    }
-
-    async fn exchange_over(&mut self, mut pooled: PooledConnection) -> Result<(), Fault> {
-        let mut capture = self.task.checks.capture();
-        capture.body |= self.virtual_user.keeps_bodies();
-        capture.head |= self.task.uses_digest();
-        let user = &mut *self.user;
-        let request = self.task.request(&user.request);
-        match &mut pooled.transport {
-            Transport::Http1(stream) => {
-                let request_bytes = match &pooled.via {
-                    None => request.bytes(),
-                    Some(proxy) => {
-                        proxy.write(&pooled.origin, request, &mut user.proxied);
-                        &user.proxied
-                    }
-                };
-                let exchange = Exchange {
-                    stream,
-                    request: request_bytes,
-                    response: &mut user.response,
-                    deadline: &mut user.deadline,
-                    scratch: &self.worker.scratch,
-                    capture,
-                    head_only: request.method() == "HEAD",
-                };
-                exchange.run().await?;
-            }
-            Transport::Http2(session) => {
-                let deadline = user.deadline.at().unwrap_or_else(Instant::now);
-                let message = self.task.message(&user.request, &pooled.origin)?;
-                let exchange = session.exchange(message, &mut user.response, capture);
-                // Boxed: its state must not make every HTTP/1.1 user's future larger.
-                timeout_at(deadline, Box::pin(exchange))
-                    .await
-                    .map_err(|_| ConnectionFault::Deadline)??;
-            }
-        }
-        if user.response.keep_alive && !request.closes() {
-            if user.connections.len() >= MAX_CONNECTIONS {
-                user.connections.swap_remove(0);
-            }
-            user.connections.push(pooled);
-        }
-        Ok(())
-    }
-
-    async fn connect(&mut self, origin: Rc<Origin>) -> Result<PooledConnection, Fault> {
-        let setting = self.http.tls.get(self.task.tls);
-        if let Some(proxy) = setting.and_then(|tls| tls.setting.proxies.towards(&origin)) {
-            return Box::pin(self.connect_through(Arc::clone(proxy), origin)).await;
-        }
-        let config = self.config(&origin)?;
-        let deadline = self.user.deadline.at().unwrap_or_else(Instant::now);
-        // Boxed, because a user connects once and then keeps the connection.
-        let opening = Box::pin(connect(&self.worker.dialer, &origin, config, deadline));
-        let stream = opening.await?;
-        self.kept(origin, None, stream, deadline).await
-    }
-
-    /// Connects through a proxy, whose address is subject to the same targets as others. Only the
-    /// origin's name is checked here, because the proxy resolves it.
-    async fn connect_through(
-        &mut self,
-        proxy: Arc<Proxy>,
-        origin: Rc<Origin>,
-    ) -> Result<PooledConnection, Fault> {
-        proxy.check()?;
-        if let Some(why) = self.http.targets.refuses_name(&origin.host, origin.port) {
-            return Err(ConnectionFault::Forbidden(origin.authority.to_string(), why).into());
-        }
-        let deadline = self.user.deadline.at().unwrap_or_else(Instant::now);
-        let dialer = &self.worker.dialer;
-        let dialled = dialer.dial(&proxy.host, proxy.port, None, deadline).await;
-        let mut stream =
-            dialled.map_err(|error| proxy.failed(ConnectionFault::of_dial(error).into()))?;
-        if !origin.tls && !self.task.http2 {
-            return self.kept(origin, Some(proxy), stream, deadline).await;
-        }
-        let tunnel = timeout_at(deadline, proxy.tunnel(&mut stream, &origin));
-        tunnel.await.map_err(|_| ConnectionFault::Deadline)??;
-        if let Some(tls) = tls_for(&origin, self.config(&origin)?)? {
-            let secured = dialer.secure(&origin.host, stream, tls, deadline).await;
-            stream = secured.map_err(ConnectionFault::of_dial)?;
-        }
-        self.kept(origin, None, stream, deadline).await
-    }
-
-    /// The TLS configuration for an origin, if it uses TLS.
-    fn config(&self, origin: &Origin) -> Result<Option<&Arc<ClientConfig>>, Fault> {
-        match self.http.tls.get(self.task.tls).filter(|_| origin.tls) {
-            Some(tls) => Ok(Some(tls.config().map_err(ConnectionFault::Tls)?)),
-            None => Ok(None),
-        }
-    }
-
-    /// The pooled or new connection, ready for requests.
-    async fn kept(
-        &self,
-        origin: Rc<Origin>,
-        via: Option<Arc<Proxy>>,
-        stream: Stream,
-        deadline: Instant,
-    ) -> Result<PooledConnection, Fault> {
-        let http2 = if origin.tls { stream.is_http2() } else { self.task.http2 };
-        let transport = if http2 {
-            let opening = Box::pin(Http2Session::open(stream));
-            Transport::Http2(
-                timeout_at(deadline, opening).await.map_err(|_| ConnectionFault::Deadline)??,
-            )
-        } else {
-            Transport::Http1(stream)
-        };
-        Ok(PooledConnection { origin, tls: self.task.tls, via, transport })
     }
 }

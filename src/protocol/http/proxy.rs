@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use url::Url;
 
-use super::fault::Fault;
+use super::fault::{Fault, status_text};
 use super::request::{Request, VERSION};
 use super::target::{Origin, url_credentials};
 use crate::net::Stream;
@@ -251,7 +251,7 @@ impl Proxy {
             Ok(Some(200..=299)) => Ok(()),
             Ok(Some(status)) => Err(Fault::Proxy(format!(
                 "{self} refuses a tunnel to {host}: {}",
-                super::status_text(status)
+                status_text(status)
             ))),
             _ => Err(self.failed(Fault::Malformed("its response to CONNECT"))),
         }

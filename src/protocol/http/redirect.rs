@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::Attempt;
+use super::attempt::Attempt;
 use super::fault::Fault;
 use super::flavor::Flavor;
 use super::reference::resolve;

@@ -1,7 +1,7 @@
 //! TLS and proxies for targets. A test has few different configurations (verified or not, with one
 //! client certificate or another), so each is built once, when its first task is linked.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -139,6 +139,46 @@ impl Setting {
             vec![b"http/1.1".to_vec()]
         };
         Ok(Arc::new(config))
+    }
+}
+
+/// The distinct settings of a test's tasks, each with its configuration.
+#[derive(Debug, Default)]
+pub(super) struct Settings(Vec<Configured>);
+
+impl Settings {
+    /// Returns the index of a TLS setting; the error says what cannot be used.
+    pub(super) fn add(&mut self, setting: Setting) -> Result<usize, String> {
+        if let Some(index) = self.0.iter().position(|known| known.setting == setting) {
+            return Ok(index);
+        }
+        let configured = Configured { setting, config: OnceLock::new() };
+        // Files named in the document are checked now. The platform's roots are read when the first
+        // request needs them: most tests never do.
+        if configured.setting.names_files() {
+            configured.config()?;
+        }
+        self.0.push(configured);
+        Ok(self.0.len() - 1)
+    }
+
+    /// Returns the setting with an index.
+    pub(super) fn get(&self, index: usize) -> Option<&Configured> {
+        self.0.get(index)
+    }
+}
+
+/// A TLS setting and its configuration, built when first needed.
+#[derive(Debug)]
+pub(super) struct Configured {
+    pub(super) setting: Setting,
+    config: OnceLock<Result<Arc<ClientConfig>, String>>,
+}
+
+impl Configured {
+    /// Returns the configuration; the error says what cannot be used.
+    pub(super) fn config(&self) -> Result<&Arc<ClientConfig>, String> {
+        self.config.get_or_init(|| self.setting.build()).as_ref().map_err(Clone::clone)
     }
 }
 

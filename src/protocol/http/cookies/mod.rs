@@ -12,38 +12,13 @@ use std::time::SystemTime;
 use psl::Psl as _;
 
 use self::parse::SetCookie;
-use super::Attempt;
-use super::target::{Origin, write_target};
+use super::target::Origin;
 
 /// How many cookies a user keeps: a target that keeps setting new ones must not fill the memory.
 const MAX_COOKIES: usize = 256;
 
 /// How many cookies of one domain displace others (RFC 6265, section 6.1, asks for 50).
 const MAX_OF_DOMAIN: usize = 50;
-
-impl Attempt<'_> {
-    /// Stores the cookies of a response to the last request.
-    pub(super) fn keep_cookies(&mut self, origin: &Origin) {
-        let user = &mut *self.user;
-        if user.response.cookies.is_empty() {
-            return;
-        }
-        let target = self.task.request(&user.request).target().as_bytes();
-        let site = Site::new(origin, target);
-        let (jar, now) = (user.jar.get_or_insert_default(), now());
-        for line in user.response.cookies.drain(..) {
-            jar.set(&line, &site, now);
-        }
-    }
-
-    /// The value of the `Cookie` header for a URL.
-    pub(super) fn cookies_for(&mut self, origin: &Origin, rest: &str) -> Option<Vec<u8>> {
-        let jar = self.user.jar.as_mut()?;
-        let mut target = Vec::new();
-        write_target(rest, self.task.flavor, &mut target);
-        jar.header(&Site::new(origin, &target), now())
-    }
-}
 
 /// Milliseconds since 1970.
 fn now() -> i64 {
@@ -102,6 +77,24 @@ struct Cookie {
 }
 
 impl Jar {
+    /// Stores the cookies of the `Set-Cookie` lines of a response; `target` is that of the request.
+    pub(super) fn set_all(
+        &mut self,
+        lines: impl Iterator<Item = Vec<u8>>,
+        origin: &Origin,
+        target: &[u8],
+    ) {
+        let (site, now) = (Site::new(origin, target), now());
+        for line in lines {
+            self.set(&line, &site, now);
+        }
+    }
+
+    /// The value of the `Cookie` header for a request.
+    pub(super) fn header_for(&mut self, origin: &Origin, target: &[u8]) -> Option<Vec<u8>> {
+        self.header(&Site::new(origin, target), now())
+    }
+
     /// Stores the cookie of a `Set-Cookie` line in a response from `site`. A cookie that `site` may
     /// not set is ignored, as in browsers.
     fn set(&mut self, line: &[u8], site: &Site<'_>, now: i64) {

@@ -1,0 +1,126 @@
+//! One execution of one task: its request, and what the user keeps of it. [`exchange`] sends the
+//! request, [`redirect`] follows where its response leads.
+//!
+//! [`exchange`]: super::exchange
+//! [`redirect`]: super::redirect
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::fault::Fault;
+use super::flavor::Flavor;
+use super::request::RequestLine;
+use super::state::{TaskCache, User, Worker};
+use super::target::{Origin, write_target};
+use super::task::{Task, method};
+use super::tls::Settings;
+use crate::load::driver::VirtualUser;
+use crate::net::Targets;
+use crate::protocol::labels::{Name, Naming};
+use crate::record::LabelId;
+
+/// One execution of one task.
+pub(super) struct Attempt<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) targets: &'a Targets,
+    pub(super) worker: &'a Worker,
+    pub(super) cache: &'a RefCell<TaskCache>,
+    pub(super) user: &'a mut User,
+    pub(super) task: &'a Task,
+    pub(super) virtual_user: &'a mut VirtualUser,
+}
+
+impl Attempt<'_> {
+    /// Writes the request, unless it is constant, and determines its origin.
+    pub(super) fn prepare(&mut self) -> Result<(Rc<Origin>, LabelId), (LabelId, Fault)> {
+        self.user.request.clear();
+        if let Some(fixed) = &self.task.fixed {
+            let known = self.cache.borrow().fixed.clone();
+            let (origin, label) = match known {
+                Some(known) => known,
+                None => self.first_use(&fixed.url)?,
+            };
+            if self.user.jar.is_some() {
+                let rest = origin.rest(&fixed.url).unwrap_or_default();
+                self.write(fixed.request.method(), &origin, rest)
+                    .map_err(|fault| (label, fault))?;
+            }
+            return Ok((origin, label));
+        }
+        let url = self.task.url.fill(&mut self.virtual_user.scope, &self.user.pages);
+        let label = self.label(&url);
+        let prepare = |this: &mut Self| {
+            let method = method(&this.task.method, &mut this.virtual_user.scope)?;
+            this.task.url.check(&url)?;
+            let (origin, rest) = this.worker.origins.borrow_mut().find(&url)?;
+            this.write(method, &origin, rest)?;
+            Ok(origin)
+        };
+        prepare(self).map(|origin| (origin, label)).map_err(|fault| (label, fault))
+    }
+
+    /// Handles the first execution of a constant task by this worker.
+    fn first_use(&mut self, url: &str) -> Result<(Rc<Origin>, LabelId), (LabelId, Fault)> {
+        let label = self.label(url);
+        let found = self.worker.origins.borrow_mut().find(url);
+        let (origin, _) = found.map_err(|fault| (label, fault))?;
+        self.cache.borrow_mut().fixed = Some((Rc::clone(&origin), label));
+        Ok((origin, label))
+    }
+
+    /// Keeps the URL of the page that variables are being extracted from.
+    pub(super) fn keep_page(&mut self, origin: &Origin) {
+        for variable in self.task.checks.variables() {
+            let user = &mut *self.user;
+            let page = origin.url(self.task.request(&user.request).target());
+            match user.pages.iter_mut().find(|(known, _)| *known == variable) {
+                Some((_, known)) => *known = page,
+                None => user.pages.push((variable, page)),
+            }
+        }
+    }
+
+    fn write(&mut self, method: &'static str, origin: &Origin, rest: &str) -> Result<(), Fault> {
+        let (jar, credentials) = (self.cookies_for(origin, rest), origin.credentials.as_deref());
+        let (jar, body, secrets, first) = (jar.as_deref(), true, true, true);
+        let line = RequestLine { method, origin, rest, credentials, jar, body, secrets, first };
+        let (body, request) = (&mut self.user.body, &mut self.user.request);
+        self.task.fill_body(&mut self.virtual_user.scope, body);
+        self.task.write(&line, &mut self.virtual_user.scope, body, request)
+    }
+
+    /// Returns the label that this request is recorded under.
+    fn label(&mut self, url: &str) -> LabelId {
+        let Task { method, url: address, name, .. } = self.task;
+        let name = name.as_ref().map_or(Name::Of(target_of), Name::Written);
+        let naming = Naming { method, url: address.template(), name };
+        self.cache.borrow_mut().labels.find(naming, url, self.virtual_user)
+    }
+
+    /// Stores the cookies of a response to the last request.
+    pub(super) fn keep_cookies(&mut self, origin: &Origin) {
+        let user = &mut *self.user;
+        if user.response.cookies.is_empty() {
+            return;
+        }
+        let target = self.task.request(&user.request).target().as_bytes();
+        let jar = user.jar.get_or_insert_default();
+        jar.set_all(user.response.cookies.drain(..), origin, target);
+    }
+
+    /// The value of the `Cookie` header for a URL.
+    pub(super) fn cookies_for(&mut self, origin: &Origin, rest: &str) -> Option<Vec<u8>> {
+        let jar = self.user.jar.as_mut()?;
+        let mut target = Vec::new();
+        write_target(rest, self.task.flavor, &mut target);
+        jar.header_for(origin, &target)
+    }
+}
+
+/// The path and query that are sent for a URL; the URL itself if it is invalid.
+fn target_of(url: &str) -> String {
+    let Ok((_, rest)) = Origin::split(url) else { return url.to_owned() };
+    let mut target = Vec::new();
+    write_target(rest, Flavor::Requests, &mut target);
+    String::from_utf8(target).unwrap_or_default()
+}

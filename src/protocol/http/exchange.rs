@@ -1,0 +1,234 @@
+//! One request and its response: over a pooled connection if there is one, otherwise over a new one,
+//! possibly through a proxy; repeated if the response is a digest challenge.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::rustls::ClientConfig;
+
+use super::attempt::Attempt;
+use super::connection::{Exchange, connect, tls_for};
+use super::digest::{self, Challenge};
+use super::fault::Fault;
+use super::h2::Http2Session;
+use super::pool::{PooledConnection, Transport};
+use super::proxy::Proxy;
+use super::target::Origin;
+use super::task::Authorization;
+use crate::net::Stream;
+use crate::protocol::fault::ConnectionFault;
+
+impl Attempt<'_> {
+    /// One request and its response, repeated if the first response is a digest challenge.
+    pub(super) async fn exchange(&mut self, origin: Rc<Origin>) -> Result<(), Fault> {
+        if self.task.uses_digest() {
+            // Boxed: its state must not make every user's future larger.
+            return Box::pin(self.exchange_with_digest(origin)).await;
+        }
+        self.send(origin).await
+    }
+
+    /// Sends a request and responds to the origin's challenge, if there is one.
+    async fn exchange_with_digest(&mut self, origin: Rc<Origin>) -> Result<(), Fault> {
+        if self.user.request.is_empty()
+            && let Some(fixed) = &self.task.fixed
+        {
+            self.user.request.clone_from(&fixed.request);
+        }
+        if !self.user.request.carries_secrets() {
+            return self.send(origin).await;
+        }
+        if self.user.challenge.as_ref().is_some_and(|known| known.origin == origin) {
+            self.sign()?;
+        }
+        self.send(Rc::clone(&origin)).await?;
+        if self.user.response.status != 401 {
+            return Ok(());
+        }
+        let headers = self.user.response.headers.iter();
+        let asked = headers
+            .filter(|(name, _)| name.eq_ignore_ascii_case("www-authenticate"))
+            .find_map(|(_, value)| Challenge::read(value, &origin));
+        let Some(challenge) = asked else { return Ok(()) };
+        self.user.challenge = Some(Box::new(challenge));
+        self.keep_cookies(&origin);
+        self.sign()?;
+        self.user.response.clear();
+        self.send(origin).await
+    }
+
+    /// Adds the response to the challenge to the request.
+    fn sign(&mut self) -> Result<(), Fault> {
+        let Some(Authorization::Digest { username, password }) = &self.task.authorization else {
+            return Ok(());
+        };
+        let Some(challenge) = &mut self.user.challenge else { return Ok(()) };
+        let scope = &mut self.virtual_user.scope;
+        let (name, password) = (username.text(scope), password.text(scope));
+        let user = digest::User { name: &name, password: &password };
+        let own = format!("{:016x}", fastrand::u64(..));
+        let request = &mut self.user.request;
+        let value = challenge.answer(user, request.method(), request.target(), &own);
+        if value.contains(|c: char| c.is_control()) {
+            return Err(Fault::Header("Authorization".to_owned()));
+        }
+        request.authorize(&value, self.task.http2);
+        Ok(())
+    }
+
+    /// One request and its response over a pooled or a new connection.
+    async fn send(&mut self, origin: Rc<Origin>) -> Result<(), Fault> {
+        if let Some(pooled) = self.user.connections.take(&origin, self.task.tls) {
+            let outcome = self.exchange_over(pooled).await;
+            if !self.stale(&outcome) {
+                return outcome;
+            }
+            self.user.response.clear();
+        }
+        let fresh = self.connect(Rc::clone(&origin)).await?;
+        let direct = fresh.via.is_none();
+        match self.exchange_over(fresh).await {
+            // A TLS server that ignores plain text closes like this. Boxed, because it is rare.
+            Err(fault @ Fault::Connection(ConnectionFault::Closed)) if direct && !origin.tls => {
+                Err(if Box::pin(self.speaks_tls(&origin)).await { Fault::SpeaksTls } else { fault })
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Whether an origin that closed the connection without a response speaks TLS.
+    async fn speaks_tls(&self, origin: &Origin) -> bool {
+        let deadline = self.user.deadline.at().unwrap_or_else(Instant::now);
+        self.user.response.status == 0
+            && self.worker.dialer.speaks_tls(&origin.host, origin.port, deadline).await
+    }
+
+    /// Whether a pooled connection closed without any response at the moment it was used. That is a
+    /// race, not a failure, so a request that is safe to repeat is repeated over a new connection
+    /// (RFC 9112, section 9.3.1).
+    fn stale(&self, outcome: &Result<(), Fault>) -> bool {
+        if matches!(outcome, Err(Fault::Unsent(_))) {
+            return true;
+        }
+        let ended = matches!(
+            outcome,
+            Err(Fault::Connection(ConnectionFault::Closed | ConnectionFault::Reset))
+        );
+        let untouched = self.user.response.status == 0;
+        let method = self.task.request(&self.user.request).method();
+        let repeatable = matches!(method, "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS");
+        ended && untouched && repeatable
+    }
+
+    async fn exchange_over(&mut self, mut pooled: PooledConnection) -> Result<(), Fault> {
+        let mut capture = self.task.checks.capture();
+        capture.body |= self.virtual_user.keeps_bodies();
+        capture.head |= self.task.uses_digest();
+        let user = &mut *self.user;
+        let request = self.task.request(&user.request);
+        match &mut pooled.transport {
+            Transport::Http1(stream) => {
+                let request_bytes = match &pooled.via {
+                    None => request.bytes(),
+                    Some(proxy) => {
+                        proxy.write(&pooled.origin, request, &mut user.proxied);
+                        &user.proxied
+                    }
+                };
+                let exchange = Exchange {
+                    stream,
+                    request: request_bytes,
+                    response: &mut user.response,
+                    deadline: &mut user.deadline,
+                    scratch: &self.worker.scratch,
+                    capture,
+                    head_only: request.method() == "HEAD",
+                };
+                exchange.run().await?;
+            }
+            Transport::Http2(session) => {
+                let deadline = user.deadline.at().unwrap_or_else(Instant::now);
+                let message = self.task.message(&user.request, &pooled.origin)?;
+                let exchange = session.exchange(message, &mut user.response, capture);
+                // Boxed: its state must not make every HTTP/1.1 user's future larger.
+                timeout_at(deadline, Box::pin(exchange))
+                    .await
+                    .map_err(|_| ConnectionFault::Deadline)??;
+            }
+        }
+        if user.response.keep_alive && !request.closes() {
+            user.connections.keep(pooled);
+        }
+        Ok(())
+    }
+
+    async fn connect(&mut self, origin: Rc<Origin>) -> Result<PooledConnection, Fault> {
+        let setting = self.settings.get(self.task.tls);
+        if let Some(proxy) = setting.and_then(|tls| tls.setting.proxies.towards(&origin)) {
+            return Box::pin(self.connect_through(Arc::clone(proxy), origin)).await;
+        }
+        let config = self.config(&origin)?;
+        let deadline = self.user.deadline.at().unwrap_or_else(Instant::now);
+        // Boxed, because a user connects once and then keeps the connection.
+        let opening = Box::pin(connect(&self.worker.dialer, &origin, config, deadline));
+        let stream = opening.await?;
+        self.kept(origin, None, stream, deadline).await
+    }
+
+    /// Connects through a proxy, whose address is subject to the same targets as others. Only the
+    /// origin's name is checked here, because the proxy resolves it.
+    async fn connect_through(
+        &mut self,
+        proxy: Arc<Proxy>,
+        origin: Rc<Origin>,
+    ) -> Result<PooledConnection, Fault> {
+        proxy.check()?;
+        if let Some(why) = self.targets.refuses_name(&origin.host, origin.port) {
+            return Err(ConnectionFault::Forbidden(origin.authority.to_string(), why).into());
+        }
+        let deadline = self.user.deadline.at().unwrap_or_else(Instant::now);
+        let dialer = &self.worker.dialer;
+        let dialled = dialer.dial(&proxy.host, proxy.port, None, deadline).await;
+        let mut stream =
+            dialled.map_err(|error| proxy.failed(ConnectionFault::of_dial(error).into()))?;
+        if !origin.tls && !self.task.http2 {
+            return self.kept(origin, Some(proxy), stream, deadline).await;
+        }
+        let tunnel = timeout_at(deadline, proxy.tunnel(&mut stream, &origin));
+        tunnel.await.map_err(|_| ConnectionFault::Deadline)??;
+        if let Some(tls) = tls_for(&origin, self.config(&origin)?)? {
+            let secured = dialer.secure(&origin.host, stream, tls, deadline).await;
+            stream = secured.map_err(ConnectionFault::of_dial)?;
+        }
+        self.kept(origin, None, stream, deadline).await
+    }
+
+    /// The TLS configuration for an origin, if it uses TLS.
+    fn config(&self, origin: &Origin) -> Result<Option<&Arc<ClientConfig>>, Fault> {
+        match self.settings.get(self.task.tls).filter(|_| origin.tls) {
+            Some(tls) => Ok(Some(tls.config().map_err(ConnectionFault::Tls)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The pooled or new connection, ready for requests.
+    async fn kept(
+        &self,
+        origin: Rc<Origin>,
+        via: Option<Arc<Proxy>>,
+        stream: Stream,
+        deadline: Instant,
+    ) -> Result<PooledConnection, Fault> {
+        let http2 = if origin.tls { stream.is_http2() } else { self.task.http2 };
+        let transport = if http2 {
+            let opening = Box::pin(Http2Session::open(stream));
+            Transport::Http2(
+                timeout_at(deadline, opening).await.map_err(|_| ConnectionFault::Deadline)??,
+            )
+        } else {
+            Transport::Http1(stream)
+        };
+        Ok(PooledConnection { origin, tls: self.task.tls, via, transport })
+    }
+}
