@@ -29,7 +29,7 @@ pub enum Space {
 }
 
 /// The number of a variable within a plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Slot(usize);
 
 /// How a value is written into its surroundings.

@@ -91,9 +91,9 @@ impl Address {
         &self.url
     }
 
-    /// Whether it may be a link from a response.
-    pub(super) fn may_be_link(&self) -> bool {
-        self.base.is_some()
+    /// Returns the variable that may hold a link from a response, if the URL begins with one.
+    pub(super) fn link_variable(&self) -> Option<Slot> {
+        self.base.as_ref().and_then(|_| self.url.leading_variable())
     }
 
     /// Returns the URL of this execution, or whatever the placeholders produced. `pages` are the
@@ -124,9 +124,15 @@ impl Address {
     /// Refuses a URL from a placeholder with characters that no URL contains, and those that URL
     /// parsers interpret as different hosts and paths.
     pub(super) fn check(&self, url: &str) -> Result<(), Fault> {
-        let path = url.split(['?', '#']).next().unwrap_or_default();
-        let controls = url.contains(|character: char| character.is_ascii_control());
-        if self.base.is_some() && (controls || path.contains('\\')) {
+        if self.base.is_none() {
+            return Ok(());
+        }
+        let controls = url.bytes().any(|byte| byte.is_ascii_control());
+        let backslash = memchr::memchr(b'\\', url.as_bytes()).is_some_and(|at| {
+            let query = memchr::memchr2(b'?', b'#', url.as_bytes());
+            query.is_none_or(|query| at < query)
+        });
+        if controls || backslash {
             let why = "a control character or a backslash in it".to_owned();
             return Err(Fault::Url { url: url.to_owned(), why });
         }

@@ -70,7 +70,7 @@ impl Attempt<'_> {
 
     /// Keeps the URL of the page that variables are being extracted from.
     pub(super) fn keep_page(&mut self, origin: &Origin) {
-        for variable in self.task.checks.variables() {
+        for &variable in &self.task.links {
             let user = &mut *self.user;
             let page = origin.url(self.task.request(&user.request).target());
             match user.pages.iter_mut().find(|(known, _)| *known == variable) {

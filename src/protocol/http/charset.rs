@@ -129,6 +129,8 @@ fn guess(body: &[u8]) -> Option<Cow<'_, [u8]>> {
 
 /// The value of `charset` in a `Content-Type`, in lower case and without quotes.
 fn label(content_type: &[u8]) -> Option<String> {
+    // Most responses name a type alone.
+    memchr::memchr(b';', content_type)?;
     let text = String::from_utf8_lossy(content_type);
     let label = text.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;

@@ -153,6 +153,7 @@ impl TaskDraft {
             tls: 0,
             http2: setting.http2,
             checks: self.checks.link(linker)?,
+            links: Vec::new(),
             fixed: None,
         };
         task.fixed = task.fix(&self.url_place)?;

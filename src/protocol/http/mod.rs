@@ -54,6 +54,7 @@ mod task;
 mod tls;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use tokio::time::Instant;
 
@@ -143,14 +144,18 @@ impl Tasks for HttpTasks {
         }
         let Reach { targets, max_body_bytes } = reach.clone();
         let (tasks, settings) = (Vec::new(), Settings::default());
-        let mut http = Http { tasks, settings, targets, max_body_bytes, links: false };
+        let mut http = Http { tasks, settings, targets, max_body_bytes };
         for draft in self.tasks {
             let place = draft.place.clone();
             let (mut task, setting) = draft.link(linker)?;
             let refusal = |message| Invalid { pointer: place, message };
             task.tls = http.settings.add(setting).map_err(refusal)?;
-            http.links |= task.url.may_be_link();
             http.tasks.push(task);
+        }
+        let links: HashSet<_> =
+            http.tasks.iter().filter_map(|task| task.url.link_variable()).collect();
+        for task in &mut http.tasks {
+            task.links = task.checks.variables().filter(|slot| links.contains(slot)).collect();
         }
         Ok(http)
     }
@@ -164,8 +169,6 @@ pub struct Http {
     targets: Targets,
     /// How much of a response's body is kept.
     max_body_bytes: usize,
-    /// Whether a task may follow a link from a response.
-    links: bool,
 }
 
 impl Driver for Http {
@@ -209,7 +212,7 @@ impl Driver for Http {
         };
         let end = Instant::now();
         if let Ok(origin) = &outcome
-            && self.links
+            && !task.links.is_empty()
         {
             attempt.keep_page(origin);
         }

@@ -26,7 +26,7 @@ pub struct Response {
     /// Names and values of the headers, if needed.
     pub headers: Vec<(String, String)>,
     /// `Content-Type`, if the body is needed.
-    pub content_type: Option<Vec<u8>>,
+    pub content_type: Vec<u8>,
     /// Why the body could not be decoded.
     pub broken: Option<Packed>,
     /// The target of a redirect.
@@ -62,12 +62,12 @@ impl Checked for Response {
 
     fn text(&self) -> Result<Cow<'_, [u8]>, Unreadable> {
         self.readable()?;
-        charset::text(&self.body, self.content_type.as_deref()).map_err(unknown)
+        charset::text(&self.body, self.content_type()).map_err(unknown)
     }
 
     fn json(&self) -> Result<Cow<'_, [u8]>, Unreadable> {
         self.readable()?;
-        charset::json(&self.body, self.content_type.as_deref()).map_err(unknown)
+        charset::json(&self.body, self.content_type()).map_err(unknown)
     }
 }
 
@@ -79,6 +79,10 @@ impl Response {
     /// A response that keeps at most `limit` bytes of its body.
     pub fn keeping(limit: usize) -> Self {
         Self { limit: BodyLimit(limit), ..Self::default() }
+    }
+
+    fn content_type(&self) -> Option<&[u8]> {
+        (!self.content_type.is_empty()).then_some(&*self.content_type)
     }
 
     /// Checks that the whole body was kept and decoded.
@@ -96,7 +100,7 @@ impl Response {
         self.body.clear();
         self.body.shrink_to(KEEP_CAPACITY);
         self.headers.clear();
-        self.content_type = None;
+        self.content_type.clear();
         self.broken = None;
         self.codings.clear();
         self.unpacker = None;
@@ -115,8 +119,11 @@ impl Response {
             16 if name.eq_ignore_ascii_case("content-encoding") => {
                 self.codings.extend(Coding::list(value));
             }
-            12 if capture.body && name.eq_ignore_ascii_case("content-type") => {
-                self.content_type.get_or_insert_with(|| value.to_vec());
+            12 if capture.body
+                && self.content_type.is_empty()
+                && name.eq_ignore_ascii_case("content-type") =>
+            {
+                self.content_type.extend_from_slice(value);
             }
             10 if name.eq_ignore_ascii_case("set-cookie") => self.cookies.push(value.to_vec()),
             8 if name.eq_ignore_ascii_case("location") => self.location = Some(place(value)),

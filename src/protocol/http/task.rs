@@ -10,7 +10,7 @@ use super::flavor::Flavor;
 use super::h2::Message;
 use super::request::{Head, Request, RequestLine, is_cookie};
 use super::target::{Origin, basic};
-use crate::load::template::{Draft, Linker, Scope, Template};
+use crate::load::template::{Draft, Linker, Scope, Slot, Template};
 use crate::protocol::check::Checks;
 use crate::value::Invalid;
 
@@ -38,6 +38,9 @@ pub(crate) struct Task {
     /// Whether to use HTTP/2, or offer it with TLS.
     pub(crate) http2: bool,
     pub(crate) checks: Checks,
+    /// Extracted variables that other tasks may use as links: the user keeps the page that each came
+    /// from.
+    pub(super) links: Vec<Slot>,
     /// The whole request, if it is constant.
     pub(crate) fixed: Option<Fixed>,
 }
