@@ -75,8 +75,8 @@
 //!   that keeps commands below the executor.
 //! - [`net::Stream`] is an enum of our own rather than a generic `Either`: besides reading and writing
 //!   it answers whether a kept connection was disturbed, without a system call.
-//! - Each run has its own live figures and feeds cumulative ones for exporters on its tick, so nobody
-//!   subtracts what earlier runs left.
+//! - Each run has its own live figures and feeds cumulative ones for exporters on its tick, so no
+//!   reader subtracts what earlier runs left.
 //!
 //! # Invariants
 //!

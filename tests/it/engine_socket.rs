@@ -3,7 +3,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
@@ -16,7 +16,8 @@ use crate::support::Load;
 struct Peer {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
-    ended: Arc<AtomicBool>,
+    /// The address of the connection that ends it.
+    ended: Arc<Mutex<Option<SocketAddr>>>,
     accepting: Option<JoinHandle<()>>,
 }
 
@@ -31,17 +32,19 @@ impl Peer {
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
-        let (connections, ended) =
-            (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let connections = Arc::new(AtomicUsize::new(0));
+        let ended = Arc::new(Mutex::new(None));
         let (count, end) = (Arc::clone(&connections), Arc::clone(&ended));
         let script = Arc::new(script);
         let accepting = thread::spawn(move || {
             let mut serving = Vec::new();
             for stream in listener.incoming() {
-                if end.load(Ordering::SeqCst) {
+                let Ok(mut stream) = stream else { continue };
+                // Connections that came before the last one are served, however late that is.
+                let last = *end.lock().expect("a lock");
+                if last.is_some() && stream.peer_addr().ok() == last {
                     break;
                 }
-                let Ok(mut stream) = stream else { continue };
                 count.fetch_add(1, Ordering::SeqCst);
                 let script = Arc::clone(&script);
                 // A peer whose client has gone has nothing more to say.
@@ -63,8 +66,11 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        self.ended.store(true, Ordering::SeqCst);
-        let _ = TcpStream::connect(self.address);
+        // The lock is held until the address of the last connection is known.
+        let mut last = self.ended.lock().expect("a lock");
+        let connection = TcpStream::connect(self.address).expect("the peer accepts");
+        *last = connection.local_addr().ok();
+        drop(last);
         if let Some(accepting) = self.accepting.take() {
             accepting.join().expect("a peer");
         }
