@@ -1,6 +1,6 @@
 //! What a document will probably not do as it was meant, seen before it runs: placeholders that nothing
 //! fills, a host that is missing, gates over the figures of other tests. Warnings of this program
-//! alone; the reference's rules are those of [`lint`](super::lint).
+//! alone; the reference's rules are those of [`lint`](mod@super::lint).
 
 use std::collections::{HashMap, HashSet};
 
