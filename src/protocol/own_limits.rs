@@ -27,10 +27,15 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 pub(crate) struct BackOff(Duration);
 
 impl BackOff {
-    /// Waits, longer each time.
+    /// Waits, longer each time until [`BackOff::reset`].
     pub(crate) async fn wait(&mut self) {
         self.0 = (self.0 * 2).clamp(PAUSES.0, PAUSES.1);
         sleep(self.0).await;
+    }
+
+    /// The resource is available again: the next wait is the shortest.
+    pub(crate) fn reset(&mut self) {
+        self.0 = Duration::ZERO;
     }
 }
 
@@ -55,6 +60,21 @@ mod tests {
 
     use super::*;
     use crate::record::fixture::recorder;
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_to_a_second_and_begin_anew_once_the_resource_is_available() {
+        let mut back_off = BackOff::default();
+        let mut pauses = Vec::new();
+        for round in 0..8 {
+            if round == 6 {
+                back_off.reset();
+            }
+            let start = tokio::time::Instant::now();
+            back_off.wait().await;
+            pauses.push(start.elapsed().as_millis());
+        }
+        assert_eq!(pauses, [50, 100, 200, 400, 800, 1000, 50, 100]);
+    }
 
     #[test]
     fn requests_that_failed_on_this_machine_are_counted_separately() {

@@ -221,6 +221,8 @@ impl Driver for Http {
         let verdict = conclude(task, user, virtual_user, label, (start, end), outcome.map(drop));
         if shortage {
             Box::pin(user.back_off.wait()).await;
+        } else {
+            user.back_off.reset();
         }
         verdict
     }

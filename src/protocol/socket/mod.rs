@@ -164,6 +164,8 @@ impl Driver for Socket {
         virtual_user.record(user.measured((label, start), error.as_deref()));
         if shortage {
             Box::pin(user.back_off.wait()).await;
+        } else {
+            user.back_off.reset();
         }
         verdict
     }
