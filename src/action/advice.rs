@@ -8,6 +8,7 @@ use super::command::START_TEST;
 use super::document::listed;
 use super::lint::{Finding, Severity};
 use crate::load::template::{Reference, Space, references};
+use crate::report::FORMATS;
 use crate::value::field::nearest;
 use crate::value::{Map, Value};
 
@@ -20,17 +21,13 @@ const MOST: usize = 100;
 /// Members of `user_detail_dict` that count.
 const USER_MEMBERS: [&str; 3] = ["user", "host", "base_url"];
 
-/// Commands that judge or report what was recorded.
-const OVER_RECORDS: [&str; 8] = [
-    "LD_assert_sla",
-    "LD_evaluate_sla",
-    "LD_generate_html_report",
-    "LD_generate_csv_report",
-    "LD_generate_json_report",
-    "LD_generate_xml_report",
-    "LD_generate_junit_report",
-    "LD_generate_summary_report",
-];
+/// The gates over what was recorded.
+const GATES: [&str; 2] = ["LD_assert_sla", "LD_evaluate_sla"];
+
+/// Whether a command judges or reports what was recorded.
+fn is_over_records(command: &str) -> bool {
+    GATES.contains(&command) || FORMATS.iter().any(|format| format.command == command)
+}
 
 /// The warnings about a document. `columns` returns the columns of a CSV file, where it can be read.
 pub fn advise(document: &Value, columns: &dyn Fn(&str) -> Option<Vec<String>>) -> Vec<Finding> {
@@ -118,7 +115,7 @@ impl Advisor<'_> {
                 }
                 self.tested = true;
             }
-            _ if OVER_RECORDS.contains(&command)
+            _ if is_over_records(command)
                 && self.tested
                 && !self.cleared
                 && given.argument("summary", 1).is_none() =>
@@ -328,6 +325,21 @@ mod tests {
         for text in ["${uuid()}", "${env.X}", "${faker.name}", "plain $x"] {
             check("", &task(text), &[]);
         }
+    }
+
+    #[test]
+    fn every_gate_and_report_over_uncleared_records_is_found() {
+        let test = r#"["LD_start_test", {"user_detail_dict": {"host": "http://h"}, "tasks": [{"url": "/"}]}]"#;
+        let formats = FORMATS.iter().map(|format| format.command);
+        for command in formats.chain(GATES) {
+            let stale = |before: &str| {
+                let found = advice(&format!(r#"[{before}{test}, ["{command}", {{}}]]"#));
+                found.iter().any(|found| found.ends_with("[stale-records]"))
+            };
+            assert!(stale(""), "{command}");
+            assert!(!stale(r#"["LD_clear_records"], "#), "{command}");
+        }
+        assert_eq!(advice(&format!(r#"[{test}, ["LD_summary"]]"#)), [""; 0]);
     }
 
     #[test]
