@@ -300,7 +300,7 @@ _ldctl() {
             return 0
             ;;
         ldctl__subcmd__run)
-            opts="-q -v -h --data-dir --max-users --max-test-time --max-tasks --max-body-bytes --allow-target --output --quiet --verbose --help"
+            opts="-q -v -h --data-dir --max-users --max-test-time --max-tasks --max-body-bytes --max-memory --allow-target --output --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -326,6 +326,10 @@ _ldctl() {
                     return 0
                     ;;
                 --max-body-bytes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-memory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -451,7 +455,7 @@ _ldctl() {
             return 0
             ;;
         ldctl__subcmd__serve)
-            opts="-v -h --host --port --framed --allow-unauthenticated --data-dir --allow-env --token-env --token-file --token-prompt --token --tls-cert --tls-key --tls-client-ca --max-users --max-test-time --max-tasks --max-body-bytes --allow-target --max-connections --handshake-timeout --request-timeout --max-request-bytes --max-reply-queue --shutdown-timeout --verbose --help"
+            opts="-v -h --host --port --framed --allow-unauthenticated --data-dir --allow-env --token-env --token-file --token-prompt --token --tls-cert --tls-key --tls-client-ca --max-users --max-test-time --max-tasks --max-body-bytes --max-memory --allow-target --max-connections --handshake-timeout --request-timeout --max-request-bytes --max-reply-queue --shutdown-timeout --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -557,6 +561,10 @@ _ldctl() {
                     return 0
                     ;;
                 --max-body-bytes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-memory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -50,6 +50,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-users -d 'Maxi
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-test-time -d 'Maximum duration of a test, in seconds. Also ends tests that set no duration' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-tasks -d 'Maximum tasks per test' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-body-bytes -d 'Maximum bytes of a response body that assertions and extractors see, decompressed. Checks of a longer body fail' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-memory -d 'Ceiling for what the process holds in memory: records, figures, files, bodies, documents. What would exceed it is refused or dropped, with a message [default: half of the memory of the control group or the machine]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-target -d 'Restrict targets to this host or network (repeatable): example.com, 10.0.0.0/8 or [2001:db8::/32], each optionally with :PORT [default: any address but link-local ones]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-connections -d 'Maximum concurrent connections; others get a `busy` reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l handshake-timeout -d 'Timeout of a TLS handshake, in seconds' -r
@@ -158,6 +159,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-users -d 'Maximu
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-test-time -d 'Maximum duration of a test, in seconds. Also ends tests that set no duration' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-tasks -d 'Maximum tasks per test' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-body-bytes -d 'Maximum bytes of a response body that assertions and extractors see, decompressed. Checks of a longer body fail' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-memory -d 'Ceiling for what the process holds in memory: records, figures, files, bodies, documents. What would exceed it is refused or dropped, with a message [default: half of the memory of the control group or the machine]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l allow-target -d 'Restrict targets to this host or network (repeatable): example.com, 10.0.0.0/8 or [2001:db8::/32], each optionally with :PORT [default: any address but link-local ones]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"

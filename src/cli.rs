@@ -184,6 +184,12 @@ pub struct DocumentLimits {
     )]
     pub max_body_bytes: usize,
 
+    /// Ceiling for what the process holds in memory: records, figures, files, bodies, documents. What
+    /// would exceed it is refused or dropped, with a message [default: half of the memory of the
+    /// control group or the machine]
+    #[arg(long, value_name = "SIZE", value_parser = memory, help_heading = "Limits")]
+    pub max_memory: Option<usize>,
+
     /// Restrict targets to this host or network (repeatable): example.com, 10.0.0.0/8 or
     /// [2001:db8::/32], each optionally with :PORT [default: any address but link-local ones]
     #[arg(long, value_name = "HOST|CIDR[:PORT]", help_heading = "Limits")]
@@ -523,6 +529,15 @@ fn seconds(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|seconds: &f64| (0.001..=LONGEST).contains(seconds))
         .ok_or_else(|| format!("expected seconds, from 0.001 to {LONGEST}"))
+}
+
+/// Parses a ceiling for memory.
+fn memory(text: &str) -> Result<usize, String> {
+    let bytes = crate::memory::parse(text)?;
+    if bytes < crate::memory::LEAST {
+        return Err(format!("the least is {}", crate::memory::readable(crate::memory::LEAST)));
+    }
+    Ok(bytes)
 }
 
 /// Parses a name or an address; an IPv6 address may be in brackets, as in a URL.

@@ -18,7 +18,7 @@
 //!
 //!                 net                              every socket: dialling, listening, TLS, targets
 //!                event                             what a running document emits
-//!       value  error  escape  counters  lock       used by every module
+//!       value  error  escape  counters  lock  memory    used by every module
 //! ```
 //!
 //! A module uses the modules below or beside it, never those above, and inside a module no two files
@@ -105,6 +105,7 @@ pub mod escape;
 pub mod event;
 pub mod load;
 mod lock;
+pub mod memory;
 pub mod metrics;
 pub mod net;
 pub mod protocol;

@@ -10,6 +10,7 @@ use ldctl::load::scenario::{STEP, Task, Throttles, tasks};
 use ldctl::load::shape::Shape;
 use ldctl::load::template::{Bindings, Compiler, Linker, Scope};
 use ldctl::load::{Settings, TestLimits};
+use ldctl::memory::Memory;
 use ldctl::net::Targets;
 use ldctl::protocol::{MAX_BODY_BYTES, Reach, Setup, USERS, UserKind, Workload};
 use ldctl::value::{Invalid, Reader, Value};
@@ -86,7 +87,11 @@ fn linked(value: &Value, user: &UserKind, http2: bool) -> Result<(), Invalid> {
         keep_bodies: false,
         seed: 1,
     };
-    let reach = Reach { targets: Targets::default(), max_body_bytes: MAX_BODY_BYTES };
+    let reach = Reach {
+        targets: Targets::default(),
+        max_body_bytes: MAX_BODY_BYTES,
+        memory: Memory::of_machine(),
+    };
     workload.link(bindings, &reach, settings).map(|_| ())
 }
 

@@ -1,8 +1,10 @@
 //! What documents may access on this machine.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::load::TestLimits;
+use crate::memory::Memory;
 use crate::net::Targets;
 use crate::protocol::{MAX_BODY_BYTES, Reach};
 
@@ -24,6 +26,8 @@ pub struct Policy {
     pub limits: TestLimits,
     /// How much of a response's body load tests keep for their checks, in bytes.
     pub max_body_bytes: usize,
+    /// The ceiling for what documents make the process hold.
+    pub memory: Arc<Memory>,
 }
 
 impl Policy {
@@ -41,12 +45,17 @@ impl Policy {
             targets: Targets::default(),
             limits: TestLimits::default(),
             max_body_bytes: Self::DEFAULT_BODY_BYTES,
+            memory: Memory::of_machine(),
         }
     }
 
     /// What the tasks of a test may reach and keep.
     pub fn reach(&self) -> Reach {
-        Reach { targets: self.targets.clone(), max_body_bytes: self.max_body_bytes }
+        Reach {
+            targets: self.targets.clone(),
+            max_body_bytes: self.max_body_bytes,
+            memory: Arc::clone(&self.memory),
+        }
     }
 
     /// Returns an environment variable that documents may read, if it is set and is UTF-8.

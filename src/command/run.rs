@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::descriptors;
 use super::document::{self, Local};
-use super::setup::{block_on, data_dir, targets, test_limits};
+use super::setup::{block_on, data_dir, memory, targets, test_limits};
 use super::signal::Interrupt;
 use crate::action::{Document, DocumentOutcome, Executor, Policy};
 use crate::cli::{Run, TOKEN_VARIABLE};
@@ -45,6 +45,7 @@ pub(super) fn run(args: &Run, console: &mut Console) -> Result<Exit, Error> {
         targets: targets(&args.documents)?,
         limits,
         max_body_bytes: args.documents.max_body_bytes,
+        memory: memory(&args.documents),
     };
     console.replies(args.printing.output, args.printing.quiet);
     block_on(Runner::new(policy)?.run_all(locals, console))

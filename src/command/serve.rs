@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::secrets::{self, Sources};
-use super::setup::{block_on, data_dir, targets, test_limits};
+use super::setup::{block_on, data_dir, memory, targets, test_limits};
 use super::signal::{Interrupt, ReloadSignal};
 use super::{descriptors, service, token};
 use crate::action::{Executor, Policy};
@@ -34,6 +34,7 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
         targets: targets(&args.documents)?,
         limits: test_limits(&args.documents),
         max_body_bytes: args.documents.max_body_bytes,
+        memory: memory(&args.documents),
     };
     block_on(async {
         let listeners = listen(args, inherited)?;

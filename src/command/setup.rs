@@ -2,12 +2,14 @@
 //! of documents.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio::runtime::Builder;
 
 use crate::cli::DocumentLimits;
 use crate::error::{Error, reason};
 use crate::load::TestLimits;
+use crate::memory::Memory;
 use crate::net::{AllowedTarget, Targets};
 
 /// Runs the work on this thread; load has its own threads. Blocking calls that outlast it, such as
@@ -35,6 +37,11 @@ pub(super) fn targets(args: &DocumentLimits) -> Result<Targets, Error> {
     };
     let allowed = args.allow_target.iter().map(read).collect::<Result<_, _>>()?;
     Ok(Targets { own: Vec::new(), allowed })
+}
+
+/// The ceiling for memory.
+pub(super) fn memory(args: &DocumentLimits) -> Arc<Memory> {
+    args.max_memory.map_or_else(Memory::of_machine, Memory::new)
 }
 
 /// The data directory.

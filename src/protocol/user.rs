@@ -1,8 +1,10 @@
 //! An entry of [`USERS`](super::USERS): a name, and how its tasks are parsed.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::load;
+use crate::memory::Memory;
 use crate::net::Targets;
 use crate::value::{Field, Invalid, Reader};
 
@@ -13,6 +15,8 @@ pub struct Reach {
     pub targets: Targets,
     /// The most of a response that is kept, in bytes.
     pub max_body_bytes: usize,
+    /// The ceiling for what they make the process hold.
+    pub memory: Arc<Memory>,
 }
 
 /// Tasks of any protocol while they are parsed.

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use crate::support::modules::{Modules, Name, circles, product};
 
 /// Used by every module: they use nothing but each other.
-const FOUNDATION: [&str; 5] = ["counters", "error", "escape", "lock", "value"];
+const FOUNDATION: [&str; 6] = ["counters", "error", "escape", "lock", "memory", "value"];
 
 /// What each module may use besides the foundation.
-const MAY_USE: [(&str, &[&str]); 20] = [
+const MAY_USE: [(&str, &[&str]); 21] = [
     ("main", &["cli", "command", "console"]),
     ("command", &["action", "cli", "client", "console", "event", "load", "net", "server", "wire"]),
     ("cli", &[]),
@@ -28,6 +28,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ("escape", &[]),
     ("event", &[]),
     ("lock", &[]),
+    ("memory", &[]),
     ("net", &[]),
     ("value", &[]),
 ];

@@ -142,7 +142,7 @@ impl Tasks for HttpTasks {
         if self.assumed && self.relative {
             linker.warn(format!("no \"host\" is given: relative URLs go to {HOST}"));
         }
-        let Reach { targets, max_body_bytes } = reach.clone();
+        let Reach { targets, max_body_bytes, .. } = reach.clone();
         let (tasks, settings) = (Vec::new(), Settings::default());
         let mut http = Http { tasks, settings, targets, max_body_bytes };
         for draft in self.tasks {

@@ -66,7 +66,7 @@ impl Tasks for SocketTasks {
     }
 
     fn link(self, linker: &mut Linker<'_>, reach: &Reach) -> Result<Socket, Invalid> {
-        let Reach { targets, max_body_bytes } = reach.clone();
+        let Reach { targets, max_body_bytes, .. } = reach.clone();
         let tasks = self.tasks.into_iter().map(|draft| draft.link(linker));
         Ok(Socket { tasks: tasks.collect::<Result<_, _>>()?, targets, max_body_bytes })
     }
