@@ -28,7 +28,18 @@ pub enum Event {
         run: u64,
         /// How many actions the document holds.
         actions: usize,
+        /// The run's name, if it has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// The run's state; older servers do not send it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<State>,
+        /// Its place in the queue.
+        #[serde(flatten)]
+        queued: Option<Queued>,
     },
+    /// The run waits in the queue, about once a second.
+    Queued(Queued),
     /// An action starts.
     Started {
         /// Its index in the document, from 0.
@@ -51,6 +62,11 @@ pub enum Event {
     Pong(Pong),
     /// The reply to a status request or a stop.
     Status(Status),
+    /// The reply to a request for runs: the newest first.
+    Runs {
+        /// Each with its state and its figures.
+        runs: Vec<Status>,
+    },
     /// The document has ended, whatever the results of its actions.
     Done {
         /// Whether no action failed.
@@ -59,12 +75,30 @@ pub enum Event {
         failed: usize,
         /// Seconds from acceptance to the end.
         elapsed_s: f64,
+        /// The run's number; none where no document was run, and from older servers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<u64>,
+        /// The run's last state.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<State>,
     },
 }
 
 impl Event {
     /// The end of a reply to which no document was run.
-    pub const DONE: Self = Self::Done { ok: true, failed: 0, elapsed_s: 0.0 };
+    pub const DONE: Self =
+        Self::Done { ok: true, failed: 0, elapsed_s: 0.0, run: None, state: None };
+}
+
+/// The place of a run in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Queued {
+    /// Its position, from 1: how many tests start before it, and itself.
+    pub position: usize,
+    /// The run whose test holds the place.
+    pub holder: Option<u64>,
+    /// Seconds until that test ends; `None` if it runs until it is stopped.
+    pub holder_remaining_s: Option<f64>,
 }
 
 /// The server that replied to a ping, and its figures.
@@ -85,76 +119,192 @@ pub struct Pong {
     pub counts: Option<Counts>,
 }
 
-/// The running test, if any.
+/// The state of a run, and the run; of a server without a running test, only that.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// Its state.
     pub state: State,
-    /// That test.
+    /// The run.
     #[serde(flatten)]
-    pub test: Option<TestStatus>,
+    pub run: Option<Box<RunInfo>>,
 }
 
 impl Status {
     /// No test runs.
-    pub const IDLE: Self = Self { state: State::Idle, test: None };
+    pub const IDLE: Self = Self { state: State::Idle, run: None };
 }
 
-/// The state of the running test, if any.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The state of a run, or of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// No test runs.
+    /// No test runs on this server.
     Idle,
+    /// It waits for the place of the test that runs.
+    Queued,
     /// It runs.
     Running,
     /// It was stopped and still waits for requests in progress.
     Stopping,
-    /// It was stopped.
+    /// Its test was stopped, in the reply to a stop.
     Stopped,
+    /// It has ended, and no action failed.
+    Passed,
+    /// It has ended, and an action failed.
+    Failed,
+    /// It was stopped by a stop, a signal or a quit.
+    Cancelled,
+    /// It was stopped because its client left.
+    Lost,
+    /// The server ended while it ran.
+    Interrupted,
     /// A state that is unknown to this version.
     #[serde(other)]
     Other,
 }
 
-/// A running test.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TestStatus {
-    /// The number of the document that started it.
+impl State {
+    /// The states that a run can be in.
+    pub const OF_RUNS: [Self; 8] = [
+        Self::Queued,
+        Self::Running,
+        Self::Stopping,
+        Self::Passed,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Lost,
+        Self::Interrupted,
+    ];
+
+    /// Its name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Lost => "lost",
+            Self::Interrupted => "interrupted",
+            Self::Other => "other",
+        }
+    }
+
+    /// Returns the state of a run with this name.
+    pub fn of_run(name: &str) -> Option<Self> {
+        Self::OF_RUNS.into_iter().find(|state| state.name() == name)
+    }
+
+    /// Whether a run in this state has ended.
+    pub fn is_final(self) -> bool {
+        matches!(
+            self,
+            Self::Passed | Self::Failed | Self::Cancelled | Self::Lost | Self::Interrupted
+        )
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(self.name())
+    }
+}
+
+/// A run: one execution of a document. What is not known yet, or comes from an older server, is
+/// null.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// Its number, which no other run of this server has.
     pub run: u64,
-    /// A description for people.
-    pub name: String,
-    /// Seconds since it started.
-    pub elapsed_s: f64,
-    /// Seconds until its end; `None` for one that runs until it is stopped.
+    /// Its name; in the status of a test, the command where the run has none.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The address that requested it.
+    #[serde(default)]
+    pub peer: Option<String>,
+    /// Whether it ends when its client leaves.
+    #[serde(default)]
+    pub held: bool,
+    /// When it was accepted (RFC 3339, UTC).
+    #[serde(default)]
+    pub submitted: Option<String>,
+    /// When its first action started.
+    #[serde(default)]
+    pub started: Option<String>,
+    /// When it ended.
+    #[serde(default)]
+    pub ended: Option<String>,
+    /// Seconds since its test started; of an ended run, from its start to its end.
+    #[serde(default)]
+    pub elapsed_s: Option<f64>,
+    /// Seconds until the end of its test; `None` for one that runs until it is stopped.
+    #[serde(default)]
     pub remaining_s: Option<f64>,
-    /// Virtual users; of an ended test, the last number reported.
-    pub users: usize,
+    /// Virtual users of its test; of an ended test, the last number reported.
+    #[serde(default)]
+    pub users: Option<usize>,
     /// Requests so far.
-    pub requests: u64,
+    #[serde(default)]
+    pub requests: Option<u64>,
     /// Requests that failed so far.
-    pub failures: u64,
+    #[serde(default)]
+    pub failures: Option<u64>,
+    /// Requests per second: over the last interval, and over the whole test once it has ended.
+    #[serde(default)]
+    pub rps: Option<f64>,
+    /// Median latency so far.
+    #[serde(default)]
+    pub p50_ms: Option<f64>,
+    /// 95th percentile of the latency so far.
+    #[serde(default)]
+    pub p95_ms: Option<f64>,
+    /// 99th percentile of the latency so far.
+    #[serde(default)]
+    pub p99_ms: Option<f64>,
+    /// How many actions have failed.
+    #[serde(default)]
+    pub failed: Option<usize>,
+    /// Why it is in this state, in one line.
+    #[serde(default)]
+    pub message: Option<String>,
 }
 
 /// One line for people.
 impl fmt::Display for Status {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(test) = &self.test else { return out.write_str("no test is running") };
-        let TestStatus { run, name, elapsed_s, remaining_s, users, requests, failures } = test;
+        let Some(info) = &self.run else { return out.write_str("no test is running") };
         let state = match self.state {
-            State::Stopping => "stopping",
-            State::Stopped => "stopped",
-            State::Idle | State::Running | State::Other => "running",
+            State::Idle | State::Other => State::Running,
+            state => state,
         };
-        // Decimals for a test that has just started, which would read "0 s" otherwise.
-        let digits = usize::from(*elapsed_s < 10.0);
-        write!(out, "{state}: {name} of run {run}, {elapsed_s:.digits$} s so far")?;
-        match remaining_s {
-            _ if self.state == State::Stopped => {}
-            Some(left) => write!(out, ", {left:.0} s left")?,
-            None => out.write_str(", until it is stopped")?,
+        let name = info.name.as_deref().unwrap_or("document");
+        write!(out, "{state}: {name} of run {}", info.run)?;
+        if let Some(elapsed_s) = info.elapsed_s {
+            // Decimals for a test that has just started, which would read "0 s" otherwise.
+            let digits = usize::from(elapsed_s < 10.0);
+            write!(out, ", {elapsed_s:.digits$} s")?;
+            out.write_str(if state.is_final() { "" } else { " so far" })?;
         }
-        write!(out, ", {users} users, {requests} requests, {failures} failed")
+        match info.remaining_s {
+            Some(left) if matches!(state, State::Running | State::Stopping) => {
+                write!(out, ", {left:.0} s left")?;
+            }
+            None if matches!(state, State::Running | State::Stopping) && info.users.is_some() => {
+                out.write_str(", until it is stopped")?;
+            }
+            _ => {}
+        }
+        if let Some(requests) = info.requests {
+            let (users, failures) = (info.users.unwrap_or(0), info.failures.unwrap_or(0));
+            write!(out, ", {users} users, {requests} requests, {failures} failed")?;
+        }
+        match &info.message {
+            Some(message) => write!(out, "; {message}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -299,6 +449,8 @@ pub enum ErrorKind {
     Busy,
     /// A limit of the server is exceeded.
     Limit,
+    /// No run has this number.
+    UnknownRun,
     /// A bug in the server.
     Internal,
     /// A kind that is unknown to this version.

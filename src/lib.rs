@@ -75,7 +75,9 @@
 //!   that keeps commands below the executor.
 //! - [`net::Stream`] is an enum of our own rather than a generic `Either`: besides reading and writing
 //!   it answers whether a kept connection was disturbed, without a system call.
-//! - Each run has its own live figures and feeds cumulative ones for exporters on its tick, so no
+//! - A run is one execution of a document ([`run::Run`]): with events it sees only its own records and
+//!   variables, while text replies keep the reference's rule, one state for all.
+//! - Each test has its own live figures and feeds cumulative ones for exporters on its tick, so no
 //!   reader subtracts what earlier runs left.
 //!
 //! # Invariants

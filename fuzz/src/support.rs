@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker};
 
-use ldctl::event::{Event, Progress};
+use ldctl::event::{Event, Progress, RunInfo, Status};
 use ldctl::value::Value;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::{Builder, Runtime};
@@ -112,6 +112,14 @@ pub fn finite(value: &Value) -> bool {
     }
 }
 
+fn finite_status(status: &Status) -> bool {
+    status.run.as_ref().is_none_or(|run| {
+        let RunInfo { elapsed_s, remaining_s, rps, p50_ms, p95_ms, p99_ms, .. } = &**run;
+        let figures = [elapsed_s, remaining_s, rps, p50_ms, p95_ms, p99_ms];
+        figures.into_iter().flatten().all(|figure| figure.is_finite())
+    })
+}
+
 /// Whether every number of an event is one that JSON can say.
 pub fn finite_event(event: &Event) -> bool {
     match event {
@@ -123,9 +131,9 @@ pub fn finite_event(event: &Event) -> bool {
         Event::Result(result) => result.value.as_ref().is_none_or(finite),
         Event::Pong(pong) => pong.uptime_s.is_finite(),
         Event::Done { elapsed_s, .. } => elapsed_s.is_finite(),
-        Event::Status(status) => status.test.as_ref().is_none_or(|test| {
-            test.elapsed_s.is_finite() && test.remaining_s.is_none_or(f64::is_finite)
-        }),
+        Event::Status(status) => finite_status(status),
+        Event::Runs { runs } => runs.iter().all(finite_status),
+        Event::Queued(queued) => queued.holder_remaining_s.is_none_or(f64::is_finite),
         Event::Accepted { .. } | Event::Started { .. } | Event::Error { .. } => true,
     }
 }

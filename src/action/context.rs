@@ -13,7 +13,6 @@ use super::files::Files;
 use super::policy::Policy;
 use super::resolver::Resolver;
 use super::services::{Service, Services};
-use super::status;
 use crate::counters::Counters;
 use crate::escape::one_line;
 use crate::event::{ActionResult, Event, Failure, Sink};
@@ -21,7 +20,7 @@ use crate::load;
 use crate::lock::lock;
 use crate::record::live::Cumulative;
 use crate::record::{Recording, Records};
-use crate::run::{Lease, Request, Run, Runs};
+use crate::run::{self, Lease, Run, Runs, Test};
 use crate::value::Value;
 
 /// What a command may ask of the executor that runs it. A trait, because parsing documents needs
@@ -104,8 +103,13 @@ pub(crate) struct Context<'a> {
     shared: &'a ExecutorState,
     interpreter: &'a dyn Interpreter,
     sink: &'a mut dyn Sink,
-    cancel: &'a CancellationToken,
-    run: u64,
+    run: &'a Arc<Run>,
+    /// The records of this run's own tests.
+    own: Records,
+    /// The variables and sources of a run that shares none.
+    resolver: Option<Mutex<Resolver>>,
+    /// Whether its document holds a test.
+    has_test: bool,
     index: usize,
     details: Option<Value>,
     warnings: Vec<String>,
@@ -123,15 +127,18 @@ impl<'a> Context<'a> {
         shared: &'a ExecutorState,
         interpreter: &'a dyn Interpreter,
         sink: &'a mut dyn Sink,
-        cancel: &'a CancellationToken,
-        run: u64,
+        run: &'a Arc<Run>,
+        has_test: bool,
     ) -> Self {
+        let apart = has_test && run.is_isolated();
         Self {
             shared,
             interpreter,
             sink,
-            cancel,
             run,
+            own: Records::default(),
+            resolver: apart.then(|| Mutex::new(lock(&shared.resolver).clone())),
+            has_test,
             index: 0,
             details: None,
             warnings: Vec::new(),
@@ -159,17 +166,22 @@ impl<'a> Context<'a> {
 
     /// Cancelled when the document should end early.
     pub(crate) fn cancel(&self) -> &'a CancellationToken {
-        self.cancel
+        self.run.cancel()
     }
 
-    /// Returns a snapshot of the finished tests.
+    /// Returns a snapshot of the finished tests: in an isolated run that holds a test its own, else
+    /// all since the records were last cleared.
     pub(crate) fn records(&self) -> Records {
-        self.shared.records()
+        match self.run.is_isolated() && (self.has_test || self.kept > 0 || self.refused) {
+            true => self.own.clone(),
+            false => self.shared.records(),
+        }
     }
 
     /// Adds a finished test.
     pub(crate) fn push_recording(&mut self, recording: Arc<Recording>) {
         self.kept += 1;
+        self.own.push(Arc::clone(&recording));
         lock(&self.shared.records).push(recording);
     }
 
@@ -179,7 +191,8 @@ impl<'a> Context<'a> {
     }
 
     /// Forgets the finished tests.
-    pub(crate) fn clear_records(&self) {
+    pub(crate) fn clear_records(&mut self) {
+        self.own.clear();
         self.shared.clear_records();
     }
 
@@ -195,12 +208,17 @@ impl<'a> Context<'a> {
 
     /// The current variables and sources; rows of sources are shared by all tests.
     pub(crate) fn resolver_snapshot(&self) -> Resolver {
-        lock(&self.shared.resolver).clone()
+        lock(self.resolver()).clone()
+    }
+
+    /// Its own variables and sources, or those that all runs share.
+    fn resolver(&self) -> &Mutex<Resolver> {
+        self.resolver.as_ref().unwrap_or(&self.shared.resolver)
     }
 
     /// Changes variables and sources. The lock is held during the change: read files first.
     pub(crate) fn with_resolver<T>(&self, change: impl FnOnce(&mut Resolver) -> T) -> T {
-        change(&mut lock(&self.shared.resolver))
+        change(&mut lock(self.resolver()))
     }
 
     /// Writes one line to the output, control characters escaped.
@@ -256,12 +274,16 @@ impl<'a> Context<'a> {
             result.error = Some(failure);
         }
         result.warnings = std::mem::take(&mut self.warnings);
-        self.sink.result(action, result);
+        let event = Event::Result(result);
+        self.run.note(&event);
+        if let Event::Result(result) = event {
+            self.sink.result(action, result);
+        }
     }
 
-    /// Emits the progress of a run.
-    pub(crate) fn progress(&mut self, run: &Run, progress: &load::Progress<'_>) {
-        self.emit(Event::Progress(status::progress(self.index, run, progress)));
+    /// Emits the progress of a test.
+    pub(crate) fn progress(&mut self, test: &Test, progress: &load::Progress<'_>) {
+        self.emit(Event::Progress(run::progress(self.index, test, progress)));
     }
 
     /// Starts the run of a test of `length` (`None`: until stopped), or fails with the one in
@@ -271,9 +293,8 @@ impl<'a> Context<'a> {
         name: impl Into<String>,
         length: Option<Duration>,
     ) -> Result<Lease<'a>, Failure> {
-        let (number, name, cancel) = (self.run, name.into(), self.cancel.clone());
-        let request = Request { number, name, length, cancel };
-        self.shared.runs.claim(request).map_err(|run| status::busy(&run))
+        let claimed = self.shared.runs.claim(self.run, name.into(), length);
+        claimed.map_err(|holder| run::busy(&holder))
     }
 
     /// Starts a service unless one of this name is running; returns the value of the running one.
@@ -297,6 +318,7 @@ impl<'a> Context<'a> {
     }
 
     pub(super) fn emit(&mut self, event: Event) {
+        self.run.note(&event);
         self.sink.emit(event);
     }
 }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::arguments::Call;
-use super::command::Command;
+use super::command::{Command, START_TEST};
 use super::registry;
 use crate::event::{Failure, FailureKind};
 use crate::load::TestLimits;
@@ -33,6 +33,7 @@ pub(super) fn listed(document: &Value) -> &[Value] {
 #[derive(Debug)]
 pub struct Document {
     actions: Vec<Action>,
+    has_test: bool,
 }
 
 /// Why a value is not a document, in the reference's words.
@@ -63,6 +64,7 @@ impl Document {
         match list {
             Value::List(actions) if !actions.is_empty() => Ok(Self {
                 actions: actions.iter().map(|action| Action::read(action, limits)).collect(),
+                has_test: actions.iter().any(holds_test),
             }),
             _ => Err(InvalidDocument),
         }
@@ -78,9 +80,20 @@ impl Document {
         self.actions.is_empty()
     }
 
+    /// Whether one of the actions is a load test, also in a document inside it.
+    pub(super) fn has_test(&self) -> bool {
+        self.has_test
+    }
+
     pub(super) fn into_actions(self) -> impl Iterator<Item = Action> {
         self.actions.into_iter()
     }
+}
+
+/// Whether an action is a load test or holds one.
+fn holds_test(value: &Value) -> bool {
+    let Value::List(elements) = value else { return false };
+    elements.first().and_then(Value::as_str) == Some(START_TEST) || elements.iter().any(holds_test)
 }
 
 /// The actions that cannot be run, by index, with the reasons.

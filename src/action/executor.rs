@@ -14,11 +14,11 @@ use super::document::{Action, Document, InvalidDocument, contained, is_fault};
 use super::lint::{self, Finding};
 use super::policy::Policy;
 use super::schema;
-use super::status;
 use crate::counters::Counters;
 use crate::event::{ActionResult, Event, Failure, FailureKind, PROTOCOL, Sink, State, Status};
 use crate::record::Records;
 use crate::record::live::Cumulative;
+use crate::run::{Run, Runs, Stopped, Submission};
 use crate::value::{Map, Value};
 
 /// How deeply documents may be nested. A longer chain is a mistake, and every level takes stack.
@@ -78,10 +78,15 @@ impl Executor {
         self.shared.runs.count()
     }
 
+    /// Its runs.
+    pub fn table(&self) -> &Runs {
+        &self.shared.runs
+    }
+
     /// Returns the status of the running load test.
     pub fn status(&self) -> Status {
-        // A run that ends at this moment counts as ended.
-        let status = self.shared.runs.current().map(|run| status::status(&run));
+        // A test that ends at this moment counts as ended.
+        let status = self.shared.runs.current().and_then(|run| run.test_status());
         status.filter(|status| status.state != State::Stopped).unwrap_or(Status::IDLE)
     }
 
@@ -90,10 +95,19 @@ impl Executor {
     /// test has ended, at most until `timeout`.
     pub fn stop(&self, timeout: Duration) -> Status {
         let runs = &self.shared.runs;
-        match runs.current().filter(|run| runs.stop(run, timeout)) {
-            Some(run) => status::status(&run),
+        let stopped = |run: &Arc<Run>| runs.stop_test(run, STOPPED, timeout) == Stopped::Stopped;
+        match runs.current().filter(stopped) {
+            Some(run) => run.test_status().unwrap_or(Status::IDLE),
             None => Status::IDLE,
         }
+    }
+
+    /// Stops the run with this number, in the queue or in progress, and waits for the end of its
+    /// test, at most until `timeout`. `None` if there is none.
+    pub fn stop_run(&self, number: u64, timeout: Duration) -> Option<Status> {
+        let run = self.shared.runs.find(number)?;
+        self.shared.runs.stop(&run, STOPPED, timeout);
+        Some(run.info())
     }
 
     /// The figures of all tests since the executor was created, for exporters.
@@ -120,13 +134,32 @@ impl Executor {
         sink: &mut dyn Sink,
         cancel: &CancellationToken,
     ) -> DocumentOutcome {
-        // Stopping this document must not cancel the token's other users.
-        let cancel = &cancel.child_token();
+        self.execute_as(
+            Submission { isolated: true, ..Submission::default() },
+            document,
+            sink,
+            cancel,
+        )
+    }
+
+    /// [`Self::execute`] with the parameters of the run.
+    pub fn execute_as(
+        &self,
+        submission: Submission,
+        document: Document,
+        sink: &mut dyn Sink,
+        cancel: &CancellationToken,
+    ) -> DocumentOutcome {
         let started = Instant::now();
-        let run = self.shared.runs.begin();
-        sink.emit(Event::Accepted { protocol: PROTOCOL, run, actions: document.len() });
+        let runs = &self.shared.runs;
+        // Stopping this run does not cancel the token's other users.
+        let run = &runs.submit(submission, cancel);
+        let _ended = Ended { runs, run };
+        self.accept(run, &document, sink);
+        run.start();
         let interpreter = Execution::new(&self.shared);
-        let mut context = Context::new(&self.shared, &interpreter, sink, cancel, run);
+        let has_test = document.has_test();
+        let mut context = Context::new(&self.shared, &interpreter, sink, run, has_test);
         for (index, action) in document.into_actions().enumerate() {
             let (command, text) = (action.command().to_owned(), action.text().to_owned());
             context.start(index, &command);
@@ -135,8 +168,58 @@ impl Executor {
         }
         let (failed, busy) = (interpreter.failed.get(), interpreter.busy.get());
         let elapsed = started.elapsed();
-        sink.emit(Event::Done { ok: failed == 0, failed, elapsed_s: elapsed.as_secs_f64() });
+        let state = runs.finish(run, failed);
+        context.emit(Event::Done {
+            ok: failed == 0,
+            failed,
+            elapsed_s: elapsed.as_secs_f64(),
+            run: Some(run.number()),
+            state: Some(state),
+        });
         DocumentOutcome { failed, busy, elapsed }
+    }
+
+    /// Reports that a run was accepted, and waits for its turn if it has a test and the patience.
+    fn accept(&self, run: &Arc<Run>, document: &Document, sink: &mut dyn Sink) {
+        let accept = |queued| Event::Accepted {
+            protocol: PROTOCOL,
+            run: run.number(),
+            actions: document.len(),
+            name: run.name().map(str::to_owned),
+            state: Some(run.state()),
+            queued,
+        };
+        let mut emit = |event: Event| {
+            run.note(&event);
+            sink.emit(event);
+        };
+        let mut accepted = false;
+        if run.patience().is_some() && document.has_test() {
+            self.shared.runs.wait_for_place(run, &mut |queued| {
+                let first = !std::mem::replace(&mut accepted, true);
+                emit(if first { accept(Some(queued)) } else { Event::Queued(queued) });
+            });
+        }
+        if !accepted {
+            emit(accept(None));
+        }
+    }
+}
+
+/// Why a run ends that `ldctl stop` stops.
+const STOPPED: &str = "stopped on request";
+
+/// Ends a run even if its thread panics.
+struct Ended<'a> {
+    runs: &'a Runs,
+    run: &'a Arc<Run>,
+}
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        if !self.run.has_ended() {
+            self.runs.finish(self.run, 1);
+        }
     }
 }
 

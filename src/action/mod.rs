@@ -16,7 +16,7 @@
 //!           commands                   one file per family
 //!      command    arguments            what a command is
 //!           context                    what it may touch
-//!  status services resolver policy files
+//!      services resolver policy files
 //! ```
 
 mod advice;
@@ -33,7 +33,6 @@ mod registry;
 mod resolver;
 mod schema;
 mod services;
-mod status;
 
 pub use advice::{STALE_RECORDS, advise};
 pub use command::Declaration;

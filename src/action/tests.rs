@@ -8,7 +8,7 @@ use super::*;
 use crate::event::{Event, FailureKind, State, Status};
 use crate::record::Recording;
 use crate::record::fixture::recorder;
-use crate::run::Request;
+use crate::run::{self, Submission};
 use crate::value::Value;
 
 /// An executor over a fresh data directory.
@@ -151,7 +151,7 @@ fn a_failing_action_does_not_stop_the_list() {
     let (events, outcome) = bench.run(r#"[["abs", [-1]], ["LD_nope"], ["abs", [-1]]]"#);
     assert_eq!((outcome.failed, outcome.busy), (1, false));
     assert_eq!(events.len(), 8);
-    assert_eq!(events[0], Event::Accepted { protocol: 1, run: 2, actions: 3 });
+    assert!(matches!(&events[0], Event::Accepted { protocol: 1, run: 2, actions: 3, .. }));
     assert_eq!(events[3], Event::Started { index: 1, command: "LD_nope".to_owned() });
     assert!(matches!(&events[7], Event::Done { ok: false, failed: 1, .. }));
     let Event::Result(last) = &events[6] else { panic!("a result") };
@@ -512,43 +512,41 @@ fn a_stub_server_is_started_once_and_stopped_by_an_action() {
 #[test]
 fn one_test_runs_at_a_time_and_a_second_names_it() {
     let bench = Bench::new();
-    let cancel = CancellationToken::new();
     let runs = &bench.executor.shared.runs;
     let claim = |name: &str, length| {
-        let (name, cancel) = (name.to_owned(), cancel.clone());
-        runs.claim(Request { number: 7, name, length, cancel }).map_err(|run| status::busy(&run))
+        let run = runs.submit(Submission::default(), &CancellationToken::new());
+        runs.claim(&run, name.to_owned(), length).map_err(|holder| run::busy(&holder))
     };
     let held = claim("fast_http_user", None).expect("free");
     let refused = claim("second", None).expect_err("taken");
     assert_eq!(refused.kind, FailureKind::Busy);
     assert_eq!(
         refused.message,
-        "another test is running: fast_http_user of run 7 (until it is stopped); wait for its end or \
+        "another test is running: fast_http_user of run 1 (until it is stopped); wait for its end or \
          `ldctl stop`"
     );
     let status = bench.executor.status();
-    let test = status.test.expect("a test");
-    assert_eq!((status.state, test.run, test.remaining_s), (State::Running, 7, None));
+    let test = status.run.expect("a test");
+    assert_eq!((status.state, test.run, test.remaining_s), (State::Running, 1, None));
     drop(held);
     assert_eq!(bench.executor.status(), Status::IDLE);
     let _held = claim("second", Some(Duration::from_secs(60))).expect("free again");
     let refused = claim("third", None).expect_err("taken");
-    assert!(refused.message.contains("second of run 7 (60 s left)"), "{}", refused.message);
+    assert!(refused.message.contains("second of run 3 (60 s left)"), "{}", refused.message);
 }
 
 #[test]
 fn a_stop_cancels_the_document_of_the_test_and_waits_for_its_end() {
     let bench = Bench::new();
     assert_eq!(bench.executor.stop(Duration::ZERO), Status::IDLE);
-    let cancel = CancellationToken::new();
     let runs = &bench.executor.shared.runs;
-    let request = Request { number: 7, name: "a".to_owned(), length: None, cancel: cancel.clone() };
-    let held = runs.claim(request).expect("free");
-    let states = |status: Status| (status.state, status.test.map(|test| test.name));
+    let run = runs.submit(Submission::default(), &CancellationToken::new());
+    let held = runs.claim(&run, "a".to_owned(), None).expect("free");
+    let states = |status: Status| (status.state, status.run.and_then(|run| run.name));
     let reported = states(bench.executor.stop(Duration::ZERO));
     assert_eq!(reported, (State::Stopping, Some("a".to_owned())));
     assert_eq!(states(bench.executor.status()), reported);
-    assert!(cancel.is_cancelled());
+    assert!(run.cancel().is_cancelled());
     std::thread::scope(|scope| {
         let stopping = scope.spawn(|| bench.executor.stop(Duration::from_secs(60)));
         drop(held);

@@ -110,9 +110,10 @@ fn listen(args: &cli::Serve, inherited: Vec<TcpListener>) -> Result<Listeners, E
 
 /// The status for the service manager: the address and the running test.
 fn status(address: &str, executor: &Executor) -> String {
-    match executor.status().test {
-        Some(test) => {
-            format!("Listening on {address}; run {} in progress: {}", test.run, test.name)
+    match executor.status().run {
+        Some(run) => {
+            let name = run.name.unwrap_or_default();
+            format!("Listening on {address}; run {} in progress: {name}", run.run)
         }
         None => format!("Listening on {address}; {} runs so far; no test running", executor.runs()),
     }

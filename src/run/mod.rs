@@ -1,139 +1,255 @@
-//! Load tests in progress, as objects. A [`Run`] has its own live figures, its own cancellation and
-//! its own record; [`Runs`] is the table of those in progress. Independent of documents and of the
-//! wire.
+//! Runs as objects. A [`Run`] is one execution of one document: its number, its state, the load test
+//! that it runs, and its [`Journal`] of events. [`Runs`] is the table of all of them: those in
+//! progress, those that wait for their turn, and the last that have ended. Nothing here parses
+//! documents or knows the wire.
 
+mod info;
+mod journal;
 mod runs;
+mod test;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::record::Recording;
-use crate::record::live::Live;
+use crate::event::{Event, State};
+use crate::lock::lock;
 
-pub use runs::{Lease, Runs};
+pub use info::{busy, progress};
+pub use journal::Journal;
+pub use runs::{KEPT_RUNS, Lease, Runs, Stopped, TESTS_AT_ONCE};
+pub use test::{Snapshot, Test};
+
+/// The longest name of a run, in characters.
+pub const MAX_NAME: usize = 200;
 
 /// The parameters of a run.
-#[derive(Debug)]
-pub struct Request {
-    /// The number of the document that requests it.
-    pub number: u64,
-    /// A description for people.
-    pub name: String,
-    /// Its duration; `None` for one that runs until it is stopped.
-    pub length: Option<Duration>,
-    /// Cancels the document.
-    pub cancel: CancellationToken,
+#[derive(Debug, Default)]
+pub struct Submission {
+    /// A name for people.
+    pub name: Option<String>,
+    /// The address that requests it.
+    pub peer: Option<String>,
+    /// The connection that holds it, if it must end when that is gone.
+    pub hold: Option<Arc<Hold>>,
+    /// How long it waits for the place of another test. Without, its test is refused as busy.
+    pub patience: Option<Duration>,
+    /// Whether it sees only its own records and variables once it holds a test. The reference's
+    /// documents see those of all.
+    pub isolated: bool,
 }
 
-/// One execution of a load test.
+/// A connection that holds a run: the run ends when the connection is gone. The connection exists
+/// before the run does.
+#[derive(Debug, Default)]
+pub struct Hold {
+    run: OnceLock<Arc<Run>>,
+    gone: AtomicBool,
+}
+
+impl Hold {
+    /// The connection is gone: ends its run, now or as soon as there is one.
+    pub fn let_go(&self) {
+        self.gone.store(true, Ordering::SeqCst);
+        if let Some(run) = self.run.get() {
+            run.lose();
+        }
+    }
+
+    fn bind(&self, run: &Arc<Run>) {
+        let _ = self.run.set(Arc::clone(run));
+        if self.gone.load(Ordering::SeqCst) {
+            run.lose();
+        }
+    }
+}
+
+/// One execution of one document.
 #[derive(Debug)]
 pub struct Run {
-    request: Request,
-    started: Instant,
-    /// How long it took, once it has ended.
-    took: OnceLock<Duration>,
-    /// Virtual users at the last report: at the end none are left.
-    users: AtomicUsize,
-    live: Arc<Live>,
-    recording: OnceLock<Arc<Recording>>,
+    number: u64,
+    submission: Submission,
+    submitted: SystemTime,
+    cancel: CancellationToken,
+    inner: Mutex<Inner>,
+    /// The number of events so far; watchers wait for its changes.
+    events: watch::Sender<u64>,
 }
 
-/// The state of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// It is running.
-    Running,
-    /// It was stopped and waits for requests in progress.
-    Stopping,
-    /// It has ended.
-    Ended,
-}
-
-/// The progress of a run; once it has ended, its last progress.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Snapshot {
-    /// Its state.
-    pub state: State,
-    /// Time since it started.
-    pub elapsed: Duration,
-    /// Time until its end; `None` for one that runs until it is stopped.
-    pub remaining: Option<Duration>,
-    /// Virtual users; of a run that has ended, at its last report.
-    pub users: usize,
-    /// Requests so far.
-    pub requests: u64,
-    /// Requests that failed so far.
-    pub failures: u64,
+/// What changes while it runs.
+#[derive(Debug)]
+struct Inner {
+    state: State,
+    /// When its first action started.
+    started: Option<(SystemTime, Instant)>,
+    ended: Option<SystemTime>,
+    took: Option<Duration>,
+    /// Its load test; the last one, if it has several.
+    test: Option<Arc<Test>>,
+    failed: usize,
+    /// Why it ends early: [`State::Cancelled`] or [`State::Lost`].
+    ending: Option<State>,
+    message: Option<String>,
+    journal: Journal,
 }
 
 impl Run {
-    fn new(request: Request, live: Live) -> Self {
-        Self {
-            request,
-            started: Instant::now(),
-            took: OnceLock::new(),
-            users: AtomicUsize::new(0),
-            live: Arc::new(live),
-            recording: OnceLock::new(),
+    fn new(number: u64, submission: Submission, cancel: CancellationToken) -> Arc<Self> {
+        let run = Arc::new(Self {
+            number,
+            submission,
+            submitted: SystemTime::now(),
+            cancel,
+            inner: Mutex::new(Inner {
+                state: State::Running,
+                started: None,
+                ended: None,
+                took: None,
+                test: None,
+                failed: 0,
+                ending: None,
+                message: None,
+                journal: Journal::default(),
+            }),
+            events: watch::Sender::new(0),
+        });
+        if let Some(hold) = &run.submission.hold {
+            hold.bind(&run);
         }
+        run
     }
 
-    /// The number of the document that requested it.
+    /// Its number.
     pub fn number(&self) -> u64 {
-        self.request.number
+        self.number
     }
 
-    /// A description for people.
-    pub fn name(&self) -> &str {
-        &self.request.name
+    /// Its name, if it has one.
+    pub fn name(&self) -> Option<&str> {
+        self.submission.name.as_deref()
     }
 
-    /// Its live figures, which remain after its end.
-    pub fn live(&self) -> &Live {
-        &self.live
+    /// Cancelled when it should end early.
+    pub fn cancel(&self) -> &CancellationToken {
+        &self.cancel
     }
 
-    /// Its record, once it has ended with one.
-    pub fn recording(&self) -> Option<&Arc<Recording>> {
-        self.recording.get()
+    /// Whether it sees only its own records and variables.
+    pub fn is_isolated(&self) -> bool {
+        self.submission.isolated
     }
 
-    /// Time until its end; `None` for one that runs until it is stopped.
-    pub fn remaining(&self) -> Option<Duration> {
-        self.request.length.map(|length| length.saturating_sub(self.elapsed()))
+    /// How long it waits for the place of another test.
+    pub fn patience(&self) -> Option<Duration> {
+        self.submission.patience
     }
 
-    /// Its current progress.
-    pub fn snapshot(&self) -> Snapshot {
-        // The end is set after the last figures, so it is read before them.
-        let state = match self.request.cancel.is_cancelled() {
-            _ if self.has_ended() => State::Ended,
-            true => State::Stopping,
-            false => State::Running,
-        };
-        let (requests, failures) = self.live.requests();
-        let users = match state {
-            State::Ended => self.users.load(Ordering::Relaxed),
-            State::Running | State::Stopping => self.live.users(),
-        };
-        Snapshot {
-            state,
-            elapsed: self.elapsed(),
-            remaining: self.remaining(),
-            users,
-            requests,
-            failures,
+    /// Its state.
+    pub fn state(&self) -> State {
+        let inner = lock(&self.inner);
+        match inner.state {
+            State::Running if self.cancel.is_cancelled() => State::Stopping,
+            state => state,
         }
     }
 
-    fn elapsed(&self) -> Duration {
-        self.took.get().copied().unwrap_or_else(|| self.started.elapsed())
+    /// Whether it has ended.
+    pub fn has_ended(&self) -> bool {
+        lock(&self.inner).state.is_final()
     }
 
-    fn has_ended(&self) -> bool {
-        self.took.get().is_some()
+    /// Its load test; the last one, if it has several.
+    pub fn test(&self) -> Option<Arc<Test>> {
+        lock(&self.inner).test.clone()
+    }
+
+    /// Its first action starts.
+    pub fn start(&self) {
+        let mut inner = lock(&self.inner);
+        inner.started.get_or_insert_with(|| (SystemTime::now(), Instant::now()));
+        if inner.state == State::Queued {
+            inner.state = State::Running;
+        }
+    }
+
+    /// Adds an event to its journal.
+    pub fn note(&self, event: &Event) {
+        let mut inner = lock(&self.inner);
+        if let Event::Result(result) = event
+            && !result.ok
+        {
+            inner.failed += 1;
+            if let (None, Some(failure)) = (&inner.message, &result.error) {
+                inner.message = Some(failure.message.lines().next().unwrap_or("").to_owned());
+            }
+        }
+        let count = inner.journal.push(event);
+        drop(inner);
+        self.events.send_replace(count);
+    }
+
+    /// The events after number `after`, with their numbers, and whether more can follow. The first
+    /// call has `after` 0. A reader that is behind gets the newest progress only.
+    pub fn events_after(&self, after: u64) -> (Vec<(u64, Arc<Event>)>, bool) {
+        let inner = lock(&self.inner);
+        (inner.journal.after(after), !inner.journal.is_complete())
+    }
+
+    /// Changes whenever there are new events.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.events.subscribe()
+    }
+
+    /// Ends it because its connection is gone.
+    fn lose(&self) {
+        self.end_early(State::Lost, "its client left");
+    }
+
+    /// Cancels it; the first reason counts. Returns whether it was still in progress.
+    fn end_early(&self, state: State, why: &str) -> bool {
+        let mut inner = lock(&self.inner);
+        if inner.state.is_final() {
+            return false;
+        }
+        if inner.ending.is_none() {
+            inner.ending = Some(state);
+            inner.message = Some(why.to_owned());
+        }
+        drop(inner);
+        self.cancel.cancel();
+        true
+    }
+
+    fn set_queued(&self) {
+        lock(&self.inner).state = State::Queued;
+    }
+
+    fn begin_test(&self, test: Arc<Test>) {
+        lock(&self.inner).test = Some(test);
+    }
+
+    /// Sets its last state.
+    fn finish(&self, failed: usize) -> State {
+        let mut inner = lock(&self.inner);
+        let state = match inner.ending {
+            Some(state) => state,
+            None if self.cancel.is_cancelled() => {
+                inner.message = Some("the server stopped".to_owned());
+                State::Cancelled
+            }
+            None if failed == 0 => State::Passed,
+            None => State::Failed,
+        };
+        inner.failed = failed;
+        if state == State::Passed {
+            inner.message = None;
+        }
+        inner.state = state;
+        inner.ended = Some(SystemTime::now());
+        inner.took = Some(inner.started.map_or(Duration::ZERO, |(_, since)| since.elapsed()));
+        state
     }
 }

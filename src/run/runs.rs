@@ -1,35 +1,100 @@
-//! The table of runs in progress: how many may run concurrently, and who waits for their end. Its
-//! lock is held only briefly, never while a test runs.
+//! The table of runs: how many tests may run at once, which runs wait for their turn, who waits for
+//! the end of one, and which ended runs are kept. Its lock is held only briefly, never while a test
+//! runs.
 
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{Request, Run};
+use tokio_util::sync::CancellationToken;
+
+use super::{Run, Submission, Test};
+use crate::event::{Queued, State, Status};
 use crate::load::{Progress, RunError, Runnable};
 use crate::lock::lock;
 use crate::record::Recording;
 use crate::record::live::{Cumulative, Live};
 
-/// Concurrent runs: a second one would disturb the measurements of the first.
-const AT_ONCE: usize = 1;
+/// Tests at once by default: a second one would disturb the measurements of the first.
+pub const TESTS_AT_ONCE: usize = 1;
 
-/// The documents accepted so far, and the runs in progress.
-#[derive(Debug, Default)]
+/// Ended runs that are kept by default.
+pub const KEPT_RUNS: usize = 100;
+
+/// How often a run that waits in the queue looks whether it was cancelled.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How often it reports its place.
+const REPORT: Duration = Duration::from_secs(1);
+
+/// All runs.
+#[derive(Debug)]
 pub struct Runs {
     count: AtomicU64,
     cumulative: Arc<Cumulative>,
-    /// Oldest first.
-    in_progress: Mutex<Vec<Arc<Run>>>,
-    /// Notified when a run ends.
-    ended: Condvar,
+    most_tests: usize,
+    most_kept: usize,
+    table: Mutex<Table>,
+    /// Notified when a test or a run ends, when a place is handed on, and when a run is stopped.
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    /// Those in progress or in the queue, oldest first.
+    in_progress: Vec<Arc<Run>>,
+    /// The last that have ended, oldest first.
+    ended: VecDeque<Arc<Run>>,
+    /// The tests in progress, and places kept for runs whose test is about to start.
+    places: Vec<Place>,
+    /// Those that wait for a place, the next first.
+    queue: VecDeque<Arc<Run>>,
+}
+
+#[derive(Debug)]
+struct Place {
+    run: Arc<Run>,
+    test: Option<Arc<Test>>,
+}
+
+/// The outcome of a stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// There was nothing to stop: it has ended.
+    Ended,
+    /// It is stopped, and has ended unless the timeout passed first.
+    Stopped,
+}
+
+impl Default for Runs {
+    fn default() -> Self {
+        Self::new(TESTS_AT_ONCE, KEPT_RUNS)
+    }
 }
 
 impl Runs {
-    /// Accepts another document and returns its number.
-    pub fn begin(&self) -> u64 {
-        self.count.fetch_add(1, Ordering::Relaxed) + 1
+    /// No runs yet; at most so many tests at once, and so many ended runs kept.
+    pub fn new(most_tests: usize, most_kept: usize) -> Self {
+        Self {
+            count: AtomicU64::new(0),
+            cumulative: Arc::default(),
+            most_tests,
+            most_kept,
+            table: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Accepts a document. Its cancellation is that of its parent, and its own.
+    pub fn submit(&self, submission: Submission, parent: &CancellationToken) -> Arc<Run> {
+        // The number is taken under the lock, so that the list is in their order.
+        let mut table = lock(&self.table);
+        let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let run = Run::new(number, submission, parent.child_token());
+        table.in_progress.push(Arc::clone(&run));
+        run
     }
 
     /// Documents accepted so far.
@@ -37,73 +102,218 @@ impl Runs {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// The figures of all runs, including those that have ended.
+    /// The figures of all tests, including those that have ended.
     pub fn cumulative(&self) -> Arc<Cumulative> {
         Arc::clone(&self.cumulative)
     }
 
-    /// The runs in progress, oldest first.
-    pub fn list(&self) -> Vec<Arc<Run>> {
-        lock(&self.in_progress).clone()
+    /// How many tests may run at once.
+    pub fn most_tests(&self) -> usize {
+        self.most_tests
     }
 
-    /// The run in progress that started last.
+    /// The run whose test started last, of those in progress.
     pub fn current(&self) -> Option<Arc<Run>> {
-        lock(&self.in_progress).last().cloned()
+        let table = lock(&self.table);
+        let running = table.places.iter().rev().find(|place| place.test.is_some());
+        running.map(|place| Arc::clone(&place.run))
     }
 
-    /// Starts a run, or returns one that prevents it.
-    pub fn claim(&self, request: Request) -> Result<Lease<'_>, Arc<Run>> {
-        let mut in_progress = lock(&self.in_progress);
-        match in_progress.first() {
-            Some(oldest) if in_progress.len() >= AT_ONCE => Err(Arc::clone(oldest)),
-            _ => {
-                let live = Live::feeding(Arc::clone(&self.cumulative));
-                let run = Arc::new(Run::new(request, live));
-                in_progress.push(Arc::clone(&run));
-                Ok(Lease { runs: self, run })
-            }
-        }
+    /// The run that started last, whether it has ended or not.
+    pub fn last(&self) -> Option<Arc<Run>> {
+        let table = lock(&self.table);
+        let all = table.in_progress.iter().chain(&table.ended);
+        all.max_by_key(|run| run.number()).cloned()
     }
 
-    /// Cancels the document of a run and waits for the run's end, at most until `timeout`. Returns
-    /// whether there was something to stop: the document of an ended run is not cancelled.
-    pub fn stop(&self, run: &Run, timeout: Duration) -> bool {
+    /// The run with this number, in progress or kept.
+    pub fn find(&self, number: u64) -> Option<Arc<Run>> {
+        let table = lock(&self.table);
+        let mut all = table.in_progress.iter().chain(&table.ended);
+        all.find(|run| run.number() == number).cloned()
+    }
+
+    /// The newest runs, at most `limit`, in this state if one is given.
+    pub fn list(&self, limit: usize, state: Option<State>) -> Vec<Status> {
+        let mut all: Vec<_> = {
+            let table = lock(&self.table);
+            table.in_progress.iter().chain(&table.ended).cloned().collect()
+        };
+        all.sort_unstable_by_key(|run| std::cmp::Reverse(run.number()));
+        let wanted = |run: &&Arc<Run>| state.is_none_or(|state| run.state() == state);
+        all.iter().filter(wanted).take(limit).map(|run| run.info()).collect()
+    }
+
+    /// Waits in the queue until there is a place for a test of this run, which is then kept for it.
+    /// Calls `report` with its place, at first and about once a second, unless there is one at once.
+    /// Returns whether it has one; if not, it was cancelled or its patience has ended.
+    pub fn wait_for_place(&self, run: &Arc<Run>, report: &mut dyn FnMut(Queued)) -> bool {
+        let patience = run.patience().unwrap_or_default();
         {
-            // No run ends while this lock is held.
-            let _in_progress = lock(&self.in_progress);
-            if run.has_ended() {
-                return false;
+            let mut table = lock(&self.table);
+            if table.places.len() < self.most_tests {
+                table.places.push(Place { run: Arc::clone(run), test: None });
+                return true;
             }
-            run.request.cancel.cancel();
+            run.set_queued();
+            table.queue.push_back(Arc::clone(run));
         }
-        self.wait(run, timeout);
-        true
+        let since = Instant::now();
+        let mut reported = None::<Instant>;
+        loop {
+            let queued = {
+                let mut table = lock(&self.table);
+                if table.has_place(run) {
+                    return true;
+                }
+                if run.cancel().is_cancelled() || since.elapsed() >= patience {
+                    table.queue.retain(|waiting| !Arc::ptr_eq(waiting, run));
+                    return false;
+                }
+                table.queued(run)
+            };
+            if reported.is_none_or(|reported| reported.elapsed() >= REPORT) {
+                reported = Some(Instant::now());
+                report(queued);
+            }
+            let table = lock(&self.table);
+            if !table.has_place(run) {
+                let left = patience.saturating_sub(since.elapsed()).min(LOOK);
+                let waited = self.changed.wait_timeout(table, left);
+                drop(waited.unwrap_or_else(PoisonError::into_inner));
+            }
+        }
     }
 
-    /// Waits for the end of a run, at most until `timeout`; returns whether it has ended.
+    /// Starts a test of a run, or returns a run whose test prevents it.
+    pub fn claim(
+        &self,
+        run: &Arc<Run>,
+        name: String,
+        length: Option<Duration>,
+    ) -> Result<Lease<'_>, Arc<Run>> {
+        let mut table = lock(&self.table);
+        let test = || {
+            let live = Live::feeding(Arc::clone(&self.cumulative));
+            Arc::new(Test::new(name, length, live))
+        };
+        let kept = |place: &&mut Place| place.test.is_none() && Arc::ptr_eq(&place.run, run);
+        let test = if let Some(place) = table.places.iter_mut().find(kept) {
+            Arc::clone(place.test.insert(test()))
+        } else if table.places.len() < self.most_tests {
+            let test = test();
+            table.places.push(Place { run: Arc::clone(run), test: Some(Arc::clone(&test)) });
+            test
+        } else {
+            // Without any place there is no holder; it is the run itself then.
+            return Err(table.places.first().map_or(run, |place| &place.run).clone());
+        };
+        run.begin_test(Arc::clone(&test));
+        Ok(Lease { runs: self, run: Arc::clone(run), test })
+    }
+
+    /// Stops a run, in the queue or in progress, and waits for the end of its test, or for its own
+    /// end if it has none, at most until `timeout`.
+    pub fn stop(&self, run: &Arc<Run>, why: &str, timeout: Duration) -> Stopped {
+        self.stop_if(run, why, timeout, || true)
+    }
+
+    /// Stops a run while its test runs, as [`Self::stop`] does.
+    pub fn stop_test(&self, run: &Arc<Run>, why: &str, timeout: Duration) -> Stopped {
+        self.stop_if(run, why, timeout, || run.test().is_some_and(|test| !test.has_ended()))
+    }
+
+    fn stop_if(
+        &self,
+        run: &Arc<Run>,
+        why: &str,
+        timeout: Duration,
+        condition: impl FnOnce() -> bool,
+    ) -> Stopped {
+        {
+            // No test ends while this lock is held.
+            let _table = lock(&self.table);
+            if !condition() || !run.end_early(State::Cancelled, why) {
+                return Stopped::Ended;
+            }
+        }
+        self.changed.notify_all();
+        self.wait(run, timeout);
+        Stopped::Stopped
+    }
+
+    /// Waits for the end of a run's test, or of the run if it has none, at most until `timeout`;
+    /// returns whether it has ended.
     pub fn wait(&self, run: &Run, timeout: Duration) -> bool {
-        let in_progress = lock(&self.in_progress);
-        let _waited = self
-            .ended
-            .wait_timeout_while(in_progress, timeout, |_| !run.has_ended())
-            .unwrap_or_else(PoisonError::into_inner);
-        run.has_ended()
+        let ended = || match run.test() {
+            Some(test) => test.has_ended(),
+            None => run.has_ended(),
+        };
+        let table = lock(&self.table);
+        let waited = self.changed.wait_timeout_while(table, timeout, |_| !ended());
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        ended()
+    }
+
+    /// Ends a run, whose actions have all run, and returns its last state.
+    pub fn finish(&self, run: &Arc<Run>, failed: usize) -> State {
+        let state = {
+            let mut table = lock(&self.table);
+            let state = run.finish(failed);
+            table.release(run, self.most_tests);
+            table.in_progress.retain(|other| !Arc::ptr_eq(other, run));
+            table.ended.push_back(Arc::clone(run));
+            while table.ended.len() > self.most_kept {
+                table.ended.pop_front();
+            }
+            state
+        };
+        self.changed.notify_all();
+        state
     }
 }
 
-/// An entry in the table; the run ends when this is dropped.
+impl Table {
+    fn has_place(&self, run: &Arc<Run>) -> bool {
+        self.places.iter().any(|place| Arc::ptr_eq(&place.run, run))
+    }
+
+    fn queued(&self, run: &Arc<Run>) -> Queued {
+        let before = self.queue.iter().take_while(|waiting| !Arc::ptr_eq(waiting, run)).count();
+        let holder = self.places.first();
+        let test = holder.and_then(|place| place.test.as_ref());
+        let left = test.and_then(|test| test.remaining());
+        Queued {
+            position: before + 1,
+            holder: holder.map(|place| place.run.number()),
+            holder_remaining_s: left.map(|left| left.as_secs_f64()),
+        }
+    }
+
+    /// Takes a run's place from it and hands it to the next in the queue.
+    fn release(&mut self, run: &Arc<Run>, most: usize) {
+        self.places.retain(|place| !Arc::ptr_eq(&place.run, run));
+        self.queue.retain(|waiting| !Arc::ptr_eq(waiting, run));
+        while self.places.len() < most {
+            let Some(next) = self.queue.pop_front() else { return };
+            self.places.push(Place { run: next, test: None });
+        }
+    }
+}
+
+/// A test in the table; it ends when this is dropped.
 #[derive(Debug)]
 #[must_use]
 pub struct Lease<'a> {
     runs: &'a Runs,
     run: Arc<Run>,
+    test: Arc<Test>,
 }
 
 impl Lease<'_> {
-    /// The run.
-    pub fn run(&self) -> &Arc<Run> {
-        &self.run
+    /// The test.
+    pub fn test(&self) -> &Arc<Test> {
+        &self.test
     }
 
     /// Generates the load on `workers` threads; `watch` receives the progress about once a second
@@ -114,27 +324,21 @@ impl Lease<'_> {
         workers: usize,
         watch: &mut dyn FnMut(&Progress<'_>) -> ControlFlow<String>,
     ) -> Result<Recording, RunError> {
-        let run = &self.run;
-        test.run(workers, &run.live, &run.request.cancel, &mut |progress| {
-            run.users.store(progress.users, Ordering::Relaxed);
+        test.run(workers, self.test.live(), self.run.cancel(), &mut |progress| {
+            self.test.report(progress);
             watch(progress)
         })
-    }
-
-    /// Ends the run with its record.
-    pub fn finish(self, recording: Recording) -> Arc<Recording> {
-        Arc::clone(self.run.recording.get_or_init(|| Arc::new(recording)))
     }
 }
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         {
-            let mut in_progress = lock(&self.runs.in_progress);
-            let _ = self.run.took.set(self.run.started.elapsed());
-            in_progress.retain(|run| !Arc::ptr_eq(run, &self.run));
+            let mut table = lock(&self.runs.table);
+            self.test.end();
+            table.release(&self.run, self.runs.most_tests);
         }
-        self.runs.ended.notify_all();
+        self.runs.changed.notify_all();
     }
 }
 
@@ -144,20 +348,24 @@ mod tests {
 
     use tokio_util::sync::CancellationToken;
 
-    use super::super::State;
+    use super::super::Hold;
     use super::*;
     use crate::record::fixture::request;
     use crate::record::gates::AbortOn;
     use crate::record::live;
     use crate::value::{Reader, Value};
 
-    fn asked(name: &str, cancel: &CancellationToken) -> Request {
-        let cancel = cancel.clone();
-        Request { number: 7, name: name.to_owned(), length: None, cancel }
+    fn submit(runs: &Runs) -> Arc<Run> {
+        runs.submit(Submission::default(), &CancellationToken::new())
     }
 
-    fn claim<'a>(runs: &'a Runs, name: &str) -> Lease<'a> {
-        runs.claim(asked(name, &CancellationToken::new())).expect("a free place")
+    fn patient(runs: &Runs, seconds: u64) -> Arc<Run> {
+        let patience = Some(Duration::from_secs(seconds));
+        runs.submit(Submission { patience, ..Submission::default() }, &CancellationToken::new())
+    }
+
+    fn claim<'a>(runs: &'a Runs, run: &Arc<Run>) -> Lease<'a> {
+        runs.claim(run, "test".to_owned(), None).expect("a free place")
     }
 
     /// A test that makes one request per item, `true` for one that fails, and reports once.
@@ -191,113 +399,211 @@ mod tests {
         }
     }
 
-    fn counts(run: &Run) -> (u64, u64) {
-        let now = run.snapshot();
+    fn counts(test: &Test) -> (u64, u64) {
+        let now = test.snapshot();
         (now.requests, now.failures)
     }
 
     #[test]
-    fn only_one_run_is_in_progress_and_the_next_gets_its_name() {
+    fn only_one_test_is_in_progress_and_the_next_run_learns_which() {
         let runs = Runs::default();
-        let first = claim(&runs, "first");
-        let in_the_way = runs.claim(asked("second", &CancellationToken::new())).expect_err("busy");
-        assert_eq!((in_the_way.number(), in_the_way.name()), (7, "first"));
-        assert_eq!(runs.list().len(), 1);
-        first.run().live.change_users(0, 5);
-        assert_eq!(first.run().snapshot().users, 5, "before the first report");
-        drop(first);
-        assert!(runs.list().is_empty() && runs.current().is_none());
-        let _second = claim(&runs, "second");
-        assert_eq!(runs.current().expect("a run").name(), "second");
+        let (first, second) = (submit(&runs), submit(&runs));
+        let lease = claim(&runs, &first);
+        let holder = runs.claim(&second, "test".to_owned(), None).expect_err("busy");
+        assert_eq!((holder.number(), second.number()), (1, 2));
+        lease.test().live().change_users(0, 5);
+        assert_eq!(lease.test().snapshot().users, 5, "before the first report");
+        drop(lease);
+        assert!(runs.current().is_none());
+        let _lease = claim(&runs, &second);
+        assert_eq!(runs.current().expect("a run").number(), 2);
     }
 
     #[test]
-    fn a_second_run_starts_at_zero_while_the_cumulative_figures_keep_growing() {
+    fn so_many_tests_run_at_once_as_are_allowed() {
+        let runs = Runs::new(2, 10);
+        let all = [submit(&runs), submit(&runs), submit(&runs)];
+        let (_a, b) = (claim(&runs, &all[0]), claim(&runs, &all[1]));
+        assert!(runs.claim(&all[2], "test".to_owned(), None).is_err());
+        drop(b);
+        let _c = claim(&runs, &all[2]);
+    }
+
+    #[test]
+    fn a_second_test_starts_at_zero_while_the_cumulative_figures_keep_growing() {
         let runs = Runs::default();
         let cumulative = runs.cumulative();
-        let first = claim(&runs, "first");
-        request(&first.run().live, "a", 10, 100, true);
-        request(&first.run().live, "b", 10, 100, false);
-        let ended = Arc::clone(first.run());
+        let first = claim(&runs, &submit(&runs));
+        request(first.test().live(), "a", 10, 100, true);
+        request(first.test().live(), "b", 10, 100, false);
+        let ended = Arc::clone(first.test());
         drop(first);
-        let second = claim(&runs, "second");
-        assert_eq!(counts(second.run()), (0, 0));
-        assert!(second.run().live().series().is_empty());
-        request(&second.run().live, "b", 10, 100, true);
-        assert_eq!((counts(second.run()), counts(&ended)), ((1, 1), (2, 1)));
+        let second = claim(&runs, &submit(&runs));
+        assert_eq!(counts(second.test()), (0, 0));
+        assert!(second.test().live().series().is_empty());
+        request(second.test().live(), "b", 10, 100, true);
+        assert_eq!((counts(second.test()), counts(&ended)), ((1, 1), (2, 1)));
         let total = live::total(&cumulative.series());
         assert_eq!((total.requests, total.failures, total.bytes), (3, 2, 300));
         drop(second);
-        assert_eq!(live::total(&cumulative.series()).requests, 3, "the ended run is not counted");
+        assert_eq!(live::total(&cumulative.series()).requests, 3, "the ended test is not counted");
     }
 
     #[test]
-    fn abort_on_judges_the_requests_of_its_own_run() {
+    fn abort_on_judges_the_requests_of_its_own_test() {
         let runs = Runs::default();
         let rule = Value::parse(r#"[{"type": "failure_rate", "value": 0.2}]"#).expect("JSON");
         let abort_on = AbortOn::read(&Reader::root(&rule)).expect("a rule");
         let warnings = |requests: &[bool]| {
-            let lease = claim(&runs, "test");
+            let lease = claim(&runs, &submit(&runs));
             let mut watch = |progress: &Progress<'_>| match abort_on.broken(&progress.live.series())
             {
                 Some(reason) => ControlFlow::Break(reason),
                 None => ControlFlow::Continue(()),
             };
             let test = Box::new(Script(requests.to_vec()));
-            let recording = lease.execute(test, 1, &mut watch).expect("a record");
-            lease.finish(recording).warnings.clone()
+            lease.execute(test, 1, &mut watch).expect("a record").warnings
         };
         assert_eq!(warnings(&[true; 9]), ["failure_rate(overall)=1.0 not lte 0.2"]);
         assert_eq!(warnings(&[false; 9]), [""; 0]);
     }
 
     #[test]
-    fn a_run_keeps_its_record_and_its_last_figures() {
+    fn an_ended_test_keeps_its_last_figures() {
         let runs = Runs::default();
-        let lease = claim(&runs, "test");
-        let run = Arc::clone(lease.run());
-        let test = Box::new(Script(vec![true, false]));
+        let lease = claim(&runs, &submit(&runs));
+        let test = Arc::clone(lease.test());
+        let script = Box::new(Script(vec![true, false]));
         let mut watch = |_: &Progress<'_>| ControlFlow::Continue(());
-        let recording = lease.execute(test, 1, &mut watch).expect("a record");
-        assert!(run.recording().is_none());
-        let kept = lease.finish(recording);
-        assert!(Arc::ptr_eq(&kept, run.recording().expect("the record")));
-        let last = run.snapshot();
-        assert_eq!((last.state, last.users, last.requests), (State::Ended, 3, 2));
-        assert_eq!(run.snapshot(), last, "the time of an ended run changes");
+        lease.execute(script, 1, &mut watch).expect("a record");
+        drop(lease);
+        let last = test.snapshot();
+        assert_eq!((last.ended, last.users, last.requests), (true, 3, 2));
+        assert_eq!(test.snapshot(), last, "the time of an ended test changes");
     }
 
     #[test]
-    fn a_stop_waits_for_the_end_and_returns_the_last_figures() {
-        let (runs, cancel) = (Runs::default(), CancellationToken::new());
-        let lease = runs.claim(asked("test", &cancel)).expect("a free place");
-        let run = Arc::clone(lease.run());
-        assert!(runs.stop(&run, Duration::ZERO));
-        assert!(cancel.is_cancelled());
-        assert_eq!(run.snapshot().state, State::Stopping);
+    fn a_stop_waits_for_the_end_of_the_test() {
+        let runs = Runs::default();
+        let run = submit(&runs);
+        let lease = claim(&runs, &run);
+        assert_eq!(runs.stop(&run, "on request", Duration::ZERO), Stopped::Stopped);
+        assert!(run.cancel().is_cancelled());
+        assert_eq!(run.state(), State::Stopping);
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| {
-                let ended = runs.wait(&run, Duration::from_secs(60));
-                (ended, run.snapshot())
-            });
-            request(&lease.run().live, "a", 1, 1, true);
+            let waiting = scope.spawn(|| runs.wait(&run, Duration::from_secs(60)));
+            request(lease.test().live(), "a", 1, 1, true);
             drop(lease);
-            let (ended, last) = waiting.join().expect("no panic");
-            assert!(ended);
-            assert_eq!((last.state, last.requests, last.failures), (State::Ended, 1, 1));
+            assert!(waiting.join().expect("no panic"));
         });
+        assert_eq!(runs.finish(&run, 1), State::Cancelled);
+        let info = run.info().run.expect("a run");
+        assert_eq!((info.requests, info.message.as_deref()), (Some(1), Some("on request")));
     }
 
     #[test]
-    fn a_stop_between_the_end_of_a_run_and_the_next_stops_nothing() {
-        let (runs, cancel) = (Runs::default(), CancellationToken::new());
-        let first = runs.claim(asked("first", &cancel)).expect("a free place");
-        let ended = Arc::clone(first.run());
-        drop(first);
-        assert!(!runs.stop(&ended, Duration::from_secs(60)));
-        let second = runs.claim(asked("second", &cancel)).expect("a free place");
-        assert!(!runs.stop(&ended, Duration::from_secs(60)));
-        assert!(!cancel.is_cancelled());
-        assert_eq!(second.run().snapshot().state, State::Running);
+    fn a_stop_of_a_test_after_its_end_stops_neither_its_run_nor_the_next() {
+        let runs = Runs::default();
+        let (first, second) = (submit(&runs), submit(&runs));
+        drop(claim(&runs, &first));
+        let wait = Duration::from_secs(60);
+        assert_eq!(runs.stop_test(&first, "late", wait), Stopped::Ended);
+        let _lease = claim(&runs, &second);
+        assert_eq!(runs.stop_test(&first, "late", wait), Stopped::Ended);
+        assert!(!first.cancel().is_cancelled() && !second.cancel().is_cancelled());
+        assert_eq!(second.state(), State::Running);
+    }
+
+    #[test]
+    fn the_last_state_says_how_a_run_has_ended() {
+        let runs = Runs::default();
+        let hold = Arc::new(Hold::default());
+        let held = Submission { hold: Some(Arc::clone(&hold)), ..Submission::default() };
+        let server = CancellationToken::new();
+        let held = runs.submit(held, &server);
+        hold.let_go();
+        assert!(held.cancel().is_cancelled() && !server.is_cancelled());
+        assert_eq!(runs.finish(&held, 0), State::Lost);
+        assert_eq!(runs.finish(&submit(&runs), 0), State::Passed);
+        assert_eq!(runs.finish(&submit(&runs), 2), State::Failed);
+        let last = runs.submit(Submission::default(), &server);
+        server.cancel();
+        assert_eq!(runs.finish(&last, 1), State::Cancelled);
+        let states: Vec<_> = runs.list(9, None).iter().map(|run| run.state).collect();
+        assert_eq!(states, [State::Cancelled, State::Failed, State::Passed, State::Lost]);
+        assert_eq!(runs.list(9, Some(State::Lost)).len(), 1);
+        assert_eq!(runs.list(2, None).len(), 2);
+    }
+
+    #[test]
+    fn a_connection_that_is_gone_before_its_run_exists_ends_it_at_once() {
+        let runs = Runs::default();
+        let hold = Arc::new(Hold::default());
+        hold.let_go();
+        let held = Submission { hold: Some(hold), ..Submission::default() };
+        assert!(runs.submit(held, &CancellationToken::new()).cancel().is_cancelled());
+    }
+
+    #[test]
+    fn only_the_last_ended_runs_are_kept() {
+        let runs = Runs::new(1, 3);
+        let all: Vec<_> = (0..5).map(|_| submit(&runs)).collect();
+        for run in &all {
+            runs.finish(run, 0);
+        }
+        assert!(runs.find(2).is_none() && runs.find(3).is_some());
+        assert_eq!(runs.last().expect("a run").number(), 5);
+    }
+
+    #[test]
+    fn a_run_with_patience_gets_the_place_that_becomes_free_before_others() {
+        let runs = Runs::default();
+        let (first, waiting, other) = (submit(&runs), patient(&runs, 60), submit(&runs));
+        let lease = claim(&runs, &first);
+        std::thread::scope(|scope| {
+            let (told, tell) = std::sync::mpsc::channel();
+            let (runs, waiting) = (&runs, &waiting);
+            let queue = scope.spawn(move || {
+                runs.wait_for_place(waiting, &mut |queued| told.send(queued).expect("a reader"))
+            });
+            let queued = tell.recv().expect("a report");
+            assert_eq!((queued.position, queued.holder), (1, Some(1)));
+            assert_eq!(waiting.state(), State::Queued);
+            drop(lease);
+            // The place belongs to the one that waits, even before it has woken.
+            assert!(runs.claim(&other, "test".to_owned(), None).is_err());
+            assert!(queue.join().expect("no panic"));
+        });
+        waiting.start();
+        assert_eq!(waiting.state(), State::Running);
+        drop(claim(&runs, &waiting));
+        drop(claim(&runs, &other));
+    }
+
+    #[test]
+    fn a_run_whose_patience_ends_or_that_is_stopped_leaves_the_queue() {
+        let runs = Runs::default();
+        let first = submit(&runs);
+        let lease = claim(&runs, &first);
+        let short = patient(&runs, 0);
+        assert!(!runs.wait_for_place(&short, &mut |_| {}));
+        let stopped = patient(&runs, 60);
+        let mut stop = |_| {
+            runs.stop(&stopped, "on request", Duration::ZERO);
+        };
+        assert!(!runs.wait_for_place(&stopped, &mut stop));
+        assert_eq!(runs.finish(&stopped, 0), State::Cancelled);
+        drop(lease);
+        drop(claim(&runs, &submit(&runs)));
+    }
+
+    #[test]
+    fn a_place_that_its_run_does_not_use_is_free_after_the_run() {
+        let runs = Runs::default();
+        let waiting = patient(&runs, 60);
+        assert!(runs.wait_for_place(&waiting, &mut |_| panic!("there is room")));
+        assert!(runs.claim(&submit(&runs), "test".to_owned(), None).is_err());
+        runs.finish(&waiting, 1);
+        drop(claim(&runs, &submit(&runs)));
     }
 }

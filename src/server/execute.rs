@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::action::{Executor, InvalidDocument};
 use crate::event::{Event, Sink, Status};
+use crate::run::Submission;
 use crate::value::Value;
 
 /// Work that takes time: it blocks its thread until it has ended, and emits its events to the sink.
@@ -16,8 +17,12 @@ pub type Job = Box<dyn FnOnce(&mut dyn Sink, &CancellationToken) + Send>;
 
 /// Runs documents.
 pub trait Execute: Send + Sync + 'static {
-    /// Parses a document; the job runs it. Must not block.
-    fn prepare(self: Arc<Self>, document: Value) -> Result<Job, InvalidDocument>;
+    /// Parses a document; the job runs it, as its submission requests. Must not block.
+    fn prepare(
+        self: Arc<Self>,
+        document: Value,
+        submission: Submission,
+    ) -> Result<Job, InvalidDocument>;
 
     /// Documents accepted so far.
     fn runs(&self) -> u64;
@@ -38,10 +43,14 @@ pub trait Execute: Send + Sync + 'static {
 const STOP_TIMEOUT: Duration = Duration::from_secs(8);
 
 impl Execute for Executor {
-    fn prepare(self: Arc<Self>, document: Value) -> Result<Job, InvalidDocument> {
+    fn prepare(
+        self: Arc<Self>,
+        document: Value,
+        submission: Submission,
+    ) -> Result<Job, InvalidDocument> {
         let document = self.read(&document)?;
         Ok(Box::new(move |sink, cancel| {
-            self.execute(document, sink, cancel);
+            self.execute_as(submission, document, sink, cancel);
         }))
     }
 
@@ -64,5 +73,11 @@ impl Execute for Executor {
 
 fn stopped(sink: &mut dyn Sink, status: Status, took: Duration) {
     sink.emit(Event::Status(status));
-    sink.emit(Event::Done { ok: true, failed: 0, elapsed_s: took.as_secs_f64() });
+    sink.emit(Event::Done {
+        ok: true,
+        failed: 0,
+        elapsed_s: took.as_secs_f64(),
+        run: None,
+        state: None,
+    });
 }

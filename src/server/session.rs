@@ -329,7 +329,7 @@ impl<S: Transport> Session<S> {
             true => Op::Quit,
             false => op,
         };
-        let planned = match shared.respond(Request { op, ..request }) {
+        let planned = match shared.respond(Request { op, ..request }, self.peer) {
             Ok(response) => Planned::new(ReplyFormat { mode, dialect, op }, response),
             Err(refusal) => Planned::refused(mode, Rejection { refusal, dialect }),
         };

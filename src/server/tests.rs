@@ -11,6 +11,7 @@ use super::transport::Transport;
 use super::*;
 use crate::action::InvalidDocument;
 use crate::event::ActionResult;
+use crate::run::Submission;
 use crate::value::Value;
 use crate::wire::frame::{MAX_REQUEST, frame_into};
 use crate::wire::token::{Token, Tokens};
@@ -26,7 +27,7 @@ impl Transport for DuplexStream {
 struct Idle;
 
 impl Execute for Idle {
-    fn prepare(self: Arc<Self>, document: Value) -> Result<Job, InvalidDocument> {
+    fn prepare(self: Arc<Self>, document: Value, _: Submission) -> Result<Job, InvalidDocument> {
         match document {
             Value::List(_) => Ok(Box::new(|_, _| {})),
             _ => Err(InvalidDocument),
@@ -42,7 +43,7 @@ impl Execute for Idle {
 struct Chatty;
 
 impl Execute for Chatty {
-    fn prepare(self: Arc<Self>, _: Value) -> Result<Job, InvalidDocument> {
+    fn prepare(self: Arc<Self>, _: Value, _: Submission) -> Result<Job, InvalidDocument> {
         Ok(Box::new(|sink, _| {
             sink.result("abs", ActionResult::new(0, "abs", Ok(Value::Int(1))));
         }))

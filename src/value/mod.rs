@@ -45,6 +45,21 @@ pub enum Value {
 }
 
 impl Value {
+    /// Its memory in bytes, estimated.
+    pub fn weight(&self) -> usize {
+        let below = match self {
+            Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) => 0,
+            Self::Big(number) => usize::try_from(number.bits() / 8).unwrap_or(usize::MAX),
+            Self::Str(text) => text.capacity(),
+            Self::List(elements) | Self::Tuple(elements) => elements.iter().map(Self::weight).sum(),
+            // The key, its hash and its index, and some room for more.
+            Self::Dict(members) => {
+                members.iter().map(|(key, value)| key.len() + value.weight() + 64).sum()
+            }
+        };
+        below + size_of::<Self>()
+    }
+
     /// The number as a float, if it is a number (a bool is not).
     pub fn as_f64(&self) -> Option<f64> {
         match self {

@@ -48,13 +48,7 @@ pub(super) fn read(body: &[u8]) -> Body {
     // spelling. A result's value is therefore read separately, and the numbers beside it are
     // respelled.
     let value = members.remove("value");
-    for member in members.values_mut() {
-        if let Json::Number(number) = member
-            && let Some(plain) = plain(number)
-        {
-            *number = plain;
-        }
-    }
+    members.values_mut().for_each(respell);
     match serde_json::from_value(Json::Object(members)) {
         Ok(Event::Result(mut result)) => {
             result.value = value.and_then(|value| serde_json::from_value(value).ok());
@@ -62,6 +56,20 @@ pub(super) fn read(body: &[u8]) -> Body {
         }
         Ok(event) => Body::Event(event),
         Err(_) => Body::UnknownEvent,
+    }
+}
+
+/// Respells all numbers in a value.
+fn respell(value: &mut Json) {
+    match value {
+        Json::Number(number) => {
+            if let Some(plain) = plain(number) {
+                *number = plain;
+            }
+        }
+        Json::Array(elements) => elements.iter_mut().for_each(respell),
+        Json::Object(members) => members.values_mut().for_each(respell),
+        _ => {}
     }
 }
 

@@ -81,6 +81,8 @@ fn line_of(event: &Event, op: Op) -> Option<String> {
         Event::Error { message, .. } => Some(format!("{ERROR}{message}")),
         Event::Done { .. } if op == Op::Quit => Some(SHUTTING_DOWN.to_owned()),
         Event::Accepted { .. }
+        | Event::Queued(_)
+        | Event::Runs { .. }
         | Event::Started { .. }
         | Event::Progress(_)
         | Event::Pong(_)

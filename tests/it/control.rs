@@ -132,10 +132,10 @@ fn json_output_is_one_object_per_line_in_either_dialect() {
             .args(["--port", &server.port()])
     };
     send().assert().success().stdout_eq(
-        r#"{"event":"accepted","protocol":1,"run":1,"actions":1}
+        r#"{"event":"accepted","protocol":1,"run":1,"actions":1,"state":"running"}
 {"event":"started","index":0,"command":"len"}
 {"event":"result","index":0,"command":"len","ok":true,"value":3}
-{"event":"done","ok":true,"failed":0,"elapsed_s":[..]}
+{"event":"done","ok":true,"failed":0,"elapsed_s":[..],"run":1,"state":"passed"}
 "#,
     );
     send().arg("--legacy").assert().success().stdout_eq(

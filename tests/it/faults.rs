@@ -156,7 +156,7 @@ async fn f06_a_slow_reader_receives_the_whole_reply_and_delays_no_other_client()
         for index in 0..RESULTS {
             sink.result(&index.to_string(), result(index, "x".repeat(20_000).into()));
         }
-        sink.emit(Event::Done { ok: true, failed: 0, elapsed_s: 0.0 });
+        sink.emit(Event::Done { ok: true, failed: 0, elapsed_s: 0.0, run: None, state: None });
     })
     // Far less than the reply, so that the run waits for the reader again and again.
     .limits(|limits| (limits.reply_queue, limits.stall_timeout) = (32_000, DEADLINE))
@@ -262,6 +262,8 @@ fn f09_only_code_that_needs_a_date_reads_the_wall_clock() {
         "src/metrics/otlp.rs",
         // Cookies expire by the calendar (RFC 6265, section 5.3).
         "src/protocol/http/cookies/mod.rs",
+        // When a run was accepted, started and ended.
+        "src/run/mod.rs",
     ];
     assert_eq!(found, dates);
 }

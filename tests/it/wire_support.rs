@@ -10,6 +10,7 @@ use ldctl::client::Endpoint;
 use ldctl::counters::Counters;
 use ldctl::event::{ActionResult, Event, PROTOCOL, Sink};
 use ldctl::net::Listeners;
+use ldctl::run::Submission;
 use ldctl::server::{Execute, Job, Keyring, Limits, Secrets, Server, run};
 use ldctl::value::Value;
 use ldctl::wire::frame::Mode;
@@ -41,7 +42,7 @@ pub(crate) struct Script {
 }
 
 impl Execute for Script {
-    fn prepare(self: Arc<Self>, document: Value) -> Result<Job, InvalidDocument> {
+    fn prepare(self: Arc<Self>, document: Value, _: Submission) -> Result<Job, InvalidDocument> {
         match &document {
             Value::List(actions) if !actions.is_empty() => {}
             Value::Str(text) if text == "panic" => panic!("asked for"),
@@ -61,12 +62,19 @@ impl Execute for Script {
 /// Gives every element of the document back as a result of its own.
 pub(crate) fn echo(document: &Value, sink: &mut dyn Sink, _: &CancellationToken) {
     let Value::List(actions) = document else { return };
-    sink.emit(Event::Accepted { protocol: PROTOCOL, run: 1, actions: actions.len() });
+    sink.emit(Event::Accepted {
+        protocol: PROTOCOL,
+        run: 1,
+        actions: actions.len(),
+        name: None,
+        state: None,
+        queued: None,
+    });
     for (index, action) in actions.iter().enumerate() {
         sink.emit(Event::Started { index, command: "echo".to_owned() });
         sink.result(&action.to_text(), result(index, action.clone()));
     }
-    sink.emit(Event::Done { ok: true, failed: 0, elapsed_s: 0.5 });
+    sink.emit(Event::Done { ok: true, failed: 0, elapsed_s: 0.5, run: None, state: None });
 }
 
 /// A result of this value.

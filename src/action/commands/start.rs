@@ -323,7 +323,7 @@ impl Command for StartTest {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let mut aborted = None;
         let recording = lease.execute(plan, cores, &mut |progress| {
-            context.progress(lease.run(), progress);
+            context.progress(lease.test(), progress);
             if abort_on.is_empty() {
                 return ControlFlow::Continue(());
             }
@@ -352,7 +352,8 @@ impl Command for StartTest {
             let most = context.policy().limits.seconds;
             recording.warnings.push(format!("stopped at --max-test-time {most}"));
         }
-        let echo = conclude(context, echo, lease.finish(recording));
+        drop(lease);
+        let echo = conclude(context, echo, Arc::new(recording));
         // The test is incomplete: a script must not take it for a finished one.
         match aborted {
             _ if cancelled => Err(Failure::new(FailureKind::Cancelled, CANCELLED)),

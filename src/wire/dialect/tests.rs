@@ -1,8 +1,8 @@
 use super::*;
 use crate::counters::Counts;
 use crate::event::{
-    ActionResult, ErrorKind, Failure, FailureKind, PROTOCOL, Pong, Progress, State, Status,
-    TestStatus,
+    ActionResult, ErrorKind, Failure, FailureKind, PROTOCOL, Pong, Progress, Queued, RunInfo,
+    State, Status,
 };
 use crate::value::Value;
 use crate::wire::frame::{HEADER, frame_into};
@@ -22,15 +22,18 @@ fn samples() -> Vec<(Event, Option<&'static str>)> {
         counts: None,
     };
     let counts = Counts { connections: u64::MAX, timeouts: 4, ..Counts::default() };
-    let test = TestStatus {
+    let run = RunInfo {
         run: 3,
-        name: "soak".to_owned(),
-        elapsed_s: 12.0,
+        name: Some("soak".to_owned()),
+        elapsed_s: Some(12.0),
         remaining_s: Some(1e-7),
-        users: 5,
-        requests: u64::MAX,
-        failures: 0,
+        users: Some(5),
+        requests: Some(u64::MAX),
+        failures: Some(0),
+        ..RunInfo::default()
     };
+    let lost = RunInfo { held: true, message: Some("its client left".to_owned()), ..run.clone() };
+    let queued = Queued { position: 2, holder: Some(3), holder_remaining_s: Some(1.5e-7) };
     let progress =
         Progress { elapsed_s: 1.1, remaining_s: Some(1e-7), rps: 12345.678, ..Progress::default() };
     let kind = ErrorKind::InvalidDocument;
@@ -41,7 +44,17 @@ fn samples() -> Vec<(Event, Option<&'static str>)> {
         ..plain.clone()
     };
     vec![
-        (Event::Accepted { protocol: PROTOCOL, run: 7, actions: 2 }, None),
+        (
+            Event::Accepted {
+                protocol: PROTOCOL,
+                run: 7,
+                actions: 2,
+                name: None,
+                state: None,
+                queued: None,
+            },
+            None,
+        ),
         (Event::Started { index: 1, command: "abs".to_owned() }, None),
         (Event::Progress(progress), None),
         (Event::Progress(Progress::default()), None),
@@ -57,13 +70,46 @@ fn samples() -> Vec<(Event, Option<&'static str>)> {
         (Event::Pong(Pong { counts: Some(counts), ..pong }), None),
         (Event::Status(Status::IDLE), Some("no test is running")),
         (
-            Event::Status(Status { state: State::Running, test: Some(test) }),
+            Event::Status(Status { state: State::Running, run: Some(Box::new(run.clone())) }),
             Some(
                 "running: soak of run 3, 12 s so far, 0 s left, 5 users, \
                  18446744073709551615 requests, 0 failed",
             ),
         ),
-        (Event::Done { ok: false, failed: 1, elapsed_s: 1e-7 }, None),
+        (
+            Event::Status(Status { state: State::Lost, run: Some(Box::new(lost)) }),
+            Some(
+                "lost: soak of run 3, 12 s, 5 users, 18446744073709551615 requests, 0 failed; its \
+                 client left",
+            ),
+        ),
+        (
+            Event::Accepted {
+                protocol: PROTOCOL,
+                run: 8,
+                actions: 2,
+                name: Some("soak".to_owned()),
+                state: Some(State::Queued),
+                queued: Some(queued),
+            },
+            None,
+        ),
+        (Event::Queued(queued), None),
+        (
+            Event::Runs { runs: vec![Status { state: State::Passed, run: Some(Box::new(run)) }] },
+            None,
+        ),
+        (Event::Done { ok: false, failed: 1, elapsed_s: 1e-7, run: None, state: None }, None),
+        (
+            Event::Done {
+                ok: true,
+                failed: 0,
+                elapsed_s: 0.5,
+                run: Some(3),
+                state: Some(State::Passed),
+            },
+            None,
+        ),
     ]
 }
 
@@ -71,6 +117,8 @@ fn samples() -> Vec<(Event, Option<&'static str>)> {
 fn variant(event: &Event) -> &'static str {
     match event {
         Event::Accepted { .. } => "accepted",
+        Event::Queued(_) => "queued",
+        Event::Runs { .. } => "runs",
         Event::Started { .. } => "started",
         Event::Progress(_) => "progress",
         Event::Result(_) => "result",
@@ -124,8 +172,12 @@ fn every_event_is_decoded_as_itself_or_as_its_line() {
             assert_eq!(read(&text, mode), (lines, true), "{event:?}");
         }
     }
+    variants.sort_unstable();
     variants.dedup();
-    let all = ["accepted", "started", "progress", "result", "error", "pong", "status", "done"];
+    let all = [
+        "accepted", "done", "error", "pong", "progress", "queued", "result", "runs", "started",
+        "status",
+    ];
     assert_eq!(variants, all);
 }
 
@@ -188,7 +240,7 @@ fn additions_of_newer_servers_are_ignored() {
         let mut decoder = Decoder::default();
         frames.iter().map(|f| decoder.read(f.as_bytes(), Mode::Framed)).collect::<Vec<_>>()
     };
-    let done = Event::Done { ok: true, failed: 0, elapsed_s: 1.10 };
+    let done = Event::Done { ok: true, failed: 0, elapsed_s: 1.10, run: None, state: None };
     assert_eq!(
         read(&[
             r#"{"event": "novelty", "x": 1}"#,
