@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::counters::Counts;
+use crate::redact;
 use crate::value::Value;
 
 /// The version of the event dialect.
@@ -382,9 +383,9 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure of this kind.
+    /// A failure of this kind. Its message is freed from secrets, because it goes to clients and logs.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: redact::owned(message.into()) }
     }
 }
 

@@ -18,7 +18,7 @@
 //!
 //!                 net                              every socket: dialling, listening, TLS, targets
 //!                event                             what a running document emits
-//!       value  error  escape  counters  lock  memory    used by every module
+//!       value  error  escape  redact  counters  lock  memory    used by every module
 //! ```
 //!
 //! A module uses the modules below or beside it, never those above, and inside a module no two files
@@ -112,6 +112,7 @@ pub mod metrics;
 pub mod net;
 pub mod protocol;
 pub mod record;
+pub mod redact;
 pub mod report;
 pub mod run;
 pub mod server;

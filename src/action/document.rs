@@ -12,6 +12,7 @@ use super::command::{Command, START_TEST};
 use super::registry;
 use crate::event::{Failure, FailureKind};
 use crate::load::TestLimits;
+use crate::redact;
 use crate::value::Value;
 
 /// The key of the list in a document that is an object.
@@ -120,7 +121,11 @@ impl Action {
             Value::List(elements) => elements.first().and_then(Value::as_str),
             _ => None,
         };
-        Self { text: action.to_text(), command: command.unwrap_or_default().to_owned(), planned }
+        Self {
+            text: action.to_text(),
+            command: redact::text(command.unwrap_or_default()).into_owned(),
+            planned,
+        }
     }
 
     /// The action as Python's `str()` writes it; actions with equal text share a line in the text

@@ -122,6 +122,7 @@ impl Files {
         self.replaceable(&parent, name).map_err(|why| refusal(path, why))?;
         let work = || -> io::Result<()> {
             let mut temporary = TempFile::new(&parent)?;
+            make_private(&temporary, &parent, name)?;
             let mut buffered = BufWriter::new(temporary.as_file_mut());
             write(&mut buffered)?;
             buffered.flush()?;
@@ -239,6 +240,25 @@ impl Files {
                 .is_ok_and(|secret| is_same_file(&Metadata::from_just_metadata(secret), found))
         })
     }
+}
+
+/// Gives a file that has no content yet its mode: it is for its owner alone, whatever the umask, or
+/// as for the file that it replaces where that is stricter.
+#[cfg(unix)]
+fn make_private(file: &TempFile<'_>, dir: &Dir, name: &OsStr) -> io::Result<()> {
+    use cap_std::fs::{Permissions, PermissionsExt};
+    let old = dir.symlink_metadata(name).map_or(PRIVATE, |found| found.permissions().mode());
+    file.as_file().set_permissions(Permissions::from_mode(old & PRIVATE))
+}
+
+/// Read and written by its owner alone.
+#[cfg(unix)]
+const PRIVATE: u32 = 0o600;
+
+/// On other systems the directory's access list decides.
+#[cfg(not(unix))]
+fn make_private(_: &TempFile<'_>, _: &Dir, _: &OsStr) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(unix)]

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{document, registry};
+use crate::redact;
 use crate::value::{Map, Value, quote};
 
 /// The largest body of a task without a finding, in characters.
@@ -51,7 +52,8 @@ impl Finding {
         message: impl Into<String>,
         location: impl Into<String>,
     ) -> Self {
-        Self { rule, severity, message: message.into(), location: location.into() }
+        let message = redact::owned(message.into());
+        Self { rule, severity, message, location: location.into() }
     }
 
     /// The finding in the shape of `LD_lint_action`.

@@ -19,6 +19,7 @@ mod setup;
 mod signal;
 mod status;
 mod token;
+mod umask;
 
 use crate::cli::{Cli, Verb};
 use crate::console::Console;
@@ -26,6 +27,7 @@ use crate::error::{Error, Exit};
 
 /// Runs the verb of the command line.
 pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
+    umask::make_private();
     match &cli.verb {
         Verb::Serve(args) => serve::serve(args, console),
         Verb::Send(args) => send::send(args, console),

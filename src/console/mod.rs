@@ -14,6 +14,7 @@ use crate::cli::Output;
 use crate::error::{Error, Exit, reason};
 use crate::escape;
 use crate::event::{ActionResult, Event};
+use crate::redact;
 
 pub use announcer::Announcer;
 use bar::Bar;
@@ -28,11 +29,26 @@ pub fn log(verbose: u8) {
     };
     let _ = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(io::stderr)
+        .with_writer(|| Redacted(io::stderr()))
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .compact()
         .try_init();
+}
+
+/// Writes the log without secrets, which messages of libraries may hold as well. A message arrives
+/// in one piece.
+struct Redacted<W>(W);
+
+impl<W: Write> Write for Redacted<W> {
+    fn write(&mut self, message: &[u8]) -> io::Result<usize> {
+        self.0.write_all(redact::text(&String::from_utf8_lossy(message)).as_bytes())?;
+        Ok(message.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// stdout and stderr.
@@ -223,12 +239,14 @@ impl Console {
         }
     }
 
-    /// Prints one line on stderr. Errors are ignored, because they could not be reported.
+    /// Prints one line on stderr, without secrets. Errors are ignored, because they could not be reported.
     fn talk(&mut self, kind: &str, text: &str) {
         if let Some(bar) = &mut self.bar {
             bar.clear();
         }
-        let _ = writeln!(io::stderr(), "{kind}: {}", escape::for_terminal(text).replace('\n', " "));
+        let text = redact::text(text);
+        let text = escape::for_terminal(&text).replace('\n', " ");
+        let _ = writeln!(io::stderr(), "{kind}: {text}");
     }
 }
 

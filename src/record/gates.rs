@@ -6,6 +6,7 @@
 
 use super::live::{self, Series};
 use super::summary::{Metric, Metrics};
+use crate::redact;
 use crate::value::{Field, Invalid, Kind, Literal, Reader, Value};
 
 /// The metrics and their names in documents.
@@ -112,7 +113,8 @@ impl Rule {
     /// Parses a rule. One that cannot be evaluated (an unknown `type` or `op`, no `value`) is
     /// accepted and always fails, so that the others in its list are still evaluated.
     pub fn read(reader: &Reader<'_>) -> Result<Self, Invalid> {
-        let written = reader.value().clone();
+        // As in the record, whose names hold no secrets either.
+        let written = reader.value().redacted();
         let mut object = reader.fields(RULE)?;
         let metric = object.optional("type").and_then(|kind| {
             METRICS
@@ -122,7 +124,7 @@ impl Rule {
         });
         let name = object
             .present("name")
-            .map(|name| name.value().to_text())
+            .map(|name| redact::url(&name.value().to_text()).into_owned())
             .filter(|name| !name.is_empty());
         let op = object.optional("op").map_or_else(|| "lte".to_owned(), |op| op.value().to_text());
         let value = object.present("value");

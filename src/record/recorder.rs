@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::columns::Columns;
 use super::live::Share;
 use super::sample::{ErrorId, Label, LabelId, NO_STATUS, Row, Sample};
+use crate::redact;
 
 /// The most distinct error texts. A target that sends a different text in every response must not
 /// fill the memory; later texts count under [`OTHER_ERRORS`].
@@ -43,8 +44,10 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Returns the index of a label; equal labels share one.
+    /// Returns the index of a label; equal labels share one. Secrets are removed here, so that
+    /// nothing made of the record holds one.
     pub fn label(&mut self, label: Label) -> LabelId {
+        let label = label.redacted();
         if let Some(id) = self.label_ids.get(&label) {
             return *id;
         }
@@ -55,15 +58,18 @@ impl Recorder {
         id
     }
 
-    /// Returns the index of an error text; equal texts share one.
+    /// Returns the index of an error text without its secrets; equal texts share one.
     pub fn error(&mut self, text: &str) -> ErrorId {
-        if let Some(id) = self.error_ids.get(text) {
+        // Found as it is, unless it is new or holds a secret.
+        let head = text.get(..text.floor_char_boundary(MAX_ERROR_BYTES)).unwrap_or_default();
+        if let Some(id) = self.error_ids.get(head) {
             return *id;
         }
-        let text = if self.errors.len() >= MAX_ERRORS {
+        let text = redact::cut(text, MAX_ERROR_BYTES);
+        let text = if self.errors.len() >= MAX_ERRORS && !self.error_ids.contains_key(&*text) {
             OTHER_ERRORS
         } else {
-            text.get(..text.floor_char_boundary(MAX_ERROR_BYTES)).unwrap_or_default()
+            &text
         };
         if let Some(id) = self.error_ids.get(text) {
             return *id;
@@ -83,13 +89,13 @@ impl Recorder {
         self.columns.push(sample);
     }
 
-    /// Keeps the body of the last recorded request.
+    /// Keeps the body of the last recorded request, without its secrets.
     pub fn keep_body(&mut self, body: &str) {
         let row = self.columns.len() as u64;
-        let cut = body.get(..body.floor_char_boundary(MAX_BODY_BYTES)).unwrap_or_default();
+        let cut = redact::cut(body, MAX_BODY_BYTES);
         if self.bodies_bytes + cut.len() <= MAX_BODIES_BYTES {
             self.bodies_bytes += cut.len();
-            self.bodies.insert(row.saturating_sub(1), cut.into());
+            self.bodies.insert(row.saturating_sub(1), (&*cut).into());
         }
     }
 

@@ -1,7 +1,10 @@
 //! One request: as the driver records it, its label, and as it is read back.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
+
+use crate::redact;
 
 /// Times are kept in ticks of this many nanoseconds: finer than any load test can distinguish, and
 /// coarse enough that seven minutes fit in 32 bits.
@@ -46,6 +49,22 @@ pub struct Label {
     pub url: Arc<str>,
     /// The name.
     pub name: Arc<str>,
+}
+
+impl Label {
+    /// This label without secrets.
+    pub(super) fn redacted(self) -> Self {
+        let Self { method, url, name } = self;
+        let keep = |text: Arc<str>, redact: fn(&str) -> Cow<'_, str>| match redact(&text) {
+            Cow::Owned(changed) => changed.into(),
+            Cow::Borrowed(_) => text,
+        };
+        Self {
+            method: keep(method, redact::text),
+            url: keep(url, redact::url),
+            name: keep(name, redact::url),
+        }
+    }
 }
 
 /// One request, read back.

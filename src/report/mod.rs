@@ -7,7 +7,6 @@ pub mod csv;
 pub mod html;
 pub mod json;
 pub mod junit;
-mod redact;
 mod rows;
 pub mod summary;
 pub mod xml;

@@ -7,6 +7,7 @@ pub mod field;
 mod parse;
 mod python;
 mod reader;
+mod redacted;
 
 use indexmap::IndexMap;
 use num_bigint::BigInt;

@@ -6,6 +6,7 @@ use regex::Regex;
 
 use super::field::{Field, nearest};
 use super::{Map, Value};
+use crate::redact::{self, REDACTED};
 
 /// A refusal: the place in the document (a JSON pointer, RFC 6901) and what is expected there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,7 +53,15 @@ impl<'a> Reader<'a> {
 
     /// A refusal that says what was expected and what was found.
     pub fn expected(&self, what: &str) -> Invalid {
-        self.invalid(format!("expected {what}, got {}", brief(self.value)))
+        let got = if self.holds_secret() { REDACTED.to_owned() } else { brief(self.value) };
+        self.invalid(format!("expected {what}, got {got}"))
+    }
+
+    /// Whether its place says that it is a secret. `auth` may be misspelled as a pair or a text.
+    fn holds_secret(&self) -> bool {
+        let mut places = self.pointer.split('/');
+        let plain = matches!(self.value, Value::Null | Value::Bool(_) | Value::Dict(_));
+        !plain && (self.pointer.ends_with("/auth") || places.any(redact::names_secret))
     }
 
     /// Whether it is `null`.
@@ -273,8 +282,10 @@ fn brief(value: &Value) -> String {
         Value::Float(number) if !number.is_finite() => number.to_string(),
         value => serde_json::to_string(value).unwrap_or_else(|_| value.kind().to_owned()),
     };
+    // Before it is cut, because a secret is recognized by what surrounds it.
+    let json = redact::head(&json, 16 * LONGEST);
     if json.chars().count() <= LONGEST {
-        return json;
+        return json.into_owned();
     }
     let cut: String = json.chars().take(LONGEST).collect();
     format!("{cut}…")

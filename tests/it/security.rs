@@ -45,6 +45,8 @@ const ABUSE: &[(usize, &str, &str)] = &[
     (24, "a hostile server", "the client's memory and waiting time are bounded"),
     (25, "looking for the token", "not in any output, file, command line, memory or core dump"),
     (26, "a panic", "contained, counted, reported as `internal`"),
+    (53, "passwords in URLs and requests", "in no report, database, exporter, reply, event or log"),
+    (54, "other users of the machine read reports", "files are 0600, whatever the umask"),
 ];
 
 /// Number, fault and expected behaviour.

@@ -9,6 +9,7 @@ use crate::action::context::Context;
 use crate::event::{Failure, FailureKind};
 use crate::record::diff::{self, Run};
 use crate::record::sqlite::{Database, DatabaseError};
+use crate::redact;
 use crate::value::{Charset, Field, Invalid, Kind, Literal, Map, Reader, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[
@@ -174,11 +175,12 @@ impl Command for Persist {
             .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let started_at = started.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();
         // The reference's spelling: equal metadata is equal text in files of either program.
-        let metadata = self.metadata.to_json(Charset::Unicode);
+        let metadata = self.metadata.redacted().to_json(Charset::Unicode);
         let file = located(context, &self.path)?;
         let mut database = Database::create(&file, &self.path).map_err(failed)?;
-        let label = self.label.as_deref();
-        let run = database.persist(&records, &started_at, label, &metadata).map_err(failed)?;
+        let label = self.label.map(redact::owned);
+        let run =
+            database.persist(&records, &started_at, label.as_deref(), &metadata).map_err(failed)?;
         Ok(run.into())
     }
 }
@@ -283,7 +285,10 @@ impl RunName {
         match field.value() {
             Value::Int(number) => Ok(Self::Number(*number)),
             Value::Str(text) if text == "latest" || text == "previous" => Ok(Self::Newest),
-            Value::Str(text) if !text.is_empty() => Ok(Self::Label(text.clone())),
+            // As it was stored.
+            Value::Str(text) if !text.is_empty() => {
+                Ok(Self::Label(redact::text(text).into_owned()))
+            }
             _ => Err(field.expected("a run's number or label, \"latest\" or \"previous\"")),
         }
     }

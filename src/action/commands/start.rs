@@ -19,6 +19,7 @@ use crate::protocol::{
 };
 use crate::record::gates::{AbortOn, RULES};
 use crate::record::{ErrorCount, Recording, Records, Summary};
+use crate::redact;
 use crate::value::{Field, Invalid, Kind, Literal, Map, Reader, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[Declaration::named(
@@ -202,10 +203,10 @@ fn parse(given: &Arguments<'_>) -> Parsed {
     })?;
     let workload = Workload::read(&tasks_field, (user.open)(&setup)?, &limits)?;
     let echo = |name: &str, default: Value| {
-        given.optional(name).map_or(default, |field| field.value().clone())
+        given.optional(name).map_or(default, |field| field.value().redacted())
     };
     let echo = Value::dict([
-        ("user_detail", detail.value().clone()),
+        ("user_detail", detail.value().redacted()),
         ("user_count", echo("user_count", Value::from(USERS))),
         ("spawn_rate", echo("spawn_rate", Value::from(SPAWN_RATE))),
         ("test_time", echo("test_time", Value::from(TEST_TIME))),
@@ -352,6 +353,8 @@ impl Command for StartTest {
             let most = context.policy().limits.seconds;
             recording.warnings.push(format!("stopped at --max-test-time {most}"));
         }
+        let warnings = std::mem::take(&mut recording.warnings);
+        recording.warnings = warnings.into_iter().map(redact::owned).collect();
         drop(lease);
         let echo = conclude(context, echo, Arc::new(recording));
         // The test is incomplete: a script must not take it for a finished one.

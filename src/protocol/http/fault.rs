@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use crate::protocol::fault::ConnectionFault;
+use crate::redact;
 
 /// The kind of failure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The URL, with its placeholders filled in, is invalid.
-    #[error("invalid URL {url:?}: {why}")]
+    #[error("invalid URL {:?}: {why}", redact::url(url))]
     Url {
         /// The URL.
         url: String,

@@ -16,7 +16,6 @@ use sha2::{Digest, Sha256};
 
 use self::chart::{Chart, Curve};
 use self::figures::{Name, PageData, Totals};
-use super::redact::redacted;
 use crate::record::Records;
 use crate::record::gates::{GateResult, Rule};
 
@@ -373,7 +372,7 @@ fn documents(records: &Records) -> Markup {
     let mut documents: Vec<String> = Vec::new();
     for recording in records.recordings().iter().rev() {
         let Some(document) = &recording.document else { continue };
-        let text = serde_json::to_string_pretty(&redacted(document)).unwrap_or_default();
+        let text = serde_json::to_string_pretty(&document.redacted()).unwrap_or_default();
         if !documents.contains(&text) {
             documents.push(text);
         }

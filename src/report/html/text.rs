@@ -1,6 +1,6 @@
 //! Numbers and texts as the page shows them.
 
-use crate::report::redact::without_secrets;
+use crate::redact;
 
 /// A count with thousands separators.
 pub(super) fn count(value: u64) -> String {
@@ -96,7 +96,7 @@ pub(super) fn short_key(value: f64) -> String {
 
 /// A text without its secrets, cut to at most `room` bytes of HTML.
 pub(super) fn shown(text: &str, room: usize) -> String {
-    cut(&without_secrets(text), room)
+    cut(&redact::text(text), room)
 }
 
 /// Cuts a text to `room` bytes, counted after escaping.

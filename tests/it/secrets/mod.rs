@@ -8,6 +8,8 @@ mod core_dump;
 #[cfg(target_os = "linux")]
 mod memory;
 #[cfg(unix)]
+mod outputs;
+#[cfg(unix)]
 mod reload;
 mod timing;
 
