@@ -16,6 +16,7 @@ use crate::load::{Progress, RunError, Runnable};
 use crate::lock::lock;
 use crate::record::Recording;
 use crate::record::live::{Cumulative, Live};
+use crate::redact;
 
 /// Tests at once by default: a second one would disturb the measurements of the first.
 pub const TESTS_AT_ONCE: usize = 1;
@@ -87,8 +88,11 @@ impl Runs {
         }
     }
 
-    /// Accepts a document. Its cancellation is that of its parent, and its own.
+    /// Accepts a document. Its cancellation is that of its parent, and its own. Its name, which all
+    /// clients see, is kept without secrets.
     pub fn submit(&self, submission: Submission, parent: &CancellationToken) -> Arc<Run> {
+        let name = submission.name.map(redact::owned);
+        let submission = Submission { name, ..submission };
         // The number is taken under the lock, so that the list is in their order.
         let mut table = lock(&self.table);
         let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;

@@ -60,12 +60,12 @@ fn tasks(port: u16) -> String {
         format!(r#"{{"method": "get", "request_url": "http://{SECRET}@{host}/a"}}"#),
         format!(r#"{{"method": "get", "request_url": "http://user:{SECRET}@{refused}/a"}}"#),
         format!(r#"{{"method": "get", "request_url": "http://user:{SECRET}@169.254.169.254/"}}"#),
-        format!(r#"{{"method": "get", "request_url": "${{var.url}}/filled"}}"#),
-        format!(r#"{{"method": "get", "request_url": "${{var.broken}}"}}"#),
+        r#"{"method": "get", "request_url": "${var.url}/filled"}"#.to_owned(),
+        r#"{"method": "get", "request_url": "${var.broken}"}"#.to_owned(),
         format!(
             r#"{{"method": "get", "request_url": "http://{host}/a?access_token={SECRET}&b=1"}}"#
         ),
-        format!(r#"{{"method": "get", "request_url": "/b?token=${{var.secret}}"}}"#),
+        r#"{"method": "get", "request_url": "/b?token=${var.secret}"}"#.to_owned(),
         format!(r#"{{"method": "get", "request_url": "/c", "params": {{"api_key": "{SECRET}"}}}}"#),
         format!(
             r#"{{"method": "get", "request_url": "/d", "name": "GET http://u:{SECRET}@{host}/"}}"#
