@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use divan::{Bencher, black_box};
-use ldctl::record::sqlite::Database;
+use ldctl::memory::Memory;
+use ldctl::record::sqlite::{Guard, Place};
 use ldctl::record::{Label, Recorder, Recording, Records, Sample};
 use ldctl::report::{Outcome, csv, html, json, junit, summary, xml};
+use tokio_util::sync::CancellationToken;
 
 fn main() {
     divan::main();
@@ -103,7 +105,13 @@ fn sqlite_run(bencher: Bencher<'_, '_>) {
             (dir, file)
         })
         .bench_local_refs(|(_, file)| {
-            let mut database = Database::create(file, "runs.db").expect("opened");
-            database.persist(&records, "2026-01-01T00:00:00+00:00", None, "{}").expect("written")
+            let never = CancellationToken::new();
+            let (guard, memory) = (Guard::writing(&never, never.clone()), Memory::of_machine());
+            let (place, records) = (Place::of(file).expect("a directory"), records.clone());
+            place
+                .write(&guard, &memory, move |database| {
+                    database.persist(&records, "2026-01-01T00:00:00+00:00", None, "{}")
+                })
+                .expect("written")
         });
 }

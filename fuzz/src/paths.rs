@@ -81,7 +81,7 @@ fn act(choice: u8, path: &str, place: &Place) {
     let files = &place.files;
     let failure = match choice {
         0 => files.read(path).map(|bytes| assert_eq!(bytes, INSIDE, "{path:?}")),
-        1 => files.resolve(path).map(|found| within(&found, path, place)),
+        1 => files.place(path).map(|found| within(&found.file(), path, place)),
         2 => files.identity(path).map(|found| within(&place.root.join(found), path, place)),
         3 => {
             if files.lacks_directory(path) {

@@ -19,6 +19,7 @@ use crate::event::{ActionResult, Event, Failure, Sink};
 use crate::load;
 use crate::lock::lock;
 use crate::record::live::Cumulative;
+use crate::record::sqlite::Guard;
 use crate::record::{Recording, Records};
 use crate::run::{self, Lease, Run, Runs, Test};
 use crate::value::Value;
@@ -54,6 +55,8 @@ pub(super) struct ExecutorState {
     /// The counters of the server that these documents come from, if any.
     pub(super) counters: Option<Arc<Counters>>,
     services: Services,
+    /// Ends the uses of databases that began before the last `stop`.
+    databases: Mutex<CancellationToken>,
     records: Mutex<Records>,
     resolver: Mutex<Resolver>,
 }
@@ -67,9 +70,15 @@ impl ExecutorState {
             output: Box::new(|_| ()),
             counters: None,
             services: Services::default(),
+            databases: Mutex::default(),
             records: Mutex::default(),
             resolver: Mutex::default(),
         })
+    }
+
+    /// Ends what reads from databases, and what has written to one for long.
+    pub(super) fn stop_databases(&self) {
+        std::mem::take(&mut *lock(&self.databases)).cancel();
     }
 
     pub(super) fn records(&self) -> Records {
@@ -167,6 +176,16 @@ impl<'a> Context<'a> {
     /// Cancelled when the document should end early.
     pub(crate) fn cancel(&self) -> &'a CancellationToken {
         self.run.cancel()
+    }
+
+    /// When a command has to end that reads from a database.
+    pub(crate) fn reading(&self) -> Guard {
+        Guard::reading(self.cancel(), lock(&self.shared.databases).clone())
+    }
+
+    /// When a command has to end that writes to a database.
+    pub(crate) fn writing(&self) -> Guard {
+        Guard::writing(self.cancel(), lock(&self.shared.databases).clone())
     }
 
     /// Returns a snapshot of the finished tests: in an isolated run that holds a test its own, else

@@ -91,9 +91,10 @@ impl Executor {
     }
 
     /// Stops the running test, like a cancelled token: its document ends with it, except that the
-    /// remaining actions still run, so that its results are not lost. Blocks the thread until the
-    /// test has ended, at most until `timeout`.
+    /// remaining actions still run, so that its results are not lost. Commands that read from a
+    /// database end as well. Blocks the thread until the test has ended, at most until `timeout`.
     pub fn stop(&self, timeout: Duration) -> Status {
+        self.shared.stop_databases();
         let runs = &self.shared.runs;
         let stopped = |run: &Arc<Run>| runs.stop_test(run, STOPPED, timeout) == Stopped::Stopped;
         match runs.current().filter(stopped) {

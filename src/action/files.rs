@@ -13,6 +13,8 @@ use cap_tempfile::TempFile;
 
 use crate::error::reason;
 use crate::event::{Failure, FailureKind};
+use crate::record::file::{is_same_file, reading};
+use crate::record::sqlite::{COMPANIONS, Place};
 use crate::value::Value;
 
 /// The largest file that a document may read into memory. A CSV of a million rows is about half of
@@ -87,13 +89,18 @@ impl Files {
     /// Opens a regular file of any size.
     pub fn open_for_read(&self, path: &str) -> Result<std::fs::File, Failure> {
         let inside = self.inside(path)?;
-        // Checked before opening, because opening a FIFO waits for a writer; checked again
-        // afterwards, because it may have been replaced in between.
+        // Checked before opening, because opening a device may do something; checked again
+        // afterwards, because it may have been replaced in between. Opening never waits, not even for
+        // the writer of a FIFO.
         let kind = self.dir.metadata(&inside).map_err(|error| failure(path, &error))?;
         if !kind.is_file() {
             return Err(not_regular(path));
         }
-        let file = self.dir.open(&inside).map_err(|error| failure(path, &error))?.into_std();
+        let file = self
+            .dir
+            .open_with(&inside, &reading())
+            .map_err(|error| failure(path, &error))?
+            .into_std();
         let metadata = Metadata::from_file(&file).map_err(|error| failure(path, &error))?;
         if !metadata.is_file() {
             return Err(not_regular(path));
@@ -147,10 +154,9 @@ impl Files {
         }
     }
 
-    /// Returns the absolute path of a file that may not exist yet, for libraries that open files
-    /// themselves (SQLite). Its directory exists and lies inside; the file itself is regular or
-    /// missing.
-    pub fn resolve(&self, path: &str) -> Result<PathBuf, Failure> {
+    /// Returns the place of a database that may not exist yet. Its directory exists and lies inside;
+    /// the file itself, and those that SQLite keeps beside it, are regular or missing.
+    pub fn place(&self, path: &str) -> Result<Place, Failure> {
         let inside = self.inside(path)?;
         let name = inside.file_name().ok_or_else(|| refusal(path, "does not name a file"))?;
         let parent = match inside.parent() {
@@ -166,7 +172,13 @@ impl Files {
         };
         let dir = dir.map_err(|error| failure(path, &error))?;
         self.replaceable(&dir, name).map_err(|why| refusal(path, why))?;
-        Ok(self.root.join(parent).join(name))
+        for ending in COMPANIONS {
+            let mut beside = name.to_owned();
+            beside.push(ending);
+            let beside = self.replaceable(&dir, &beside);
+            beside.map_err(|why| refusal(&format!("{path}{ending}"), why))?;
+        }
+        Ok(Place::new(dir, self.root.join(parent), name, path))
     }
 
     /// Returns a name, relative to the data directory, that is equal for all paths of one existing
@@ -261,18 +273,6 @@ fn make_private(_: &TempFile<'_>, _: &Dir, _: &OsStr) -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(unix)]
-fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
-    use cap_std::fs::MetadataExt;
-    (one.dev(), one.ino()) == (other.dev(), other.ino())
-}
-
-/// Without file IDs, two files of equal length and creation time count as the same.
-#[cfg(not(unix))]
-fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
-    one.len() == other.len() && one.created().ok() == other.created().ok()
-}
-
 const OUTSIDE: &str =
     "leads out of the data directory; name a file inside it, without `..`, or change --data-dir";
 
@@ -346,7 +346,7 @@ mod tests {
         let absolute = dir.path().join("data/a.txt");
         let absolute = absolute.to_str().expect("text");
         assert_eq!(files.read(absolute).expect("readable"), b"x");
-        assert!(files.resolve(absolute).expect("inside").ends_with("data/a.txt"));
+        assert!(files.place(absolute).expect("inside").exists());
     }
 
     #[test]
@@ -411,6 +411,58 @@ mod tests {
     }
 
     #[test]
+    fn t49_what_is_exchanged_while_it_is_opened_is_read_and_written_inside_or_not_at_all() {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use std::sync::atomic::{AtomicBool, Ordering};
+
+        let (dir, files) = data_dir();
+        let data = dir.path().join("data");
+        let outside = dir.path().join("outside");
+        for directory in [&outside, &data.join("sub")] {
+            std::fs::create_dir(directory).expect("a directory");
+            let inside = if *directory == outside { "outside" } else { "inside" };
+            std::fs::write(directory.join("a"), inside).expect("written");
+        }
+        std::os::unix::fs::symlink(&outside, data.join("link")).expect("a link");
+        std::fs::write(data.join("file"), "inside").expect("written");
+        let fifo = std::process::Command::new("mkfifo").arg(data.join("fifo")).status();
+        assert!(fifo.expect("mkfifo").success());
+        let done = AtomicBool::new(false);
+        let (read, refused) = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    for (one, other) in [("sub", "link"), ("file", "fifo")] {
+                        let (one, other) = (data.join(one), data.join(other));
+                        renameat_with(CWD, &one, CWD, &other, RenameFlags::EXCHANGE).expect("done");
+                    }
+                }
+            });
+            let (mut read, mut refused) = (0, 0);
+            for number in 0..2000 {
+                // A FIFO that is opened for reading would wait for its writer for ever.
+                for path in ["sub/a", "file"] {
+                    match files.read(path) {
+                        Ok(text) => {
+                            assert_eq!(text, b"inside");
+                            read += 1;
+                        }
+                        Err(_) => refused += 1,
+                    }
+                }
+                let _ = files.write_atomically(&format!("sub/{}", number % 8), |out| {
+                    out.write_all(b"inside")
+                });
+                let _ = files.make_directories(&format!("sub/d{}/x", number % 8));
+            }
+            done.store(true, Ordering::Relaxed);
+            (read, refused)
+        });
+        assert!(read > 0 && refused > 0, "{read} read, {refused} refused");
+        let names = std::fs::read_dir(outside).expect("readable");
+        assert_eq!(names.count(), 1, "nothing new outside");
+    }
+
+    #[test]
     fn t25_a_secret_file_cannot_be_read_or_replaced_by_any_name() {
         let (dir, files) = data_dir();
         let data = dir.path().join("data");
@@ -424,7 +476,7 @@ mod tests {
             for path in ["token", "./token", "hard", "soft"] {
                 let refused = files.read(path).expect_err(path);
                 assert_eq!(refused.message, format!("{path:?} {SECRET}"));
-                files.resolve(path).expect_err(path);
+                files.place(path).expect_err(path);
                 let written = files.write_atomically(path, |out| out.write_all(b"hacked"));
                 written.expect_err(path);
             }
@@ -461,14 +513,23 @@ mod tests {
         std::os::unix::fs::symlink(dir.path(), dir.path().join("data/up")).expect("a link");
         std::os::unix::fs::symlink("../x.db", dir.path().join("data/x.db")).expect("a link");
         for path in ["../x.db", "up/x.db", "x.db", "no/such/dir/runs.db"] {
-            files.resolve(path).expect_err(path);
+            files.place(path).expect_err(path);
         }
         let lacking: Vec<bool> = ["no/x.db", "x.db", "../no/x.db", "up/no/x.db"]
             .into_iter()
             .map(|path| files.lacks_directory(path))
             .collect();
         assert_eq!(lacking, [true, false, false, true]);
-        let inside = files.resolve("runs.db").expect("inside");
-        assert_eq!(inside, dir.path().canonicalize().expect("a path").join("data/runs.db"));
+        assert!(!files.place("runs.db").expect("inside").exists());
+        for ending in COMPANIONS {
+            let beside = dir.path().join(format!("data/runs.db{ending}"));
+            std::os::unix::fs::symlink("../outside", &beside).expect("a link");
+            let refused = files.place("runs.db").expect_err(ending);
+            assert_eq!(
+                refused.message,
+                format!("\"runs.db{ending}\" is a symbolic link; name the file itself")
+            );
+            std::fs::remove_file(beside).expect("removed");
+        }
     }
 }

@@ -64,6 +64,57 @@ impl Bench {
     }
 }
 
+#[test]
+fn a_database_that_does_not_exist_counts_as_empty_with_a_warning() {
+    let bench = Bench::new();
+    for action in [r#"["LD_list_runs", ["no.db"]]"#, r#"["LD_fetch_run_records", ["no.db", 1]]"#] {
+        let (events, outcome) = bench.run(&format!("[{action}]"));
+        let results: Vec<_> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Result(result) => Some(result),
+                _ => None,
+            })
+            .collect();
+        assert_eq!((results[0].line(), outcome.failed), ("[]".to_owned(), 0));
+        let warning = "\"no.db\" does not exist; it counts as a database without runs";
+        assert_eq!(results[0].warnings, [warning]);
+    }
+}
+
+#[test]
+fn t51_a_stop_ends_a_command_that_waits_for_a_database() {
+    let bench = Bench::new();
+    let lock = rusqlite::Connection::open(bench.executor.shared.policy.data_dir.join("runs.db"));
+    let lock = lock.expect("a database");
+    lock.execute_batch("CREATE TABLE x (y); BEGIN EXCLUSIVE").expect("locked");
+    let lines = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| bench.lines(r#"[["LD_list_runs", ["runs.db"]]]"#));
+        while !waiting.is_finished() {
+            bench.executor.stop(std::time::Duration::ZERO);
+            std::thread::yield_now();
+        }
+        waiting.join().expect("no panic")
+    });
+    assert_eq!(lines, ["RuntimeError('runs.db: the command was stopped')"]);
+}
+
+#[test]
+fn t50_files_beside_a_database_that_are_special_are_refused() {
+    let bench = Bench::new();
+    for ending in ["", "-journal", "-wal", "-shm"] {
+        let fifo = bench.executor.shared.policy.data_dir.join(format!("runs.db{ending}"));
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+        assert!(made.expect("mkfifo").success());
+        let line = format!(
+            "OSError('\"runs.db{ending}\" is a device, FIFO or socket; name a regular file')"
+        );
+        bench.check(r#"[["LD_list_runs", ["runs.db"]]]"#, &[&line]);
+        bench.check(r#"[["LD_persist_records", ["runs.db"]]]"#, &[&line]);
+        std::fs::remove_file(fifo).expect("removed");
+    }
+}
+
 fn check(json: &str, lines: &[&str]) {
     Bench::new().check(json, lines);
 }

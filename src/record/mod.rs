@@ -6,6 +6,7 @@
 mod columns;
 pub mod diff;
 mod errors;
+pub mod file;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod gates;

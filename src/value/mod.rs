@@ -8,6 +8,9 @@ mod parse;
 mod python;
 mod reader;
 mod redacted;
+mod rows;
+
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use num_bigint::BigInt;
@@ -17,6 +20,7 @@ pub use field::{Field, Kind, Literal};
 pub use parse::{MAX_INTEGER_DIGITS, ParseError};
 pub use python::{Charset, JsonOut, json_fault, json_into, json_text_into, quote, quoted_into};
 pub use reader::{Invalid, Object, Reader};
+pub use rows::{Cell, Rows};
 
 /// An object's members, in the order they were written.
 pub type Map = IndexMap<String, Value>;
@@ -43,6 +47,9 @@ pub enum Value {
     Tuple(Vec<Value>),
     /// An object.
     Dict(Map),
+    /// A list of objects with the same members, which only results hold: an object for each would take
+    /// ten times the memory.
+    Rows(Arc<Rows>),
 }
 
 impl Value {
@@ -57,6 +64,7 @@ impl Value {
             Self::Dict(members) => {
                 members.iter().map(|(key, value)| key.len() + value.weight() + 64).sum()
             }
+            Self::Rows(rows) => rows.bytes(),
         };
         below + size_of::<Self>()
     }
@@ -95,7 +103,7 @@ impl Value {
             Self::Int(_) | Self::Big(_) => "an integer",
             Self::Float(_) => "a number",
             Self::Str(_) => "a string",
-            Self::List(_) | Self::Tuple(_) => "a list",
+            Self::List(_) | Self::Tuple(_) | Self::Rows(_) => "a list",
             Self::Dict(_) => "an object",
         }
     }
@@ -164,6 +172,11 @@ impl From<Vec<Value>> for Value {
         Self::List(value)
     }
 }
+impl From<Rows> for Value {
+    fn from(value: Rows) -> Self {
+        Self::Rows(Arc::new(value))
+    }
+}
 impl<T: Into<Value>> From<Option<T>> for Value {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Into::into)
@@ -186,6 +199,7 @@ impl Serialize for Value {
             Self::Str(text) => serializer.serialize_str(text),
             Self::List(items) | Self::Tuple(items) => serializer.collect_seq(items),
             Self::Dict(members) => serializer.collect_map(members),
+            Self::Rows(rows) => rows.serialize(serializer),
         }
     }
 }

@@ -30,7 +30,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
     ("lock", &[]),
     ("memory", &[]),
     ("net", &[]),
-    ("value", &[]),
+    ("value", &["memory"]),
 ];
 
 /// Which top-level modules each top-level module uses.

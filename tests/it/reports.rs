@@ -136,8 +136,8 @@ fn every_report_of_a_run_has_the_same_figures() {
     assert!(page.contains("LD_start_test"), "the document is shown");
 
     assert_eq!(bench.value(r#"["LD_persist_records", ["runs.db", "first"]]"#), Value::Int(1));
-    let Value::List(rows) = bench.value(r#"["LD_fetch_run_records", ["runs.db", 1]]"#) else {
-        panic!("a list")
+    let Value::Rows(rows) = bench.value(r#"["LD_fetch_run_records", ["runs.db", 1]]"#) else {
+        panic!("rows")
     };
     assert_eq!(rows.len(), total);
 }
@@ -246,10 +246,8 @@ fn two_runs_are_compared_by_their_numbers() {
     let diff = bench.value(r#"["LD_diff_runs", ["runs.db", 1, 2]]"#);
     assert_eq!(text(&diff, &["has_regressions"]), "False");
     assert_eq!(text(&diff, &["per_name", "=bad", "deltas", "failure_rate", "current"]), "1.0");
-    let Value::List(runs) = bench.value(r#"["LD_list_runs", ["runs.db"]]"#) else {
-        panic!("a list")
-    };
-    assert_eq!(text(&runs[1], &["metadata_json"]), "{\"a\": 1}");
+    let runs = bench.value(r#"["LD_list_runs", ["runs.db"]]"#).to_text();
+    assert!(runs.ends_with(r#"'metadata_json': '{"a": 1}'}]"#), "{runs}");
     assert_eq!(
         bench.value(r#"["LD_list_runs", ["runs.db", 1]]"#).to_text().matches("'id'").count(),
         1

@@ -45,6 +45,26 @@ const ABUSE: &[(usize, &str, &str)] = &[
     (24, "a hostile server", "the client's memory and waiting time are bounded"),
     (25, "looking for the token", "not in any output, file, command line, memory or core dump"),
     (26, "a panic", "contained, counted, reported as `internal`"),
+    (
+        49,
+        "exchanging directories and links while a database or file is opened",
+        "the database lies in the directory that was opened, or is not opened",
+    ),
+    (
+        50,
+        "a hostile file beside a database: a link, a FIFO, a journal that names files elsewhere",
+        "refused; nothing outside is read, changed or deleted",
+    ),
+    (
+        51,
+        "a database that computes without end, is damaged, or hangs",
+        "refused before anything is computed, or ended by `stop` and by a deadline",
+    ),
+    (
+        52,
+        "a database with more than fits into memory",
+        "refused with the figures and the option; memory is returned with the reply",
+    ),
     (53, "passwords in URLs and requests", "in no report, database, exporter, reply, event or log"),
     (54, "other users of the machine read reports", "files are 0600, whatever the umask"),
 ];

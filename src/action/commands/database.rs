@@ -1,14 +1,15 @@
 //! Runs in an SQLite file: `LD_persist_records`, `LD_list_runs`, `LD_fetch_run_records`,
 //! `LD_diff_runs`, `LD_assert_no_regressions`.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::action::command::{Command, Declaration};
 use crate::action::context::Context;
 use crate::event::{Failure, FailureKind};
+use crate::memory::Share;
 use crate::record::diff::{self, Run};
-use crate::record::sqlite::{Database, DatabaseError};
+use crate::record::sqlite::{Database, DatabaseError, MAX_FETCH, Place};
 use crate::redact;
 use crate::value::{Charset, Field, Invalid, Kind, Literal, Map, Reader, Value};
 
@@ -41,7 +42,7 @@ pub(crate) const COMMANDS: &[Declaration] = &[
             Field::optional(
                 "limit",
                 Kind::Integer,
-                "The maximum number of runs; a negative number for all.",
+                "The maximum number of runs; a negative number for all, up to 100000.",
             )
             .or(Literal::Int(20)),
         ],
@@ -143,21 +144,36 @@ fn whole(reader: &Reader<'_>) -> Result<i64, Invalid> {
 }
 
 fn failed(error: DatabaseError) -> Failure {
-    Failure::new(FailureKind::Database, error.to_string())
+    let kind = match error {
+        DatabaseError::Full { .. } | DatabaseError::TooLarge { .. } => FailureKind::Refused,
+        DatabaseError::Stopped { .. } => FailureKind::Cancelled,
+        _ => FailureKind::Database,
+    };
+    Failure::new(kind, error.to_string())
 }
 
-/// Resolves a file inside the data directory. SQLite reports a missing directory, in the
+/// Opens a file's directory inside the data directory. SQLite reports a missing one, in the
 /// reference's words.
-fn located(context: &Context<'_>, path: &str) -> Result<PathBuf, Failure> {
+fn located(context: &Context<'_>, path: &str) -> Result<Place, Failure> {
     if context.files().lacks_directory(path) {
         return Err(failed(DatabaseError::CannotOpen));
     }
-    context.files().resolve(path)
+    context.files().place(path)
 }
 
-/// Opens an existing file; `None` is a database without runs.
-fn opened(context: &Context<'_>, path: &str) -> Result<Option<Database>, Failure> {
-    Database::open(&located(context, path)?, path).map_err(failed)
+/// Reads from an existing file; `None` is a database without runs, and a warning.
+fn read<T: Send + 'static>(
+    context: &mut Context<'_>,
+    path: &str,
+    work: impl FnOnce(&mut Database) -> Result<T, DatabaseError> + Send + 'static,
+) -> Result<Option<T>, Failure> {
+    let place = located(context, path)?;
+    let found = place.read(&context.reading(), &context.policy().memory, work).map_err(failed)?;
+    if found.is_none() {
+        context
+            .warn(vec![format!("{path:?} does not exist; it counts as a database without runs")]);
+    }
+    Ok(found)
 }
 
 #[derive(Debug)]
@@ -169,19 +185,20 @@ struct Persist {
 
 impl Command for Persist {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
+        let Self { path, label, metadata } = *self;
         let records = context.records();
         let started = records.recordings().first().map(|recording| recording.started_at());
         let started = jiff::Timestamp::try_from(started.unwrap_or_else(SystemTime::now))
             .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let started_at = started.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();
         // The reference's spelling: equal metadata is equal text in files of either program.
-        let metadata = self.metadata.redacted().to_json(Charset::Unicode);
-        let file = located(context, &self.path)?;
-        let mut database = Database::create(&file, &self.path).map_err(failed)?;
-        let label = self.label.map(redact::owned);
-        let run =
-            database.persist(&records, &started_at, label.as_deref(), &metadata).map_err(failed)?;
-        Ok(run.into())
+        let metadata = metadata.redacted().to_json(Charset::Unicode);
+        let label = label.map(redact::owned);
+        let place = located(context, &path)?;
+        let run = place.write(&context.writing(), &context.policy().memory, move |database| {
+            database.persist(&records, &started_at, label.as_deref(), &metadata)
+        });
+        Ok(run.map_err(failed)?.into())
     }
 }
 
@@ -193,10 +210,13 @@ struct List {
 
 impl Command for List {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
-        let runs = match opened(context, &self.path)? {
-            Some(database) => database.runs(self.limit).map_err(failed)?,
-            None => Vec::new(),
-        };
+        let Self { path, limit } = *self;
+        let runs = read(context, &path, move |database| database.runs(limit))?;
+        let Some((runs, more)) = runs else { return Ok(Vec::new().into()) };
+        if more {
+            let message = format!("{path:?} has more runs than the {MAX_FETCH} returned");
+            context.warn(vec![message]);
+        }
         Ok(runs.into())
     }
 }
@@ -209,11 +229,9 @@ struct Fetch {
 
 impl Command for Fetch {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
-        let records = match opened(context, &self.path)? {
-            Some(database) => database.records(self.run).map_err(failed)?,
-            None => Vec::new(),
-        };
-        Ok(records.into())
+        let Self { path, run } = *self;
+        let records = read(context, &path, move |database| database.records(run))?;
+        Ok(records.map_or_else(|| Vec::new().into(), Value::from))
     }
 }
 
@@ -227,22 +245,28 @@ struct Diff {
 
 impl Command for Diff {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
-        let database = opened(context, &self.path)?;
-        let figures = |run| match &database {
-            Some(database) => database.figures(run).map_err(failed),
-            None => Ok(Run::new()),
+        let Self { path, baseline, current, tolerance } = *self;
+        let shown = path.clone();
+        let found = read(context, &path, move |database| {
+            let figures = [database.figures(baseline)?, database.figures(current)?];
+            // The reference compares a run that does not exist as one without requests.
+            for number in [baseline, current] {
+                if let Err(unknown) = RunName::Number(number).find(database, None, &shown)? {
+                    return Ok((figures, Some(unknown)));
+                }
+            }
+            Ok((figures, None))
+        })?;
+        let Some(([before, after], unknown)) = found else {
+            context.fail(RunName::Number(baseline).missing(None, &path, &[]));
+            let none = Run::new();
+            return Ok(Value::Dict(difference((baseline, current), (&none, &none), tolerance)));
         };
-        let (baseline, current) = (figures(self.baseline)?, figures(self.current)?);
-        // The reference compares a run that does not exist as one without requests.
-        let runs = stored(database.as_ref())?;
-        let unknown = [self.baseline, self.current]
-            .into_iter()
-            .find_map(|number| RunName::Number(number).find(&runs, None, &self.path).err());
         if let Some(failure) = unknown {
             context.fail(failure);
         }
-        let numbers = (self.baseline, self.current);
-        Ok(Value::Dict(difference(numbers, (&baseline, &current), self.tolerance)))
+        let figures = (&before.0, &after.0);
+        Ok(Value::Dict(difference((baseline, current), figures, tolerance)))
     }
 }
 
@@ -255,20 +279,6 @@ fn difference((baseline, current): (i64, i64), figures: (&Run, &Run), tolerance:
     ]);
     result.extend(diff::compare(figures.0, figures.1, tolerance));
     result
-}
-
-/// The runs of a database with their labels, the newest first.
-fn stored(database: Option<&Database>) -> Result<Vec<(i64, Option<String>)>, Failure> {
-    let Some(database) = database else { return Ok(Vec::new()) };
-    let runs = database.runs(-1).map_err(failed)?;
-    let run = |run: &Value| match run.get("id") {
-        Some(Value::Int(number)) => {
-            let label = run.get("label").and_then(Value::as_str).map(str::to_owned);
-            Some((*number, label))
-        }
-        _ => None,
-    };
-    Ok(runs.iter().filter_map(run).collect())
 }
 
 /// How a document names a run.
@@ -293,35 +303,42 @@ impl RunName {
         }
     }
 
-    /// The number of the run among these, the newest first; `before` is the one that it is compared
-    /// with, which it cannot be.
+    /// The number of the run; `before` is the one that it is compared with, which it cannot be.
     fn find(
         &self,
-        runs: &[(i64, Option<String>)],
+        database: &Database,
         before: Option<i64>,
         path: &str,
-    ) -> Result<i64, Failure> {
-        let mut earlier = runs.iter().filter(|(number, _)| before.is_none_or(|run| *number < run));
+    ) -> Result<Result<i64, Failure>, DatabaseError> {
         let found = match self {
-            Self::Number(wanted) => runs.iter().find(|(number, _)| number == wanted),
-            Self::Label(wanted) => earlier.find(|(_, label)| label.as_ref() == Some(wanted)),
-            Self::Newest => earlier.next(),
+            Self::Number(wanted) => database.newest(None, |run, _| run == *wanted),
+            Self::Label(wanted) => database.newest(before, |_, label| label == Some(wanted)),
+            Self::Newest => database.newest(before, |_, _| true),
         };
-        found.map(|(number, _)| *number).ok_or_else(|| {
-            let wanted = match self {
-                Self::Number(number) => format!("no run {number}"),
-                Self::Label(label) => format!("no earlier run with the label {label:?}"),
-                Self::Newest if before.is_some() => "no run before the judged one".to_owned(),
-                Self::Newest => "no run".to_owned(),
-            };
-            let known: Vec<String> =
-                runs.iter().take(SHOWN_RUNS).map(|(number, _)| number.to_string()).collect();
-            let known = match known.is_empty() {
-                true => String::new(),
-                false => format!("; the newest are {}", known.join(", ")),
-            };
-            Failure::new(FailureKind::InvalidValue, format!("{path}: {wanted}{known}"))
-        })
+        if let Some(run) = found? {
+            return Ok(Ok(run));
+        }
+        let mut known = Vec::new();
+        database.newest(None, |run, _| {
+            known.push(run.to_string());
+            known.len() == SHOWN_RUNS
+        })?;
+        Ok(Err(self.missing(before, path, &known)))
+    }
+
+    /// Why there is no such run among these, the newest.
+    fn missing(&self, before: Option<i64>, path: &str, known: &[String]) -> Failure {
+        let wanted = match self {
+            Self::Number(number) => format!("no run {number}"),
+            Self::Label(label) => format!("no earlier run with the label {label:?}"),
+            Self::Newest if before.is_some() => "no run before the judged one".to_owned(),
+            Self::Newest => "no run".to_owned(),
+        };
+        let known = match known.is_empty() {
+            true => String::new(),
+            false => format!("; the newest are {}", known.join(", ")),
+        };
+        Failure::new(FailureKind::InvalidValue, format!("{path}: {wanted}{known}"))
     }
 }
 
@@ -333,25 +350,43 @@ struct AssertNoRegressions {
     tolerance: f64,
 }
 
+/// Two runs that are compared: their numbers, and their figures with the memory that these take.
+type Compared = ([i64; 2], [(Run, Share); 2]);
+
 impl Command for AssertNoRegressions {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
-        let database = opened(context, &self.path)?;
-        let runs = stored(database.as_ref())?;
-        let current = self.current.find(&runs, None, &self.path)?;
-        let baseline = self.baseline.find(&runs, Some(current), &self.path)?;
-        let figures = |run| match &database {
-            Some(database) => database.figures(run).map_err(failed),
-            None => Ok(Run::new()),
+        let asked: Arc<Self> = self.into();
+        let tolerance = asked.tolerance;
+        let work = {
+            let asked = Arc::clone(&asked);
+            move |database: &mut Database| asked.compared(database)
         };
-        let (before, after) = (figures(baseline)?, figures(current)?);
-        let difference =
-            Value::Dict(difference((baseline, current), (&before, &after), self.tolerance));
-        let reasons = diff::regressions(&before, &after, self.tolerance);
+        let Some(compared) = read(context, &asked.path, work)? else {
+            return Err(asked.current.missing(None, &asked.path, &[]));
+        };
+        let ([baseline, current], [(before, _before), (after, _after)]) = compared?;
+        let difference = Value::Dict(difference((baseline, current), (&before, &after), tolerance));
+        let reasons = diff::regressions(&before, &after, tolerance);
         if reasons.is_empty() {
             return Ok(difference);
         }
         context.enrich(difference, Vec::new());
         let message = format!("worse than run {baseline}: {}", reasons.join("; "));
         Err(Failure::new(FailureKind::Gate, message))
+    }
+}
+
+impl AssertNoRegressions {
+    fn compared(&self, database: &Database) -> Result<Result<Compared, Failure>, DatabaseError> {
+        let current = match self.current.find(database, None, &self.path)? {
+            Ok(current) => current,
+            Err(missing) => return Ok(Err(missing)),
+        };
+        let baseline = match self.baseline.find(database, Some(current), &self.path)? {
+            Ok(baseline) => baseline,
+            Err(missing) => return Ok(Err(missing)),
+        };
+        let figures = [database.figures(baseline)?, database.figures(current)?];
+        Ok(Ok(([baseline, current], figures)))
     }
 }

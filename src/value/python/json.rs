@@ -59,6 +59,20 @@ pub fn json_into(value: &Value, out: &mut impl JsonOut) {
             }
             out.raw("]");
         }
+        Value::Rows(rows) => {
+            out.raw("[");
+            for (index, row) in rows.iter().enumerate() {
+                out.raw(if index > 0 { ", {" } else { "{" });
+                for (index, (name, cell)) in row.enumerate() {
+                    out.raw(if index > 0 { ", \"" } else { "\"" });
+                    out.key(name);
+                    out.raw("\": ");
+                    json_into(&Value::from(cell), out);
+                }
+                out.raw("}");
+            }
+            out.raw("]");
+        }
         Value::Dict(members) => {
             out.raw("{");
             for (index, (key, item)) in members.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::super::Value;
+use super::super::{Cell, Value};
 
 impl Value {
     /// Python's `str(value)`: text at the top level is raw.
@@ -15,7 +15,10 @@ impl Value {
 
     /// Python's `repr(value)`.
     pub fn to_repr(&self) -> String {
-        let mut out = String::new();
+        let mut out = match self {
+            Self::Rows(rows) => String::with_capacity(rows.text_bytes()),
+            _ => String::new(),
+        };
         self.repr_into(&mut out);
         out
     }
@@ -44,6 +47,23 @@ impl Value {
                 items_into(items, out);
                 // A comma distinguishes a tuple of one from a value in parentheses.
                 out.push_str(if items.len() == 1 { ",)" } else { ")" });
+            }
+            Self::Rows(rows) => {
+                out.push('[');
+                for (index, row) in rows.iter().enumerate() {
+                    out.push_str(if index > 0 { ", {" } else { "{" });
+                    for (index, (name, cell)) in row.enumerate() {
+                        out.push_str(if index > 0 { ", " } else { "" });
+                        quoted_into(name, out);
+                        out.push_str(": ");
+                        match cell {
+                            Cell::Text(text) => quoted_into(text, out),
+                            number => Self::from(number).repr_into(out),
+                        }
+                    }
+                    out.push('}');
+                }
+                out.push(']');
             }
             Self::Dict(members) => {
                 out.push('{');

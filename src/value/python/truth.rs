@@ -14,6 +14,7 @@ impl Value {
             Self::Str(text) => !text.is_empty(),
             Self::List(items) | Self::Tuple(items) => !items.is_empty(),
             Self::Dict(members) => !members.is_empty(),
+            Self::Rows(rows) => !rows.is_empty(),
         }
     }
 }

@@ -11,7 +11,7 @@ pub(super) fn type_name(value: &Value) -> &'static str {
         Value::Int(_) | Value::Big(_) => "int",
         Value::Float(_) => "float",
         Value::Str(_) => "str",
-        Value::List(_) => "list",
+        Value::List(_) | Value::Rows(_) => "list",
         // Only results hold these; a document cannot.
         Value::Tuple(_) => "tuple",
         Value::Dict(_) => "dict",

@@ -23,7 +23,9 @@ fn pair<'a>(place: &Reader<'a>) -> Result<(&'a str, String), Invalid> {
 /// A string, or a number or boolean as one: some recorders write lengths as numbers.
 pub(super) fn scalar(field: &Reader<'_>) -> Result<String, Invalid> {
     match field.value() {
-        Value::List(_) | Value::Tuple(_) | Value::Dict(_) => Err(field.expected("a string")),
+        Value::List(_) | Value::Tuple(_) | Value::Dict(_) | Value::Rows(_) => {
+            Err(field.expected("a string"))
+        }
         value => Ok(value.to_text()),
     }
 }
