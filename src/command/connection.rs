@@ -1,23 +1,27 @@
 //! The server of a client verb: converts the command line's options to an [`Endpoint`], and the
 //! client's errors to errors of this program.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cli::Connection;
+use super::token;
+use crate::cli::{Connection, TokenSource};
 use crate::client::{ClientError, Endpoint};
 use crate::console::Console;
 use crate::error::{Error, Exit};
 use crate::event::ErrorKind;
 use crate::wire::frame::Mode;
 use crate::wire::tls::{ClientTls, Identity};
+use crate::wire::token::Token;
 
-/// Returns the endpoint for the options.
+/// Returns the endpoint and the token for the options, and warns where others could read the token.
 pub(super) fn resolve(
     args: &Connection,
+    source: &TokenSource,
     connect_timeout: Duration,
     console: &mut Console,
-) -> Result<Endpoint, Error> {
+) -> Result<(Endpoint, Option<Token>), Error> {
     let mode = if args.legacy { Mode::Legacy } else { Mode::Framed };
     let (host, port, tls) = (args.host.clone(), args.port, tls(args)?);
     if args.tls_insecure {
@@ -25,7 +29,20 @@ pub(super) fn resolve(
             "--tls-insecure: anyone on the network path can read the token and change replies",
         );
     }
-    Ok(Endpoint { host, port, mode, tls, connect_timeout })
+    let token = token::resolve(source, console)?;
+    if token.is_some() && tls.is_none() && !is_loopback(&host) {
+        console.warn("without TLS, anyone on the way can read the token; --tls prevents that");
+    }
+    Ok((Endpoint { host, port, mode, tls, connect_timeout }, token))
+}
+
+/// Whether a host is this machine by its name alone, as it is for the server.
+fn is_loopback(host: &str) -> bool {
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    match name.parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().is_loopback(),
+        Err(_) => name == "localhost" || name.ends_with(".localhost"),
+    }
 }
 
 /// A certificate and its key, which are only useful together.
@@ -33,7 +50,8 @@ pub(super) fn identity(cert: Option<&Path>, key: Option<&Path>) -> Result<Option
     match (cert, key) {
         (None, None) => Ok(None),
         (Some(cert), Some(key)) => {
-            Ok(Some(Identity { cert: cert.to_owned(), key: key.to_owned() }))
+            let (cert, key) = (cert.to_owned(), key.to_owned());
+            Ok(Some(Identity { cert, key, credentials: false }))
         }
         (Some(_), None) => Err(half("--tls-cert", "--tls-key")),
         (None, Some(_)) => Err(half("--tls-key", "--tls-cert")),
@@ -104,6 +122,16 @@ mod tests {
     use super::*;
     use crate::wire::refusal::Refusal;
     use crate::wire::request::TooLong;
+
+    #[test]
+    fn t56_only_this_machine_is_loopback() {
+        for host in ["localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.9.9.9", "::1"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["localhost.example", "10.0.0.1", "::", "fe80::1%lo", "::ffff:10.0.0.1"] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
 
     #[test]
     fn every_kind_of_failure_has_its_exit_code() {

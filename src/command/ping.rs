@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::setup::block_on;
-use super::{connection, signal, token};
+use super::{connection, signal};
 use crate::cli::Ping;
 use crate::client::{ClientError, Endpoint, PingReply, probe};
 use crate::console::Console;
@@ -18,8 +18,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) fn ping(args: &Ping, verbose: bool, console: &mut Console) -> Result<Exit, Error> {
     let timeout = Duration::from_secs_f64(args.timeout);
-    let endpoint = connection::resolve(&args.connection, timeout, console)?;
-    let token = token::resolve(&args.token, console)?;
+    let (endpoint, token) = connection::resolve(&args.connection, &args.token, timeout, console)?;
     console.replies(args.output, false);
     let wait = Duration::from_secs_f64(args.wait.unwrap_or_default());
     block_on(signal::unless_interrupted(async {

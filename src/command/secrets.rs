@@ -44,10 +44,11 @@ impl Sources {
             TokenOrigin::File(path) | TokenOrigin::Credential(path) => Some(path),
             TokenOrigin::Nowhere | TokenOrigin::Once(_) => None,
         };
-        let tls =
-            self.tls.iter().flat_map(|TlsFiles { identity: Identity { cert, key }, client_ca }| {
+        let tls = self.tls.iter().flat_map(
+            |TlsFiles { identity: Identity { cert, key, .. }, client_ca }| {
                 [cert, key].into_iter().chain(client_ca)
-            });
+            },
+        );
         token.into_iter().chain(tls).cloned().collect()
     }
 
@@ -105,7 +106,7 @@ impl Sources {
             }
             _ => {}
         }
-        if let Some(TlsFiles { identity: Identity { cert, key }, client_ca }) = &self.tls {
+        if let Some(TlsFiles { identity: Identity { cert, key, .. }, client_ca }) = &self.tls {
             read.push(format!("the certificate {}", cert.display()));
             read.push(format!("its key {}", key.display()));
             read.extend(client_ca.iter().map(|path| format!("the authorities {}", path.display())));
@@ -147,7 +148,7 @@ fn identity(args: &cli::Serve) -> Result<Option<Identity>, Error> {
         return Ok(named);
     }
     match (credential::find(credential::CERTIFICATE)?, credential::find(credential::KEY)?) {
-        (Some(cert), Some(key)) => Ok(Some(Identity { cert, key })),
+        (Some(cert), Some(key)) => Ok(Some(Identity { cert, key, credentials: true })),
         (None, None) => Ok(None),
         (cert, _) => {
             let (given, missing) = match cert {

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::document;
 use super::setup::block_on;
-use super::{connection, signal, token};
+use super::{connection, signal};
 use crate::cli::Send;
 use crate::client::{CONNECT_TIMEOUT, ClientError, Endpoint, diagnose};
 use crate::console::Console;
@@ -36,9 +36,8 @@ pub(super) fn send(args: &Send, console: &mut Console) -> Result<Exit, Error> {
         }
     };
     let timeout = args.timeout.map(Duration::from_secs_f64);
-    let endpoint =
-        connection::resolve(&args.connection, timeout.unwrap_or(CONNECT_TIMEOUT), console)?;
-    let token = token::resolve(&args.token, console)?;
+    let patience = timeout.unwrap_or(CONNECT_TIMEOUT);
+    let (endpoint, token) = connection::resolve(&args.connection, &args.token, patience, console)?;
     console.replies(args.printing.output, args.printing.quiet);
     console.document(&local.name);
     local.warn(console);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::setup::block_on;
-use super::{connection, signal, token};
+use super::{connection, signal};
 use crate::cli::Status;
 use crate::client::{self, ClientError, StatusReply};
 use crate::console::Console;
@@ -32,8 +32,7 @@ fn ask(
     ) -> Result<StatusReply, ClientError>,
 ) -> Result<Exit, Error> {
     let timeout = Duration::from_secs_f64(args.timeout);
-    let endpoint = connection::resolve(&args.connection, timeout, console)?;
-    let token = token::resolve(&args.token, console)?;
+    let (endpoint, token) = connection::resolve(&args.connection, &args.token, timeout, console)?;
     console.replies(args.output, false);
     block_on(signal::unless_interrupted(async {
         match ask(&endpoint, token.as_ref(), timeout).await {

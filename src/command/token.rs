@@ -3,8 +3,6 @@
 //! clients send, and below it the old one, which servers still accept. A line's end is not part of
 //! a token, so that a file, a variable filled from it, and typed input mean the same.
 
-use std::fs::{File, Metadata};
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -13,6 +11,7 @@ use super::{core_dump, credential};
 use crate::cli::{TOKEN_VARIABLE, TokenSource};
 use crate::console::Console;
 use crate::error::{Error, reason};
+use crate::wire::guarded::{Content, GuardError, Guarded};
 use crate::wire::token::Token;
 
 /// The largest token file that is read, in bytes: a token that does not fit in a request would be
@@ -94,14 +93,14 @@ pub(super) fn find(
 impl TokenOrigin {
     /// Reads the tokens, if they are in a file; at least one, or an error.
     pub(super) fn tokens(&self) -> Result<Option<Vec<Token>>, Error> {
-        let (path, guarded) = match self {
+        let (path, content) = match self {
             Self::Nowhere | Self::Once(_) => return Ok(None),
-            Self::File(path) => (path, Protection::ByMode),
-            Self::Credential(path) => (path, Protection::BySystemd),
+            Self::File(path) => (path, Content::Secret),
+            Self::Credential(path) => (path, Content::Credential),
         };
         let file = path.display();
         let (text, tokens) = (format!("the token file {file}"), format!("the file {file}"));
-        parse(&read(path, guarded)?, &Source { text: &text, tokens: &tokens }).map(Some)
+        parse(&read(path, content)?, &Source { text: &text, tokens: &tokens }).map(Some)
     }
 
     fn read(self) -> Result<(Vec<Token>, Self), Error> {
@@ -173,59 +172,23 @@ fn parse(text: &str, source: &Source<'_>) -> Result<Vec<Token>, Error> {
     text.lines().enumerate().map(token).collect()
 }
 
-/// Who ensures that no other user can read a file.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Protection {
-    ByMode,
-    BySystemd,
-}
-
-fn read(path: &Path, guarded: Protection) -> Result<Zeroizing<String>, Error> {
-    let unreadable = |error: io::Error| {
-        Error::usage(format!("cannot read the token file {}: {}", path.display(), reason(&error)))
-    };
-    // Checked before opening as well: opening a FIFO would wait for a writer.
-    check(path, &path.metadata().map_err(unreadable)?, guarded)?;
-    let file = File::open(path).map_err(unreadable)?;
-    check(path, &file.metadata().map_err(unreadable)?, guarded)?;
-    // Allocated in one piece: a text that grows leaves copies of itself behind.
-    let mut text = Zeroizing::new(String::with_capacity(2 * LONGEST_FILE));
-    file.take(LONGEST_FILE as u64 + 1).read_to_string(&mut text).map_err(unreadable)?;
-    if text.len() > LONGEST_FILE {
-        return Err(Error::usage(format!(
-            "the token file {} has more than {LONGEST_FILE} bytes; give one that holds the token alone",
-            path.display()
-        )));
-    }
-    Ok(text)
-}
-
-fn check(path: &Path, metadata: &Metadata, guarded: Protection) -> Result<(), Error> {
-    if !metadata.is_file() {
-        return Err(Error::usage(format!(
-            "the token file {} is not a regular file",
-            path.display()
-        )));
-    }
-    if guarded == Protection::ByMode && readable_by_others(metadata) {
-        return Err(Error::usage(format!(
-            "other users can read the token file {0}; run chmod 600 {0}",
-            path.display()
-        )));
-    }
-    Ok(())
-}
-
-#[cfg(unix)]
-fn readable_by_others(metadata: &Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    metadata.permissions().mode() & 0o044 != 0
-}
-
-/// On other systems the owner manages the file's access list.
-#[cfg(not(unix))]
-fn readable_by_others(_metadata: &Metadata) -> bool {
-    false
+fn read(path: &Path, content: Content) -> Result<Zeroizing<String>, Error> {
+    let file = path.display();
+    let text = Guarded { path, what: "the token file", content }.read(LONGEST_FILE);
+    let mut bytes = text.map_err(|error| {
+        Error::usage(match error {
+            GuardError::Open(text) => text,
+            GuardError::NotRegular => format!("the token file {file} is {error}"),
+            GuardError::TooLong(_) => {
+                format!("the token file {file} has {error}; give one that holds the token alone")
+            }
+            GuardError::Io(_) => format!("cannot read the token file {file}: {error}"),
+        })
+    })?;
+    String::from_utf8(std::mem::take(&mut *bytes)).map(Zeroizing::new).map_err(|error| {
+        drop(Zeroizing::new(error.into_bytes()));
+        Error::usage(format!("cannot read the token file {file}: it is not UTF-8"))
+    })
 }
 
 #[cfg(test)]

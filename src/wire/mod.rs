@@ -58,6 +58,7 @@
 pub mod dialect;
 pub mod events;
 pub mod frame;
+pub mod guarded;
 pub mod op;
 pub mod refusal;
 pub mod request;

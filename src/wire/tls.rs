@@ -13,7 +13,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use zeroize::Zeroizing;
 
+use super::guarded::{Content, GuardError, Guarded};
 use crate::error::reason;
 use crate::net::trust::{self, Trust, TrustError, provider};
 
@@ -28,6 +30,9 @@ pub enum TlsError {
         /// Why.
         why: String,
     },
+    /// Other users could read or replace a file. The text names it and what to do.
+    #[error("{0}")]
+    Open(String),
     /// A file holds no certificate.
     #[error("{}: no certificate in it; give a PEM file with a CERTIFICATE block", path.display())]
     NoCertificate {
@@ -82,7 +87,15 @@ pub struct Identity {
     pub cert: PathBuf,
     /// The private key, PEM, not encrypted.
     pub key: PathBuf,
+    /// Whether they are credentials, whose modes are systemd's.
+    pub credentials: bool,
 }
+
+/// The longest file of certificates that is read, in bytes: more than any system's authorities.
+const LONGEST_CHAIN: usize = 4 * 1024 * 1024;
+
+/// The longest file of a key, in bytes.
+const LONGEST_KEY: usize = 64 * 1024;
 
 /// The TLS settings of a client.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -168,16 +181,28 @@ fn pair_error(identity: &Identity, source: rustls::Error) -> TlsError {
 fn read_identity(
     identity: &Identity,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
-    let chain = certificates(&identity.cert)?;
+    let [public, secret] = match identity.credentials {
+        true => [Content::Credential; 2],
+        false => [Content::Public, Content::Secret],
+    };
+    let chain = certificates_in(&identity.cert, public)?;
     let path = &identity.key;
-    let key = PrivateKeyDer::from_pem_file(path).map_err(|error| match error {
+    let text = read(Guarded { path, what: "the key file", content: secret }, LONGEST_KEY)?;
+    let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
         pem::Error::NoItemsFound => TlsError::NoKey { path: path.clone() },
-        error => unreadable(path, &error),
+        error => not_pem(path, &error),
     })?;
     Ok((chain, key))
 }
 
-fn unreadable(path: &Path, error: &pem::Error) -> TlsError {
+fn read(file: Guarded<'_>, most: usize) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+    file.read(most).map_err(|error| match error {
+        GuardError::Open(text) => TlsError::Open(text),
+        other => TlsError::File { path: file.path.to_owned(), why: other.to_string() },
+    })
+}
+
+fn not_pem(path: &Path, error: &pem::Error) -> TlsError {
     let why = match error {
         pem::Error::Io(error) => reason(error),
         other => other.to_string(),
@@ -186,11 +211,17 @@ fn unreadable(path: &Path, error: &pem::Error) -> TlsError {
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let file = |error| unreadable(path, &error);
-    let found: Vec<_> = CertificateDer::pem_file_iter(path)
-        .map_err(file)?
+    certificates_in(path, Content::Public)
+}
+
+fn certificates_in(
+    path: &Path,
+    content: Content,
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let text = read(Guarded { path, what: "the certificate file", content }, LONGEST_CHAIN)?;
+    let found: Vec<_> = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<_, _>>()
-        .map_err(file)?;
+        .map_err(|error| not_pem(path, &error))?;
     if found.is_empty() {
         return Err(TlsError::NoCertificate { path: path.to_owned() });
     }
@@ -216,6 +247,16 @@ mod tests {
         dir: tempfile::TempDir,
     }
 
+    #[cfg(unix)]
+    fn make_private(path: &Path) {
+        use std::os::unix::fs::PermissionsExt;
+        let private = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(path, private).expect("a file");
+    }
+
+    #[cfg(not(unix))]
+    fn make_private(_: &Path) {}
+
     impl Files {
         fn new() -> Self {
             let dir = tempfile::tempdir().expect("a directory");
@@ -224,6 +265,9 @@ mod tests {
                 std::fs::write(dir.path().join(format!("{name}.crt")), made.cert.pem()).expect("x");
                 let key = made.signing_key.serialize_pem();
                 std::fs::write(dir.path().join(format!("{name}.key")), key).expect("a file");
+            }
+            for name in ["a.crt", "a.key", "b.key"] {
+                make_private(&dir.path().join(name));
             }
             std::fs::write(dir.path().join("empty"), "").expect("a file");
             Self { dir }
@@ -234,7 +278,8 @@ mod tests {
         }
 
         fn refusal(&self, cert: &str, key: &str) -> String {
-            let identity = Identity { cert: self.path(cert), key: self.path(key) };
+            let identity =
+                Identity { cert: self.path(cert), key: self.path(key), credentials: false };
             let text = server_config(&identity, None).unwrap_err().to_string();
             text.replace(&self.dir.path().display().to_string(), "DIR")
         }
@@ -243,7 +288,8 @@ mod tests {
     #[test]
     fn a_certificate_and_its_key_make_a_server() {
         let files = Files::new();
-        let identity = Identity { cert: files.path("a.crt"), key: files.path("a.key") };
+        let identity =
+            Identity { cert: files.path("a.crt"), key: files.path("a.key"), credentials: false };
         let config = server_config(&identity, Some(&files.path("b.crt"))).expect("a server");
         assert_eq!(config.max_early_data_size, 0);
         assert_eq!(config.send_tls13_tickets, 0);

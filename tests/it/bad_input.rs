@@ -75,6 +75,84 @@ fn a_token_file_is_read_only_if_no_other_user_can_read_it() {
 }
 
 #[test]
+fn t56_a_client_that_sends_its_token_in_the_clear_warns_as_the_server_does() {
+    let server = Server::start(&[], Some("s3cret"));
+    let port = server.port();
+    // The unspecified address leads to this machine, and is not loopback by its name.
+    for (verb, host, said) in [
+        (&["ping"][..], "127.0.0.1", ""),
+        (
+            &["ping"],
+            "0.0.0.0",
+            "warning: without TLS, anyone on the way can read the token; --tls prevents that\n",
+        ),
+        (
+            &["status"],
+            "0.0.0.0",
+            "warning: without TLS, anyone on the way can read the token; --tls prevents that\n",
+        ),
+        (
+            &["send", "--json", "[[\"LD_summary\"]]"],
+            "0.0.0.0",
+            "warning: without TLS, anyone on the way can read the token; --tls prevents that\n",
+        ),
+    ] {
+        let ask = ldctl().args(verb).args(["--host", host, "--port", &port]);
+        ask.env("LOAD_DENSITY_SOCKET_TOKEN", "s3cret").assert().success().stderr_eq(said);
+    }
+    let open = Server::start(&[], None);
+    let ask = ldctl().args(["ping", "--host", "0.0.0.0", "--port", &open.port()]);
+    ask.assert().success().stderr_eq("");
+}
+
+#[cfg(unix)]
+#[test]
+fn t57_a_token_or_key_that_others_could_replace_is_refused_by_server_and_client() {
+    use std::os::unix::fs::PermissionsExt;
+    let authority = crate::support::Authority::new();
+    let directory = tempfile::tempdir().expect("a directory");
+    let token = directory.path().join("token").display().to_string();
+    fs::write(&token, "s3cret\n").expect("a file");
+    let (cert, key) = (authority.file("server.pem"), authority.file("server.key"));
+    let mode = |path: &str, mode: u32| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a file");
+    };
+    let check = |verb: &[&str], said: &str| {
+        let refused = ldctl().args(verb).assert().code(2).stdout_eq("");
+        refused.stderr_eq(format!("error: {said}\n"));
+    };
+    let with_token = |verb| [verb, "--token-file", &token, "--port", "9"];
+    mode(&token, 0o622);
+    for verb in ["serve", "ping", "send", "quit", "status", "stop"] {
+        let said =
+            format!("other users can write to the token file {token}; run chmod 600 {token}");
+        let more: &[&str] = if verb == "send" { &["--json", "[[\"LD_summary\"]]"] } else { &[] };
+        check(&[&with_token(verb)[..], more].concat(), &said);
+    }
+    mode(&token, 0o600);
+    let place = directory.path().display().to_string();
+    mode(&place, 0o777);
+    let said = format!(
+        "other users can write to {place}, above the token file {token}; run chmod go-w {place}, or \
+         move the file"
+    );
+    check(&with_token("serve"), &said);
+    check(&with_token("ping"), &said);
+    mode(&place, 0o700);
+    mode(&key, 0o644);
+    let said = format!("other users can read the key file {key}; run chmod 600 {key}");
+    let pair = ["--tls-cert", &cert, "--tls-key", &key];
+    check(&[&["serve"], &pair[..]].concat(), &said);
+    check(&[&["ping", "--tls", "--port", "9"], &pair[..]].concat(), &said);
+    mode(&key, 0o600);
+    mode(&cert, 0o666);
+    let said =
+        format!("other users can write to the certificate file {cert}; run chmod go-w {cert}");
+    check(&[&["serve"], &pair[..]].concat(), &said);
+    check(&["ping", "--tls", "--tls-ca", &cert, "--port", "9"], &said);
+}
+
+#[test]
 fn a_token_on_the_command_line_works_and_warns() {
     let server = Server::start(&["--token", "s3cret"], None);
     ldctl()

@@ -67,6 +67,12 @@ const ABUSE: &[(usize, &str, &str)] = &[
     ),
     (53, "passwords in URLs and requests", "in no report, database, exporter, reply, event or log"),
     (54, "other users of the machine read reports", "files are 0600, whatever the umask"),
+    (56, "a token sent without TLS beyond this machine", "server and client warn"),
+    (
+        57,
+        "others can write or read token, key or certificate files, or a directory above them",
+        "refused at the start and on SIGHUP, by server and client, with the command to run",
+    ),
 ];
 
 /// Number, fault and expected behaviour.

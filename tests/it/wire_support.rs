@@ -22,6 +22,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::support::make_private;
+
 /// What ends a test that hangs; nothing is measured against it.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -137,7 +139,12 @@ impl Setup {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a cert");
         std::fs::write(dir.path().join("crt"), made.cert.pem()).expect("a file");
         std::fs::write(dir.path().join("key"), made.signing_key.serialize_pem()).expect("a file");
-        let identity = Identity { cert: dir.path().join("crt"), key: dir.path().join("key") };
+        make_private(&dir.path().join("key"));
+        let identity = Identity {
+            cert: dir.path().join("crt"),
+            key: dir.path().join("key"),
+            credentials: false,
+        };
         self.secrets.tls = Some(server_config(&identity, None).expect("a configuration"));
         self.tls = Some(dir);
         self

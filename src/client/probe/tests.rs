@@ -1,7 +1,7 @@
 use std::fs;
 use std::io;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{
@@ -104,6 +104,16 @@ async fn serve_connection(conduct: Conduct, stream: TcpStream, tls: Option<Arc<S
     };
 }
 
+/// Writes a key that only its owner can read, as keys must be.
+fn write_key(path: &Path, key: &KeyPair) {
+    fs::write(path, key.serialize_pem()).expect("a file");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("a file");
+    }
+}
+
 /// An authority, and the certificates it has signed.
 struct Authority {
     directory: tempfile::TempDir,
@@ -143,9 +153,10 @@ impl Authority {
         let identity = Identity {
             cert: self.path(&format!("{name}-{}.crt", years.start)),
             key: self.path(&format!("{name}-{}.key", years.start)),
+            credentials: false,
         };
         fs::write(&identity.cert, cert.pem()).expect("a file");
-        fs::write(&identity.key, key.serialize_pem()).expect("a file");
+        write_key(&identity.key, &key);
         identity
     }
 
@@ -292,8 +303,9 @@ async fn a_certificate_that_is_not_trusted_is_refused_with_its_reason() {
 #[tokio::test]
 async fn the_certificate_of_an_authority_on_a_server_must_be_trusted_itself() {
     let (authority, stranger) = (Authority::new(), Authority::named("stranger"));
-    fs::write(authority.path("ca.key"), authority.key.serialize_pem()).expect("a file");
-    let own = Identity { cert: authority.path("ca.crt"), key: authority.path("ca.key") };
+    let (cert, key) = (authority.path("ca.crt"), authority.path("ca.key"));
+    write_key(&key, &authority.key);
+    let own = Identity { cert, key, credentials: false };
     assert_eq!(problem(&own, stranger.trusted()).await, CertificateProblem::Authority);
     // Then only its name is wrong: it has none.
     let reason = problem(&own, authority.trusted()).await;

@@ -127,6 +127,22 @@ fn f08_a_reload_with_an_error_changes_nothing() {
     fs::remove_file(replaced.directory.path().join("token")).expect("a file");
     check("cannot read the token file token: No such file or directory");
     replaced.write("token", "new\n");
+    let open = |name: &str, mode| {
+        use std::os::unix::fs::PermissionsExt;
+        let path = replaced.directory.path().join(name);
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a file");
+    };
+    open("token", 0o622);
+    check("other users can write to the token file token; run chmod 600 [..]token");
+    replaced.write("token", "new\n");
+    open("server.key", 0o604);
+    check("other users can read the key file server.key; run chmod 600 [..]server.key");
+    replaced.write("token", "new\n");
+    open("server.pem", 0o646);
+    check(
+        "other users can write to the certificate file server.pem; run chmod go-w [..]server.pem",
+    );
+    replaced.write("token", "new\n");
     replaced.write("server.pem", "-----BEGIN CERTIFICATE-----\nbroken");
     check("server.pem: cannot be read as PEM ([..]); give a readable PEM file");
     replaced.write("token", "new\n");

@@ -56,4 +56,17 @@ fn issue_authority(directory: &Path, name: &str) -> Issuer<'static, KeyPair> {
 
 fn write(directory: &Path, name: &str, text: &str) {
     fs::write(directory.join(name), text).expect("a file");
+    if name.ends_with(".key") {
+        make_private(&directory.join(name));
+    }
 }
+
+/// Leaves a file to its owner alone, as keys must be.
+#[cfg(unix)]
+pub(crate) fn make_private(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("a file");
+}
+
+#[cfg(not(unix))]
+pub(crate) fn make_private(_: &Path) {}

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use snapbox::cmd::Command;
 
-pub(crate) use authority::Authority;
+pub(crate) use authority::{Authority, make_private};
 pub(crate) use load::{Kept, Load};
 pub(crate) use process::{Running, Server, after, ended, program, signal, soon_true, wait};
 pub(crate) use scripted::{Next, Request, Scripted, Wire, answer, say};
