@@ -50,6 +50,16 @@ impl Memory {
         Self::new(half_of_machine())
     }
 
+    /// No ceiling, where nothing outside decides how much is held.
+    pub fn unlimited() -> Arc<Self> {
+        Self::new(usize::MAX)
+    }
+
+    /// Whether more than half is taken: results that are kept give way to what is to come.
+    pub fn is_scarce(&self) -> bool {
+        self.taken() > self.most / 2
+    }
+
     /// The ceiling in bytes.
     pub fn most(&self) -> usize {
         self.most
@@ -166,6 +176,19 @@ fn physical() -> Option<u64> {
     None
 }
 
+/// The memory that this process takes for itself, in bytes, where the system says: not the program's
+/// own text, which is a file. It includes what the allocator keeps of what was freed.
+pub fn resident() -> Option<usize> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    resident_in(&status)
+}
+
+fn resident_in(status: &str) -> Option<usize> {
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    let kibibytes: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
 /// Bytes for people: `34.2 MiB`.
 pub fn readable(bytes: usize) -> String {
     let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
@@ -235,6 +258,14 @@ mod tests {
         assert_eq!(least("0::/\n"), Some(900));
         assert_eq!(least("5:cpu:/x\n4:memory,hugetlb:/x\n0::/none\n"), Some(300));
         assert_eq!(least("1:name=systemd:/\n"), None);
+    }
+
+    #[test]
+    fn the_memory_of_the_process_is_read_from_its_status() {
+        let status = "Name:\tldctl\nVmRSS:\t    9000 kB\nRssAnon:\t    2048 kB\nRssFile:\t 1 kB\n";
+        assert_eq!(resident_in(status), Some(2 << 20));
+        assert_eq!(resident_in("Name:\tldctl\n"), None);
+        assert_eq!(resident().is_some(), cfg!(target_os = "linux"));
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use ldctl::metrics::prometheus;
-use ldctl::record::live::Live;
-use ldctl::record::{Label, Recorder, Recording, Records, Sample};
+use ldctl::record::live::{Counted, Live};
+use ldctl::record::{Label, MAX_LABEL_BYTES, Recorder, Recording, Records, Sample};
 use ldctl::report::{self, Outcome, Per};
 use quick_xml::events::Event;
 use serde_json::Value;
@@ -21,7 +21,8 @@ const MAX_ERROR_BYTES: usize = 1024;
 /// all other inputs of the corpus keep their meaning.
 pub fn check(data: &[u8]) {
     let ([choice], text) = options::<1>(data);
-    let text = String::from_utf8_lossy(text);
+    // Longer labels are cut.
+    let text = String::from_utf8_lossy(text.get(..MAX_LABEL_BYTES / 3).unwrap_or(text));
     let mut parts = text.splitn(4, '\u{1f}');
     let [method, url, name, error] = [(); 4].map(|()| parts.next().unwrap_or_default());
     let mut recorder = Recorder::default();
@@ -40,7 +41,7 @@ pub fn check(data: &[u8]) {
         error: Some(error_id),
     });
     let live = Live::default();
-    recorder.live().merge_into(&live);
+    recorder.merge_into(&live);
     let mut records = Records::default();
     records.push(Arc::new(Recording::new(UNIX_EPOCH, vec![recorder])));
     let texts = [method, url, name, error];
@@ -54,7 +55,8 @@ pub fn check(data: &[u8]) {
 
 /// Every sample is a line of its own with the labels that were given.
 fn exported(live: &Live, method: &str, name: &str) {
-    let text = prometheus::text(live.series(), None).expect("text");
+    let text =
+        prometheus::text(live.series().iter().map(Counted::from).collect(), None).expect("text");
     let mut samples = 0;
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let (labels, value) = labels(line).unwrap_or_else(|| panic!("{line:?}"));

@@ -21,7 +21,7 @@ use crate::lock::lock;
 use crate::record::live::Cumulative;
 use crate::record::sqlite::Guard;
 use crate::record::{Recording, Records};
-use crate::run::{self, Lease, Run, Runs, Test};
+use crate::run::{self, KEPT_RUNS, Lease, Run, Runs, TESTS_AT_ONCE, Test};
 use crate::value::Value;
 
 /// What a command may ask of the executor that runs it. A trait, because parsing documents needs
@@ -65,8 +65,8 @@ impl ExecutorState {
     pub(super) fn new(policy: Policy) -> std::io::Result<Self> {
         Ok(Self {
             files: Files::open(&policy.data_dir)?.without(&policy.secret_files),
+            runs: Runs::new(TESTS_AT_ONCE, KEPT_RUNS, &policy.memory),
             policy,
-            runs: Runs::default(),
             output: Box::new(|_| ()),
             counters: None,
             services: Services::default(),

@@ -21,6 +21,7 @@ use super::progress::{Progress, ProgressTicker};
 use super::stop::{Phase, Signal};
 use super::user::{self, WorkerContext};
 use crate::error::reason;
+use crate::memory;
 use crate::record::live::Live;
 use crate::record::{Iterations, Recorder, Recording, UserCount};
 
@@ -98,6 +99,7 @@ pub(super) fn run<D: Driver>(
     let mut gathered = Vec::new();
     let mut warnings = plan.names.warnings.clone();
     let mut ticker = ProgressTicker::new();
+    let before = memory::resident();
     let mut curve = Vec::new();
     loop {
         match parts.recv_timeout(WATCH) {
@@ -106,11 +108,16 @@ pub(super) fn run<D: Driver>(
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
         }
         note(&mut curve, start.elapsed(), live.users());
-        if let Some(progress) = ticker.read(start.elapsed(), live)
-            && let ControlFlow::Break(reason) = watch(&progress)
-            && !stop.is_cancelled()
-        {
-            warnings.push(reason);
+        if let Some(progress) = ticker.read(start.elapsed(), live) {
+            live.allowance().check_resident(memory::resident(), before);
+            if let ControlFlow::Break(reason) = watch(&progress)
+                && !stop.is_cancelled()
+            {
+                warnings.push(reason);
+                stop.cancel();
+            }
+        }
+        if live.allowance().exhausted().is_some() {
             stop.cancel();
         }
     }
@@ -120,6 +127,8 @@ pub(super) fn run<D: Driver>(
             .push(format!("{lost} of {workers} worker threads crashed; their requests are lost"));
     }
     let iterations = iterations(&plan, &gathered);
+    warnings.extend(live.allowance().exhausted().map(str::to_owned));
+    warnings.extend(live.allowance().warnings());
     warnings.extend(accuracy_warnings(iterations, &gathered));
     let mut recording =
         Recording::new(started_at, gathered.into_iter().map(|part| part.recorder).collect());
@@ -146,7 +155,7 @@ pub(super) async fn worker<D: Driver>(
     live: &Live,
     stop: CancellationToken,
 ) -> WorkerResult {
-    let recorder = Rc::new(RefCell::new(Recorder::default()));
+    let recorder = Rc::new(RefCell::new(Recorder::new(live.allowance())));
     let arrivals = match plan.settings.pacing {
         Pacing::Open { rate } => Some(Arrivals::new(rate, number, workers)),
         Pacing::Closed(_) => None,
@@ -195,7 +204,7 @@ pub(super) async fn worker<D: Driver>(
             due = tick.tick() => {
                 ticks += 1;
                 lagging += u64::from(due.elapsed() > LAG);
-                recorder.borrow_mut().live().merge_into(live);
+                recorder.borrow_mut().merge_into(live);
                 pool.reap();
             }
         }
@@ -206,12 +215,13 @@ pub(super) async fn worker<D: Driver>(
         pool.abort();
         pool.drain().await;
     }
-    recorder.borrow_mut().live().merge_into(live);
+    recorder.borrow_mut().merge_into(live);
     let (starts, late) = (pool.context.starts.get(), pool.context.late.get());
     let misses = pool.context.misses.take();
     let broken = pool.broken;
     drop(pool);
-    let recorder = recorder.take();
+    let mut recorder = recorder.take();
+    recorder.seal();
     WorkerResult { recorder, starts, late, misses, ticks, lagging, broken, ended }
 }
 

@@ -20,7 +20,8 @@ use super::runner::{GRACE, WorkerResult, accuracy_warnings, iterations, worker};
 use super::scenario::{STEP, Scenario, Task, TaskOrder, Throttles, Verdict};
 use super::shape::{SHAPE, Shape};
 use super::template::{Bindings, Compiler, Linker};
-use crate::record::live::{Cumulative, Live, total};
+use crate::memory::Memory;
+use crate::record::live::{Cumulative, Live};
 use crate::record::stats::interpolate;
 use crate::record::{Label, LabelId, Recording};
 use crate::value::{Reader, Value};
@@ -416,7 +417,7 @@ async fn a_second_run_counts_from_zero_and_the_cumulative_figures_keep_growing()
         let live = run.feeding(&cumulative).run().await.live;
         assert_eq!(live.requests(), (seconds as u64 * 300, 0));
         sum += live.total().requests;
-        assert_eq!(total(&cumulative.series()).requests, sum);
+        assert_eq!(cumulative.counts().iter().map(|row| row.requests).sum::<u64>(), sum);
     }
 }
 
@@ -748,6 +749,31 @@ fn worker_threads_end_when_cancelled_and_lose_no_request() {
     });
     assert!(recorded.0 > 500);
     assert_eq!((recorded.0, recorded.0), (recorded.1, recorded.2));
+}
+
+#[test]
+fn t34_a_run_without_memory_ends_early_and_keeps_all_it_measured() {
+    let (recorded, counted, called, warnings, taken) = within_a_minute(|| {
+        let plan = threaded(|_| passes_after(Duration::ZERO));
+        let calls = Arc::clone(&plan.driver.calls);
+        // The process itself stays far below the ceiling.
+        let memory = Memory::new(1 << 30);
+        let mut others = memory.share("others");
+        others.grow((1 << 30) - (1 << 20)).expect("room");
+        let live = Arc::new(Live::feeding(Arc::new(Cumulative::new(&memory))));
+        let mut watch = |_: &Progress<'_>| ControlFlow::Continue(());
+        let cancel = CancellationToken::new();
+        let recording = super::runner::run(plan, 2, &live, &cancel, &mut watch).expect("a run");
+        let called = calls.lock().expect("calls").len();
+        let counted = live.total().requests as usize;
+        (recording.len(), counted, called, recording.warnings.clone(), memory.taken())
+    });
+    assert_eq!((recorded, counted), (called, called), "something measured is lost");
+    assert!(recorded > 8192, "{recorded}");
+    let said = |words: &str| warnings.iter().any(|warning| warning.contains(words));
+    assert!(said("ended early for lack of memory: records of the run: 24"), "{warnings:?}");
+    assert!(said("of 1 GiB are in use (--max-memory)"), "{warnings:?}");
+    assert!(taken <= 1 << 30, "{taken}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::http::{Client, Endpoint};
-use super::ticker::{Fate, Span, Ticker};
+use super::ticker::{Fate, Ticker};
 use super::udp::DatagramSink;
 use crate::net::Targets;
 use crate::record::live::{Cumulative, Series};
@@ -62,15 +62,13 @@ impl Influx {
     ) -> io::Result<Self> {
         let mut send = sender(transport, targets)?;
         let measurement = escaped(measurement, &[',', ' ']);
-        let ticker =
-            Ticker::start("influxdb", cumulative, INTERVAL, Span::Tick, move |series, last| {
-                let nanos =
-                    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-                let busy = series.iter().filter(|series| series.requests > 0);
-                let lines: Vec<String> =
-                    busy.map(|series| point(series, &measurement, nanos)).collect();
-                send(&lines, last)
-            })?;
+        let ticker = Ticker::of_changes("influxdb", &cumulative, INTERVAL, move |series, last| {
+            let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+            let busy = series.iter().filter(|series| series.requests > 0);
+            let lines: Vec<String> =
+                busy.map(|series| point(series, &measurement, nanos)).collect();
+            send(&lines, last)
+        })?;
         Ok(Self { _ticker: ticker })
     }
 }

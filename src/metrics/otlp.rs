@@ -22,10 +22,9 @@ use prost::Message;
 
 use super::grpc::CallError;
 use super::http::{Client, Endpoint};
-use super::prometheus::{LATENCY_BOUNDS_MS, latency_buckets};
-use super::ticker::{Span, Ticker};
+use super::ticker::Ticker;
 use crate::net::Targets;
-use crate::record::live::{Cumulative, SIZE_BOUNDS, Series};
+use crate::record::live::{Counted, Cumulative, LATENCY_BOUNDS_MS, SIZE_BOUNDS};
 
 /// The metrics path of a collector (OTLP specification, "OTLP/HTTP Request").
 const PATH: &str = "/v1/metrics";
@@ -55,16 +54,10 @@ impl Otlp {
         let mut sender = Sender::new(endpoint, targets)?;
         let service_name = service_name.to_owned();
         let started = nanos();
-        let ticker = Ticker::start(
-            "opentelemetry",
-            cumulative,
-            interval,
-            Span::Beginning,
-            move |series, _| {
-                let message = export(series, &service_name, started, nanos());
-                sender.send(message.encode_to_vec()).into()
-            },
-        )?;
+        let ticker = Ticker::of_counts("opentelemetry", &cumulative, interval, move |series| {
+            let message = export(series, &service_name, started, nanos());
+            sender.send(message.encode_to_vec()).into()
+        })?;
         Ok(Self { _ticker: ticker })
     }
 }
@@ -147,7 +140,12 @@ fn nanos() -> u64 {
     u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn export(series: &[Series], service: &str, started: u64, now: u64) -> ExportMetricsServiceRequest {
+fn export(
+    series: &[Counted],
+    service: &str,
+    started: u64,
+    now: u64,
+) -> ExportMetricsServiceRequest {
     let metric = |name: &str, unit: &str, description: &str, data| Metric {
         name: name.to_owned(),
         unit: unit.to_owned(),
@@ -158,8 +156,8 @@ fn export(series: &[Series], service: &str, started: u64, now: u64) -> ExportMet
     let busy = || series.iter().filter(|series| series.requests > 0);
     let requests = busy().flat_map(|series| counts(series, started, now)).collect();
     let latencies = busy().map(|series| {
-        let buckets = latency_buckets(series).map(|(_, count)| count).collect();
         let sum = series.latency_sum_us as f64 / 1000.0;
+        let buckets = series.latencies.to_vec();
         point(series, (started, now), sum, LATENCY_BOUNDS_MS.to_vec(), buckets)
     });
     let sizes = busy().map(|series| {
@@ -217,7 +215,7 @@ fn histogram(data_points: Vec<HistogramDataPoint>) -> metric::Data {
     })
 }
 
-fn counts(series: &Series, started: u64, now: u64) -> impl Iterator<Item = NumberDataPoint> {
+fn counts(series: &Counted, started: u64, now: u64) -> impl Iterator<Item = NumberDataPoint> {
     let successes = series.requests - series.failures;
     let outcomes = [("success", successes), ("failure", series.failures)];
     outcomes.into_iter().filter(|(_, count)| *count > 0).map(move |(outcome, count)| {
@@ -234,7 +232,7 @@ fn counts(series: &Series, started: u64, now: u64) -> impl Iterator<Item = Numbe
 }
 
 fn point(
-    series: &Series,
+    series: &Counted,
     (started, now): (u64, u64),
     sum: f64,
     explicit_bounds: Vec<f64>,
@@ -252,7 +250,7 @@ fn point(
     }
 }
 
-fn attributes(series: &Series) -> Vec<KeyValue> {
+fn attributes(series: &Counted) -> Vec<KeyValue> {
     vec![attribute("request_type", &series.method), attribute("name", &series.name)]
 }
 

@@ -17,11 +17,7 @@ use prometheus_client::registry::Registry;
 
 use crate::counters::{Counters, Counts};
 use crate::net::http_service::{HttpService, Limits, RequestBody};
-use crate::record::live::{Cumulative, SIZE_BOUNDS, Series};
-
-/// Upper bounds of the latency buckets in milliseconds, the reference's.
-pub(super) const LATENCY_BOUNDS_MS: [f64; 11] =
-    [5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10_000.0];
+use crate::record::live::{Counted, Cumulative, LATENCY_BOUNDS_MS, SIZE_BOUNDS};
 
 /// Concurrent scrapes; each has five seconds to send a request without a body.
 const LIMITS: Limits = Limits { connections: 32, head: Some(Duration::from_secs(5)), body: 0 };
@@ -65,7 +61,7 @@ struct ScrapeSource {
 
 impl ScrapeSource {
     fn text(&self) -> Result<String, std::fmt::Error> {
-        text(self.cumulative.series(), self.counters.as_ref().map(|counters| counters.read()))
+        text(self.cumulative.counts(), self.counters.as_ref().map(|counters| counters.read()))
     }
 }
 
@@ -118,7 +114,7 @@ fn older(text: &str) -> String {
 }
 
 /// The figures in the OpenMetrics text format, with the counters of a server where there is one.
-pub fn text(series: Vec<Series>, counts: Option<Counts>) -> Result<String, std::fmt::Error> {
+pub fn text(series: Vec<Counted>, counts: Option<Counts>) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(SeriesCopy(series)));
     if let Some(counts) = counts {
@@ -131,7 +127,7 @@ pub fn text(series: Vec<Series>, counts: Option<Counts>) -> Result<String, std::
 
 /// One scrape's copy of the figures.
 #[derive(Debug)]
-struct SeriesCopy(Vec<Series>);
+struct SeriesCopy(Vec<Counted>);
 
 impl Collector for SeriesCopy {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
@@ -164,7 +160,9 @@ impl Collector for SeriesCopy {
             MetricType::Histogram,
         )?;
         for series in &self.0 {
-            let buckets: Vec<(f64, u64)> = latency_buckets(series).collect();
+            // The encoder writes the last bound as `+Inf`.
+            let bounds = LATENCY_BOUNDS_MS.into_iter().chain([f64::INFINITY]);
+            let buckets: Vec<(f64, u64)> = bounds.zip(series.latencies).collect();
             let sum = series.latency_sum_us as f64 / 1000.0;
             family.encode_family(&labels(series))?.encode_histogram::<NoLabelSet>(
                 sum,
@@ -224,21 +222,8 @@ impl Collector for ServerCounters {
     }
 }
 
-fn labels(series: &Series) -> [(&str, &str); 2] {
+fn labels(series: &Counted) -> [(&str, &str); 2] {
     [("request_type", &*series.method), ("name", &*series.name)]
-}
-
-/// How many requests lie within each bound and above the previous one; the last count is above all
-/// bounds, which the encoder writes as `+Inf`.
-pub(super) fn latency_buckets(series: &Series) -> impl Iterator<Item = (f64, u64)> {
-    let mut below = 0;
-    LATENCY_BOUNDS_MS.into_iter().chain([f64::INFINITY]).map(move |bound| {
-        let up_to =
-            if bound.is_infinite() { series.requests } else { series.count_up_to_ms(bound) };
-        let within = up_to.saturating_sub(below);
-        below = up_to;
-        (bound, within)
-    })
 }
 
 #[cfg(test)]
@@ -295,7 +280,7 @@ mod tests {
     fn the_older_format_names_the_counter_as_its_samples() {
         let cumulative = Arc::new(Cumulative::default());
         request(&cumulative, "# TYPE loaddensity_requests x", 7, 100, false);
-        let text = older(&text(cumulative.series(), None).expect("text"));
+        let text = older(&text(cumulative.counts(), None).expect("text"));
         assert!(text.contains("# TYPE loaddensity_requests_total counter\n"), "{text}");
         assert!(!text.contains("# EOF"));
         let label = "name=\"# TYPE loaddensity_requests x\",outcome=\"success\"} 1\n";

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ticker::{Span, Ticker};
+use super::ticker::Ticker;
 use super::udp::DatagramSink;
 use crate::net::Targets;
 use crate::record::live::{Cumulative, Series};
@@ -33,13 +33,12 @@ impl Statsd {
     ) -> io::Result<Self> {
         let mut lines = DatagramSink::to(host, port, targets)?;
         let prefix = prefix.trim_end_matches('.').to_owned();
-        let ticker =
-            Ticker::start("statsd", cumulative, INTERVAL, Span::Tick, move |series, last| {
-                for series in series.iter().filter(|series| series.requests > 0) {
-                    write_series(series, &prefix, &mut |line| lines.push(line));
-                }
-                lines.finish(last)
-            })?;
+        let ticker = Ticker::of_changes("statsd", &cumulative, INTERVAL, move |series, last| {
+            for series in series.iter().filter(|series| series.requests > 0) {
+                write_series(series, &prefix, &mut |line| lines.push(line));
+            }
+            lines.finish(last)
+        })?;
         Ok(Self { _ticker: ticker })
     }
 }

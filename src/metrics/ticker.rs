@@ -4,22 +4,12 @@
 //! one when it works again, and one at the end for what never arrived.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::error::reason;
-use crate::record::live::{Cumulative, Series, changes};
-
-/// What a tick passes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Span {
-    /// The figures since the last tick that was sent.
-    Tick,
-    /// The figures since the exporter started.
-    Beginning,
-}
+use crate::record::live::{Counted, Cumulative, Series};
 
 /// The outcome of one tick.
 #[derive(Debug)]
@@ -83,39 +73,63 @@ pub(super) struct Ticker {
 }
 
 impl Ticker {
-    /// Starts a thread that calls `send` at each tick, with `last` set the final time. `send` must
-    /// return within a bounded time.
-    pub(super) fn start(
+    /// Starts a thread that calls `send` at each tick with the series that have changed since the last
+    /// one that was sent, and with `last` set the final time. `send` must return within a bounded time.
+    pub(super) fn of_changes(
         name: &'static str,
-        cumulative: Arc<Cumulative>,
+        cumulative: &Cumulative,
         interval: Duration,
-        span: Span,
         mut send: impl FnMut(&[Series], bool) -> Fate + Send + 'static,
     ) -> io::Result<Self> {
+        let changes = cumulative.changes();
+        Self::start(name, interval, move |last| {
+            let figures = changes.take();
+            let fate = send(&figures, last);
+            if matches!(fate, Fate::Kept(_)) {
+                changes.put_back(&figures);
+            }
+            (fate, figures.iter().map(|series| series.requests).sum())
+        })
+    }
+
+    /// Starts a thread that calls `send` at each tick with the counts since its start.
+    pub(super) fn of_counts(
+        name: &'static str,
+        cumulative: &Cumulative,
+        interval: Duration,
+        mut send: impl FnMut(&[Counted]) -> Fate + Send + 'static,
+    ) -> io::Result<Self> {
+        let counts = cumulative.from_now();
+        Self::start(name, interval, move |_| {
+            let figures = counts.counts();
+            (send(&figures), figures.iter().map(|series| series.requests).sum())
+        })
+    }
+
+    /// `send` returns its outcome, and how many requests it was about.
+    fn start(
+        name: &'static str,
+        interval: Duration,
+        mut send: impl FnMut(bool) -> (Fate, u64) + Send + 'static,
+    ) -> io::Result<Self> {
         let (stop, stopped) = channel();
-        let mut before = cumulative.series();
         let work = move || {
             let mut log = Log { name, failing: false, lost: 0 };
             loop {
                 let last = stopped.recv_timeout(interval) != Err(RecvTimeoutError::Timeout);
-                let now = cumulative.series();
-                let figures = changes(&now, &before);
-                let fate = send(&figures, last);
+                let (fate, requests) = send(last);
                 let mut unsent = 0;
-                match &fate {
+                match fate {
                     Fate::Unknown => {}
                     Fate::Sent => log.sent(),
                     Fate::Kept(error) => {
-                        log.failed(error);
-                        unsent = figures.iter().map(|series| series.requests).sum();
+                        log.failed(&error);
+                        unsent = requests;
                     }
                     Fate::Lost(count, error) => {
-                        log.failed(error);
+                        log.failed(&error);
                         log.lost += count;
                     }
-                }
-                if span == Span::Tick && !matches!(fate, Fate::Kept(_)) {
-                    before = now;
                 }
                 if last {
                     return log.end(unsent);
@@ -139,7 +153,7 @@ impl Drop for Ticker {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     use super::*;
     use crate::record::fixture;
@@ -164,17 +178,15 @@ pub(super) mod tests {
         let sent = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&sent);
         let hour = Duration::from_secs(3600);
-        let ticker =
-            Ticker::start("test", Arc::clone(&cumulative), hour, Span::Tick, move |series, _| {
-                let counts = series.iter().map(|series| (series.name.to_string(), series.requests));
-                seen.lock().expect("sound").extend(counts);
-                Fate::Sent
-            })
-            .expect("started");
+        let ticker = Ticker::of_changes("test", &cumulative, hour, move |series, _| {
+            let counts = series.iter().map(|series| (series.name.to_string(), series.requests));
+            seen.lock().expect("sound").extend(counts);
+            Fate::Sent
+        })
+        .expect("started");
         request(&cumulative, "late", 1, 1, false);
         drop(ticker);
-        let want = [("early".to_owned(), 0), ("late".to_owned(), 1)];
-        assert_eq!(*sent.lock().expect("sound"), want);
+        assert_eq!(*sent.lock().expect("sound"), [("late".to_owned(), 1)]);
     }
 
     #[test]
@@ -183,18 +195,17 @@ pub(super) mod tests {
         let (sender, receiver) = channel();
         let mut down = true;
         let tick = Duration::from_millis(1);
-        let ticker =
-            Ticker::start("test", Arc::clone(&cumulative), tick, Span::Tick, move |series, _| {
-                let requests: u64 = series.iter().map(|series| series.requests).sum();
-                if requests == 0 {
-                    return Fate::Unknown;
-                }
-                if std::mem::take(&mut down) {
-                    return Fate::Kept(io::Error::other("down"));
-                }
-                sender.send(requests).map_err(io::Error::other).into()
-            })
-            .expect("started");
+        let ticker = Ticker::of_changes("test", &cumulative, tick, move |series, _| {
+            let requests: u64 = series.iter().map(|series| series.requests).sum();
+            if requests == 0 {
+                return Fate::Unknown;
+            }
+            if std::mem::take(&mut down) {
+                return Fate::Kept(io::Error::other("down"));
+            }
+            sender.send(requests).map_err(io::Error::other).into()
+        })
+        .expect("started");
         request(&cumulative, "a", 1, 1, false);
         assert_eq!(receiver.recv_timeout(Duration::from_secs(30)), Ok(1));
         drop(ticker);

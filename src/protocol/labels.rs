@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::load::driver::VirtualUser;
 use crate::load::template::Template;
-use crate::record::{Label, LabelId};
+use crate::record::{Label, LabelId, MAX_LABEL_BYTES};
 
 /// How many different URLs and names of one task a worker records. Further requests of the task are
 /// recorded under the URL and name in the document.
@@ -26,6 +26,13 @@ pub(crate) enum Name<'a> {
     Written(&'a Template),
     /// A name derived from the URL.
     Of(fn(&str) -> String),
+}
+
+impl Naming<'_> {
+    /// Whether all requests have the same name.
+    fn has_one_name(&self) -> bool {
+        matches!(self.name, Name::Written(name) if name.as_literal().is_some())
+    }
 }
 
 /// The label indices of one task.
@@ -53,15 +60,17 @@ impl Labels {
             },
             Name::Of(_) => Cow::from(""),
         };
+        let (name, short) = (shortened(name), Label::cut(url));
         let Self { known, rest, key } = self;
         key.clear();
-        key.push_str(url);
+        key.push_str(&short);
         key.push('\n');
         key.push_str(&name);
         if let Some(label) = known.get(key.as_str()) {
             return *label;
         }
-        if known.len() < MAX_LABELS {
+        if known.len() < MAX_LABELS && virtual_user.recorder().borrow_mut().reserve_label(key.len())
+        {
             let name = match naming.name {
                 Name::Written(_) => name,
                 Name::Of(name) => Cow::from(name(url)),
@@ -76,9 +85,17 @@ impl Labels {
                 Name::Written(name) => name.written(),
                 Name::Of(_) => url.clone(),
             };
+            if !naming.has_one_name() {
+                virtual_user.recorder().borrow().merged_names(&name);
+            }
             number(naming, &url, &name, virtual_user)
         })
     }
+}
+
+/// As the record has it, so that a key stays short.
+fn shortened(name: Cow<'_, str>) -> Cow<'_, str> {
+    if name.len() <= MAX_LABEL_BYTES { name } else { Label::cut(&name).into_owned().into() }
 }
 
 fn number(naming: Naming<'_>, url: &str, name: &str, virtual_user: &VirtualUser) -> LabelId {

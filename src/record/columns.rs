@@ -35,6 +35,13 @@ impl Chunk {
             status: Vec::with_capacity(CHUNK),
         }
     }
+
+    fn shrink(&mut self) {
+        let Self { start, service, delay, bytes, label, error, status } = self;
+        start.shrink_to_fit();
+        [service, delay, bytes, label, error].into_iter().for_each(Vec::shrink_to_fit);
+        status.shrink_to_fit();
+    }
 }
 
 /// Values that do not fit 32 bits, by row; rows only grow, so it stays sorted.
@@ -72,13 +79,15 @@ pub struct Columns {
 }
 
 impl Columns {
-    pub(super) fn push(&mut self, sample: Sample) {
+    /// Adds a row; returns whether that took another chunk.
+    pub(super) fn push(&mut self, sample: Sample) -> bool {
         let row = self.rows;
         self.rows += 1;
         let service = self.wide_service.narrow(row, ticks(sample.service));
         let delay = self.wide_delay.narrow(row, ticks(sample.delay));
         let bytes = self.wide_bytes.narrow(row, sample.bytes);
-        if self.chunks.last().is_none_or(|chunk| chunk.start.len() == CHUNK) {
+        let full = self.chunks.last().is_none_or(|chunk| chunk.start.len() == CHUNK);
+        if full {
             self.chunks.push(Chunk::new());
         }
         if let Some(chunk) = self.chunks.last_mut() {
@@ -90,6 +99,17 @@ impl Columns {
             chunk.error.push(sample.error.map_or(0, |error| error.0 + 1));
             chunk.status.push(sample.status);
         }
+        full
+    }
+
+    /// Frees what the last chunk does not use: no more rows come.
+    pub(super) fn seal(&mut self) {
+        if let Some(chunk) = self.chunks.last_mut() {
+            chunk.shrink();
+        }
+        self.chunks.shrink_to_fit();
+        let sides = [&mut self.wide_service, &mut self.wide_delay, &mut self.wide_bytes];
+        sides.into_iter().for_each(|side| side.0.shrink_to_fit());
     }
 
     pub(super) fn len(&self) -> usize {
@@ -99,7 +119,8 @@ impl Columns {
     pub(super) fn memory(&self) -> usize {
         let row = size_of::<u64>() + 5 * size_of::<u32>() + size_of::<u16>();
         let side = [&self.wide_service, &self.wide_delay, &self.wide_bytes];
-        self.chunks.len() * CHUNK * row
+        let last = self.chunks.last().map_or(0, |chunk| chunk.start.capacity());
+        (self.chunks.len().saturating_sub(1) * CHUNK + last) * row
             + side.iter().map(|side| side.0.capacity() * 16).sum::<usize>()
     }
 
@@ -151,9 +172,13 @@ mod tests {
                 status: 200,
             })
             .collect();
-        samples.iter().for_each(|sample| columns.push(*sample));
+        let chunks = samples.iter().filter(|sample| columns.push(**sample)).count();
         assert!(columns.iter().eq(samples.iter().copied()));
-        assert_eq!(columns.len(), samples.len());
+        assert_eq!((columns.len(), chunks), (samples.len(), 3));
+        let before = columns.memory();
+        columns.seal();
+        assert!(columns.iter().eq(samples.iter().copied()));
+        assert!(columns.memory() < before - 200_000, "{} of {before}", columns.memory());
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub(crate) fn records(rows: &[Written<'_>]) -> Records {
 /// Adds a request to live figures.
 pub(crate) fn request(live: &Live, name: &str, millis: u64, bytes: u64, failed: bool) {
     let error = failed.then_some("broken");
-    recorder(&[("GET", "u", name, 200, millis as f64, bytes, error)]).live().merge_into(live);
+    recorder(&[("GET", "u", name, 200, millis as f64, bytes, error)]).merge_into(live);
 }
 
 /// One failed request for each hostile string, used as its name, URL and error.

@@ -4,7 +4,7 @@
 //! these gates also fail runs that the reference passes although they cannot be good: no request at
 //! all, or a failure rate per name.
 
-use super::live::{self, Series};
+use super::live::{Live, Series};
 use super::summary::{Metric, Metrics};
 use crate::redact;
 use crate::value::{Field, Invalid, Kind, Literal, Reader, Value};
@@ -244,15 +244,15 @@ pub fn failed(verdicts: &[GateResult]) -> Option<String> {
 }
 
 /// Figures of a run in progress; successes and failures together.
-struct Running<'a>(&'a [Series]);
+struct Running<'a>(&'a Live);
 
 impl Metrics for Running<'_> {
     fn overall(&self, metric: Metric) -> Option<f64> {
-        of_series(&live::total(self.0), metric)
+        of_series(&self.0.total(), metric)
     }
 
     fn named(&self, name: &str, metric: Metric) -> Option<f64> {
-        of_series(&live::total(self.0.iter().filter(|series| &*series.name == name)), metric)
+        of_series(&self.0.named(name), metric)
     }
 }
 
@@ -322,9 +322,9 @@ impl AbortOn {
         self.rules.is_empty()
     }
 
-    /// Returns why the run must end now, if it must. `run` holds its figures so far
-    /// ([`live::Live::series`]); a figure that is not known yet fails no rule.
-    pub fn broken(&self, run: &[Series]) -> Option<String> {
+    /// Returns why the run must end now, if it must. `run` holds its figures so far; a
+    /// figure that is not known yet fails no rule.
+    pub fn broken(&self, run: &Live) -> Option<String> {
         self.rules
             .iter()
             .map(|rule| rule.judge(&Running(run)))
@@ -456,17 +456,16 @@ mod tests {
 
     #[test]
     fn a_running_test_is_checked_by_its_figures_so_far() {
-        let live = live::Live::default();
+        let live = Live::default();
         let rules = abort_on(
             r#"[{"type": "failure_rate", "value": 0.2}, {"type": "latency_p50", "value": 50,
                 "name": "b"}]"#,
         )
         .expect("rules");
-        assert_eq!(rules.broken(&live.series()), None);
-        recorder().live().merge_into(&live);
-        let run = live.series();
-        assert_eq!(live::total(&run).requests, 10);
-        let reason = rules.broken(&run).expect("b is too slow");
+        assert_eq!(rules.broken(&live), None);
+        recorder().merge_into(&live);
+        assert_eq!(live.total().requests, 10);
+        let reason = rules.broken(&live).expect("b is too slow");
         assert!(reason.starts_with("latency_p50(b)=10"), "{reason}");
     }
 

@@ -1,8 +1,10 @@
 //! What happened: one [`Sample`] per request, kept in columns. A worker writes into its own
 //! [`Recorder`] without locks; when the run ends its parts become a [`Recording`], and the server
-//! keeps those in [`Records`] until they are cleared. Live figures go another way ([`live`]): fixed-
-//! size histograms per name, merged once a tick. Nothing here awaits, and nothing here knows HTTP.
+//! keeps those in [`Records`] until they are cleared. Live figures go another way ([`live`]): latencies
+//! per name, merged once a tick. What a run may keep is bounded ([`Allowance`]). Nothing here awaits,
+//! and nothing here knows HTTP.
 
+mod allowance;
 mod columns;
 pub mod diff;
 mod errors;
@@ -23,11 +25,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::value::Value;
 
+pub use allowance::Allowance;
 pub use columns::Columns;
 pub use errors::ErrorCount;
 pub use iterations::Iterations;
 pub use recorder::Recorder;
-pub use sample::{ErrorId, Label, LabelId, NO_STATUS, Row, Sample, TICK_NANOS};
+pub use sample::{
+    ErrorId, Label, LabelId, MAX_LABEL_BYTES, NO_STATUS, OTHER_NAMES, Row, Sample, TICK_NANOS,
+};
 pub use summary::{Given, LatencySummary, NameSummary, Summary};
 
 /// A finished run: the records of its workers.

@@ -1,12 +1,16 @@
 //! What one worker writes during a run: its columns, the tables that the columns refer to, and its
-//! share of the live figures.
+//! part of the live figures. Memory is taken with each chunk of rows and once a tick, never for a
+//! request.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::allowance::Allowance;
 use super::columns::Columns;
-use super::live::Share;
-use super::sample::{ErrorId, Label, LabelId, NO_STATUS, Row, Sample};
+use super::live::{Live, Unmerged};
+use super::sample::{ErrorId, Label, LabelId, NO_STATUS, OTHER_URLS, Row, Sample};
+use crate::memory::Share;
 use crate::redact;
 
 /// The most distinct error texts. A target that sends a different text in every response must not
@@ -26,28 +30,83 @@ pub(super) const MAX_BODY_BYTES: usize = 4096;
 /// ones are not kept.
 const MAX_BODIES_BYTES: usize = 64 * 1024 * 1024;
 
+/// The most bytes of labels in one worker's record; further URLs are recorded as [`OTHER_URLS`].
+const MAX_LABELS_BYTES: usize = 32 * 1024 * 1024;
+
+/// What a label takes besides its texts, in bytes.
+const LABEL_BYTES: usize = 160;
+
+/// How much texts and bodies may grow before their memory is taken, in bytes. Rows take theirs with
+/// each chunk.
+const STEP: usize = 256 * 1024;
+
 /// One worker's record of a run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Recorder {
     labels: Vec<Label>,
     label_ids: HashMap<Label, LabelId>,
+    labels_bytes: usize,
     /// The series of `live` that each label belongs to.
     series: Vec<usize>,
-    errors: Vec<Box<str>>,
-    error_ids: HashMap<Box<str>, ErrorId>,
+    errors: Vec<Arc<str>>,
+    error_ids: HashMap<Arc<str>, ErrorId>,
+    errors_bytes: usize,
     columns: Columns,
     bodies: HashMap<u64, Box<str>>,
     bodies_bytes: usize,
     /// Requests that were dropped at the end of the run, before their response.
     interrupted: u64,
-    live: Share,
+    live: Unmerged,
+    allowance: Arc<Allowance>,
+    share: Share,
+    /// Bytes of texts and bodies since memory was last taken.
+    fresh: usize,
+}
+
+impl Default for Recorder {
+    /// A record alone, without a ceiling for its memory.
+    fn default() -> Self {
+        Self::new(&Arc::default())
+    }
 }
 
 impl Recorder {
-    /// Returns the index of a label; equal labels share one. Secrets are removed here, so that
-    /// nothing made of the record holds one.
+    /// A record of the run with this allowance.
+    pub fn new(allowance: &Arc<Allowance>) -> Self {
+        Self {
+            labels: Vec::new(),
+            label_ids: HashMap::new(),
+            labels_bytes: 0,
+            series: Vec::new(),
+            errors: Vec::new(),
+            error_ids: HashMap::new(),
+            errors_bytes: 0,
+            columns: Columns::default(),
+            bodies: HashMap::new(),
+            bodies_bytes: 0,
+            interrupted: 0,
+            live: Unmerged::default(),
+            share: allowance.share("records of the run"),
+            allowance: Arc::clone(allowance),
+            fresh: 0,
+        }
+    }
+
+    /// Returns the index of a label; equal labels share one. Its texts are cut, and what is one too
+    /// many shares the label of the others. Secrets are removed here, so that nothing made of the
+    /// record holds one.
     pub fn label(&mut self, label: Label) -> LabelId {
-        let label = label.redacted();
+        let label = label.redacted().shortened();
+        if let Some(id) = self.label_ids.get(&label) {
+            return *id;
+        }
+        let label = match self.allowance.admit(&label) {
+            None => Label::others(),
+            Some((method, name)) if self.reserve_label(label.url_bytes()) => {
+                Label { method, name, ..label }
+            }
+            Some((method, name)) => Label { method, name, url: OTHER_URLS.into() },
+        };
         if let Some(id) = self.label_ids.get(&label) {
             return *id;
         }
@@ -56,6 +115,22 @@ impl Recorder {
         self.labels.push(label.clone());
         self.label_ids.insert(label, id);
         id
+    }
+
+    /// Whether another label with so many bytes of text may be kept; counts them if so.
+    pub fn reserve_label(&mut self, text: usize) -> bool {
+        let bytes = self.labels_bytes + text + LABEL_BYTES;
+        if bytes > MAX_LABELS_BYTES {
+            return false;
+        }
+        self.grown(text + LABEL_BYTES);
+        self.labels_bytes = bytes;
+        true
+    }
+
+    /// Notes that further names of a task are recorded under the one in the document.
+    pub fn merged_names(&self, written: &str) {
+        self.allowance.merged(Label::cut(&redact::url(written)).into());
     }
 
     /// Returns the index of an error text without its secrets; equal texts share one.
@@ -75,8 +150,11 @@ impl Recorder {
             return *id;
         }
         let id = ErrorId(u32::try_from(self.errors.len()).unwrap_or(u32::MAX));
-        self.errors.push(text.into());
-        self.error_ids.insert(text.into(), id);
+        let text: Arc<str> = text.into();
+        self.errors_bytes += text.len() + LABEL_BYTES;
+        self.grown(text.len() + LABEL_BYTES);
+        self.errors.push(Arc::clone(&text));
+        self.error_ids.insert(text, id);
         id
     }
 
@@ -86,7 +164,9 @@ impl Recorder {
             let latency = sample.service + sample.delay;
             self.live.record(*series, latency, sample.bytes, sample.error.is_some());
         }
-        self.columns.push(sample);
+        if self.columns.push(sample) {
+            self.settle();
+        }
     }
 
     /// Keeps the body of the last recorded request, without its secrets.
@@ -96,6 +176,42 @@ impl Recorder {
         if self.bodies_bytes + cut.len() <= MAX_BODIES_BYTES {
             self.bodies_bytes += cut.len();
             self.bodies.insert(row.saturating_sub(1), (&*cut).into());
+            self.grown(cut.len());
+        }
+    }
+
+    /// Adds the figures since the last merge to those of the run.
+    pub fn merge_into(&mut self, live: &Live) {
+        self.live.merge_into(live);
+        self.settle();
+    }
+
+    /// Frees what only a run in progress needs: no more requests come.
+    pub fn seal(&mut self) {
+        self.columns.seal();
+        self.label_ids = HashMap::new();
+        self.series = Vec::new();
+        self.live = Unmerged::default();
+        self.allowance = Arc::default();
+        self.labels.shrink_to_fit();
+        self.bodies.shrink_to_fit();
+        self.settle();
+    }
+
+    /// Counts growing texts and bodies.
+    fn grown(&mut self, bytes: usize) {
+        self.fresh += bytes;
+        if self.fresh >= STEP {
+            self.settle();
+        }
+    }
+
+    /// Takes memory for what the record has become. The run ends soon if there is none left.
+    #[cold]
+    fn settle(&mut self) {
+        self.fresh = 0;
+        if let Err(full) = self.share.set(self.memory()) {
+            self.allowance.exhaust(full);
         }
     }
 
@@ -108,11 +224,6 @@ impl Recorder {
     /// How many were.
     pub fn interrupted(&self) -> u64 {
         self.interrupted
-    }
-
-    /// The figures since the last merge.
-    pub fn live(&mut self) -> &mut Share {
-        &mut self.live
     }
 
     /// The number of requests.
@@ -131,7 +242,8 @@ impl Recorder {
     }
 
     pub(super) fn memory(&self) -> usize {
-        self.columns.memory()
+        let bodies = self.bodies_bytes + self.bodies.capacity() * size_of::<(u64, Box<str>)>();
+        self.columns.memory() + self.labels_bytes + self.errors_bytes + bodies + self.live.bytes()
     }
 
     pub(super) fn labels(&self) -> &[Label] {
@@ -169,7 +281,7 @@ impl Recorder {
                 response_ms: millis(sample.service + sample.delay),
                 status: (sample.status != NO_STATUS).then_some(sample.status),
                 bytes: sample.bytes,
-                error: error.map(Box::as_ref),
+                error: error.map(Arc::as_ref),
                 body: self.bodies.get(&row).map(Box::as_ref),
             })
         })
@@ -179,4 +291,110 @@ impl Recorder {
 /// Milliseconds, exact to the tick, so that they print with at most four decimals.
 pub(super) fn millis(span: Duration) -> f64 {
     span.as_nanos() as f64 / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Memory;
+    use crate::record::sample::{MAX_LABEL_BYTES, OTHER_NAMES};
+
+    fn label(url: &str, name: &str) -> Label {
+        Label { method: "GET".into(), url: url.into(), name: name.into() }
+    }
+
+    fn request(label: LabelId) -> Sample {
+        Sample {
+            label,
+            start: Duration::ZERO,
+            delay: Duration::ZERO,
+            service: Duration::from_millis(1),
+            status: 200,
+            bytes: 1,
+            error: None,
+        }
+    }
+
+    #[test]
+    fn t32_requests_with_too_many_names_share_a_row_and_all_of_them_are_counted() {
+        let allowance = Arc::default();
+        let mut workers = [Recorder::new(&allowance), Recorder::new(&allowance)];
+        for number in 0..6000 {
+            for worker in &mut workers {
+                let label = worker.label(label("u", &format!("n {number}")));
+                worker.record(request(label));
+            }
+        }
+        let parts = workers.iter();
+        let summary = crate::record::Summary::of(parts);
+        assert_eq!((summary.requests, summary.per_name.len()), (12_000, 5001));
+        let others = summary.per_name.iter().find(|name| &*name.name == OTHER_NAMES);
+        assert_eq!(others.expect("the others").requests, 2000);
+    }
+
+    #[test]
+    fn t35_labels_that_a_target_makes_long_are_cut_and_bounded_together() {
+        let memory = Memory::unlimited();
+        let mut worker = Recorder::new(&Arc::new(Allowance::of(&memory)));
+        worker.labels_bytes = MAX_LABELS_BYTES - (1 << 20);
+        let long = "x".repeat(5000);
+        for number in 0..1000 {
+            let label = worker.label(label(&format!("/{number}/{long}"), "item"));
+            worker.record(request(label));
+        }
+        worker.settle();
+        assert!(memory.taken() < MAX_LABELS_BYTES + (1 << 20), "{}", memory.taken());
+        let rows: Vec<_> = worker.rows(0.0).map(|row| row.label.url.len()).collect();
+        assert_eq!(rows.len(), 1000);
+        assert!(rows.iter().all(|length| *length <= MAX_LABEL_BYTES));
+        let last = worker.rows(0.0).last().expect("a row");
+        assert_eq!((&*last.label.url, &*last.label.name), (OTHER_URLS, "item"));
+    }
+
+    #[test]
+    fn t34_rows_texts_and_bodies_take_memory_and_the_run_says_when_there_is_none() {
+        let grow: [fn(&mut Recorder, usize); 4] = [
+            |worker, _| (0..1000).for_each(|_| worker.record(request(LabelId(0)))),
+            |worker, turn| {
+                worker.label(label(&format!("{turn} {}", "u".repeat(2000)), "n"));
+            },
+            |worker, turn| {
+                worker.error(&format!("{turn} {}", "e".repeat(1000)));
+            },
+            |worker, _| {
+                worker.record(request(LabelId(0)));
+                worker.keep_body(&"b".repeat(4000));
+            },
+        ];
+        for (kind, grow) in grow.into_iter().enumerate() {
+            let memory = Memory::new(4 << 20);
+            let allowance = Arc::new(Allowance::of(&memory));
+            let mut worker = Recorder::new(&allowance);
+            let mut turns = 0;
+            while allowance.exhausted().is_none() {
+                grow(&mut worker, turns);
+                turns += 1;
+                assert!(turns < 10_000, "the memory of {kind} is not counted");
+            }
+            let reason = allowance.exhausted().expect("a reason");
+            assert!(reason.contains("records of the run: "), "{reason}");
+            assert!(memory.taken() > 3 << 20, "{kind}: {}", memory.taken());
+            drop(worker);
+            assert_eq!(memory.taken(), 0);
+        }
+    }
+
+    #[test]
+    fn t36_a_finished_record_keeps_only_what_reports_read() {
+        let memory = Memory::unlimited();
+        let mut worker = Recorder::new(&Arc::new(Allowance::of(&memory)));
+        for number in 0..100 {
+            let label = worker.label(label("u", &number.to_string()));
+            worker.record(request(label));
+        }
+        worker.seal();
+        assert!(memory.taken() < 100 * 300, "{}", memory.taken());
+        assert_eq!(worker.rows(0.0).count(), 100);
+        assert_eq!(worker.count_errors("x"), 0);
+    }
 }

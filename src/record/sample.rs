@@ -40,6 +40,22 @@ pub struct Sample {
     pub error: Option<ErrorId>,
 }
 
+/// The longest URL, name or method of a label, in bytes: a target may decide what is in a URL, and
+/// reports repeat it for every request.
+pub const MAX_LABEL_BYTES: usize = 2048;
+
+/// Ends a text that was cut.
+const CUT: &str = "…";
+
+/// The name of requests whose own name is one too many for the run.
+pub const OTHER_NAMES: &str = "other names (more than 5000, or 1 MiB of them)";
+
+/// Their method and URL.
+pub(super) const OTHER_METHODS: &str = "*";
+
+/// The URL of requests whose own is one too many.
+pub(super) const OTHER_URLS: &str = "*";
+
 /// What a request is reported under.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Label {
@@ -64,6 +80,35 @@ impl Label {
             url: keep(url, redact::url),
             name: keep(name, redact::url),
         }
+    }
+
+    /// A URL, name or method as a label has it: cut at [`MAX_LABEL_BYTES`].
+    pub fn cut(text: &str) -> Cow<'_, str> {
+        if text.len() <= MAX_LABEL_BYTES {
+            return Cow::Borrowed(text);
+        }
+        let end = text.floor_char_boundary(MAX_LABEL_BYTES - CUT.len());
+        Cow::Owned([text.get(..end).unwrap_or_default(), CUT].concat())
+    }
+
+    /// With each text cut.
+    pub(super) fn shortened(self) -> Self {
+        let short = |text: Arc<str>| match Self::cut(&text) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(cut) => cut.into(),
+        };
+        let Self { method, url, name } = self;
+        Self { method: short(method), url: short(url), name: short(name) }
+    }
+
+    /// Requests whose name is one too many.
+    pub(super) fn others() -> Self {
+        Self { method: OTHER_METHODS.into(), url: OTHER_URLS.into(), name: OTHER_NAMES.into() }
+    }
+
+    /// Bytes of its URL, which it shares with no other label; name and method are shared.
+    pub(super) fn url_bytes(&self) -> usize {
+        self.url.len()
     }
 }
 
@@ -92,5 +137,25 @@ impl Row<'_> {
     /// Whether it failed.
     pub fn failed(&self) -> bool {
         self.error.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t35_the_texts_of_a_label_are_cut_at_two_kibibytes_between_characters() {
+        for text in ["", "short", &"x".repeat(MAX_LABEL_BYTES), &"ż".repeat(MAX_LABEL_BYTES / 2)] {
+            assert_eq!(Label::cut(text), text);
+        }
+        for text in ["x".repeat(200_000), "ż".repeat(1025), format!("x{}", "\u{1f600}".repeat(999))]
+        {
+            let cut = Label::cut(&text);
+            assert!((2040..=MAX_LABEL_BYTES).contains(&cut.len()), "{}", cut.len());
+            let kept = cut.strip_suffix(CUT).expect("a mark at the end");
+            assert!(text.starts_with(kept));
+            assert_eq!(Label::cut(&cut), cut);
+        }
     }
 }

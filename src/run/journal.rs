@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::event::{ErrorKind, Event};
+use crate::memory::{Memory, Share};
 use crate::value::Value;
 
 /// The most events of progress that are kept.
@@ -30,6 +31,7 @@ pub struct Journal {
     bytes: usize,
     left_out: u64,
     complete: bool,
+    share: Share,
 }
 
 #[derive(Debug)]
@@ -41,7 +43,15 @@ struct Entry {
 }
 
 impl Default for Journal {
+    /// Without a ceiling for its memory.
     fn default() -> Self {
+        Self::new(&Memory::unlimited())
+    }
+}
+
+impl Journal {
+    /// An empty journal that takes its memory here.
+    pub(super) fn new(memory: &Arc<Memory>) -> Self {
         Self {
             entries: Vec::new(),
             count: 0,
@@ -50,11 +60,10 @@ impl Default for Journal {
             bytes: 0,
             left_out: 0,
             complete: false,
+            share: memory.share("events of a run"),
         }
     }
-}
 
-impl Journal {
     /// Adds an event and returns its number. `Done` is the last.
     pub(super) fn push(&mut self, event: &Event) -> u64 {
         let is_progress = matches!(event, Event::Progress(_) | Event::Queued(_));
@@ -62,12 +71,16 @@ impl Journal {
             self.make_room(self.progress);
             self.add(event.clone(), Some(self.progress));
             self.progress += 1;
+            // These are bounded: where they do not fit, they are kept and not counted.
+            let progress = self.entries.iter().filter(|entry| entry.ordinal.is_some()).count();
+            let _ = self.share.set(self.bytes + progress * EVENT_BYTES);
             return self.count;
         }
         if matches!(event, Event::Done { .. }) {
             if self.left_out > 0 {
                 let message = format!(
-                    "{} events of this run are not kept, because they exceed {MOST_BYTES} bytes",
+                    "{} events of this run are not kept, because they exceed {MOST_BYTES} bytes or \
+                     --max-memory",
                     self.left_out
                 );
                 self.add(Event::Error { kind: ErrorKind::Limit, message }, None);
@@ -77,7 +90,7 @@ impl Journal {
             return self.count;
         }
         let bytes = EVENT_BYTES + weight(event);
-        if self.bytes + bytes > MOST_BYTES {
+        if self.bytes + bytes > MOST_BYTES || self.share.grow(bytes).is_err() {
             self.left_out += 1;
             return self.count;
         }
@@ -202,6 +215,24 @@ mod tests {
         let last = journal.push(&Event::DONE);
         assert!(journal.is_complete());
         assert!(journal.after(last).is_empty());
+    }
+
+    #[test]
+    fn t36_events_that_do_not_fit_under_the_ceiling_are_left_out_and_counted() {
+        let memory = Memory::new(10_000);
+        let mut journal = Journal::new(&memory);
+        for index in 0..100 {
+            journal.push(&result(index));
+        }
+        journal.push(&Event::DONE);
+        assert!((9000..=10_000).contains(&memory.taken()), "{}", memory.taken());
+        let events = journal.after(0);
+        let Event::Error { message, .. } = &*events[events.len() - 2].1 else {
+            panic!("{:?}", events.last())
+        };
+        assert!(message.contains(" events of this run are not kept"), "{message}");
+        drop(journal);
+        assert_eq!(memory.taken(), 0);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::event::{Event, State};
 use crate::lock::lock;
+use crate::memory::Memory;
 
 pub use info::{busy, progress};
 pub use journal::Journal;
@@ -97,7 +98,12 @@ struct Inner {
 }
 
 impl Run {
-    fn new(number: u64, submission: Submission, cancel: CancellationToken) -> Arc<Self> {
+    fn new(
+        number: u64,
+        submission: Submission,
+        cancel: CancellationToken,
+        memory: &Arc<Memory>,
+    ) -> Arc<Self> {
         let run = Arc::new(Self {
             number,
             submission,
@@ -112,7 +118,7 @@ impl Run {
                 failed: 0,
                 ending: None,
                 message: None,
-                journal: Journal::default(),
+                journal: Journal::new(memory),
             }),
             events: watch::Sender::new(0),
         });

@@ -14,6 +14,7 @@ use super::{Run, Submission, Test};
 use crate::event::{Queued, State, Status};
 use crate::load::{Progress, RunError, Runnable};
 use crate::lock::lock;
+use crate::memory::Memory;
 use crate::record::Recording;
 use crate::record::live::{Cumulative, Live};
 use crate::redact;
@@ -35,6 +36,7 @@ const REPORT: Duration = Duration::from_secs(1);
 pub struct Runs {
     count: AtomicU64,
     cumulative: Arc<Cumulative>,
+    memory: Arc<Memory>,
     most_tests: usize,
     most_kept: usize,
     table: Mutex<Table>,
@@ -70,17 +72,20 @@ pub enum Stopped {
 }
 
 impl Default for Runs {
+    /// Without a ceiling for memory.
     fn default() -> Self {
-        Self::new(TESTS_AT_ONCE, KEPT_RUNS)
+        Self::new(TESTS_AT_ONCE, KEPT_RUNS, &Memory::unlimited())
     }
 }
 
 impl Runs {
-    /// No runs yet; at most so many tests at once, and so many ended runs kept.
-    pub fn new(most_tests: usize, most_kept: usize) -> Self {
+    /// No runs yet; at most so many tests at once, and so many ended runs kept. Their figures, records
+    /// and journals take their memory here.
+    pub fn new(most_tests: usize, most_kept: usize, memory: &Arc<Memory>) -> Self {
         Self {
             count: AtomicU64::new(0),
-            cumulative: Arc::default(),
+            cumulative: Arc::new(Cumulative::new(memory)),
+            memory: Arc::clone(memory),
             most_tests,
             most_kept,
             table: Mutex::default(),
@@ -96,7 +101,7 @@ impl Runs {
         // The number is taken under the lock, so that the list is in their order.
         let mut table = lock(&self.table);
         let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
-        let run = Run::new(number, submission, parent.child_token());
+        let run = Run::new(number, submission, parent.child_token(), &self.memory);
         table.in_progress.push(Arc::clone(&run));
         run
     }
@@ -267,7 +272,10 @@ impl Runs {
             table.release(run, self.most_tests);
             table.in_progress.retain(|other| !Arc::ptr_eq(other, run));
             table.ended.push_back(Arc::clone(run));
-            while table.ended.len() > self.most_kept {
+            // The run itself stays, so that its client can still ask for it.
+            while table.ended.len() > self.most_kept
+                || (table.ended.len() > 1 && self.memory.is_scarce())
+            {
                 table.ended.pop_front();
             }
             state
@@ -356,7 +364,7 @@ mod tests {
     use super::*;
     use crate::record::fixture::request;
     use crate::record::gates::AbortOn;
-    use crate::record::live;
+    use crate::record::live::Counted;
     use crate::value::{Reader, Value};
 
     fn submit(runs: &Runs) -> Arc<Run> {
@@ -403,6 +411,13 @@ mod tests {
         }
     }
 
+    /// Requests, failures and bytes of all runs.
+    fn totals(cumulative: &Cumulative) -> (u64, u64, u64) {
+        let counts = cumulative.counts();
+        let sum = |figure: fn(&Counted) -> u64| counts.iter().map(figure).sum();
+        (sum(|row| row.requests), sum(|row| row.failures), sum(|row| row.bytes))
+    }
+
     fn counts(test: &Test) -> (u64, u64) {
         let now = test.snapshot();
         (now.requests, now.failures)
@@ -425,7 +440,7 @@ mod tests {
 
     #[test]
     fn so_many_tests_run_at_once_as_are_allowed() {
-        let runs = Runs::new(2, 10);
+        let runs = Runs::new(2, 10, &Memory::unlimited());
         let all = [submit(&runs), submit(&runs), submit(&runs)];
         let (_a, b) = (claim(&runs, &all[0]), claim(&runs, &all[1]));
         assert!(runs.claim(&all[2], "test".to_owned(), None).is_err());
@@ -447,10 +462,10 @@ mod tests {
         assert!(second.test().live().series().is_empty());
         request(second.test().live(), "b", 10, 100, true);
         assert_eq!((counts(second.test()), counts(&ended)), ((1, 1), (2, 1)));
-        let total = live::total(&cumulative.series());
-        assert_eq!((total.requests, total.failures, total.bytes), (3, 2, 300));
+        let total = totals(&cumulative);
+        assert_eq!(total, (3, 2, 300));
         drop(second);
-        assert_eq!(live::total(&cumulative.series()).requests, 3, "the ended test is not counted");
+        assert_eq!(totals(&cumulative), total, "the ended test is not counted");
     }
 
     #[test]
@@ -460,8 +475,7 @@ mod tests {
         let abort_on = AbortOn::read(&Reader::root(&rule)).expect("a rule");
         let warnings = |requests: &[bool]| {
             let lease = claim(&runs, &submit(&runs));
-            let mut watch = |progress: &Progress<'_>| match abort_on.broken(&progress.live.series())
-            {
+            let mut watch = |progress: &Progress<'_>| match abort_on.broken(progress.live) {
                 Some(reason) => ControlFlow::Break(reason),
                 None => ControlFlow::Continue(()),
             };
@@ -550,7 +564,7 @@ mod tests {
 
     #[test]
     fn only_the_last_ended_runs_are_kept() {
-        let runs = Runs::new(1, 3);
+        let runs = Runs::new(1, 3, &Memory::unlimited());
         let all: Vec<_> = (0..5).map(|_| submit(&runs)).collect();
         for run in &all {
             runs.finish(run, 0);

@@ -62,7 +62,7 @@ impl Test {
         &self.name
     }
 
-    /// Its live figures, which remain after its end.
+    /// Its live figures. After its end their sum remains, and the names unless they are very many.
     pub fn live(&self) -> &Arc<Live> {
         &self.live
     }
@@ -105,6 +105,7 @@ impl Test {
     }
 
     pub(super) fn end(&self) {
+        self.live.conclude();
         let _ = self.took.set(self.started.elapsed());
     }
 }

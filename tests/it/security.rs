@@ -46,6 +46,15 @@ const ABUSE: &[(usize, &str, &str)] = &[
     (25, "looking for the token", "not in any output, file, command line, memory or core dump"),
     (26, "a panic", "contained, counted, reported as `internal`"),
     (
+        32,
+        "a name per id or per row of a file",
+        "one row for those beyond 5000; every request counts",
+    ),
+    (33, "new names in every run, for weeks", "counters are bounded; their sums never decrease"),
+    (34, "a run that outgrows the memory", "ends early, says so and keeps what it measured"),
+    (35, "URLs and names that a target makes long", "cut at 2 KiB in records and everywhere else"),
+    (36, "runs and events that are kept for weeks", "only what reports need, within the ceiling"),
+    (
         49,
         "exchanging directories and links while a database or file is opened",
         "the database lies in the directory that was opened, or is not opened",
@@ -163,4 +172,31 @@ fn the_page_on_security_names_the_tests_that_prove_each_case() {
     let expected = format!("{before}{BEGIN}\n{}\n{END}{after}", table());
     let committed = Data::read_from(PAGE.as_ref(), None).raw();
     Assert::new().action_env("TRYCMD").eq(Data::text(expected).raw(), committed);
+}
+
+#[test]
+fn every_holder_of_memory_has_a_bound_and_tests_that_exist() {
+    let page = fs::read_to_string(PAGE).expect("the page");
+    let (_, section) = page.split_once("\n## What holds memory\n").expect("the section");
+    let section = section.split("\n## ").next().expect("its text");
+    let mut texts = BTreeMap::new();
+    sources(Path::new("src"), &mut texts);
+    sources(Path::new("tests"), &mut texts);
+    let exists = |name: &str| {
+        let pattern = format!(r"fn (?:[tf]\d\d_)?{}\(", regex::escape(&name.replace(' ', "_")));
+        let test = Regex::new(&pattern).expect("a pattern");
+        texts.values().any(|text| test.is_match(text))
+    };
+    let rows = section.lines().filter(|line| line.starts_with("| ")).skip(1);
+    let mut count = 0;
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [_, _, bound, beyond, tests] = cells[..] else { panic!("five cells: {row}") };
+        assert!(!bound.is_empty() && !beyond.is_empty(), "no bound: {row}");
+        for test in tests.split("; ") {
+            assert!(exists(test), "there is no test {test:?}: {row}");
+        }
+        count += 1;
+    }
+    assert!(count >= 5, "too few rows were found to mean anything: {count}");
 }

@@ -328,7 +328,7 @@ impl Command for StartTest {
             if abort_on.is_empty() {
                 return ControlFlow::Continue(());
             }
-            match abort_on.broken(&progress.live.series()) {
+            match abort_on.broken(progress.live) {
                 Some(reason) => {
                     let reason = format!("stopped early by abort_on: {reason}");
                     aborted = Some(reason.clone());
@@ -345,6 +345,7 @@ impl Command for StartTest {
             let names = ignored.join(", ");
             recording.warnings.push(format!("arguments without effect in local mode: {names}"));
         }
+        let exhausted = lease.test().live().allowance().exhausted().map(str::to_owned);
         let cancelled = context.cancel().is_cancelled();
         let aborted = aborted.filter(|_| !cancelled);
         if cancelled {
@@ -358,10 +359,11 @@ impl Command for StartTest {
         drop(lease);
         let echo = conclude(context, echo, Arc::new(recording));
         // The test is incomplete: a script must not take it for a finished one.
-        match aborted {
+        match (exhausted, aborted) {
             _ if cancelled => Err(Failure::new(FailureKind::Cancelled, CANCELLED)),
-            Some(reason) => Err(Failure::new(FailureKind::Gate, reason)),
-            None => Ok(echo),
+            (Some(reason), _) => Err(Failure::new(FailureKind::Refused, reason)),
+            (None, Some(reason)) => Err(Failure::new(FailureKind::Gate, reason)),
+            (None, None) => Ok(echo),
         }
     }
 }

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use ldctl::action::{Document, Executor, Policy};
 use ldctl::event::{ActionResult, Event, FailureKind};
 use ldctl::net::Targets;
-use ldctl::record::live::total;
 use ldctl::value::Value;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -116,7 +115,7 @@ impl Load {
         let document = json!([["LD_start_test", self.arguments]]).to_string();
         let document = Document::parse(Value::parse(&document).expect("JSON")).expect("a document");
         let (cancel, cumulative) = (CancellationToken::new(), executor.cumulative());
-        let requests = || total(&cumulative.series()).requests;
+        let requests = || cumulative.counts().iter().map(|row| row.requests).sum::<u64>();
         let (sender, results) = mpsc::channel();
         let running = {
             let (executor, cancel) = (Arc::clone(&executor), cancel.clone());

@@ -1,0 +1,254 @@
+//! Figures of a run in progress: per method and name a request count, a failure count, a byte count
+//! and the latencies. Every worker has its own, [`Unmerged`], and merges them once a tick into the
+//! [`Live`] figures of its run and the [`Cumulative`] figures of all runs, which exporters read.
+//! Readers never touch the request path.
+
+mod cumulative;
+mod latencies;
+mod series;
+mod table;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use super::allowance::Allowance;
+use super::sample::Label;
+use cumulative::Tables;
+use series::{Figures, Key, size_place};
+use table::Table;
+
+pub use cumulative::{Changes, CountsFromNow, Cumulative};
+pub use series::{Counted, LATENCY_BOUNDS_MS, SIZE_BOUNDS, Series, since, total};
+
+/// The most memory that the names of an ended run may take, in bytes: a hundred runs are kept.
+const MOST_KEPT_BYTES: usize = 256 << 10;
+
+/// One worker's figures since its last tick.
+#[derive(Debug, Default)]
+pub struct Unmerged {
+    series: IndexMap<Key, Series>,
+    /// The memory that they took at the last merge, in bytes.
+    bytes: usize,
+}
+
+impl Unmerged {
+    /// The index of the series that a label belongs to.
+    pub(super) fn series(&mut self, label: &Label) -> usize {
+        let key = (Arc::clone(&label.method), Arc::clone(&label.name));
+        let entry = self.series.entry(key);
+        let place = entry.index();
+        entry.or_insert_with(|| Series::of(label));
+        place
+    }
+
+    pub(super) fn record(&mut self, place: usize, latency: Duration, bytes: u64, failed: bool) {
+        let Some((_, series)) = self.series.get_index_mut(place) else { return };
+        let micros = latency.as_micros() as u64;
+        series.requests += 1;
+        series.failures += u64::from(failed);
+        series.bytes += bytes;
+        series.latency_sum_us += micros;
+        if let Some(count) = series.sizes.get_mut(size_place(bytes)) {
+            *count += 1;
+        }
+        series.latency.record(micros);
+    }
+
+    /// Adds these figures to those of the run and of all runs, and resets them. Touches only what
+    /// has changed.
+    pub(super) fn merge_into(&mut self, live: &Live) {
+        let Tables { counts, latencies } = live.cumulative.tables();
+        let mut held = 0;
+        for series in self.series.values_mut() {
+            held += series.bytes();
+            if series.requests == 0 {
+                continue;
+            }
+            live.table.add(series);
+            let counted = Counted::from(&*series);
+            counts.iter().for_each(|table| table.add(&counted));
+            latencies.iter().for_each(|table| table.add(series));
+            series.reset();
+        }
+        self.bytes = held;
+        if let Err(full) = live.table.settle().and_then(|()| live.cumulative.settle()) {
+            live.allowance.exhaust(full);
+        }
+    }
+
+    /// The memory that they took at the last merge, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// The figures of all workers of a run.
+#[derive(Debug)]
+pub struct Live {
+    table: Table<Series>,
+    cumulative: Arc<Cumulative>,
+    allowance: Arc<Allowance>,
+    users: AtomicUsize,
+}
+
+impl Default for Live {
+    /// Figures of one run alone, without a ceiling for their memory.
+    fn default() -> Self {
+        Self::feeding(Arc::default())
+    }
+}
+
+impl Live {
+    /// The figures of a run that begins; what is merged into them also counts in `cumulative`.
+    pub fn feeding(cumulative: Arc<Cumulative>) -> Self {
+        cumulative.begin_run();
+        let memory = &cumulative.memory;
+        Self {
+            table: Table::new(memory, "figures of the run"),
+            allowance: Arc::new(Allowance::of(memory)),
+            users: AtomicUsize::new(0),
+            cumulative,
+        }
+    }
+
+    /// What the run may keep.
+    pub fn allowance(&self) -> &Arc<Allowance> {
+        &self.allowance
+    }
+
+    /// Virtual users that run now.
+    pub fn users(&self) -> usize {
+        self.users.load(Ordering::Relaxed)
+    }
+
+    /// A worker's users have become `now`; they were `before`.
+    pub fn change_users(&self, before: usize, now: usize) {
+        self.users.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+    }
+
+    /// The run has ended. Its sum stays, and its names if they take little.
+    pub fn conclude(&self) {
+        self.table.collapse(MOST_KEPT_BYTES);
+        // Less always fits, and a run that has ended does not end early.
+        let _ = self.table.settle();
+    }
+
+    /// A copy of every series.
+    pub fn series(&self) -> Vec<Series> {
+        self.table.copy()
+    }
+
+    /// Requests, and those that failed, over all series.
+    pub fn requests(&self) -> (u64, u64) {
+        let (mut requests, mut failures) = (0, 0);
+        self.table.each(|series| {
+            requests += series.requests;
+            failures += series.failures;
+        });
+        (requests, failures)
+    }
+
+    /// All series merged into one.
+    pub fn total(&self) -> Series {
+        self.total_of(|_| true)
+    }
+
+    /// All series of a name merged into one.
+    pub fn named(&self, name: &str) -> Series {
+        self.total_of(|series| &*series.name == name)
+    }
+
+    fn total_of(&self, belongs: impl Fn(&Series) -> bool) -> Series {
+        let mut sum = total([]);
+        self.table.each(|series| {
+            if belongs(series) {
+                sum.add(series);
+            }
+        });
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Memory;
+
+    fn label(name: &str) -> Label {
+        Label { method: "GET".into(), url: "u".into(), name: name.into() }
+    }
+
+    #[test]
+    fn a_copy_in_progress_does_not_block_workers() {
+        let (live, mut worker) = (Live::default(), Unmerged::default());
+        let (a, b) = (worker.series(&label("a")), worker.series(&label("b")));
+        worker.record(a, Duration::ZERO, 1, false);
+        worker.merge_into(&live);
+        let mut requests = 0;
+        live.table.each(|series| {
+            requests += series.requests;
+            worker.record(b, Duration::ZERO, 1, false);
+            worker.merge_into(&live);
+        });
+        assert_eq!((requests, live.requests().0), (1, 2));
+    }
+
+    #[test]
+    fn changes_are_the_figures_between_two_looks() {
+        let cumulative = Arc::new(Cumulative::default());
+        let (live, mut worker) = (Live::feeding(Arc::clone(&cumulative)), Unmerged::default());
+        let (a, b) = (worker.series(&label("a")), worker.series(&label("b")));
+        worker.record(a, Duration::from_millis(10), 100, false);
+        worker.merge_into(&live);
+        let (changes, counts) = (cumulative.changes(), cumulative.from_now());
+        worker.record(a, Duration::from_millis(20), 1, true);
+        worker.record(b, Duration::from_millis(30), 1, false);
+        worker.merge_into(&live);
+        let taken = changes.take();
+        let seen: Vec<_> = taken
+            .iter()
+            .map(|series| (&*series.name, series.requests, series.failures, series.sizes[0]))
+            .collect();
+        assert_eq!(seen, [("a", 1, 1, 1), ("b", 1, 0, 1)]);
+        let latencies: Vec<_> =
+            total(&taken).latencies_ms().map(|(ms, n)| (ms.round(), n)).collect();
+        assert_eq!(latencies, [(20.0, 1), (30.0, 1)]);
+        assert!(changes.take().is_empty());
+        changes.put_back(&taken);
+        assert_eq!(total(&changes.take()).requests, 2);
+        let counted: Vec<_> =
+            counts.counts().iter().map(|series| (series.requests, series.latencies[2])).collect();
+        assert_eq!(counted, [(1, 1), (1, 0)]);
+    }
+
+    #[test]
+    fn t36_an_ended_run_keeps_its_sum_and_not_a_thousand_names() {
+        let memory = Memory::unlimited();
+        let live = Live::feeding(Arc::new(Cumulative::new(&memory)));
+        let mut worker = Unmerged::default();
+        for number in 0..1000 {
+            let place = worker.series(&label(&number.to_string()));
+            (1..40).for_each(|n| worker.record(place, Duration::from_millis(n), 1, false));
+        }
+        worker.merge_into(&live);
+        let (requests, median) = (live.requests(), live.total().percentile_ms(50.0));
+        let held = live.table.held();
+        live.conclude();
+        assert_eq!((live.requests(), live.total().percentile_ms(50.0)), (requests, median));
+        assert!(live.table.held() < 2000 && held > 400_000, "{} of {held}", live.table.held());
+    }
+
+    #[test]
+    fn t32_a_series_with_few_latencies_takes_at_most_a_kibibyte() {
+        let (live, mut worker) = (Live::default(), Unmerged::default());
+        let a = worker.series(&label("a"));
+        (1..=64).for_each(|n| worker.record(a, Duration::from_millis(n), 1, false));
+        worker.merge_into(&live);
+        assert!(worker.bytes() <= 1024, "{}", worker.bytes());
+        let merged = live.series()[0].bytes();
+        assert!(merged <= 1024, "{merged}");
+    }
+}
