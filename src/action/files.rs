@@ -1,6 +1,8 @@
 //! Files that documents name. All of them lie in the data directory: they are opened relative to it
 //! (cap-std resolves every step below an open directory, so neither `..` nor a link can leave it),
-//! read up to a limit, and written under a temporary name, synced and renamed.
+//! read up to a limit, and written without a name, synced, named and renamed. A program that is killed
+//! leaves nothing; only where the file system knows no files without a name, or between the last two
+//! steps, a file stays whose name is a UUID. Nothing removes it: a user's file may be named like that.
 
 use std::ffi::OsStr;
 use std::fmt;

@@ -145,7 +145,9 @@ fn whole(reader: &Reader<'_>) -> Result<i64, Invalid> {
 
 fn failed(error: DatabaseError) -> Failure {
     let kind = match error {
-        DatabaseError::Full { .. } | DatabaseError::TooLarge { .. } => FailureKind::Refused,
+        DatabaseError::Full { .. }
+        | DatabaseError::TooLarge { .. }
+        | DatabaseError::TooManyNames { .. } => FailureKind::Refused,
         DatabaseError::Stopped { .. } => FailureKind::Cancelled,
         _ => FailureKind::Database,
     };

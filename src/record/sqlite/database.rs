@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Statement, TransactionB
 
 use super::super::diff::{Run, RunMetrics};
 use super::super::{Records, Row};
-use super::error::{DatabaseError, MAX_BYTES, MAX_FETCH};
+use super::error::{DatabaseError, MAX_BYTES, MAX_FETCH, MAX_NAMES};
 use super::foreign::{self, RECORD_COLUMNS, RUN_COLUMNS, TABLES};
 use super::guard::Guard;
 use crate::memory::{Full, Memory, Share};
@@ -338,6 +338,9 @@ impl Database {
                 };
             }
             if !names.contains_key(&*name) {
+                if names.len() == MAX_NAMES {
+                    return Err(DatabaseError::TooManyNames { path: self.path.clone(), run });
+                }
                 take(NAME_BYTES + 2 * name.len(), &mut share)?;
                 names.insert(name.clone().into_owned(), Default::default());
             }

@@ -9,6 +9,9 @@ use crate::memory::Full;
 /// The most rows that one value may hold.
 pub const MAX_FETCH: usize = 100_000;
 
+/// The most names of a run that is compared: their figures are far more than a reply holds.
+pub(super) const MAX_NAMES: usize = 50_000;
+
 /// The most bytes that they may take as text: a reply holds half of it.
 pub(super) const MAX_BYTES: usize = 32 << 20;
 
@@ -83,6 +86,14 @@ pub enum DatabaseError {
         path: String,
         /// What was read.
         what: &'static str,
+    },
+    /// A run has more names than a comparison may hold.
+    #[error("{path}: run {run} has more than {MAX_NAMES} names; compare it with sqlite3 instead")]
+    TooManyNames {
+        /// The file, as the caller named it.
+        path: String,
+        /// The run's number.
+        run: i64,
     },
     /// A client or the operator has stopped the command, or the server ends.
     #[error("{path}: the command was stopped")]

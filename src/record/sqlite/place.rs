@@ -149,7 +149,7 @@ impl Place {
     }
 
     /// Whether the path leads to the open directory and to the file in it.
-    fn check_path(&self) -> Result<(), DatabaseError> {
+    pub(super) fn check_path(&self) -> Result<(), DatabaseError> {
         let same = || -> io::Result<bool> {
             let directory = Metadata::from_just_metadata(std::fs::metadata(&self.path)?);
             let file = std::fs::symlink_metadata(self.file())?;

@@ -458,6 +458,23 @@ fn t49_directories_and_links_that_are_exchanged_lead_no_database_outside() {
 }
 
 #[test]
+fn t49_a_path_that_leads_elsewhere_is_not_opened() {
+    let ((dir, file), (_other, elsewhere)) = (place(), place());
+    for file in [&file, &elsewhere] {
+        persist(file, &two()).expect("written");
+    }
+    let open = || Dir::open_ambient_dir(dir.path(), ambient_authority()).expect("a directory");
+    let parent = |file: &Path| file.parent().expect("a parent").to_owned();
+    let never = CancellationToken::new();
+    for (path, right) in [(&file, true), (&elsewhere, false)] {
+        let place = Place::new(open(), parent(path), "runs.db".as_ref(), "runs.db");
+        assert_eq!(place.check_path().is_ok(), right);
+        let guard = Guard::reading(&never, never.clone());
+        assert_eq!(place.read(&guard, &memory(), |open| open.runs(1)).is_ok(), right);
+    }
+}
+
+#[test]
 fn t52_rows_and_figures_take_their_memory_and_are_refused_beyond_it() {
     let (_dir, file) = place();
     let many: Vec<_> = (0..5000).map(|_| ("GET", "http://x/a", "n", 200, 12.5, 3, None)).collect();
@@ -483,6 +500,17 @@ fn t52_rows_and_figures_take_their_memory_and_are_refused_beyond_it() {
     assert!(full.starts_with("runs.db: the figures of a run: "), "{full}");
     drop(records);
     assert_eq!((memory.taken(), rest.taken()), (0, 0));
+}
+
+#[test]
+fn t52_a_run_with_more_names_than_a_comparison_holds_is_refused() {
+    let (_dir, file) = place();
+    persist(&file, &two()).expect("written");
+    let names = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 50001)
+        INSERT INTO load_density_records (run_id, outcome, name) SELECT 1, 'success', x FROM c";
+    Connection::open(&file).expect("opened").execute_batch(names).expect("made");
+    let error = read(&file, |database| database.figures(1)).expect_err("refused").to_string();
+    assert_eq!(error, "runs.db: run 1 has more than 50000 names; compare it with sqlite3 instead");
 }
 
 #[test]
