@@ -75,6 +75,11 @@ impl Memory {
         Share { memory: Arc::clone(self), what, bytes: 0 }
     }
 
+    /// An empty share for what is mostly small and changes often.
+    pub fn held(self: &Arc<Self>, what: &'static str) -> Held {
+        Held(Some(self.share(what)))
+    }
+
     fn take(&self, what: &'static str, wanted: usize) -> Result<(), Full> {
         let grown = |taken: usize| taken.checked_add(wanted).filter(|sum| *sum <= self.most);
         match self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown) {
@@ -125,6 +130,33 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         self.memory.give(self.bytes);
+    }
+}
+
+/// What one of many holds and changes often, such as a virtual user's buffers. It is counted only where
+/// it is large, and in steps, so that most changes touch nothing that threads share. The default
+/// counts nothing.
+#[derive(Debug, Default)]
+pub struct Held(Option<Share>);
+
+impl Held {
+    /// Holding less is not counted: 100,000 users then hold less than a gigabyte uncounted.
+    pub const SMALL: usize = 8 << 10;
+
+    /// The step in which holding more is counted.
+    const STEP: usize = 4 << 10;
+
+    /// Takes or gives back until it holds `bytes`; on an error it is as it was.
+    #[inline]
+    pub fn set(&mut self, bytes: usize) -> Result<(), Full> {
+        let counted = match bytes {
+            0..=Self::SMALL => 0,
+            bytes => bytes.next_multiple_of(Self::STEP),
+        };
+        match &mut self.0 {
+            Some(share) if share.bytes != counted => share.set(counted),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -233,6 +265,22 @@ mod tests {
         assert!(b.set(91).is_err() && b.bytes() == 40);
         drop((a, b));
         assert_eq!(memory.taken(), 0);
+    }
+
+    #[test]
+    fn what_is_held_is_counted_in_steps_where_it_is_large() {
+        let memory = Memory::new(64 << 10);
+        let mut held = memory.held("buffers");
+        for (bytes, counted) in
+            [(0, 0), (8 << 10, 0), ((8 << 10) + 1, 12 << 10), (12 << 10, 12 << 10), (1, 0)]
+        {
+            held.set(bytes).expect("room");
+            assert_eq!(memory.taken(), counted, "{bytes}");
+        }
+        held.set(60 << 10).expect("room");
+        held.set(65 << 10).expect_err("full");
+        assert_eq!(memory.taken(), 60 << 10);
+        Held::default().set(usize::MAX >> 1).expect("not counted");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use ldctl::action::Files;
+use ldctl::memory::Memory;
 use tempfile::TempDir;
 
 use super::support::{one_line, options};
@@ -80,7 +81,9 @@ pub fn check(data: &[u8]) {
 fn act(choice: u8, path: &str, place: &Place) {
     let files = &place.files;
     let failure = match choice {
-        0 => files.read(path).map(|bytes| assert_eq!(bytes, INSIDE, "{path:?}")),
+        0 => files
+            .read_within(path, &Memory::new(usize::MAX))
+            .map(|bytes| assert_eq!(&*bytes, INSIDE, "{path:?}")),
         1 => files.place(path).map(|found| within(&found.file(), path, place)),
         2 => files.identity(path).map(|found| within(&place.root.join(found), path, place)),
         3 => {

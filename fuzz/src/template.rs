@@ -45,7 +45,7 @@ pub fn check(data: &[u8]) {
     let names = Arc::new(linker.names());
     let fill = |template: &Template| {
         let mut scope = Scope::new(&names, u64::from(seed));
-        scope.set(session, HOSTILE);
+        scope.set(session, HOSTILE).expect("kept");
         scope.begin();
         template.text(&mut scope)
     };

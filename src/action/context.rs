@@ -9,20 +9,25 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::files::Files;
+use super::files::{Content, Files};
 use super::policy::Policy;
 use super::resolver::Resolver;
 use super::services::{Service, Services};
 use crate::counters::Counters;
 use crate::escape::one_line;
-use crate::event::{ActionResult, Event, Failure, Sink};
-use crate::load;
+use crate::event::{ActionResult, Event, Failure, FailureKind, Sink};
+use crate::load::{self, CsvError, CsvRows, CsvTable, CsvTables};
 use crate::lock::lock;
+use crate::memory::{Memory, Share, readable};
 use crate::record::live::Cumulative;
 use crate::record::sqlite::Guard;
 use crate::record::{Recording, Records};
 use crate::run::{self, KEPT_RUNS, Lease, Run, Runs, TESTS_AT_ONCE, Test};
-use crate::value::Value;
+use crate::value::{Map, ParseError, Value, json_weight};
+
+/// What the values of a JSON file may take in memory, in bytes: what the largest file unfolds to is
+/// seldom more than ten times its size, and never this for texts.
+const MAX_JSON: usize = 1 << 30;
 
 /// What a command may ask of the executor that runs it. A trait, because parsing documents needs
 /// the table of all commands, which a command must not depend on.
@@ -59,6 +64,8 @@ pub(super) struct ExecutorState {
     databases: Mutex<CancellationToken>,
     records: Mutex<Records>,
     resolver: Mutex<Resolver>,
+    /// The content of CSV files, shared by the sources that read it.
+    tables: CsvTables,
 }
 
 impl ExecutorState {
@@ -73,6 +80,7 @@ impl ExecutorState {
             databases: Mutex::default(),
             records: Mutex::default(),
             resolver: Mutex::default(),
+            tables: CsvTables::default(),
         })
     }
 
@@ -99,11 +107,11 @@ impl ExecutorState {
     }
 
     pub(super) fn resolver_names(&self) -> Vec<String> {
-        lock(&self.resolver).variables.keys().cloned().collect()
+        lock(&self.resolver).names()
     }
 
-    pub(super) fn sources(&self) -> std::collections::HashMap<String, Arc<crate::load::CsvRows>> {
-        lock(&self.resolver).sources.clone()
+    pub(super) fn sources(&self) -> std::collections::HashMap<String, Arc<CsvRows>> {
+        lock(&self.resolver).sources()
     }
 }
 
@@ -120,6 +128,8 @@ pub(crate) struct Context<'a> {
     /// Whether its document holds a test.
     has_test: bool,
     index: usize,
+    /// Shares of the ceiling for what the current action has read.
+    held: Vec<Share>,
     details: Option<Value>,
     warnings: Vec<String>,
     verdict: Option<Failure>,
@@ -149,6 +159,7 @@ impl<'a> Context<'a> {
             resolver: apart.then(|| Mutex::new(lock(&shared.resolver).clone())),
             has_test,
             index: 0,
+            held: Vec::new(),
             details: None,
             warnings: Vec::new(),
             verdict: None,
@@ -225,7 +236,7 @@ impl<'a> Context<'a> {
         self.shared.counters.clone()
     }
 
-    /// The current variables and sources; rows of sources are shared by all tests.
+    /// The current variables and sources, which it shares until they change.
     pub(crate) fn resolver_snapshot(&self) -> Resolver {
         lock(self.resolver()).clone()
     }
@@ -235,9 +246,67 @@ impl<'a> Context<'a> {
         self.resolver.as_ref().unwrap_or(&self.shared.resolver)
     }
 
-    /// Changes variables and sources. The lock is held during the change: read files first.
-    pub(crate) fn with_resolver<T>(&self, change: impl FnOnce(&mut Resolver) -> T) -> T {
-        change(&mut lock(self.resolver()))
+    /// Sets variables and sources: all, or none if one is refused.
+    pub(crate) fn register(
+        &self,
+        variables: Map,
+        sources: Vec<(String, Arc<CsvRows>)>,
+    ) -> Result<(), Failure> {
+        lock(self.resolver()).register(variables, sources, self.memory())
+    }
+
+    /// Deletes all variables and sources. They are freed after the lock.
+    pub(crate) fn clear_resolver(&self) {
+        let old = std::mem::take(&mut *lock(self.resolver()));
+        drop(old);
+    }
+
+    /// The table of a CSV file's content; sources of the same content share one.
+    pub(crate) fn table(&self, content: &[u8]) -> Result<Arc<CsvTable>, CsvError> {
+        self.shared.tables.of(content, self.memory())
+    }
+
+    /// The ceiling for what documents make the process hold.
+    pub(crate) fn memory(&self) -> &'a Arc<Memory> {
+        &self.shared.policy.memory
+    }
+
+    /// Reads a whole file that the document names, with a share of the ceiling for it.
+    pub(crate) fn read(&self, path: &str) -> Result<Content, Failure> {
+        self.shared.files.read_within(path, self.memory())
+    }
+
+    /// Reads a whole JSON file. Its value takes a share of the ceiling until the next action of the
+    /// outermost document starts.
+    pub(crate) fn read_json(
+        &mut self,
+        path: &str,
+        check: impl FnOnce(&str) -> Result<(), String>,
+    ) -> Result<Value, Failure> {
+        let invalid = |why: String| Failure::new(FailureKind::InvalidFile, why);
+        let content = self.read(path).map_err(|failure| invalid(failure.message))?;
+        let text = std::str::from_utf8(&content).map_err(|error| {
+            invalid(format!("{path:?} is not UTF-8 (byte {})", error.valid_up_to()))
+        })?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        check(text).map_err(|why| invalid(format!("{path:?} {why}")))?;
+        let weight = json_weight(text);
+        if weight > MAX_JSON {
+            let (weight, most) = (readable(weight), readable(MAX_JSON));
+            let why = format!("its values would take {weight} of memory, the limit is {most}");
+            return Err(invalid(format!("{path:?} is too large: {why}")));
+        }
+        let mut share = self.memory().share("values of a JSON file");
+        share.grow(weight).map_err(|full| invalid(format!("{path:?}: {full}")))?;
+        self.held.push(share);
+        let cancel = self.cancel();
+        Value::parse_until(text, &|| cancel.is_cancelled()).map_err(|error| match error {
+            ParseError::Cancelled => {
+                let why = format!("{path:?} was not read: the document was cancelled");
+                Failure::new(FailureKind::Cancelled, why)
+            }
+            error => invalid(format!("{path:?} is not JSON: {error}")),
+        })
     }
 
     /// Writes one line to the output, control characters escaped.
@@ -333,6 +402,7 @@ impl<'a> Context<'a> {
     /// Starts an action of the outermost document.
     pub(super) fn start(&mut self, index: usize, command: &str) {
         self.index = index;
+        self.held.clear();
         self.emit(Event::Started { index, command: command.to_owned() });
     }
 

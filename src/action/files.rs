@@ -7,7 +7,9 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, BufWriter, Read, Write};
+use std::ops::Deref;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata};
@@ -15,9 +17,9 @@ use cap_tempfile::TempFile;
 
 use crate::error::reason;
 use crate::event::{Failure, FailureKind};
+use crate::memory::{Full, Memory, Share};
 use crate::record::file::{is_same_file, reading};
 use crate::record::sqlite::{COMPANIONS, Place};
-use crate::value::Value;
 
 /// The largest file that a document may read into memory. A CSV of a million rows is about half of
 /// it; anything larger is a mistake or an attack.
@@ -35,6 +37,28 @@ pub struct Files {
     spelled: PathBuf,
     /// Files that documents may not access, wherever they are.
     secret: Vec<PathBuf>,
+}
+
+/// The content of a file, with its share of the ceiling for memory.
+#[derive(Debug)]
+pub struct Content {
+    bytes: Vec<u8>,
+    share: Share,
+}
+
+impl Content {
+    /// The bytes, and the share, which is to be kept as long as they are.
+    pub fn into_parts(self) -> (Vec<u8>, Share) {
+        (self.bytes, self.share)
+    }
+}
+
+impl Deref for Content {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl fmt::Debug for Files {
@@ -60,32 +84,32 @@ impl Files {
         self
     }
 
-    /// Reads a whole file of at most [`MAX_READ_BYTES`].
-    pub fn read(&self, path: &str) -> Result<Vec<u8>, Failure> {
+    /// Reads a whole file of at most [`MAX_READ_BYTES`], with a share of the ceiling for memory.
+    pub fn read_within(&self, path: &str, memory: &Arc<Memory>) -> Result<Content, Failure> {
         let file = self.open_for_read(path)?;
         let length = file.metadata().map_err(|error| failure(path, &error))?.len();
         if length > MAX_READ_BYTES {
             return Err(too_large(path, length));
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+        let full = |full: Full| Failure::new(FailureKind::Refused, format!("{path:?}: {full}"));
+        let mut share = memory.share("files");
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        share.grow(length).map_err(full)?;
+        let mut bytes = Vec::with_capacity(length);
         // One byte more than allowed, in case the file grows while it is read.
         let taken = file.take(MAX_READ_BYTES + 1).read_to_end(&mut bytes);
         taken.map_err(|error| failure(path, &error))?;
         if bytes.len() as u64 > MAX_READ_BYTES {
             return Err(too_large(path, bytes.len() as u64));
         }
-        Ok(bytes)
+        share.set(bytes.capacity()).map_err(full)?;
+        Ok(Content { bytes, share })
     }
 
-    /// Reads a whole JSON file; skips a byte order mark.
-    pub fn read_json(&self, path: &str) -> Result<Value, Failure> {
-        let invalid = |why: String| Failure::new(FailureKind::InvalidFile, why);
-        let bytes = self.read(path).map_err(|failure| invalid(failure.message))?;
-        let text = std::str::from_utf8(&bytes).map_err(|error| {
-            invalid(format!("{path:?} is not UTF-8 (byte {})", error.valid_up_to()))
-        })?;
-        Value::parse(text.strip_prefix('\u{feff}').unwrap_or(text))
-            .map_err(|error| invalid(format!("{path:?} is not JSON: {error}")))
+    /// Reads a whole file.
+    #[cfg(test)]
+    fn read(&self, path: &str) -> Result<Vec<u8>, Failure> {
+        self.read_within(path, &Memory::new(usize::MAX)).map(|content| content.into_parts().0)
     }
 
     /// Opens a regular file of any size.

@@ -273,7 +273,7 @@ fn csv_sources_are_read_from_the_data_directory_all_or_none() {
     let (users, once) = (&sources["users"], &sources["once"]);
     assert_eq!(sources.len(), 2, "neither n nor m");
     for name in ["ann", "bob", "ann"] {
-        assert_eq!(users.next_row().and_then(|row| users.cell(row, 0)), Some(name));
+        assert_eq!(users.next_row().and_then(|row| users.cell(row, 0)), Some(name.as_bytes()));
     }
     let rest: Vec<bool> = (0..3).map(|_| once.next_row().is_some()).collect();
     assert_eq!(rest, [true, true, false]);

@@ -12,6 +12,9 @@ pub const MOST_SECONDS: f64 = 30.0 * 24.0 * 3600.0;
 /// The most tasks that a limit may allow. More than a request of 1 MiB holds.
 pub const MOST_TASKS: usize = 1_000_000;
 
+/// The longest text that placeholders make, in bytes: that of a request's body.
+pub const MAX_TEXT: usize = 64 * 1024 * 1024;
+
 /// The limits of one test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TestLimits {

@@ -1,6 +1,8 @@
 //! What requests looked for in vain: placeholders without a value, and extractors that found nothing.
 //! Each user counts its own, on the way of the miss alone; they are merged when it ends.
 
+use super::limits::MAX_TEXT;
+
 /// Different misses per user; further ones are not recorded.
 const MOST: usize = 50;
 
@@ -9,6 +11,8 @@ const MOST: usize = 50;
 pub enum Kind {
     /// The value of a placeholder, by its text in the document.
     Placeholder,
+    /// A placeholder whose value made a text too long, by its text in the document.
+    TooLong,
     /// What an extractor takes out of a response, by its description.
     Extraction,
 }
@@ -47,6 +51,9 @@ impl Misses {
         let warnings = self.0.iter().map(|(kind, what, count)| match kind {
             Kind::Placeholder => {
                 format!("{what} had no value {count} times, and its text was used as it is written")
+            }
+            Kind::TooLong => {
+                format!("{what} made a text longer than {} MiB {count} times", MAX_TEXT >> 20)
             }
             Kind::Extraction => format!("extract {what} in {count} responses"),
         });

@@ -19,11 +19,11 @@ mod throttle;
 mod user;
 mod workload;
 
-pub use limits::{MOST_SECONDS, MOST_TASKS, MOST_USERS, TestLimits};
+pub use limits::{MAX_TEXT, MOST_SECONDS, MOST_TASKS, MOST_USERS, TestLimits};
 pub use plan::{Plan, Settings};
 pub use progress::Progress;
 pub use runner::RunError;
-pub use source::CsvRows;
+pub use source::{CsvError, CsvRows, CsvTable, CsvTables};
 pub use throttle::Throttle;
 pub use workload::{AnyTasks, Runnable, Workload};
 

@@ -1,6 +1,8 @@
 //! Looks up a dotted path (`data.items.0.id`) in a JSON text without building the rest: the whole
 //! text is validated, and only the value at the path is kept.
 
+use std::cell::Cell;
+use std::collections::VecDeque;
 use std::fmt;
 
 use serde::de::{
@@ -8,7 +10,10 @@ use serde::de::{
 };
 use serde_json::value::RawValue;
 
-use crate::value::Value;
+use crate::value::{Value, json_weight};
+
+/// More than this many times its text no value takes.
+const MOST_TIMES: usize = 256;
 
 /// A dotted path into a JSON text. One that begins with `$` or holds `[…]` is also read as JSONPath
 /// writes it (`$.data.items[0]['id']`); where that finds nothing, a key may be spelled so.
@@ -28,16 +33,29 @@ impl JsonPath {
 
     /// Returns the value at the path; `None` if the text is not JSON or has no such value.
     pub fn find(&self, text: &[u8]) -> Option<Value> {
-        let bracketed = self.bracketed.as_ref().and_then(|steps| seek(steps, text));
-        bracketed.or_else(|| seek(&self.steps, text))
+        self.find_within(text, usize::MAX).ok().flatten()
+    }
+
+    /// [`Self::find`], where a value that would take more than `most` bytes of memory is not built: the
+    /// error is what it would take.
+    pub fn find_within(&self, text: &[u8], most: usize) -> Result<Option<Value>, usize> {
+        if let Some(steps) = &self.bracketed
+            && let Some(found) = seek(steps, text, most)?
+        {
+            return Ok(Some(found));
+        }
+        seek(&self.steps, text, most)
     }
 }
 
-fn seek(steps: &[String], text: &[u8]) -> Option<Value> {
+fn seek(steps: &[String], text: &[u8], most: usize) -> Result<Option<Value>, usize> {
+    let large = Cell::new(None);
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let found = Seek(steps).deserialize(&mut deserializer).ok()?;
-    deserializer.end().ok()?;
-    found
+    let found = Seek { steps, most, large: &large }.deserialize(&mut deserializer);
+    if let Some(weight) = large.get() {
+        return Err(weight);
+    }
+    Ok(found.ok().filter(|_| deserializer.end().is_ok()).flatten())
 }
 
 /// The steps of a path with a leading `$` or with brackets around indices and quoted keys.
@@ -68,18 +86,40 @@ fn bracketed(text: &str) -> Option<Vec<String>> {
 }
 
 /// Deserializes the value at the remaining steps.
-struct Seek<'p>(&'p [String]);
+#[derive(Clone, Copy)]
+struct Seek<'p> {
+    steps: &'p [String],
+    /// What the value may take in memory, in bytes.
+    most: usize,
+    /// What a larger one would take.
+    large: &'p Cell<Option<usize>>,
+}
+
+impl<'p> Seek<'p> {
+    /// The first step, and the rest.
+    fn split(self) -> Option<(&'p str, Self)> {
+        let (step, steps) = self.steps.split_first()?;
+        Some((step, Self { steps, ..self }))
+    }
+}
 
 impl<'de> DeserializeSeed<'de> for Seek<'_> {
     type Value = Option<Value>;
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
-        if self.0.is_empty() {
+        if self.steps.is_empty() {
             let raw = <&RawValue as serde::Deserialize>::deserialize(from)?.get();
             // Most values that documents check are plain strings: no second parse for them.
             let inner = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
             if let Some(text) = inner.filter(|inner| !inner.contains('\\')) {
                 return Ok(Some(Value::Str(text.to_owned())));
+            }
+            if raw.len() > self.most / MOST_TIMES {
+                let weight = json_weight(raw);
+                if weight > self.most {
+                    self.large.set(Some(weight));
+                    return Err(D::Error::custom("too large"));
+                }
             }
             // The text is valid; only an integer beyond all limits cannot be represented.
             return Value::parse(raw).map(Some).map_err(D::Error::custom);
@@ -96,12 +136,12 @@ impl<'de> Visitor<'de> for Seek<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        let Some((step, rest)) = self.0.split_first() else { return Ok(None) };
+        let Some((step, rest)) = self.split() else { return Ok(None) };
         let mut found = None;
         while let Some(hit) = members.next_key_seed(Key(step))? {
             if hit {
                 // Of equal keys the last one counts.
-                found = members.next_value_seed(Seek(rest))?;
+                found = members.next_value_seed(rest)?;
             } else {
                 members.next_value::<IgnoredAny>()?;
             }
@@ -110,7 +150,7 @@ impl<'de> Visitor<'de> for Seek<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        let Some((step, rest)) = self.0.split_first() else { return Ok(None) };
+        let Some((step, rest)) = self.split() else { return Ok(None) };
         let index: Option<i64> = step.trim().parse().ok();
         if index.is_some_and(|index| index < 0) {
             return from_the_end(items, index.unwrap_or(0), rest);
@@ -119,7 +159,7 @@ impl<'de> Visitor<'de> for Seek<'_> {
         let mut at = 0i64;
         loop {
             if Some(at) == index {
-                match items.next_element_seed(Seek(rest))? {
+                match items.next_element_seed(rest)? {
                     Some(value) => found = value,
                     None => return Ok(None),
                 }
@@ -154,15 +194,25 @@ impl<'de> Visitor<'de> for Seek<'_> {
 fn from_the_end<'de, A: SeqAccess<'de>>(
     mut items: A,
     index: i64,
-    rest: &[String],
+    rest: Seek<'_>,
 ) -> Result<Option<Value>, A::Error> {
-    let mut all: Vec<&RawValue> = Vec::new();
-    while let Some(item) = items.next_element()? {
-        all.push(item);
-    }
     let back = usize::try_from(index.unsigned_abs()).unwrap_or(usize::MAX);
-    let item = all.len().checked_sub(back).and_then(|at| all.get(at));
-    Ok(item.and_then(|item| seek(rest, item.get().as_bytes())))
+    let mut last: VecDeque<&RawValue> = VecDeque::new();
+    while let Some(item) = items.next_element()? {
+        if last.len() == back {
+            last.pop_front();
+        }
+        last.push_back(item);
+    }
+    let item = last.front().filter(|_| last.len() == back);
+    let Some(item) = item else { return Ok(None) };
+    match seek(rest.steps, item.get().as_bytes(), rest.most) {
+        Ok(found) => Ok(found),
+        Err(weight) => {
+            rest.large.set(Some(weight));
+            Err(A::Error::custom("too large"))
+        }
+    }
 }
 
 /// Checks whether a key is the wanted one, without copying it.

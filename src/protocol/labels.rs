@@ -14,7 +14,8 @@ const MAX_LABELS: usize = 1000;
 /// The label of a task's requests.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Naming<'a> {
-    pub(crate) method: &'a Template,
+    /// The method of this request, in upper case.
+    pub(crate) method: &'a str,
     pub(crate) url: &'a Template,
     pub(crate) name: Name<'a>,
 }
@@ -38,7 +39,7 @@ impl Naming<'_> {
 /// The label indices of one task.
 #[derive(Debug, Default)]
 pub(crate) struct Labels {
-    /// By URL and name, with a line break between them.
+    /// By method, URL and name.
     known: HashMap<String, LabelId>,
     /// The label as in the document, for requests over the limit.
     rest: Option<LabelId>,
@@ -63,6 +64,8 @@ impl Labels {
         let (name, short) = (shortened(name), Label::cut(url));
         let Self { known, rest, key } = self;
         key.clear();
+        key.push_str(naming.method);
+        key.push(' ');
         key.push_str(&short);
         key.push('\n');
         key.push_str(&name);
@@ -99,7 +102,6 @@ fn shortened(name: Cow<'_, str>) -> Cow<'_, str> {
 }
 
 fn number(naming: Naming<'_>, url: &str, name: &str, virtual_user: &VirtualUser) -> LabelId {
-    let method = naming.method.written().to_ascii_uppercase();
-    let label = Label { method: method.into(), url: url.into(), name: name.into() };
+    let label = Label { method: naming.method.into(), url: url.into(), name: name.into() };
     virtual_user.recorder().borrow_mut().label(label)
 }

@@ -9,6 +9,7 @@ mod python;
 mod reader;
 mod redacted;
 mod rows;
+mod weight;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ pub use parse::{MAX_INTEGER_DIGITS, ParseError};
 pub use python::{Charset, JsonOut, json_fault, json_into, json_text_into, quote, quoted_into};
 pub use reader::{Invalid, Object, Reader};
 pub use rows::{Cell, Rows};
+pub use weight::json_weight;
 
 /// An object's members, in the order they were written.
 pub type Map = IndexMap<String, Value>;

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+use super::weight::fit;
 use super::{Map, Value};
 
 /// The longest accepted integer, in decimal digits: Python's own limit for `int(text)`.
@@ -29,15 +30,29 @@ pub enum ParseError {
     /// A number that cannot be represented.
     #[error("a number cannot be read")]
     Number,
+    /// It was no longer wanted.
+    #[error("cancelled")]
+    Cancelled,
 }
 
 impl Value {
     /// Parses one JSON document. The parser limits nesting to 128 levels; the error names line and
     /// column.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
+        Self::parse_until(text, &|| false)
+    }
+
+    /// [`Self::parse`] of a text that may be long, given up once `cancelled` holds.
+    pub fn parse_until(text: &str, cancelled: &dyn Fn() -> bool) -> Result<Self, ParseError> {
+        let watch = Watch { values: Cell::new(0), cancelled };
         let refused = RefCell::default();
         let mut parser = serde_json::Deserializer::from_str(text);
-        let value = Builder::new(&refused).deserialize(&mut parser)?;
+        let builder = Builder { refused: &refused, number: None, watch: Some(&watch) };
+        let value = match builder.deserialize(&mut parser) {
+            Ok(value) => value,
+            Err(_) if watch.values.get() == CANCELLED => return Err(ParseError::Cancelled),
+            Err(error) => return Err(error.into()),
+        };
         parser.end()?;
         refused.into_inner().map_or(Ok(value), Err)
     }
@@ -65,6 +80,31 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
+/// How many values are built between two looks at whether they are still wanted.
+const LOOK: u32 = 4096;
+
+/// The count of values that are no longer wanted.
+const CANCELLED: u32 = u32::MAX;
+
+/// Looks now and then whether a value is still wanted.
+struct Watch<'a> {
+    /// Values since the last look.
+    values: Cell<u32>,
+    cancelled: &'a dyn Fn() -> bool,
+}
+
+impl Watch<'_> {
+    fn count<E: Error>(&self) -> Result<(), E> {
+        let values = self.values.get() + 1;
+        self.values.set(values % LOOK);
+        if values == LOOK && (self.cancelled)() {
+            self.values.set(CANCELLED);
+            return Err(E::custom("cancelled"));
+        }
+        Ok(())
+    }
+}
+
 /// Builds a value from the parser's events.
 #[derive(Clone, Copy)]
 struct Builder<'a> {
@@ -73,11 +113,17 @@ struct Builder<'a> {
     refused: &'a RefCell<Option<ParseError>>,
     /// Set if the next value may be the text of a number, and records that it is.
     number: Option<&'a Cell<bool>>,
+    watch: Option<&'a Watch<'a>>,
 }
 
 impl<'a> Builder<'a> {
     fn new(refused: &'a RefCell<Option<ParseError>>) -> Self {
-        Self { refused, number: None }
+        Self { refused, number: None, watch: None }
+    }
+
+    /// Counts a value of a list or an object.
+    fn count<E: Error>(&self) -> Result<(), E> {
+        self.watch.map_or(Ok(()), Watch::count)
     }
 }
 
@@ -149,9 +195,12 @@ impl<'de> Visitor<'de> for Builder<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = seq.next_element_seed(Self::new(self.refused))? {
+        let below = Builder { number: None, ..self };
+        while let Some(item) = seq.next_element_seed(below)? {
+            self.count()?;
             items.push(item);
         }
+        items.shrink_to_fit();
         Ok(Value::List(items))
     }
 
@@ -160,7 +209,8 @@ impl<'de> Visitor<'de> for Builder<'_> {
         while let Some(key) = map.next_key::<String>()? {
             let found = Cell::new(false);
             let number = (members.is_empty() && key == NUMBER).then_some(&found);
-            let value = map.next_value_seed(Builder { refused: self.refused, number })?;
+            let value = map.next_value_seed(Builder { number, ..self })?;
+            self.count()?;
             if found.get() {
                 return Ok(value);
             }
@@ -168,6 +218,7 @@ impl<'de> Visitor<'de> for Builder<'_> {
             // first.
             members.insert(key, value);
         }
+        fit(&mut members);
         Ok(Value::Dict(members))
     }
 }
@@ -242,6 +293,22 @@ mod tests {
         refused(&format!("[{long}, [{long}1]]"), error);
         refused(&format!("[{long}, ]"), "trailing comma at line 1 column 4305");
         assert_eq!(embedded(&long).expect_err("refused").to_string(), error);
+    }
+
+    #[test]
+    fn a_long_text_is_given_up_once_it_is_not_wanted() {
+        let text = format!("[{}0]", "{\"a\": 0}, ".repeat(100_000));
+        let looks = Cell::new(0);
+        let look = |most| {
+            looks.set(0);
+            let cancelled = || {
+                looks.set(looks.get() + 1);
+                looks.get() > most
+            };
+            Value::parse_until(&text, &cancelled).map(|value| value.weight())
+        };
+        assert!(look(u32::MAX).is_ok() && looks.get() > 40);
+        assert!(matches!(look(2), Err(ParseError::Cancelled)) && looks.get() == 3);
     }
 
     #[test]

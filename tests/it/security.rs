@@ -55,6 +55,13 @@ const ABUSE: &[(usize, &str, &str)] = &[
     (35, "URLs and names that a target makes long", "cut at 2 KiB in records and everywhere else"),
     (36, "runs and events that are kept for weeks", "only what reports need, within the ceiling"),
     (
+        38,
+        "large CSV files, many names for one",
+        "held once, in about their size, under the ceiling",
+    ),
+    (39, "many or long variables, long extracted values", "shared or refused, never cut"),
+    (42, "JSON files that unfold in memory", "estimated and refused before their values are built"),
+    (
         49,
         "exchanging directories and links while a database or file is opened",
         "the database lies in the directory that was opened, or is not opened",

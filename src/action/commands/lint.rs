@@ -35,6 +35,7 @@ struct LintFile(String);
 
 impl Command for LintFile {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
-        Ok(context.interpreter().lint(&context.files().read_json(&self.0)?))
+        let document = context.read_json(&self.0, |_| Ok(()))?;
+        Ok(context.interpreter().lint(&document))
     }
 }

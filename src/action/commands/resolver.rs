@@ -1,13 +1,13 @@
 //! Variables and CSV sources, which placeholders in tasks refer to: `LD_register_variable(s)`,
 //! `LD_register_csv_source(s)`, `LD_clear_resolver`.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use crate::action::command::{Command, Declaration};
 use crate::action::context::Context;
-use crate::action::resolver::Resolver;
 use crate::event::{Failure, FailureKind};
-use crate::load::CsvRows;
+use crate::load::{CsvError, CsvRows};
 use crate::value::{Field, Invalid, Kind, Literal, Map, Reader, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[
@@ -75,14 +75,26 @@ pub(crate) struct CsvSource {
 }
 
 impl CsvSource {
-    /// Reads the file.
+    /// Reads the file; sources of the same content share it.
     pub(crate) fn load(&self, context: &Context<'_>) -> Result<CsvRows, Failure> {
-        let bytes = context.files().read(&self.file_path)?;
-        CsvRows::read(bytes.as_slice(), self.cycle).map_err(|error| {
-            let message = format!("{:?} is not a CSV file: {error}", self.file_path);
-            Failure::new(FailureKind::InvalidValue, message)
-        })
+        let path = &self.file_path;
+        let refused = |kind, error: &dyn Display| Failure::new(kind, format!("{path:?}: {error}"));
+        let content = context.read(path)?;
+        let table = context.table(&content).map_err(|error| match error {
+            CsvError::Full(full) => refused(FailureKind::Refused, &full),
+            error => refused(FailureKind::InvalidValue, &error),
+        })?;
+        Ok(CsvRows::new(table, self.cycle))
     }
+}
+
+/// Reads the files of sources, all of them before the first is registered.
+pub(crate) fn load(
+    sources: Vec<CsvSource>,
+    context: &Context<'_>,
+) -> Result<Vec<(String, Arc<CsvRows>)>, Failure> {
+    let load = |source: CsvSource| Ok((source.name.clone(), Arc::new(source.load(context)?)));
+    sources.into_iter().map(load).collect()
 }
 
 /// An object of variables.
@@ -124,7 +136,7 @@ struct RegisterVariables(Map);
 
 impl Command for RegisterVariables {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
-        context.with_resolver(|resolver| resolver.variables.extend(self.0));
+        context.register(self.0, Vec::new())?;
         Ok(Value::Null)
     }
 }
@@ -135,12 +147,8 @@ struct RegisterSources(Vec<CsvSource>);
 impl Command for RegisterSources {
     /// All files are read before the first source is registered: all or none.
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
-        let loaded = self
-            .0
-            .into_iter()
-            .map(|source| source.load(context).map(|rows| (source.name, Arc::new(rows))))
-            .collect::<Result<Vec<_>, _>>()?;
-        context.with_resolver(|resolver| resolver.sources.extend(loaded));
+        let loaded = load(self.0, context)?;
+        context.register(Map::new(), loaded)?;
         Ok(Value::Null)
     }
 }
@@ -150,7 +158,7 @@ struct ClearResolver;
 
 impl Command for ClearResolver {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
-        context.with_resolver(|resolver| *resolver = Resolver::default());
+        context.clear_resolver();
         Ok(Value::dict([("status", Value::from("cleared"))]))
     }
 }

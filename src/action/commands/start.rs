@@ -1,11 +1,12 @@
 //! `LD_start_test`: parses a load test from its arguments, checks all of it, and runs it. Mistakes
 //! are refused here with their place, before the first user starts.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread;
 
-use super::resolver::{CSV_SOURCES, CsvSource, csv_sources, variables};
+use super::resolver::{self, CSV_SOURCES, CsvSource, csv_sources, variables};
 use crate::action::arguments::Arguments;
 use crate::action::command::{Command, Declaration, Parsed, START_TEST};
 use crate::action::context::Context;
@@ -14,6 +15,7 @@ use crate::load::pacer::{ARRIVALS, Pacing, WAIT, Wait};
 use crate::load::shape::{SHAPE, SHAPES, Shape};
 use crate::load::template::Bindings;
 use crate::load::{Runnable, Settings};
+use crate::memory::Share;
 use crate::protocol::{
     PROXY, Setup, USER_NAMES, USERS as USER_KINDS, UserKind, Workload, own_limits,
 };
@@ -320,7 +322,8 @@ impl Command for StartTest {
         let ignored = std::mem::take(&mut self.ignored);
         let lease = context.claim_run(START_TEST, end.filter(|_| !endless))?;
         self.register(context)?;
-        let (echo, plan) = self.link(context)?;
+        // What its files take of the ceiling, as long as it runs.
+        let (echo, plan, _files) = self.link(context)?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let mut aborted = None;
         let recording = lease.execute(plan, cores, &mut |progress| {
@@ -371,31 +374,27 @@ impl Command for StartTest {
 impl StartTest {
     /// `variables` and `csv_sources` have the same effect as the register commands: also on later
     /// actions.
-    fn register(&self, context: &Context<'_>) -> Result<(), Failure> {
-        let sources: Vec<_> = self
-            .sources
-            .iter()
-            .map(|source| Ok((source.name.clone(), Arc::new(source.load(context)?))))
-            .collect::<Result<_, Failure>>()?;
-        context.with_resolver(|resolver| {
-            resolver.variables.extend(self.variables.clone());
-            resolver.sources.extend(sources);
-        });
-        Ok(())
+    fn register(&mut self, context: &Context<'_>) -> Result<(), Failure> {
+        let sources = resolver::load(std::mem::take(&mut self.sources), context)?;
+        context.register(std::mem::take(&mut self.variables), sources)
     }
 
     /// Links the tasks with what exists now.
-    fn link(self, context: &Context<'_>) -> Result<(Value, Box<dyn Runnable>), Failure> {
+    fn link(self, context: &Context<'_>) -> Result<Linked, Failure> {
+        let files = RefCell::new(Vec::new());
         let resolver = context.resolver_snapshot();
         let policy = context.policy();
         let bindings = Bindings {
-            variable: &|name| match resolver.variables.get(name) {
-                None | Some(Value::Null) => None,
-                Some(value) => Some(value.to_text()),
-            },
-            source: &|name| resolver.sources.get(name).cloned(),
+            variable: &|name| resolver.variable(name),
+            source: &|name| resolver.source(name),
             environment: &|name| policy.env(name),
-            read_file: &|path| context.files().read(path).map_err(|failure| failure.message),
+            read_file: &|path| {
+                let content = context.read(path).map_err(|failure| failure.message)?;
+                let (bytes, share) = content.into_parts();
+                files.borrow_mut().push(share);
+                Ok(bytes)
+            },
+            memory: Some(context.memory()),
         };
         let settings = Settings {
             shape: self.shape,
@@ -406,9 +405,12 @@ impl StartTest {
         let plan = self.workload.link(bindings, &policy.reach(), settings).map_err(|invalid| {
             Failure::new(FailureKind::InvalidArgument, format!("LD_start_test: {invalid}"))
         })?;
-        Ok((self.echo, plan))
+        Ok((self.echo, plan, files.into_inner()))
     }
 }
+
+/// What is echoed of a test's arguments, the test, and the shares of its files.
+type Linked = (Value, Box<dyn Runnable>, Vec<Share>);
 
 /// What is said of a test in which nothing succeeded.
 fn no_success(summary: &Summary, error: Option<&ErrorCount<'_>>) -> String {

@@ -1,6 +1,6 @@
 //! The first stage: compiles texts into drafts, from the document alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use regex::{Match, Regex};
@@ -13,11 +13,25 @@ use crate::value::{JsonOut, Reader, Value, json_into};
 #[derive(Debug, Default)]
 pub struct Compiler {
     slots: HashMap<(Space, String), Slot>,
+    /// Those that users may set.
+    settable: HashSet<Slot>,
 }
 
 impl Compiler {
-    /// The number of a variable.
+    /// The number of a variable that users set.
     pub fn slot(&mut self, space: Space, name: &str) -> Slot {
+        let slot = self.named(space, name);
+        self.settable.insert(slot);
+        slot
+    }
+
+    /// Whether users may set a variable.
+    pub(super) fn is_settable(&self, slot: Slot) -> bool {
+        self.settable.contains(&slot)
+    }
+
+    /// The number of a variable.
+    fn named(&mut self, space: Space, name: &str) -> Slot {
         let next = Slot(self.slots.len());
         *self.slots.entry((space, name.to_owned())).or_insert(next)
     }
@@ -64,7 +78,7 @@ impl Compiler {
     fn hole(&mut self, token: &str) -> Symbol {
         match Reference::read(token) {
             Reference::Variable(space, name) => {
-                Symbol::Known(Hole::Variable(self.slot(space, name)))
+                Symbol::Known(Hole::Variable(self.named(space, name)))
             }
             Reference::Environment(name) => Symbol::Environment(name.into()),
             Reference::Column { source, column } => {

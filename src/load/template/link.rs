@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use super::scope::Names;
+use bytes::Bytes;
+
+use super::scope::{Names, Variable};
 use super::{Compiler, Draft, Escape, Hole, Piece, Space, Symbol, Template};
 use crate::load::source::CsvRows;
+use crate::memory::Memory;
 use crate::value::Invalid;
 
 /// What exists when a test starts; each function looks up a name.
@@ -19,6 +22,8 @@ pub struct Bindings<'a> {
     /// The content of a file, by its path in the data directory; the error says why it cannot be
     /// read.
     pub read_file: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
+    /// The ceiling for what the test's users hold.
+    pub memory: Option<&'a Arc<Memory>>,
 }
 
 impl Bindings<'static> {
@@ -28,6 +33,7 @@ impl Bindings<'static> {
         source: &|_| None,
         environment: &|_| None,
         read_file: &|_| Err("does not exist".to_owned()),
+        memory: None,
     };
 }
 
@@ -93,22 +99,23 @@ impl<'a> Linker<'a> {
 
     /// The values behind the templates' placeholders.
     pub fn names(self) -> Names {
-        let mut initial = Vec::new();
+        let mut variables = vec![Variable::default(); self.compiler.slots().count()];
+        let mut settable = 0;
         for (space, name, slot) in self.compiler.slots() {
-            if initial.len() <= slot.0 {
-                initial.resize(slot.0 + 1, None);
-            }
-            let text = match space {
-                Space::Var => (self.bindings.variable)(name),
+            let Some(variable) = variables.get_mut(slot.0) else { continue };
+            variable.initial = match space {
+                Space::Var => (self.bindings.variable)(name).map(Bytes::from),
                 // A user's session starts empty.
                 Space::Session => None,
             };
-            if let Some(held) = initial.get_mut(slot.0) {
-                *held = text.map(Into::into);
+            if self.compiler.is_settable(slot) {
+                variable.own = Some(settable);
+                settable += 1;
             }
         }
         let sources = self.sources.into_iter().map(|(_, source)| source).collect();
-        Names { initial, sources, warnings: self.warnings }
+        let memory = self.bindings.memory.cloned();
+        Names { variables, settable, sources, warnings: self.warnings, memory }
     }
 
     /// Appends what a placeholder resolves to.
@@ -158,10 +165,7 @@ impl<'a> Linker<'a> {
                 .ok_or_else(|| format!("no CSV source {name:?} is registered"))?,
         };
         let column = rows.column(column).ok_or_else(|| {
-            format!(
-                "the CSV source {name:?} has no such column; it has {}",
-                rows.columns().join(", ")
-            )
+            format!("the CSV source {name:?} has no such column; it has {}", rows.columns())
         })?;
         let source = known.unwrap_or_else(|| {
             self.sources.push((name.into(), rows));

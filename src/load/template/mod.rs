@@ -17,7 +17,7 @@ use crate::value::{Charset, json_text_into};
 
 pub use compile::{Compiler, Reference, references};
 pub use link::{Bindings, Linker};
-pub use scope::{Names, Scope};
+pub use scope::{MAX_EXTRACTED, Names, Scope, Unkept};
 
 /// The namespace of a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -225,6 +225,9 @@ impl Template {
                         scope.miss(Kind::Placeholder, written);
                         out.extend_from_slice(written.as_bytes());
                     }
+                    if !scope.fits(out.len(), written) {
+                        return;
+                    }
                 }
                 Piece::Hole { hole, written, escape } => {
                     let mut raw = std::mem::take(&mut scope.scratch);
@@ -234,7 +237,10 @@ impl Template {
                         raw.extend_from_slice(written.as_bytes());
                     }
                     escape.write(&String::from_utf8_lossy(&raw), out);
-                    scope.scratch = raw;
+                    scope.give_back(raw);
+                    if !scope.fits(out.len(), written) {
+                        return;
+                    }
                 }
             }
         }
@@ -324,6 +330,7 @@ mod tests {
                 "upload" => Ok("of ${host} and ${late}".into()),
                 _ => Err("does not exist".to_owned()),
             },
+            memory: None,
         };
         let mut linker = Linker::new(compiler, bindings);
         let template = draft.link(&mut linker)?;

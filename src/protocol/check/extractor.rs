@@ -97,26 +97,34 @@ impl Extractor<Draft> {
 }
 
 impl Extractor<Template> {
+    /// The variable's name.
+    fn variable(&self) -> &str {
+        self.described.split(": ").next().unwrap_or_default()
+    }
+
     pub(super) fn take<R: Checked>(
         &self,
         body: &Body<'_, R>,
         scope: &mut Scope,
     ) -> Result<(), String> {
         let response = body.response;
-        match &self.from {
-            ExtractFrom::Json(path) => match path.find(body.json()?, scope) {
-                None | Some(Value::Null) => scope.miss(Miss::Extraction, &self.described),
-                Some(Value::Str(value)) => scope.set(self.slot, &value),
-                Some(value) => scope.set(self.slot, &value.to_text()),
+        let set = match &self.from {
+            ExtractFrom::Json(path) => match path.find(body.json()?, scope)? {
+                None | Some(Value::Null) => None,
+                Some(Value::Str(value)) => Some(scope.set(self.slot, &value)),
+                Some(value) => Some(scope.set(self.slot, &value.to_text())),
             },
-            ExtractFrom::Header(name) => match response.header(&name.text(scope)) {
-                Some(value) => scope.set(self.slot, &value),
-                None => scope.miss(Miss::Extraction, &self.described),
-            },
+            ExtractFrom::Header(name) => {
+                response.header(&name.text(scope)).map(|value| scope.set(self.slot, &value))
+            }
             ExtractFrom::Status => {
                 let status = response.status().unwrap_or(0);
-                scope.set(self.slot, itoa::Buffer::new().format(status));
+                Some(scope.set(self.slot, itoa::Buffer::new().format(status)))
             }
+        };
+        match set {
+            Some(set) => set.map_err(|why| format!("extract {}: {why}", self.variable()))?,
+            None => scope.miss(Miss::Extraction, &self.described),
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ pub(crate) use self::assertion::contains;
 use self::assertion::{ASSERTION, Assertion};
 use self::extractor::{EXTRACTOR, ExtractFrom, Extractor};
 use super::checked::{Body, Capture, Checked};
+use crate::load::MAX_TEXT;
 use crate::load::template::{Compiler, Draft, Linker, Scope, Slot, Template};
 use crate::value::{Field, Invalid, Kind, Object, Reader};
 
@@ -118,6 +119,9 @@ impl Checks {
         }
         for extractor in &self.extractors {
             extractor.take(body, scope)?;
+        }
+        if scope.is_too_long() {
+            return Err(format!("a check's text is longer than {} MiB", MAX_TEXT >> 20));
         }
         Ok(())
     }

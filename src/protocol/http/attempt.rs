@@ -38,7 +38,7 @@ impl Attempt<'_> {
             let known = self.cache.borrow().fixed.clone();
             let (origin, label) = match known {
                 Some(known) => known,
-                None => self.first_use(&fixed.url)?,
+                None => self.first_use(fixed.request.method(), &fixed.url)?,
             };
             if self.user.jar.is_some() {
                 let rest = origin.rest(&fixed.url).unwrap_or_default();
@@ -47,10 +47,14 @@ impl Attempt<'_> {
             }
             return Ok((origin, label));
         }
+        let method = method(&self.task.method, &mut self.virtual_user.scope);
         let url = self.task.url.fill(&mut self.virtual_user.scope, &self.user.pages);
-        let label = self.label(&url);
+        let label = match &method {
+            Ok(method) => self.label(method, &url),
+            Err(_) => self.label(&self.task.method.written().to_ascii_uppercase(), &url),
+        };
         let prepare = |this: &mut Self| {
-            let method = method(&this.task.method, &mut this.virtual_user.scope)?;
+            let method = method?;
             this.task.url.check(&url)?;
             let (origin, rest) = this.worker.origins.borrow_mut().find(&url)?;
             this.write(method, &origin, rest)?;
@@ -60,8 +64,12 @@ impl Attempt<'_> {
     }
 
     /// Handles the first execution of a constant task by this worker.
-    fn first_use(&mut self, url: &str) -> Result<(Rc<Origin>, LabelId), (LabelId, Fault)> {
-        let label = self.label(url);
+    fn first_use(
+        &mut self,
+        method: &str,
+        url: &str,
+    ) -> Result<(Rc<Origin>, LabelId), (LabelId, Fault)> {
+        let label = self.label(method, url);
         let found = self.worker.origins.borrow_mut().find(url);
         let (origin, _) = found.map_err(|fault| (label, fault))?;
         self.cache.borrow_mut().fixed = Some((Rc::clone(&origin), label));
@@ -90,8 +98,8 @@ impl Attempt<'_> {
     }
 
     /// Returns the label that this request is recorded under.
-    fn label(&mut self, url: &str) -> LabelId {
-        let Task { method, url: address, name, .. } = self.task;
+    fn label(&mut self, method: &str, url: &str) -> LabelId {
+        let Task { url: address, name, .. } = self.task;
         let name = name.as_ref().map_or(Name::Of(target_of), Name::Written);
         let naming = Naming { method, url: address.template(), name };
         self.cache.borrow_mut().labels.find(naming, url, self.virtual_user)

@@ -93,7 +93,9 @@ impl Task {
         let refusal =
             |fault: Fault| Invalid { pointer: place.to_owned(), message: fault.to_string() };
         let (origin, rest) = Origin::split(url).map_err(refusal)?;
-        let literal = self.headers.iter().all(|(_, value)| value.as_literal().is_some())
+        // A label is found once for a constant request, so its name counts too.
+        let literal = self.name.as_ref().is_none_or(|name| name.as_literal().is_some())
+            && self.headers.iter().all(|(_, value)| value.as_literal().is_some())
             && self.cookies.as_literal().is_some()
             && self.body.as_ref().is_none_or(|body| body.is_constant())
             && match &self.authorization {

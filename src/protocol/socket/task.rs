@@ -167,7 +167,10 @@ impl TaskDraft {
         };
         Ok(Task {
             transport: self.transport,
-            method: Template::literal(self.transport.name().to_ascii_uppercase()),
+            method: match self.transport {
+                Transport::Tcp => "TCP",
+                Transport::Udp => "UDP",
+            },
             target: target.value,
             name: self.name.map(|name| name.link(linker)).transpose()?,
             payload: payload.value,
@@ -342,7 +345,7 @@ enum Ending {
 pub(super) struct Task {
     pub(super) transport: Transport,
     /// `TCP` or `UDP`, as recorded.
-    method: Template,
+    method: &'static str,
     pub(super) target: Template,
     name: Option<Template>,
     payload: Operand,
@@ -367,7 +370,7 @@ impl Task {
             (None, Transport::Tcp) => Name::Of(|target| format!("tcp:{target}")),
             (None, Transport::Udp) => Name::Of(|target| format!("udp:{target}")),
         };
-        Naming { method: &self.method, url: &self.target, name }
+        Naming { method: self.method, url: &self.target, name }
     }
 
     /// Fills in the payload of this execution, unless it is constant.

@@ -10,7 +10,10 @@ mod pairs;
 mod post_data;
 mod redirects;
 
+use std::fmt::Display;
+
 use regex::Regex;
+use serde::Deserialize;
 
 use self::entry::Entry;
 use self::notices::Notices;
@@ -184,7 +187,37 @@ struct LoadHar(String);
 
 impl Command for LoadHar {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
-        context.files().read_json(&self.0)
+        context.read_json(&self.0, recording)
+    }
+}
+
+/// The form of a recording, checked while its text is read once: nothing is kept.
+#[derive(Deserialize)]
+struct Recorded {
+    #[serde(rename = "log")]
+    _log: Option<Log>,
+}
+
+#[derive(Deserialize)]
+struct Log {
+    #[serde(rename = "entries")]
+    _entries: Option<Vec<AnyEntry>>,
+}
+
+/// An object; its members are skipped.
+#[derive(Deserialize)]
+struct AnyEntry {}
+
+/// Refuses JSON of another form before its values are built. What is no JSON at all is left to the
+/// parser, whose error names the place.
+fn recording(text: &str) -> Result<(), String> {
+    let refused = |why: &dyn Display| format!("is not a HAR recording: {why}");
+    if text.trim_start().starts_with(['[', '"', '-', 't', 'f', 'n']) {
+        return Err(refused(&"expected an object with a \"log\""));
+    }
+    match serde_json::from_str::<Recorded>(text) {
+        Err(error) if error.is_data() => Err(refused(&error)),
+        _ => Ok(()),
     }
 }
 
