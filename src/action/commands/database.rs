@@ -313,7 +313,9 @@ impl RunName {
         path: &str,
     ) -> Result<Result<i64, Failure>, DatabaseError> {
         let found = match self {
-            Self::Number(wanted) => database.newest(None, |run, _| run == *wanted),
+            Self::Number(wanted) => database
+                .newest(wanted.checked_add(1), |_, _| true)
+                .map(|run| run.filter(|run| run == wanted)),
             Self::Label(wanted) => database.newest(before, |_, label| label == Some(wanted)),
             Self::Newest => database.newest(before, |_, _| true),
         };

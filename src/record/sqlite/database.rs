@@ -282,10 +282,10 @@ impl Database {
             return Ok(None);
         }
         let failed = |error| self.failed(&error);
-        let mut query = self.prepared(
-            "SELECT id, label FROM load_density_runs WHERE id < ?1 OR ?1 IS NULL ORDER BY id DESC",
-        )?;
-        let mut found = query.query([before]).map_err(failed)?;
+        let mut query = self
+            .prepared("SELECT id, label FROM load_density_runs WHERE id <= ? ORDER BY id DESC")?;
+        let last = before.map_or(i64::MAX, |before| before.saturating_sub(1));
+        let mut found = query.query([last]).map_err(failed)?;
         while let Some(row) = found.next().map_err(failed)? {
             let label = match row.get_ref(1).map_err(failed)? {
                 ValueRef::Text(label) => std::str::from_utf8(label).ok(),

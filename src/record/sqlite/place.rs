@@ -136,7 +136,10 @@ impl Place {
 
     /// Confines this thread to the directory and opens the file there.
     fn opened(&self, guard: Guard, memory: &Arc<Memory>) -> Result<Database, DatabaseError> {
-        let confined = confine(&self.directory);
+        let confined = confine(&self.directory).map_err(|why| DatabaseError::Other {
+            path: self.shown.clone(),
+            detail: format!("its thread cannot be kept inside the directory: {why}"),
+        })?;
         self.check_journal()?;
         if !confined {
             self.check_path()?;
@@ -182,9 +185,10 @@ impl Place {
     }
 }
 
-/// Keeps this thread inside a directory for the rest of its life; returns whether the system can.
+/// Keeps this thread inside a directory for the rest of its life; returns whether the system can. It
+/// fails where the system can but does not, as without descriptors.
 #[cfg(target_os = "linux")]
-pub(super) fn confine(directory: &Dir) -> bool {
+pub(super) fn confine(directory: &Dir) -> Result<bool, String> {
     use landlock::{
         ABI, Access, AccessFs, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr,
         RulesetError, RulesetStatus,
@@ -205,10 +209,13 @@ pub(super) fn confine(directory: &Dir) -> bool {
         }
         Ok(rules.restrict_self()?.ruleset)
     };
-    confined().is_ok_and(|status| status != RulesetStatus::NotEnforced)
+    match confined() {
+        Ok(status) => Ok(status != RulesetStatus::NotEnforced),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn confine(_: &Dir) -> bool {
-    false
+pub(super) fn confine(_: &Dir) -> Result<bool, String> {
+    Ok(false)
 }

@@ -400,7 +400,7 @@ fn t50_a_journal_that_names_a_file_elsewhere_is_refused_and_that_file_stays() {
 fn can_confine() -> bool {
     let (dir, _) = place();
     let open = Dir::open_ambient_dir(dir.path(), ambient_authority()).expect("a directory");
-    std::thread::spawn(move || confine(&open)).join().expect("no panic")
+    std::thread::spawn(move || confine(&open)).join().expect("no panic").expect("kept")
 }
 
 #[test]
@@ -500,6 +500,28 @@ fn t52_rows_and_figures_take_their_memory_and_are_refused_beyond_it() {
     assert!(full.starts_with("runs.db: the figures of a run: "), "{full}");
     drop(records);
     assert_eq!((memory.taken(), rest.taken()), (0, 0));
+}
+
+#[test]
+fn t52_a_run_is_written_with_a_small_cache_where_memory_is_short() {
+    let (_dir, file) = place();
+    let memory = Memory::new(64 << 20);
+    let mut all = memory.share("all");
+    all.grow(64 << 20).expect("room");
+    let never = CancellationToken::new();
+    let guard = Guard::writing(&never, never.clone());
+    for (free, kib) in [(false, -1024), (true, -8192)] {
+        if free {
+            all.set(0).expect("less");
+        }
+        let cache = at(&file).expect("there").write(&guard, &memory, |open| {
+            open.persist(&two(), "", None, "{}")?;
+            let size = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+            Ok(open.connection.pragma_query_value(None, "cache_size", size).expect("a number"))
+        });
+        assert_eq!(cache.expect("written"), kib);
+    }
+    assert_eq!(memory.taken(), 0);
 }
 
 #[test]
