@@ -93,6 +93,29 @@ impl ExecutorState {
         lock(&self.records).clone()
     }
 
+    /// Drops the oldest finished tests while more than half of the memory is taken, but none of the
+    /// newest `keep`, and returns them. The log says so once until the records are cleared.
+    fn make_room(&self, keep: usize) -> Vec<Arc<Recording>> {
+        let memory = &self.policy.memory;
+        let Some(excess) = memory.taken().checked_sub(memory.most() / 2).filter(|more| *more > 0)
+        else {
+            return Vec::new();
+        };
+        let (dropped, first) = {
+            let mut records = lock(&self.records);
+            let first = records.dropped() == 0;
+            (records.give_way(excess, keep), first)
+        };
+        if first && !dropped.is_empty() {
+            tracing::warn!(
+                "more than half of --max-memory {} is in use: the records of the oldest tests are \
+                 dropped; LD_clear_records frees them, LD_persist_records keeps them in a file",
+                readable(memory.most())
+            );
+        }
+        dropped
+    }
+
     /// Forgets them. They are freed after the lock: a million requests take a while.
     pub(super) fn clear_records(&self) {
         let old = std::mem::take(&mut *lock(&self.records));
@@ -199,9 +222,39 @@ impl<'a> Context<'a> {
         Guard::writing(self.cancel(), lock(&self.shared.databases).clone())
     }
 
-    /// Returns a snapshot of the finished tests: in an isolated run that holds a test its own, else
+    /// Lets the oldest finished tests give way where memory is scarce, but none of the newest `keep`.
+    pub(crate) fn make_room(&mut self, keep: usize) {
+        let dropped = self.shared.make_room(keep);
+        self.own.give_up(&dropped);
+        drop(dropped);
+        // Another client may have cleared the records that all share.
+        let memory = &self.shared.policy.memory;
+        let excess = memory.taken().saturating_sub(memory.most() / 2);
+        drop(self.own.give_way(excess, keep));
+    }
+
+    /// What the user must know of the memory: which results it has cost, and whether it runs short.
+    pub(crate) fn memory_warnings(&self) -> Vec<String> {
+        let memory = &self.shared.policy.memory;
+        let scarce = memory.is_scarce().then(|| {
+            format!(
+                "{} of {} of memory are in use (--max-memory); a test that needs more ends early",
+                readable(memory.taken()),
+                readable(memory.most())
+            )
+        });
+        self.records_apart().warning().into_iter().chain(scarce).collect()
+    }
+
+    /// Returns a snapshot of the finished tests, and warns if some had to give way: in an isolated run that holds a test its own, else
     /// all since the records were last cleared.
-    pub(crate) fn records(&self) -> Records {
+    pub(crate) fn records(&mut self) -> Records {
+        let records = self.records_apart();
+        self.warnings.extend(records.warning());
+        records
+    }
+
+    fn records_apart(&self) -> Records {
         match self.run.is_isolated() && (self.has_test || self.kept > 0 || self.refused) {
             true => self.own.clone(),
             false => self.shared.records(),
@@ -213,6 +266,7 @@ impl<'a> Context<'a> {
         self.kept += 1;
         self.own.push(Arc::clone(&recording));
         lock(&self.shared.records).push(recording);
+        self.make_room(1);
     }
 
     /// How many finished tests this document has kept.

@@ -65,6 +65,34 @@ impl Bench {
 }
 
 #[test]
+fn t36_tests_that_give_way_to_memory_are_named_in_every_summary_until_records_are_cleared() {
+    let bench = Bench::new();
+    let memory = &bench.executor.shared.policy.memory;
+    (0..3).for_each(|_| bench.executor.shared.keep(recording()));
+    let mut others = memory.share("others");
+    others.grow(memory.most() / 2 + 5000).expect("room");
+    let warnings = |json: &str| {
+        let (events, _) = bench.run(json);
+        let results = events.into_iter().filter_map(|event| match event {
+            Event::Result(result) => Some(result.warnings),
+            _ => None,
+        });
+        results.flatten().collect::<Vec<_>>()
+    };
+    assert_eq!(warnings(r#"[["LD_summary"]]"#), [""; 0]);
+    let test = r#"[["LD_start_test", {"user_detail_dict": {}, "user_count": 1, "test_time": 0,
+        "tasks": [{"method": "get", "request_url": "http://127.0.0.1:1/"}]}]]"#;
+    let said = warnings(test).join("\n");
+    assert!(said.contains(" of memory are in use (--max-memory)"), "{said}");
+    let dropped = "earlier runs were dropped for --max-memory";
+    for command in [r#"[["LD_summary"]]"#, r#"[["LD_generate_csv_report"]]"#] {
+        let said = warnings(command);
+        assert!(said.iter().any(|warning| warning.contains(dropped)), "{command}: {said:?}");
+    }
+    assert_eq!(warnings(r#"[["LD_clear_records"], ["LD_summary"]]"#), [""; 0]);
+}
+
+#[test]
 fn a_database_that_does_not_exist_counts_as_empty_with_a_warning() {
     let bench = Bench::new();
     for action in [r#"["LD_list_runs", ["no.db"]]"#, r#"["LD_fetch_run_records", ["no.db", 1]]"#] {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::secrets::{self, Sources};
-use super::setup::{block_on, data_dir, memory, targets, test_limits};
+use super::setup::{self, block_on, data_dir, targets, test_limits};
 use super::signal::{Interrupt, ReloadSignal};
 use super::{descriptors, service, token};
 use crate::action::{Executor, Policy};
@@ -18,6 +18,7 @@ use crate::console::{Announcer, Console};
 use crate::counters::Counters;
 use crate::error::{Error, Exit, chain, reason};
 use crate::load::TestLimits;
+use crate::memory::{self, readable};
 use crate::net::Listeners;
 use crate::server::{self, Keyring, Limits, Secrets, Server};
 
@@ -25,7 +26,12 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
     descriptors::raise();
     let inherited = service::sockets()?;
     let (sources, secrets) = secrets::find(args, console)?;
-    raised(args).chain(unused_proxies(&args.allow_env)).for_each(|line| console.warn(&line));
+    let memory = setup::memory(&args.documents);
+    tracing::info!("what is held in memory stays below {} (--max-memory)", readable(memory.most()));
+    raised(args)
+        .chain(raised_memory(args))
+        .chain(unused_proxies(&args.allow_env))
+        .for_each(|line| console.warn(&line));
     let policy = Policy {
         data_dir: data_dir(args.data_dir.as_deref())?,
         secret_files: sources.files(),
@@ -34,7 +40,7 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
         targets: targets(&args.documents)?,
         limits: test_limits(&args.documents),
         max_body_bytes: args.documents.max_body_bytes,
-        memory: memory(&args.documents),
+        memory: Arc::clone(&memory),
     };
     block_on(async {
         let listeners = listen(args, inherited)?;
@@ -54,7 +60,8 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
             counters,
             announce: Box::new(announcer.speaker()),
         };
-        let status = || status(&address, &executor);
+        let ceiling = readable(memory.most());
+        let status = || format!("{}; memory below {ceiling}", status(&address, &executor));
         let exit = until_stopped(listeners, server, sources, &status, console).await;
         announcer.close();
         exit
@@ -217,12 +224,33 @@ fn raised(args: &cli::Serve) -> impl Iterator<Item = String> + use<> {
     .map(|(flag, value, default)| format!("{flag} {value} is above its default of {default}"))
 }
 
+/// The same for memory, whose default depends on the machine.
+fn raised_memory(args: &cli::Serve) -> Option<String> {
+    let (chosen, default) = (args.documents.max_memory?, memory::half_of_machine());
+    (chosen > default).then(|| {
+        let (chosen, default) = (readable(chosen), readable(default));
+        format!("--max-memory {chosen} is above its default of {default}, half of this machine")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
 
     use super::*;
     use crate::cli::{Cli, Verb};
+
+    #[test]
+    fn a_ceiling_for_memory_above_half_of_the_machine_is_reported() {
+        let said = |size: &str| match Cli::try_parse_from(["ldctl", "serve", "--max-memory", size])
+        {
+            Ok(Cli { verb: Verb::Serve(args), .. }) => raised_memory(&args),
+            _ => panic!("it did not parse"),
+        };
+        assert_eq!(said("16MiB"), None);
+        let line = said("1000000GiB").expect("a line");
+        assert!(line.starts_with("--max-memory 1000000 GiB is above its default of "), "{line}");
+    }
 
     #[test]
     fn the_limits_in_the_help_are_those_of_the_server() {

@@ -43,6 +43,9 @@ const LAG: Duration = Duration::from_millis(50);
 /// The percentage of late starts or ticks from which the result carries a warning.
 const WARN_PERCENT: u64 = 1;
 
+/// The most changes of the number of users that are kept; reports show some hundred.
+const MOST_CHANGES: usize = 20_000;
+
 /// Why a run could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -138,10 +141,17 @@ pub(super) fn run<D: Driver>(
     Ok(recording)
 }
 
-/// Records the number of users if it has changed.
+/// Records the number of users if it has changed. Of a long run every second, fourth, … change is kept.
 fn note(curve: &mut Vec<UserCount>, at: Duration, users: usize) {
     let users = u32::try_from(users).unwrap_or(u32::MAX);
     if curve.last().is_none_or(|last| last.users != users) {
+        if curve.len() >= MOST_CHANGES {
+            let mut kept = false;
+            curve.retain(|_| {
+                kept = !kept;
+                kept
+            });
+        }
         curve.push(UserCount { at, users });
     }
 }
@@ -336,4 +346,23 @@ pub(super) fn accuracy_warnings(iterations: Iterations, parts: &[WorkerResult]) 
         warnings.push(format!("{broken} virtual {users} crashed (a bug in ldctl)"));
     }
     warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t36_the_users_of_a_run_of_a_week_take_bounded_memory() {
+        let mut curve = Vec::new();
+        let changes = 12 * MOST_CHANGES;
+        for change in 0..changes {
+            note(&mut curve, Duration::from_secs(change as u64), change);
+        }
+        assert!((MOST_CHANGES / 2..=MOST_CHANGES).contains(&curve.len()), "{}", curve.len());
+        assert!(curve.is_sorted_by_key(|change| change.at));
+        assert_eq!(curve.last().map(|change| change.users as usize), Some(changes - 1));
+        note(&mut curve, Duration::MAX, changes - 1);
+        assert_ne!(curve.last().map(|change| change.at), Some(Duration::MAX), "no change");
+    }
 }

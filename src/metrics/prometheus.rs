@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::Full as FullBody;
 use hyper::{Method, Request, Response, StatusCode};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
@@ -16,6 +16,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use crate::counters::{Counters, Counts};
+use crate::memory::{Full, Share};
 use crate::net::http_service::{HttpService, Limits, RequestBody};
 use crate::record::live::{Counted, Cumulative, LATENCY_BOUNDS_MS, SIZE_BOUNDS};
 
@@ -61,11 +62,36 @@ struct ScrapeSource {
 
 impl ScrapeSource {
     fn text(&self) -> Result<String, std::fmt::Error> {
-        text(self.cumulative.counts(), self.counters.as_ref().map(|counters| counters.read()))
+        let memory = self.cumulative.memory();
+        let server = self.counters.as_ref().map(|counters| ServerFigures {
+            counts: counters.read(),
+            memory: memory.taken(),
+            most_memory: memory.most(),
+        });
+        text(self.cumulative.counts(), server)
+    }
+
+    /// A text that takes its memory until the client has read it.
+    fn body(&self, text: String) -> Result<Bytes, Full> {
+        let mut share = self.cumulative.memory().share("a scrape of the figures");
+        share.grow(text.capacity())?;
+        Ok(Bytes::from_owner(Held { text, _share: share }))
     }
 }
 
-fn answer(request: &Request<RequestBody>, figures: &ScrapeSource) -> Response<Full<Bytes>> {
+/// The text of a response while it is sent.
+struct Held {
+    text: String,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+}
+
+fn answer(request: &Request<RequestBody>, figures: &ScrapeSource) -> Response<FullBody<Bytes>> {
     let get = matches!(*request.method(), Method::GET | Method::HEAD);
     let (status, kind, body) = match request.uri().path() {
         "/metrics" if get => match figures.text() {
@@ -78,7 +104,11 @@ fn answer(request: &Request<RequestBody>, figures: &ScrapeSource) -> Response<Fu
         }
         _ => (StatusCode::NOT_FOUND, "text/plain", "the figures are at /metrics\n".to_owned()),
     };
-    let mut answer = Response::new(Full::from(body));
+    let (status, kind, body) = match figures.body(body) {
+        Ok(body) => (status, kind, body),
+        Err(full) => (StatusCode::SERVICE_UNAVAILABLE, "text/plain", format!("{full}\n").into()),
+    };
+    let mut answer = Response::new(FullBody::from(body));
     *answer.status_mut() = status;
     let kind = hyper::header::HeaderValue::from_static(kind);
     answer.headers_mut().insert(hyper::header::CONTENT_TYPE, kind);
@@ -113,12 +143,26 @@ fn older(text: &str) -> String {
     out
 }
 
-/// The figures in the OpenMetrics text format, with the counters of a server where there is one.
-pub fn text(series: Vec<Counted>, counts: Option<Counts>) -> Result<String, std::fmt::Error> {
+/// The figures of a control server itself.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerFigures {
+    /// Its counters.
+    pub counts: Counts,
+    /// Bytes that are taken of its memory.
+    pub memory: usize,
+    /// The ceiling in bytes.
+    pub most_memory: usize,
+}
+
+/// The figures in the OpenMetrics text format, with those of a server where there is one.
+pub fn text(
+    series: Vec<Counted>,
+    server: Option<ServerFigures>,
+) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(SeriesCopy(series)));
-    if let Some(counts) = counts {
-        registry.register_collector(Box::new(ServerCounters(counts)));
+    if let Some(server) = server {
+        registry.register_collector(Box::new(server));
     }
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry)?;
@@ -191,13 +235,10 @@ impl Collector for SeriesCopy {
     }
 }
 
-/// One scrape's copy of the server's counters. The format adds `_total`.
-#[derive(Debug)]
-struct ServerCounters(Counts);
-
-impl Collector for ServerCounters {
+/// The format adds `_total` to counters.
+impl Collector for ServerFigures {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let Counts { connections, refused, auth_failures, timeouts, shed, panics } = self.0;
+        let Counts { connections, refused, auth_failures, timeouts, shed, panics } = self.counts;
         for (name, help, count) in [
             ("ldctl_connections", "Connections that the control server accepted", connections),
             (
@@ -218,6 +259,14 @@ impl Collector for ServerCounters {
                 .encode_descriptor(name, help, None, MetricType::Counter)?
                 .encode_counter::<NoLabelSet, _, f64>(&count, None)?;
         }
+        for (name, help, bytes) in [
+            ("ldctl_memory_bytes", "Memory in use, as far as it is counted", self.memory),
+            ("ldctl_memory_limit_bytes", "The ceiling for it (--max-memory)", self.most_memory),
+        ] {
+            encoder
+                .encode_descriptor(name, help, None, MetricType::Gauge)?
+                .encode_gauge(&u64::try_from(bytes).unwrap_or(u64::MAX))?;
+        }
         Ok(())
     }
 }
@@ -233,6 +282,7 @@ mod tests {
 
     use super::super::ticker::tests::request;
     use super::*;
+    use crate::memory::Memory;
 
     fn get(address: SocketAddr, request: &str) -> String {
         let mut stream = TcpStream::connect(address).expect("connected");
@@ -294,8 +344,9 @@ mod tests {
             Counters::count(&counters.connections);
         }
         Counters::count(&counters.auth_failures);
+        let cumulative = Arc::new(Cumulative::new(&Memory::new(1 << 30)));
         let exporter =
-            Prometheus::start(Arc::default(), Some(counters), "127.0.0.1", 0).expect("started");
+            Prometheus::start(cumulative, Some(counters), "127.0.0.1", 0).expect("started");
         let answer = get(exporter.address(), "GET /metrics");
         let counters: Vec<&str> = answer
             .lines()
@@ -316,8 +367,39 @@ mod tests {
                 "ldctl_shed_total 0",
                 "# TYPE ldctl_panics counter",
                 "ldctl_panics_total 0",
+                "# TYPE ldctl_memory_bytes gauge",
+                "ldctl_memory_bytes 0",
+                "# TYPE ldctl_memory_limit_bytes gauge",
+                "ldctl_memory_limit_bytes 1073741824",
             ]
         );
+    }
+
+    #[test]
+    fn t37_scrapes_take_memory_until_they_are_read_and_are_refused_beyond_it() {
+        let memory = Memory::new(1 << 20);
+        let cumulative = Arc::new(Cumulative::new(&memory));
+        (0..100).for_each(|name| request(&cumulative, &name.to_string(), 1, 1, false));
+        let source = ScrapeSource { cumulative: Arc::clone(&cumulative), counters: None };
+        let before = memory.taken();
+        let scrape = source.body(source.text().expect("text")).expect("room");
+        assert!(memory.taken() >= before + scrape.len() && scrape.len() > 100_000);
+        let mut unread = vec![scrape];
+        let full = loop {
+            match source.body(source.text().expect("text")) {
+                Ok(scrape) => unread.push(scrape),
+                Err(full) => break full,
+            }
+        };
+        assert!(full.to_string().starts_with("a scrape of the figures: "), "{full}");
+        assert!(unread.len() < 10);
+        let exporter = Prometheus::start(cumulative, None, "127.0.0.1", 0).expect("started");
+        let refused = get(exporter.address(), "GET /metrics");
+        assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+        assert!(refused.ends_with("are in use (--max-memory)\n"), "{refused}");
+        drop(unread);
+        assert_eq!(memory.taken(), before);
+        assert!(get(exporter.address(), "GET /metrics").starts_with("HTTP/1.1 200 "));
     }
 
     #[test]

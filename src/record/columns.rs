@@ -113,7 +113,7 @@ impl Columns {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.chunks.iter().map(|chunk| chunk.start.len()).sum()
+        self.rows as usize
     }
 
     pub(super) fn memory(&self) -> usize {

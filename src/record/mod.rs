@@ -23,7 +23,7 @@ mod summary;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::value::Value;
+use crate::memory::{Memory, Share};
 
 pub use allowance::Allowance;
 pub use columns::Columns;
@@ -34,6 +34,9 @@ pub use sample::{
     ErrorId, Label, LabelId, MAX_LABEL_BYTES, NO_STATUS, OTHER_NAMES, Row, Sample, TICK_NANOS,
 };
 pub use summary::{Given, LatencySummary, NameSummary, Summary};
+
+/// What a finished run takes at least, in bytes.
+const FIXED_BYTES: usize = 4096;
 
 /// A finished run: the records of its workers.
 #[derive(Debug)]
@@ -47,8 +50,10 @@ pub struct Recording {
     pub users: Vec<UserCount>,
     /// How many iterations it was to start, and started.
     pub iterations: Iterations,
-    /// The action that was run, for the page that shows it. Reports hide its secrets.
-    pub document: Option<Value>,
+    /// The beginning of the action that was run, without secrets, for the page that shows it.
+    pub document: Option<String>,
+    /// The memory of what is kept beside the requests.
+    share: Option<Share>,
 }
 
 /// The number of virtual users at one moment of a run.
@@ -65,7 +70,18 @@ impl Recording {
     pub fn new(started_at: SystemTime, parts: Vec<Recorder>) -> Self {
         let (warnings, users) = (Vec::new(), Vec::new());
         let iterations = Iterations::default();
-        Self { started_at, parts, warnings, users, iterations, document: None }
+        Self { started_at, parts, warnings, users, iterations, document: None, share: None }
+    }
+
+    /// Takes memory for what it keeps beside the requests, which have theirs. It is little: where it
+    /// does not fit, it is kept nevertheless.
+    pub fn take_memory(&mut self, memory: &Arc<Memory>) {
+        let texts = self.warnings.iter().map(String::len).sum::<usize>()
+            + self.document.as_ref().map_or(0, String::len);
+        let users = self.users.len() * size_of::<UserCount>();
+        let mut share = memory.share("results that are kept");
+        let _ = share.set(FIXED_BYTES + texts + users);
+        self.share = Some(share);
     }
 
     /// When the run started.
@@ -90,7 +106,8 @@ impl Recording {
 
     /// The memory that the record takes, in bytes.
     pub fn memory(&self) -> usize {
-        self.parts.iter().map(Recorder::memory).sum()
+        let parts: usize = self.parts.iter().map(Recorder::memory).sum();
+        parts + self.share.as_ref().map_or(FIXED_BYTES, Share::bytes)
     }
 
     /// Every request, worker by worker, each in the order in which they ended.
@@ -114,6 +131,8 @@ impl Recording {
 #[derive(Debug, Clone, Default)]
 pub struct Records {
     recordings: Vec<Arc<Recording>>,
+    /// How many runs had to give way.
+    dropped: usize,
 }
 
 impl Records {
@@ -124,7 +143,47 @@ impl Records {
 
     /// Removes all runs.
     pub fn clear(&mut self) {
-        self.recordings.clear();
+        *self = Self::default();
+    }
+
+    /// Removes the oldest runs until they took `bytes`, but none of the newest `keep`. The caller
+    /// frees them: a million requests take a while.
+    pub fn give_way(&mut self, bytes: usize, keep: usize) -> Vec<Arc<Recording>> {
+        let most = self.recordings.len().saturating_sub(keep);
+        let mut freed = 0;
+        let before_enough = |recording: &&Arc<Recording>| {
+            let more = freed < bytes;
+            freed += recording.memory();
+            more
+        };
+        let count = self.recordings.iter().take(most).take_while(before_enough).count();
+        self.dropped += count;
+        self.recordings.drain(..count).collect()
+    }
+
+    /// Removes these runs, which have given way elsewhere.
+    pub fn give_up(&mut self, others: &[Arc<Recording>]) {
+        let before = self.recordings.len();
+        self.recordings.retain(|mine| !others.iter().any(|other| Arc::ptr_eq(mine, other)));
+        self.dropped += before - self.recordings.len();
+    }
+
+    /// How many runs had to give way for lack of memory since they were last cleared.
+    pub fn dropped(&self) -> usize {
+        self.dropped
+    }
+
+    /// What the user of these figures must know.
+    pub fn warning(&self) -> Option<String> {
+        let runs = match self.dropped {
+            0 => return None,
+            1 => "1 earlier run was".to_owned(),
+            count => format!("{count} earlier runs were"),
+        };
+        Some(format!(
+            "{runs} dropped for --max-memory and {} not in these figures; LD_clear_records frees memory",
+            if self.dropped == 1 { "is" } else { "are" }
+        ))
     }
 
     /// The runs.
@@ -166,5 +225,46 @@ impl Records {
         let mut iterations = Iterations::default();
         self.recordings.iter().for_each(|recording| iterations.add(recording.iterations));
         iterations
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixture::recorder;
+    use super::*;
+
+    #[test]
+    fn t36_the_oldest_runs_give_way_first_and_are_counted() {
+        let memory = Memory::unlimited();
+        let mut records = Records::default();
+        for number in 0..5u64 {
+            let started = UNIX_EPOCH + Duration::from_secs(number);
+            let part = recorder(&[("GET", "u", "a", 200, 1.0, 1, None)]);
+            let mut recording = Recording::new(started, vec![part]);
+            recording.take_memory(&memory);
+            records.push(Arc::new(recording));
+        }
+        let ages = |records: &Records| {
+            let started = |recording: &Arc<Recording>| recording.started_at();
+            let ages = records.recordings().iter().map(started);
+            ages.map(|age| age.duration_since(UNIX_EPOCH).expect("later").as_secs()).collect()
+        };
+        let one = records.recordings()[0].memory();
+        let mut copy = records.clone();
+        assert!(records.give_way(0, 0).is_empty());
+        let dropped = records.give_way(one + 1, 0);
+        let left: Vec<u64> = ages(&records);
+        assert_eq!((dropped.len(), left), (2, vec![2, 3, 4]));
+        copy.give_up(&dropped);
+        assert_eq!((copy.len(), copy.dropped()), (3, 2));
+        assert_eq!(records.give_way(usize::MAX, 1).len(), 2);
+        assert_eq!((ages(&records), records.dropped()), (vec![4u64], 4));
+        let warning = records.warning().expect("a warning");
+        assert!(warning.starts_with("4 earlier runs were dropped for --max-memory"), "{warning}");
+        let held = memory.taken();
+        drop((dropped, copy));
+        assert!(memory.taken() < held);
+        records.clear();
+        assert_eq!((records.warning(), memory.taken()), (None, 0));
     }
 }

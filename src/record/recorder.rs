@@ -36,6 +36,10 @@ const MAX_LABELS_BYTES: usize = 32 * 1024 * 1024;
 /// What a label takes besides its texts, in bytes.
 const LABEL_BYTES: usize = 160;
 
+/// What a summary of the record takes for each row, in bytes, while it is made: the latency in all and
+/// by name. It counts as taken, so that a summary always fits.
+const SUMMARY_BYTES: usize = 16;
+
 /// How much texts and bodies may grow before their memory is taken, in bytes. Rows take theirs with
 /// each chunk.
 const STEP: usize = 256 * 1024;
@@ -102,7 +106,7 @@ impl Recorder {
         }
         let label = match self.allowance.admit(&label) {
             None => Label::others(),
-            Some((method, name)) if self.reserve_label(label.url_bytes()) => {
+            Some((method, name)) if self.reserve_label(label.text_bytes()) => {
                 Label { method, name, ..label }
             }
             Some((method, name)) => Label { method, name, url: OTHER_URLS.into() },
@@ -194,6 +198,8 @@ impl Recorder {
         self.live = Unmerged::default();
         self.allowance = Arc::default();
         self.labels.shrink_to_fit();
+        let texts = self.labels.iter().map(|label| label.text_bytes() + LABEL_BYTES);
+        self.labels_bytes = texts.sum();
         self.bodies.shrink_to_fit();
         self.settle();
     }
@@ -242,8 +248,14 @@ impl Recorder {
     }
 
     pub(super) fn memory(&self) -> usize {
+        let summary = self.columns.len() * SUMMARY_BYTES;
         let bodies = self.bodies_bytes + self.bodies.capacity() * size_of::<(u64, Box<str>)>();
-        self.columns.memory() + self.labels_bytes + self.errors_bytes + bodies + self.live.bytes()
+        self.columns.memory()
+            + self.labels_bytes
+            + self.errors_bytes
+            + bodies
+            + summary
+            + self.live.bytes()
     }
 
     pub(super) fn labels(&self) -> &[Label] {

@@ -106,9 +106,9 @@ impl Label {
         Self { method: OTHER_METHODS.into(), url: OTHER_URLS.into(), name: OTHER_NAMES.into() }
     }
 
-    /// Bytes of its URL, which it shares with no other label; name and method are shared.
-    pub(super) fn url_bytes(&self) -> usize {
-        self.url.len()
+    /// Bytes of its texts; other labels may share some of them.
+    pub(super) fn text_bytes(&self) -> usize {
+        self.method.len() + self.url.len() + self.name.len()
     }
 }
 

@@ -104,9 +104,11 @@ impl Summary {
     }
 
     pub(super) fn of<'a>(parts: impl Iterator<Item = &'a Recorder>) -> Self {
+        let parts: Vec<&Recorder> = parts.collect();
         let mut names: Vec<(Arc<str>, u64, Vec<u64>)> = Vec::new();
         let mut places: HashMap<Arc<str>, usize> = HashMap::new();
-        let mut all: Vec<u64> = Vec::new();
+        // Exactly as large as needed: the memory of a record includes it.
+        let mut all: Vec<u64> = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
         for part in parts {
             let of_label: Vec<usize> = part
                 .labels()
@@ -118,7 +120,21 @@ impl Summary {
                     })
                 })
                 .collect();
-            all.reserve(part.len());
+            let mut rows = vec![0; part.labels().len()];
+            for (label, failed, _) in part.latencies() {
+                if let (false, Some(rows)) = (failed, rows.get_mut(label)) {
+                    *rows += 1;
+                }
+            }
+            let mut of_name: HashMap<usize, usize> = HashMap::new();
+            of_label.iter().zip(rows).for_each(|(place, rows)| {
+                *of_name.entry(*place).or_default() += rows;
+            });
+            for (place, rows) in of_name {
+                if let Some((.., successes)) = names.get_mut(place) {
+                    successes.reserve_exact(rows);
+                }
+            }
             for (label, failed, latency) in part.latencies() {
                 let ticks = latency.as_nanos() as u64 / TICK_NANOS;
                 all.push(ticks);

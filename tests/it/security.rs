@@ -53,7 +53,8 @@ const ABUSE: &[(usize, &str, &str)] = &[
     (33, "new names in every run, for weeks", "counters are bounded; their sums never decrease"),
     (34, "a run that outgrows the memory", "ends early, says so and keeps what it measured"),
     (35, "URLs and names that a target makes long", "cut at 2 KiB in records and everywhere else"),
-    (36, "runs and events that are kept for weeks", "only what reports need, within the ceiling"),
+    (36, "results that are kept for weeks", "the oldest give way, and later summaries say so"),
+    (37, "scrapers that do not read", "their texts take memory; refused beyond it"),
     (
         38,
         "large CSV files, many names for one",

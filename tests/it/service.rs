@@ -11,6 +11,8 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use ldctl::memory::{half_of_machine, readable};
+
 use crate::support::{DEADLINE, Running, Target, ldctl, program, signal};
 
 /// Listens where `NOTIFY_SOCKET` points.
@@ -68,7 +70,10 @@ fn it_is_ready_when_it_listens_and_says_when_it_stops() {
         ready,
         [
             "READY=1",
-            &format!("STATUS=Listening on localhost:{port}; 0 runs so far; no test running")
+            &format!(
+                "STATUS=Listening on localhost:{port}; 0 runs so far; no test running; memory below {}",
+                readable(half_of_machine())
+            )
         ]
     );
     signal("TERM", server.id());
@@ -100,7 +105,8 @@ fn the_status_shows_the_running_test() {
     );
     let client = Running::start(&["send", "--port", &port, "--json", &document], None);
     manager.wait_for(&format!(
-        "STATUS=Listening on localhost:{port}; run 1 in progress: LD_start_test"
+        "STATUS=Listening on localhost:{port}; run 1 in progress: LD_start_test; memory below {}",
+        readable(half_of_machine())
     ));
     signal("TERM", server.id());
     manager.wait_for("STOPPING=1");

@@ -3,7 +3,8 @@
 use crate::action::arguments::Arguments;
 use crate::action::command::{Command, Declaration, Parsed};
 use crate::action::context::Context;
-use crate::event::Failure;
+use crate::event::{Failure, FailureKind};
+use crate::memory::Full;
 use crate::record::{Given, Records, Summary};
 use crate::value::{Field, Invalid, Kind, Reader, Value};
 
@@ -32,6 +33,9 @@ pub(crate) const COMMANDS: &[Declaration] = &[
 
 /// The fields of requests given in a document.
 const REQUESTS: Kind = Kind::List(&Kind::Open(&[REQUEST]));
+
+/// What a request of the records takes among those of a document, in bytes.
+const GIVEN_BYTES: usize = size_of::<Given>() + 64;
 
 const REQUEST: &[Field] = &[
     Field::optional("name", Kind::Any, "The name that it is reported under.").alias("test_url"),
@@ -94,10 +98,17 @@ impl Command for Summarise {
             context.enrich(summary.to_details(), Vec::new());
             return Ok(summary.to_value());
         }
+        // One half comes from the document, the other from the records, as values of their own.
+        let mut share = context.memory().share("a summary");
+        share.grow(records.len().saturating_mul(GIVEN_BYTES)).map_err(refused)?;
         let success = self.success.unwrap_or_else(|| recorded(&records, false));
         let failures = self.failures.unwrap_or_else(|| recorded(&records, true));
         Ok(Summary::of_given(&success, &failures).to_value())
     }
+}
+
+fn refused(full: Full) -> Failure {
+    Failure::new(FailureKind::Refused, full.to_string())
 }
 
 fn recorded(records: &Records, failed: bool) -> Vec<Given> {

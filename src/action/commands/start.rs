@@ -22,6 +22,7 @@ use crate::protocol::{
 use crate::record::gates::{AbortOn, RULES};
 use crate::record::{ErrorCount, Recording, Records, Summary};
 use crate::redact;
+use crate::report::html;
 use crate::value::{Field, Invalid, Kind, Literal, Map, Reader, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[Declaration::named(
@@ -167,8 +168,8 @@ struct StartTest {
     seed: Option<u64>,
     /// The given arguments that have no effect.
     ignored: Vec<&'static str>,
-    /// The whole action, for the report.
-    document: Value,
+    /// The beginning of the action, for the report.
+    document: String,
 }
 
 fn parse(given: &Arguments<'_>) -> Parsed {
@@ -226,7 +227,7 @@ fn parse(given: &Arguments<'_>) -> Parsed {
         keep_bodies: given.or_default("record_bodies", |field| field.boolean())?,
         abort_on: given.or_default("abort_on", AbortOn::read)?,
         ignored: WITHOUT_EFFECT.into_iter().filter(|name| given.present(name).is_some()).collect(),
-        document: Value::List(vec![START_TEST.into(), given.to_value()]),
+        document: html::document(&Value::List(vec![START_TEST.into(), given.to_value()])),
         seed: given.if_present("seed", |field| field.integer(0))?,
     }))
 }
@@ -321,6 +322,7 @@ impl Command for StartTest {
         let document = std::mem::take(&mut self.document);
         let ignored = std::mem::take(&mut self.ignored);
         let lease = context.claim_run(START_TEST, end.filter(|_| !endless))?;
+        context.make_room(0);
         self.register(context)?;
         // What its files take of the ceiling, as long as it runs.
         let (echo, plan, _files) = self.link(context)?;
@@ -328,6 +330,7 @@ impl Command for StartTest {
         let mut aborted = None;
         let recording = lease.execute(plan, cores, &mut |progress| {
             context.progress(lease.test(), progress);
+            context.make_room(0);
             if abort_on.is_empty() {
                 return ControlFlow::Continue(());
             }
@@ -359,6 +362,7 @@ impl Command for StartTest {
         }
         let warnings = std::mem::take(&mut recording.warnings);
         recording.warnings = warnings.into_iter().map(redact::owned).collect();
+        recording.take_memory(context.memory());
         drop(lease);
         let echo = conclude(context, echo, Arc::new(recording));
         // The test is incomplete: a script must not take it for a finished one.
@@ -429,8 +433,9 @@ fn no_success(summary: &Summary, error: Option<&ErrorCount<'_>>) -> String {
 /// Keeps the record and returns the result: in the text dialect only the arguments, as in the
 /// reference; in the event dialect also the figures.
 fn conclude(context: &mut Context<'_>, echo: Value, recording: Arc<Recording>) -> Value {
-    let warnings = recording.warnings.clone();
+    let mut warnings = recording.warnings.clone();
     context.push_recording(Arc::clone(&recording));
+    warnings.extend(context.memory_warnings());
     let mut of_this_test = Records::default();
     of_this_test.push(recording);
     let summary = of_this_test.summary();

@@ -12,7 +12,7 @@ use crate::memory::{Full, Memory};
 /// The figures of all runs.
 #[derive(Debug)]
 pub struct Cumulative {
-    pub(super) memory: Arc<Memory>,
+    memory: Arc<Memory>,
     all: Arc<Table<Counted>>,
     followers: Mutex<Followers>,
 }
@@ -42,6 +42,11 @@ impl Cumulative {
     pub fn new(memory: &Arc<Memory>) -> Self {
         let all = Arc::new(Table::new(memory, "figures of all runs"));
         Self { memory: Arc::clone(memory), all, followers: Mutex::default() }
+    }
+
+    /// Where they take their memory.
+    pub fn memory(&self) -> &Arc<Memory> {
+        &self.memory
     }
 
     /// A copy of the counts of every series, about 300 bytes each.

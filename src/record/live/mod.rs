@@ -105,7 +105,7 @@ impl Live {
     /// The figures of a run that begins; what is merged into them also counts in `cumulative`.
     pub fn feeding(cumulative: Arc<Cumulative>) -> Self {
         cumulative.begin_run();
-        let memory = &cumulative.memory;
+        let memory = cumulative.memory();
         Self {
             table: Table::new(memory, "figures of the run"),
             allowance: Arc::new(Allowance::of(memory)),

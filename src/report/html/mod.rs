@@ -18,6 +18,8 @@ use self::chart::{Chart, Curve};
 use self::figures::{Name, PageData, Totals};
 use crate::record::Records;
 use crate::record::gates::{GateResult, Rule};
+use crate::redact;
+use crate::value::{Map, Value};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -26,6 +28,61 @@ const SCRIPT: &str = include_str!("page.js");
 const NAME_ROOM: usize = 200;
 const ERROR_ROOM: usize = 500;
 const DOCUMENT_ROOM: usize = 40_000;
+
+/// The most different documents that the page looks through.
+const MOST_DOCUMENTS: usize = 100;
+
+/// What the page can show of a document: its beginning, without secrets. A record keeps this instead
+/// of the document.
+pub fn document(document: &Value) -> String {
+    let mut room = DOCUMENT_ROOM;
+    let beginning = beginning(document, &mut room);
+    let mut text = serde_json::to_string_pretty(&beginning.redacted()).unwrap_or_default();
+    // A little more than the page shows, so that it marks the end as cut.
+    text.truncate(text.floor_char_boundary(DOCUMENT_ROOM + 10));
+    text.shrink_to_fit();
+    text
+}
+
+/// The members of a value that `room` bytes of text can hold.
+fn beginning(value: &Value, room: &mut usize) -> Value {
+    match value {
+        Value::Str(text) => {
+            *room = room.saturating_sub(text.len());
+            if text.len() <= DOCUMENT_ROOM {
+                return text.as_str().into();
+            }
+            // Of a longer beginning, so that a secret at the end is recognized.
+            let head = text.get(..text.floor_char_boundary(4 * DOCUMENT_ROOM)).unwrap_or_default();
+            let mut clean = redact::url(head).into_owned();
+            clean.truncate(clean.floor_char_boundary(DOCUMENT_ROOM));
+            clean.into()
+        }
+        Value::List(items) => {
+            let mut kept = Vec::new();
+            for item in items {
+                if *room == 0 {
+                    break;
+                }
+                *room = room.saturating_sub(1);
+                kept.push(beginning(item, room));
+            }
+            kept.into()
+        }
+        Value::Dict(members) => {
+            let mut kept = Map::new();
+            for (name, item) in members {
+                if *room == 0 {
+                    break;
+                }
+                *room = room.saturating_sub(1 + name.len());
+                kept.insert(name.clone(), beginning(item, room));
+            }
+            Value::Dict(kept)
+        }
+        other => other.clone(),
+    }
+}
 
 /// Writes the page. The rules, if any, decide the verdict; without them a run passes if no request
 /// failed.
@@ -371,10 +428,12 @@ fn errors(figures: &PageData<'_>) -> Markup {
 fn documents(records: &Records) -> Markup {
     let mut documents: Vec<String> = Vec::new();
     for recording in records.recordings().iter().rev() {
-        let Some(document) = &recording.document else { continue };
-        let text = serde_json::to_string_pretty(&document.redacted()).unwrap_or_default();
-        if !documents.contains(&text) {
-            documents.push(text);
+        let Some(text) = &recording.document else { continue };
+        if !documents.contains(text) {
+            documents.push(text.clone());
+        }
+        if documents.len() >= MOST_DOCUMENTS {
+            break;
         }
     }
     documents.reverse();
@@ -395,7 +454,7 @@ mod tests {
     use super::*;
     use crate::record::fixture::{recorder, records};
     use crate::record::{Iterations, Label, Recorder, Recording, Sample, UserCount};
-    use crate::value::{Reader, Value};
+    use crate::value::Reader;
 
     #[test]
     fn the_verdict_comes_first_and_is_a_sentence() {
@@ -441,12 +500,25 @@ mod tests {
     }
 
     #[test]
+    fn t36_a_record_keeps_the_beginning_of_a_huge_document_and_no_secret_of_it() {
+        let variables: String = (0..50_000).map(|n| format!(r#""k{n}": "v","#)).collect();
+        let json = format!(r#"[{{"token": "s3cret", {variables} "password": "s3cret"}}]"#);
+        let text = document(&Value::parse(&json).expect("JSON"));
+        assert!(text.capacity() <= DOCUMENT_ROOM + 10, "{}", text.capacity());
+        assert!(text.len() > DOCUMENT_ROOM && text.contains("\"k100\": \"v\""), "{}", text.len());
+        assert!(!text.contains("s3cret"));
+        let url = format!("http://u:{}s3cret@host/", "p".repeat(DOCUMENT_ROOM - 20));
+        assert!(!document(&Value::from(url)).contains("ppp"));
+    }
+
+    #[test]
     fn the_document_is_shown_without_secrets() {
         let mut recording = Recording::new(UNIX_EPOCH, Vec::new());
-        recording.document = Value::parse(
+        let action = Value::parse(
             r#"[["LD_start_test", {"tasks": [{"headers": {"Authorization": "Bearer hunter2hunter2"}}]}]]"#,
         )
-        .ok();
+        .expect("JSON");
+        recording.document = Some(document(&action));
         let mut records = Records::default();
         records.push(Arc::new(recording));
         let page = written(|out| write(&records, &[], out));
@@ -477,7 +549,7 @@ mod tests {
             });
         }
         let mut recording = Recording::new(UNIX_EPOCH, vec![recorder]);
-        recording.document = Some(Value::List(vec!["<\"&>".repeat(40_000).into()]));
+        recording.document = Some(document(&Value::List(vec!["<\"&>".repeat(40_000).into()])));
         recording.users = (0..3500)
             .map(|second| UserCount { at: Duration::from_secs(second), users: second as u32 })
             .collect();
