@@ -30,8 +30,10 @@ complete -c ldctl -n "__fish_ldctl_needs_command" -s V -l version -d 'Print vers
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "serve" -d 'Serve the control socket until a client sends `quit`'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "send" -d 'Send a document to a server and print each action\'s result'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "ping" -d 'Check that a server is up (no side effects)'
-complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "status" -d 'Show the test that a server is running'
-complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "stop" -d 'Stop the running test; the waiting client still gets its results'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "status" -d 'Show the test that a server is running, or any run'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "stop" -d 'Stop the running test, or any run; its client still gets the results'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "runs" -d 'List the runs of a server, the newest first'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "attach" -d 'Follow a run from its beginning to its end, whoever requested it'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "quit" -d 'Shut a server down'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "run" -d 'Run documents in this process, without a server'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "lint" -d 'Check documents for errors and likely mistakes'
@@ -39,6 +41,8 @@ complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "completions" -d 'Print 
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l host -d 'Address or name to listen on; localhost means IPv4 and IPv6 loopback. Other than loopback requires a token. Ignored, like --port, with socket activation' -r -f -a "(__fish_print_hostnames)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l port -d 'TCP port to listen on; 0 picks a free port and prints it on the first line' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l data-dir -d 'Directory in which documents may read and write files [default: the working directory]' -r -f -a "(__fish_complete_directories)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l history -d 'Keep runs in this SQLite file, which is created if it does not exist. Numbers of runs go on from it [default: in memory; with systemd\'s StateDirectory=, history.db in it]' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l keep-runs -d 'How many ended runs stay in memory, for `runs`, `status` and `attach`' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-env -d 'Let documents read this environment variable as ${env.NAME} (repeatable) [default: none]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token-env -d 'Read the token from an environment variable (default LOAD_DENSITY_SOCKET_TOKEN) and fail if it is not set. Without any token option, the systemd credential ldctl.token is used if present, else that variable if set' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token-file -d 'Read the token from a file that only its owner can read. A second line may hold the previous token, which a server still accepts; clients send the first. SIGHUP makes a server reload it' -r -F
@@ -53,6 +57,8 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-body-bytes -d 
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-memory -d 'Ceiling for what the process holds in memory: records, figures, files, bodies, documents. What would exceed it is refused or dropped, with a message [default: half of the memory of the control group or the machine]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-target -d 'Restrict targets to this host or network (repeatable): example.com, 10.0.0.0/8 or [2001:db8::/32], each optionally with :PORT [default: any address but link-local ones]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-connections -d 'Maximum concurrent connections; others get a `busy` reply' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-tests -d 'Maximum load tests at once. More than one disturb each other\'s measurements' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-watchers -d 'Maximum connections that follow runs with `attach`; others get a `busy` reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l handshake-timeout -d 'Timeout of a TLS handshake, in seconds' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l request-timeout -d 'Timeout of receiving a whole request, in seconds' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-request-bytes -d 'Maximum memory for incomplete requests of all connections, in bytes' -r
@@ -64,6 +70,8 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token-prompt -d 'P
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l json -d 'The document itself, instead of a file' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l name -d 'Name of the run, for `ldctl runs`' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l queue -d 'While another test runs, wait for its end for at most this many seconds' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l timeout -d 'Give up after this many seconds without a reply [default: 10 while connecting, 3600 between replies]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
@@ -76,6 +84,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-key -d 'Private
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token-env -d 'Read the token from an environment variable (default LOAD_DENSITY_SOCKET_TOKEN) and fail if it is not set. Without any token option, the systemd credential ldctl.token is used if present, else that variable if set' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token-file -d 'Read the token from a file that only its owner can read. A second line may hold the previous token, which a server still accepts; clients send the first. SIGHUP makes a server reload it' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token -d 'The token itself; other users of this machine can see it in the process list' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l detach -d 'Print the number of the run and leave it on its own. Without, the run is stopped when this program ends'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s q -l quiet -d 'Print only errors'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls -d 'Connect with TLS (1.2 or 1.3)'
@@ -114,6 +123,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-key -d 'Priva
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l token-env -d 'Read the token from an environment variable (default LOAD_DENSITY_SOCKET_TOKEN) and fail if it is not set. Without any token option, the systemd credential ldctl.token is used if present, else that variable if set' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l token-file -d 'Read the token from a file that only its owner can read. A second line may hold the previous token, which a server still accepts; clients send the first. SIGHUP makes a server reload it' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l token -d 'The token itself; other users of this machine can see it in the process list' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l watch -d 'Print the status every second until the run has ended'
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls -d 'Connect with TLS (1.2 or 1.3)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read the token'
@@ -138,6 +148,52 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls-insecure -d 'Do
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l limit -d 'Show at most this many runs' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l state -d 'Show only runs in this state' -r -f -a "queued\t'Waits for the place of the test that runs'
+running\t'In progress'
+stopping\t'Stopped, and still waiting for requests in progress'
+passed\t'Ended, and no action failed'
+failed\t'Ended, and an action failed'
+cancelled\t'Stopped on request or by a signal'
+lost\t'Stopped because its client left'
+interrupted\t'The server ended while it ran'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l timeout -d 'Give up after this many seconds without a reply' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
+json\t'One JSON object per line'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l port -d 'The server\'s TCP port' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l tls-key -d 'Private key of the client certificate (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l token-env -d 'Read the token from an environment variable (default LOAD_DENSITY_SOCKET_TOKEN) and fail if it is not set. Without any token option, the systemd credential ldctl.token is used if present, else that variable if set' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l token-file -d 'Read the token from a file that only its owner can read. A second line may hold the previous token, which a server still accepts; clients send the first. SIGHUP makes a server reload it' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l token -d 'The token itself; other users of this machine can see it in the process list' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l tls -d 'Connect with TLS (1.2 or 1.3)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l tls-insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read the token'
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l timeout -d 'Give up after this many seconds without a reply [default: 10 while connecting, 3600 between replies]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
+json\t'One JSON object per line'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l port -d 'The server\'s TCP port' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l tls-key -d 'Private key of the client certificate (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l token-env -d 'Read the token from an environment variable (default LOAD_DENSITY_SOCKET_TOKEN) and fail if it is not set. Without any token option, the systemd credential ldctl.token is used if present, else that variable if set' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l token-file -d 'Read the token from a file that only its owner can read. A second line may hold the previous token, which a server still accepts; clients send the first. SIGHUP makes a server reload it' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l token -d 'The token itself; other users of this machine can see it in the process list' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -s q -l quiet -d 'Print only errors'
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l tls -d 'Connect with TLS (1.2 or 1.3)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l tls-insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read the token'
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l timeout -d 'Give up after this many seconds without a reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l port -d 'The server\'s TCP port' -r

@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::escape::is_interpreted;
+use crate::event::MAX_NAME;
+
 /// The environment variable that holds the token unless another is named: the reference's.
 pub const TOKEN_VARIABLE: &str = "LOAD_DENSITY_SOCKET_TOKEN";
 
@@ -60,12 +63,18 @@ pub enum Verb {
     /// Check that a server is up (no side effects)
     #[command(after_long_help = EXIT_CODES)]
     Ping(Ping),
-    /// Show the test that a server is running
+    /// Show the test that a server is running, or any run
     #[command(after_long_help = EXIT_CODES)]
     Status(Status),
-    /// Stop the running test; the waiting client still gets its results
+    /// Stop the running test, or any run; its client still gets the results
     #[command(after_long_help = EXIT_CODES)]
-    Stop(Status),
+    Stop(Stop),
+    /// List the runs of a server, the newest first
+    #[command(after_long_help = EXIT_CODES)]
+    Runs(Runs),
+    /// Follow a run from its beginning to its end, whoever requested it
+    #[command(after_long_help = EXIT_CODES)]
+    Attach(Attach),
     /// Shut a server down
     #[command(after_long_help = EXIT_CODES)]
     Quit(Quit),
@@ -109,6 +118,20 @@ pub struct Serve {
     /// Directory in which documents may read and write files [default: the working directory]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data_dir: Option<PathBuf>,
+
+    /// Keep runs in this SQLite file, which is created if it does not exist. Numbers of runs go on from
+    /// it [default: in memory; with systemd's StateDirectory=, history.db in it]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub history: Option<PathBuf>,
+
+    /// How many ended runs stay in memory, for `runs`, `status` and `attach`
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "100",
+        value_parser = RangedU64ValueParser::<usize>::new().range(0..=100_000),
+    )]
+    pub keep_runs: usize,
 
     /// Let documents read this environment variable as ${env.NAME} (repeatable) [default: none]
     #[arg(long, value_name = "NAME", value_parser = variable)]
@@ -209,6 +232,26 @@ pub struct Limits {
     )]
     pub max_connections: usize,
 
+    /// Maximum load tests at once. More than one disturb each other's measurements
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "1",
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000),
+        help_heading = "Limits"
+    )]
+    pub max_tests: usize,
+
+    /// Maximum connections that follow runs with `attach`; others get a `busy` reply
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "200",
+        value_parser = RangedU64ValueParser::<usize>::new().range(0..=100_000),
+        help_heading = "Limits"
+    )]
+    pub max_watchers: usize,
+
     /// Timeout of a TLS handshake, in seconds
     #[arg(
         long,
@@ -271,6 +314,19 @@ pub struct Send {
     #[arg(long, value_name = "TEXT", conflicts_with = "file")]
     pub json: Option<String>,
 
+    /// Name of the run, for `ldctl runs`
+    #[arg(long, value_name = "NAME", value_parser = run_name)]
+    pub name: Option<String>,
+
+    /// Print the number of the run and leave it on its own. Without, the run is stopped when this
+    /// program ends
+    #[arg(long)]
+    pub detach: bool,
+
+    /// While another test runs, wait for its end for at most this many seconds
+    #[arg(long, value_name = "SECS", value_parser = queue_seconds)]
+    pub queue: Option<f64>,
+
     /// Give up after this many seconds without a reply [default: 10 while connecting, 3600
     /// between replies]
     #[arg(long, value_name = "SECS", value_parser = seconds)]
@@ -314,9 +370,104 @@ pub struct Ping {
     pub token: TokenSource,
 }
 
-/// `ldctl status` and `ldctl stop`
+/// `ldctl status`
 #[derive(Args)]
 pub struct Status {
+    /// The number of a run [default: the one whose test runs]
+    #[arg(value_name = "RUN", value_parser = clap::value_parser!(u64).range(1..))]
+    pub run: Option<u64>,
+
+    /// Print the status every second until the run has ended
+    #[arg(long)]
+    pub watch: bool,
+
+    /// How the server is asked.
+    #[command(flatten)]
+    pub asking: Asking,
+}
+
+/// `ldctl stop`
+#[derive(Args)]
+pub struct Stop {
+    /// The number of a run [default: the one whose test runs]
+    #[arg(value_name = "RUN", value_parser = clap::value_parser!(u64).range(1..))]
+    pub run: Option<u64>,
+
+    /// How the server is asked.
+    #[command(flatten)]
+    pub asking: Asking,
+}
+
+/// `ldctl runs`
+#[derive(Args)]
+pub struct Runs {
+    /// Show at most this many runs
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "20",
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000),
+    )]
+    pub limit: usize,
+
+    /// Show only runs in this state
+    #[arg(long, value_enum, value_name = "STATE")]
+    pub state: Option<RunState>,
+
+    /// How the server is asked.
+    #[command(flatten)]
+    pub asking: Asking,
+}
+
+/// The states of runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RunState {
+    /// Waits for the place of the test that runs
+    Queued,
+    /// In progress
+    Running,
+    /// Stopped, and still waiting for requests in progress
+    Stopping,
+    /// Ended, and no action failed
+    Passed,
+    /// Ended, and an action failed
+    Failed,
+    /// Stopped on request or by a signal
+    Cancelled,
+    /// Stopped because its client left
+    Lost,
+    /// The server ended while it ran
+    Interrupted,
+}
+
+/// `ldctl attach`
+#[derive(Args)]
+pub struct Attach {
+    /// The number of a run [default: the one whose test runs, else the last]
+    #[arg(value_name = "RUN", value_parser = clap::value_parser!(u64).range(1..))]
+    pub run: Option<u64>,
+
+    /// Give up after this many seconds without a reply [default: 10 while connecting, 3600
+    /// between replies]
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    pub timeout: Option<f64>,
+
+    /// Output of replies.
+    #[command(flatten)]
+    pub printing: Printing,
+
+    /// The server.
+    #[command(flatten)]
+    pub connection: Connection,
+
+    /// The source of the token.
+    #[command(flatten)]
+    pub token: TokenSource,
+}
+
+/// How a server is asked something that it answers at once.
+#[derive(Args)]
+pub struct Asking {
     /// Give up after this many seconds without a reply
     #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
     pub timeout: f64,
@@ -529,6 +680,25 @@ fn seconds(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|seconds: &f64| (0.001..=LONGEST).contains(seconds))
         .ok_or_else(|| format!("expected seconds, from 0.001 to {LONGEST}"))
+}
+
+/// Parses the name of a run; the server has the same rule.
+fn run_name(name: &str) -> Result<String, String> {
+    if name.is_empty() || name.chars().count() > MAX_NAME {
+        return Err(format!("expected 1 to {MAX_NAME} characters"));
+    }
+    if name.chars().any(is_interpreted) {
+        return Err("control characters are not allowed".to_owned());
+    }
+    Ok(name.to_owned())
+}
+
+/// Parses how long a run may wait in the queue: up to a week.
+fn queue_seconds(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|seconds: &f64| (0.0..=604_800.0).contains(seconds))
+        .ok_or_else(|| "expected seconds, from 0 to 604800".to_owned())
 }
 
 /// Parses a ceiling for memory.

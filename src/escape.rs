@@ -41,7 +41,7 @@ fn written_out(
 
 /// Whether a terminal interprets a character instead of showing it: controls, and the marks that
 /// change the writing direction. All of them are in Unicode's basic plane.
-fn is_interpreted(c: char) -> bool {
+pub fn is_interpreted(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

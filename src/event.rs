@@ -13,6 +13,9 @@ use crate::value::Value;
 /// The version of the event dialect.
 pub const PROTOCOL: u32 = 1;
 
+/// The longest name of a run, in characters.
+pub const MAX_NAME: usize = 200;
+
 /// The prefix of a [`FailureKind::Busy`] message: in the text dialect only the prefix distinguishes
 /// it from another `RuntimeError`.
 pub const BUSY: &str = "another test is running";
@@ -39,6 +42,8 @@ pub enum Event {
         #[serde(flatten)]
         queued: Option<Queued>,
     },
+    /// Nothing has changed: the connection is used, so that its end is noticed.
+    Alive,
     /// The run waits in the queue, about once a second.
     Queued(Queued),
     /// An action starts.

@@ -49,7 +49,7 @@ type Outcome = Result<(Op, Option<Value>), Refusal>;
 
 fn outcome(request: Result<Request<Value>, Rejection>) -> (Outcome, Dialect) {
     match request {
-        Ok(Request { op, document, dialect }) => {
+        Ok(Request { op, document, dialect, .. }) => {
             assert!(document.is_none() || op == Op::Run, "{op:?} with a document");
             (Ok((op, document)), dialect)
         }

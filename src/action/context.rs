@@ -29,6 +29,9 @@ use crate::value::{Map, ParseError, Value, json_weight};
 /// seldom more than ten times its size, and never this for texts.
 const MAX_JSON: usize = 1 << 30;
 
+/// Tests of one document whose figures are kept with their run.
+const MOST_TESTS: usize = 100;
+
 /// What a command may ask of the executor that runs it. A trait, because parsing documents needs
 /// the table of all commands, which a command must not depend on.
 pub(crate) trait Interpreter {
@@ -162,6 +165,8 @@ pub(crate) struct Context<'a> {
     refused: bool,
     /// How many tests it has kept.
     kept: usize,
+    /// The figures of its tests.
+    figures: Vec<Value>,
 }
 
 impl<'a> Context<'a> {
@@ -189,6 +194,7 @@ impl<'a> Context<'a> {
             failed: false,
             refused: false,
             kept: 0,
+            figures: Vec::new(),
         }
     }
 
@@ -272,6 +278,19 @@ impl<'a> Context<'a> {
     /// How many finished tests this document has kept.
     pub(super) fn kept_recordings(&self) -> usize {
         self.kept
+    }
+
+    /// Keeps the figures of a finished test with its run.
+    pub(crate) fn keep_figures(&mut self, figures: Value) {
+        if self.figures.len() < MOST_TESTS {
+            self.figures.push(figures);
+        }
+    }
+
+    /// The figures of the finished tests.
+    pub(super) fn figures(&mut self) -> Map {
+        let tests = std::mem::take(&mut self.figures);
+        Map::from_iter([("tests".to_owned(), Value::List(tests))])
     }
 
     /// Forgets the finished tests.

@@ -18,7 +18,7 @@ use crate::counters::Counters;
 use crate::event::{ActionResult, Event, Failure, FailureKind, PROTOCOL, Sink, State, Status};
 use crate::record::Records;
 use crate::record::live::Cumulative;
-use crate::run::{Run, Runs, Stopped, Submission};
+use crate::run::{HistoryError, Run, Runs, Stopped, Submission};
 use crate::value::{Map, Value};
 
 /// How deeply documents may be nested. A longer chain is a mistake, and every level takes stack.
@@ -48,6 +48,13 @@ impl fmt::Debug for Executor {
 }
 
 impl Executor {
+    /// Sets the table of its runs.
+    #[must_use]
+    pub fn with_runs(mut self, runs: Runs) -> Self {
+        self.shared.runs = runs;
+        self
+    }
+
     /// An executor without records. Fails if the data directory cannot be opened.
     pub fn new(policy: Policy) -> std::io::Result<Self> {
         Ok(Self { shared: ExecutorState::new(policy)? })
@@ -104,11 +111,13 @@ impl Executor {
     }
 
     /// Stops the run with this number, in the queue or in progress, and waits for the end of its
-    /// test, at most until `timeout`. `None` if there is none.
-    pub fn stop_run(&self, number: u64, timeout: Duration) -> Option<Status> {
-        let run = self.shared.runs.find(number)?;
-        self.shared.runs.stop(&run, STOPPED, timeout);
-        Some(run.info())
+    /// test, at most until `timeout`. The status is that of a run that has ended before, too; `None` if
+    /// there is no such run.
+    pub fn stop_run(&self, number: u64, timeout: Duration) -> Result<Option<Status>, HistoryError> {
+        if let Some(run) = self.shared.runs.find(number) {
+            self.shared.runs.stop(&run, STOPPED, timeout);
+        }
+        self.shared.runs.info(number)
     }
 
     /// The figures of all tests since the executor was created, for exporters.
@@ -161,7 +170,9 @@ impl Executor {
         let interpreter = Execution::new(&self.shared);
         let has_test = document.has_test();
         let mut context = Context::new(&self.shared, &interpreter, sink, run, has_test);
-        for (index, action) in document.into_actions().enumerate() {
+        // What was stopped in the queue does nothing.
+        let is_wanted = !run.cancel().is_cancelled() || run.patience().is_none();
+        for (index, action) in document.into_actions().filter(|_| is_wanted).enumerate() {
             let (command, text) = (action.command().to_owned(), action.text().to_owned());
             context.start(index, &command);
             let outcome = interpreter.run(action, &mut context);
@@ -169,14 +180,15 @@ impl Executor {
         }
         let (failed, busy) = (interpreter.failed.get(), interpreter.busy.get());
         let elapsed = started.elapsed();
-        let state = runs.finish(run, failed);
+        let state = runs.finish(run, failed, context.figures());
         context.emit(Event::Done {
-            ok: failed == 0,
+            ok: failed == 0 && is_wanted,
             failed,
             elapsed_s: elapsed.as_secs_f64(),
             run: Some(run.number()),
             state: Some(state),
         });
+        run.store();
         DocumentOutcome { failed, busy, elapsed }
     }
 
@@ -219,7 +231,8 @@ struct Ended<'a> {
 impl Drop for Ended<'_> {
     fn drop(&mut self) {
         if !self.run.has_ended() {
-            self.runs.finish(self.run, 1);
+            self.runs.finish(self.run, 1, Map::new());
+            self.run.store();
         }
     }
 }

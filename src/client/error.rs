@@ -126,8 +126,16 @@ pub enum ClientError {
         address: String,
     },
     /// The server does not support the operation.
-    #[error("{address}: this server does not support `status` and `stop`; upgrade it")]
+    #[error("{address}: this server does not support `{what}`; upgrade it")]
     UnknownRequest {
+        /// The server.
+        address: String,
+        /// The operation.
+        what: &'static str,
+    },
+    /// The server has no numbers of runs, or none that reach so far back.
+    #[error("{address}: this server cannot tell runs apart; leave out the number, or upgrade it")]
+    WithoutRuns {
         /// The server.
         address: String,
     },

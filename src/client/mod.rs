@@ -24,7 +24,7 @@ use crate::wire::token::Token;
 
 pub use crate::net::CertificateProblem;
 pub use error::ClientError;
-pub use probe::{PingReply, StatusReply, diagnose, ping, probe, quit, status, stop};
+pub use probe::{PingReply, StatusReply, diagnose, ping, probe, quit, runs, status, stop};
 
 /// The default timeout of a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -4,15 +4,17 @@
 
 use std::time::Duration;
 
+use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout};
 
 use super::{ClientError, Connection, Endpoint, Replies};
-use crate::event::{Event, Pong, Status};
+use crate::event::{Event, Pong, State, Status};
 use crate::net::Stream;
 use crate::wire::dialect::Reply;
 use crate::wire::frame::Mode;
 use crate::wire::op::Op;
+use crate::wire::parameters::Parameters;
 use crate::wire::request::Request;
 use crate::wire::text::SHUTTING_DOWN;
 use crate::wire::tls::ClientTls;
@@ -81,24 +83,81 @@ pub enum StatusReply {
     Line(String),
 }
 
-/// Requests the status of the running test. Once connected, the whole reply may take `limit`.
+/// Requests the status of a run, or of the one whose test runs. Once connected, the whole reply may
+/// take `limit`.
 pub async fn status(
     endpoint: &Endpoint,
     token: Option<&Token>,
+    run: Option<u64>,
     limit: Duration,
 ) -> Result<StatusReply, ClientError> {
     let connection = endpoint.connect().await?;
-    within(limit, endpoint, status_reply(connection, Op::Status, token, limit)).await
+    let reply = within(limit, endpoint, status_reply(connection, Op::Status, run, token, limit));
+    let reply = reply.await?;
+    // A server without runs ignores the number.
+    let told = match &reply {
+        StatusReply::Status(status) => status.run.as_ref().map(|info| info.run),
+        StatusReply::Line(_) => None,
+    };
+    match run {
+        Some(run) if told != Some(run) => {
+            Err(ClientError::WithoutRuns { address: endpoint.address() })
+        }
+        _ => Ok(reply),
+    }
 }
 
-/// Stops the running test. Once connected, the whole reply may take `limit`.
+/// Stops a run, or the one whose test runs. Once connected, the whole reply may take `limit`.
 pub async fn stop(
     endpoint: &Endpoint,
     token: Option<&Token>,
+    run: Option<u64>,
     limit: Duration,
 ) -> Result<StatusReply, ClientError> {
+    if run.is_some() {
+        // A server without runs would stop whatever runs.
+        status(endpoint, token, run, limit).await?;
+    }
     let connection = endpoint.connect().await?;
-    within(limit, endpoint, status_reply(connection, Op::Stop, token, limit)).await
+    within(limit, endpoint, status_reply(connection, Op::Stop, run, token, limit)).await
+}
+
+/// Lists the newest runs, at most `most`, in this state if one is given. Once connected, the whole
+/// reply may take `limit`.
+pub async fn runs(
+    endpoint: &Endpoint,
+    token: Option<&Token>,
+    most: usize,
+    state: Option<State>,
+    limit: Duration,
+) -> Result<Vec<Status>, ClientError> {
+    let connection = endpoint.connect().await?;
+    let parameters = Parameters { limit: Some(most), state, ..Parameters::default() };
+    let request = Request::new(Op::Runs).with(parameters);
+    within(limit, endpoint, runs_reply(connection, request, token, limit)).await
+}
+
+async fn runs_reply<S>(
+    connection: Connection<S>,
+    request: Request<&RawValue>,
+    token: Option<&Token>,
+    limit: Duration,
+) -> Result<Vec<Status>, ClientError>
+where
+    S: AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let mut replies = connection.ask(request, token, limit).await?;
+    let mut received = None;
+    while let Some(reply) = replies.next().await? {
+        match reply {
+            Reply::Event(Event::Runs { runs }) => received = Some(runs),
+            Reply::Event(Event::Done { .. }) => {}
+            other => return Err(unexpected(&replies, &other)),
+        }
+    }
+    // A server that does not support the op replies with the terminator alone.
+    let what = Op::Runs.name();
+    received.ok_or(ClientError::UnknownRequest { address: replies.address, what })
 }
 
 /// Returns the error, or the cause that a diagnosis of the port reveals. Runs no document.
@@ -149,13 +208,15 @@ where
 async fn status_reply<S>(
     connection: Connection<S>,
     op: Op,
+    run: Option<u64>,
     token: Option<&Token>,
     limit: Duration,
 ) -> Result<StatusReply, ClientError>
 where
     S: AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
-    let mut replies = connection.ask(Request::new(op), token, limit).await?;
+    let request = Request::new(op).with(Parameters { run, ..Parameters::default() });
+    let mut replies = connection.ask(request, token, limit).await?;
     let mut received = None;
     while let Some(reply) = replies.next().await? {
         if let Some(refusal) = replies.refusal(&reply) {
@@ -169,7 +230,7 @@ where
         }
     }
     // A server that does not support the op replies with the terminator alone.
-    received.ok_or(ClientError::UnknownRequest { address: replies.address })
+    received.ok_or(ClientError::UnknownRequest { address: replies.address, what: op.name() })
 }
 
 fn unexpected<S: AsyncRead + Unpin>(replies: &Replies<S>, reply: &Reply) -> ClientError {

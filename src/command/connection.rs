@@ -70,9 +70,10 @@ fn exit(error: &ClientError) -> Exit {
         ClientError::TokenRequired { .. } | ClientError::Unauthorised { .. } => Exit::Refused,
         ClientError::Busy { .. } => Exit::Busy,
         ClientError::Refused { refusal, .. } => match refusal.kind {
-            ErrorKind::InvalidJson | ErrorKind::InvalidDocument | ErrorKind::Limit => {
-                Exit::ActionFailed
-            }
+            ErrorKind::InvalidJson
+            | ErrorKind::InvalidDocument
+            | ErrorKind::Limit
+            | ErrorKind::UnknownRun => Exit::ActionFailed,
             _ => Exit::Unreachable,
         },
         _ => Exit::Unreachable,

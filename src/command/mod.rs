@@ -34,6 +34,8 @@ pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
         Verb::Ping(args) => ping::ping(args, cli.verbose > 0, console),
         Verb::Status(args) => status::status(args, console),
         Verb::Stop(args) => status::stop(args, console),
+        Verb::Runs(args) => status::runs(args, console),
+        Verb::Attach(args) => send::attach(args, console),
         Verb::Quit(args) => quit::quit(args, console),
         Verb::Run(args) => run::run(args, console),
         Verb::Lint(args) => lint::lint(args, console),

@@ -1,21 +1,24 @@
-//! `ldctl send`: sends a checked document to a server, and prints its replies as they arrive, in
-//! either dialect.
+//! `ldctl send` and `ldctl attach`: sends a checked document to a server, or asks for the events of
+//! a run, and prints the replies as they arrive, in either dialect.
 
-use std::cell::Cell;
+use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 
+use super::connection;
 use super::document;
 use super::setup::block_on;
-use super::{connection, signal};
-use crate::cli::Send;
-use crate::client::{CONNECT_TIMEOUT, ClientError, Endpoint, diagnose};
+use super::signal::Interrupt;
+use crate::cli::{Attach, Send};
+use crate::client::{CONNECT_TIMEOUT, ClientError, Endpoint, diagnose, stop};
 use crate::console::Console;
 use crate::error::{Error, Exit};
-use crate::event::{Event, FailureKind};
+use crate::event::{Event, FailureKind, State};
 use crate::load::TestLimits;
 use crate::wire::dialect::Reply;
+use crate::wire::op::Op;
+use crate::wire::parameters::Parameters;
 use crate::wire::refusal::Refusal;
 use crate::wire::request::Request;
 use crate::wire::text::read_failure;
@@ -24,6 +27,9 @@ use crate::wire::token::Token;
 /// The default timeout of replies. LoadDensity's own server sends nothing until the last action has
 /// ended, so a long test must fit.
 const SILENCE: Duration = Duration::from_secs(3600);
+
+/// How long the request to stop a run may take: the server waits up to 8 s for its test.
+const STOPPING: Duration = Duration::from_secs(12);
 
 pub(super) fn send(args: &Send, console: &mut Console) -> Result<Exit, Error> {
     // The limits are for the server to enforce.
@@ -41,52 +47,92 @@ pub(super) fn send(args: &Send, console: &mut Console) -> Result<Exit, Error> {
     console.replies(args.printing.output, args.printing.quiet);
     console.document(&local.name);
     local.warn(console);
+    let parameters = Parameters {
+        name: args.name.clone(),
+        detach: args.detach,
+        queue: args.queue.map(Duration::from_secs_f64),
+        ..Parameters::default()
+    };
+    let needs_runs = parameters != Parameters::default();
+    let request = Request::run(&*local.written).with(parameters);
+    let role = if args.detach { Role::Detach } else { Role::Hold };
     let silence = timeout.unwrap_or(SILENCE);
-    let sent = Cell::new(false);
-    let exit = block_on(signal::unless_interrupted(converse(
-        &endpoint,
-        token.as_ref(),
-        &local.written,
-        silence,
-        &sent,
-        console,
-    )))?;
-    if exit == Exit::Interrupted && sent.get() {
-        console.warn(&format!(
-            "the document keeps running at {}; `ldctl stop` with the same options stops its test",
-            endpoint.address()
-        ));
-    }
-    Ok(exit)
+    let talk = Talk { endpoint: &endpoint, token: token.as_ref(), silence, role, needs_runs };
+    block_on(converse(talk, request, console))
+}
+
+pub(super) fn attach(args: &Attach, console: &mut Console) -> Result<Exit, Error> {
+    let timeout = args.timeout.map(Duration::from_secs_f64);
+    let patience = timeout.unwrap_or(CONNECT_TIMEOUT);
+    let (endpoint, token) = connection::resolve(&args.connection, &args.token, patience, console)?;
+    console.replies(args.printing.output, args.printing.quiet);
+    let parameters = Parameters { run: args.run, ..Parameters::default() };
+    let request = Request::new(Op::Attach).with(parameters);
+    let silence = timeout.unwrap_or(SILENCE);
+    let (role, needs_runs) = (Role::Watch, true);
+    let talk = Talk { endpoint: &endpoint, token: token.as_ref(), silence, role, needs_runs };
+    block_on(converse(talk, request, console))
+}
+
+/// What the connection is to the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// The run ends with it.
+    Hold,
+    /// It ends when the run is accepted.
+    Detach,
+    /// Another one requested the run.
+    Watch,
+}
+
+/// A server, and how to talk to it.
+#[derive(Clone, Copy)]
+struct Talk<'a> {
+    endpoint: &'a Endpoint,
+    token: Option<&'a Token>,
+    silence: Duration,
+    role: Role,
+    /// Whether the request says something that only servers with runs understand.
+    needs_runs: bool,
 }
 
 async fn converse(
-    endpoint: &Endpoint,
-    token: Option<&Token>,
-    document: &RawValue,
-    silence: Duration,
-    sent: &Cell<bool>,
+    talk: Talk<'_>,
+    request: Request<&RawValue>,
     console: &mut Console,
 ) -> Result<Exit, Error> {
-    let mut listener = Listener::new(sent, console);
-    let outcome = listener.listen(endpoint, Request::run(document), token, silence).await;
+    let mut interrupt = Interrupt::listen()?;
+    let mut listener = Listener::new(talk, console);
+    let outcome = listener.listen(request, &mut interrupt).await;
     let failure = match outcome {
         Ok(exit) => return Ok(exit),
         // A reply that has begun identifies the port; without one a diagnosis may.
         Err(error) if listener.received => error,
-        Err(error) => diagnose(endpoint, error).await,
+        Err(error) => diagnose(talk.endpoint, error).await,
     };
     Err(connection::failure(&failure))
 }
 
+/// A request to stop the run, in progress.
+type Pending<'a> = Pin<Box<dyn Future<Output = Result<(), ClientError>> + 'a>>;
+
+/// What is awaited of a server.
+enum Next {
+    Reply(Result<Option<Reply>, ClientError>),
+    Interrupt,
+    /// The run was stopped, or could not be.
+    Stopped(Result<(), ClientError>),
+}
+
 /// Prints replies and keeps what the exit code depends on.
 struct Listener<'a> {
-    /// Whether the document has been sent.
-    sent: &'a Cell<bool>,
+    talk: Talk<'a>,
     console: &'a mut Console,
     started: Instant,
     /// Whether any reply was received.
     received: bool,
+    /// The run's number, from a server that knows runs.
+    run: Option<u64>,
     /// Whether the server has reported the end, as in the event dialect.
     done: bool,
     failed: usize,
@@ -94,21 +140,58 @@ struct Listener<'a> {
 }
 
 impl<'a> Listener<'a> {
-    fn new(sent: &'a Cell<bool>, console: &'a mut Console) -> Self {
+    fn new(talk: Talk<'a>, console: &'a mut Console) -> Self {
         let started = Instant::now();
-        Self { sent, console, started, received: false, done: false, failed: 0, busy: false }
+        let (received, run, done, failed, busy) = (false, None, false, 0, false);
+        Self { talk, console, started, received, run, done, failed, busy }
     }
 
     async fn listen(
         &mut self,
-        endpoint: &Endpoint,
         request: Request<&RawValue>,
-        token: Option<&Token>,
-        silence: Duration,
+        interrupt: &mut Interrupt,
     ) -> Result<Exit, ClientError> {
-        let mut replies = endpoint.ask(request, token, silence).await?;
-        self.sent.set(true);
-        while let Some(reply) = replies.next().await? {
+        let Talk { endpoint, token, silence, role, .. } = self.talk;
+        let mut replies = tokio::select! {
+            replies = endpoint.ask(request, token, silence) => replies?,
+            () = interrupt.next() => return Ok(Exit::Interrupted),
+        };
+        let mut stopping: Option<Pending<'_>> = None;
+        let mut interrupted = false;
+        loop {
+            let next = {
+                let mut reply = pin!(replies.next());
+                loop {
+                    let next = tokio::select! {
+                        biased;
+                        reply = &mut reply => Next::Reply(reply),
+                        () = interrupt.next() => Next::Interrupt,
+                        stopped = poll_some(&mut stopping) => Next::Stopped(stopped),
+                    };
+                    match next {
+                        Next::Reply(reply) => break reply,
+                        Next::Stopped(Ok(())) => stopping = None,
+                        Next::Stopped(Err(error)) => {
+                            self.console.warn(&format!("the run cannot be stopped: {error}"));
+                            return Ok(Exit::Interrupted);
+                        }
+                        Next::Interrupt if interrupted => {
+                            self.console.warn("leaving at once; the server stops the run");
+                            return Ok(Exit::Interrupted);
+                        }
+                        Next::Interrupt => {
+                            let Some(run) = self.interrupted() else {
+                                return Ok(Exit::Interrupted);
+                            };
+                            interrupted = true;
+                            stopping = Some(Box::pin(async move {
+                                stop(endpoint, token, Some(run), STOPPING).await.map(|_| ())
+                            }));
+                        }
+                    }
+                }
+            };
+            let Some(reply) = next? else { break };
             self.received = true;
             let refusal = replies.refusal(&reply);
             match reply {
@@ -123,7 +206,65 @@ impl<'a> Listener<'a> {
         if !replies.is_complete() {
             return Err(ClientError::Truncated { address: endpoint.address() });
         }
-        Ok(self.verdict())
+        match role {
+            Role::Watch if !self.received => {
+                let what = Op::Attach.name();
+                Err(ClientError::UnknownRequest { address: endpoint.address(), what })
+            }
+            Role::Detach if !self.done && self.run.is_some() => Ok(Exit::Done),
+            _ if interrupted => {
+                self.verdict();
+                Ok(Exit::Interrupted)
+            }
+            _ => Ok(self.verdict()),
+        }
+    }
+
+    /// The user wants to leave. Returns the run to stop first.
+    fn interrupted(&mut self) -> Option<u64> {
+        let address = self.talk.endpoint.address();
+        match (self.talk.role, self.run) {
+            (Role::Watch, run) => {
+                let run = run.map_or_else(String::new, |run| format!(" {run}"));
+                self.console.message(&format!("run{run} goes on at {address}"));
+                None
+            }
+            (Role::Hold | Role::Detach, Some(run)) => {
+                self.console.message(&format!(
+                    "stopping run {run}; a second signal leaves without its results"
+                ));
+                Some(run)
+            }
+            (Role::Hold | Role::Detach, None) => {
+                self.console.warn(&format!(
+                    "the document keeps running at {address}; `ldctl stop` with the same options \
+                     stops its test"
+                ));
+                None
+            }
+        }
+    }
+
+    /// Keeps the number of the run that was accepted. A server that does not report a state ignores
+    /// what the request says about runs.
+    fn accepted(&mut self, run: u64, state: Option<State>) {
+        if state.is_some() {
+            self.run = Some(run);
+            if self.talk.role == Role::Detach {
+                self.console.number(run);
+            }
+        } else {
+            self.without_runs();
+        }
+    }
+
+    fn without_runs(&mut self) {
+        if std::mem::take(&mut self.talk.needs_runs) {
+            self.console.warn(
+                "this server does not know runs: --name, --detach and --queue have no effect; \
+                 upgrade it",
+            );
+        }
     }
 
     fn event(&mut self, event: &Event) {
@@ -134,8 +275,9 @@ impl<'a> Listener<'a> {
                 let kind = result.error.as_ref().map(|error| error.kind);
                 self.busy |= kind == Some(FailureKind::Busy);
             }
-            Event::Done { failed, .. } => {
-                self.failed = self.failed.max(*failed);
+            Event::Accepted { run, state, .. } => self.accepted(*run, *state),
+            Event::Done { ok, failed, .. } => {
+                self.failed = self.failed.max(*failed).max(usize::from(!ok));
                 self.done = true;
             }
             _ => {}
@@ -151,6 +293,7 @@ impl<'a> Listener<'a> {
     }
 
     fn line(&mut self, line: &str) {
+        self.without_runs();
         let failure = read_failure(line);
         self.failed += usize::from(failure.is_some());
         self.busy |= failure == Some(FailureKind::Busy);
@@ -168,5 +311,13 @@ impl<'a> Listener<'a> {
             0 => Exit::Done,
             _ => Exit::ActionFailed,
         }
+    }
+}
+
+/// Completes with a future that may not be there.
+async fn poll_some(future: &mut Option<Pending<'_>>) -> Result<(), ClientError> {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
     }
 }

@@ -2,6 +2,7 @@
 //! before accepting anything; ends with a quit or a signal.
 
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +19,9 @@ use crate::console::{Announcer, Console};
 use crate::counters::Counters;
 use crate::error::{Error, Exit, chain, reason};
 use crate::load::TestLimits;
-use crate::memory::{self, readable};
+use crate::memory::{self, Memory, readable};
 use crate::net::Listeners;
+use crate::run::{History, KEPT_RUNS, Runs, TESTS_AT_ONCE};
 use crate::server::{self, Keyring, Limits, Secrets, Server};
 
 pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Error> {
@@ -32,9 +34,13 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
         .chain(raised_memory(args))
         .chain(unused_proxies(&args.allow_env))
         .for_each(|line| console.warn(&line));
+    let history = history(args);
+    let runs = runs(args, history.as_deref(), &memory)?;
+    let mut secret_files = sources.files();
+    secret_files.extend(history.iter().flat_map(|path| History::files(path)));
     let policy = Policy {
         data_dir: data_dir(args.data_dir.as_deref())?,
-        secret_files: sources.files(),
+        secret_files,
         allow_env: Some(args.allow_env.clone()),
         secret_env: token::variables(&args.token),
         targets: targets(&args.documents)?,
@@ -51,6 +57,7 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
         let counters = Arc::new(Counters::default());
         let executor =
             executor(policy, &listeners, &announcer)?.with_counters(Arc::clone(&counters));
+        let executor = executor.with_runs(runs);
         let executor = Arc::new(executor);
         let server = Server {
             executor: Arc::clone(&executor) as _,
@@ -66,6 +73,21 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
         announcer.close();
         exit
     })
+}
+
+/// The file of the history: under systemd in the directory of its state unless another is named.
+fn history(args: &cli::Serve) -> Option<PathBuf> {
+    let state = || std::env::var_os("STATE_DIRECTORY").filter(|state| !state.is_empty());
+    args.history.clone().or_else(|| state().map(|state| Path::new(&state).join("history.db")))
+}
+
+/// The table of runs, with those of the history.
+fn runs(args: &cli::Serve, history: Option<&Path>, memory: &Arc<Memory>) -> Result<Runs, Error> {
+    let runs = Runs::new(args.limits.max_tests, args.keep_runs, memory);
+    let Some(path) = history else { return Ok(runs) };
+    let (history, last) =
+        History::open(path).map_err(|error| Error::usage(format!("--history {error}")))?;
+    Ok(runs.with_history(history, last))
 }
 
 /// Serves until a quit, a signal, or the end of its terminal; a second signal does not wait for
@@ -183,6 +205,7 @@ fn limits(args: &cli::Limits) -> Limits {
         request: Duration::from_secs_f64(args.request_timeout),
         request_bytes: args.max_request_bytes,
         reply_queue: args.max_reply_queue,
+        watchers: args.max_watchers,
         shutdown: Duration::from_secs_f64(args.shutdown_timeout),
         ..Limits::default()
     }
@@ -217,6 +240,9 @@ fn raised(args: &cli::Serve) -> impl Iterator<Item = String> + use<> {
         ("--request-timeout", server.request_timeout, defaults.request.as_secs_f64()),
         ("--max-request-bytes", server.max_request_bytes as f64, defaults.request_bytes as f64),
         ("--max-reply-queue", server.max_reply_queue as f64, defaults.reply_queue as f64),
+        ("--max-tests", server.max_tests as f64, TESTS_AT_ONCE as f64),
+        ("--max-watchers", server.max_watchers as f64, defaults.watchers as f64),
+        ("--keep-runs", args.keep_runs as f64, KEPT_RUNS as f64),
         ("--shutdown-timeout", server.shutdown_timeout, defaults.shutdown.as_secs_f64()),
     ]
     .into_iter()

@@ -6,6 +6,7 @@
 mod announcer;
 mod bar;
 mod failures;
+mod runs;
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
@@ -13,7 +14,7 @@ use std::io::{self, IsTerminal, Write};
 use crate::cli::Output;
 use crate::error::{Error, Exit, reason};
 use crate::escape;
-use crate::event::{ActionResult, Event};
+use crate::event::{ActionResult, Event, Status};
 use crate::redact;
 
 pub use announcer::Announcer;
@@ -130,6 +131,21 @@ impl Console {
     /// Prints a line of a document's output: an object with JSON output.
     pub fn printed(&mut self, text: &str) {
         self.say(text, &Printed { event: "print", text });
+    }
+
+    /// Prints the number of a run, where it is not a part of the event itself.
+    pub fn number(&mut self, run: u64) {
+        if self.format == Output::Text {
+            self.print(&run.to_string());
+        }
+    }
+
+    /// Prints a table of runs: one event with JSON output.
+    pub fn runs(&mut self, runs: Vec<Status>) {
+        match self.format {
+            Output::Text => runs::table(&runs).iter().for_each(|line| self.print(line)),
+            Output::Json => self.json(&Event::Runs { runs }),
+        }
     }
 
     /// Prints one of two forms: a line, or an object with JSON output.

@@ -3,9 +3,11 @@
 //! progress, those that wait for their turn, and the last that have ended. Nothing here parses
 //! documents or knows the wire.
 
+mod history;
 mod info;
 mod journal;
 mod runs;
+mod series;
 mod test;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,14 +20,14 @@ use tokio_util::sync::CancellationToken;
 use crate::event::{Event, State};
 use crate::lock::lock;
 use crate::memory::Memory;
+use crate::value::{Map, Value};
+use series::Series;
 
+pub use history::{History, HistoryError};
 pub use info::{busy, progress};
 pub use journal::Journal;
 pub use runs::{KEPT_RUNS, Lease, Runs, Stopped, TESTS_AT_ONCE};
 pub use test::{Snapshot, Test};
-
-/// The longest name of a run, in characters.
-pub const MAX_NAME: usize = 200;
 
 /// The parameters of a run.
 #[derive(Debug, Default)]
@@ -41,6 +43,8 @@ pub struct Submission {
     /// Whether it sees only its own records and variables once it holds a test. The reference's
     /// documents see those of all.
     pub isolated: bool,
+    /// Its document as JSON, without secrets, for the history.
+    pub document: Option<String>,
 }
 
 /// A connection that holds a run: the run ends when the connection is gone. The connection exists
@@ -78,6 +82,7 @@ pub struct Run {
     inner: Mutex<Inner>,
     /// The number of events so far; watchers wait for its changes.
     events: watch::Sender<u64>,
+    history: Option<Arc<History>>,
 }
 
 /// What changes while it runs.
@@ -95,6 +100,9 @@ struct Inner {
     ending: Option<State>,
     message: Option<String>,
     journal: Journal,
+    series: Series,
+    /// The figures of its tests, once it has ended.
+    figures: Option<Value>,
 }
 
 impl Run {
@@ -103,6 +111,7 @@ impl Run {
         submission: Submission,
         cancel: CancellationToken,
         memory: &Arc<Memory>,
+        history: Option<Arc<History>>,
     ) -> Arc<Self> {
         let run = Arc::new(Self {
             number,
@@ -119,9 +128,16 @@ impl Run {
                 ending: None,
                 message: None,
                 journal: Journal::new(memory),
+                series: Series::default(),
+                figures: None,
             }),
             events: watch::Sender::new(0),
+            history,
         });
+        // Before anybody learns its number.
+        if let Some(history) = &run.history {
+            history.begin(&run.info(), run.submission.document.as_deref());
+        }
         if let Some(hold) = &run.submission.hold {
             hold.bind(&run);
         }
@@ -179,6 +195,10 @@ impl Run {
         if inner.state == State::Queued {
             inner.state = State::Running;
         }
+        drop(inner);
+        if let Some(history) = &self.history {
+            history.update(&self.info());
+        }
     }
 
     /// Adds an event to its journal.
@@ -192,8 +212,14 @@ impl Run {
                 inner.message = Some(failure.message.lines().next().unwrap_or("").to_owned());
             }
         }
+        if let Event::Progress(progress) = event {
+            inner.series.push(progress);
+        }
         let count = inner.journal.push(event);
         drop(inner);
+        if let (Some(history), Event::Result(_)) = (&self.history, event) {
+            history.event(self.number, count, event);
+        }
         self.events.send_replace(count);
     }
 
@@ -237,8 +263,13 @@ impl Run {
         lock(&self.inner).test = Some(test);
     }
 
+    /// The figures of its tests, once it has ended.
+    pub fn figures(&self) -> Option<Value> {
+        lock(&self.inner).figures.clone()
+    }
+
     /// Sets its last state.
-    fn finish(&self, failed: usize) -> State {
+    fn finish(&self, failed: usize, figures: Map) -> State {
         let mut inner = lock(&self.inner);
         let state = match inner.ending {
             Some(state) => state,
@@ -256,6 +287,25 @@ impl Run {
         inner.state = state;
         inner.ended = Some(SystemTime::now());
         inner.took = Some(inner.started.map_or(Duration::ZERO, |(_, since)| since.elapsed()));
+        if inner.test.is_some() {
+            let mut figures = figures;
+            figures.insert("series".to_owned(), inner.series.to_value());
+            inner.figures = Some(Value::Dict(figures));
+        }
         state
     }
+
+    /// Writes its end into the history. Its last event is in its journal.
+    pub fn store(&self) {
+        let Some(history) = &self.history else { return };
+        let (events, _) = self.events_after(0);
+        let figures = self.figures().map_or_else(|| "null".to_owned(), |figures| json(&figures));
+        let events = events.iter().map(|(number, event)| (*number, &**event));
+        history.end(&self.info(), events, &figures);
+    }
+}
+
+/// Plain data always serializes.
+fn json(value: &Value) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }

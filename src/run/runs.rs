@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Run, Submission, Test};
+use super::{History, HistoryError, Run, Submission, Test};
 use crate::event::{Queued, State, Status};
 use crate::load::{Progress, RunError, Runnable};
 use crate::lock::lock;
@@ -18,6 +18,7 @@ use crate::memory::Memory;
 use crate::record::Recording;
 use crate::record::live::{Cumulative, Live};
 use crate::redact;
+use crate::value::Map;
 
 /// Tests at once by default: a second one would disturb the measurements of the first.
 pub const TESTS_AT_ONCE: usize = 1;
@@ -35,6 +36,9 @@ const REPORT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Runs {
     count: AtomicU64,
+    /// The number before the first one.
+    before: u64,
+    history: Option<Arc<History>>,
     cumulative: Arc<Cumulative>,
     memory: Arc<Memory>,
     most_tests: usize,
@@ -84,6 +88,8 @@ impl Runs {
     pub fn new(most_tests: usize, most_kept: usize, memory: &Arc<Memory>) -> Self {
         Self {
             count: AtomicU64::new(0),
+            before: 0,
+            history: None,
             cumulative: Arc::new(Cumulative::new(memory)),
             memory: Arc::clone(memory),
             most_tests,
@@ -93,6 +99,13 @@ impl Runs {
         }
     }
 
+    /// The same, with the runs of a history, whose last number is given.
+    #[must_use]
+    pub fn with_history(mut self, history: History, last: u64) -> Self {
+        (self.history, self.before) = (Some(Arc::new(history)), last);
+        self
+    }
+
     /// Accepts a document. Its cancellation is that of its parent, and its own. Its name, which all
     /// clients see, is kept without secrets.
     pub fn submit(&self, submission: Submission, parent: &CancellationToken) -> Arc<Run> {
@@ -100,8 +113,9 @@ impl Runs {
         let submission = Submission { name, ..submission };
         // The number is taken under the lock, so that the list is in their order.
         let mut table = lock(&self.table);
-        let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
-        let run = Run::new(number, submission, parent.child_token(), &self.memory);
+        let number = self.before + self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let (cancel, history) = (parent.child_token(), self.history.clone());
+        let run = Run::new(number, submission, cancel, &self.memory, history);
         table.in_progress.push(Arc::clone(&run));
         run
     }
@@ -135,22 +149,53 @@ impl Runs {
         all.max_by_key(|run| run.number()).cloned()
     }
 
-    /// The run with this number, in progress or kept.
+    /// The run with this number, in progress or kept in memory.
     pub fn find(&self, number: u64) -> Option<Arc<Run>> {
         let table = lock(&self.table);
         let mut all = table.in_progress.iter().chain(&table.ended);
         all.find(|run| run.number() == number).cloned()
     }
 
-    /// The newest runs, at most `limit`, in this state if one is given.
-    pub fn list(&self, limit: usize, state: Option<State>) -> Vec<Status> {
+    /// The newest runs, at most `limit`, in this state if one is given: those in memory, then those of
+    /// the history.
+    pub fn list(&self, limit: usize, state: Option<State>) -> Result<Vec<Status>, HistoryError> {
         let mut all: Vec<_> = {
             let table = lock(&self.table);
             table.in_progress.iter().chain(&table.ended).cloned().collect()
         };
         all.sort_unstable_by_key(|run| std::cmp::Reverse(run.number()));
         let wanted = |run: &&Arc<Run>| state.is_none_or(|state| run.state() == state);
-        all.iter().filter(wanted).take(limit).map(|run| run.info()).collect()
+        let mut list: Vec<_> =
+            all.iter().filter(wanted).take(limit).map(|run| run.info()).collect();
+        if let Some(history) = &self.history
+            && list.len() < limit
+        {
+            // What is in memory is newer than what is written of it.
+            let known = |status: &Status| {
+                status
+                    .run
+                    .as_ref()
+                    .is_some_and(|info| all.iter().any(|run| run.number() == info.run))
+            };
+            let stored = history.list(limit + all.len(), state)?;
+            list.extend(stored.into_iter().filter(|status| !known(status)));
+            list.truncate(limit);
+        }
+        Ok(list)
+    }
+
+    /// The state and figures of the run with this number, in memory or in the history.
+    pub fn info(&self, number: u64) -> Result<Option<Status>, HistoryError> {
+        match (self.find(number), &self.history) {
+            (Some(run), _) => Ok(Some(run.info())),
+            (None, Some(history)) => history.find(number),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// The runs of earlier servers, and those that are no longer in memory.
+    pub fn history(&self) -> Option<&Arc<History>> {
+        self.history.as_ref()
     }
 
     /// Waits in the queue until there is a place for a test of this run, which is then kept for it.
@@ -265,10 +310,10 @@ impl Runs {
     }
 
     /// Ends a run, whose actions have all run, and returns its last state.
-    pub fn finish(&self, run: &Arc<Run>, failed: usize) -> State {
+    pub fn finish(&self, run: &Arc<Run>, failed: usize, figures: Map) -> State {
         let state = {
             let mut table = lock(&self.table);
-            let state = run.finish(failed);
+            let state = run.finish(failed, figures);
             table.release(run, self.most_tests);
             table.in_progress.retain(|other| !Arc::ptr_eq(other, run));
             table.ended.push_back(Arc::clone(run));
@@ -514,7 +559,7 @@ mod tests {
             drop(lease);
             assert!(waiting.join().expect("no panic"));
         });
-        assert_eq!(runs.finish(&run, 1), State::Cancelled);
+        assert_eq!(runs.finish(&run, 1, Map::new()), State::Cancelled);
         let info = run.info().run.expect("a run");
         assert_eq!((info.requests, info.message.as_deref()), (Some(1), Some("on request")));
     }
@@ -541,16 +586,17 @@ mod tests {
         let held = runs.submit(held, &server);
         hold.let_go();
         assert!(held.cancel().is_cancelled() && !server.is_cancelled());
-        assert_eq!(runs.finish(&held, 0), State::Lost);
-        assert_eq!(runs.finish(&submit(&runs), 0), State::Passed);
-        assert_eq!(runs.finish(&submit(&runs), 2), State::Failed);
+        assert_eq!(runs.finish(&held, 0, Map::new()), State::Lost);
+        assert_eq!(runs.finish(&submit(&runs), 0, Map::new()), State::Passed);
+        assert_eq!(runs.finish(&submit(&runs), 2, Map::new()), State::Failed);
         let last = runs.submit(Submission::default(), &server);
         server.cancel();
-        assert_eq!(runs.finish(&last, 1), State::Cancelled);
-        let states: Vec<_> = runs.list(9, None).iter().map(|run| run.state).collect();
+        assert_eq!(runs.finish(&last, 1, Map::new()), State::Cancelled);
+        let states: Vec<_> =
+            runs.list(9, None).expect("no file").iter().map(|run| run.state).collect();
         assert_eq!(states, [State::Cancelled, State::Failed, State::Passed, State::Lost]);
-        assert_eq!(runs.list(9, Some(State::Lost)).len(), 1);
-        assert_eq!(runs.list(2, None).len(), 2);
+        assert_eq!(runs.list(9, Some(State::Lost)).expect("no file").len(), 1);
+        assert_eq!(runs.list(2, None).expect("no file").len(), 2);
     }
 
     #[test]
@@ -567,7 +613,7 @@ mod tests {
         let runs = Runs::new(1, 3, &Memory::unlimited());
         let all: Vec<_> = (0..5).map(|_| submit(&runs)).collect();
         for run in &all {
-            runs.finish(run, 0);
+            runs.finish(run, 0, Map::new());
         }
         assert!(runs.find(2).is_none() && runs.find(3).is_some());
         assert_eq!(runs.last().expect("a run").number(), 5);
@@ -610,7 +656,7 @@ mod tests {
             runs.stop(&stopped, "on request", Duration::ZERO);
         };
         assert!(!runs.wait_for_place(&stopped, &mut stop));
-        assert_eq!(runs.finish(&stopped, 0), State::Cancelled);
+        assert_eq!(runs.finish(&stopped, 0, Map::new()), State::Cancelled);
         drop(lease);
         drop(claim(&runs, &submit(&runs)));
     }
@@ -621,7 +667,42 @@ mod tests {
         let waiting = patient(&runs, 60);
         assert!(runs.wait_for_place(&waiting, &mut |_| panic!("there is room")));
         assert!(runs.claim(&submit(&runs), "test".to_owned(), None).is_err());
-        runs.finish(&waiting, 1);
+        runs.finish(&waiting, 1, Map::new());
         drop(claim(&runs, &submit(&runs)));
+    }
+
+    #[test]
+    fn runs_of_the_history_follow_those_in_memory_and_numbers_go_on() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("history.db");
+        let open = || {
+            let (history, last) = History::open(&path).expect("a history");
+            Runs::new(1, 2, &Memory::unlimited()).with_history(history, last)
+        };
+        let runs = open();
+        for failed in 0..3 {
+            let run = submit(&runs);
+            runs.finish(&run, failed, Map::new());
+            run.store();
+        }
+        let _left = submit(&runs);
+        drop((runs, _left));
+        let runs = open();
+        let new = submit(&runs);
+        assert_eq!((new.number(), runs.count()), (5, 1));
+        runs.finish(&new, 0, Map::new());
+        let list = |limit, state| {
+            let list = runs.list(limit, state).expect("readable");
+            let pairs =
+                list.iter().filter_map(|status| Some((status.run.as_ref()?.run, status.state)));
+            pairs.collect::<Vec<_>>()
+        };
+        use State::{Failed, Interrupted, Passed};
+        let all = [(5, Passed), (4, Interrupted), (3, Failed), (2, Failed), (1, Passed)];
+        assert_eq!(list(9, None), all);
+        assert_eq!(list(2, None), all[..2]);
+        assert_eq!(list(9, Some(Passed)), [(5, Passed), (1, Passed)]);
+        let state = |number| runs.info(number).expect("readable").map(|status| status.state);
+        assert_eq!((state(4), state(5), state(6)), (Some(Interrupted), Some(Passed), None));
     }
 }

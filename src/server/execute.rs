@@ -8,9 +8,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::action::{Executor, InvalidDocument};
-use crate::event::{Event, Sink, Status};
-use crate::run::Submission;
+use crate::event::{ErrorKind, Event, Sink, State, Status};
+use crate::run::{HistoryError, Run, Submission};
 use crate::value::Value;
+use crate::wire::events::event_of;
+use crate::wire::refusal::Refusal;
 
 /// Work that takes time: it blocks its thread until it has ended, and emits its events to the sink.
 pub type Job = Box<dyn FnOnce(&mut dyn Sink, &CancellationToken) + Send>;
@@ -32,10 +34,45 @@ pub trait Execute: Send + Sync + 'static {
         Status::IDLE
     }
 
-    /// The job stops the running test, waits for its end, and reports its last status.
-    fn stop(self: Arc<Self>) -> Job {
-        Box::new(|sink, _| stopped(sink, Status::IDLE, Duration::ZERO))
+    /// The job stops a run, or the one whose test runs, waits for the end of its test, and reports its
+    /// last status.
+    fn stop(self: Arc<Self>, run: Option<u64>) -> Job {
+        Box::new(move |sink, _| match run {
+            Some(run) => sink.emit(Refusal::unknown_run(run).into()),
+            None => stopped(sink, Status::IDLE, Duration::ZERO),
+        })
     }
+
+    /// The job reports the status of a run.
+    fn report(self: Arc<Self>, run: u64) -> Job {
+        Box::new(move |sink, _| sink.emit(Refusal::unknown_run(run).into()))
+    }
+
+    /// The job lists the newest runs.
+    fn list(self: Arc<Self>, _limit: usize, _state: Option<State>) -> Job {
+        Box::new(|sink, _| {
+            sink.emit(Event::Runs { runs: Vec::new() });
+            sink.emit(Event::DONE);
+        })
+    }
+
+    /// Finds a run, or the one whose test runs, or the last.
+    fn follow(self: Arc<Self>, run: Option<u64>) -> Followed {
+        let refusal = run.map_or_else(no_run, Refusal::unknown_run);
+        Followed::Stored(Box::new(move |sink, _| sink.emit(refusal.into())))
+    }
+}
+
+/// A run to follow.
+pub enum Followed {
+    /// Its events are in memory, and more may come.
+    Run(Arc<Run>),
+    /// The job emits its events, all of which are there, or why there are none.
+    Stored(Job),
+}
+
+fn no_run() -> Refusal {
+    Refusal::new(ErrorKind::UnknownRun, "there is no run yet")
 }
 
 /// How long a stop waits for the test's end: longer than requests in progress may take (5
@@ -48,6 +85,9 @@ impl Execute for Executor {
         document: Value,
         submission: Submission,
     ) -> Result<Job, InvalidDocument> {
+        let shown = self.table().history().map(|_| document.redacted());
+        let shown = shown.and_then(|document| serde_json::to_string(&document).ok());
+        let submission = Submission { document: shown, ..submission };
         let document = self.read(&document)?;
         Ok(Box::new(move |sink, cancel| {
             self.execute_as(submission, document, sink, cancel);
@@ -62,13 +102,84 @@ impl Execute for Executor {
         Self::status(self)
     }
 
-    fn stop(self: Arc<Self>) -> Job {
+    fn stop(self: Arc<Self>, run: Option<u64>) -> Job {
         Box::new(move |sink, _| {
             let started = Instant::now();
-            let status = Self::stop(&self, STOP_TIMEOUT);
-            stopped(sink, status, started.elapsed());
+            let status = match run {
+                None => Ok(Some(Self::stop(&self, STOP_TIMEOUT))),
+                Some(run) => self.stop_run(run, STOP_TIMEOUT),
+            };
+            match (status, run) {
+                (Ok(Some(status)), _) => stopped(sink, status, started.elapsed()),
+                (Ok(None), run) => sink.emit(Refusal::unknown_run(run.unwrap_or(0)).into()),
+                (Err(error), _) => sink.emit(unreadable(&error)),
+            }
         })
     }
+
+    fn report(self: Arc<Self>, run: u64) -> Job {
+        Box::new(move |sink, _| match self.table().info(run) {
+            Ok(Some(status)) => {
+                sink.emit(Event::Status(status));
+                sink.emit(Event::DONE);
+            }
+            Ok(None) => sink.emit(Refusal::unknown_run(run).into()),
+            Err(error) => sink.emit(unreadable(&error)),
+        })
+    }
+
+    fn list(self: Arc<Self>, limit: usize, state: Option<State>) -> Job {
+        Box::new(move |sink, _| match self.table().list(limit, state) {
+            Ok(runs) => {
+                sink.emit(Event::Runs { runs });
+                sink.emit(Event::DONE);
+            }
+            Err(error) => sink.emit(unreadable(&error)),
+        })
+    }
+
+    fn follow(self: Arc<Self>, run: Option<u64>) -> Followed {
+        let table = self.table();
+        let found = match run {
+            Some(number) => table.find(number),
+            None => table.current().or_else(|| table.last()),
+        };
+        if let Some(found) = found {
+            return Followed::Run(found);
+        }
+        Followed::Stored(Box::new(move |sink, _| stored(&self, run, sink)))
+    }
+}
+
+/// Emits the events of a run of the history, the last one unless a number is given.
+fn stored(executor: &Executor, run: Option<u64>, sink: &mut dyn Sink) {
+    let read = || {
+        let Some(history) = executor.table().history() else { return Ok(None) };
+        let found = match run {
+            Some(run) => history.find(run)?,
+            None => history.list(1, None)?.pop(),
+        };
+        let Some(Status { state, run: Some(info) }) = found else { return Ok(None) };
+        Ok(Some((state, info.run, history.events(info.run)?)))
+    };
+    match read() {
+        Ok(None) => sink.emit(run.map_or_else(no_run, Refusal::unknown_run).into()),
+        Err(error) => sink.emit(unreadable(&error)),
+        Ok(Some((state, run, events))) => {
+            let events: Vec<Event> = events.iter().filter_map(|event| event_of(event)).collect();
+            let is_whole = matches!(events.last(), Some(Event::Done { .. }));
+            events.into_iter().for_each(|event| sink.emit(event));
+            if !is_whole {
+                // Its server ended before it did.
+                let (run, state) = (Some(run), Some(state));
+                sink.emit(Event::Done { ok: false, failed: 0, elapsed_s: 0.0, run, state });
+            }
+        }
+    }
+}
+
+fn unreadable(error: &HistoryError) -> Event {
+    Refusal::new(ErrorKind::Internal, format!("the history cannot be read: {error}")).into()
 }
 
 fn stopped(sink: &mut dyn Sink, status: Status, took: Duration) {

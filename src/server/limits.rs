@@ -27,6 +27,8 @@ pub struct Limits {
     pub reply_bytes: usize,
     /// How long a run waits for a client that does not read before its reply is dropped.
     pub stall_timeout: Duration,
+    /// Connections that follow runs they did not request.
+    pub watchers: usize,
     /// How long one piece of a reply may take to be sent.
     pub write: Duration,
     /// How long a server that is shutting down waits for requests in progress.
@@ -52,6 +54,7 @@ impl Default for Limits {
             reply_queue: 1 << 20,
             reply_bytes: 64 << 20,
             stall_timeout: Duration::from_secs(1),
+            watchers: 200,
             write: Duration::from_secs(10),
             shutdown: Duration::from_secs(10),
             free_failed_logins: 10,

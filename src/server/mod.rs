@@ -35,7 +35,7 @@ use crate::error::reason;
 use crate::net::Listeners;
 use state::{Permit, ServerState};
 
-pub use execute::{Execute, Job};
+pub use execute::{Execute, Followed, Job};
 pub use keyring::{Keyring, ReloadError, Secrets};
 pub use limits::Limits;
 pub use state::{Announce, Server};

@@ -17,15 +17,17 @@ use super::execute::Job;
 use super::failed_logins::Decision;
 use super::limits::BudgetShare;
 use super::pipe::Pipe;
-use super::respond::Response;
+use super::respond::{Bond, Response};
 use super::state::{Active, Permit, ServerState};
 use super::transport::{Handshake, Transport, handshake};
 use super::writer::PipeWriter;
 use crate::counters::Counters;
 use crate::event::{ErrorKind, Event};
+use crate::run::Run;
 use crate::wire::dialect::{Dialect, ReplyFormat};
+use crate::wire::events::event_into;
 use crate::wire::frame::{
-    HEADER, MAX_LEGACY, MAX_REQUEST, Mode, Opening, ReadBuffer, legacy_is_complete,
+    HEADER, MAX_LEGACY, MAX_REQUEST, Mode, Opening, ReadBuffer, legacy_is_complete, terminator_into,
 };
 use crate::wire::op::Op;
 use crate::wire::refusal::Refusal;
@@ -40,6 +42,12 @@ const REJECTION_TIMEOUT: Duration = Duration::from_millis(250);
 /// How long, and for how many bytes, a closing connection keeps reading: unread bytes would make
 /// the system reset the connection, and a reset destroys the reply.
 const LINGER: (Duration, usize) = (Duration::from_secs(1), 2 * MAX_REQUEST);
+
+/// How long the client of a held run may acknowledge nothing.
+const HELD: Duration = Duration::from_secs(30);
+
+/// How often a connection is used whose client has closed its sending side.
+const ALIVE: Duration = Duration::from_secs(1);
 
 /// A fatal `protocol_version` alert in a TLS 1.0 record, which every version understands.
 const NO_TLS_HERE: [u8; 7] = [0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x46];
@@ -96,6 +104,38 @@ enum Sent {
     Broken,
     /// The peer does not read.
     Late,
+}
+
+/// What happens first while a held run is in progress.
+enum Taken {
+    /// Bytes for the client; `None` at the end of the reply.
+    Chunk(Option<Vec<u8>>),
+    /// It is time to use the connection.
+    Alive,
+    /// The connection is gone.
+    Broken,
+}
+
+/// What is noticed of a client while it waits.
+enum Noticed {
+    Input,
+    EndOfInput,
+    Due,
+    Broken,
+}
+
+/// What is known of the client that holds a run.
+struct Presence {
+    /// Whether it has closed its sending side.
+    input_ended: bool,
+    /// When to use the connection next, after that.
+    next: Instant,
+}
+
+impl Default for Presence {
+    fn default() -> Self {
+        Self { input_ended: false, next: Instant::now() }
+    }
 }
 
 /// A parsed request and its response.
@@ -287,7 +327,9 @@ impl<S: Transport> Session<S> {
         self.share.release(&shared.budget);
         let events = match response {
             Response::Now(events) => events,
-            Response::Job(job) => return Box::pin(self.run(job, format, active)).await,
+            Response::Job(job) => return Box::pin(self.run(job, Bond::None, format, active)).await,
+            Response::Run(job, bond) => return Box::pin(self.run(job, bond, format, active)).await,
+            Response::Follow(run) => return Box::pin(self.follow(&run, format, active)).await,
         };
         if !delay.is_zero() {
             sleep(delay).await;
@@ -365,30 +407,80 @@ impl<S: Transport> Session<S> {
         Planned::refused(mode, rejection)
     }
 
-    /// Runs a job and writes its events. It continues if the client leaves.
-    async fn run(&mut self, job: Job, format: ReplyFormat, active: Active) {
+    /// Runs a job and writes its events. If the client leaves, the job continues, unless the connection
+    /// holds its run, which is stopped then.
+    async fn run(&mut self, job: Job, bond: Bond, format: ReplyFormat, active: Active) {
         self.stream.set_nodelay();
         let shared = Arc::clone(self.shared());
         let pipe = Arc::new(Pipe::new(shared.limits().reply_queue));
+        let is_detached = matches!(bond, Bond::Detached);
         let running = {
             let (shared, pipe) = (Arc::clone(&shared), Arc::clone(&pipe));
             tokio::task::spawn_blocking(move || {
-                let mut reply = PipeWriter::new(pipe, format, shared.limits().clone());
+                // A shutdown waits for it, whether its client does or not.
+                let _active = Active::new(&shared);
+                let reply = PipeWriter::new(pipe, format, shared.limits().clone());
+                let mut reply = if is_detached { reply.only_first() } else { reply };
                 job(&mut reply, &shared.shutdown);
                 reply.finish();
             })
         };
-        while let Some(chunk) = pipe.take().await {
-            match self.send(&chunk).await {
+        let hold = match bond {
+            Bond::Held(hold) => Some(hold),
+            Bond::None | Bond::Detached => None,
+        };
+        if hold.is_some() {
+            self.stream.expect_acknowledgements(HELD);
+        }
+        let mut presence = Presence::default();
+        loop {
+            let taken = match hold {
+                Some(_) => self.take_or_notice(&pipe, &mut presence).await,
+                None => Taken::Chunk(pipe.take().await),
+            };
+            let sent = match &taken {
+                Taken::Chunk(None) => break,
+                Taken::Chunk(Some(chunk)) => self.send(chunk).await,
+                Taken::Alive => {
+                    let mut alive = Vec::new();
+                    event_into(&Event::Alive, &mut alive);
+                    self.send(&alive).await
+                }
+                Taken::Broken => Sent::Broken,
+            };
+            match sent {
                 Sent::Whole => {}
                 Sent::Broken => {
-                    tracing::info!("{}: the client left; its run continues", self.peer);
+                    match &hold {
+                        Some(hold) => {
+                            tracing::warn!("{}: the client left; its run is stopped", self.peer);
+                            hold.let_go();
+                        }
+                        None => tracing::info!("{}: the client left; its run continues", self.peer),
+                    }
                     pipe.leave();
+                    break;
                 }
                 Sent::Late => pipe.give_up(),
             }
         }
-        let ended = running.await;
+        if is_detached {
+            return self.close(true, active).await;
+        }
+        let mut running = running;
+        let ended = match &hold {
+            // Its reply was dropped because it does not read; it may still leave.
+            Some(hold) if pipe.is_dropped() && !pipe.is_left() => tokio::select! {
+                ended = &mut running => ended,
+                () = self.stream.broken() => {
+                    tracing::warn!("{}: the client left; its run is stopped", self.peer);
+                    hold.let_go();
+                    pipe.leave();
+                    running.await
+                }
+            },
+            _ => running.await,
+        };
         if pipe.is_left() {
             return;
         }
@@ -410,6 +502,81 @@ impl<S: Transport> Session<S> {
             self.send(&out).await;
         }
         // The peer may have sent anything during the run.
+        self.close(true, active).await;
+    }
+
+    /// The next bytes for the client, unless its connection turns out to be gone first.
+    async fn take_or_notice(&mut self, pipe: &Pipe, presence: &mut Presence) -> Taken {
+        loop {
+            let Self { stream, buffer, .. } = self;
+            let watch = async {
+                if presence.input_ended {
+                    sleep_until(presence.next).await;
+                    return Noticed::Due;
+                }
+                match buffer.fill(stream, CHUNK).await {
+                    Ok(0) => Noticed::EndOfInput,
+                    Ok(_) => Noticed::Input,
+                    Err(_) => Noticed::Broken,
+                }
+            };
+            let noticed = tokio::select! {
+                biased;
+                chunk = pipe.take() => return Taken::Chunk(chunk),
+                noticed = watch => noticed,
+            };
+            match noticed {
+                // Nothing is expected after the request.
+                Noticed::Input => buffer.wipe(),
+                Noticed::Broken => return Taken::Broken,
+                // Either a half-close or the end of the client: only a reply to what is sent
+                // distinguishes them.
+                Noticed::EndOfInput | Noticed::Due => {
+                    presence.input_ended = true;
+                    presence.next = Instant::now() + ALIVE;
+                    return Taken::Alive;
+                }
+            }
+        }
+    }
+
+    /// Writes the events of a run, from its beginning to its end, at the client's pace.
+    async fn follow(&mut self, run: &Run, format: ReplyFormat, active: Active) {
+        let shared = Arc::clone(self.shared());
+        let Ok(_permit) = Arc::clone(&shared.watchers).try_acquire_owned() else {
+            Counters::count(&shared.counters().shed);
+            let most = shared.limits().watchers;
+            let refusal = Refusal::busy(&format!("too many watchers (--max-watchers {most})"));
+            let mut out = Vec::new();
+            refusal.reply_into(format.mode, format.dialect, &mut out);
+            self.send(&out).await;
+            return self.close(true, active).await;
+        };
+        self.stream.set_nodelay();
+        let (mut changes, mut last) = (run.changes(), 0);
+        let mut out = Vec::new();
+        loop {
+            changes.mark_unchanged();
+            let (events, may_continue) = run.events_after(last);
+            for (number, event) in events {
+                last = number;
+                out.clear();
+                event_into(&event, &mut out);
+                if !matches!(self.send(&out).await, Sent::Whole) {
+                    return;
+                }
+            }
+            if !may_continue {
+                break;
+            }
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { break },
+                () = self.stream.broken() => return,
+            }
+        }
+        out.clear();
+        terminator_into(format.mode, &mut out);
+        self.send(&out).await;
         self.close(true, active).await;
     }
 

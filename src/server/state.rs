@@ -76,6 +76,8 @@ pub(super) struct ServerState {
     pub(super) open: Arc<Semaphore>,
     /// One permit for each connection over the limit that gets a reply in its own mode.
     pub(super) rejected: Arc<Semaphore>,
+    /// One permit for each connection that follows a run.
+    pub(super) watchers: Arc<Semaphore>,
     /// Requests in progress; a shutdown waits for these.
     pub(super) active: AtomicUsize,
     pub(super) settled: Notify,
@@ -87,6 +89,7 @@ impl ServerState {
             secure: server.keyring.tls().is_some(),
             open: permits(server.limits.connections),
             rejected: permits(MAX_REJECTED),
+            watchers: permits(server.limits.watchers),
             failed_logins: FailedLogins::default(),
             budget: Budget::new(server.limits.request_bytes),
             started: Instant::now(),

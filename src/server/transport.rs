@@ -1,7 +1,14 @@
 //! The byte streams of sessions, and how a connection becomes one: plain TCP as it is, TLS after a
 //! handshake.
 
+use std::future::Future;
 use std::io::Write;
+use std::time::Duration;
+
+#[cfg(target_os = "linux")]
+use socket2::{SockRef, TcpKeepalive};
+#[cfg(target_os = "linux")]
+use tokio::io::Interest;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -33,6 +40,16 @@ pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
     /// expect a response to carry them.
     fn acknowledge(&self) {}
 
+    /// Returns when the connection is broken: reset, or without acknowledgements for too long. Where
+    /// that cannot be observed, never.
+    fn broken(&self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
+
+    /// A peer that acknowledges nothing for so long is gone. Also sends probes when nothing else is
+    /// sent.
+    fn expect_acknowledgements(&self, _within: Duration) {}
+
     /// Buffers these bytes and the stream's end, for the next flush to send in one piece. Returns
     /// false if that is not possible; then nothing was buffered.
     fn write_and_close(&mut self, _bytes: &[u8]) -> bool {
@@ -48,6 +65,25 @@ impl Transport for TcpStream {
         // Fails only if the peer is gone.
         let _ = self.set_nodelay(true);
     }
+
+    #[cfg(target_os = "linux")]
+    async fn broken(&self) {
+        while let Ok(ready) = self.ready(Interest::ERROR).await {
+            if ready.is_error() {
+                return;
+            }
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn expect_acknowledgements(&self, within: Duration) {
+        let socket = SockRef::from(self);
+        let third = within / 3;
+        let probes = TcpKeepalive::new().with_time(third).with_interval(third).with_retries(2);
+        // Without them the end is noticed later, by the system's own limits.
+        let _ = socket.set_tcp_keepalive(&probes);
+        let _ = socket.set_tcp_user_timeout(Some(within));
+    }
 }
 
 /// Boxed: a TLS session is over a kilobyte.
@@ -59,6 +95,14 @@ impl Transport for Secured {
 
     fn set_nodelay(&self) {
         Transport::set_nodelay(self.get_ref().0);
+    }
+
+    async fn broken(&self) {
+        self.get_ref().0.broken().await;
+    }
+
+    fn expect_acknowledgements(&self, within: Duration) {
+        self.get_ref().0.expect_acknowledgements(within);
     }
 
     fn acknowledge(&self) {

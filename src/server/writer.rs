@@ -13,21 +13,34 @@ pub(super) struct PipeWriter {
     pipe: Arc<Pipe>,
     limits: Limits,
     writer: Option<Writer>,
+    /// Whether the reply ends after the first event.
+    only_first: bool,
 }
 
 impl PipeWriter {
     pub(super) fn new(pipe: Arc<Pipe>, format: ReplyFormat, limits: Limits) -> Self {
         let writer = Some(Writer::new(format, limits.reply_bytes));
-        Self { pipe, limits, writer }
+        Self { pipe, limits, writer, only_first: false }
+    }
+
+    /// Ends the reply after the first event.
+    pub(super) fn only_first(mut self) -> Self {
+        self.only_first = true;
+        self
     }
 
     /// Writes the rest and the terminator. The job is over, so waiting for a slow reader blocks
     /// only its own thread.
     pub(super) fn finish(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
         if let Some(writer) = self.writer.take() {
             let (piece, timeout) = (self.limits.reply_queue / 4, self.limits.write);
             writer.finish(piece, |bytes| self.pipe.push(bytes, timeout));
         }
+        self.pipe.end();
     }
 
     fn write(&mut self, event: &Event, action: Option<&str>) {
@@ -36,6 +49,9 @@ impl PipeWriter {
         writer.write(event, action, &mut out);
         if !out.is_empty() {
             self.pipe.push(&out, self.limits.stall_timeout);
+        }
+        if self.only_first {
+            self.end();
         }
     }
 }

@@ -32,6 +32,14 @@ pub fn event_into(event: &Event, out: &mut Vec<u8>) {
     }
 }
 
+/// Decodes an event; `None` for one of a later version.
+pub fn event_of(json: &str) -> Option<Event> {
+    match read(json.as_bytes()) {
+        Body::Event(event) => Some(event),
+        Body::UnknownEvent | Body::Other => None,
+    }
+}
+
 /// Decodes the body of a frame.
 pub(super) fn read(body: &[u8]) -> Body {
     if body.first() != Some(&b'{') {

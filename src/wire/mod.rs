@@ -25,6 +25,8 @@
 //! | `command` | the document to run; a client never sends it together with `op` |
 //! | `op` | another operation, see below |
 //! | `reply` | `"events"` asks for the event dialect, in frames only |
+//! | `name`, `detach`, `queue` | with `command`, about its run ([`parameters`]); events only |
+//! | `run`, `limit`, `state` | with `op`, which runs are meant; events only |
 //!
 //! Other keys are ignored. The reference supports only `token`, `command` and `"op": "quit"`.
 //!
@@ -32,8 +34,10 @@
 //! |---|---|---|---|
 //! | run | `command` | `accepted`, per action `started`, `progress`, `result`, then `done` | a line per action |
 //! | ping | `"op": "ping"` | `pong` | nothing |
-//! | status | `"op": "status"` | `status`, `done` | one line |
-//! | stop | `"op": "stop"` | `status`, `done` | one line |
+//! | status | `"op": "status"`, `run` | `status`, `done` | one line |
+//! | stop | `"op": "stop"`, `run` | `status`, `done` | one line |
+//! | runs | `"op": "runs"`, `limit`, `state` | `runs`, `done` | – |
+//! | attach | `"op": "attach"`, `run` | the events of that run, from its beginning to its `done` | – |
 //! | quit | `"op": "quit"`, `quit_server` | `done` | `Server shutting down` |
 //! | refused ([`refusal`]) | – | `error` | `Error: ` and the reason |
 //!
@@ -42,6 +46,11 @@
 //! The text dialect ([`text`]) is the reference's; the event dialect ([`events`]) has one JSON
 //! object per frame, each with the key `event`: a variant of [`Event`](crate::event::Event). Both
 //! sides ignore unknown events and keys. [`dialect`] has the writer and the reader for both.
+//!
+//! A run that was requested in the event dialect is held by its connection: when that is gone, the run
+//! is stopped. With `"detach": true` the terminator follows `accepted`, and the run is on its own. While
+//! it waits in the queue, `queued` follows `accepted` about once a second. When a client closes its
+//! sending side, `alive` follows about once a second, so that a connection that is gone is noticed.
 //!
 //! The terminator, `Return_Data_Over_JE`, ends every reply except three in the text dialect, which
 //! end with the connection: the reply to a quit, and the refusals `token required` and
@@ -60,6 +69,7 @@ pub mod events;
 pub mod frame;
 pub mod guarded;
 pub mod op;
+pub mod parameters;
 pub mod refusal;
 pub mod request;
 pub mod text;

@@ -1,5 +1,7 @@
 //! The operations of a request: one list that client and server share.
 
+use std::fmt;
+
 /// An operation. On the wire, the key of a document is `command`; the key `op` names every other
 /// operation.
 ///
@@ -24,17 +26,22 @@ pub enum Op {
     Run,
     /// Identify the server, without side effects.
     Ping,
-    /// Report the running test.
+    /// Report a run: the one whose test runs, unless the request names another.
     Status,
-    /// Stop the running test, and report its last status.
+    /// Stop a run, and report its last status.
     Stop,
+    /// List the newest runs.
+    Runs,
+    /// Send the events of a run from its beginning to its end.
+    Attach,
     /// Shut the server down.
     Quit,
 }
 
 impl Op {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Run, Self::Ping, Self::Status, Self::Stop, Self::Quit];
+    pub const ALL: [Self; 7] =
+        [Self::Run, Self::Ping, Self::Status, Self::Stop, Self::Runs, Self::Attach, Self::Quit];
 
     /// The value of the key `op`.
     pub fn name(self) -> &'static str {
@@ -43,6 +50,8 @@ impl Op {
             Self::Ping => "ping",
             Self::Status => "status",
             Self::Stop => "stop",
+            Self::Runs => "runs",
+            Self::Attach => "attach",
             Self::Quit => "quit",
         }
     }
@@ -50,6 +59,12 @@ impl Op {
     /// Returns the operation of this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|op| op.name() == name)
+    }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
     }
 }
 

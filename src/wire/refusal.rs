@@ -14,6 +14,7 @@ const BUSY: &str = "busy: ";
 const TIMEOUT: &str = "timeout: ";
 const LIMIT: &str = "limit: ";
 const INTERNAL: &str = "internal: ";
+const UNKNOWN_RUN: &str = "unknown run ";
 const FRAMED_ONLY: &str =
     "only framed requests are served here: 4 bytes of length, then the document";
 const SPEAKS_TLS: &str = "this port speaks TLS; connect with TLS";
@@ -64,6 +65,11 @@ impl Refusal {
         Self::new(ErrorKind::Limit, format!("{LIMIT}{what}"))
     }
 
+    /// No run has this number.
+    pub fn unknown_run(run: u64) -> Self {
+        Self::new(ErrorKind::UnknownRun, format!("{UNKNOWN_RUN}{run}"))
+    }
+
     /// A bug in the server.
     pub fn internal(what: &str) -> Self {
         Self::new(ErrorKind::Internal, format!("{INTERNAL}{what}"))
@@ -99,6 +105,7 @@ impl Refusal {
             _ if message.starts_with(BUSY) => ErrorKind::Busy,
             _ if message.starts_with(TIMEOUT) => ErrorKind::Timeout,
             _ if message.starts_with(LIMIT) => ErrorKind::Limit,
+            _ if message.starts_with(UNKNOWN_RUN) => ErrorKind::UnknownRun,
             _ if message.starts_with(INTERNAL) => ErrorKind::Internal,
             _ if message.starts_with("frame length ") => ErrorKind::FrameLength,
             _ => ErrorKind::InvalidJson,

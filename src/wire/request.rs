@@ -10,6 +10,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::dialect::Dialect;
 use super::frame::{HEADER, MAX_LEGACY, MAX_REQUEST, Mode, QUIT, frame_into, strip};
 use super::op::Op;
+use super::parameters::Parameters;
 use super::refusal::Refusal;
 use super::token::{Token, Tokens};
 use crate::event::ErrorKind;
@@ -17,7 +18,7 @@ use crate::value::{Map, Value, json_fault};
 
 /// A request. `D` is its document: [`RawValue`] when it is written, so that it is sent exactly as
 /// its author wrote it, and [`Value`] when it is read.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Request<D> {
     /// The operation.
     pub op: Op,
@@ -25,6 +26,8 @@ pub struct Request<D> {
     pub document: Option<D>,
     /// The dialect of the reply. Events need frames: in legacy mode it is always text.
     pub dialect: Dialect,
+    /// What it says about runs.
+    pub parameters: Parameters,
 }
 
 /// A request as a server received it.
@@ -58,12 +61,18 @@ pub struct TooLong {
 impl<D> Request<D> {
     /// A request to run a document, with an event reply where the server supports it.
     pub fn run(document: D) -> Self {
-        Self { op: Op::Run, document: Some(document), dialect: Dialect::Events }
+        Self { document: Some(document), ..Self::new(Op::Run) }
     }
 
     /// A request without a document, with an event reply where the server supports it.
     pub fn new(op: Op) -> Self {
-        Self { op, document: None, dialect: Dialect::Events }
+        Self { op, document: None, dialect: Dialect::Events, parameters: Parameters::default() }
+    }
+
+    /// The same with parameters.
+    #[must_use]
+    pub fn with(self, parameters: Parameters) -> Self {
+        Self { parameters, ..self }
     }
 }
 
@@ -83,7 +92,8 @@ impl Incoming {
 impl Request<Value> {
     fn read(text: &str, mode: Mode, tokens: &Tokens) -> Result<Self, Rejection> {
         let refused = |refusal| Err(Rejection { refusal, dialect: Dialect::Text });
-        let accepted = |op, document| Ok(Self { op, document, dialect: Dialect::Text });
+        let accepted =
+            |op, document| Ok(Self { document, dialect: Dialect::Text, ..Self::new(op) });
         if text == QUIT {
             return match tokens.required() {
                 true => refused(Refusal::token_required()),
@@ -124,12 +134,30 @@ impl Request<Value> {
         let named = envelope.get("op").and_then(Value::as_str).and_then(Op::from_name);
         let op = named.unwrap_or(Op::Run);
         let document = envelope.shift_remove("command").filter(|value| *value != Value::Null);
-        Ok(match (op, document) {
-            (Op::Quit, _) => Self { op, document: None, dialect },
+        let (op, document) = match (op, document) {
+            (Op::Quit, _) => (op, None),
             // The reference runs a document whatever else the envelope requests.
-            (_, Some(document)) => Self { op: Op::Run, document: Some(document), dialect },
-            (op, None) => Self { op, document: None, dialect },
-        })
+            (_, Some(document)) => (Op::Run, Some(document)),
+            (op, None) => (op, None),
+        };
+        // What only events can describe is always described in events.
+        let only_events = matches!(op, Op::Runs | Op::Attach);
+        let dialect = match mode {
+            Mode::Framed if only_events => Dialect::Events,
+            Mode::Legacy if only_events => {
+                let message = format!("{op} needs a framed request");
+                let refusal = Refusal::new(ErrorKind::InvalidDocument, message);
+                return Err(Rejection { refusal, dialect });
+            }
+            _ => dialect,
+        };
+        let parameters = match dialect {
+            Dialect::Events => {
+                Parameters::take(&mut envelope).map_err(|refusal| Rejection { refusal, dialect })?
+            }
+            Dialect::Text => Parameters::default(),
+        };
+        Ok(Self { op, document, dialect, parameters })
     }
 }
 
@@ -170,7 +198,10 @@ impl Request<&RawValue> {
         }
         let quoted = token.map(|token| quote(token.expose()));
         // Memory that does not grow leaves no copy of the token behind.
-        let room = document.len() + quoted.as_ref().map_or(0, |quoted| quoted.len()) + 64;
+        let room = document.len()
+            + quoted.as_ref().map_or(0, |quoted| quoted.len())
+            + self.parameters.name.as_ref().map_or(0, |name| 6 * name.len())
+            + 256;
         let mut body = Zeroizing::new(Vec::with_capacity(room));
         let mut add = |text: &str| body.extend_from_slice(text.as_bytes());
         add("{");
@@ -190,6 +221,7 @@ impl Request<&RawValue> {
         }
         if mode == Mode::Framed && self.dialect == Dialect::Events {
             add(r#","reply":"events""#);
+            self.parameters.write(&mut add);
         }
         add("}");
         body
@@ -257,6 +289,8 @@ mod tests {
             ("{\"op\": \"stop\", \"command\": null}", only(Op::Stop)),
             ("{\"op\": \"stop\", \"command\": [1]}", command("[1]")),
             ("{\"op\": \"Stop\", \"token\": null}", only(Op::Run)),
+            ("{\"op\": \"runs\", \"token\": null}", only(Op::Runs)),
+            ("{\"op\": \"attach\", \"token\": null, \"run\": 7}", only(Op::Attach)),
             ("{\"token\": null}", only(Op::Run)),
             ("{\"token\": \"any\", \"command\": 5}", command("5")),
             ("{\"command\": {\"command\": [1]}}", command("{\"command\": [1]}")),
@@ -348,21 +382,31 @@ mod tests {
         let document: Box<RawValue> = serde_json::from_str("[[\"a\", [1e999]]]").expect("JSON");
         let run = Request::run(&*document);
         let (quit, ping) = (Request::new(Op::Quit), Request::new(Op::Ping));
-        check_bytes(run, Mode::Legacy, None, r#"[["a", [1e999]]]"#);
+        check_bytes(run.clone(), Mode::Legacy, None, r#"[["a", [1e999]]]"#);
         let enveloped = r#"{"token":"é\"","command":[["a", [1e999]]]}"#;
-        check_bytes(run, Mode::Legacy, Some("é\""), enveloped);
-        check_bytes(run, Mode::Framed, None, r#"{"command":[["a", [1e999]]],"reply":"events"}"#);
-        check_bytes(quit, Mode::Legacy, None, "quit_server");
-        check_bytes(quit, Mode::Legacy, Some("T"), r#"{"token":"T","op":"quit"}"#);
-        check_bytes(quit, Mode::Framed, None, r#"{"token":null,"op":"quit","reply":"events"}"#);
-        check_bytes(ping, Mode::Legacy, None, r#"{"token":null,"op":"ping"}"#);
+        check_bytes(run.clone(), Mode::Legacy, Some("é\""), enveloped);
+        check_bytes(
+            run.clone(),
+            Mode::Framed,
+            None,
+            r#"{"command":[["a", [1e999]]],"reply":"events"}"#,
+        );
+        check_bytes(quit.clone(), Mode::Legacy, None, "quit_server");
+        check_bytes(quit.clone(), Mode::Legacy, Some("T"), r#"{"token":"T","op":"quit"}"#);
+        check_bytes(
+            quit.clone(),
+            Mode::Framed,
+            None,
+            r#"{"token":null,"op":"quit","reply":"events"}"#,
+        );
+        check_bytes(ping.clone(), Mode::Legacy, None, r#"{"token":null,"op":"ping"}"#);
         let status = Request::new(Op::Status);
-        check_bytes(status, Mode::Legacy, Some("T"), r#"{"token":"T","op":"status"}"#);
+        check_bytes(status.clone(), Mode::Legacy, Some("T"), r#"{"token":"T","op":"status"}"#);
         let stop = r#"{"token":null,"op":"stop","reply":"events"}"#;
         check_bytes(Request::new(Op::Stop), Mode::Framed, None, stop);
         let events = r#"{"token":"T","op":"ping","reply":"events"}"#;
-        check_bytes(ping, Mode::Framed, Some("T"), events);
-        let text = Request { dialect: Dialect::Text, ..ping };
+        check_bytes(ping.clone(), Mode::Framed, Some("T"), events);
+        let text = Request { dialect: Dialect::Text, ..ping.clone() };
         check_bytes(text, Mode::Framed, Some("T"), r#"{"token":"T","op":"ping"}"#);
     }
 
@@ -380,21 +424,55 @@ mod tests {
         let token = Token::new("s3cret").expect("a token");
         for op in Op::ALL {
             for mode in [Mode::Legacy, Mode::Framed] {
+                if mode == Mode::Legacy && matches!(op, Op::Runs | Op::Attach) {
+                    continue;
+                }
                 for wanted in [Dialect::Text, Dialect::Events] {
                     for token in [None, Some(&token)] {
                         let document = (op == Op::Run).then_some(&*raw);
-                        let read = sent(Request { op, document, dialect: wanted }, mode, token);
+                        let read = sent(
+                            Request { document, dialect: wanted, ..Request::new(op) },
+                            mode,
+                            token,
+                        );
                         let place = format!("{op:?} {mode:?} {wanted:?} {token:?}");
                         assert_eq!(read.op, op, "{place}");
                         let parse = |raw: &RawValue| Value::parse(raw.get()).expect("JSON");
                         assert_eq!(read.document, document.map(parse), "{place}");
                         let legacy = mode == Mode::Legacy;
-                        let expected = if legacy { Dialect::Text } else { wanted };
+                        let only_events = matches!(op, Op::Runs | Op::Attach);
+                        let expected = match wanted {
+                            _ if legacy => Dialect::Text,
+                            _ if only_events => Dialect::Events,
+                            wanted => wanted,
+                        };
                         assert_eq!(read.dialect, expected, "{place}");
                     }
                 }
             }
         }
+    }
+
+    #[test]
+    fn parameters_belong_to_the_event_dialect_and_their_mistakes_to_those_with_the_token() {
+        let read =
+            |text: &str, mode| Incoming::read(text.as_bytes(), mode, &Tokens::none()).request;
+        let named = r#"{"command": [1], "name": "n", "detach": true, "reply": "events"}"#;
+        let request = read(named, Mode::Framed).expect("a request");
+        assert_eq!(
+            (request.parameters.name.as_deref(), request.parameters.detach),
+            (Some("n"), true)
+        );
+        assert_eq!(read(named, Mode::Legacy).expect("a request").parameters, Parameters::default());
+        let wrong = r#"{"command": [1], "queue": "long", "reply": "events"}"#;
+        let rejection = read(wrong, Mode::Framed).expect_err("a rejection");
+        assert_eq!(rejection.dialect, Dialect::Events);
+        assert!(rejection.refusal.message.starts_with("queue: expected 0 to "), "{rejection:?}");
+        assert!(read(wrong, Mode::Legacy).is_ok());
+        let guarded = Incoming::read(wrong.as_bytes(), Mode::Framed, &tokens()).request;
+        assert_eq!(guarded.expect_err("a rejection").refusal, Refusal::unauthorised());
+        let rejection = read(r#"{"op": "runs", "token": null}"#, Mode::Legacy).expect_err("frames");
+        assert_eq!(rejection.refusal.message, "runs needs a framed request");
     }
 
     #[test]

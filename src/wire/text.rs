@@ -81,6 +81,7 @@ fn line_of(event: &Event, op: Op) -> Option<String> {
         Event::Error { message, .. } => Some(format!("{ERROR}{message}")),
         Event::Done { .. } if op == Op::Quit => Some(SHUTTING_DOWN.to_owned()),
         Event::Accepted { .. }
+        | Event::Alive
         | Event::Queued(_)
         | Event::Runs { .. }
         | Event::Started { .. }

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use crate::support::{Running, Server, Target, ldctl, signal};
 
 /// A test that would outlast any deadline here.
-fn endless(target: &Target) -> String {
+pub(crate) fn endless(target: &Target) -> String {
     format!(
         r#"[["LD_start_test", {{"user_detail_dict": {{"user": "fast_http_user", "host": "{}"}},
             "user_count": 2, "spawn_rate": 100, "test_time": 3600,
@@ -44,7 +44,7 @@ fn f07_a_server_terminated_during_a_test_sends_the_partial_results_first() {
 }
 
 #[test]
-fn f05_an_interrupted_client_exits_with_130_and_the_server_continues() {
+fn f05_an_interrupted_client_stops_its_run_and_prints_what_it_measured() {
     let target = Target::start();
     let server = Server::start(&[], None);
     let client = Running::start(
@@ -52,6 +52,26 @@ fn f05_an_interrupted_client_exits_with_130_and_the_server_continues() {
         None,
     );
     client.line_with(r#""event":"progress""#);
+    signal("INT", client.id());
+    let summary = client.line_with(r#""event":"result","index":1"#);
+    assert!(!summary.contains(r#""requests":0"#), "{summary}");
+    client.line_with(r#""state":"cancelled""#);
+    let (code, _, stderr) = client.end();
+    assert_eq!(code, Some(130));
+    let said = "note: stopping run 1; a second signal leaves without its results";
+    assert_eq!(stderr.first().map(String::as_str), Some(said), "{stderr:?}");
+    ldctl().args(["ping", "--port", &server.port()]).assert().success();
+}
+
+#[test]
+fn f05_an_interrupted_client_of_text_replies_says_that_the_document_goes_on() {
+    let target = Target::start();
+    let server = Server::start(&[], None);
+    let client = Running::start(
+        &["send", "--legacy", "--port", &server.port(), "--json", &endless(&target)],
+        None,
+    );
+    crate::support::soon_true(|| target.requests() > 0);
     signal("INT", client.id());
     let (code, _, stderr) = client.end();
     assert_eq!(code, Some(130));

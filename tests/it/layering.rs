@@ -11,8 +11,11 @@ const FOUNDATION: [&str; 7] = ["counters", "error", "escape", "lock", "memory", 
 /// What each module may use besides the foundation.
 const MAY_USE: [(&str, &[&str]); 21] = [
     ("main", &["cli", "command", "console"]),
-    ("command", &["action", "cli", "client", "console", "event", "load", "net", "server", "wire"]),
-    ("cli", &[]),
+    (
+        "command",
+        &["action", "cli", "client", "console", "event", "load", "net", "run", "server", "wire"],
+    ),
+    ("cli", &["event"]),
     ("console", &["cli", "event"]),
     ("server", &["action", "event", "net", "run", "wire"]),
     ("client", &["event", "net", "wire"]),

@@ -41,6 +41,7 @@ mod load;
 mod operating;
 mod reports;
 mod results;
+mod runs;
 mod true_bodies;
 mod true_reach;
 mod true_urls;

@@ -102,7 +102,11 @@ const FAULTS: &[(usize, &str, &str)] = &[
     (2, "a full disk", "a clear error; the old file stays"),
     (3, "failing syncs", "a clear error; the old file stays"),
     (4, "descriptors exhausted", "accepting pauses and recovers"),
-    (5, "the client disconnects during a run", "the run continues and is recorded"),
+    (
+        5,
+        "the client disconnects during a run",
+        "what it held is stopped and recorded; with text replies it continues",
+    ),
     (6, "a slow reader", "receives everything"),
     (
         7,

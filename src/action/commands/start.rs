@@ -148,6 +148,9 @@ const MAX_SPAWN_RATE: f64 = 1e9;
 /// Errors that the result lists.
 const MOST_ERRORS: usize = 20;
 
+/// Errors that are kept with the run.
+const KEPT_ERRORS: usize = 100;
+
 /// The failure of a test that was stopped from outside.
 const CANCELLED: &str = "cancelled before its end; the figures are partial";
 
@@ -439,7 +442,15 @@ fn conclude(context: &mut Context<'_>, echo: Value, recording: Arc<Recording>) -
     let mut of_this_test = Records::default();
     of_this_test.push(recording);
     let summary = of_this_test.summary();
-    let errors = of_this_test.errors(MOST_ERRORS);
+    let mut errors = of_this_test.errors(KEPT_ERRORS);
+    let texts = |errors: &[ErrorCount<'_>]| errors.iter().map(ErrorCount::to_value).collect();
+    let listed: Vec<Value> = warnings.iter().map(|text| text.as_str().into()).collect();
+    context.keep_figures(Value::dict([
+        ("summary", summary.to_details()),
+        ("errors", Value::List(texts(&errors))),
+        ("warnings", Value::List(listed.clone())),
+    ]));
+    errors.truncate(MOST_ERRORS);
     if summary.requests == summary.failures {
         context.fail(Failure::new(FailureKind::NoSuccess, no_success(&summary, errors.first())));
     }
@@ -448,12 +459,10 @@ fn conclude(context: &mut Context<'_>, echo: Value, recording: Arc<Recording>) -
         _ => Map::new(),
     };
     rich.insert("summary".to_owned(), summary.to_details());
-    let errors = errors.iter().map(ErrorCount::to_value).collect::<Vec<Value>>();
-    rich.insert("errors".to_owned(), errors.into());
+    rich.insert("errors".to_owned(), Value::List(texts(&errors)));
     if !warnings.is_empty() {
         // Clients of version 0.1.0 read them from here.
-        let texts = warnings.iter().map(|text| text.as_str().into()).collect::<Vec<Value>>();
-        rich.insert("warnings".to_owned(), texts.into());
+        rich.insert("warnings".to_owned(), listed.into());
     }
     context.enrich(Value::Dict(rich), warnings);
     echo

@@ -95,6 +95,7 @@ fn samples() -> Vec<(Event, Option<&'static str>)> {
             None,
         ),
         (Event::Queued(queued), None),
+        (Event::Alive, None),
         (
             Event::Runs { runs: vec![Status { state: State::Passed, run: Some(Box::new(run)) }] },
             None,
@@ -117,6 +118,7 @@ fn samples() -> Vec<(Event, Option<&'static str>)> {
 fn variant(event: &Event) -> &'static str {
     match event {
         Event::Accepted { .. } => "accepted",
+        Event::Alive => "alive",
         Event::Queued(_) => "queued",
         Event::Runs { .. } => "runs",
         Event::Started { .. } => "started",
@@ -175,8 +177,8 @@ fn every_event_is_decoded_as_itself_or_as_its_line() {
     variants.sort_unstable();
     variants.dedup();
     let all = [
-        "accepted", "done", "error", "pong", "progress", "queued", "result", "runs", "started",
-        "status",
+        "accepted", "alive", "done", "error", "pong", "progress", "queued", "result", "runs",
+        "started", "status",
     ];
     assert_eq!(variants, all);
 }
