@@ -107,6 +107,28 @@ fn a_test_that_abort_on_ends_is_a_failed_gate() {
 }
 
 #[test]
+fn t34_a_test_that_outgrows_memory_fails_and_its_figures_are_kept() {
+    let target = Target::start();
+    let mut test = test(&target, "/");
+    let url = format!("/?{}${{uuid()}}", "x".repeat(1900));
+    let task = json!({"method": "get", "request_url": url, "name": "n"});
+    test[1]["tasks"] = json!(vec![task; 10]);
+    test[1]["user_count"] = json!(20);
+    test[1]["test_time"] = json!(600);
+    test[1]["wait_time"] = json!(0);
+    let document = json!([test, ["LD_summary"]]);
+    let said = run(&["--max-memory", "16MiB", "--output", "json"], &[document]);
+    let [result, summary] = &results(&said)[..] else { panic!("{}", said.stdout) };
+    assert_eq!((said.code, &result["error"]["kind"]), (Some(1), &json!("refused")));
+    let message = result["error"]["message"].as_str().expect("a message");
+    assert!(message.starts_with("the run ended early for lack of memory: "), "{message}");
+    assert!(message.ends_with(" are in use (--max-memory)"), "{message}");
+    let totals = &summary["value"]["totals"];
+    assert_eq!(&result["value"]["summary"]["totals"], totals, "the figures are kept");
+    assert!(totals["requests"].as_u64().expect("a count") > 1000, "{totals}");
+}
+
+#[test]
 fn quiet_prints_only_errors() {
     let target = Target::start();
     let gate =
