@@ -349,11 +349,12 @@ impl<'a> Context<'a> {
         self.shared.files.read_within(path, self.memory())
     }
 
-    /// Reads a whole JSON file. Its value takes a share of the ceiling until the next action of the
-    /// outermost document starts.
+    /// Reads a whole JSON file. So many copies of its value take a share of the ceiling until the next
+    /// action of the outermost document starts.
     pub(crate) fn read_json(
         &mut self,
         path: &str,
+        copies: usize,
         check: impl FnOnce(&str) -> Result<(), String>,
     ) -> Result<Value, Failure> {
         let invalid = |why: String| Failure::new(FailureKind::InvalidFile, why);
@@ -362,7 +363,6 @@ impl<'a> Context<'a> {
             invalid(format!("{path:?} is not UTF-8 (byte {})", error.valid_up_to()))
         })?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        check(text).map_err(|why| invalid(format!("{path:?} {why}")))?;
         let weight = json_weight(text);
         if weight > MAX_JSON {
             let (weight, most) = (readable(weight), readable(MAX_JSON));
@@ -370,8 +370,11 @@ impl<'a> Context<'a> {
             return Err(invalid(format!("{path:?} is too large: {why}")));
         }
         let mut share = self.memory().share("values of a JSON file");
-        share.grow(weight).map_err(|full| invalid(format!("{path:?}: {full}")))?;
+        share
+            .grow(weight.saturating_mul(copies))
+            .map_err(|full| invalid(format!("{path:?}: {full}")))?;
         self.held.push(share);
+        check(text).map_err(|why| invalid(format!("{path:?} {why}")))?;
         let cancel = self.cancel();
         Value::parse_until(text, &|| cancel.is_cancelled()).map_err(|error| match error {
             ParseError::Cancelled => {

@@ -3,7 +3,9 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::sync::Arc;
 
+use crate::memory::{Full, Held, Memory};
 use crate::value::{Invalid, Reader};
 
 /// The default of `--max-body-bytes`: how much of a response is kept for assertions, extractors and
@@ -32,15 +34,90 @@ pub(crate) trait Checked {
     }
 }
 
-/// How much of a response's body is kept, in bytes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct BodyLimit(pub(crate) usize);
+/// How a response's body is kept: up to a limit, and under the ceiling for memory.
+#[derive(Debug)]
+pub(crate) struct BodyKeeper {
+    limit: usize,
+    held: Held,
+    /// What is held besides the body.
+    besides: usize,
+    /// Why the body was not kept.
+    full: Option<Full>,
+}
 
-impl Default for BodyLimit {
+impl Default for BodyKeeper {
     fn default() -> Self {
-        Self(MAX_BODY_BYTES)
+        Self { limit: MAX_BODY_BYTES, held: Held::default(), besides: 0, full: None }
     }
 }
+
+impl BodyKeeper {
+    /// Keeps at most `limit` bytes.
+    pub(crate) fn new(limit: usize, memory: &Arc<Memory>) -> Self {
+        Self { limit, held: memory.held("response bodies"), ..Self::default() }
+    }
+
+    /// The most that is kept, in bytes.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Why the body was not kept, if it does not fit.
+    pub(crate) fn full(&self) -> Option<Full> {
+        self.full
+    }
+
+    /// Appends a piece to a body, as far as the limit allows. A body that does not fit under the
+    /// ceiling is dropped, and the rest of it too.
+    #[inline]
+    pub(crate) fn keep(&mut self, body: &mut Vec<u8>, piece: &[u8]) {
+        let room = self.limit.saturating_sub(body.len()).min(piece.len());
+        if body.capacity() - body.len() < room && !self.make_room(body, room) {
+            return;
+        }
+        body.extend_from_slice(piece.get(..room).unwrap_or_default());
+    }
+
+    #[cold]
+    fn make_room(&mut self, body: &mut Vec<u8>, more: usize) -> bool {
+        if self.full.is_some() {
+            return false;
+        }
+        let needed = body.len() + more;
+        let capacity = needed.next_power_of_two().max(LEAST_BODY).min(self.limit.max(needed));
+        match self.held.set(self.besides + capacity) {
+            Ok(()) => body.reserve_exact(capacity - body.len()),
+            Err(full) => {
+                *body = Vec::new();
+                self.full = Some(full);
+                let _ = self.held.set(self.besides);
+            }
+        }
+        self.full.is_none()
+    }
+
+    /// Counts what is held besides the body.
+    pub(crate) fn besides(&mut self, body: &Vec<u8>, bytes: usize) -> Result<(), Full> {
+        self.held.set(bytes + body.capacity())?;
+        self.besides = bytes;
+        Ok(())
+    }
+
+    /// Clears the body for the next one, and gives a large buffer back.
+    #[inline]
+    pub(crate) fn clear(&mut self, body: &mut Vec<u8>) {
+        body.clear();
+        if body.capacity() > Held::SMALL {
+            *body = Vec::new();
+        }
+        (self.besides, self.full) = (0, None);
+        // Less always fits.
+        let _ = self.held.set(body.capacity());
+    }
+}
+
+/// The least room for a body, in bytes.
+const LEAST_BODY: usize = 512;
 
 /// Why a body cannot be checked. No check passes for such a body, not even that it does not contain
 /// something.
@@ -49,6 +126,9 @@ pub enum Unreadable {
     /// It is longer than the kept part.
     #[error("the body is longer than --max-body-bytes {0} allows and was not checked")]
     OverLimit(usize),
+    /// It does not fit into memory.
+    #[error("the body was not checked: {0}")]
+    Full(Full),
     /// Its content coding cannot be decoded.
     #[error("the body cannot be unpacked: {0}")]
     Packed(String),

@@ -406,3 +406,32 @@ fn a_request_that_is_refused_unprocessed_is_sent_once_more() {
     let outcome = Load::once(json!([task, task, task])).run();
     assert_eq!(outcome.errors(), [""; 0]);
 }
+
+#[test]
+fn t41_a_long_body_is_sent_whole_over_http_2_with_and_without_placeholders() {
+    let target = Target::start(None, |_| Does::Answers(200, Vec::new(), b"ok".to_vec()));
+    let long = [vec![b'x'; 100_000], b"${var.v}".to_vec(), vec![b'y'; 100_000]].concat();
+    let task = |headers: serde_json::Value| {
+        json!({"method": "post", "url": target.url(), "http2": true, "headers": headers,
+               "files": {"f": {"path": "long"}, "g": {"path": "constant"}}})
+    };
+    let mut constant = task(json!({}));
+    constant["files"] = json!({"g": {"path": "constant"}});
+    let outcome =
+        Load::once(json!([task(json!({"X-Id": "${uuid()}"})), task(json!({})), constant]))
+            .with("variables", json!({"v": "VAL"}))
+            .file("long", &long)
+            .file("constant", &[0xff; 70_000])
+            .run();
+    assert_eq!(outcome.errors(), [""; 0]);
+    let seen = target.seen();
+    let text = "x".repeat(100_000) + "VAL" + &"y".repeat(100_000);
+    for request in &seen {
+        assert!(memchr::memmem::find(&request.body, &[0xff; 70_000]).is_some());
+        assert!(request.body.starts_with(b"--ldctl-") && request.body.ends_with(b"--\r\n"));
+        let length = request.body.len().to_string();
+        assert_eq!(request.header("content-length"), Some(length));
+    }
+    let long = seen.iter().filter(|request| request.text().contains(&text)).count();
+    assert_eq!((seen.len(), long), (3, 2));
+}

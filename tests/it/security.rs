@@ -61,6 +61,12 @@ const ABUSE: &[(usize, &str, &str)] = &[
         "held once, in about their size, under the ceiling",
     ),
     (39, "many or long variables, long extracted values", "shared or refused, never cut"),
+    (
+        40,
+        "large responses, heads, cookies and decoders of many users",
+        "given back after the request; beyond the ceiling the check or the request fails",
+    ),
+    (41, "large uploads of many users", "what does not change is held once for all of them"),
     (42, "JSON files that unfold in memory", "estimated and refused before their values are built"),
     (
         49,

@@ -82,7 +82,8 @@ impl Command for ExecuteFiles {
 }
 
 fn execute_file(path: &str, context: &mut Context<'_>) -> Result<Value, Failure> {
-    let value = context.read_json(path, |_| Ok(()))?;
+    // The value, and the actions that are read from it.
+    let value = context.read_json(path, 2, |_| Ok(()))?;
     let file = context.files().identity(path)?;
     if context.interpreter().is_executing(&file) {
         let message = format!("{path:?} would run itself; take it out of its own list");

@@ -35,7 +35,7 @@ struct LintFile(String);
 
 impl Command for LintFile {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
-        let document = context.read_json(&self.0, |_| Ok(()))?;
+        let document = context.read_json(&self.0, 1, |_| Ok(()))?;
         Ok(context.interpreter().lint(&document))
     }
 }

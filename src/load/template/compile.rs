@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
+use bytes::Bytes;
 use regex::{Match, Regex};
 
-use super::{Draft, Escape, Hole, Piece, Slot, Space, Symbol};
+use super::{Draft, Escape, Hole, Piece, SHARED, Slot, Space, Symbol};
 use crate::load::faker::Faker;
 use crate::value::{JsonOut, Reader, Value, json_into};
 
@@ -59,6 +60,24 @@ impl Compiler {
         }
         template.push_literal(&escape.written(text.get(rest..).unwrap_or_default()));
         template
+    }
+
+    /// Compiles the content of a file; its long parts are not copied.
+    pub(super) fn content(&mut self, content: &Bytes, text: &str) -> Draft {
+        let mut draft = Draft::default();
+        let part = |from: usize, to: usize, draft: &mut Draft| match to - from {
+            SHARED.. => draft.push_bytes(content.slice(from..to)),
+            _ => draft.push_literal(text.get(from..to).unwrap_or_default()),
+        };
+        let mut rest = 0;
+        for (whole, inner) in holes(text) {
+            part(rest, whole.start(), &mut draft);
+            rest = whole.end();
+            let (hole, written) = (self.hole(inner.as_str().trim()), whole.as_str().into());
+            draft.pieces.push(Piece::Hole { hole, written, escape: Escape::Raw });
+        }
+        part(rest, text.len(), &mut draft);
+        draft
     }
 
     /// Compiles a value as JSON text, in Python's spelling (`{"a": [1, 2.0]}`).

@@ -1,5 +1,6 @@
 //! The second stage: links drafts into templates, with what exists when the test starts.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -47,6 +48,8 @@ pub struct Linker<'a> {
     /// The sources that templates use, by index.
     sources: Vec<(Box<str>, Arc<CsvRows>)>,
     warnings: Vec<String>,
+    /// The files that tasks send.
+    files: HashMap<Box<str>, Bytes>,
 }
 
 impl std::fmt::Debug for Linker<'_> {
@@ -63,7 +66,7 @@ impl Draft {
         for piece in self.pieces {
             match piece {
                 Piece::Literal(text) => template.push_literal(&text),
-                Piece::Bytes(bytes) => template.push_bytes(bytes.into()),
+                Piece::Bytes(bytes) => template.push_bytes(bytes),
                 Piece::Hole { hole, written, escape } => {
                     linker.link(hole, written, escape, &mut template)?;
                 }
@@ -76,13 +79,24 @@ impl Draft {
 impl<'a> Linker<'a> {
     /// A linker for what this compiler has produced.
     pub fn new(compiler: Compiler, bindings: Bindings<'a>) -> Self {
-        Self { compiler, bindings, sources: Vec::new(), warnings: Vec::new() }
+        let (sources, warnings, files) = (Vec::new(), Vec::new(), HashMap::new());
+        Self { compiler, bindings, sources, warnings, files }
     }
 
     /// Reads a file that the document names at `place`.
     pub fn read_file(&self, path: &str, place: &str) -> Result<Vec<u8>, Invalid> {
         let refusal = |message| Invalid { pointer: place.to_owned(), message };
         (self.bindings.read_file)(path).map_err(refusal)
+    }
+
+    /// The content of a file that tasks send, read once for all of them.
+    fn content(&mut self, path: &str, place: &str) -> Result<Bytes, Invalid> {
+        if let Some(known) = self.files.get(path) {
+            return Ok(known.clone());
+        }
+        let content = Bytes::from(self.read_file(path, place)?);
+        self.files.insert(path.into(), content.clone());
+        Ok(content)
     }
 
     /// Says what the run's user should know before the first request; each thing once.
@@ -138,10 +152,13 @@ impl<'a> Linker<'a> {
             }
             Symbol::Column { source, column } => self.column(&source, &column),
             Symbol::File { path, place } => {
-                match String::from_utf8(self.read_file(&path, &place)?) {
-                    Ok(text) => out.push(self.compiler.escaped(&text, escape).link(self)?),
-                    // An image or an archive: sent unchanged.
-                    Err(other) => out.push_bytes(other.into_bytes()),
+                let content = self.content(&path, &place)?;
+                match std::str::from_utf8(&content) {
+                    Ok(text) if text.contains("${") => {
+                        out.push(self.compiler.content(&content, text).link(self)?);
+                    }
+                    // An image or an archive, or nothing to fill in: sent unchanged.
+                    _ => out.push_bytes(content),
                 }
                 return Ok(());
             }

@@ -11,6 +11,8 @@ mod scope;
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
+
 use super::faker::Faker;
 use super::misses::Kind;
 use crate::value::{Charset, json_text_into};
@@ -46,6 +48,10 @@ pub enum Escape {
     Quoted,
 }
 
+/// Parts of at least this length are shared by all who fill in a text; copying shorter ones costs less
+/// than a write of their own.
+const SHARED: usize = 16 * 1024;
+
 /// A text with holes, whose kind depends on the stage.
 #[derive(Debug, Clone)]
 pub struct Text<H> {
@@ -62,7 +68,7 @@ pub type Template = Text<Hole>;
 enum Piece<H> {
     Literal(Box<str>),
     /// Binary data: the content of a file.
-    Bytes(Box<[u8]>),
+    Bytes(Bytes),
     Hole {
         hole: H,
         written: Box<str>,
@@ -149,8 +155,10 @@ impl<H> Text<H> {
     }
 
     /// Appends bytes that need not be UTF-8. They have no placeholders.
-    pub fn push_bytes(&mut self, bytes: Vec<u8>) {
-        self.pieces.push(Piece::Bytes(bytes.into()));
+    pub fn push_bytes(&mut self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.pieces.push(Piece::Bytes(bytes));
+        }
     }
 
     /// Appends another text, whose parts keep their escaping.
@@ -217,31 +225,44 @@ impl Template {
     /// Fills in the holes and appends the text.
     pub fn fill(&self, scope: &mut Scope, out: &mut Vec<u8>) {
         for piece in &self.pieces {
-            match piece {
-                Piece::Literal(text) => out.extend_from_slice(text.as_bytes()),
-                Piece::Bytes(bytes) => out.extend_from_slice(bytes),
-                Piece::Hole { hole, written, escape: Escape::Raw } => {
-                    if !scope.resolve(hole, out) {
-                        scope.miss(Kind::Placeholder, written);
-                        out.extend_from_slice(written.as_bytes());
-                    }
-                    if !scope.fits(out.len(), written) {
-                        return;
-                    }
+            if !piece.fill(scope, out) {
+                return;
+            }
+        }
+    }
+
+    /// The text with its long literal parts as bytes that all who fill it in share.
+    pub fn with_shared_parts(self) -> Self {
+        let pieces = self.pieces.into_iter().map(|piece| match piece {
+            Piece::Literal(text) if text.len() >= SHARED => {
+                Piece::Bytes(Bytes::from(text.into_string()))
+            }
+            piece => piece,
+        });
+        Self { pieces: pieces.collect() }
+    }
+
+    /// Fills in the holes; long parts that do not change are shared, not copied.
+    pub fn fill_apart(&self, scope: &mut Scope, out: &mut Filled) {
+        out.clear();
+        for piece in &self.pieces {
+            let shared = match piece {
+                Piece::Bytes(bytes) => Some(bytes),
+                Piece::Hole { hole: Hole::Variable(slot), escape: Escape::Raw, .. } => {
+                    scope.shared(*slot)
                 }
-                Piece::Hole { hole, written, escape } => {
-                    let mut raw = std::mem::take(&mut scope.scratch);
-                    raw.clear();
-                    if !scope.resolve(hole, &mut raw) {
-                        scope.miss(Kind::Placeholder, written);
-                        raw.extend_from_slice(written.as_bytes());
-                    }
-                    escape.write(&String::from_utf8_lossy(&raw), out);
-                    scope.give_back(raw);
-                    if !scope.fits(out.len(), written) {
-                        return;
-                    }
+                _ => None,
+            };
+            if let Some(bytes) = shared.filter(|bytes| bytes.len() >= SHARED) {
+                let bytes = bytes.clone();
+                out.share(bytes);
+                if let Piece::Hole { written, .. } = piece
+                    && !scope.fits(out.len(), written)
+                {
+                    return;
                 }
+            } else if !piece.fill(scope, &mut out.bytes) {
+                return;
             }
         }
     }
@@ -254,6 +275,72 @@ impl Template {
         let mut out = Vec::new();
         self.fill(scope, &mut out);
         String::from_utf8_lossy(&out).into_owned()
+    }
+}
+
+impl Piece<Hole> {
+    /// Appends its text; returns `false` when it has become too long.
+    #[inline]
+    fn fill(&self, scope: &mut Scope, out: &mut Vec<u8>) -> bool {
+        match self {
+            Self::Literal(text) => out.extend_from_slice(text.as_bytes()),
+            Self::Bytes(bytes) => out.extend_from_slice(bytes),
+            Self::Hole { hole, written, escape: Escape::Raw } => {
+                if !scope.resolve(hole, out) {
+                    scope.miss(Kind::Placeholder, written);
+                    out.extend_from_slice(written.as_bytes());
+                }
+                return scope.fits(out.len(), written);
+            }
+            Self::Hole { hole, written, escape } => {
+                let mut raw = std::mem::take(&mut scope.scratch);
+                raw.clear();
+                if !scope.resolve(hole, &mut raw) {
+                    scope.miss(Kind::Placeholder, written);
+                    raw.extend_from_slice(written.as_bytes());
+                }
+                escape.write(&String::from_utf8_lossy(&raw), out);
+                scope.give_back(raw);
+                return scope.fits(out.len(), written);
+            }
+        }
+        true
+    }
+}
+
+/// A text that was filled in: what was written for one, and long parts in between that all share.
+#[derive(Debug, Clone, Default)]
+pub struct Filled {
+    /// What is not shared.
+    pub bytes: Vec<u8>,
+    /// Shared parts, each after so many of `bytes`.
+    pub shared: Vec<(usize, Bytes)>,
+    /// The length of the shared parts.
+    length: usize,
+}
+
+impl Filled {
+    /// Its length in bytes.
+    pub fn len(&self) -> usize {
+        self.bytes.len() + self.length
+    }
+
+    /// Whether it has no text.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Appends a part that is shared.
+    pub fn share(&mut self, bytes: Bytes) {
+        self.length += bytes.len();
+        self.shared.push((self.bytes.len(), bytes));
+    }
+
+    /// Clears it for the next text.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.shared.clear();
+        self.length = 0;
     }
 }
 
@@ -428,5 +515,48 @@ mod tests {
         let mut link = |draft: Draft| draft.link(&mut linker).expect("a template");
         assert_eq!(link(fixed).as_literal(), Some("/x"));
         assert_eq!(link(changes).as_literal(), None);
+    }
+
+    #[test]
+    fn t41_long_parts_of_a_text_are_shared_and_a_file_is_read_once_for_all_of_them() {
+        let long = |letter: &str, length: usize| letter.repeat(length);
+        let content = format!("{}${{v}}{}${{w}}short", long("x", SHARED), long("y", SHARED - 1));
+        let value = Value::from("up");
+        let mut compiler = Compiler::default();
+        let place = Reader::at(&value, "/f");
+        let drafts = [compiler.file(&place, "up"), compiler.file(&place, "up")];
+        let literal = compiler.template(&(long("z", SHARED) + "${w}"));
+        let reads = std::cell::Cell::new(0);
+        let large = long("L", SHARED);
+        let bindings = Bindings {
+            variable: &|name| Some(if name == "v" { "VAL".to_owned() } else { large.clone() }),
+            read_file: &|_| {
+                reads.set(reads.get() + 1);
+                Ok(content.clone().into_bytes())
+            },
+            ..Bindings::NONE
+        };
+        let mut linker = Linker::new(compiler, bindings);
+        let files = drafts.map(|draft| draft.link(&mut linker).expect("a template"));
+        let literal = literal.link(&mut linker).expect("a template").with_shared_parts();
+        assert_eq!(reads.get(), 1);
+        let names = Arc::new(linker.names());
+        let (mut one, mut other) = (Scope::new(&names, 1), Scope::new(&names, 2));
+        let fill = |template: &Template, scope: &mut Scope| {
+            let (mut filled, mut whole) = (Filled::default(), Vec::new());
+            template.fill_apart(scope, &mut filled);
+            template.fill(scope, &mut whole);
+            assert_eq!(filled.len(), whole.len());
+            filled
+        };
+        let (first, second) = (fill(&files[0], &mut one), fill(&files[1], &mut other));
+        let places = |filled: &Filled| -> Vec<_> {
+            filled.shared.iter().map(|(at, part)| (*at, part.as_ptr(), part.len())).collect()
+        };
+        assert_eq!(places(&first), places(&second), "the file and the variable are shared");
+        let rest = format!("VAL{}short", long("y", SHARED - 1));
+        assert_eq!(String::from_utf8_lossy(&first.bytes), rest);
+        assert_eq!(first.shared.len(), 2);
+        assert_eq!(fill(&literal, &mut one).shared.len(), 2);
     }
 }

@@ -203,6 +203,13 @@ impl Scope {
         variable.initial.as_deref()
     }
 
+    /// The initial value of a variable that this user has not set.
+    pub(super) fn shared(&self, slot: Slot) -> Option<&Bytes> {
+        let variable = self.names.variables.get(slot.0)?;
+        let own = variable.own.and_then(|own| self.own.get(own)?.as_ref());
+        variable.initial.as_ref().filter(|_| own.is_none())
+    }
+
     fn cell(&mut self, source: usize, column: usize, out: &mut Vec<u8>) -> bool {
         let Some(rows) = self.names.sources.get(source) else { return false };
         if self.rows.len() <= source {

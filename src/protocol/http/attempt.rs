@@ -77,7 +77,7 @@ impl Attempt<'_> {
     }
 
     /// Keeps the URL of the page that variables are being extracted from.
-    pub(super) fn keep_page(&mut self, origin: &Origin) {
+    pub(super) fn keep_page(&mut self, origin: &Origin) -> Result<(), Fault> {
         for &variable in &self.task.links {
             let user = &mut *self.user;
             let page = origin.url(self.task.request(&user.request).target());
@@ -85,16 +85,25 @@ impl Attempt<'_> {
                 Some((_, known)) => *known = page,
                 None => user.pages.push((variable, page)),
             }
+            user.count_pages()?;
         }
+        Ok(())
     }
 
     fn write(&mut self, method: &'static str, origin: &Origin, rest: &str) -> Result<(), Fault> {
         let (jar, credentials) = (self.cookies_for(origin, rest), origin.credentials.as_deref());
         let (jar, body, secrets, first) = (jar.as_deref(), true, true, true);
         let line = RequestLine { method, origin, rest, credentials, jar, body, secrets, first };
-        let (body, request) = (&mut self.user.body, &mut self.user.request);
-        self.task.fill_body(&mut self.virtual_user.scope, body);
-        self.task.write(&line, &mut self.virtual_user.scope, body, request)
+        let scope = &mut self.virtual_user.scope;
+        let mut scratch = self.worker.body.borrow_mut();
+        let body = self.task.fill_body(scope, &mut scratch);
+        self.user.expect(body.bytes.len())?;
+        self.task.write(&line, scope, body, &mut self.user.request)?;
+        if scope.is_too_long() {
+            return Err(Fault::TooLong);
+        }
+        self.user.hold()?;
+        Ok(())
     }
 
     /// Returns the label that this request is recorded under.
@@ -106,14 +115,21 @@ impl Attempt<'_> {
     }
 
     /// Stores the cookies of a response to the last request.
-    pub(super) fn keep_cookies(&mut self, origin: &Origin) {
+    pub(super) fn keep_cookies(&mut self, origin: &Origin) -> Result<(), Fault> {
         let user = &mut *self.user;
         if user.response.cookies.is_empty() {
-            return;
+            return Ok(());
         }
         let target = self.task.request(&user.request).target().as_bytes();
         let jar = user.jar.get_or_insert_default();
         jar.set_all(user.response.cookies.drain(..), origin, target);
+        if let Err(full) = user.jar_held.set(jar.weight()) {
+            // What the target set must not be sent in part.
+            user.jar = None;
+            let _ = user.jar_held.set(0);
+            return Err(full.into());
+        }
+        Ok(())
     }
 
     /// The value of the `Cookie` header for a URL.

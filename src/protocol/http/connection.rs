@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tokio_rustls::rustls::{ClientConfig, pki_types::ServerName};
 
 use super::fault::Fault;
+use super::request::Outgoing;
 use super::response::Response;
 use super::target::Origin;
 use crate::net::{Dialer, Stream, Tls};
@@ -56,7 +57,7 @@ pub(crate) fn tls_for(
 #[derive(Debug)]
 pub(crate) struct Exchange<'a> {
     pub(crate) stream: &'a mut Stream,
-    pub(crate) request: &'a [u8],
+    pub(crate) request: Outgoing<'a>,
     pub(crate) response: &'a mut Response,
     pub(crate) deadline: &'a mut Deadline,
     pub(crate) scratch: &'a RefCell<Box<[u8]>>,
@@ -85,10 +86,13 @@ impl Exchange<'_> {
         sent: &mut usize,
         unsent: &mut Option<Fault>,
     ) -> Poll<Result<(), Fault>> {
-        while *sent < self.request.len() && unsent.is_none() {
-            let rest = self.request.get(*sent..).unwrap_or_default();
+        let mut rest = self.request.rest(*sent);
+        while !rest.is_empty() && unsent.is_none() {
             match Pin::new(&mut *self.stream).poll_write(context, rest) {
-                Poll::Ready(Ok(count)) => *sent += count,
+                Poll::Ready(Ok(count)) => {
+                    *sent += count;
+                    rest = self.request.rest(*sent);
+                }
                 // The target may have responded before it read everything: the response counts.
                 Poll::Ready(Err(error)) => *unsent = Some(ConnectionFault::of_io(&error).into()),
                 Poll::Pending => break,
@@ -101,7 +105,7 @@ impl Exchange<'_> {
             *unsent = Some(ConnectionFault::of_io(&error).into());
         }
         let outcome = ready!(self.poll_answer(context));
-        if *sent < self.request.len() || unsent.is_some() {
+        if !rest.is_empty() || unsent.is_some() {
             // The target waits for the rest of this request, so no other may follow it.
             self.response.keep_alive = false;
         }

@@ -12,7 +12,7 @@ use super::form::form;
 use super::proxy::Proxies;
 use super::response::Response;
 use super::target::Origin;
-use super::task::{Authorization, Task, literal_method};
+use super::task::{Authorization, Body, Task, literal_method};
 use super::tls::{Setting, SettingDraft};
 use crate::load::pacer;
 use crate::load::scenario::TaskSource;
@@ -145,7 +145,7 @@ impl TaskDraft {
             headers,
             authorization: self.authorization.map(|who| who.link(linker)).transpose()?,
             cookies: self.cookies.link(linker)?,
-            body: body.map(|body| body.value),
+            body: body.map(|body| Body::new(body.value)),
             timeout: self.timeout,
             timeout_text: self.timeout_text,
             redirects: self.redirects.unwrap_or(follows),

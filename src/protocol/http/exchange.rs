@@ -52,7 +52,7 @@ impl Attempt<'_> {
             .find_map(|(_, value)| Challenge::read(value, &origin));
         let Some(challenge) = asked else { return Ok(()) };
         self.user.challenge = Some(Box::new(challenge));
-        self.keep_cookies(&origin);
+        self.keep_cookies(&origin)?;
         self.sign()?;
         self.user.response.clear();
         self.send(origin).await
@@ -129,16 +129,18 @@ impl Attempt<'_> {
         let request = self.task.request(&user.request);
         match &mut pooled.transport {
             Transport::Http1(stream) => {
-                let request_bytes = match &pooled.via {
-                    None => request.bytes(),
+                let outgoing = match &pooled.via {
+                    None => request.outgoing(),
                     Some(proxy) => {
                         proxy.write(&pooled.origin, request, &mut user.proxied);
-                        &user.proxied
+                        // As large again as the request.
+                        user.held.set(user.request.capacity() + user.proxied.capacity())?;
+                        request.outgoing_as(&user.proxied)
                     }
                 };
                 let exchange = Exchange {
                     stream,
-                    request: request_bytes,
+                    request: outgoing,
                     response: &mut user.response,
                     deadline: &mut user.deadline,
                     scratch: &self.worker.scratch,

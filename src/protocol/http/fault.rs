@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::load::MAX_TEXT;
+use crate::memory::Full;
 use crate::protocol::fault::ConnectionFault;
 use crate::redact;
 
@@ -48,6 +50,12 @@ pub enum Fault {
     /// HTTP/2 failed.
     #[error("HTTP/2 failed: {0}")]
     Http2(String),
+    /// The request does not fit into memory, or its response.
+    #[error("{0}")]
+    Full(#[from] Full),
+    /// A text with placeholders is too long.
+    #[error("a text with placeholders is longer than {} MiB", MAX_TEXT >> 20)]
+    TooLong,
     /// The connection failed.
     #[error(transparent)]
     Connection(#[from] ConnectionFault),

@@ -12,7 +12,7 @@ use super::request::{Request, RequestLine};
 use super::target::Origin;
 use super::task::method;
 use crate::load::scenario::{STEP, TaskSource};
-use crate::load::template::{Bindings, Compiler, Linker, Scope};
+use crate::load::template::{Bindings, Compiler, Filled, Linker, Scope};
 use crate::value::{Reader, Value};
 
 /// The request of a task in a document.
@@ -42,6 +42,7 @@ pub(super) fn sent(flavor: Flavor, http2: bool, task: &Json) -> Result<Request, 
         read_file: &|path| match path {
             "dir/up.txt" => Ok("file é".into()),
             "picture" => Ok(b"\x89PNG\0\xff${v}".to_vec()),
+            "long" => Ok([vec![b'x'; 40_000], b"${v}".to_vec(), vec![b'y'; 40_000]].concat()),
             "large" => Ok(vec![b'x'; 64 * 1024 * 1024]),
             _ => Err("no such file".to_owned()),
         },
@@ -73,9 +74,9 @@ pub(super) fn sent(flavor: Flavor, http2: bool, task: &Json) -> Result<Request, 
         let (body, secrets, first) = (true, true, true);
         let line =
             RequestLine { method, origin, rest, credentials, jar: None, body, secrets, first };
-        let (mut body, mut request) = (Vec::new(), Request::default());
-        task.fill_body(scope, &mut body);
-        task.write(&line, scope, &body, &mut request).map(|()| request)
+        let (mut scratch, mut request) = (Filled::default(), Request::default());
+        let body = task.fill_body(scope, &mut scratch);
+        task.write(&line, scope, body, &mut request).map(|()| request)
     };
     write(&mut scope).map_err(|fault: Fault| fault.to_string())
 }
@@ -97,7 +98,7 @@ pub(super) fn check_as(flavor: Flavor, task: &Json, want: &str) {
         boundary.map_or(text.clone(), |boundary| text.replace(boundary, "B"))
     };
     let request = sent(flavor, false, task).expect("a request");
-    assert_eq!(text(request.bytes()), want);
+    assert_eq!(text(&request.bytes()), want);
     assert_eq!(request.headers().count(), 0);
 
     let request = sent(flavor, true, task).expect("a request");
@@ -105,7 +106,7 @@ pub(super) fn check_as(flavor: Flavor, task: &Json, want: &str) {
     for (name, value) in request.headers() {
         parts.extend([name, b": ", value, b"\r\n"].concat());
     }
-    parts.extend([b"\r\n", request.body()].concat());
+    parts.extend([b"\r\n", &*request.body()].concat());
     assert_eq!(text(&parts), want);
 }
 

@@ -101,10 +101,10 @@ impl Response {
             if let Some(length) = self.parse_head(bytes, capture, head_only)? {
                 return Ok(bytes.get(length..));
             }
-            self.partial.extend_from_slice(bytes);
+            self.keep_partial(bytes)?;
         } else {
             let before = self.partial.len();
-            self.partial.extend_from_slice(bytes);
+            self.keep_partial(bytes)?;
             let partial = std::mem::take(&mut self.partial);
             if let Some(length) = self.parse_head(&partial, capture, head_only)? {
                 return Ok(bytes.get(length.saturating_sub(before)..));
@@ -227,7 +227,7 @@ impl Response {
     /// Reads a line between chunks, if it is complete, and returns the remaining bytes.
     fn line<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, Fault> {
         let Some(end) = memchr::memchr(b'\n', bytes) else {
-            self.partial.extend_from_slice(bytes);
+            self.keep_partial(bytes)?;
             if self.partial.len() > MAX_LINE {
                 return Err(Fault::Malformed("a chunk's line is too long"));
             }
@@ -270,6 +270,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::memory::Memory;
     use crate::protocol::checked::{Checked as _, MAX_BODY_BYTES};
 
     const ALL: Capture = Capture { head: true, body: true };
@@ -381,7 +382,7 @@ mod tests {
     #[test]
     fn a_partially_kept_body_is_not_checked() {
         let packed = |body: &[u8], limit| {
-            let mut response = Response::keeping(limit);
+            let mut response = Response::keeping(limit, &Memory::new(usize::MAX));
             let head = format!(
                 "HTTP/1.1 200 OK\r\nContent-Encoding: BR\r\nContent-Length: {}\r\n\r\n",
                 body.len()

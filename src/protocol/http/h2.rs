@@ -13,7 +13,7 @@ use http::{HeaderName, HeaderValue, Method, Uri};
 use tokio::task::JoinHandle;
 
 use super::fault::Fault;
-use super::request::Request;
+use super::request::{BodyPart, Request};
 use super::response::Response;
 use super::target::Origin;
 use crate::net::Stream;
@@ -67,7 +67,7 @@ impl Http2Session {
     /// Sends a request and reads its response.
     pub(crate) async fn exchange(
         &mut self,
-        Message { head, body }: Message,
+        Message { head, body, more }: Message,
         response: &mut Response,
         capture: Capture,
     ) -> Result<(), Fault> {
@@ -76,7 +76,11 @@ impl Http2Session {
         let (pending, mut upload) =
             sender.send_request(head, body.is_empty()).map_err(|_| Fault::Unsent(CLOSED))?;
         if !body.is_empty() {
-            upload.send_data(body, true).map_err(fault)?;
+            upload.send_data(body, more.is_empty()).map_err(fault)?;
+            let last = more.len().saturating_sub(1);
+            for (number, part) in more.into_iter().enumerate() {
+                upload.send_data(part, number == last).map_err(fault)?;
+            }
         }
         let (head, mut body) = pending.await.map_err(fault)?.into_parts();
         response.status = head.status.as_u16();
@@ -183,7 +187,10 @@ fn said(message: &str) -> Option<String> {
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
     head: http::Request<()>,
+    /// The body, or its first part.
     body: Bytes,
+    /// Its other parts.
+    more: Vec<Bytes>,
 }
 
 impl Message {
@@ -213,7 +220,12 @@ impl Message {
             .build()
             .map_err(broken)?;
         *head.version_mut() = http::Version::HTTP_2;
-        Ok(Self { head, body: Bytes::copy_from_slice(request.body()) })
+        let mut parts = request.body_parts().map(|part| match part {
+            BodyPart::Own(bytes) => Bytes::copy_from_slice(bytes),
+            BodyPart::Shared(bytes) => bytes.clone(),
+        });
+        let body = parts.next().unwrap_or_default();
+        Ok(Self { head, body, more: parts.collect() })
     }
 }
 
@@ -257,7 +269,7 @@ mod tests {
         let task = json!({"method": "put", "url": "/p?q", "headers": headers, "data": "text"});
         let request = sent(Flavor::Requests, true, &task).expect("a request");
         let (origin, _) = Origin::split("https://h").expect("an origin");
-        let Message { head, body } = Message::of(&origin, &request).expect("a message");
+        let Message { head, body, more } = Message::of(&origin, &request).expect("a message");
         assert_eq!(
             (head.method().as_str(), &*head.uri().to_string()),
             ("PUT", "https://other:1/p?q")
@@ -274,6 +286,6 @@ mod tests {
                 ("content-length", b"4"),
             ]
         );
-        assert_eq!(&*body, b"text");
+        assert_eq!((&*body, more.len()), (&b"text"[..], 0));
     }
 }

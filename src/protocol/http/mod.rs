@@ -55,6 +55,7 @@ mod tls;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -75,6 +76,7 @@ use self::tls::Settings;
 use crate::load::driver::{Driver, Measurement, Tasks, VirtualUser};
 use crate::load::scenario::{TaskSource, Verdict};
 use crate::load::template::{Compiler, Linker};
+use crate::memory::Memory;
 use crate::net::{Dialer, Targets};
 use crate::protocol::fault::ConnectionFault;
 use crate::protocol::user::{AnyTasks, Reach, Setup};
@@ -142,9 +144,9 @@ impl Tasks for HttpTasks {
         if self.assumed && self.relative {
             linker.warn(format!("no \"host\" is given: relative URLs go to {HOST}"));
         }
-        let Reach { targets, max_body_bytes, .. } = reach.clone();
+        let Reach { targets, max_body_bytes, memory } = reach.clone();
         let (tasks, settings) = (Vec::new(), Settings::default());
-        let mut http = Http { tasks, settings, targets, max_body_bytes };
+        let mut http = Http { tasks, settings, targets, max_body_bytes, memory };
         for draft in self.tasks {
             let place = draft.place.clone();
             let (mut task, setting) = draft.link(linker)?;
@@ -169,6 +171,8 @@ pub struct Http {
     targets: Targets,
     /// How much of a response's body is kept.
     max_body_bytes: usize,
+    /// The ceiling for what its users hold.
+    memory: Arc<Memory>,
 }
 
 impl Driver for Http {
@@ -180,7 +184,7 @@ impl Driver for Http {
     }
 
     fn user(&self) -> User {
-        User::keeping(self.max_body_bytes)
+        User::keeping(self.max_body_bytes, &self.memory)
     }
 
     async fn perform(
@@ -195,11 +199,10 @@ impl Driver for Http {
         };
         let start = Instant::now();
         user.deadline.set(start + task.timeout);
-        user.response.clear();
         let (settings, targets) = (&self.settings, &self.targets);
         let mut attempt = Attempt { settings, targets, worker, cache, user, task, virtual_user };
         let label;
-        let outcome = match attempt.prepare() {
+        let mut outcome = match attempt.prepare() {
             Ok((origin, name)) => {
                 label = name;
                 attempt.user.in_flight = true;
@@ -213,12 +216,14 @@ impl Driver for Http {
         let end = Instant::now();
         if let Ok(origin) = &outcome
             && !task.links.is_empty()
+            && let Err(fault) = attempt.keep_page(origin)
         {
-            attempt.keep_page(origin);
+            outcome = Err(fault);
         }
         user.in_flight = false;
         let shortage = matches!(outcome, Err(Fault::Connection(ConnectionFault::Own(_))));
         let verdict = conclude(task, user, virtual_user, label, (start, end), outcome.map(drop));
+        user.settle();
         if shortage {
             Box::pin(user.back_off.wait()).await;
         } else {

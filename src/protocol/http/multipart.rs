@@ -218,7 +218,7 @@ mod tests {
                 "method": "post", "url": "/", "headers": headers, "files": {"f": "x"},
             });
             let request = sent(Flavor::Fast, false, &task).expect("a request");
-            let body = String::from_utf8_lossy(request.body()).into_owned();
+            let body = String::from_utf8_lossy(&request.body()).into_owned();
             assert!(body.starts_with(want), "{content_type}: {body}");
         }
     }
@@ -228,7 +228,7 @@ mod tests {
         let mut task = json!({"method": "post", "url": "/", "headers": {"Content-Type": "x"}});
         task.as_object_mut().expect("an object").extend(fields.as_object().expect("one").clone());
         let request = sent(Flavor::Requests, false, &task).expect("a request");
-        let body = String::from_utf8_lossy(request.body()).into_owned();
+        let body = String::from_utf8_lossy(&request.body()).into_owned();
         let boundary = body.trim_end().rsplit("\r\n").next().expect("an end");
         let boundary = boundary.trim_matches('-').trim_end_matches("--");
         let want = want.replace('\n', "\r\n").replace("@ ", "Content-Disposition: form-data; ");
@@ -285,7 +285,7 @@ mod tests {
     fn a_binary_file_is_uploaded_unchanged() {
         let task = json!({"method": "post", "url": "/", "files": {"f": {"path": "picture"}}});
         let request = sent(Flavor::Fast, true, &task).expect("a request");
-        let found = memchr::memmem::find(request.body(), b"\r\n\r\n\x89PNG\0\xff${v}\r\n--");
+        let found = memchr::memmem::find(&request.body(), b"\r\n\r\n\x89PNG\0\xff${v}\r\n--");
         assert!(found.is_some(), "{}", request.body().escape_ascii());
     }
 

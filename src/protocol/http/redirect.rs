@@ -8,6 +8,7 @@ use super::flavor::Flavor;
 use super::reference::resolve;
 use super::request::RequestLine;
 use super::target::Origin;
+use crate::load::template::Filled;
 
 /// How many redirects one request follows: Locust's own limit.
 const MAX_REDIRECTS: usize = 30;
@@ -33,11 +34,8 @@ impl Attempt<'_> {
     async fn follow_redirects(&mut self, first: Rc<Origin>) -> Result<Rc<Origin>, Fault> {
         let mut origin = Rc::clone(&first);
         let (mut body, mut secrets) = (true, true);
-        if self.task.fixed.is_some() {
-            self.task.fill_body(&mut self.virtual_user.scope, &mut self.user.body);
-        }
         for followed in 0..=MAX_REDIRECTS {
-            self.keep_cookies(&origin);
+            self.keep_cookies(&origin)?;
             if !self.redirected() {
                 return Ok(origin);
             }
@@ -50,6 +48,7 @@ impl Attempt<'_> {
             let next = resolve(&page, &location);
             let status = self.user.response.status;
             body &= matches!(status, 307 | 308);
+            let again = if body { sent.filled_body() } else { Filled::default() };
             let rewritten = match status {
                 301 => self.task.flavor == Flavor::Fast || method == "POST",
                 302 | 303 => true,
@@ -72,7 +71,8 @@ impl Attempt<'_> {
                 first: false,
             };
             let user = &mut *self.user;
-            self.task.write(&line, &mut self.virtual_user.scope, &user.body, &mut user.request)?;
+            self.task.write(&line, &mut self.virtual_user.scope, &again, &mut user.request)?;
+            user.hold()?;
             user.response.clear();
             self.exchange(Rc::clone(&origin)).await?;
         }

@@ -3,10 +3,13 @@
 
 use std::ops::Range;
 
+use bytes::Bytes;
+
 use super::fault::Fault;
 use super::flavor::Flavor;
 use super::framing::has_token;
 use super::target::{Origin, latin1, write_target};
+use crate::load::template::Filled;
 
 /// The end of a request line.
 pub(super) const VERSION: &[u8] = b" HTTP/1.1\r\n";
@@ -15,7 +18,10 @@ pub(super) const VERSION: &[u8] = b" HTTP/1.1\r\n";
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Request {
     method: &'static str,
+    /// Its bytes, without the shared parts of its body.
     bytes: Vec<u8>,
+    /// Parts of the body that all users share, each after so many of `bytes`.
+    shared: Vec<(usize, Bytes)>,
     target: Range<usize>,
     /// Positions of names and values; empty unless the task may use HTTP/2.
     headers: Vec<(Range<usize>, Range<usize>)>,
@@ -33,6 +39,7 @@ impl Request {
     /// Clears it for the next request.
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
+        self.shared.clear();
         self.headers.clear();
         self.closes = false;
         self.authorization = None;
@@ -49,6 +56,7 @@ impl Request {
         const NAME: &str = "Authorization";
         if let Some(old) = self.authorization.take() {
             self.body -= old.len();
+            self.shared.iter_mut().for_each(|(at, _)| *at -= old.len());
             self.bytes.drain(old);
             if positions {
                 self.headers.pop();
@@ -57,6 +65,7 @@ impl Request {
         let at = self.body - b"\r\n".len();
         let line = format!("{NAME}: {value}\r\n");
         self.body += line.len();
+        self.shared.iter_mut().for_each(|(at, _)| *at += line.len());
         self.authorization = Some(at..at + line.len());
         self.bytes.splice(at..at, line.into_bytes());
         if positions {
@@ -75,9 +84,20 @@ impl Request {
         self.method
     }
 
-    /// The bytes that HTTP/1.1 sends.
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// What HTTP/1.1 sends.
+    pub(crate) fn outgoing(&self) -> Outgoing<'_> {
+        Outgoing { bytes: &self.bytes, shared: &self.shared, shift: 0 }
+    }
+
+    /// The same with another head, as for a proxy: `bytes` takes the place of its own.
+    pub(crate) fn outgoing_as<'a>(&'a self, bytes: &'a [u8]) -> Outgoing<'a> {
+        let shift = bytes.len().saturating_sub(self.bytes.len());
+        Outgoing { bytes, shared: &self.shared, shift }
+    }
+
+    /// What its buffers hold, in bytes.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity() + self.shared.capacity() * size_of::<(usize, Bytes)>()
     }
 
     /// Whether it asks to close the connection (RFC 9112, section 9.6).
@@ -101,19 +121,105 @@ impl Request {
         self.headers.iter().map(|(name, value)| (self.part(name), self.part(value)))
     }
 
+    /// The parts of its body in order.
+    pub(crate) fn body_parts(&self) -> impl Iterator<Item = BodyPart<'_>> {
+        let mut from = self.body;
+        let own = move |to: usize| {
+            let own = self.part(&(from..to));
+            from = to;
+            (!own.is_empty()).then_some(BodyPart::Own(own))
+        };
+        let ends = self.shared.iter().map(|(at, shared)| (*at, Some(shared)));
+        let ends = ends.chain([(self.bytes.len(), None)]);
+        let mut own = own;
+        ends.flat_map(move |(at, shared)| own(at).into_iter().chain(shared.map(BodyPart::Shared)))
+    }
+
+    /// A copy of its body for the next request.
+    pub(crate) fn filled_body(&self) -> Filled {
+        let mut body = Filled::default();
+        for part in self.body_parts() {
+            match part {
+                BodyPart::Own(bytes) => body.bytes.extend_from_slice(bytes),
+                BodyPart::Shared(bytes) => body.share(bytes.clone()),
+            }
+        }
+        body
+    }
+
     /// The request's body.
-    pub(crate) fn body(&self) -> &[u8] {
-        self.part(&(self.body..self.bytes.len()))
+    #[cfg(test)]
+    pub(crate) fn body(&self) -> Vec<u8> {
+        let parts = self.body_parts().map(|part| match part {
+            BodyPart::Own(bytes) => bytes,
+            BodyPart::Shared(bytes) => bytes,
+        });
+        parts.collect::<Vec<_>>().concat()
+    }
+
+    /// The bytes that HTTP/1.1 sends.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let (mut sent, out) = (Vec::new(), self.outgoing());
+        while let rest @ [_, ..] = out.rest(sent.len()) {
+            sent.extend_from_slice(rest);
+        }
+        sent
     }
 
     /// Frees unused buffer memory, for a request that stays.
     pub(crate) fn shrink(&mut self) {
         self.bytes.shrink_to_fit();
+        self.shared.shrink_to_fit();
         self.headers.shrink_to_fit();
     }
 
     fn part(&self, position: &Range<usize>) -> &[u8] {
         self.bytes.get(position.clone()).unwrap_or_default()
+    }
+}
+
+/// A part of a body.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum BodyPart<'a> {
+    /// Written for this request.
+    Own(&'a [u8]),
+    /// Shared by all users.
+    Shared(&'a Bytes),
+}
+
+/// What a connection sends for a request: bytes, and shared parts in between.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outgoing<'a> {
+    bytes: &'a [u8],
+    shared: &'a [(usize, Bytes)],
+    /// How much later than in the request the shared parts come.
+    shift: usize,
+}
+
+impl<'a> Outgoing<'a> {
+    /// What comes next after `sent` bytes, as far as it is in one piece; nothing at the end.
+    #[inline]
+    pub(crate) fn rest(&self, sent: usize) -> &'a [u8] {
+        if self.shared.is_empty() {
+            return self.bytes.get(sent..).unwrap_or_default();
+        }
+        self.rest_of_parts(sent)
+    }
+
+    fn rest_of_parts(&self, mut sent: usize) -> &'a [u8] {
+        let mut from = 0;
+        for (at, shared) in self.shared {
+            let own = self.bytes.get(from..at + self.shift).unwrap_or_default();
+            for part in [own, shared] {
+                if sent < part.len() {
+                    return part.get(sent..).unwrap_or_default();
+                }
+                sent -= part.len();
+            }
+            from = at + self.shift;
+        }
+        self.bytes.get(from + sent..).unwrap_or_default()
     }
 }
 
@@ -240,7 +346,7 @@ impl<'a> Head<'a> {
     }
 
     /// Writes the headers that the task does not set, and the body.
-    pub(super) fn end(mut self, body: Option<&[u8]>) {
+    pub(super) fn end(mut self, body: Option<&Filled>) {
         if let Some(host) = self.host {
             let begin = self.out.bytes.len();
             self.out.bytes.extend_from_slice(b"Host: ");
@@ -262,14 +368,19 @@ impl<'a> Head<'a> {
         if body.is_some() || matches!(self.out.method, "POST" | "PUT" | "PATCH") {
             let begin = self.out.bytes.len();
             self.out.bytes.extend_from_slice(b"Content-Length: ");
-            let length = body.map_or(0, <[u8]>::len);
+            let length = body.map_or(0, Filled::len);
             self.out.bytes.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
             self.out.bytes.extend_from_slice(b"\r\n");
             self.keep(begin, "Content-Length");
         }
         self.out.bytes.extend_from_slice(b"\r\n");
         self.out.body = self.out.bytes.len();
-        self.out.bytes.extend_from_slice(body.unwrap_or_default());
+        if let Some(body) = body {
+            let from = self.out.body;
+            let shared = body.shared.iter().map(|(at, part)| (from + at, part.clone()));
+            self.out.shared.extend(shared);
+            self.out.bytes.extend_from_slice(&body.bytes);
+        }
     }
 }
 
@@ -383,5 +494,50 @@ mod tests {
             "POST /x HTTP/1.1\nContent-Type: application/json\n..\nContent-Length: 23\n\n\
              {\"k\": \"a\\r\\nX-Evil: 1\"}",
         );
+    }
+
+    /// A task that uploads a long file with a placeholder, and another header for each request.
+    fn upload() -> Json {
+        json!({"method": "post", "url": "/up", "files": {"f": {"path": "long"}},
+               "headers": {"X-Id": "${uuid()}", "Content-Type": "multipart/form-data; boundary=B"}})
+    }
+
+    #[test]
+    fn t41_users_share_the_long_parts_of_a_body_and_hold_only_the_rest() {
+        let text = "x".repeat(40_000) + "VAL" + &"y".repeat(40_000);
+        let part = "--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"long\"\r\n\r\n";
+        let body = format!("{part}{text}\r\n--B--\r\n");
+        for http2 in [false, true] {
+            let request = sent(Flavor::Fast, http2, &upload()).expect("a request");
+            assert!(request.body() == body.as_bytes());
+            assert!(request.capacity() < 2048, "{}", request.capacity());
+            let whole = String::from_utf8(request.bytes()).expect("text");
+            let (head, sent_body) = whole.split_once("\r\n\r\n").expect("a head");
+            assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head}");
+            assert!(sent_body == body);
+            let again = request.filled_body();
+            assert_eq!((again.len(), again.shared.len()), (body.len(), 2));
+        }
+    }
+
+    #[test]
+    fn t41_a_header_that_is_inserted_later_moves_no_part_of_a_body() {
+        let mut request = sent(Flavor::Fast, true, &upload()).expect("a request");
+        let before = request.body();
+        for value in ["a", "a longer value", ""] {
+            request.authorize(value, true);
+            assert!(request.body() == before);
+            let whole = request.bytes();
+            assert!(whole.ends_with(&before));
+            let head = String::from_utf8_lossy(&whole[..whole.len() - before.len()]).into_owned();
+            assert!(head.ends_with(&format!("\r\nAuthorization: {value}\r\n\r\n")), "{head}");
+        }
+    }
+
+    #[test]
+    fn t41_a_short_body_is_sent_in_one_piece_with_its_head() {
+        let task = json!({"method": "post", "url": "/", "data": "x".repeat(10_000) + "${v}"});
+        let request = sent(Flavor::Fast, false, &task).expect("a request");
+        assert_eq!(request.outgoing().rest(0).len(), request.bytes().len());
     }
 }

@@ -4,15 +4,15 @@
 //! [`h1`](super::h1) parses it from the bytes of HTTP/1.1, [`h2`](super::h2) from those of HTTP/2.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::charset::{self, UnknownCharset};
 use super::decode::{Coding, Packed, Unpacker};
+use super::fault::Fault;
 use super::framing::Framing;
 use crate::load::template::percent;
-use crate::protocol::checked::{BodyLimit, Capture, Checked, Unreadable};
-
-/// The memory of a longer body is freed before the next request.
-const KEEP_CAPACITY: usize = 64 * 1024;
+use crate::memory::{Held, Memory};
+use crate::protocol::checked::{BodyKeeper, Capture, Checked, Unreadable};
 
 /// A response. Its buffers are reused for the next one.
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ pub struct Response {
     pub cookies: Vec<Vec<u8>>,
     /// Whether the connection can carry another request.
     pub keep_alive: bool,
-    limit: BodyLimit,
+    keeper: BodyKeeper,
     /// The codings of the body, in the order they were applied.
     pub(super) codings: Vec<Coding>,
     /// The decoder of those codings.
@@ -76,9 +76,9 @@ fn unknown(UnknownCharset(label): UnknownCharset) -> Unreadable {
 }
 
 impl Response {
-    /// A response that keeps at most `limit` bytes of its body.
-    pub fn keeping(limit: usize) -> Self {
-        Self { limit: BodyLimit(limit), ..Self::default() }
+    /// A response that keeps at most `limit` bytes of its body, under the ceiling for memory.
+    pub fn keeping(limit: usize, memory: &Arc<Memory>) -> Self {
+        Self { keeper: BodyKeeper::new(limit, memory), ..Self::default() }
     }
 
     fn content_type(&self) -> Option<&[u8]> {
@@ -87,18 +87,21 @@ impl Response {
 
     /// Checks that the whole body was kept and decoded.
     fn readable(&self) -> Result<(), Unreadable> {
-        if self.body.len() >= self.limit.0 && self.bytes > self.limit.0 as u64 {
-            return Err(Unreadable::OverLimit(self.limit.0));
+        if let Some(full) = self.keeper.full() {
+            return Err(Unreadable::Full(full));
+        }
+        let limit = self.keeper.limit();
+        if self.body.len() >= limit && self.bytes > limit as u64 {
+            return Err(Unreadable::OverLimit(limit));
         }
         self.broken.as_ref().map_or(Ok(()), |why| Err(Unreadable::Packed(why.to_string())))
     }
 
-    /// Clears it for the next response.
+    /// Clears it for the next response. Large buffers are given back.
     pub fn clear(&mut self) {
         self.status = 0;
         self.bytes = 0;
-        self.body.clear();
-        self.body.shrink_to(KEEP_CAPACITY);
+        self.keeper.clear(&mut self.body);
         self.headers.clear();
         self.content_type.clear();
         self.broken = None;
@@ -109,6 +112,20 @@ impl Response {
         self.keep_alive = false;
         self.framing = Framing::Head;
         self.partial.clear();
+        for buffer in [&mut self.partial, &mut self.content_type] {
+            if buffer.capacity() > Held::SMALL {
+                *buffer = Vec::new();
+            }
+        }
+    }
+
+    /// Keeps an incomplete head or line.
+    pub(super) fn keep_partial(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self.partial.extend_from_slice(bytes);
+        if self.partial.capacity() > Held::SMALL {
+            self.keeper.besides(&self.body, self.partial.capacity())?;
+        }
+        Ok(())
     }
 
     /// Takes a header that describes the body, in any version of HTTP.
@@ -147,15 +164,21 @@ impl Response {
             self.count(piece, capture);
             return;
         };
-        unpacker.push(piece, self.limit.0 as u64, &mut |unpacked| self.count(unpacked, capture));
+        let kept = self.keeper.limit() as u64;
+        unpacker.push(piece, kept, &mut |unpacked| self.count(unpacked, capture));
+        let window = unpacker.window();
+        if window > Held::SMALL
+            && let Err(full) = self.keeper.besides(&self.body, window)
+        {
+            unpacker.give_up(Packed::Full(full));
+        }
         self.unpacker = Some(unpacker);
     }
 
     fn count(&mut self, piece: &[u8], capture: Capture) {
         self.bytes += piece.len() as u64;
         if capture.body {
-            let room = self.limit.0.saturating_sub(self.body.len()).min(piece.len());
-            self.body.extend_from_slice(piece.get(..room).unwrap_or_default());
+            self.keeper.keep(&mut self.body, piece);
         }
     }
 
@@ -188,4 +211,100 @@ fn place(value: &[u8]) -> String {
         }
     }
     String::from_utf8(text).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Full;
+
+    const ALL: Capture = Capture { head: true, body: true };
+
+    /// Feeds a response with this body, as a target sends it.
+    fn fed(response: &mut Response, head: &str, body: &[u8]) -> Result<bool, Fault> {
+        let head = format!("HTTP/1.1 200 OK\r\n{head}Content-Length: {}\r\n\r\n", body.len());
+        let mut complete = response.feed(head.as_bytes(), ALL, false)?;
+        for piece in body.chunks(64 << 10) {
+            complete = response.feed(piece, ALL, false)?;
+        }
+        Ok(complete)
+    }
+
+    #[test]
+    fn t40_what_a_response_holds_is_given_back_and_small_buffers_are_used_again() {
+        let memory = Memory::new(8 << 20);
+        let mut response = Response::keeping(4 << 20, &memory);
+        for _ in 0..3 {
+            assert_eq!(fed(&mut response, "", &vec![b'x'; 3 << 20]), Ok(true));
+            assert_eq!(response.text().map(|text| text.len()), Ok(3 << 20));
+            assert!((3 << 20..=4 << 20).contains(&memory.taken()), "{}", memory.taken());
+            response.clear();
+            assert_eq!((memory.taken(), response.body.capacity()), (0, 0));
+        }
+        assert_eq!(fed(&mut response, "", &[b'x'; 1000]), Ok(true));
+        let (buffer, capacity) = (response.body.as_ptr(), response.body.capacity());
+        response.clear();
+        assert_eq!(fed(&mut response, "", &[b'x'; 1000]), Ok(true));
+        assert_eq!((response.body.as_ptr(), response.body.capacity()), (buffer, capacity));
+        assert_eq!(memory.taken(), 0, "small ones are not counted");
+    }
+
+    #[test]
+    fn t40_many_responses_together_stay_under_the_ceiling() {
+        let memory = Memory::new(10 << 20);
+        let mut responses: Vec<_> = (0..100).map(|_| Response::keeping(4 << 20, &memory)).collect();
+        for response in &mut responses {
+            assert_eq!(fed(response, "", &vec![b'x'; 2 << 20]), Ok(true));
+            assert_eq!(response.bytes, 2 << 20, "what is not kept is counted");
+        }
+        let kept: Vec<_> = responses.iter().map(|one| one.body.capacity()).collect();
+        assert!(kept.iter().sum::<usize>() <= 10 << 20 && kept.iter().any(|kept| *kept > 0));
+        for response in responses.iter().filter(|one| one.body.is_empty()) {
+            let why = response.text().expect_err("not kept").to_string();
+            assert!(why.starts_with("the body was not checked: response bodies: "), "{why}");
+            assert!(why.ends_with("(--max-memory)"), "{why}");
+        }
+        drop(responses);
+        assert_eq!(memory.taken(), 0);
+    }
+
+    #[test]
+    fn t40_the_windows_of_decoders_take_their_share_or_the_body_is_not_decoded() {
+        let text: String = (0..200_000).map(|number| format!("{number} ")).collect();
+        let packed = zstd::bulk::compress(text.as_bytes(), 1).expect("zstd");
+        let head = "Content-Encoding: zstd\r\n";
+        let memory = Memory::new(4 << 20);
+        let mut response = Response::keeping(1000, &memory);
+        // Half of it, so that the decoder is still there.
+        let (half, _) = packed.split_at(packed.len() / 2);
+        let begin = format!("HTTP/1.1 200 OK\r\n{head}Content-Length: {}\r\n\r\n", packed.len());
+        let bytes = [begin.as_bytes(), half].concat();
+        assert_eq!(response.feed(&bytes, ALL, false), Ok(false));
+        let taken = memory.taken();
+        assert!(taken as u64 + 8192 >= response.bytes && response.bytes > 0, "{taken}");
+        response.clear();
+        assert_eq!(memory.taken(), 0);
+        let mut response = Response::keeping(1000, &Memory::new(1 << 10));
+        let bytes = [begin.as_bytes(), &packed].concat();
+        assert_eq!(response.feed(&bytes, Capture::default(), false), Ok(true));
+        let why = response.text().expect_err("not decoded").to_string();
+        assert!(why.starts_with("the body cannot be unpacked: response bodies: "), "{why}");
+    }
+
+    #[test]
+    fn t40_a_head_that_never_ends_takes_its_share_or_fails() {
+        let memory = Memory::new(16 << 10);
+        let mut response = Response::keeping(1000, &memory);
+        let line = format!("X: {}\r\n", "y".repeat(1000));
+        let outcome = (0..50).find_map(|number| {
+            let begin = if number == 0 { "HTTP/1.1 200 OK\r\n" } else { "" };
+            response.feed(format!("{begin}{line}").as_bytes(), ALL, false).err()
+        });
+        assert!(
+            matches!(outcome, Some(Fault::Full(Full { what: "response bodies", .. }))),
+            "{outcome:?}"
+        );
+        response.clear();
+        assert_eq!((memory.taken(), response.partial.capacity()), (0, 0));
+    }
 }

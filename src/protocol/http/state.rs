@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::connection::SCRATCH;
 use super::cookies::Jar;
@@ -10,7 +11,8 @@ use super::pool::Pool;
 use super::request::Request;
 use super::response::Response;
 use super::target::{Origin, Origins};
-use crate::load::template::Slot;
+use crate::load::template::{Filled, Slot};
+use crate::memory::{Full, Held, Memory};
 use crate::net::Dialer;
 use crate::protocol::deadline::Deadline;
 use crate::protocol::labels::Labels;
@@ -24,6 +26,8 @@ pub struct Worker {
     pub(super) scratch: RefCell<Box<[u8]>>,
     pub(super) origins: RefCell<Origins>,
     pub(super) tasks: Vec<RefCell<TaskCache>>,
+    /// The body of a request while it is written.
+    pub(super) body: RefCell<Filled>,
 }
 
 impl Worker {
@@ -34,6 +38,7 @@ impl Worker {
             scratch: RefCell::new(vec![0; SCRATCH].into()),
             origins: RefCell::default(),
             tasks: (0..tasks).map(|_| RefCell::default()).collect(),
+            body: RefCell::default(),
         }
     }
 }
@@ -53,10 +58,14 @@ pub struct User {
     pub(super) jar: Option<Box<Jar>>,
     /// The pages that variables were extracted from, if a task may follow a link.
     pub(super) pages: Vec<(Slot, String)>,
+    /// The length of their URLs.
+    pages_length: usize,
     pub(super) request: Request,
-    pub(super) body: Vec<u8>,
     /// The request in the form for a proxy.
     pub(super) proxied: Vec<u8>,
+    /// What its requests take of the ceiling for memory, and what its cookies take.
+    pub(super) held: Held,
+    pub(super) jar_held: Held,
     pub(super) challenge: Option<Box<Challenge>>,
     pub(super) response: Response,
     pub(super) deadline: Deadline,
@@ -66,8 +75,49 @@ pub struct User {
 }
 
 impl User {
-    /// The state of a user that keeps at most this much of a body, in bytes.
-    pub(super) fn keeping(max_body_bytes: usize) -> Self {
-        Self { response: Response::keeping(max_body_bytes), ..Self::default() }
+    /// The state of a user that keeps at most this much of a body, in bytes, under the ceiling.
+    pub(super) fn keeping(max_body_bytes: usize, memory: &Arc<Memory>) -> Self {
+        Self {
+            response: Response::keeping(max_body_bytes, memory),
+            held: memory.held("requests"),
+            jar_held: memory.held("cookies"),
+            ..Self::default()
+        }
+    }
+
+    /// Makes sure that a request with so many bytes in its body fits into memory.
+    #[inline]
+    pub(super) fn expect(&mut self, body: usize) -> Result<(), Full> {
+        if body > Held::SMALL {
+            self.held.set(self.request.capacity().max(body) + self.pages_length)?;
+        }
+        Ok(())
+    }
+
+    /// Counts what its requests hold.
+    #[inline]
+    pub(super) fn hold(&mut self) -> Result<(), Full> {
+        let requests = self.request.capacity() + self.proxied.capacity();
+        self.held.set(requests + self.pages_length)
+    }
+
+    /// Counts the pages that variables were extracted from.
+    pub(super) fn count_pages(&mut self) -> Result<(), Full> {
+        self.pages_length = self.pages.iter().map(|(_, page)| page.capacity()).sum();
+        self.hold()
+    }
+
+    /// Gives back what the last request and its response needed, except small buffers.
+    #[inline]
+    pub(super) fn settle(&mut self) {
+        self.response.clear();
+        if self.request.capacity() > Held::SMALL {
+            self.request = Request::default();
+        }
+        if self.proxied.capacity() > Held::SMALL {
+            self.proxied = Vec::new();
+        }
+        // Less always fits.
+        let _ = self.hold();
     }
 }

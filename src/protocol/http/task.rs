@@ -2,6 +2,7 @@
 //! rest is templates.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::address::Address;
@@ -10,12 +11,15 @@ use super::flavor::Flavor;
 use super::h2::Message;
 use super::request::{Head, Request, RequestLine, is_cookie};
 use super::target::{Origin, basic};
-use crate::load::template::{Draft, Linker, Scope, Slot, Template};
+use crate::load::template::{Draft, Filled, Linker, Scope, Slot, Template};
 use crate::protocol::check::Checks;
 use crate::value::Invalid;
 
 /// The methods that documents may use.
 pub(crate) const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+
+/// A worker keeps a buffer for bodies up to this size, in bytes.
+const MOST_SCRATCH: usize = 4 * 1024 * 1024;
 
 /// A task, ready to run.
 #[derive(Debug)]
@@ -27,7 +31,7 @@ pub(crate) struct Task {
     pub(super) headers: Vec<(String, Template)>,
     pub(super) authorization: Option<Authorization>,
     pub(super) cookies: Template,
-    pub(super) body: Option<Template>,
+    pub(super) body: Option<Body>,
     pub(crate) timeout: Duration,
     /// The timeout as in the fault's text.
     pub(crate) timeout_text: String,
@@ -52,6 +56,28 @@ pub(crate) struct Fixed {
     pub(crate) request: Request,
     /// The same for HTTP/2, if the task may use it.
     pub(crate) message: Option<Result<Message, Fault>>,
+}
+
+/// The body of a task's requests.
+#[derive(Debug)]
+pub(super) enum Body {
+    /// The same every time; what is long of it is shared by all users.
+    Constant(Filled),
+    /// With placeholders.
+    Varying(Template),
+}
+
+impl Body {
+    pub(super) fn new(text: Template) -> Self {
+        let text = text.with_shared_parts();
+        if !text.is_constant() {
+            return Self::Varying(text);
+        }
+        let mut filled = Filled::default();
+        text.fill_apart(&mut Scope::new(&Arc::default(), 0), &mut filled);
+        filled.bytes.shrink_to_fit();
+        Self::Constant(filled)
+    }
 }
 
 /// The credentials of a task.
@@ -97,7 +123,7 @@ impl Task {
         let literal = self.name.as_ref().is_none_or(|name| name.as_literal().is_some())
             && self.headers.iter().all(|(_, value)| value.as_literal().is_some())
             && self.cookies.as_literal().is_some()
-            && self.body.as_ref().is_none_or(|body| body.is_constant())
+            && !matches!(self.body, Some(Body::Varying(_)))
             && match &self.authorization {
                 // Added when the request is sent.
                 None | Some(Authorization::Digest { .. }) => true,
@@ -109,9 +135,9 @@ impl Task {
         if !literal {
             return Ok(None);
         }
-        let mut scope = Scope::new(&std::sync::Arc::default(), 0);
-        let (mut body, mut request) = (Vec::new(), Request::default());
-        self.fill_body(&mut scope, &mut body);
+        let mut scope = Scope::new(&Arc::default(), 0);
+        let (mut scratch, mut request) = (Filled::default(), Request::default());
+        let body = self.fill_body(&mut scope, &mut scratch);
         let line = RequestLine {
             method,
             origin: &origin,
@@ -122,7 +148,7 @@ impl Task {
             secrets: true,
             first: true,
         };
-        self.write(&line, &mut scope, &body, &mut request).map_err(refusal)?;
+        self.write(&line, &mut scope, body, &mut request).map_err(refusal)?;
         request.shrink();
         let message = self.http2.then(|| Message::of(&origin, &request));
         Ok(Some(Fixed { url: url.to_owned(), request, message }))
@@ -144,12 +170,23 @@ impl Task {
         }
     }
 
-    /// Fills in the body of this execution.
-    pub(crate) fn fill_body(&self, scope: &mut Scope, body: &mut Vec<u8>) {
-        body.clear();
-        if let Some(template) = &self.body {
-            template.fill(scope, body);
+    /// The body of this execution; `scratch` takes one with placeholders.
+    pub(crate) fn fill_body<'a>(
+        &'a self,
+        scope: &mut Scope,
+        scratch: &'a mut Filled,
+    ) -> &'a Filled {
+        match &self.body {
+            Some(Body::Constant(body)) => return body,
+            Some(Body::Varying(text)) => {
+                if scratch.bytes.capacity() > MOST_SCRATCH {
+                    *scratch = Filled::default();
+                }
+                text.fill_apart(scope, scratch);
+            }
+            None => scratch.clear(),
         }
+        scratch
     }
 
     /// Writes a request of this execution around its body.
@@ -157,7 +194,7 @@ impl Task {
         &self,
         line: &RequestLine<'_>,
         scope: &mut Scope,
-        body: &[u8],
+        body: &Filled,
         out: &mut Request,
     ) -> Result<(), Fault> {
         let mut head = Head::begin(line, self.flavor, self.http2, out);

@@ -12,15 +12,18 @@ mod task;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use self::connection::{Connection, SCRATCH};
 use self::reply::{Reply, missing};
 use self::task::{Host, Task, TaskDraft, Transport, split};
+use crate::load::MAX_TEXT;
 use crate::load::driver::{Driver, Measurement, Tasks, VirtualUser};
 use crate::load::scenario::{TaskSource, Verdict};
 use crate::load::template::{Compiler, Linker};
+use crate::memory::{Held, Memory};
 use crate::net::{Dialer, Targets};
 use crate::protocol::check::contains;
 use crate::protocol::deadline::Deadline;
@@ -66,9 +69,9 @@ impl Tasks for SocketTasks {
     }
 
     fn link(self, linker: &mut Linker<'_>, reach: &Reach) -> Result<Socket, Invalid> {
-        let Reach { targets, max_body_bytes, .. } = reach.clone();
+        let Reach { targets, max_body_bytes, memory } = reach.clone();
         let tasks = self.tasks.into_iter().map(|draft| draft.link(linker));
-        Ok(Socket { tasks: tasks.collect::<Result<_, _>>()?, targets, max_body_bytes })
+        Ok(Socket { tasks: tasks.collect::<Result<_, _>>()?, targets, max_body_bytes, memory })
     }
 }
 
@@ -79,6 +82,8 @@ pub struct Socket {
     targets: Targets,
     /// How much of a response is kept.
     max_body_bytes: usize,
+    /// The ceiling for what its users hold.
+    memory: Arc<Memory>,
 }
 
 /// What the users of one worker share.
@@ -95,6 +100,8 @@ pub struct Worker {
 pub struct User {
     connections: Vec<Kept>,
     payload: Vec<u8>,
+    /// What the payload takes of the ceiling for memory.
+    held: Held,
     reply: Reply,
     /// Bytes of the current payload that count as sent.
     sent: u64,
@@ -125,7 +132,11 @@ impl Driver for Socket {
     }
 
     fn user(&self) -> User {
-        User { reply: Reply::keeping(self.max_body_bytes), ..User::default() }
+        User {
+            reply: Reply::keeping(self.max_body_bytes, &self.memory),
+            held: self.memory.held("payloads"),
+            ..User::default()
+        }
     }
 
     async fn perform(
@@ -162,6 +173,7 @@ impl Driver for Socket {
             Err(Failure::Checked(why)) => (Verdict::Flaky, Some(why)),
         };
         virtual_user.record(user.measured((label, start), error.as_deref()));
+        user.settle();
         if shortage {
             Box::pin(user.back_off.wait()).await;
         } else {
@@ -178,6 +190,16 @@ impl Driver for Socket {
 }
 
 impl User {
+    /// Gives back what the step needed, except small buffers.
+    fn settle(&mut self) {
+        self.reply.clear(false);
+        if self.payload.capacity() > Held::SMALL {
+            self.payload = Vec::new();
+        }
+        // Less always fits.
+        let _ = self.held.set(self.payload.capacity());
+    }
+
     /// The measurement of a step that ends now.
     fn measured<'a>(
         &'a self,
@@ -216,6 +238,12 @@ impl Step<'_> {
         let address = split(target).map_err(Failure::Task)?;
         if task.fixed.is_none() {
             task.fill(&mut virtual_user.scope, &mut user.payload).map_err(wrong)?;
+            user.held
+                .set(user.payload.capacity())
+                .map_err(|full| Failure::Task(full.to_string()))?;
+            if virtual_user.scope.is_too_long() {
+                return Err(Failure::Task(format!("its bytes exceed {} MiB", MAX_TEXT >> 20)));
+            }
         }
         user.reply.clear(task.looks() || virtual_user.keeps_bodies());
         task.ending(&mut virtual_user.scope, user.reply.ending()).map_err(wrong)?;

@@ -1,11 +1,10 @@
 //! The response over a socket, received in pieces until it is complete.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use crate::protocol::checked::{BodyLimit, Checked, Unreadable};
-
-/// The memory of a longer response is freed before the next one.
-const KEEP_CAPACITY: usize = 64 * 1024;
+use crate::memory::{Held, Memory};
+use crate::protocol::checked::{BodyKeeper, Checked, Unreadable};
 
 /// The condition that ends a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +41,7 @@ pub(super) struct Reply {
     kept: Vec<u8>,
     /// How much is kept for checks, and how far its end is searched for. A response that is only
     /// counted may be longer.
-    limit: BodyLimit,
+    keeper: BodyKeeper,
     /// Whether any of it is kept.
     capture: bool,
     /// Bytes received.
@@ -54,18 +53,20 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    /// A response that keeps at most `limit` bytes.
-    pub(super) fn keeping(limit: usize) -> Self {
-        Self { limit: BodyLimit(limit), ..Self::default() }
+    /// A response that keeps at most `limit` bytes, under the ceiling for memory.
+    pub(super) fn keeping(limit: usize, memory: &Arc<Memory>) -> Self {
+        Self { keeper: BodyKeeper::new(limit, memory), ..Self::default() }
     }
 
     /// Clears it for the next response, whose content is needed (`capture`) or only its length.
     pub(super) fn clear(&mut self, capture: bool) {
-        self.kept.clear();
-        self.kept.shrink_to(KEEP_CAPACITY);
+        self.keeper.clear(&mut self.kept);
         self.received = 0;
         self.capture = capture;
         self.ending.clear();
+        if self.ending.capacity() > Held::SMALL {
+            self.ending = Vec::new();
+        }
         self.surplus = false;
     }
 
@@ -117,7 +118,8 @@ impl Reply {
                         self.kept.truncate(length);
                         Progress::Whole
                     }
-                    None if self.kept.len() >= self.limit.0 => Progress::Endless,
+                    None if self.kept.len() >= self.keeper.limit() => Progress::Endless,
+                    None if self.keeper.full().is_some() => Progress::Endless,
                     None => Progress::More,
                 }
             }
@@ -142,13 +144,16 @@ impl Reply {
 
     /// Returns why it is too short or has no end, if so.
     pub(super) fn lacks(&self, end: End, progress: Progress) -> Option<String> {
+        if let (Some(full), End::Terminator | End::Substring) = (self.keeper.full(), end) {
+            return Some(Unreadable::Full(full).to_string());
+        }
         match end {
             End::Length(length) if self.received < length => {
                 Some(format!("expected {length} bytes, got {}", self.received))
             }
             End::Terminator | End::Substring if progress == Progress::Endless => {
                 let ending = crate::value::quote(&String::from_utf8_lossy(&self.ending));
-                Some(format!("expected {ending} in the first {} bytes", self.limit.0))
+                Some(format!("expected {ending} in the first {} bytes", self.keeper.limit()))
             }
             End::Terminator | End::Substring if progress == Progress::More => {
                 Some(missing(&self.ending))
@@ -161,8 +166,7 @@ impl Reply {
         if !self.capture {
             return;
         }
-        let room = self.limit.0.saturating_sub(self.kept.len()).min(bytes.len());
-        self.kept.extend_from_slice(bytes.get(..room).unwrap_or_default());
+        self.keeper.keep(&mut self.kept, bytes);
     }
 }
 
@@ -184,7 +188,10 @@ impl Checked for Reply {
     }
 
     fn text(&self) -> Result<Cow<'_, [u8]>, Unreadable> {
-        let BodyLimit(limit) = self.limit;
+        if let Some(full) = self.keeper.full() {
+            return Err(Unreadable::Full(full));
+        }
+        let limit = self.keeper.limit();
         if self.kept.len() >= limit && self.received > limit as u64 && !self.surplus {
             return Err(Unreadable::OverLimit(limit));
         }

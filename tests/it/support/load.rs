@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use ldctl::action::{Document, Executor, Policy};
 use ldctl::event::{ActionResult, Event, FailureKind};
+use ldctl::memory::Memory;
 use ldctl::net::Targets;
 use ldctl::value::Value;
 use serde_json::json;
@@ -21,6 +22,7 @@ pub(crate) struct Load {
     arguments: serde_json::Value,
     requests: u64,
     targets: Targets,
+    memory: Option<Arc<Memory>>,
     dir: tempfile::TempDir,
 }
 
@@ -58,7 +60,14 @@ impl Load {
             "tasks": tasks,
         });
         let targets = Targets::default();
-        Self { arguments, requests, targets, dir: tempfile::tempdir().expect("a directory") }
+        let memory = None;
+        Self {
+            arguments,
+            requests,
+            targets,
+            memory,
+            dir: tempfile::tempdir().expect("a directory"),
+        }
     }
 
     /// With another argument of `LD_start_test`.
@@ -85,6 +94,12 @@ impl Load {
         self
     }
 
+    /// Under a ceiling for memory.
+    pub(crate) fn under(mut self, memory: &Arc<Memory>) -> Self {
+        self.memory = Some(Arc::clone(memory));
+        self
+    }
+
     /// With a file in the data directory.
     pub(crate) fn file(self, name: &str, content: &[u8]) -> Self {
         fs::write(self.dir.path().join(name), content).expect("a file");
@@ -105,11 +120,13 @@ impl Load {
     }
 
     fn start(self) -> Result<Outcome, String> {
+        let inside = Policy::inside(self.dir.path());
         let policy = Policy {
+            memory: self.memory.unwrap_or_else(|| Arc::clone(&inside.memory)),
             allow_env: None,
             secret_env: CALLERS.map(str::to_owned).to_vec(),
             targets: self.targets,
-            ..Policy::inside(self.dir.path())
+            ..inside
         };
         let executor = Arc::new(Executor::new(policy).expect("an executor"));
         let document = json!([["LD_start_test", self.arguments]]).to_string();

@@ -187,7 +187,7 @@ struct LoadHar(String);
 
 impl Command for LoadHar {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
-        context.read_json(&self.0, recording)
+        context.read_json(&self.0, 1, recording)
     }
 }
 

@@ -90,6 +90,14 @@ impl Jar {
         }
     }
 
+    /// What it holds, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        let texts = self.cookies.iter().map(|cookie| {
+            cookie.pair.len() + cookie.domain.len() + cookie.path.len() + size_of::<Cookie>()
+        });
+        texts.sum()
+    }
+
     /// The value of the `Cookie` header for a request.
     pub(super) fn header_for(&mut self, origin: &Origin, target: &[u8]) -> Option<Vec<u8>> {
         self.header(&Site::new(origin, target), now())

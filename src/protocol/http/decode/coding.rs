@@ -2,6 +2,8 @@
 
 use encoding_rs::Encoding;
 
+use crate::memory::Full;
+
 /// The most codings of one body: urllib3's own limit.
 pub(super) const MOST_CODINGS: usize = 5;
 
@@ -75,4 +77,7 @@ pub enum Packed {
     /// More comes out than anything honest holds.
     #[error("it unpacks to more than {MAX_RATIO} times its size")]
     Bomb,
+    /// Its decoder does not fit into memory.
+    #[error("{0}")]
+    Full(Full),
 }

@@ -57,7 +57,21 @@ impl Unpacker {
             return;
         }
         let most = kept.saturating_add(self.received.saturating_mul(MAX_RATIO));
-        self.broken = push(&mut self.stages, piece, most, out).err();
+        if let Err(why) = push(&mut self.stages, piece, most, out) {
+            self.give_up(why);
+        }
+    }
+
+    /// What the decoders may hold of the output, in bytes: their windows, as far as they are filled.
+    pub fn window(&self) -> usize {
+        let held = self.stages.iter().map(|stage| stage.produced.min(stage.most_window()));
+        usize::try_from(held.sum::<u64>()).unwrap_or(usize::MAX)
+    }
+
+    /// Stops decoding, and frees what that takes.
+    pub fn give_up(&mut self, why: Packed) {
+        self.broken.get_or_insert(why);
+        self.stages = Vec::new();
     }
 
     /// Ends the body: returns the number of bytes received, and why it could not be decoded, if so.
@@ -140,6 +154,15 @@ impl Stage {
             Coding::Unknown(unknown) => return Err(Packed::Unknown(unknown.clone())),
         };
         Ok(Self { name, decoder, produced: 0 })
+    }
+
+    /// The largest window of its coding, in bytes.
+    fn most_window(&self) -> u64 {
+        match &self.decoder {
+            AnyDecoder::Inflate(_) => 32 << 10,
+            AnyDecoder::Brotli { .. } => 16 << 20,
+            AnyDecoder::Zstd { .. } => 1 << ZSTD_WINDOW,
+        }
     }
 
     /// Whether the body may end here.
