@@ -10,6 +10,7 @@ mod http;
 pub mod influx;
 pub mod otlp;
 pub mod prometheus;
+mod scrape;
 pub mod statsd;
 mod ticker;
 mod udp;

@@ -7,14 +7,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full as FullBody;
 use hyper::{Method, Request, Response, StatusCode};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
+use super::scrape::{Format, Scrape, Writer};
 use crate::counters::{Counters, Counts};
 use crate::memory::{Full, Share};
 use crate::net::http_service::{HttpService, Limits, RequestBody};
@@ -61,54 +60,40 @@ struct ScrapeSource {
 }
 
 impl ScrapeSource {
-    fn text(&self) -> Result<String, std::fmt::Error> {
+    fn scrape(&self, format: Format) -> Result<Scrape, Full> {
         let memory = self.cumulative.memory();
         let server = self.counters.as_ref().map(|counters| ServerFigures {
             counts: counters.read(),
             memory: memory.taken(),
             most_memory: memory.most(),
         });
-        text(self.cumulative.counts(), server)
+        let mut writer = Writer::new(format, self.share());
+        // It fails where the text does not fit, which the writer remembers.
+        let _ = encode(&mut writer, self.cumulative.counts(), server);
+        writer.finish()
     }
 
-    /// A text that takes its memory until the client has read it.
-    fn body(&self, text: String) -> Result<Bytes, Full> {
-        let mut share = self.cumulative.memory().share("a scrape of the figures");
-        share.grow(text.capacity())?;
-        Ok(Bytes::from_owner(Held { text, _share: share }))
-    }
-}
-
-/// The text of a response while it is sent.
-struct Held {
-    text: String,
-    _share: Share,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        self.text.as_bytes()
+    fn share(&self) -> Share {
+        self.cumulative.memory().share("a scrape of the figures")
     }
 }
 
-fn answer(request: &Request<RequestBody>, figures: &ScrapeSource) -> Response<FullBody<Bytes>> {
+fn answer(request: &Request<RequestBody>, figures: &ScrapeSource) -> Response<Scrape> {
     let get = matches!(*request.method(), Method::GET | Method::HEAD);
+    let (format, kind) = match accepts_open_metrics(request) {
+        true => (Format::Open, OPEN_METRICS),
+        false => (Format::Older, PLAIN),
+    };
+    let plain = |status, text: String| (status, "text/plain", Scrape::of(text, figures.share()));
     let (status, kind, body) = match request.uri().path() {
-        "/metrics" if get => match figures.text() {
-            Ok(text) if accepts_open_metrics(request) => (StatusCode::OK, OPEN_METRICS, text),
-            Ok(text) => (StatusCode::OK, PLAIN, older(&text)),
-            Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "text/plain", String::new()),
+        "/metrics" if get => match figures.scrape(format) {
+            Ok(scrape) => (StatusCode::OK, kind, scrape),
+            Err(full) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("{full}\n")),
         },
-        "/metrics" => {
-            (StatusCode::METHOD_NOT_ALLOWED, "text/plain", "use GET /metrics\n".to_owned())
-        }
-        _ => (StatusCode::NOT_FOUND, "text/plain", "the figures are at /metrics\n".to_owned()),
+        "/metrics" => plain(StatusCode::METHOD_NOT_ALLOWED, "use GET /metrics\n".to_owned()),
+        _ => plain(StatusCode::NOT_FOUND, "the figures are at /metrics\n".to_owned()),
     };
-    let (status, kind, body) = match figures.body(body) {
-        Ok(body) => (status, kind, body),
-        Err(full) => (StatusCode::SERVICE_UNAVAILABLE, "text/plain", format!("{full}\n").into()),
-    };
-    let mut answer = Response::new(FullBody::from(body));
+    let mut answer = Response::new(body);
     *answer.status_mut() = status;
     let kind = hyper::header::HeaderValue::from_static(kind);
     answer.headers_mut().insert(hyper::header::CONTENT_TYPE, kind);
@@ -118,29 +103,6 @@ fn answer(request: &Request<RequestBody>, figures: &ScrapeSource) -> Response<Fu
 fn accepts_open_metrics(request: &Request<RequestBody>) -> bool {
     let mut accepted = request.headers().get_all(hyper::header::ACCEPT).iter();
     accepted.any(|value| value.to_str().is_ok_and(|text| text.contains("openmetrics-text")))
-}
-
-/// OpenMetrics converted to the older format, in which a counter's family has the name of its
-/// samples and there is no end mark. No sample begins with `# `, and line ends in labels are
-/// escaped.
-fn older(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let counters: Vec<&str> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
-        .collect();
-    for line in text.lines().filter(|line| *line != "# EOF") {
-        let family = ["# HELP ", "# TYPE "].into_iter().find_map(|head| {
-            let (name, rest) = line.strip_prefix(head)?.split_once(' ')?;
-            counters.contains(&name).then_some((head, name, rest))
-        });
-        match family {
-            Some((head, name, rest)) => out.extend([head, name, "_total ", rest]),
-            None => out.push_str(line),
-        }
-        out.push('\n');
-    }
-    out
 }
 
 /// The figures of a control server itself.
@@ -159,14 +121,22 @@ pub fn text(
     series: Vec<Counted>,
     server: Option<ServerFigures>,
 ) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    encode(&mut text, series, server)?;
+    Ok(text)
+}
+
+fn encode(
+    out: &mut impl std::fmt::Write,
+    series: Vec<Counted>,
+    server: Option<ServerFigures>,
+) -> std::fmt::Result {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(SeriesCopy(series)));
     if let Some(server) = server {
         registry.register_collector(Box::new(server));
     }
-    let mut text = String::new();
-    prometheus_client::encoding::text::encode(&mut text, &registry)?;
-    Ok(text)
+    prometheus_client::encoding::text::encode(out, &registry)
 }
 
 /// One scrape's copy of the figures.
@@ -330,7 +300,8 @@ mod tests {
     fn the_older_format_names_the_counter_as_its_samples() {
         let cumulative = Arc::new(Cumulative::default());
         request(&cumulative, "# TYPE loaddensity_requests x", 7, 100, false);
-        let text = older(&text(cumulative.counts(), None).expect("text"));
+        let source = ScrapeSource { cumulative, counters: None };
+        let text = source.scrape(Format::Older).expect("room").text();
         assert!(text.contains("# TYPE loaddensity_requests_total counter\n"), "{text}");
         assert!(!text.contains("# EOF"));
         let label = "name=\"# TYPE loaddensity_requests x\",outcome=\"success\"} 1\n";
@@ -382,11 +353,12 @@ mod tests {
         (0..100).for_each(|name| request(&cumulative, &name.to_string(), 1, 1, false));
         let source = ScrapeSource { cumulative: Arc::clone(&cumulative), counters: None };
         let before = memory.taken();
-        let scrape = source.body(source.text().expect("text")).expect("room");
-        assert!(memory.taken() >= before + scrape.len() && scrape.len() > 100_000);
+        let scrape = source.scrape(Format::Open).expect("room");
+        let length = scrape.text().len();
+        assert!(memory.taken() >= before + length && length > 100_000, "{length}");
         let mut unread = vec![scrape];
         let full = loop {
-            match source.body(source.text().expect("text")) {
+            match source.scrape(Format::Open) {
                 Ok(scrape) => unread.push(scrape),
                 Err(full) => break full,
             }
