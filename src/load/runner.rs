@@ -102,7 +102,7 @@ pub(super) fn run<D: Driver>(
     let mut gathered = Vec::new();
     let mut warnings = plan.names.warnings.clone();
     let mut ticker = ProgressTicker::new();
-    let before = memory::resident();
+    let most_resident = live.allowance().most_resident(memory::resident().unwrap_or_default());
     let mut curve = Vec::new();
     loop {
         match parts.recv_timeout(WATCH) {
@@ -112,7 +112,7 @@ pub(super) fn run<D: Driver>(
         }
         note(&mut curve, start.elapsed(), live.users());
         if let Some(progress) = ticker.read(start.elapsed(), live) {
-            live.allowance().check_resident(memory::resident(), before);
+            live.allowance().check_resident(memory::resident(), most_resident);
             if let ControlFlow::Break(reason) = watch(&progress)
                 && !stop.is_cancelled()
             {

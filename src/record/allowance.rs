@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use super::sample::{Label, OTHER_NAMES};
 use crate::lock::lock;
-use crate::memory::{Full, Memory, Share};
+use crate::memory::{Full, Memory, Share, readable};
 
 /// The most different names of a run, and of the figures that exporters read. People read no more in
 /// a report, and a scrape of as many takes at most 40 MB of text; a name per id or row of a file is
@@ -18,6 +18,12 @@ pub(super) const MOST_NAMES: usize = 5000;
 
 /// The most bytes of different names and methods: 200 for each name.
 pub(super) const MOST_NAME_BYTES: usize = 1 << 20;
+
+/// What the system's allocator may keep of freed memory beside a small ceiling, in bytes.
+const KEPT_BY_ALLOCATOR: usize = 128 << 20;
+
+/// What users, connections and threads of an ordinary run take without being counted, in bytes.
+const NOT_COUNTED: usize = 64 << 20;
 
 /// The most further names that are told apart, to say how many there were.
 const MOST_COUNTED: usize = 100_000;
@@ -93,19 +99,33 @@ impl Allowance {
         let _ = self.exhausted.set(format!("the run ended early for lack of memory: {full}"));
     }
 
-    /// The run must end if the process takes more memory than the ceiling, whatever is counted, and
-    /// more than `before`, the memory it took when the run began: the system's allocator keeps some
-    /// of what was freed.
-    pub fn check_resident(&self, resident: Option<usize>, before: Option<usize>) {
-        let most = self.memory.most().max(before.unwrap_or_default());
+    /// What the process may become while the run lasts, whatever is counted, if it takes `resident`
+    /// bytes when the run begins: what is free then, and something for what is not counted. The
+    /// system's allocator keeps some of what was freed, so a process may begin above the ceiling.
+    pub fn most_resident(&self, resident: usize) -> usize {
+        let most = self.memory.most();
+        let free = most.saturating_sub(self.memory.taken());
+        let above = most.saturating_add((most / 2).max(KEPT_BY_ALLOCATOR));
+        resident.saturating_add(free).saturating_add(NOT_COUNTED).min(above.max(resident))
+    }
+
+    /// The run must end if the process takes more than it may.
+    pub fn check_resident(&self, resident: Option<usize>, most: usize) {
         if let Some(resident) = resident.filter(|resident| *resident > most) {
-            self.exhaust(Full {
-                what: "memory of the process",
-                wanted: resident - most,
-                taken: most,
-                most: self.memory.most(),
-            });
+            let _ = self.exhausted.set(format!(
+                "the run ended early for lack of memory: the process takes {}, of which {} are \
+                 counted; --max-memory {} allows it {}",
+                readable(resident),
+                readable(self.memory.taken()),
+                readable(self.memory.most()),
+                readable(most)
+            ));
         }
+    }
+
+    /// The run has ended: forgets the names.
+    pub(super) fn conclude(&self) {
+        *lock(&self.names) = Names::default();
     }
 
     /// Why the run must end early, if it must.
@@ -164,16 +184,21 @@ mod tests {
     }
 
     #[test]
-    fn t34_a_process_above_the_ceiling_ends_the_run_unless_it_was_above_before() {
-        let end = |resident: usize, before: usize| {
-            let allowance = Allowance::of(&Memory::new(100 << 20));
-            allowance.check_resident(Some(resident << 20), Some(before << 20));
-            allowance.exhausted().map(str::to_owned)
-        };
-        assert_eq!(end(100, 10), None);
-        assert_eq!(end(140, 150), None);
-        let want = "the run ended early for lack of memory: memory of the process: 20 MiB more do \
-                    not fit, 100 MiB of 100 MiB are in use (--max-memory)";
-        assert_eq!(end(120, 10).as_deref(), Some(want));
+    fn t34_a_process_that_grows_by_more_than_what_is_free_ends_the_run() {
+        const MIB: usize = 1 << 20;
+        let memory = Memory::new(1000 * MIB);
+        let mut counted = memory.share("records");
+        counted.grow(100 * MIB).expect("room");
+        let allowance = Allowance::of(&memory);
+        for (before, most) in [(10, 974), (300, 1264), (1450, 1500), (2000, 2000)] {
+            assert_eq!(allowance.most_resident(before * MIB), most * MIB, "{before}");
+        }
+        allowance.check_resident(None, 0);
+        allowance.check_resident(Some(910 * MIB), 910 * MIB);
+        assert_eq!(allowance.exhausted(), None);
+        allowance.check_resident(Some(911 * MIB), 910 * MIB);
+        let want = "the run ended early for lack of memory: the process takes 911 MiB, of which 100 \
+                    MiB are counted; --max-memory 1000 MiB allows it 910 MiB";
+        assert_eq!(allowance.exhausted(), Some(want));
     }
 }

@@ -132,6 +132,7 @@ impl Live {
     /// The run has ended. Its sum stays, and its names if they take little.
     pub fn conclude(&self) {
         self.table.collapse(MOST_KEPT_BYTES);
+        self.allowance.conclude();
         // Less always fits, and a run that has ended does not end early.
         let _ = self.table.settle();
     }
