@@ -681,7 +681,7 @@ _ldctl() {
             return 0
             ;;
         ldctl__subcmd__serve)
-            opts="-v -h --host --port --framed --allow-unauthenticated --data-dir --history --keep-runs --allow-env --token-env --token-file --token-prompt --token --tls-cert --tls-key --tls-client-ca --max-users --max-test-time --max-tasks --max-body-bytes --max-memory --allow-target --max-connections --max-tests --max-watchers --handshake-timeout --request-timeout --max-request-bytes --max-reply-queue --shutdown-timeout --verbose --help"
+            opts="-v -h --host --port --framed --allow-unauthenticated --data-dir --history --keep-runs --allow-env --token-env --token-file --token-prompt --token --tls-cert --tls-key --tls-client-ca --max-users --max-test-time --max-tasks --max-body-bytes --max-memory --allow-target --max-connections --max-tests --max-watchers --handshake-timeout --request-timeout --max-request-bytes --max-documents --max-reply-queue --shutdown-timeout --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -838,6 +838,10 @@ _ldctl() {
                     return 0
                     ;;
                 --max-request-bytes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-documents)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -61,6 +61,7 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --handshake-timeout 'Timeout of a TLS handshake, in seconds'
             cand --request-timeout 'Timeout of receiving a whole request, in seconds'
             cand --max-request-bytes 'Maximum memory for incomplete requests of all connections, in bytes'
+            cand --max-documents 'Maximum number of documents that are read or run at once; further ones wait for a second, then get a busy reply'
             cand --max-reply-queue 'Maximum reply data queued for a slow client, in bytes'
             cand --shutdown-timeout 'How long a shutdown waits for running tests, in seconds'
             cand --framed 'Refuse legacy requests. By default one port serves framed and legacy requests'

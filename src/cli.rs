@@ -282,6 +282,17 @@ pub struct Limits {
     )]
     pub max_request_bytes: usize,
 
+    /// Maximum number of documents that are read or run at once; further ones wait for a second,
+    /// then get a busy reply
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "32",
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=500),
+        help_heading = "Limits"
+    )]
+    pub max_documents: usize,
+
     /// Maximum reply data queued for a slow client, in bytes
     #[arg(
         long,

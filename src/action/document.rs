@@ -58,17 +58,31 @@ impl Document {
     /// [`Document::parse`] with other limits. An action that exceeds one keeps its refusal, like
     /// any other invalid one.
     pub fn within(value: &Value, limits: TestLimits) -> Result<Self, InvalidDocument> {
+        Self::within_while(value, limits, || None)
+    }
+
+    /// [`Document::within`], unless `late` has a reason to give up between two actions.
+    pub(super) fn within_while<E: From<InvalidDocument>>(
+        value: &Value,
+        limits: TestLimits,
+        late: impl Fn() -> Option<E>,
+    ) -> Result<Self, E> {
         let list = match value {
             Value::Dict(members) => members.get(KEY).ok_or(InvalidDocument)?,
             other => other,
         };
-        match list {
-            Value::List(actions) if !actions.is_empty() => Ok(Self {
-                actions: actions.iter().map(|action| Action::read(action, limits)).collect(),
-                has_test: actions.iter().any(holds_test),
-            }),
-            _ => Err(InvalidDocument),
+        let Value::List(list) = list else { return Err(InvalidDocument.into()) };
+        if list.is_empty() {
+            return Err(InvalidDocument.into());
         }
+        let mut actions = Vec::with_capacity(list.len());
+        for action in list {
+            if let Some(reason) = late() {
+                return Err(reason);
+            }
+            actions.push(Action::read(action, limits));
+        }
+        Ok(Self { actions, has_test: list.iter().any(holds_test) })
     }
 
     /// The number of actions.

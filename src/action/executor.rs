@@ -16,6 +16,7 @@ use super::policy::Policy;
 use super::schema;
 use crate::counters::Counters;
 use crate::event::{ActionResult, Event, Failure, FailureKind, PROTOCOL, Sink, State, Status};
+use crate::memory::Memory;
 use crate::record::Records;
 use crate::record::live::Cumulative;
 use crate::run::{HistoryError, Run, Runs, Stopped, Submission};
@@ -63,6 +64,20 @@ impl Executor {
     /// Parses a document, whose tests must meet the policy's limits.
     pub fn read(&self, document: &Value) -> Result<Document, InvalidDocument> {
         Document::within(document, self.shared.policy.limits)
+    }
+
+    /// [`Self::read`], unless `late` has a reason to give up between two actions.
+    pub fn read_while<E: From<InvalidDocument>>(
+        &self,
+        document: &Value,
+        late: impl Fn() -> Option<E>,
+    ) -> Result<Document, E> {
+        Document::within_while(document, self.shared.policy.limits, late)
+    }
+
+    /// The ceiling for the memory of its documents.
+    pub fn memory(&self) -> &Arc<Memory> {
+        &self.shared.policy.memory
     }
 
     /// Sets the output of `print`: each call is one line, without its line end and without control

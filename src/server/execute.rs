@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::action::{Executor, InvalidDocument};
 use crate::event::{ErrorKind, Event, Sink, State, Status};
+use crate::memory::Memory;
 use crate::run::{HistoryError, Run, Submission};
 use crate::value::Value;
 use crate::wire::events::event_of;
@@ -17,14 +18,38 @@ use crate::wire::refusal::Refusal;
 /// Work that takes time: it blocks its thread until it has ended, and emits its events to the sink.
 pub type Job = Box<dyn FnOnce(&mut dyn Sink, &CancellationToken) + Send>;
 
+/// Why a document cannot run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unready {
+    /// It is not one.
+    #[error(transparent)]
+    Invalid(#[from] InvalidDocument),
+    /// It takes too long to read.
+    #[error("the document is not read after {} s; make it smaller", READ_TIMEOUT.as_secs())]
+    Late,
+    /// The server is shutting down.
+    #[error("the server is shutting down")]
+    Cancelled,
+}
+
+/// How long it may take to read a document. The largest take well under a second.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Runs documents.
 pub trait Execute: Send + Sync + 'static {
-    /// Parses a document; the job runs it, as its submission requests. Must not block.
+    /// Reads a document; the job runs it, as its submission requests. Both block the same thread.
+    /// A cancelled token ends the reading.
     fn prepare(
         self: Arc<Self>,
         document: Value,
         submission: Submission,
-    ) -> Result<Job, InvalidDocument>;
+        cancel: &CancellationToken,
+    ) -> Result<Job, Unready>;
+
+    /// The ceiling for the memory of documents and replies; by default there is none.
+    fn memory(&self) -> Arc<Memory> {
+        Memory::new(usize::MAX)
+    }
 
     /// Documents accepted so far.
     fn runs(&self) -> u64;
@@ -84,14 +109,25 @@ impl Execute for Executor {
         self: Arc<Self>,
         document: Value,
         submission: Submission,
-    ) -> Result<Job, InvalidDocument> {
+        cancel: &CancellationToken,
+    ) -> Result<Job, Unready> {
         let shown = self.table().history().map(|_| document.redacted());
         let shown = shown.and_then(|document| serde_json::to_string(&document).ok());
         let submission = Submission { document: shown, ..submission };
-        let document = self.read(&document)?;
+        let deadline = Instant::now() + READ_TIMEOUT;
+        let late = || match () {
+            () if cancel.is_cancelled() => Some(Unready::Cancelled),
+            () if Instant::now() >= deadline => Some(Unready::Late),
+            () => None,
+        };
+        let document = self.read_while(&document, late)?;
         Ok(Box::new(move |sink, cancel| {
             self.execute_as(submission, document, sink, cancel);
         }))
+    }
+
+    fn memory(&self) -> Arc<Memory> {
+        Arc::clone(Self::memory(self))
     }
 
     fn runs(&self) -> u64 {

@@ -72,10 +72,18 @@ impl FailedLogins {
         }
         Decision::Refused((STEP * wrong.saturating_sub(limits.free_failed_logins)).min(LONGEST))
     }
+
+    /// The delay of the refusal, if this address is refused whatever token it sends.
+    pub(super) fn locked_out(&self, from: IpAddr, limits: &Limits) -> Option<Duration> {
+        match self.judge(from, true, limits) {
+            Decision::Admitted => None,
+            Decision::Refused(delay) => Some(delay),
+        }
+    }
 }
 
-/// The source of an address: for IPv6 its /64 network, because a host owns at least that much.
-fn source(address: IpAddr) -> IpAddr {
+/// The source of an address, for whatever is counted per source: for IPv6 its /64 network, because a host owns at least that much.
+pub(super) fn source(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) if !address.is_loopback() => {
             let network = address.to_bits() & !u128::from(u64::MAX);

@@ -1,7 +1,5 @@
-//! The limits of a server ([`Limits`]), and its budget for the bytes of incomplete or
-//! unauthenticated requests ([`Budget`]).
+//! The limits of a server.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// The limits of a server. The defaults suit a shared host.
@@ -21,6 +19,11 @@ pub struct Limits {
     pub idle_timeout_tls: Duration,
     /// Memory for incomplete requests, in bytes, over all connections.
     pub request_bytes: usize,
+    /// Documents that are read or run at once; further ones wait for a moment, then get a `busy`
+    /// reply.
+    pub documents: usize,
+    /// How long a document waits for its turn.
+    pub document_wait: Duration,
     /// Bytes of a reply that are buffered for a slow client.
     pub reply_queue: usize,
     /// Bytes of one reply in the text dialect, which is collected until the document has ended.
@@ -51,6 +54,8 @@ impl Default for Limits {
             idle_timeout: Duration::from_millis(750),
             idle_timeout_tls: Duration::from_millis(150),
             request_bytes: 64 << 20,
+            documents: 32,
+            document_wait: Duration::from_secs(1),
             reply_queue: 1 << 20,
             reply_bytes: 64 << 20,
             stall_timeout: Duration::from_secs(1),
@@ -61,69 +66,5 @@ impl Default for Limits {
             max_failed_logins: 100,
             failed_login_memory: Duration::from_secs(300),
         }
-    }
-}
-
-/// Memory per connection outside the budget, in bytes: small requests pass even when the budget is
-/// exhausted.
-pub(super) const FREE: usize = 4096;
-
-/// The remaining bytes.
-#[derive(Debug)]
-pub(super) struct Budget {
-    left: AtomicUsize,
-}
-
-impl Budget {
-    pub(super) fn new(bytes: usize) -> Self {
-        Self { left: AtomicUsize::new(bytes) }
-    }
-
-    fn take(&self, bytes: usize) -> bool {
-        let taken = |left: usize| left.checked_sub(bytes);
-        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_ok()
-    }
-
-    fn give(&self, bytes: usize) {
-        self.left.fetch_add(bytes, Ordering::Relaxed);
-    }
-}
-
-/// One connection's share of the budget.
-#[derive(Debug, Default)]
-pub(super) struct BudgetShare {
-    bytes: usize,
-}
-
-impl BudgetShare {
-    /// Grows to the bytes held beyond [`FREE`]; false if the budget is exhausted.
-    pub(super) fn grow(&mut self, held: usize, budget: &Budget) -> bool {
-        let more = held.saturating_sub(FREE).saturating_sub(self.bytes);
-        if more > 0 && !budget.take(more) {
-            return false;
-        }
-        self.bytes += more;
-        true
-    }
-
-    /// Returns all bytes to the budget.
-    pub(super) fn release(&mut self, budget: &Budget) {
-        budget.give(std::mem::take(&mut self.bytes));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn small_requests_pass_an_exhausted_budget_and_released_bytes_return_to_it() {
-        let budget = Budget::new(10_000);
-        let (mut large, mut other) = (BudgetShare::default(), BudgetShare::default());
-        assert!(large.grow(FREE + 9_000, &budget));
-        assert!(!other.grow(FREE + 2_000, &budget));
-        assert!(other.grow(FREE, &budget));
-        large.release(&budget);
-        assert!(other.grow(FREE + 2_000, &budget));
     }
 }

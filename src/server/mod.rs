@@ -6,6 +6,7 @@
 //! Invariants: every wait for a peer has a deadline; nothing is allocated for a claimed length
 //! before its bytes arrive; a panic ends only one connection or one run and is counted.
 
+mod budget;
 mod execute;
 mod failed_logins;
 mod keyring;
@@ -35,7 +36,7 @@ use crate::error::reason;
 use crate::net::Listeners;
 use state::{Permit, ServerState};
 
-pub use execute::{Execute, Followed, Job};
+pub use execute::{Execute, Followed, Job, Unready};
 pub use keyring::{Keyring, ReloadError, Secrets};
 pub use limits::Limits;
 pub use state::{Announce, Server};

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use crate::memory::{Full, Share};
+
 /// Buffered bytes for a client.
 #[derive(Debug)]
 pub(super) struct Pipe {
@@ -18,8 +20,10 @@ pub(super) struct Pipe {
     most: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct PipeState {
+    /// The memory of what waits, which a chunk of any size can be.
+    share: Share,
     waiting: Vec<u8>,
     /// Taken and not yet written.
     writing: usize,
@@ -30,12 +34,25 @@ struct PipeState {
 }
 
 impl Pipe {
-    pub(super) fn new(most: usize) -> Self {
-        Self { state: Mutex::default(), room: Condvar::new(), filled: Notify::new(), most }
+    pub(super) fn new(most: usize, share: Share) -> Self {
+        let state = PipeState {
+            share,
+            waiting: Vec::new(),
+            writing: 0,
+            ended: false,
+            dropped: false,
+            left: false,
+        };
+        Self { state: Mutex::new(state), room: Condvar::new(), filled: Notify::new(), most }
     }
 
     fn state(&self) -> MutexGuard<'_, PipeState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes memory for a chunk that is about to be added, or says why there is none.
+    pub(super) fn reserve(&self, bytes: usize) -> Result<(), Full> {
+        self.state().share.grow(bytes)
     }
 
     /// Adds bytes, waiting at most `timeout` for room; an empty pipe accepts a chunk of any size.
@@ -62,6 +79,7 @@ impl Pipe {
             (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
         state.waiting.extend_from_slice(chunk);
+        state.settle();
         drop(state);
         self.filled.notify_one();
         true
@@ -80,6 +98,7 @@ impl Pipe {
             {
                 let mut state = self.state();
                 state.writing = 0;
+                state.settle();
                 if state.dropped {
                     return None;
                 }
@@ -128,6 +147,14 @@ impl PipeState {
     fn drop_all(&mut self) {
         self.dropped = true;
         self.waiting = Vec::new();
+        self.settle();
+    }
+
+    /// Gives back the memory of what no longer waits. What a chunk has beyond its reservation is
+    /// little: a terminator, a refusal.
+    fn settle(&mut self) {
+        let held = self.waiting.len() + self.writing;
+        let _ = self.share.set(held);
     }
 }
 
@@ -136,12 +163,17 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::memory::Memory;
+
+    fn pipe(most: usize) -> Pipe {
+        Pipe::new(most, Memory::new(usize::MAX).share("a reply"))
+    }
 
     const NEVER: Duration = Duration::from_secs(60);
 
     #[tokio::test]
     async fn bytes_arrive_in_order_and_end() {
-        let pipe = Pipe::new(10);
+        let pipe = pipe(10);
         assert!(pipe.push(b"ab", NEVER) && pipe.push(b"cd", NEVER));
         pipe.end();
         assert_eq!(pipe.take().await.as_deref(), Some(&b"abcd"[..]));
@@ -150,7 +182,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_chunk_longer_than_the_pipe_passes_through_an_empty_one() {
-        let pipe = Pipe::new(2);
+        let pipe = pipe(2);
         assert!(pipe.push(b"long", NEVER));
         assert!(!pipe.push(b"x", Duration::ZERO));
         assert!(pipe.is_dropped());
@@ -158,8 +190,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn t31_what_waits_for_a_client_takes_memory_until_it_is_written_or_dropped() {
+        let memory = Memory::new(100);
+        let pipe = Pipe::new(1000, memory.share("a reply"));
+        for chunk in [&[1; 60][..], &[2; 30]] {
+            pipe.reserve(chunk.len()).expect("room");
+            assert!(pipe.push(chunk, NEVER));
+        }
+        assert_eq!(memory.taken(), 90);
+        let full = pipe.reserve(11).expect_err("full").to_string();
+        assert!(full.starts_with("a reply: 11 bytes more do not fit"), "{full}");
+        assert_eq!(pipe.take().await.map(|chunk| chunk.len()), Some(90));
+        assert_eq!(memory.taken(), 90, "it is being written");
+        assert!(pipe.push(&[3; 5], NEVER));
+        pipe.take().await;
+        assert_eq!(memory.taken(), 5);
+        pipe.leave();
+        drop(pipe);
+        assert_eq!(memory.taken(), 0);
+    }
+
+    #[tokio::test]
     async fn a_writer_waits_for_a_slow_reader() {
-        let pipe = Arc::new(Pipe::new(4));
+        let pipe = Arc::new(pipe(4));
         let writer = {
             let pipe = Arc::clone(&pipe);
             std::thread::spawn(move || {
@@ -178,7 +231,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_reader_that_gives_up_frees_the_writer() {
-        let pipe = Arc::new(Pipe::new(1));
+        let pipe = Arc::new(pipe(1));
         assert!(pipe.push(b"a", NEVER));
         let writer = {
             let pipe = Arc::clone(&pipe);

@@ -1,18 +1,28 @@
-//! Responses to requests: most operations with immediate events, the others with a [`Job`].
+//! Responses to requests: most operations with immediate events, the others with a [`Job`]. A
+//! document is read by its job, not by the thread that serves all connections.
 
 use std::net::IpAddr;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::execute::{Followed, Job};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+use super::execute::{Execute, Followed, Job, Unready};
 use super::state::ServerState;
+use crate::counters::Counters;
 use crate::event::{Event, PROTOCOL, Pong};
+use crate::memory::Share;
 use crate::run::{Hold, Run, Submission};
-use crate::value::Value;
+use crate::value::json_weight;
 use crate::wire::dialect::Dialect;
 use crate::wire::op::Op;
 use crate::wire::parameters::{LISTED_RUNS, Parameters};
 use crate::wire::refusal::Refusal;
-use crate::wire::request::Request;
+use crate::wire::request::{Located, Request, parse};
 
 /// The response to a request.
 pub(super) enum Response {
@@ -20,8 +30,9 @@ pub(super) enum Response {
     Now(Vec<Event>),
     /// The events of a job.
     Job(Job),
-    /// The events of a document, whose run may be held by the connection, or go on without it.
-    Run(Job, Bond),
+    /// The events of a document, once it has a place. Its run may be held by the connection, or go
+    /// on without it.
+    Document(Submitted, Bond),
     /// The events of a run, whoever requested it.
     Follow(Arc<Run>),
 }
@@ -36,19 +47,44 @@ pub(super) enum Bond {
     Detached,
 }
 
+/// A document that waits for its place.
+pub(super) struct Submitted {
+    located: Located,
+    submission: Submission,
+}
+
+/// The bytes of a request, which hold its document; overwritten when dropped.
+pub(super) struct RequestBytes {
+    bytes: Zeroizing<Vec<u8>>,
+    body: Range<usize>,
+}
+
+impl RequestBytes {
+    /// The body of a request among these bytes.
+    pub(super) fn new(bytes: Zeroizing<Vec<u8>>, body: Range<usize>) -> Self {
+        Self { bytes, body }
+    }
+
+    fn body(&self) -> &[u8] {
+        self.bytes.get(self.body.clone()).unwrap_or_default()
+    }
+}
+
+/// A document's place among those that are read or run at once, and its memory; returned on drop.
+pub(super) struct Place {
+    _permit: OwnedSemaphorePermit,
+    memory: Share,
+}
+
 impl ServerState {
     /// Responds to a request. The session itself handles a quit.
-    pub(super) fn respond(
-        &self,
-        request: Request<Value>,
-        peer: IpAddr,
-    ) -> Result<Response, Refusal> {
+    pub(super) fn respond(&self, request: Request<Located>, peer: IpAddr) -> Response {
         let executor = Arc::clone(&self.server.executor);
         let Parameters { name, detach, queue, run, limit, state } = request.parameters;
-        Ok(match request.op {
+        match request.op {
             Op::Run => match request.document {
                 None => Response::Now(Vec::new()),
-                Some(document) => {
+                Some(located) => {
                     let events = request.dialect == Dialect::Events;
                     let hold = (events && !detach).then(Arc::<Hold>::default);
                     let submission = Submission {
@@ -60,14 +96,12 @@ impl ServerState {
                         isolated: events,
                         document: None,
                     };
-                    let job = executor.prepare(document, submission);
-                    let job = job.map_err(|_| Refusal::invalid_document())?;
                     let bond = match hold {
                         Some(hold) => Bond::Held(hold),
                         None if detach => Bond::Detached,
                         None => Bond::None,
                     };
-                    Response::Run(job, bond)
+                    Response::Document(Submitted { located, submission }, bond)
                 }
             },
             Op::Ping => Response::Now(vec![Event::Pong(self.pong())]),
@@ -82,7 +116,20 @@ impl ServerState {
                 Followed::Stored(job) => Response::Job(job),
             },
             Op::Quit => Response::Now(vec![Event::DONE]),
-        })
+        }
+    }
+
+    /// Waits for a place for a document in a request of so many bytes.
+    pub(super) async fn admit_document(&self, bytes: usize) -> Result<Place, Refusal> {
+        let most = self.limits().documents;
+        let place = Arc::clone(&self.documents).acquire_owned();
+        let Ok(Ok(permit)) = timeout(self.limits().document_wait, place).await else {
+            let what = format!("{most} documents are running already (--max-documents {most})");
+            return Err(Refusal::busy(&what));
+        };
+        let mut memory = self.memory.share("the document");
+        memory.grow(bytes).map_err(|full| Refusal::busy(&full.to_string()))?;
+        Ok(Place { _permit: permit, memory })
     }
 
     fn pong(&self) -> Pong {
@@ -93,6 +140,57 @@ impl ServerState {
             uptime_s: self.started.elapsed().as_secs_f64(),
             runs: self.server.executor.runs(),
             counts: Some(self.counters().read()),
+        }
+    }
+}
+
+impl Submitted {
+    /// The job that reads and runs it.
+    pub(super) fn into_job(
+        self,
+        request: RequestBytes,
+        place: Place,
+        shared: &Arc<ServerState>,
+    ) -> Job {
+        let shared = Arc::clone(shared);
+        Box::new(move |sink, cancel| {
+            let mut place = place;
+            let executor = Arc::clone(&shared.server.executor);
+            let prepare = || self.prepare(request, &mut place.memory, executor, cancel);
+            match catch_unwind(AssertUnwindSafe(prepare)) {
+                Ok(Ok(job)) => job(sink, cancel),
+                Ok(Err(refusal)) => sink.emit(refusal.into()),
+                Err(_) => {
+                    Counters::count(&shared.counters().panics);
+                    sink.emit(Refusal::unreadable().into());
+                }
+            }
+        })
+    }
+
+    fn prepare(
+        self,
+        request: RequestBytes,
+        memory: &mut Share,
+        executor: Arc<dyn Execute>,
+        cancel: &CancellationToken,
+    ) -> Result<Job, Refusal> {
+        let document = {
+            let text = self.located.text(request.body());
+            let weight = json_weight(&text);
+            memory.grow(weight).map_err(|full| Refusal::busy(&full.to_string()))?;
+            parse(&text)?
+        };
+        drop(request);
+        Ok(executor.prepare(document, self.submission, cancel)?)
+    }
+}
+
+impl From<Unready> for Refusal {
+    fn from(unready: Unready) -> Self {
+        match unready {
+            Unready::Invalid(_) => Self::invalid_document(),
+            Unready::Late | Unready::Cancelled => Self::limit(&unready.to_string()),
         }
     }
 }

@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::budget::BudgetShare;
 use super::execute::Job;
 use super::failed_logins::Decision;
-use super::limits::BudgetShare;
 use super::pipe::Pipe;
-use super::respond::{Bond, Response};
+use super::respond::{Bond, RequestBytes, Response, Submitted};
 use super::state::{Active, Permit, ServerState};
 use super::transport::{Handshake, Transport, handshake};
 use super::writer::PipeWriter;
@@ -31,7 +32,10 @@ use crate::wire::frame::{
 };
 use crate::wire::op::Op;
 use crate::wire::refusal::Refusal;
-use crate::wire::request::{Incoming, Rejection, Request};
+use crate::wire::request::{
+    Incoming, Located, Reading, Rejection, Request, STEP, begins_with_token,
+};
+use crate::wire::token::Tokens;
 
 /// The size of one read, in bytes. A legacy request fits.
 const CHUNK: usize = MAX_LEGACY;
@@ -84,12 +88,49 @@ fn no_room(shared: &ServerState) -> Refusal {
     Refusal::busy(&format!("all connections are taken (--max-connections {most})"))
 }
 
+/// Reads a small request.
+fn read(body: &[u8], mode: Mode, tokens: &Tokens) -> Incoming<Located> {
+    let mut reading = Reading::new(body, mode);
+    loop {
+        if let Some(incoming) = reading.step(tokens) {
+            return incoming;
+        }
+    }
+}
+
+/// Reads a large request in steps, between which others have their turn; `None` if that panics.
+/// Only a few are read at once, unless they have shown the token: it takes the time of this thread,
+/// which small requests must not wait for.
+async fn read_in_turns(
+    shared: &ServerState,
+    body: &[u8],
+    mode: Mode,
+    known: bool,
+) -> Option<Incoming<Located>> {
+    let _turn = if known { None } else { shared.large.acquire().await.ok() };
+    let keyring = &shared.server.keyring;
+    let mut reading = Reading::new(body, mode);
+    loop {
+        match contained(|| keyring.with_tokens(|tokens| reading.step(tokens)))? {
+            Some(incoming) => return Some(incoming),
+            None => yield_now().await,
+        }
+    }
+}
+
+/// Does what might panic.
+fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
 /// What was received from a peer.
 enum Received {
     /// A whole request: the range of its body in the pending bytes.
     Request(Mode, Range<usize>),
     /// A request that is rejected.
     Refused(Mode, Refusal),
+    /// The beginning of a request from a source that is locked out, to be refused after a delay.
+    LockedOut(Mode, Duration),
     /// A TLS hello on a plain port.
     TlsHello,
     /// Nothing: the peer sent nothing, or left.
@@ -197,6 +238,10 @@ impl<S: Transport> Session<S> {
         match received {
             Received::Request(mode, body) => self.answer(mode, body, active).await,
             Received::Refused(mode, refusal) => Box::pin(self.refuse(mode, &refusal)).await,
+            Received::LockedOut(mode, delay) => {
+                sleep(delay).await;
+                Box::pin(self.refuse(mode, &Refusal::unauthorised())).await;
+            }
             Received::TlsHello => {
                 tracing::info!("{}: a TLS client, but this server does not use TLS", self.peer);
                 Box::pin(self.close_with(&NO_TLS_HERE)).await;
@@ -219,14 +264,22 @@ impl<S: Transport> Session<S> {
                 biased;
                 read = self.buffer.fill(&mut self.stream, most) => read,
                 () = &mut timer => return self.deadline_passed(),
+                () = self.share.evicted() => return self.gave_way(),
             };
-            match read {
+            let first = match read {
                 Err(_) => return Received::Nothing,
                 Ok(0) => return self.stream_ended(),
-                Ok(_) => {}
+                Ok(count) => count == self.buffer.pending().len(),
+            };
+            if let Some(refused) = first.then(|| self.locked_out()).flatten() {
+                return refused;
             }
             if let Some(received) = self.classify() {
                 return received;
+            }
+            if self.buffer.pending().len() > STEP {
+                // However fast a peer sends, others have their turn.
+                yield_now().await;
             }
             self.stream.acknowledge();
             if self.mode() == Some(Mode::Legacy) {
@@ -248,13 +301,13 @@ impl<S: Transport> Session<S> {
     /// Classifies the bytes received so far; `None` if more are needed.
     fn classify(&mut self) -> Option<Received> {
         let shared = Arc::clone(self.shared());
-        if !self.share.grow(self.buffer.held(), &shared.budget) {
-            Counters::count(&shared.counters().shed);
-            let most = shared.limits().request_bytes;
-            let refusal = Refusal::busy(&format!(
-                "too many incomplete requests (--max-request-bytes {most})"
-            ));
-            return Some(Received::Refused(self.mode()?, refusal));
+        let Self { share, buffer, peer, .. } = self;
+        let known = || {
+            let body = buffer.pending().get(HEADER..).unwrap_or_default();
+            shared.server.keyring.with_tokens(|tokens| begins_with_token(body, tokens))
+        };
+        if !share.grow(buffer.held(), *peer, known, &shared.budget) {
+            return Some(self.gave_way());
         }
         let pending = self.buffer.pending();
         let first = *pending.first()?;
@@ -277,6 +330,31 @@ impl<S: Transport> Session<S> {
         }
         let complete = pending.len() >= MAX_LEGACY || legacy_is_complete(pending);
         complete.then(|| self.legacy_request())
+    }
+
+    /// The budget for incomplete requests is exhausted, and this one gives way to others.
+    fn gave_way(&mut self) -> Received {
+        let shared = self.shared();
+        Counters::count(&shared.counters().shed);
+        let most = shared.limits().request_bytes;
+        let refusal =
+            Refusal::busy(&format!("too many incomplete requests (--max-request-bytes {most})"));
+        let mode = self.mode().unwrap_or(Mode::Framed);
+        self.buffer.wipe();
+        self.share.release(&self.permit.shared.budget);
+        Received::Refused(mode, refusal)
+    }
+
+    /// Refuses a request from a source that is locked out, whatever it holds: before its rest has
+    /// arrived, and without looking at it.
+    fn locked_out(&self) -> Option<Received> {
+        let shared = self.shared();
+        if !shared.server.keyring.with_tokens(|tokens| tokens.required()) {
+            return None;
+        }
+        let delay = shared.failed_logins.locked_out(self.peer, shared.limits())?;
+        let opening = Opening::of(*self.buffer.pending().first()?);
+        (opening != Opening::Tls).then_some(Received::LockedOut(self.mode()?, delay))
     }
 
     /// The request timed out, or a legacy client paused too long.
@@ -313,23 +391,42 @@ impl<S: Transport> Session<S> {
 
     async fn answer(&mut self, mode: Mode, body: Range<usize>, active: Active) {
         let surplus = self.buffer.pending().len() > body.end;
-        let planned = catch_unwind(AssertUnwindSafe(|| {
-            self.plan(self.buffer.pending().get(body).unwrap_or_default(), mode)
-        }));
-        let Planned { format, response, delay } = planned.unwrap_or_else(|_| {
-            Counters::count(&self.shared().counters().panics);
-            let refusal =
-                Refusal::internal("internal error while reading the request; see the server's log");
-            Planned::refused(mode, Rejection { refusal, dialect: Dialect::Text })
-        });
-        self.buffer.wipe();
         let shared = Arc::clone(self.shared());
+        let incoming = {
+            let body = self.buffer.pending().get(body.clone()).unwrap_or_default();
+            if body.len() <= STEP {
+                contained(|| shared.server.keyring.with_tokens(|tokens| read(body, mode, tokens)))
+            } else {
+                Box::pin(read_in_turns(&shared, body, mode, self.share.is_known())).await
+            }
+        };
+        let planned =
+            incoming.and_then(|incoming| contained(|| self.plan(incoming, mode, body.len())));
+        let Planned { mut format, response, delay } = planned.unwrap_or_else(|| {
+            Counters::count(&shared.counters().panics);
+            Planned::refused(
+                mode,
+                Rejection { refusal: Refusal::unreadable(), dialect: Dialect::Text },
+            )
+        });
+        let (response, bond) = match response {
+            Response::Document(document, bond) => {
+                let taken = Box::pin(self.take_document(document, body)).await;
+                let response = taken.unwrap_or_else(|| {
+                    format.op = Op::Quit;
+                    Response::Now(vec![Event::DONE])
+                });
+                (response, bond)
+            }
+            other => (other, Bond::None),
+        };
+        self.buffer.wipe();
         self.share.release(&shared.budget);
         let events = match response {
             Response::Now(events) => events,
-            Response::Job(job) => return Box::pin(self.run(job, Bond::None, format, active)).await,
-            Response::Run(job, bond) => return Box::pin(self.run(job, bond, format, active)).await,
+            Response::Job(job) => return Box::pin(self.run(job, bond, format, active)).await,
             Response::Follow(run) => return Box::pin(self.follow(&run, format, active)).await,
+            Response::Document(..) => Vec::new(),
         };
         if !delay.is_zero() {
             sleep(delay).await;
@@ -353,36 +450,50 @@ impl<S: Transport> Session<S> {
         }
     }
 
-    /// Parses a request and does everything that takes no time.
-    fn plan(&self, body: &[u8], mode: Mode) -> Planned {
+    /// Waits for a document's turn, and makes a job of it that reads and runs it. `None` if the
+    /// server shuts down meanwhile.
+    async fn take_document(&mut self, document: Submitted, body: Range<usize>) -> Option<Response> {
+        let shared = Arc::clone(self.shared());
+        let admitted = tokio::select! {
+            biased;
+            admitted = shared.admit_document(body.len()) => admitted,
+            () = shared.shutdown.cancelled() => return None,
+        };
+        Some(match admitted {
+            Ok(place) => {
+                let request = RequestBytes::new(self.buffer.take(), body);
+                Response::Job(document.into_job(request, place, &shared))
+            }
+            Err(refusal) => {
+                Counters::count(&shared.counters().shed);
+                Response::Now(vec![refusal.into()])
+            }
+        })
+    }
+
+    /// Decides about a request of this length, and does everything that takes no time.
+    fn plan(&self, incoming: Incoming<Located>, mode: Mode, length: usize) -> Planned {
         let shared = self.shared();
-        let keyring = &shared.server.keyring;
-        let (incoming, guarded) =
-            keyring.with_tokens(|tokens| (Incoming::read(body, mode, tokens), tokens.required()));
         // The reference's line says bytes but counts characters.
         shared.announce(format!("Command received: {} bytes", incoming.characters));
         let request = match incoming.request {
             Ok(request) => request,
-            Err(rejection) => return self.reject(rejection, mode, body.len()),
+            Err(rejection) => return self.reject(rejection, mode, length),
         };
         let Request { op, dialect, .. } = request;
+        let guarded = shared.server.keyring.with_tokens(|tokens| tokens.required());
+        if guarded && let Some(delay) = shared.failed_logins.locked_out(self.peer, shared.limits())
+        {
+            let refusal = Refusal::unauthorised();
+            return Planned::refused(mode, Rejection { refusal, dialect }).delayed(delay);
+        }
         // No run starts while the server is shutting down.
         let op = match shared.shutdown.is_cancelled() && request.document.is_some() {
             true => Op::Quit,
             false => op,
         };
-        let planned = match shared.respond(Request { op, ..request }, self.peer) {
-            Ok(response) => Planned::new(ReplyFormat { mode, dialect, op }, response),
-            Err(refusal) => Planned::refused(mode, Rejection { refusal, dialect }),
-        };
-        if guarded
-            && let Decision::Refused(delay) =
-                shared.failed_logins.judge(self.peer, true, shared.limits())
-        {
-            let refusal = Refusal::unauthorised();
-            return Planned::refused(mode, Rejection { refusal, dialect }).delayed(delay);
-        }
-        planned
+        let response = shared.respond(Request { op, ..request }, self.peer);
+        Planned::new(ReplyFormat { mode, dialect, op }, response)
     }
 
     /// Rejects a request of this length.
@@ -412,14 +523,15 @@ impl<S: Transport> Session<S> {
     async fn run(&mut self, job: Job, bond: Bond, format: ReplyFormat, active: Active) {
         self.stream.set_nodelay();
         let shared = Arc::clone(self.shared());
-        let pipe = Arc::new(Pipe::new(shared.limits().reply_queue));
+        let waiting = shared.memory.share("a reply");
+        let pipe = Arc::new(Pipe::new(shared.limits().reply_queue, waiting));
         let is_detached = matches!(bond, Bond::Detached);
         let running = {
             let (shared, pipe) = (Arc::clone(&shared), Arc::clone(&pipe));
             tokio::task::spawn_blocking(move || {
                 // A shutdown waits for it, whether its client does or not.
                 let _active = Active::new(&shared);
-                let reply = PipeWriter::new(pipe, format, shared.limits().clone());
+                let reply = PipeWriter::new(pipe, format, &shared);
                 let mut reply = if is_detached { reply.only_first() } else { reply };
                 job(&mut reply, &shared.shutdown);
                 reply.finish();
@@ -636,7 +748,8 @@ impl<S: Transport> Session<S> {
                     Ok(0) | Err(_) => return,
                     Ok(count) => taken += count,
                 }
-                self.buffer.consume(CHUNK);
+                // Thousands may linger, and each holds nothing.
+                self.buffer.wipe();
             }
         };
         let _ = timeout(LINGER.0, taking).await;

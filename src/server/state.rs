@@ -10,11 +10,13 @@ use tokio::task::JoinError;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::budget::Budget;
 use super::execute::Execute;
 use super::failed_logins::FailedLogins;
 use super::keyring::Keyring;
-use super::limits::{Budget, Limits};
+use super::limits::Limits;
 use crate::counters::Counters;
+use crate::memory::Memory;
 
 /// Receives the lines for stdout. Connections call it, so it must not block.
 pub type Announce = Box<dyn Fn(String) + Send + Sync>;
@@ -63,6 +65,10 @@ impl fmt::Debug for Server {
 /// immediately.
 const MAX_REJECTED: usize = 256;
 
+/// Large requests without a known token that are read at once. One would do: a step of each is what
+/// another request waits for.
+const LARGE_AT_ONCE: usize = 2;
+
 /// The state that all connections share.
 pub(super) struct ServerState {
     pub(super) server: Server,
@@ -76,6 +82,12 @@ pub(super) struct ServerState {
     pub(super) open: Arc<Semaphore>,
     /// One permit for each connection over the limit that gets a reply in its own mode.
     pub(super) rejected: Arc<Semaphore>,
+    /// One permit for each document that is read or run.
+    pub(super) documents: Arc<Semaphore>,
+    /// One permit for each large request without a known token that is being read.
+    pub(super) large: Semaphore,
+    /// The ceiling that documents and replies take their shares from.
+    pub(super) memory: Arc<Memory>,
     /// One permit for each connection that follows a run.
     pub(super) watchers: Arc<Semaphore>,
     /// Requests in progress; a shutdown waits for these.
@@ -89,6 +101,9 @@ impl ServerState {
             secure: server.keyring.tls().is_some(),
             open: permits(server.limits.connections),
             rejected: permits(MAX_REJECTED),
+            documents: permits(server.limits.documents),
+            large: Semaphore::new(LARGE_AT_ONCE),
+            memory: server.executor.memory(),
             watchers: permits(server.limits.watchers),
             failed_logins: FailedLogins::default(),
             budget: Budget::new(server.limits.request_bytes),

@@ -27,10 +27,15 @@ impl Transport for DuplexStream {
 struct Idle;
 
 impl Execute for Idle {
-    fn prepare(self: Arc<Self>, document: Value, _: Submission) -> Result<Job, InvalidDocument> {
+    fn prepare(
+        self: Arc<Self>,
+        document: Value,
+        _: Submission,
+        _: &CancellationToken,
+    ) -> Result<Job, Unready> {
         match document {
             Value::List(_) => Ok(Box::new(|_, _| {})),
-            _ => Err(InvalidDocument),
+            _ => Err(InvalidDocument.into()),
         }
     }
 
@@ -43,7 +48,12 @@ impl Execute for Idle {
 struct Chatty;
 
 impl Execute for Chatty {
-    fn prepare(self: Arc<Self>, _: Value, _: Submission) -> Result<Job, InvalidDocument> {
+    fn prepare(
+        self: Arc<Self>,
+        _: Value,
+        _: Submission,
+        _: &CancellationToken,
+    ) -> Result<Job, Unready> {
         Ok(Box::new(|sink, _| {
             sink.result("abs", ActionResult::new(0, "abs", Ok(Value::Int(1))));
         }))

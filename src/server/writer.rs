@@ -1,11 +1,15 @@
 //! A job's sink: encodes events as the bytes of the reply and writes them into the [`Pipe`]. It
-//! lives on the job's thread.
+//! lives on the job's thread. What a reply holds takes memory under the ceiling; a result that does
+//! not fit is replaced by a failure that says so.
 
 use std::sync::Arc;
 
 use super::limits::Limits;
 use super::pipe::Pipe;
-use crate::event::{ActionResult, Event, Sink};
+use super::state::ServerState;
+use crate::event::{ActionResult, Event, Failure, FailureKind, Sink};
+use crate::memory::Share;
+use crate::value::Value;
 use crate::wire::dialect::{ReplyFormat, Writer};
 
 /// The sink of one job.
@@ -15,12 +19,16 @@ pub(super) struct PipeWriter {
     writer: Option<Writer>,
     /// Whether the reply ends after the first event.
     only_first: bool,
+    /// The memory of the value that is being written and of the lines that are collected.
+    share: Share,
 }
 
 impl PipeWriter {
-    pub(super) fn new(pipe: Arc<Pipe>, format: ReplyFormat, limits: Limits) -> Self {
+    pub(super) fn new(pipe: Arc<Pipe>, format: ReplyFormat, server: &ServerState) -> Self {
+        let limits = server.limits().clone();
         let writer = Some(Writer::new(format, limits.reply_bytes));
-        Self { pipe, limits, writer, only_first: false }
+        let share = server.memory.share("a reply");
+        Self { pipe, limits, writer, only_first: false, share }
     }
 
     /// Ends the reply after the first event.
@@ -47,6 +55,8 @@ impl PipeWriter {
         let Some(writer) = &mut self.writer else { return };
         let mut out = Vec::new();
         writer.write(event, action, &mut out);
+        // More than what was taken for the value only if its text is longer than the value itself.
+        let _ = self.share.set(writer.held());
         if !out.is_empty() {
             self.pipe.push(&out, self.limits.stall_timeout);
         }
@@ -54,7 +64,24 @@ impl PipeWriter {
             self.end();
         }
     }
+
+    /// Takes memory for a result: for its value, the text that is made of it, and what waits for the
+    /// client.
+    fn reserve(&mut self, result: &ActionResult) -> Result<(), Failure> {
+        let text = result.text.as_ref().map_or(0, String::len);
+        let weight = result.value.as_ref().map_or(0, Value::weight) + text;
+        // Small results are what an exhausted ceiling must not prevent: failures, the figures of a
+        // test.
+        if weight <= SMALL {
+            return Ok(());
+        }
+        let fits = self.share.grow(weight).and_then(|()| self.pipe.reserve(weight));
+        fits.map_err(|full| Failure::new(FailureKind::Refused, full.to_string()))
+    }
 }
+
+/// The weight of a result that needs no share, in bytes.
+const SMALL: usize = 16 * 1024;
 
 impl Drop for PipeWriter {
     /// The pipe ends even if the job panics.
@@ -68,9 +95,12 @@ impl Sink for PipeWriter {
         self.write(&event, None);
     }
 
-    fn result(&mut self, action: &str, result: ActionResult) {
+    fn result(&mut self, action: &str, mut result: ActionResult) {
         for warning in &result.warnings {
             tracing::warn!("{warning}");
+        }
+        if let Err(failure) = self.reserve(&result) {
+            result = ActionResult::new(result.index, &result.command, Err(failure));
         }
         self.write(&Event::Result(result), Some(action));
     }

@@ -9,6 +9,7 @@ mod python;
 mod reader;
 mod redacted;
 mod rows;
+mod scan;
 mod weight;
 
 use std::sync::Arc;
@@ -19,9 +20,13 @@ use serde::ser::{Serialize, Serializer};
 
 pub use field::{Field, Kind, Literal};
 pub use parse::{MAX_INTEGER_DIGITS, ParseError};
-pub use python::{Charset, JsonOut, json_fault, json_into, json_text_into, quote, quoted_into};
+pub use python::{
+    Charset, Extent, FaultText, JsonOut, json_fault, json_into, json_text_into, piece, quote,
+    quoted_into,
+};
 pub use reader::{Invalid, Object, Reader};
 pub use rows::{Cell, Rows};
+pub use scan::{Fault, Outline, Scanner};
 pub use weight::json_weight;
 
 /// An object's members, in the order they were written.

@@ -78,6 +78,11 @@ impl Writer {
         }
     }
 
+    /// Bytes of collected text.
+    pub fn held(&self) -> usize {
+        self.lines.as_ref().map_or(0, ReplyLines::held)
+    }
+
     /// Passes the rest to `send`, including the terminator where one follows, in pieces of about
     /// `piece` bytes until one is refused.
     pub fn finish(self, piece: usize, mut send: impl FnMut(&[u8]) -> bool) {

@@ -1,9 +1,11 @@
 //! The event dialect, in both directions: one JSON object per frame, sent as events happen. A
 //! reader ignores unknown events and keys. [`text`](super::text) is the other dialect.
 
+use std::io;
+
 use serde_json::{Map, Number, Value as Json};
 
-use super::frame::{MAX_REPLY, frame_into};
+use super::frame::{HEADER, MAX_REPLY};
 use super::refusal::too_long;
 use crate::event::{ActionResult, Event};
 
@@ -18,17 +20,52 @@ pub(super) enum Body {
     Other,
 }
 
-/// Appends one event as a frame. A result over [`MAX_REPLY`] is replaced by a failure that says so.
+/// Appends one event as a frame. A result over [`MAX_REPLY`] is replaced by a failure that says so;
+/// it is never held.
 pub fn event_into(event: &Event, out: &mut Vec<u8>) {
+    let start = out.len();
+    let mut frame = FrameBody { out, start: start + HEADER, length: 0 };
+    frame.out.extend_from_slice(&[0; HEADER]);
     // Events are plain data; they always serialize.
-    let json = serde_json::to_vec(event).unwrap_or_default();
+    let _ = serde_json::to_writer(&mut frame, event);
+    let length = frame.length;
     match event {
-        Event::Result(result) if json.len() > MAX_REPLY => {
-            let failure = Err(too_long(json.len()));
+        Event::Result(result) if length > MAX_REPLY => {
+            out.truncate(start);
+            let failure = Err(too_long(length));
             let replaced = ActionResult::new(result.index, &result.command, failure);
-            frame_into(&serde_json::to_vec(&Event::Result(replaced)).unwrap_or_default(), out);
+            event_into(&Event::Result(replaced), out);
         }
-        _ => frame_into(&json, out),
+        _ => {
+            let header = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+            if let Some(place) = out.get_mut(start..start + HEADER) {
+                place.copy_from_slice(&header);
+            }
+        }
+    }
+}
+
+/// Takes the body of a frame up to [`MAX_REPLY`], and counts the rest.
+struct FrameBody<'a> {
+    out: &'a mut Vec<u8>,
+    start: usize,
+    length: usize,
+}
+
+impl io::Write for FrameBody<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.length += bytes.len();
+        if self.length <= MAX_REPLY {
+            self.out.extend_from_slice(bytes);
+        } else if self.out.len() > self.start {
+            self.out.truncate(self.start);
+            self.out.shrink_to_fit();
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

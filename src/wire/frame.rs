@@ -5,12 +5,13 @@
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Poll, ready};
 
 use serde::de::IgnoredAny;
 use tokio::io::{AsyncRead, ReadBuf};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// The longest framed request, in bytes; the reference's own cap. It makes the first byte of every
 /// framed request zero, which distinguishes framed from legacy requests on one port.
@@ -113,7 +114,14 @@ impl ReadBuffer {
     fn make_room(&mut self, count: usize) {
         let needed = self.bytes.len() + count;
         if needed > self.bytes.capacity() {
-            let mut larger = Vec::with_capacity(needed.max(2 * self.bytes.capacity()));
+            let doubled = needed.max(2 * self.bytes.capacity());
+            // No more than the frame that is arriving, once so much of it is there.
+            let whole = self
+                .pending()
+                .first_chunk::<HEADER>()
+                .map(|header| self.taken + HEADER + u32::from_be_bytes(*header) as usize);
+            let room = whole.filter(|whole| *whole >= needed).map_or(doubled, |it| it.min(doubled));
+            let mut larger = Vec::with_capacity(room);
             larger.extend_from_slice(&self.bytes);
             std::mem::replace(&mut self.bytes, larger).zeroize();
         }
@@ -168,6 +176,14 @@ impl ReadBuffer {
         }
     }
 
+    /// Takes the bytes that have not been consumed; they are overwritten when dropped.
+    pub fn take(&mut self) -> Zeroizing<Vec<u8>> {
+        self.searched = 0;
+        let mut bytes = Zeroizing::new(std::mem::take(&mut self.bytes));
+        bytes.drain(..std::mem::take(&mut self.taken));
+        bytes
+    }
+
     /// Overwrites and frees the buffer: a request contains the token.
     pub fn wipe(&mut self) {
         *self = Self::default();
@@ -211,10 +227,15 @@ pub fn terminator_into(mode: Mode, out: &mut Vec<u8>) {
 
 /// Strips white space at both ends, like Python's `bytes.strip()`.
 pub fn strip(bytes: &[u8]) -> &[u8] {
+    bytes.get(stripped(bytes)).unwrap_or_default()
+}
+
+/// Where the bytes are that [`strip`] leaves.
+pub fn stripped(bytes: &[u8]) -> Range<usize> {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c);
     let start = bytes.iter().position(|byte| !blank(byte)).unwrap_or(bytes.len());
     let end = bytes.iter().rposition(|byte| !blank(byte)).map_or(start, |last| last + 1);
-    bytes.get(start..end).unwrap_or_default()
+    start..end
 }
 
 /// Whether a legacy request needs no further bytes: it is a document, or cannot become one.

@@ -75,6 +75,11 @@ impl Refusal {
         Self::new(ErrorKind::Internal, format!("{INTERNAL}{what}"))
     }
 
+    /// A bug prevents the request from being read.
+    pub fn unreadable() -> Self {
+        Self::internal("internal error while reading the request; see the server's log")
+    }
+
     /// A plain client on a TLS port.
     pub fn speaks_tls() -> Self {
         Self::new(ErrorKind::InvalidJson, SPEAKS_TLS)

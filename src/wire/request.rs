@@ -3,21 +3,22 @@
 //! therefore part of the protocol.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use serde_json::value::RawValue;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::dialect::Dialect;
-use super::frame::{HEADER, MAX_LEGACY, MAX_REQUEST, Mode, QUIT, frame_into, strip};
+use super::frame::{HEADER, MAX_LEGACY, MAX_REQUEST, Mode, QUIT, frame_into, stripped};
 use super::op::Op;
 use super::parameters::Parameters;
 use super::refusal::Refusal;
 use super::token::{Token, Tokens};
 use crate::event::ErrorKind;
-use crate::value::{Map, Value, json_fault};
+use crate::value::{Extent, FaultText, Map, Outline, Scanner, Value, piece};
 
 /// A request. `D` is its document: [`RawValue`] when it is written, so that it is sent exactly as
-/// its author wrote it, and [`Value`] when it is read.
+/// its author wrote it, [`Located`] when it arrives, and [`Value`] when it is parsed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request<D> {
     /// The operation.
@@ -32,9 +33,9 @@ pub struct Request<D> {
 
 /// A request as a server received it.
 #[derive(Debug, PartialEq)]
-pub struct Incoming {
+pub struct Incoming<D = Value> {
     /// The request, or why it is refused.
-    pub request: Result<Request<Value>, Rejection>,
+    pub request: Result<Request<D>, Rejection>,
     /// Its length in characters, for the log; the text itself may contain a token.
     pub characters: usize,
 }
@@ -77,63 +78,158 @@ impl<D> Request<D> {
 }
 
 impl Incoming {
-    /// Reads the body of a frame or legacy text.
+    /// Reads the body of a frame or legacy text, and parses its document.
     pub fn read(bytes: &[u8], mode: Mode, tokens: &Tokens) -> Self {
-        let mut text = String::from_utf8_lossy(strip(bytes));
-        let request = Request::read(&text, mode, tokens);
-        let characters = text.chars().count();
-        if let Cow::Owned(copy) = &mut text {
-            copy.zeroize();
-        }
-        Self { request, characters }
+        let mut reading = Reading::new(bytes, mode);
+        let incoming = loop {
+            if let Some(incoming) = reading.step(tokens) {
+                break incoming;
+            }
+        };
+        let parsed = |request: Request<Located>| {
+            let Request { op, document, dialect, parameters } = request;
+            let document = document.map(|located| parse(&located.text(bytes))).transpose();
+            let document = document.map_err(|refusal| Rejection { refusal, dialect })?;
+            Ok(Request { op, document, dialect, parameters })
+        };
+        Incoming { request: incoming.request.and_then(parsed), characters: incoming.characters }
     }
 }
 
-impl Request<Value> {
-    fn read(text: &str, mode: Mode, tokens: &Tokens) -> Result<Self, Rejection> {
-        let refused = |refusal| Err(Rejection { refusal, dialect: Dialect::Text });
-        let accepted =
-            |op, document| Ok(Self { document, dialect: Dialect::Text, ..Self::new(op) });
-        if text == QUIT {
-            return match tokens.required() {
-                true => refused(Refusal::token_required()),
-                false => accepted(Op::Quit, None),
-            };
-        }
-        match Value::parse(text) {
-            Err(error) => {
+/// Where the document of a request is among its bytes. It is known to be JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located(Range<usize>);
+
+impl Located {
+    /// The document's text among the request's bytes.
+    pub fn text<'a>(&self, bytes: &'a [u8]) -> Cow<'a, str> {
+        String::from_utf8_lossy(bytes.get(self.0.clone()).unwrap_or_default())
+    }
+}
+
+/// Parses the text of a document.
+pub fn parse(text: &str) -> Result<Value, Refusal> {
+    Value::parse(text).map_err(|error| Refusal::new(ErrorKind::InvalidJson, error.to_string()))
+}
+
+/// The bytes that one step of a [`Reading`] looks at: some 30 microseconds of work.
+pub const STEP: usize = 16 * 1024;
+
+/// The members of an envelope, and how many of them are not [`Parameters`].
+const MEMBERS: [&str; 10] =
+    ["token", "command", "op", "reply", "name", "detach", "queue", "run", "limit", "state"];
+const OWN: usize = 4;
+
+/// Where they are.
+type Members = [Option<Range<usize>>; MEMBERS.len()];
+
+/// A request that is being read: what refuses it, or where its document is. The document is not
+/// parsed, so a request without the token costs one look at each byte and no memory, and the work
+/// is divided into steps, between which others have their turn. All bytes must be there before the
+/// token counts: a text that is not JSON is refused as such, and the last of several tokens counts.
+#[derive(Debug)]
+pub struct Reading<'a> {
+    /// Without white space at both ends.
+    body: &'a [u8],
+    /// Where that begins among the request's bytes.
+    start: usize,
+    mode: Mode,
+    stage: Stage<'a>,
+    characters: usize,
+}
+
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, on the stack")]
+enum Stage<'a> {
+    /// Counts characters; so many bytes are counted.
+    Counting(usize),
+    Scanning(Scanner<'a, { MEMBERS.len() }>),
+    Describing(FaultText<'a>),
+}
+
+type Read = Result<Request<Located>, Rejection>;
+
+impl<'a> Reading<'a> {
+    /// Begins to read the body of a frame or legacy text.
+    pub fn new(bytes: &'a [u8], mode: Mode) -> Self {
+        let range = stripped(bytes);
+        let start = range.start;
+        let body = bytes.get(range).unwrap_or_default();
+        Self { body, start, mode, stage: Stage::Counting(0), characters: 0 }
+    }
+
+    /// Looks at about [`STEP`] further bytes; returns the request once it is read.
+    pub fn step(&mut self, tokens: &Tokens) -> Option<Incoming<Located>> {
+        match &mut self.stage {
+            Stage::Counting(counted) => {
+                let piece = piece(self.body, *counted, STEP);
+                self.characters += Extent::of(piece).characters;
+                *counted += piece.len();
+                if *counted < self.body.len() {
+                    return None;
+                }
+                if self.body == QUIT.as_bytes() {
+                    return Some(self.read(match tokens.required() {
+                        true => refused(Refusal::token_required()),
+                        false => accepted(Op::Quit, None),
+                    }));
+                }
+                self.stage = Stage::Scanning(Scanner::new(self.body, MEMBERS));
+                // Most requests are short.
+                if self.body.len() <= STEP { self.step(tokens) } else { None }
+            }
+            Stage::Scanning(scanner) => match scanner.step(STEP)? {
+                Ok(outline) => {
+                    let request = self.request(outline, tokens);
+                    Some(self.read(request))
+                }
+                Err(fault) => {
+                    self.stage = Stage::Describing(FaultText::new(self.body, fault));
+                    if self.body.len() <= STEP { self.step(tokens) } else { None }
+                }
+            },
+            Stage::Describing(text) => {
                 // The message that the reference's clients know.
-                let message = json_fault(text).unwrap_or_else(|| error.to_string());
-                refused(Refusal::new(ErrorKind::InvalidJson, message))
+                let message = text.step(STEP)?;
+                Some(self.read(refused(Refusal::new(ErrorKind::InvalidJson, message))))
             }
-            Ok(Value::Dict(envelope))
-                if envelope.contains_key("token") || envelope.contains_key("command") =>
-            {
-                Self::open(envelope, mode, tokens)
-            }
-            Ok(_) if tokens.required() => refused(Refusal::token_required()),
-            Ok(Value::Null) => accepted(Op::Run, None),
-            Ok(document) => accepted(Op::Run, Some(document)),
         }
     }
 
+    fn read(&self, request: Read) -> Incoming<Located> {
+        Incoming { request, characters: self.characters }
+    }
+
+    /// The request, if its token is accepted.
+    fn request(&self, outline: Outline<{ MEMBERS.len() }>, tokens: &Tokens) -> Read {
+        if let Some(members @ ([Some(_), ..] | [_, Some(_), ..])) = outline.members {
+            return self.open(members, tokens);
+        }
+        if tokens.required() {
+            return refused(Refusal::token_required());
+        }
+        accepted(Op::Run, self.document(0..self.body.len()))
+    }
+
     /// Reads an envelope: the token, then `quit`, then the document, then the other operations.
-    fn open(mut envelope: Map, mode: Mode, tokens: &Tokens) -> Result<Self, Rejection> {
-        let events = envelope.get("reply").and_then(Value::as_str) == Some("events");
-        let dialect = if events && mode == Mode::Framed { Dialect::Events } else { Dialect::Text };
-        let supplied = match envelope.shift_remove("token") {
-            Some(Value::Str(text)) => Some(Zeroizing::new(text)),
-            _ => None,
+    fn open(&self, members: Members, tokens: &Tokens) -> Read {
+        let [token, command, op, reply, ..] = members.clone();
+        let text = |range: Option<Range<usize>>, most| {
+            range.and_then(|range| string(self.body.get(range)?, most))
         };
+        let events = text(reply, MOST_NAME).is_some_and(|reply| *reply == "events");
+        let framed = self.mode == Mode::Framed;
+        let dialect = if events && framed { Dialect::Events } else { Dialect::Text };
+        let supplied = text(token, tokens.longest());
         // A token that is not a string is compared anyway, to take the same time.
         let accepted = tokens.accepts(supplied.as_ref().map_or("", |text| text.as_str()));
         if tokens.required() && !accepted {
             return Err(Rejection { refusal: Refusal::unauthorised(), dialect });
         }
         // An unknown operation is ignored, as the reference ignores every unknown key.
-        let named = envelope.get("op").and_then(Value::as_str).and_then(Op::from_name);
+        let named = text(op, MOST_NAME).and_then(|name| Op::from_name(&name));
         let op = named.unwrap_or(Op::Run);
-        let document = envelope.shift_remove("command").filter(|value| *value != Value::Null);
+        let document = command.and_then(|range| self.document(range));
         let (op, document) = match (op, document) {
             (Op::Quit, _) => (op, None),
             // The reference runs a document whatever else the envelope requests.
@@ -142,7 +238,7 @@ impl Request<Value> {
         };
         // What only events can describe is always described in events.
         let only_events = matches!(op, Op::Runs | Op::Attach);
-        let dialect = match mode {
+        let dialect = match self.mode {
             Mode::Framed if only_events => Dialect::Events,
             Mode::Legacy if only_events => {
                 let message = format!("{op} needs a framed request");
@@ -152,13 +248,88 @@ impl Request<Value> {
             _ => dialect,
         };
         let parameters = match dialect {
-            Dialect::Events => {
-                Parameters::take(&mut envelope).map_err(|refusal| Rejection { refusal, dialect })?
-            }
+            Dialect::Events => Parameters::take(&mut self.parameters(&members))
+                .map_err(|refusal| Rejection { refusal, dialect })?,
             Dialect::Text => Parameters::default(),
         };
-        Ok(Self { op, document, dialect, parameters })
+        Ok(Request { op, document, dialect, parameters })
     }
+
+    /// The members that are parameters. What is too long for one is refused by its beginning.
+    fn parameters(&self, members: &Members) -> Map {
+        let named = MEMBERS.into_iter().zip(members).skip(OWN);
+        let present = named.filter_map(|(name, range)| {
+            let json = self.body.get(range.clone()?)?;
+            let begin = String::from_utf8_lossy(json.get(..MOST_PARAMETER).unwrap_or(json));
+            let whole = (json.len() <= MOST_PARAMETER).then(|| Value::parse(&begin).ok()).flatten();
+            Some((name.to_owned(), whole.unwrap_or_else(|| begin.into_owned().into())))
+        });
+        present.collect()
+    }
+
+    /// A document in the body, unless it is null.
+    fn document(&self, range: Range<usize>) -> Option<Located> {
+        let is_null = self.body.get(range.clone()) == Some(b"null");
+        let range = self.start + range.start..self.start + range.end;
+        (!is_null).then_some(Located(range))
+    }
+}
+
+fn refused(refusal: Refusal) -> Read {
+    Err(Rejection { refusal, dialect: Dialect::Text })
+}
+
+fn accepted(op: Op, document: Option<Located>) -> Read {
+    Ok(Request { document, dialect: Dialect::Text, ..Request::new(op) })
+}
+
+/// No parameter is longer, in bytes: a name of 200 characters, each with two escapes of six bytes.
+const MOST_PARAMETER: usize = 4096;
+
+/// No name of an operation or dialect is longer, in bytes.
+const MOST_NAME: usize = 32;
+
+/// The text of a JSON string of at most `most` bytes; `None` for any other value.
+fn string(json: &[u8], most: usize) -> Option<Zeroizing<String>> {
+    let inner = json.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    // The longest escape of a byte, `\u001f`, has six.
+    if inner.len() > most.saturating_mul(6) {
+        return None;
+    }
+    let text = if inner.contains(&b'\\') {
+        let json = Zeroizing::new(String::from_utf8_lossy(json).into_owned());
+        Zeroizing::new(serde_json::from_str(&json).ok()?)
+    } else {
+        Zeroizing::new(String::from_utf8_lossy(inner).into_owned())
+    };
+    Some(text).filter(|text| text.len() <= most)
+}
+
+/// Whether the beginning of an envelope shows an accepted token: it is the first member, as clients
+/// write it. Only for the order in which incomplete requests give way; what is run is decided by the
+/// whole request.
+pub fn begins_with_token(body: &[u8], tokens: &Tokens) -> bool {
+    let blank =
+        |bytes: &'_ [u8]| bytes.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    let after = |bytes: &'_ [u8], text: &[u8]| -> Option<usize> {
+        let start = blank(bytes);
+        bytes.get(start..)?.starts_with(text).then_some(start + text.len())
+    };
+    let found = || {
+        let mut rest = body;
+        for text in [&b"{"[..], b"\"token\"", b":"] {
+            rest = rest.get(after(rest, text)?..)?;
+        }
+        rest = rest.get(blank(rest)..)?;
+        let mut escaped = false;
+        let end = rest.iter().skip(1).position(|byte| {
+            let ends = *byte == b'"' && !escaped;
+            escaped = *byte == b'\\' && !escaped;
+            ends
+        })?;
+        string(rest.get(..end + 2)?, tokens.longest())
+    };
+    tokens.required() && found().is_some_and(|token| tokens.accepts(&token))
 }
 
 impl Request<&RawValue> {
@@ -337,6 +508,65 @@ mod tests {
                 other => panic!("{text:?} became {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn t27_a_token_is_judged_without_parsing_the_document() {
+        // Values that no parser of ours would return: the parser is not asked.
+        let deep = format!("{}{}", "[".repeat(126), "]".repeat(126));
+        for command in [r#"[{"":0},{"":0}]"#, &deep, "1e400"] {
+            for (text, refusal) in [
+                (format!(r#"{{"command": {command}, "token": "wrong"}}"#), Refusal::unauthorised()),
+                (format!("[{command}]"), Refusal::token_required()),
+                (format!(r#"{{"command": {command}}}"#), Refusal::unauthorised()),
+            ] {
+                let mut reading = Reading::new(text.as_bytes(), Mode::Framed);
+                let incoming = reading.step(&tokens()).expect("one step");
+                assert_eq!(incoming.request.expect_err("refused").refusal, refusal, "{text}");
+            }
+        }
+        let text = r#" {"to\u006ben": "x", "command": [1], "token": "s3cr\u0065t"} "#;
+        let incoming = Reading::new(text.as_bytes(), Mode::Framed).step(&tokens());
+        let located = incoming.expect("one step").request.expect("a request").document;
+        assert_eq!(located.expect("a document").text(text.as_bytes()), "[1]");
+    }
+
+    #[test]
+    fn t27_a_large_request_is_read_in_steps_that_are_bounded_and_as_many_as_its_size_requires() {
+        let list =
+            |count: usize, end: &str| format!("[{}]{end}", vec![r#"{"":0}"#; count].join(","));
+        let steps = |text: &str| {
+            let mut reading = Reading::new(text.as_bytes(), Mode::Framed);
+            let mut steps = 1;
+            while reading.step(&tokens()).is_none() {
+                steps += 1;
+            }
+            steps
+        };
+        for end in ["", "\n x"] {
+            let (small, large) = (list(20_000, end), list(80_000, end));
+            let (few, many) = (steps(&small), steps(&large));
+            assert!(few <= 3 * (small.len() / STEP + 2), "{few}");
+            assert!(many <= 4 * few, "{few} {many}");
+        }
+    }
+
+    #[test]
+    fn t30_the_beginning_of_a_request_shows_its_token_where_clients_write_it() {
+        for (begins, body) in [
+            (true, r#"{"token": "s3cret", "command": [["#),
+            (true, "\n{ \"token\"\t:\"s3cr\\u0065t\","),
+            (false, r#"{"token": "s3cre", "command": [["#),
+            (false, r#"{"token": "s3cret"#),
+            (false, r#"{"token": "s3cret\""#),
+            (false, r#"{"command": [], "token": "s3cret"}"#),
+            (false, r#"[{"token": "s3cret"}"#),
+            (false, r#"{"token": 5, "#),
+            (false, ""),
+        ] {
+            assert_eq!(begins_with_token(body.as_bytes(), &tokens()), begins, "{body}");
+        }
+        assert!(!begins_with_token(br#"{"token": "", "#, &Tokens::none()));
     }
 
     #[test]

@@ -124,6 +124,11 @@ impl ReplyLines {
         Self { op, lines: Vec::new(), places: HashMap::new(), bytes: 0, most, terminated: true }
     }
 
+    /// The bytes of the lines so far.
+    pub(super) fn held(&self) -> usize {
+        self.bytes
+    }
+
     /// Takes an event. One with the same action as an earlier one takes over its line.
     pub(super) fn push(&mut self, event: &Event, action: Option<&str>) {
         let Some(mut line) = line_of(event, self.op) else { return };

@@ -44,7 +44,14 @@ impl fmt::Debug for Token {
 /// The tokens that a server accepts, as digests; empty if it requires none. More than one while a
 /// token is being replaced.
 #[derive(Clone, Default)]
-pub struct Tokens(Vec<[u8; 32]>);
+pub struct Tokens {
+    digests: Vec<[u8; 32]>,
+    /// The length from which on nothing is a token: a multiple of [`ROUND`], which reveals little.
+    longest: usize,
+}
+
+/// Lengths of tokens are rounded up to a multiple of so many bytes.
+const ROUND: usize = 4096;
 
 impl Tokens {
     /// No token is required.
@@ -54,25 +61,36 @@ impl Tokens {
 
     /// Any of these tokens is accepted.
     pub fn new<'a>(tokens: impl IntoIterator<Item = &'a Token>) -> Self {
-        Self(tokens.into_iter().map(|token| digest(token.expose().as_bytes())).collect())
+        let mut all = Self { digests: Vec::new(), longest: ROUND };
+        for token in tokens {
+            all.digests.push(digest(token.expose().as_bytes()));
+            all.longest = all.longest.max(token.expose().len().next_multiple_of(ROUND));
+        }
+        all
     }
 
     /// Whether a request must have a token.
     pub fn required(&self) -> bool {
-        !self.0.is_empty()
+        !self.digests.is_empty()
+    }
+
+    /// The length in bytes that no token exceeds. What is longer need not be read.
+    pub fn longest(&self) -> usize {
+        self.longest
     }
 
     /// Whether this is one of the tokens. Every token is compared, whatever the previous results.
     pub fn accepts(&self, supplied: &str) -> bool {
         let supplied = digest(supplied.as_bytes());
-        let any = self.0.iter().fold(Choice::from(0), |any, token| any | token.ct_eq(&supplied));
+        let any =
+            self.digests.iter().fold(Choice::from(0), |any, token| any | token.ct_eq(&supplied));
         any.into()
     }
 }
 
 impl fmt::Debug for Tokens {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Tokens({})", self.0.len())
+        write!(out, "Tokens({})", self.digests.len())
     }
 }
 

@@ -198,6 +198,7 @@ fn a_raised_limit_is_logged_once_at_the_start_and_a_lowered_one_is_not() {
         ("--handshake-timeout", "5.5", "5"),
         ("--request-timeout", "11", "10"),
         ("--max-request-bytes", "67108865", "67108864"),
+        ("--max-documents", "33", "32"),
         ("--max-reply-queue", "1048577", "1048576"),
         ("--max-tests", "2", "1"),
         ("--max-watchers", "201", "200"),

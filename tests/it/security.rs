@@ -45,6 +45,9 @@ const ABUSE: &[(usize, &str, &str)] = &[
     (24, "a hostile server", "the client's memory and waiting time are bounded"),
     (25, "looking for the token", "not in any output, file, command line, memory or core dump"),
     (26, "a panic", "contained, counted, reported as `internal`"),
+    (27, "large requests without the token", "refused without parsing their documents"),
+    (30, "requests that are never completed", "make way for others, and for the token always"),
+    (31, "clients that do not read large replies", "replies share the memory ceiling"),
     (
         32,
         "a name per id or per row of a file",

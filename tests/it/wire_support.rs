@@ -11,7 +11,7 @@ use ldctl::counters::Counters;
 use ldctl::event::{ActionResult, Event, PROTOCOL, Sink};
 use ldctl::net::Listeners;
 use ldctl::run::Submission;
-use ldctl::server::{Execute, Job, Keyring, Limits, Secrets, Server, run};
+use ldctl::server::{Execute, Job, Keyring, Limits, Secrets, Server, Unready, run};
 use ldctl::value::Value;
 use ldctl::wire::frame::Mode;
 use ldctl::wire::tls::server_config;
@@ -44,11 +44,16 @@ pub(crate) struct Script {
 }
 
 impl Execute for Script {
-    fn prepare(self: Arc<Self>, document: Value, _: Submission) -> Result<Job, InvalidDocument> {
+    fn prepare(
+        self: Arc<Self>,
+        document: Value,
+        _: Submission,
+        _: &CancellationToken,
+    ) -> Result<Job, Unready> {
         match &document {
             Value::List(actions) if !actions.is_empty() => {}
             Value::Str(text) if text == "panic" => panic!("asked for"),
-            _ => return Err(InvalidDocument),
+            _ => return Err(InvalidDocument.into()),
         }
         Ok(Box::new(move |sink, cancel| {
             self.runs.fetch_add(1, Ordering::SeqCst);

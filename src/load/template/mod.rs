@@ -66,7 +66,8 @@ pub type Template = Text<Hole>;
 
 #[derive(Debug, Clone)]
 enum Piece<H> {
-    Literal(Box<str>),
+    /// A string, because a body is compiled from as many parts as it has elements.
+    Literal(String),
     /// Binary data: the content of a file.
     Bytes(Bytes),
     Hole {
@@ -148,9 +149,9 @@ impl<H> Text<H> {
             return;
         }
         if let Some(Piece::Literal(last)) = self.pieces.last_mut() {
-            *last = format!("{last}{text}").into();
+            last.push_str(text);
         } else {
-            self.pieces.push(Piece::Literal(text.into()));
+            self.pieces.push(Piece::Literal(text.to_owned()));
         }
     }
 
@@ -205,7 +206,7 @@ impl<H> Text<H> {
         self.pieces
             .iter()
             .map(|piece| match piece {
-                Piece::Literal(text) => Cow::Borrowed(&**text),
+                Piece::Literal(text) => Cow::Borrowed(text.as_str()),
                 Piece::Bytes(bytes) => String::from_utf8_lossy(bytes),
                 Piece::Hole { written, .. } => Cow::Borrowed(&**written),
             })
@@ -234,9 +235,7 @@ impl Template {
     /// The text with its long literal parts as bytes that all who fill it in share.
     pub fn with_shared_parts(self) -> Self {
         let pieces = self.pieces.into_iter().map(|piece| match piece {
-            Piece::Literal(text) if text.len() >= SHARED => {
-                Piece::Bytes(Bytes::from(text.into_string()))
-            }
+            Piece::Literal(text) if text.len() >= SHARED => Piece::Bytes(Bytes::from(text)),
             piece => piece,
         });
         Self { pieces: pieces.collect() }

@@ -1,171 +1,137 @@
 //! The error of Python's `json` for a text that is not JSON: message, line, column and character,
-//! as the reference's clients know them. The text is scanned like in CPython's `_json.c`; another,
-//! stricter parser decides whether a text is accepted (`NaN`, lone surrogates, depth).
+//! as the reference's clients know them; or, for what only Python accepts, the parser's own.
+
+use crate::value::MAX_INTEGER_DIGITS;
+use crate::value::scan::{Fault, Scanner};
 
 /// The message of Python's `JSONDecodeError`, if Python would raise one.
 pub fn json_fault(text: &str) -> Option<String> {
-    let fault = document(text).err()?;
-    let before = text.get(..fault.at).unwrap_or(text);
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    let line = before.matches('\n').count() + 1;
-    let what = fault.what;
-    Some(format!("{what}: line {line} column {column} (char {})", before.chars().count()))
+    match Scanner::new(text.as_bytes(), []).whole() {
+        Err(fault @ Fault::Python { .. }) => Some(FaultText::new(text.as_bytes(), fault).whole()),
+        _ => None,
+    }
 }
 
-/// The error at a byte of the text.
-struct Fault {
-    what: &'static str,
+/// The message for a fault, which takes as long as the text before it: it is made in steps.
+#[derive(Debug)]
+pub struct FaultText<'a> {
+    text: &'a [u8],
+    fault: Fault,
     at: usize,
+    counted: usize,
+    /// What precedes the fault: characters, newlines, and characters and bytes since the last one.
+    characters: usize,
+    newlines: usize,
+    column: Extent,
 }
 
-type Scanned = Result<usize, Fault>;
-
-const VALUE: &str = "Expecting value";
-const NAME: &str = "Expecting property name enclosed in double quotes";
-const COMMA: &str = "Expecting ',' delimiter";
-const COLON: &str = "Expecting ':' delimiter";
-
-/// The depth to which the parser accepts nested values. The parser itself refuses deeper ones.
-const MAX_DEPTH: usize = 127;
-
-/// Numbers and constants without digits that Python accepts.
-const CONSTANTS: [&str; 6] = ["null", "true", "false", "NaN", "Infinity", "-Infinity"];
-
-/// The kind of an open value.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Open {
-    List,
-    Object,
+/// The size of a text that need not be UTF-8, once every wrong part is replaced by U+FFFD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Extent {
+    /// In characters.
+    pub characters: usize,
+    /// In bytes.
+    pub bytes: usize,
 }
 
-fn document(text: &str) -> Result<(), Fault> {
-    if text.starts_with('\u{feff}') {
-        return Err(Fault { what: "Unexpected UTF-8 BOM (decode using utf-8-sig)", at: 0 });
-    }
-    let mut open: Vec<Open> = Vec::new();
-    let mut at = space(text, 0);
-    loop {
-        if open.len() > MAX_DEPTH {
-            return Ok(());
+impl Extent {
+    /// The size of a text.
+    pub fn of(text: &[u8]) -> Self {
+        if let Ok(text) = str::from_utf8(text) {
+            return Self { characters: text.chars().count(), bytes: text.len() };
         }
-        at = match byte(text, at) {
-            Some(b'[') => {
-                at = space(text, at + 1);
-                if byte(text, at) != Some(b']') {
-                    open.push(Open::List);
-                    continue;
-                }
-                at + 1
+        text.utf8_chunks().fold(Self::default(), |sum, chunk| {
+            let wrong = usize::from(!chunk.invalid().is_empty());
+            Self {
+                characters: sum.characters + chunk.valid().chars().count() + wrong,
+                bytes: sum.bytes
+                    + chunk.valid().len()
+                    + wrong * char::REPLACEMENT_CHARACTER.len_utf8(),
             }
-            Some(b'{') => {
-                at = space(text, at + 1);
-                if byte(text, at) != Some(b'}') {
-                    at = name(text, at)?;
-                    open.push(Open::Object);
-                    continue;
-                }
-                at + 1
-            }
-            Some(b'"') => string(text, at)?,
-            _ => scalar(text, at)?,
+        })
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self { characters: self.characters + other.characters, bytes: self.bytes + other.bytes }
+    }
+}
+
+/// The next piece of a text from `from`, of at most `most` bytes (at least four), that ends where a
+/// character does.
+pub fn piece(text: &[u8], from: usize, most: usize) -> &[u8] {
+    let end = from.saturating_add(most.max(4)).min(text.len());
+    let begins = |at: usize| text.get(at).is_none_or(|byte| byte & 0xc0 != 0x80);
+    // A character has at most three bytes after its first; more of these belong to none.
+    let cut = (end.saturating_sub(3)..=end).rev().find(|at| *at > from && begins(*at));
+    text.get(from..cut.unwrap_or(end)).unwrap_or_default()
+}
+
+impl<'a> FaultText<'a> {
+    /// The message for the fault of a text.
+    pub fn new(text: &'a [u8], fault: Fault) -> Self {
+        let at = match fault {
+            Fault::Python { at, .. } | Fault::Depth { at } | Fault::Token { at, .. } => at,
+            Fault::Digits(_) => 0,
         };
-        // A value has ended, and perhaps its containers.
-        loop {
-            at = space(text, at);
-            let Some(around) = open.last().copied() else {
-                let extra = Fault { what: "Extra data", at };
-                return if at == text.len() { Ok(()) } else { Err(extra) };
-            };
-            match (byte(text, at), around) {
-                (Some(b']'), Open::List) | (Some(b'}'), Open::Object) => {
-                    open.pop();
-                    at += 1;
-                }
-                (Some(b','), _) => break,
-                _ => return Err(Fault { what: COMMA, at }),
+        let column = Extent::default();
+        Self { text, fault, at, counted: 0, characters: 0, newlines: 0, column }
+    }
+
+    /// Takes at most `most` further bytes into account; returns the message once it is complete.
+    pub fn step(&mut self, most: usize) -> Option<String> {
+        let before = self.text.get(..self.at).unwrap_or(self.text);
+        let piece = piece(before, self.counted, most);
+        self.counted += piece.len();
+        match memchr::memrchr(b'\n', piece) {
+            None => {
+                let extent = Extent::of(piece);
+                self.characters += extent.characters;
+                self.column = self.column.plus(extent);
+            }
+            Some(last) => {
+                let (lines, rest) = piece.split_at(last + 1);
+                self.newlines += memchr::memchr_iter(b'\n', lines).count();
+                self.column = Extent::of(rest);
+                self.characters += Extent::of(lines).characters + self.column.characters;
             }
         }
-        at = space(text, at + 1);
-        if open.last() == Some(&Open::Object) {
-            at = name(text, at)?;
+        (self.counted == before.len()).then(|| self.message())
+    }
+
+    /// The whole message.
+    pub fn whole(mut self) -> String {
+        loop {
+            if let Some(message) = self.step(usize::MAX) {
+                return message;
+            }
         }
     }
-}
 
-/// Scans a member's name and colon, up to its value.
-fn name(text: &str, at: usize) -> Scanned {
-    if byte(text, at) != Some(b'"') {
-        return Err(Fault { what: NAME, at });
-    }
-    let at = space(text, string(text, at)?);
-    match byte(text, at) {
-        Some(b':') => Ok(space(text, at + 1)),
-        _ => Err(Fault { what: COLON, at }),
-    }
-}
-
-fn string(text: &str, begin: usize) -> Scanned {
-    let mut at = begin + 1;
-    loop {
-        match byte(text, at) {
-            None => return Err(Fault { what: "Unterminated string starting at", at: begin }),
-            Some(b'"') => return Ok(at + 1),
-            Some(..=0x1f) => return Err(Fault { what: "Invalid control character at", at }),
-            Some(b'\\') => match byte(text, at + 1) {
-                None => return Err(Fault { what: "Unterminated string starting at", at: begin }),
-                Some(b'u') => {
-                    let digits = text.get(at + 2..at + 6).unwrap_or_default();
-                    let whole =
-                        digits.len() == 4 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-                    // Python requires another character after them.
-                    if !whole || at + 6 >= text.len() {
-                        return Err(Fault { what: "Invalid \\uXXXX escape", at: at + 1 });
-                    }
-                    at += 6;
-                }
-                Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => at += 2,
-                Some(_) => return Err(Fault { what: "Invalid \\escape", at }),
-            },
-            Some(_) => at += 1,
+    fn message(&self) -> String {
+        let line = self.newlines + 1;
+        let place = |before: usize| format!("line {line} column {}", self.column.bytes + before);
+        match self.fault {
+            Fault::Python { what, .. } => {
+                let column = self.column.characters + 1;
+                format!("{what}: line {line} column {column} (char {})", self.characters)
+            }
+            Fault::Depth { .. } => format!("recursion limit exceeded at {}", place(1)),
+            Fault::Token { at, quoted } => {
+                // The parser's own words for the token alone; the longest is a pair of escapes.
+                let token = self.text.get(at..).map(|rest| rest.get(..14).unwrap_or(rest));
+                let token = String::from_utf8_lossy(token.unwrap_or_default());
+                let quote = if quoted { "\"" } else { "" };
+                let parsed = serde_json::from_str::<serde_json::Value>(&format!("{quote}{token}"));
+                let Err(error) = parsed else { return format!("invalid JSON at {}", place(1)) };
+                let text = error.to_string();
+                let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+                format!("{what} at {}", place(error.column().saturating_sub(quote.len())))
+            }
+            Fault::Digits(digits) => {
+                format!("an integer of {digits} digits is over the limit of {MAX_INTEGER_DIGITS}")
+            }
         }
     }
-}
-
-/// Scans a constant or a number; only the valid prefix of a malformed one is consumed.
-fn scalar(text: &str, begin: usize) -> Scanned {
-    let rest = text.get(begin..).unwrap_or_default();
-    if let Some(found) = CONSTANTS.iter().find(|constant| rest.starts_with(**constant)) {
-        return Ok(begin + found.len());
-    }
-    let digits = |from: usize| {
-        let rest = text.as_bytes().get(from..).unwrap_or_default();
-        rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
-    };
-    let mut at = begin + usize::from(rest.starts_with('-'));
-    at += match byte(text, at) {
-        Some(b'0') => 1,
-        Some(b'1'..=b'9') => digits(at),
-        _ => return Err(Fault { what: VALUE, at: begin }),
-    };
-    if byte(text, at) == Some(b'.') && digits(at + 1) > 0 {
-        at += 1 + digits(at + 1);
-    }
-    if matches!(byte(text, at), Some(b'e' | b'E')) {
-        let sign = usize::from(matches!(byte(text, at + 1), Some(b'+' | b'-')));
-        if digits(at + 1 + sign) > 0 {
-            at += 1 + sign + digits(at + 1 + sign);
-        }
-    }
-    Ok(at)
-}
-
-fn space(text: &str, from: usize) -> usize {
-    let rest = text.as_bytes().get(from..).unwrap_or_default();
-    from + rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count()
-}
-
-fn byte(text: &str, at: usize) -> Option<u8> {
-    text.as_bytes().get(at).copied()
 }
 
 #[cfg(test)]
@@ -291,6 +257,76 @@ mod tests {
         }
         assert_eq!(json_fault(&"[".repeat(100_000)), None, "refused by the parser");
         assert!(json_fault(&"[".repeat(127)).is_some());
+    }
+
+    /// The message for a text that is no document.
+    fn message(text: &str) -> Option<String> {
+        let fault = Scanner::new(text.as_bytes(), []).whole().err()?;
+        Some(FaultText::new(text.as_bytes(), fault).whole())
+    }
+
+    #[test]
+    fn what_only_python_accepts_is_described_as_the_parser_does() {
+        let deep = |levels: usize, inner: &str| {
+            format!("\n{}{inner}{}", " [".repeat(levels), "]".repeat(levels))
+        };
+        for text in [
+            "NaN".to_owned(),
+            "[1,\n  \"é\", -Infinity]".to_owned(),
+            "[\"é\\ud800\"]".to_owned(),
+            "{\"x\": \"\\ud800\\n\"}".to_owned(),
+            "{\"\\udc00\": 1, \"y\": NaN}".to_owned(),
+            "\"\\ud800\\u0041\"".to_owned(),
+            "\"\\ud800\\ud800\\udc00\"".to_owned(),
+            "[\"\\ud800é\"]".to_owned(),
+            deep(128, ""),
+            deep(128, "1"),
+            deep(300, ""),
+            format!("[{}]", "1".repeat(5000)),
+            format!("[{}, NaN]", "1".repeat(5000)),
+        ] {
+            let parsed = Value::parse(&text).expect_err("refused").to_string();
+            assert_eq!(message(&text), Some(parsed), "{text:.60}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_the_same_however_it_is_divided_into_steps() {
+        let text = "[\"é\", \n\"a\u{20ac}\u{1f600}\", \"b\" x]".as_bytes();
+        let wrong = [b"[\"\xff\xf0\x9f\x98", text, b"\x80\x80\x80\x80\x80]"].concat();
+        for text in [text, &wrong] {
+            let fault = Scanner::new(text, []).whole().expect_err("a fault");
+            let whole = FaultText::new(text, fault).whole();
+            let lossy = String::from_utf8_lossy(text);
+            assert_eq!(Some(&whole), json_fault(&lossy).as_ref(), "{lossy}");
+            for most in 1..9 {
+                let mut stepped = FaultText::new(text, fault);
+                let message = loop {
+                    if let Some(message) = stepped.step(most) {
+                        break message;
+                    }
+                };
+                assert_eq!(message, whole, "{most}");
+            }
+        }
+    }
+
+    #[test]
+    fn text_that_is_not_utf8_has_the_size_of_what_replaces_it() {
+        for text in [&b"a\xff\xfe\xf0\x9f\x98"[..], b"\x80\x80\x80\x80\x80\x80", "é€😀".as_bytes()]
+        {
+            let lossy = String::from_utf8_lossy(text);
+            let extent = Extent { characters: lossy.chars().count(), bytes: lossy.len() };
+            for most in 1..9 {
+                let (mut at, mut sum) = (0, Extent::default());
+                while at < text.len() {
+                    let piece = piece(text, at, most);
+                    at += piece.len();
+                    sum = sum.plus(Extent::of(piece));
+                }
+                assert_eq!(sum, extent, "{most}");
+            }
+        }
     }
 
     proptest! {

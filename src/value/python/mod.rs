@@ -8,6 +8,6 @@ mod json;
 mod repr;
 mod truth;
 
-pub use fault::json_fault;
+pub use fault::{Extent, FaultText, json_fault, piece};
 pub use json::{Charset, JsonOut, json_into, json_text_into};
 pub use repr::{quote, quoted_into};
