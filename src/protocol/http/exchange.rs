@@ -16,6 +16,7 @@ use super::pool::{PooledConnection, Transport};
 use super::proxy::Proxy;
 use super::target::Origin;
 use super::task::Authorization;
+use crate::memory::Held;
 use crate::net::Stream;
 use crate::protocol::fault::ConnectionFault;
 
@@ -151,6 +152,10 @@ impl Attempt<'_> {
             }
             Transport::Http2(session) => {
                 let deadline = user.deadline.at().unwrap_or_else(Instant::now);
+                // The message has a copy of what is not shared.
+                if user.request.capacity() > Held::SMALL {
+                    user.held.set(2 * user.request.capacity())?;
+                }
                 let message = self.task.message(&user.request, &pooled.origin)?;
                 let exchange = session.exchange(message, &mut user.response, capture);
                 // Boxed: its state must not make every HTTP/1.1 user's future larger.
