@@ -67,7 +67,7 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             [CompletionResult]::new('--max-request-bytes', '--max-request-bytes', [CompletionResultType]::ParameterName, 'Maximum memory for incomplete requests of all connections, in bytes')
             [CompletionResult]::new('--max-documents', '--max-documents', [CompletionResultType]::ParameterName, 'Maximum number of documents that are read or run at once; further ones wait for a second, then get a busy reply')
             [CompletionResult]::new('--max-reply-queue', '--max-reply-queue', [CompletionResultType]::ParameterName, 'Maximum reply data queued for a slow client, in bytes')
-            [CompletionResult]::new('--shutdown-timeout', '--shutdown-timeout', [CompletionResultType]::ParameterName, 'How long a shutdown waits for running tests, in seconds')
+            [CompletionResult]::new('--shutdown-timeout', '--shutdown-timeout', [CompletionResultType]::ParameterName, 'How long a shutdown waits for running tests, replies and exporters together, in seconds')
             [CompletionResult]::new('--framed', '--framed', [CompletionResultType]::ParameterName, 'Refuse legacy requests. By default one port serves framed and legacy requests')
             [CompletionResult]::new('--allow-unauthenticated', '--allow-unauthenticated', [CompletionResultType]::ParameterName, 'Listen on non-loopback addresses without a token: anyone who can reach the port can then start load')
             [CompletionResult]::new('--token-prompt', '--token-prompt', [CompletionResultType]::ParameterName, 'Prompt for the token on the terminal, without echo')

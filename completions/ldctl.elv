@@ -63,7 +63,7 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --max-request-bytes 'Maximum memory for incomplete requests of all connections, in bytes'
             cand --max-documents 'Maximum number of documents that are read or run at once; further ones wait for a second, then get a busy reply'
             cand --max-reply-queue 'Maximum reply data queued for a slow client, in bytes'
-            cand --shutdown-timeout 'How long a shutdown waits for running tests, in seconds'
+            cand --shutdown-timeout 'How long a shutdown waits for running tests, replies and exporters together, in seconds'
             cand --framed 'Refuse legacy requests. By default one port serves framed and legacy requests'
             cand --allow-unauthenticated 'Listen on non-loopback addresses without a token: anyone who can reach the port can then start load'
             cand --token-prompt 'Prompt for the token on the terminal, without echo'

@@ -64,7 +64,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l request-timeout -d
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-request-bytes -d 'Maximum memory for incomplete requests of all connections, in bytes' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-documents -d 'Maximum number of documents that are read or run at once; further ones wait for a second, then get a busy reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-reply-queue -d 'Maximum reply data queued for a slow client, in bytes' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l shutdown-timeout -d 'How long a shutdown waits for running tests, in seconds' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l shutdown-timeout -d 'How long a shutdown waits for running tests, replies and exporters together, in seconds' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l framed -d 'Refuse legacy requests. By default one port serves framed and legacy requests'
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-unauthenticated -d 'Listen on non-loopback addresses without a token: anyone who can reach the port can then start load'
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token-prompt -d 'Prompt for the token on the terminal, without echo'

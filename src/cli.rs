@@ -16,6 +16,49 @@ pub const TOKEN_VARIABLE: &str = "LOAD_DENSITY_SOCKET_TOKEN";
 /// The port of LoadDensity's control server.
 pub const DEFAULT_PORT: u16 = 9940;
 
+/// The verbs that signals concern, and the meaning of each signal for them, as man pages print it.
+pub const SIGNALS: &[(&str, &[(&str, &str)])] = &[
+    (
+        "serve",
+        &[
+            (
+                "SIGTERM, SIGINT, SIGQUIT",
+                "Shut down: stop accepting, cancel tests, send their partial results and the last \
+                 figures of exporters, all within --shutdown-timeout. The second one, of any kind, \
+                 ends the server at once, with exit code 130",
+            ),
+            (
+                "SIGHUP",
+                "Reload the token file and the TLS files; from a closed terminal: shut down",
+            ),
+            ("SIGUSR1", "Print a status line on stderr"),
+            ("SIGUSR2, SIGALRM, SIGIO, SIGPIPE", "Ignored"),
+        ],
+    ),
+    (
+        "run",
+        &[
+            (
+                "SIGTERM, SIGINT, SIGQUIT",
+                "Cancel the running test and print its partial results, with exit code 130. The \
+                 second one, of any kind, ends the program at once",
+            ),
+            ("SIGUSR1", "Print a status line on stderr"),
+            ("SIGUSR2, SIGALRM, SIGIO, SIGPIPE", "Ignored"),
+        ],
+    ),
+    (
+        "send",
+        &[
+            (
+                "SIGTERM, SIGINT, SIGQUIT",
+                "End the program, with exit code 130; the document keeps running on the server",
+            ),
+            ("SIGUSR1, SIGUSR2, SIGALRM, SIGIO, SIGPIPE", "Ignored"),
+        ],
+    ),
+];
+
 /// The meaning of each exit code, as help and man pages print it.
 pub const EXIT_CODES: &str = "\
 Exit codes:
@@ -303,7 +346,7 @@ pub struct Limits {
     )]
     pub max_reply_queue: usize,
 
-    /// How long a shutdown waits for running tests, in seconds
+    /// How long a shutdown waits for running tests, replies and exporters together, in seconds
     #[arg(
         long,
         value_name = "SECS",

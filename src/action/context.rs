@@ -62,7 +62,7 @@ pub(super) struct ExecutorState {
     pub(super) output: Box<dyn Fn(String) + Send + Sync>,
     /// The counters of the server that these documents come from, if any.
     pub(super) counters: Option<Arc<Counters>>,
-    services: Services,
+    pub(super) services: Services,
     /// Ends the uses of databases that began before the last `stop`.
     databases: Mutex<CancellationToken>,
     records: Mutex<Records>,
@@ -468,6 +468,11 @@ impl<'a> Context<'a> {
         start: impl FnOnce() -> Result<S, Failure>,
     ) -> Result<Value, Failure> {
         self.shared.services.start(name, start)
+    }
+
+    /// The value of a service that is running.
+    pub(crate) fn service_value(&self, name: &str) -> Option<Value> {
+        self.shared.services.value(name)
     }
 
     /// Stops a service; returns whether it was running.

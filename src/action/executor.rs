@@ -135,6 +135,13 @@ impl Executor {
         self.shared.runs.info(number)
     }
 
+    /// Stops what documents have started and left running, all at the same time and at most until a
+    /// deadline. Exporters send their last figures; a receiver that does not respond does not get
+    /// them. Blocks the thread.
+    pub fn close(&self, deadline: Instant) {
+        self.shared.services.close(deadline);
+    }
+
     /// The figures of all tests since the executor was created, for exporters.
     pub fn cumulative(&self) -> Arc<Cumulative> {
         self.shared.runs.cumulative()

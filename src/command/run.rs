@@ -7,19 +7,28 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use super::descriptors;
 use super::document::{self, Local};
 use super::setup::{block_on, data_dir, memory, targets, test_limits};
-use super::signal::Interrupt;
+use super::signal::{Asked, Interrupt};
 use crate::action::{Document, DocumentOutcome, Executor, Policy};
 use crate::cli::{Run, TOKEN_VARIABLE};
 use crate::console::Console;
 use crate::error::{Error, Exit, reason};
 use crate::event::Event;
+
+/// How long the end waits for exporters: a send in progress and the last one, each with the longest
+/// timeout that a document may give. A signal ends it.
+const CLOSE: Duration = Duration::from_secs(121);
+
+/// The same after a signal, the default of `ldctl serve`.
+const CLOSE_AFTER_SIGNAL: Duration = Duration::from_secs(10);
 
 /// The output of a running document.
 enum DocumentEvent {
@@ -55,6 +64,8 @@ struct Runner {
     executor: Arc<Executor>,
     sender: mpsc::UnboundedSender<DocumentEvent>,
     said: mpsc::UnboundedReceiver<DocumentEvent>,
+    /// Whether a second signal has ended the wait for a document.
+    abandoned: bool,
 }
 
 impl Runner {
@@ -66,18 +77,48 @@ impl Runner {
                 Error::usage(format!("cannot prepare to run documents: {}", reason(&error)))
             })?
             .with_output(Box::new(move |line| drop(printer.send(DocumentEvent::Print(line)))));
-        Ok(Self { executor: Arc::new(executor), sender, said })
+        Ok(Self { executor: Arc::new(executor), sender, said, abandoned: false })
     }
 
+    /// Runs all documents, then stops what they have left running.
     async fn run_all(mut self, locals: Vec<Local>, console: &mut Console) -> Result<Exit, Error> {
         let mut interrupt = Interrupt::listen()?;
+        let executor = Arc::clone(&self.executor);
+        let exit = self.run_each(locals, &mut interrupt, console).await;
+        // Closed below, or left to the system: a second signal waits for nothing.
+        std::mem::forget(Arc::clone(&executor));
+        if self.abandoned {
+            return exit;
+        }
+        let most = match exit {
+            Ok(Exit::Interrupted) => CLOSE_AFTER_SIGNAL,
+            _ => CLOSE,
+        };
+        let deadline = Instant::now() + most;
+        let mut closing = spawn_blocking(move || executor.close(deadline));
+        loop {
+            tokio::select! {
+                _ = &mut closing => return exit,
+                signal = interrupt.next() => if signal == Asked::Stop {
+                    return Ok(Exit::Interrupted);
+                }
+            }
+        }
+    }
+
+    async fn run_each(
+        &mut self,
+        locals: Vec<Local>,
+        interrupt: &mut Interrupt,
+        console: &mut Console,
+    ) -> Result<Exit, Error> {
         let mut exit = Exit::Done;
         for local in locals {
             console.document(&local.name);
             local.warn(console);
             // Gates and reports of a file apply to its own tests.
             self.executor.clear_records();
-            match self.run_one(local, &mut interrupt, console).await? {
+            match self.run_one(local, interrupt, console).await? {
                 Exit::Done => {}
                 Exit::Interrupted => return Ok(Exit::Interrupted),
                 failed => exit = failed,
@@ -98,9 +139,17 @@ impl Runner {
             DocumentEvent::Event(event) => console.event(&event),
             DocumentEvent::Print(line) => console.printed(&line),
         };
-        let Some(outcome) =
-            output_until(running, &mut self.said, say, interrupt, || stop(&cancel)).await
+        let executor = Arc::clone(&self.executor);
+        let asked = |signal| match signal {
+            Asked::Status => {
+                Console::new().message(&format!("status: {}", executor.status()));
+                ControlFlow::Continue(())
+            }
+            Asked::Stop => stop(&cancel),
+        };
+        let Some(outcome) = output_until(running, &mut self.said, say, interrupt, asked).await
         else {
+            self.abandoned = true;
             return Ok(Exit::Interrupted);
         };
         let outcome = outcome
@@ -142,14 +191,14 @@ async fn output_until<T>(
     said: &mut mpsc::UnboundedReceiver<DocumentEvent>,
     mut say: impl FnMut(DocumentEvent),
     interrupt: &mut Interrupt,
-    mut stop: impl FnMut() -> ControlFlow<()>,
+    mut asked: impl FnMut(Asked) -> ControlFlow<()>,
 ) -> Option<T> {
     let mut running = pin!(running);
     let ended = loop {
         tokio::select! {
             biased;
             Some(one) = said.recv() => say(one),
-            () = interrupt.next() => if stop().is_break() {
+            signal = interrupt.next() => if asked(signal).is_break() {
                 return None;
             },
             ended = &mut running => break ended,
@@ -201,7 +250,7 @@ mod tests {
         };
         let mut interrupt = Interrupt::listen().unwrap();
         let ended =
-            output_until(running, &mut said, say, &mut interrupt, || ControlFlow::Break(()));
+            output_until(running, &mut said, say, &mut interrupt, |_| ControlFlow::Break(()));
         assert_eq!(ended.await, Some(true));
         assert_eq!(printed, ["last"]);
     }

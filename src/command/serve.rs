@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::secrets::{self, Sources};
 use super::setup::{self, block_on, data_dir, targets, test_limits};
-use super::signal::{Interrupt, ReloadSignal};
+use super::signal::{Asked, Interrupt, ReloadSignal};
 use super::{descriptors, service, token};
 use crate::action::{Executor, Policy};
 use crate::cli;
@@ -70,6 +70,10 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
         let ceiling = readable(memory.most());
         let status = || format!("{}; memory below {ceiling}", status(&address, &executor));
         let exit = until_stopped(listeners, server, sources, &status, console).await;
+        if matches!(exit, Ok(Exit::Interrupted)) {
+            // A second signal waits for nothing: what still runs is left to the system.
+            std::mem::forget(Arc::clone(&executor));
+        }
         announcer.close();
         exit
     })
@@ -90,8 +94,8 @@ fn runs(args: &cli::Serve, history: Option<&Path>, memory: &Arc<Memory>) -> Resu
     Ok(runs.with_history(history, last))
 }
 
-/// Serves until a quit, a signal, or the end of its terminal; a second signal does not wait for
-/// runs. SIGHUP reloads the secrets. The service manager receives the status.
+/// Serves until a quit, a signal, or the end of its terminal; a second signal waits for nothing.
+/// SIGHUP reloads the secrets, SIGUSR1 prints the status. The service manager receives it, too.
 async fn until_stopped(
     listeners: Listeners,
     server: Server,
@@ -112,13 +116,14 @@ async fn until_stopped(
             biased;
             never = &mut attending => match never {},
             () = &mut serving => return Ok(Exit::Done),
-            () = interrupt.next() => {
-                if asked {
-                    return Ok(Exit::Interrupted);
+            signal = interrupt.next() => match signal {
+                Asked::Status => Console::new().message(&format!("status: {}", status())),
+                Asked::Stop if asked => return Ok(Exit::Interrupted),
+                Asked::Stop => {
+                    asked = true;
+                    shutdown.cancel();
                 }
-                asked = true;
-                shutdown.cancel();
-            }
+            },
             () = &mut following, if !asked => {
                 asked = true;
                 shutdown.cancel();

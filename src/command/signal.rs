@@ -1,38 +1,60 @@
-//! SIGINT, SIGTERM and SIGHUP: the only module that knows how this system asks a program to stop,
-//! or to reload its files.
+//! The signals: the only module that knows how this system asks a program to stop, to reload its
+//! files, or to report its status. Signals that have no meaning here do not end a program that holds
+//! records.
 
 use crate::error::{Error, Exit, reason};
 
-/// Receives requests to stop.
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// To stop: SIGINT, SIGTERM or SIGQUIT.
+    Stop,
+    /// For a status line: SIGUSR1.
+    Status,
+}
+
+/// Receives requests to stop and for a status line.
 #[cfg(unix)]
 pub(super) struct Interrupt {
+    status: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    quit: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
 impl Interrupt {
-    /// Starts to receive; before, the signal ends the program immediately.
+    /// Starts to receive; before, the signal ends the program immediately. From then on SIGUSR2,
+    /// SIGALRM and SIGIO are ignored.
     pub(super) fn listen() -> Result<Self, Error> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let listen = |kind| {
-            signal(kind).map_err(|error| {
-                Error::usage(format!("cannot receive signals: {}", reason(&error)))
-            })
-        };
+        use tokio::signal::unix::SignalKind;
+        for ignored in [SignalKind::user_defined2(), SignalKind::alarm(), SignalKind::io()] {
+            // The handler stays when the receiver is gone.
+            drop(listen(ignored)?);
+        }
         Ok(Self {
+            status: listen(SignalKind::user_defined1())?,
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
+            quit: listen(SignalKind::quit())?,
         })
     }
 
-    /// Waits for the next request to stop.
-    pub(super) async fn next(&mut self) {
+    /// Waits for the next request.
+    pub(super) async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.quit.recv() => Asked::Stop,
+            _ = self.status.recv() => Asked::Status,
         }
     }
+}
+
+#[cfg(unix)]
+fn listen(kind: tokio::signal::unix::SignalKind) -> Result<tokio::signal::unix::Signal, Error> {
+    tokio::signal::unix::signal(kind)
+        .map_err(|error| Error::usage(format!("cannot receive signals: {}", reason(&error))))
 }
 
 /// Receives requests to stop.
@@ -47,10 +69,11 @@ impl Interrupt {
     }
 
     /// Waits for the next request to stop; if none can be received, for ever.
-    pub(super) async fn next(&mut self) {
+    pub(super) async fn next(&mut self) -> Asked {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+        Asked::Stop
     }
 }
 
@@ -66,9 +89,7 @@ pub(super) struct ReloadSignal {
 impl ReloadSignal {
     /// Starts to receive; before, the signal ends the program immediately.
     pub(super) fn listen() -> Result<Self, Error> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let hangup = signal(SignalKind::hangup())
-            .map_err(|error| Error::usage(format!("cannot receive signals: {}", reason(&error))))?;
+        let hangup = listen(tokio::signal::unix::SignalKind::hangup())?;
         Ok(Self { hangup, terminal: at_a_terminal() })
     }
 
@@ -108,8 +129,9 @@ pub(super) async fn unless_interrupted(
     work: impl Future<Output = Result<Exit, Error>>,
 ) -> Result<Exit, Error> {
     let mut interrupt = Interrupt::listen()?;
+    let stopped = async { while interrupt.next().await != Asked::Stop {} };
     tokio::select! {
         done = work => done,
-        () = interrupt.next() => Ok(Exit::Interrupted),
+        () = stopped => Ok(Exit::Interrupted),
     }
 }

@@ -3,7 +3,9 @@
 //! [`Live`]. The calling thread watches the clock, reports progress and collects the record.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::ops::ControlFlow;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -179,7 +181,9 @@ pub(super) async fn worker<D: Driver>(
         starts: Cell::new(0),
         late: Cell::new(0),
         misses: RefCell::default(),
+        turn: Cell::new(Instant::now()),
     });
+    let turns = Rc::clone(&context);
     let mut pool = UserPool {
         context,
         number,
@@ -208,23 +212,30 @@ pub(super) async fn worker<D: Driver>(
             (None, Some(end)) => end,
             (None, None) => at + Duration::from_secs(3600),
         };
-        tokio::select! {
-            () = sleep_until(start + next) => {}
-            () = stop.cancelled() => {}
-            due = tick.tick() => {
-                ticks += 1;
-                lagging += u64::from(due.elapsed() > LAG);
-                recorder.borrow_mut().merge_into(live);
-                pool.reap();
+        let due = async {
+            tokio::select! {
+                () = sleep_until(start + next) => None,
+                () = stop.cancelled() => None,
+                due = tick.tick() => Some(due),
             }
+        };
+        // Polled in each round of the users, whether it is ready or not.
+        let due = turn(due, || turns.turn.set(Instant::now())).await;
+        if let Some(due) = due {
+            ticks += 1;
+            lagging += u64::from(due.elapsed() > LAG);
+            recorder.borrow_mut().merge_into(live);
+            pool.reap();
         }
     };
     live.change_users(pool.signals.len(), 0);
     pool.resize(0);
-    if timeout(GRACE, pool.drain()).await.is_err() {
+    let drained = timeout(GRACE, pool.drain());
+    if turn(drained, || turns.turn.set(Instant::now())).await.is_err() {
         pool.abort();
         pool.drain().await;
     }
+    drop(turns);
     recorder.borrow_mut().merge_into(live);
     let (starts, late) = (pool.context.starts.get(), pool.context.late.get());
     let misses = pool.context.misses.take();
@@ -233,6 +244,16 @@ pub(super) async fn worker<D: Driver>(
     let mut recorder = recorder.take();
     recorder.seal();
     WorkerResult { recorder, starts, late, misses, ticks, lagging, broken, ended }
+}
+
+/// Runs a future, and notes each of its turns.
+async fn turn<F: Future>(future: F, note: impl Fn()) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        note();
+        future.as_mut().poll(context)
+    })
+    .await
 }
 
 /// The users of one worker. User number `i` of the test belongs to worker `i % workers`.

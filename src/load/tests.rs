@@ -788,3 +788,42 @@ fn the_progress_callback_can_end_a_run() {
     });
     assert!(warnings.contains(&"a gate failed".to_owned()), "{warnings:?}");
 }
+
+/// Runs on the real clock, which iterations that never wait could keep from being read.
+async fn check_that_it_ends(mode: TaskOrder, tasks: &'static str, pacing: Pacing) {
+    for stop_at in [None, Some(50 * MILLI)] {
+        let mut scene = users(3, 0.2).pacing(pacing).tasks(mode, tasks).workers(2);
+        scene.stop_at = stop_at;
+        let run = scene.run().await;
+        let planned = match pacing {
+            Pacing::Open { rate } => (rate * run.elapsed.as_secs_f64()) as u64,
+            Pacing::Closed(_) => u64::MAX,
+        };
+        assert!(run.starts > 0 && run.starts < planned, "{} of {planned}", run.starts);
+        assert!(run.calls.is_empty());
+        let dropped = run.warnings.iter().any(|warning| warning.contains("never started"));
+        assert_eq!(dropped, planned < u64::MAX, "{:?}", run.warnings);
+    }
+}
+
+#[tokio::test]
+async fn t44_a_test_whose_iterations_never_wait_ends_by_the_clock_and_when_it_is_stopped() {
+    let skipped: &'static str =
+        Box::leak(format!("[{}]", vec![r#"{"run_if": false}"#; 100].join(",")).into_boxed_str());
+    let fast = Pacing::Open { rate: 1e7 };
+    check_that_it_ends(TaskOrder::Sequence, skipped, fast).await;
+    check_that_it_ends(TaskOrder::Weighted, skipped, fast).await;
+    check_that_it_ends(TaskOrder::Weighted, r#"[{"weight": 0}]"#, fast).await;
+    check_that_it_ends(TaskOrder::Sequence, skipped, closed("0")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn t44_arrivals_that_are_late_at_the_end_are_dropped() {
+    let run = users(1, 2.0)
+        .pacing(Pacing::Open { rate: 100.0 })
+        .act(|_| passes_after(Duration::from_secs(1)))
+        .run()
+        .await;
+    assert_eq!(run.starts, 2);
+    assert!(run.warnings[0].starts_with("198 of 200 planned iterations never started"));
+}

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::driver::{Driver, VirtualUser};
@@ -24,6 +25,10 @@ const REST: Duration = Duration::from_millis(100);
 /// A start later than this counts as late: the timers of operating systems are more precise.
 const LATE: Duration = Duration::from_millis(10);
 
+/// How long users may run before the worker's own loop has its turn: the clock, a stop and the
+/// figures must not wait for iterations that wait for nothing.
+const TURN: Duration = Duration::from_millis(5);
+
 /// What all users of a worker share.
 pub(super) struct WorkerContext<D: Driver> {
     pub(super) plan: Arc<Plan<D>>,
@@ -36,6 +41,18 @@ pub(super) struct WorkerContext<D: Driver> {
     pub(super) late: Cell<u64>,
     /// Of the users that have ended.
     pub(super) misses: RefCell<Misses>,
+    /// When the worker's own loop last had its turn.
+    pub(super) turn: Cell<Instant>,
+}
+
+impl<D: Driver> WorkerContext<D> {
+    /// Called where a user has done something without waiting for its target: lets others run if
+    /// their turn is due.
+    async fn give_way(&self) {
+        if self.turn.get().elapsed() >= TURN {
+            yield_now().await;
+        }
+    }
 }
 
 /// Runs iterations until `signal` stops the user.
@@ -78,6 +95,9 @@ async fn work<D: Driver>(
         if signal.phase() >= Phase::Finish {
             return;
         }
+        if virtual_user.requests() == 0 {
+            context.give_way().await;
+        }
         let wait = match plan.settings.pacing {
             Pacing::Open { .. } => None,
             Pacing::Closed(wait) => wait.draw(virtual_user.scope.random()).or_else(|| {
@@ -99,11 +119,14 @@ async fn arrive<D: Driver>(
     signal: &Signal,
 ) -> Option<Duration> {
     let due = arrivals.take();
-    if context.plan.settings.shape.end().is_some_and(|end| due >= end) {
+    let now = Instant::now();
+    // The clock ends the test, also for arrivals that are late.
+    let latest = due.max(now.saturating_duration_since(context.start));
+    if context.plan.settings.shape.end().is_some_and(|end| latest >= end) {
         return None;
     }
     let at = context.start + due;
-    if at > Instant::now() {
+    if at > now {
         signal.unless(Phase::Finish, sleep_until(at)).await?;
         context.starts.set(context.starts.get() + 1);
         if at.elapsed() <= LATE {
@@ -133,6 +156,7 @@ async fn iterate<D: Driver>(
             break;
         }
         if !task.runs(&mut virtual_user.scope) {
+            context.give_way().await;
             continue;
         }
         if let Some(throttle) = &task.throttle {
@@ -142,6 +166,10 @@ async fn iterate<D: Driver>(
             }
         }
         verdict = attempt(context, signal, state, virtual_user, index, task).await;
+        if verdict == Verdict::Transient {
+            // It may have failed before it waited, for example without a valid URL.
+            context.give_way().await;
+        }
         if let Some(think) = task.think.and_then(|think| think.draw(virtual_user.scope.random()))
             && signal.unless(Phase::Finish, sleep(think)).await.is_none()
         {

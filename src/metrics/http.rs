@@ -77,7 +77,34 @@ pub(super) struct Client {
     tls: Option<[Arc<ClientConfig>; 2]>,
     targets: Targets,
     timeout: Duration,
-    runtime: tokio::runtime::Runtime,
+    runtime: Runtime,
+}
+
+/// The runtime of a client. Its end does not wait for a resolver that is silent.
+struct Runtime(Option<tokio::runtime::Runtime>);
+
+impl Runtime {
+    fn new() -> io::Result<Self> {
+        Ok(Self(Some(tokio::runtime::Builder::new_current_thread().enable_all().build()?)))
+    }
+
+    fn block_on<T, E: From<io::Error>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let Some(runtime) = &self.0 else {
+            return Err(io::Error::from(io::ErrorKind::NotConnected).into());
+        };
+        runtime.block_on(work)
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Client {
@@ -95,7 +122,7 @@ impl Client {
             url,
             targets,
             timeout,
-            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+            runtime: Runtime::new()?,
         })
     }
 

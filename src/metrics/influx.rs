@@ -5,8 +5,9 @@
 use std::fmt::{self, Write};
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::Exporter;
 use super::http::{Client, Endpoint};
 use super::ticker::{Fate, Ticker};
 use super::udp::DatagramSink;
@@ -49,7 +50,7 @@ impl fmt::Debug for Transport {
 /// A running sink.
 #[derive(Debug)]
 pub struct Influx {
-    _ticker: Ticker,
+    ticker: Ticker,
 }
 
 impl Influx {
@@ -69,7 +70,17 @@ impl Influx {
                 busy.map(|series| point(series, &measurement, nanos)).collect();
             send(&lines, last)
         })?;
-        Ok(Self { _ticker: ticker })
+        Ok(Self { ticker })
+    }
+}
+
+impl Exporter for Influx {
+    fn begin_to_stop(&mut self) {
+        self.ticker.begin_to_stop();
+    }
+
+    fn stop_until(&mut self, deadline: Instant) -> bool {
+        self.ticker.stop_until(deadline)
     }
 }
 

@@ -15,4 +15,16 @@ pub mod statsd;
 mod ticker;
 mod udp;
 
+use std::time::Instant;
+
 pub use http::{Endpoint, InvalidEndpoint};
+
+/// A running exporter. Dropping it stops it, and waits until it has sent what is left.
+pub trait Exporter {
+    /// Asks it to stop, without waiting.
+    fn begin_to_stop(&mut self);
+
+    /// Waits for its end, at most until a deadline; then it is left behind, with the figures that it
+    /// has not sent. Returns whether it has ended.
+    fn stop_until(&mut self, deadline: Instant) -> bool;
+}

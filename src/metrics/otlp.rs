@@ -7,7 +7,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsServiceRequest, ExportMetricsServiceResponse,
@@ -20,6 +20,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 
+use super::Exporter;
 use super::grpc::CallError;
 use super::http::{Client, Endpoint};
 use super::ticker::Ticker;
@@ -38,7 +39,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// A running exporter.
 #[derive(Debug)]
 pub struct Otlp {
-    _ticker: Ticker,
+    ticker: Ticker,
 }
 
 impl Otlp {
@@ -58,7 +59,17 @@ impl Otlp {
             let message = export(series, &service_name, started, nanos());
             sender.send(message.encode_to_vec()).into()
         })?;
-        Ok(Self { _ticker: ticker })
+        Ok(Self { ticker })
+    }
+}
+
+impl Exporter for Otlp {
+    fn begin_to_stop(&mut self) {
+        self.ticker.begin_to_stop();
+    }
+
+    fn stop_until(&mut self, deadline: Instant) -> bool {
+        self.ticker.stop_until(deadline)
     }
 }
 

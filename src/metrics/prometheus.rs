@@ -5,7 +5,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::{Method, Request, Response, StatusCode};
 use prometheus_client::collector::Collector;
@@ -13,6 +13,7 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
+use super::Exporter;
 use super::scrape::{Format, Scrape, Writer};
 use crate::counters::{Counters, Counts};
 use crate::memory::{Full, Share};
@@ -20,7 +21,7 @@ use crate::net::http_service::{HttpService, Limits, RequestBody};
 use crate::record::live::{Counted, Cumulative, LATENCY_BOUNDS_MS, SIZE_BOUNDS};
 
 /// Concurrent scrapes; each has five seconds to send a request without a body.
-const LIMITS: Limits = Limits { connections: 32, head: Some(Duration::from_secs(5)), body: 0 };
+const LIMITS: Limits = Limits { connections: 32, first: Duration::from_secs(5), ..Limits::DEFAULT };
 
 /// The media type of the OpenMetrics text format, which Prometheus asks for.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -49,6 +50,16 @@ impl Prometheus {
     /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.0.address()
+    }
+}
+
+impl Exporter for Prometheus {
+    fn begin_to_stop(&mut self) {
+        self.0.begin_to_stop();
+    }
+
+    fn stop_until(&mut self, deadline: Instant) -> bool {
+        self.0.stop_until(deadline)
     }
 }
 

@@ -6,8 +6,9 @@
 use std::fmt::Write;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::Exporter;
 use super::ticker::Ticker;
 use super::udp::DatagramSink;
 use crate::net::Targets;
@@ -19,7 +20,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// A running sink.
 #[derive(Debug)]
 pub struct Statsd {
-    _ticker: Ticker,
+    ticker: Ticker,
 }
 
 impl Statsd {
@@ -39,7 +40,17 @@ impl Statsd {
             }
             lines.finish(last)
         })?;
-        Ok(Self { _ticker: ticker })
+        Ok(Self { ticker })
+    }
+}
+
+impl Exporter for Statsd {
+    fn begin_to_stop(&mut self) {
+        self.ticker.begin_to_stop();
+    }
+
+    fn stop_until(&mut self, deadline: Instant) -> bool {
+        self.ticker.stop_until(deadline)
     }
 }
 

@@ -6,9 +6,10 @@
 use std::io;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::reason;
+use crate::lock::join_until;
 use crate::record::live::{Counted, Cumulative, Series};
 
 /// The outcome of one tick.
@@ -70,6 +71,7 @@ pub(super) struct Ticker {
     /// Dropped to end the thread.
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    name: &'static str,
 }
 
 impl Ticker {
@@ -137,13 +139,30 @@ impl Ticker {
             }
         };
         let thread = thread::Builder::new().name(name.to_owned()).spawn(work)?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
+        Ok(Self { stop: Some(stop), thread: Some(thread), name })
+    }
+
+    /// Lets the thread send once more and end.
+    pub(super) fn begin_to_stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// Waits for the end of the thread, at most until a deadline; then it is left behind, and
+    /// figures that it has not sent are lost. Returns whether it has ended.
+    pub(super) fn stop_until(&mut self, deadline: Instant) -> bool {
+        self.begin_to_stop();
+        let ended = join_until(&mut self.thread, deadline);
+        if !ended {
+            let name = self.name;
+            tracing::warn!("{name}: the receiver does not respond; the last figures are lost");
+        }
+        ended
     }
 }
 
 impl Drop for Ticker {
     fn drop(&mut self) {
-        drop(self.stop.take());
+        self.begin_to_stop();
         if let Some(thread) = self.thread.take() {
             // The thread has reported its own panic.
             let _ = thread.join();
@@ -187,6 +206,21 @@ pub(super) mod tests {
         request(&cumulative, "late", 1, 1, false);
         drop(ticker);
         assert_eq!(*sent.lock().expect("sound"), [("late".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn t45_a_receiver_that_does_not_respond_is_left_behind_at_the_deadline() {
+        let (respond, response) = channel::<()>();
+        let hour = Duration::from_secs(3600);
+        let mut ticker = Ticker::start("test", hour, move |_| {
+            let _ = response.recv();
+            (Fate::Sent, 0)
+        })
+        .expect("started");
+        assert!(!ticker.stop_until(Instant::now()));
+        // Does not wait either.
+        drop(ticker);
+        drop(respond);
     }
 
     #[test]

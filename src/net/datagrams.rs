@@ -2,7 +2,9 @@
 //! at an address; the loss is then counted and the host's next address is used.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Duration;
 
 use super::Targets;
@@ -11,6 +13,9 @@ use crate::error::reason;
 
 /// How long to wait for a refusal of the last datagram: a round trip to most receivers.
 const SETTLE: Duration = Duration::from_millis(100);
+
+/// How long a name may take to be resolved: whoever starts an exporter waits for it.
+const LOOKUP: Duration = Duration::from_secs(5);
 
 /// Sends datagrams to a host, from a thread that may block while its name is resolved.
 #[derive(Debug)]
@@ -22,11 +27,29 @@ pub struct Datagrams {
     lost: (u64, Option<io::Error>),
 }
 
+/// The addresses of a host, unless the resolver is silent for too long.
+fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    let (found, answer) = channel();
+    let name = host.to_owned();
+    let ask = move || {
+        let resolved = (name.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        let _ = found.send(resolved);
+    };
+    thread::Builder::new().name("lookup".to_owned()).spawn(ask)?;
+    answer.recv_timeout(LOOKUP).unwrap_or_else(|_| {
+        let why = format!("no response within {} s", LOOKUP.as_secs());
+        Err(io::Error::new(io::ErrorKind::TimedOut, why))
+    })
+}
+
 impl Datagrams {
     /// A socket to the first address of a host that has a route; `targets` restricts the addresses.
     /// Nothing needs to listen there yet.
     pub fn to(host: &str, port: u16, targets: &Targets) -> io::Result<Self> {
-        let found = (host, port).to_socket_addrs();
+        let found = addresses(host, port).map(Vec::into_iter);
         let addresses = usable(host, found, Some(targets)).map_err(io::Error::other)?;
         Self::over(addresses)
     }

@@ -6,18 +6,21 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::net::{TcpStream, UdpSocket, lookup_host};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket, lookup_host};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::{ClientConfig, pki_types::ServerName};
 
+use super::descriptors::{Purpose, admit};
 use super::handshake::TlsProblem;
 use super::old_tls::{self, Seen};
 use super::{OwnLimit, Stream, Targets};
@@ -41,6 +44,10 @@ const FAIL_FOR: Duration = Duration::from_secs(1);
 
 /// The most cached names.
 const MAX_NAMES: usize = 1024;
+
+/// Lookups at once, over all load of this process: each takes a thread and a descriptor for as long
+/// as the resolver is silent, also when nobody waits for it any longer.
+static LOOKUPS: Semaphore = Semaphore::const_new(32);
 
 /// Why a connection could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -125,7 +132,8 @@ impl DialError {
 /// TLS for a connection: its configuration, and the name that the certificate must have.
 pub type Tls = (Arc<ClientConfig>, ServerName<'static>);
 
-/// Connects to a host before the deadline; `targets` restricts the addresses, if given.
+/// Connects to a host before the deadline. A connection that documents ask for has `targets`, which
+/// restrict its addresses, and does not take the last descriptors.
 pub async fn dial(
     host: &str,
     port: u16,
@@ -134,8 +142,10 @@ pub async fn dial(
     deadline: Instant,
 ) -> Result<Stream, DialError> {
     within(deadline, host, async {
-        let addresses = resolve(host, port, targets).await?;
-        open(host, &addresses, tls).await
+        let found = lookup_host((host, port)).await;
+        let addresses = usable(host, found, targets)?;
+        let purpose = targets.map(|_| Purpose::Dialled);
+        open(host, &addresses, tls, purpose).await
     })
     .await
 }
@@ -168,7 +178,7 @@ impl Dialer {
     ) -> Result<Stream, DialError> {
         within(deadline, host, async {
             let addresses = self.resolve(host, port).await?;
-            match open(host, &addresses, tls).await {
+            match open(host, &addresses, tls, Some(Purpose::Dialled)).await {
                 Err(DialError::Tls { host, problem, source }) if is_unexplained(&problem) => {
                     let problem = match self.look(&host, port, &addresses).await {
                         Seen::Problem(seen) => seen,
@@ -241,14 +251,35 @@ impl Dialer {
         seen
     }
 
+    /// What is known of a name, unless it is too old.
+    fn cached(&self, key: &(Box<str>, u16)) -> Option<Result<Rc<[SocketAddr]>, NoAddress>> {
+        let names = self.names.borrow();
+        let (at, known) = names.get(key)?;
+        let valid = if known.is_ok() { RESOLVE_FOR } else { FAIL_FOR };
+        (at.elapsed() < valid).then(|| known.clone())
+    }
+
     async fn resolve(&self, host: &str, port: u16) -> Result<Rc<[SocketAddr]>, NoAddress> {
         let key = (host.into(), port);
-        if let Some((at, known)) = self.names.borrow().get(&key)
-            && at.elapsed() < if known.is_ok() { RESOLVE_FOR } else { FAIL_FOR }
-        {
-            return known.clone();
+        if let Some(known) = self.cached(&key) {
+            return known;
         }
-        let found = resolve(host, port, Some(&self.targets)).await.map(Rc::from);
+        let found = match host.parse::<IpAddr>() {
+            Ok(address) => Ok(vec![SocketAddr::new(address, port)]),
+            Err(_) => {
+                let turn = LOOKUPS.acquire().await;
+                // Whoever had the turn before may have asked for the same name.
+                if let Some(known) = self.cached(&key) {
+                    return known;
+                }
+                match turn {
+                    Ok(turn) => lookup(host, port, turn).await,
+                    Err(closed) => Err(io::Error::other(closed)),
+                }
+            }
+        };
+        let found = found.map(Vec::into_iter);
+        let found = usable(host, found, Some(&self.targets)).map(Rc::from);
         let mut names = self.names.borrow_mut();
         if names.len() >= MAX_NAMES {
             names.clear();
@@ -256,6 +287,20 @@ impl Dialer {
         names.insert(key, (Instant::now(), found.clone()));
         found
     }
+}
+
+/// Asks the resolver, in a thread that keeps its turn until it has ended.
+async fn lookup(
+    host: &str,
+    port: u16,
+    turn: SemaphorePermit<'static>,
+) -> io::Result<Vec<SocketAddr>> {
+    let host = host.to_owned();
+    let asking = spawn_blocking(move || {
+        let _turn = turn;
+        (host.as_str(), port).to_socket_addrs().map(Iterator::collect)
+    });
+    asking.await.map_err(io::Error::other)?
 }
 
 async fn within<T>(
@@ -267,22 +312,13 @@ async fn within<T>(
     timeout_at(deadline, work).await.map_err(late)?
 }
 
-async fn resolve(
-    host: &str,
-    port: u16,
-    targets: Option<&Targets>,
-) -> Result<Vec<SocketAddr>, NoAddress> {
-    let found = lookup_host((host, port)).await;
-    usable(host, found, targets)
-}
-
 /// The allowed addresses of a host, in the order in which to try them.
 pub(super) fn usable(
     host: &str,
     found: io::Result<impl Iterator<Item = SocketAddr>>,
     targets: Option<&Targets>,
 ) -> Result<Vec<SocketAddr>, NoAddress> {
-    let failed = |why: String| match OwnLimit::now() {
+    let failed = |why: String| match OwnLimit::now(targets.map(|_| Purpose::Dialled)) {
         Some(limit) => NoAddress::Own(limit),
         None => NoAddress::Unresolved { host: host.to_owned(), why },
     };
@@ -319,8 +355,13 @@ fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     }
 }
 
-async fn open(host: &str, addresses: &[SocketAddr], tls: Option<Tls>) -> Result<Stream, DialError> {
-    let socket = first(addresses, TcpStream::connect).await?;
+async fn open(
+    host: &str,
+    addresses: &[SocketAddr],
+    tls: Option<Tls>,
+    purpose: Option<Purpose>,
+) -> Result<Stream, DialError> {
+    let socket = first(addresses, |address| connect(address, purpose)).await?;
     // Requests are written in one piece, so Nagle's algorithm would only delay them. After a
     // handshake they would even wait for a delayed acknowledgement, 40 ms on Linux.
     let _ = socket.set_nodelay(true);
@@ -328,6 +369,15 @@ async fn open(host: &str, addresses: &[SocketAddr], tls: Option<Tls>) -> Result<
         Some(tls) => secure(host, socket, tls).await,
         None => Ok(Stream::Plain(socket)),
     }
+}
+
+/// Connects to an address; a purpose limits the descriptors for it.
+async fn connect(address: SocketAddr, purpose: Option<Purpose>) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    if let Some(purpose) = purpose {
+        admit(&socket, purpose)?;
+    }
+    socket.connect(address).await
 }
 
 /// Performs the TLS handshake on a connection.
@@ -351,6 +401,7 @@ pub(super) fn datagram_socket(address: SocketAddr) -> io::Result<net::UdpSocket>
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     };
     let socket = net::UdpSocket::bind(any)?;
+    admit(&socket, Purpose::Dialled)?;
     socket.connect(address)?;
     // When the send buffer is full, a datagram is dropped instead of blocking the thread.
     socket.set_nonblocking(true)?;
@@ -360,7 +411,8 @@ pub(super) fn datagram_socket(address: SocketAddr) -> io::Result<net::UdpSocket>
 /// Probes a host that closed the connection without a reason.
 async fn probe(host: &str, addresses: &[SocketAddr]) -> Seen {
     let look = async {
-        let mut socket = first(addresses, TcpStream::connect).await.ok()?;
+        let socket = first(addresses, |address| connect(address, Some(Purpose::Dialled))).await;
+        let mut socket = socket.ok()?;
         old_tls::look(&mut socket, host).await.ok()
     };
     timeout(LOOK, look).await.ok().flatten().unwrap_or(Seen::Nothing)
@@ -615,5 +667,20 @@ mod tests {
                 .to_owned())
         );
         assert_eq!(found(&[], &[]), Err("name resolution failed for h: no address".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn t48_a_lookup_waits_for_its_turn_and_learns_what_others_have_found() {
+        let dialer = Dialer::new(Targets::default());
+        let turns = LOOKUPS.acquire_many(32).await.expect("open");
+        let mut asking = pin!(dialer.resolve("localhost", 9));
+        let waits = poll_fn(|context| Poll::Ready(asking.as_mut().poll(context).is_pending()));
+        assert!(waits.await, "no lookup without a turn");
+        let found: Rc<[SocketAddr]> = Rc::from([address("192.0.2.1")]);
+        let known = (Instant::now(), Ok(Rc::clone(&found)));
+        dialer.names.borrow_mut().insert(("localhost".into(), 9), known);
+        drop(turns);
+        assert_eq!(asking.await, Ok(found));
+        assert!(dialer.resolve("127.0.0.1", 9).await.is_ok(), "an address needs no turn");
     }
 }

@@ -1,12 +1,19 @@
 //! A small HTTP/1.1 server for what this process publishes: its own thread and runtime, a function
 //! from request to response, and limits on what clients may use. Dropping it closes every
 //! connection and waits for the thread.
+//!
+//! Clients that hold connections cannot keep others out: a connection has deadlines for its first
+//! request, between requests and for reading a response, and where there is no room for another, the
+//! one that has been idle for longest is closed, first those that have never sent a request.
 
 use std::error::Error;
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, ready};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -17,14 +24,23 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::descriptors::{Purpose, admit};
 use super::listen::bind_one;
+use crate::lock::join_until;
 
 /// How long to wait before the next accept when file descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long a connection must have been idle to be closed for another: between two requests of a
+/// busy client there is less.
+const IDLE_AT_LEAST: Duration = Duration::from_secs(1);
 
 /// The body of a request; reading it fails beyond [`Limits::body`].
 pub type RequestBody = Limited<Incoming>;
@@ -34,11 +50,25 @@ pub type RequestBody = Limited<Incoming>;
 pub struct Limits {
     /// Concurrent connections; others wait to be accepted.
     pub connections: usize,
-    /// How long the head of a request may take, counted from the connection or the last response.
-    /// `None` also allows idle connections.
-    pub head: Option<Duration>,
+    /// How long the head of the first request may take, counted from the connection.
+    pub first: Duration,
+    /// How long a connection may be idle after a response, and the head of the next request take.
+    pub idle: Duration,
+    /// How long a client may take to read what waits for it.
+    pub write: Duration,
     /// Bytes of a request's body.
     pub body: usize,
+}
+
+impl Limits {
+    /// The deadlines of the control port, and idle connections as long as most servers keep them.
+    pub const DEFAULT: Self = Self {
+        connections: usize::MAX,
+        first: Duration::from_secs(10),
+        idle: Duration::from_secs(75),
+        write: Duration::from_secs(10),
+        body: 0,
+    };
 }
 
 /// A running service.
@@ -84,6 +114,18 @@ impl HttpService {
         Ok(Self { address, stop, thread: Some(thread) })
     }
 
+    /// Closes all connections.
+    pub fn begin_to_stop(&mut self) {
+        self.stop.cancel();
+    }
+
+    /// Waits for the end of the thread, at most until a deadline; then it is left behind. Returns
+    /// whether it has ended.
+    pub fn stop_until(&mut self, deadline: std::time::Instant) -> bool {
+        self.begin_to_stop();
+        join_until(&mut self.thread, deadline)
+    }
+
     /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -92,7 +134,7 @@ impl HttpService {
 
 impl Drop for HttpService {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.begin_to_stop();
         if let Some(thread) = self.thread.take() {
             // The thread has reported its own panic.
             let _ = thread.join();
@@ -119,31 +161,227 @@ where
     B: hyper::body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let mut connections = JoinSet::new();
+    let mut open = Open { limits, connections: JoinSet::new(), activities: Vec::new(), beyond: 0 };
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(limits.head);
+    http.timer(TokioTimer::new()).header_read_timeout(limits.idle);
+    // Accepted, and served as soon as there is room.
+    let mut next = None::<(TcpStream, bool)>;
     loop {
-        let accepted = tokio::select! {
-            Some(_) = connections.join_next() => continue,
-            accepted = listener.accept(), if connections.len() < limits.connections => accepted,
-        };
-        let Ok((stream, _)) = accepted else {
-            // Out of file descriptors: open connections must end first.
-            tokio::time::sleep(ACCEPT_PAUSE).await;
+        tokio::select! {
+            Some(ended) = open.connections.join_next() => open.ended(ended.unwrap_or(false)),
+            accepted = listener.accept(), if next.is_none() => match accepted {
+                Ok((stream, _)) => {
+                    let beyond = admit(&stream, Purpose::Accepted).is_err();
+                    next = Some((stream, beyond));
+                }
+                // Out of file descriptors: open connections must end first.
+                Err(_) => sleep(ACCEPT_PAUSE).await,
+            },
+            () = sleep(ACCEPT_PAUSE), if next.is_some() => open.make_room(),
+        }
+        let Some((stream, beyond)) = next.take_if(|(_, beyond)| open.has_room(*beyond)) else {
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let handler = Arc::clone(&handler);
+        let activity = open.begin(beyond);
+        let (handler, used) = (Arc::clone(&handler), Arc::clone(&activity));
         let service = service_fn(move |request: Request<Incoming>| {
+            let busy = Busy::new(&used);
             let response = handler(request.map(|body| Limited::new(body, limits.body)));
-            async move { Ok::<_, std::convert::Infallible>(response.await) }
-        });
-        let connection = http.serve_connection(TokioIo::new(stream), service);
-        connections.spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!("{name}: a connection ended early: {error}");
+            async move {
+                let response = response.await;
+                drop(busy);
+                Ok::<_, std::convert::Infallible>(response)
             }
         });
+        let stream = TokioIo::new(Timed::new(stream, limits.write));
+        let connection = http.serve_connection(stream, service);
+        open.connections.spawn(async move {
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!("{name}: a connection ended early: {error}");
+                },
+                () = activity.must_end(limits.first) => {
+                    tracing::debug!("{name}: an idle connection was closed");
+                }
+            }
+            beyond
+        });
+    }
+}
+
+/// The open connections of a service.
+struct Open {
+    limits: Limits,
+    /// Whether each was beyond the descriptors for such connections.
+    connections: JoinSet<bool>,
+    activities: Vec<Weak<Activity>>,
+    /// How many are: at most one, which the others wait for.
+    beyond: usize,
+}
+
+impl Open {
+    fn has_room(&self, beyond: bool) -> bool {
+        self.connections.len() < self.limits.connections && !(beyond && self.beyond > 0)
+    }
+
+    fn begin(&mut self, beyond: bool) -> Arc<Activity> {
+        self.beyond += usize::from(beyond);
+        if self.activities.len() > 2 * self.connections.len() + 16 {
+            self.activities.retain(|activity| activity.strong_count() > 0);
+        }
+        let activity = Arc::new(Activity::new());
+        self.activities.push(Arc::downgrade(&activity));
+        activity
+    }
+
+    fn ended(&mut self, beyond: bool) {
+        self.beyond -= usize::from(beyond).min(self.beyond);
+    }
+
+    /// Closes the connection that is worth least, if one is idle.
+    fn make_room(&self) {
+        let live = self.activities.iter().filter_map(Weak::upgrade);
+        let idle = live.filter_map(|activity| Some((activity.idle()?, activity)));
+        if let Some((_, activity)) = idle.max_by_key(|(worth, _)| *worth) {
+            activity.end.notify_one();
+        }
+    }
+}
+
+/// What a connection has done.
+#[derive(Debug)]
+struct Activity {
+    since: Instant,
+    /// Requests whose response is being made.
+    in_progress: AtomicUsize,
+    requested: AtomicBool,
+    /// When the last response was made, in milliseconds.
+    last: AtomicU64,
+    end: Notify,
+}
+
+impl Activity {
+    fn new() -> Self {
+        Self {
+            since: Instant::now(),
+            in_progress: AtomicUsize::new(0),
+            requested: AtomicBool::new(false),
+            last: AtomicU64::new(0),
+            end: Notify::new(),
+        }
+    }
+
+    fn elapsed(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// How idle it is: those without any request before others, then the time.
+    fn idle(&self) -> Option<(bool, u64)> {
+        let idle = self.elapsed().saturating_sub(self.last.load(Ordering::Relaxed));
+        let long = u128::from(idle) >= IDLE_AT_LEAST.as_millis();
+        let silent = !self.requested.load(Ordering::Relaxed);
+        (long && self.in_progress.load(Ordering::Relaxed) == 0).then_some((silent, idle))
+    }
+
+    /// Waits until the connection makes room for another, or its first request is late.
+    async fn must_end(&self, first: Duration) {
+        let late = async {
+            sleep_until(self.since + first).await;
+            if self.requested.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = self.end.notified() => {}
+            () = late => {}
+        }
+    }
+}
+
+/// A request whose response is being made.
+struct Busy(Arc<Activity>);
+
+impl Busy {
+    fn new(activity: &Arc<Activity>) -> Self {
+        activity.requested.store(true, Ordering::Relaxed);
+        activity.in_progress.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(activity))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.last.store(self.0.elapsed(), Ordering::Relaxed);
+        self.0.in_progress.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A stream whose peer must read what is written within a time, counted from when it did not.
+struct Timed {
+    stream: TcpStream,
+    limit: Duration,
+    late: Option<Pin<Box<Sleep>>>,
+}
+
+impl Timed {
+    fn new(stream: TcpStream, limit: Duration) -> Self {
+        Self { stream, limit, late: None }
+    }
+
+    fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        let limit = self.limit;
+        let late = self.late.get_or_insert_with(|| Box::pin(sleep(limit)));
+        ready!(late.as_mut().poll(context));
+        Poll::Ready(io::ErrorKind::TimedOut.into())
+    }
+}
+
+impl AsyncRead for Timed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, into)
+    }
+}
+
+impl AsyncWrite for Timed {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match Pin::new(&mut self.stream).poll_write(context, bytes) {
+            Poll::Pending => self.poll_late(context).map(Err),
+            written => written,
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match Pin::new(&mut self.stream).poll_write_vectored(context, bytes) {
+            Poll::Pending => self.poll_late(context).map(Err),
+            written => written,
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    /// Called when everything has been written: the peer reads.
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.late = None;
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 
@@ -157,7 +395,7 @@ mod tests {
 
     use super::*;
 
-    const WIDE: Limits = Limits { connections: 8, head: None, body: 4 };
+    const WIDE: Limits = Limits { connections: 8, body: 4, ..Limits::DEFAULT };
 
     /// Returns the body of each request.
     fn echo(limits: Limits) -> HttpService {
@@ -200,7 +438,7 @@ mod tests {
 
     #[test]
     fn a_client_that_sends_no_request_is_closed_at_the_deadline() {
-        let service = echo(Limits { head: Some(Duration::from_millis(1)), ..WIDE });
+        let service = echo(Limits { first: Duration::from_millis(1), ..WIDE });
         let mut silent = connect(&service);
         assert_eq!(silent.read(&mut [0]).expect("an end"), 0);
     }
@@ -223,6 +461,52 @@ mod tests {
         next.set_nonblocking(false).expect("set");
         drop(held);
         assert_eq!(next.read(&mut [0]).expect("a response"), 1);
+    }
+
+    const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+
+    #[test]
+    fn t47_an_idle_connection_gives_way_and_one_without_a_request_before_others() {
+        let service = echo(Limits { connections: 3, ..WIDE });
+        let mut user = connect(&service);
+        user.write_all(GET).expect("sent");
+        assert!(user.read(&mut [0; 1024]).expect("a response") > 0);
+        let (mut first, mut second) = (connect(&service), connect(&service));
+        let mut late = connect(&service);
+        late.write_all(GET).expect("sent");
+        assert!(late.read(&mut [0; 1024]).expect("a response") > 0, "a silent one gives way");
+        let mut later = connect(&service);
+        later.write_all(GET).expect("sent");
+        assert!(later.read(&mut [0; 1024]).expect("a response") > 0);
+        for silent in [&mut first, &mut second] {
+            assert_eq!(silent.read(&mut [0]).expect("an end"), 0);
+        }
+        user.write_all(GET).expect("sent");
+        assert!(user.read(&mut [0; 1024]).expect("a response") > 0, "one that is used stays");
+    }
+
+    #[test]
+    fn t47_a_client_that_does_not_read_its_response_is_closed_at_the_deadline() {
+        let body = Bytes::from(vec![0; 32 << 20]);
+        let handler = move |_: Request<RequestBody>| {
+            let body = body.clone();
+            async move { Response::new(Full::new(body)) }
+        };
+        let limits = Limits { write: Duration::from_millis(50), ..WIDE };
+        let service =
+            HttpService::start("large", ("127.0.0.1", 0), limits, handler).expect("started");
+        let mut slow = connect(&service);
+        slow.write_all(GET).expect("sent");
+        // Any request of another client takes its turn on the same thread, after the deadline.
+        let closed = Instant::now() + limits.write * 2;
+        while Instant::now() < closed {
+            let mut other = connect(&service);
+            other.write_all(GET).expect("sent");
+            assert!(other.read(&mut [0; 1024]).expect("a response") > 0);
+        }
+        let mut all = Vec::new();
+        let ended = slow.read_to_end(&mut all);
+        assert!(ended.is_err() || all.len() < 32 << 20, "{} bytes", all.len());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod certificate;
 mod datagrams;
+pub(crate) mod descriptors;
 mod dial;
 mod handshake;
 pub mod http_service;
@@ -16,6 +17,7 @@ mod targets;
 pub mod trust;
 
 pub use datagrams::Datagrams;
+pub use descriptors::Descriptors;
 pub use dial::{DialError, Dialer, NoAddress, Tls, dial};
 pub use handshake::{CertificateProblem, TlsProblem};
 pub use listen::{BindError, Listeners};

@@ -4,6 +4,8 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
+use super::descriptors::{Purpose, admit};
+
 /// The resource that is exhausted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OwnLimit {
@@ -63,9 +65,13 @@ impl OwnLimit {
         (address.port() != 0 && has_route(address)).then_some(Self::Ports)
     }
 
-    /// The limit that a socket opened now would hit: a resolver does not say why it found nothing.
-    pub(super) fn now() -> Option<Self> {
-        UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).err().as_ref().and_then(Self::of)
+    /// The limit that a socket opened now for this purpose would hit: a resolver does not say why it
+    /// found nothing.
+    pub(super) fn now(purpose: Option<Purpose>) -> Option<Self> {
+        let opened = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0));
+        let admitted =
+            opened.and_then(|socket| purpose.map_or(Ok(()), |purpose| admit(&socket, purpose)));
+        admitted.err().as_ref().and_then(Self::of)
     }
 }
 

@@ -59,6 +59,10 @@ pub trait Execute: Send + Sync + 'static {
         Status::IDLE
     }
 
+    /// Stops what documents have left running, at most until a deadline; by default there is
+    /// nothing. Blocks its thread.
+    fn close(&self, _deadline: std::time::Instant) {}
+
     /// The job stops a run, or the one whose test runs, waits for the end of its test, and reports its
     /// last status.
     fn stop(self: Arc<Self>, run: Option<u64>) -> Job {
@@ -136,6 +140,10 @@ impl Execute for Executor {
 
     fn status(&self) -> Status {
         Self::status(self)
+    }
+
+    fn close(&self, deadline: std::time::Instant) {
+        Self::close(self, deadline);
     }
 
     fn stop(self: Arc<Self>, run: Option<u64>) -> Job {

@@ -27,13 +27,14 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
-use tokio::time::{interval, sleep};
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::{Instant, interval, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::counters::Counters;
 use crate::error::reason;
 use crate::net::Listeners;
+use crate::net::descriptors::{Purpose, admit};
 use state::{Permit, ServerState};
 
 pub use execute::{Execute, Followed, Job, Unready};
@@ -48,16 +49,31 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_
 const MIN_BEAT: Duration = Duration::from_millis(10);
 
 /// Serves until `shutdown`, which a quit request also triggers: then it stops accepting, cancels
-/// runs, replies to waiting clients within [`Limits::shutdown`], and returns without waiting for
-/// idle peers. Works on a runtime of one thread or many; documents run on its blocking threads, so
+/// runs, replies to waiting clients and stops what documents have left running, all of it within
+/// [`Limits::shutdown`], and returns without waiting for idle peers. Works on a runtime of one thread or many; documents run on its blocking threads, so
 /// the caller should not wait for those after a run that ignores its cancellation.
 pub async fn run(listeners: Listeners, server: Server, shutdown: CancellationToken) {
     let shared = Arc::new(ServerState::new(server, shutdown.clone()));
     shared.announce(format!("Server started on {}:{}", listeners.host(), listeners.port()));
     let mut sessions = JoinSet::new();
     serve(&listeners, &shared, &shutdown, &mut sessions).await;
+    let deadline = Instant::now() + shared.limits().shutdown;
     drop(listeners);
-    shared.wait_until_idle().await;
+    let idle = CancellationToken::new();
+    tokio::join!(
+        async {
+            shared.wait_until_idle(deadline).await;
+            idle.cancel();
+        },
+        async {
+            // Exporters send the figures of tests that have just ended, but do not wait for one that
+            // does not, nor for a client that does not read.
+            let _ = timeout_at(deadline - shared.limits().shutdown / 4, idle.cancelled()).await;
+            let executor = Arc::clone(&shared.server.executor);
+            let closing = spawn_blocking(move || executor.close(deadline.into_std()));
+            let _ = timeout_at(deadline, closing).await;
+        },
+    );
     sessions.shutdown().await;
     shared.announce("Server shutdown complete".to_owned());
 }
@@ -78,10 +94,10 @@ async fn serve(
         tokio::select! {
             biased;
             () = &mut stopped => return,
-            accepted = accept(&listeners.sockets, &mut next) => match accepted {
+            accepted = accept(&listeners.sockets, &mut next) => match within(accepted, shared) {
                 Ok((stream, peer)) => {
                     backoff = BACKOFF.0;
-                    admit(shared, stream, peer, sessions);
+                    serve_or_reject(shared, stream, peer, sessions);
                     // When connections arrive faster than they are accepted, the branch below never
                     // runs, and the results of ended sessions would accumulate.
                     while let Some(ended) = sessions.try_join_next() {
@@ -89,7 +105,7 @@ async fn serve(
                     }
                 }
                 Err(error) if is_peers_fault(&error) => {}
-                // Out of file descriptors or memory. The connection waits in the backlog.
+                // Out of file descriptors or memory. Others wait in the backlog.
                 Err(error) => {
                     tracing::warn!("cannot accept a connection: {}; retrying", reason(&error));
                     tokio::select! {
@@ -130,8 +146,23 @@ fn is_peers_fault(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
+/// Rejects a connection that would take one of the last descriptors, which reports and databases
+/// need, as if the system had not accepted it.
+fn within(
+    accepted: io::Result<(TcpStream, SocketAddr)>,
+    shared: &ServerState,
+) -> io::Result<(TcpStream, SocketAddr)> {
+    let (stream, peer) = accepted?;
+    if let Err(error) = admit(&stream, Purpose::Control) {
+        Counters::count(&shared.counters().refused);
+        session::reject_at_once(&stream, shared, &session::no_descriptors());
+        return Err(error);
+    }
+    Ok((stream, peer))
+}
+
 /// Serves a connection in a task, or rejects it if there is no room.
-fn admit(
+fn serve_or_reject(
     shared: &Arc<ServerState>,
     stream: TcpStream,
     peer: SocketAddr,
@@ -146,7 +177,7 @@ fn admit(
     Counters::count(&shared.counters().refused);
     match Permit::take(shared, &shared.rejected) {
         Some(permit) => spawn(shared, stream, peer, permit, true, sessions),
-        None => session::reject_at_once(&stream, shared),
+        None => session::reject_at_once(&stream, shared, &session::no_room(shared)),
     }
 }
 

@@ -73,17 +73,23 @@ pub(super) async fn secure(stream: TcpStream, peer: IpAddr, permit: Permit, over
     }
 }
 
-/// Sends a `busy` reply to a connection over the limit, without waiting.
-pub(super) fn reject_at_once(stream: &TcpStream, shared: &ServerState) {
+/// Sends a `busy` reply to a connection over a limit, without waiting.
+pub(super) fn reject_at_once(stream: &TcpStream, shared: &ServerState, refusal: &Refusal) {
     if !shared.secure {
         let mode = if shared.server.framed_only { Mode::Framed } else { Mode::Legacy };
         let mut out = Vec::new();
-        no_room(shared).reply_into(mode, Dialect::Text, &mut out);
+        refusal.reply_into(mode, Dialect::Text, &mut out);
         let _ = stream.try_write(&out);
     }
 }
 
-fn no_room(shared: &ServerState) -> Refusal {
+/// The refusal of a connection that would take one of the last descriptors.
+pub(super) fn no_descriptors() -> Refusal {
+    Refusal::busy("no file descriptors are left for connections (ulimit -Hn)")
+}
+
+/// The refusal of a connection over the limit.
+pub(super) fn no_room(shared: &ServerState) -> Refusal {
     let most = shared.limits().connections;
     Refusal::busy(&format!("all connections are taken (--max-connections {most})"))
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinError;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::budget::Budget;
@@ -136,14 +136,14 @@ impl ServerState {
         }
     }
 
-    /// Waits until no request is in progress.
-    pub(super) async fn wait_until_idle(&self) {
+    /// Waits until no request is in progress, at most until a deadline.
+    pub(super) async fn wait_until_idle(&self, deadline: Instant) {
         let settled = async {
             while self.active.load(Ordering::Acquire) > 0 {
                 self.settled.notified().await;
             }
         };
-        if timeout(self.limits().shutdown, settled).await.is_err() {
+        if timeout_at(deadline, settled).await.is_err() {
             let seconds = self.limits().shutdown.as_secs_f64();
             tracing::warn!(
                 "a run did not end within {seconds} s (--shutdown-timeout); its reply is lost"

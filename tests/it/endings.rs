@@ -1,8 +1,12 @@
 //! How things end before their time: signals, a second test, a reader that has gone.
 
+use std::io::Read;
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
-use crate::support::{Running, Server, Target, ldctl, signal};
+use serde_json::json;
+
+use crate::support::{Running, Scripted, Server, Target, ldctl, signal, soon_true};
 
 /// A test that would outlast any deadline here.
 pub(crate) fn endless(target: &Target) -> String {
@@ -179,4 +183,85 @@ fn a_test_is_reported_and_stopped_and_its_client_gets_the_partial_results() {
     let summary = client.line_with(r#""event":"result","index":1"#);
     assert!(!summary.contains(r#""requests":0"#), "{summary}");
     assert_eq!(client.end().0, Some(1));
+}
+
+#[test]
+fn t46_quit_is_graceful_usr1_prints_the_status_and_other_signals_are_ignored() {
+    let target = Target::start();
+    let server = Server::start(&[], None);
+    let client = Running::start(
+        &["send", "--output", "json", "--port", &server.port(), "--json", &endless(&target)],
+        None,
+    );
+    client.line_with(r#""event":"progress""#);
+    for process in [server.id(), client.id()] {
+        for name in ["USR2", "ALRM", "IO"] {
+            signal(name, process);
+        }
+    }
+    signal("USR1", client.id());
+    signal("USR1", server.id());
+    let status = server.talk_with("status: ");
+    assert!(status.contains("; run 1 in progress: LD_start_test"), "{status}");
+    signal("QUIT", server.id());
+    client.line_with(r#""event":"result","index":0"#);
+    client.line_with(r#""event":"done""#);
+    assert_eq!(server.end().0, Some(0));
+}
+
+#[test]
+fn t46_quit_ends_a_run_with_its_partial_results() {
+    let target = Target::start();
+    let directory = tempfile::tempdir().expect("a directory");
+    let document = directory.path().join("document.json");
+    std::fs::write(&document, endless(&target)).expect("a file");
+    let run = Running::start(&["run", "--output", "json", &document.display().to_string()], None);
+    run.line_with(r#""event":"progress""#);
+    for name in ["USR2", "ALRM", "USR1"] {
+        signal(name, run.id());
+    }
+    run.talk_with("status: running: LD_start_test of run 1");
+    signal("QUIT", run.id());
+    run.line_with(r#""event":"result","index":1"#);
+    assert_eq!(run.end().0, Some(130));
+}
+
+/// A server with figures to send to a collector that never responds.
+fn with_silent_collector(timeout: &str) -> (Server, Scripted) {
+    let collector = Scripted::raw(
+        |mut socket, _| while socket.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {},
+    );
+    let target = Target::start();
+    let server = Server::start(&["--shutdown-timeout", timeout], None);
+    let document = json!([
+        ["LD_start_influxdb_sink",
+            {"transport": "http", "url": collector.url() + "/write", "timeout": 60}],
+        ["LD_start_test", {
+            "user_detail_dict": {"user": "fast_http_user", "host": target.url()},
+            "user_count": 1, "test_time": 0.2,
+            "tasks": [{"method": "get", "request_url": "/"}]}],
+    ]);
+    let sent = ["send", "--port", &server.port(), "--json", &document.to_string()];
+    ldctl().args(sent).assert().success();
+    (server, collector)
+}
+
+#[test]
+fn t45_a_shutdown_does_not_wait_for_a_collector_that_is_silent() {
+    let (server, _collector) = with_silent_collector("0.2");
+    signal("TERM", server.id());
+    server.talk_with("influxdb: the receiver does not respond; the last figures are lost");
+    assert_eq!(server.end().0, Some(0));
+}
+
+#[test]
+fn t45_a_second_signal_ends_a_server_that_waits_for_a_collector() {
+    let (server, collector) = with_silent_collector("3600");
+    soon_true(|| collector.connections() > 0);
+    signal("INT", server.id());
+    // It has heard the first when it listens no more.
+    let port: u16 = server.port().parse().expect("a port");
+    soon_true(|| TcpStream::connect(("127.0.0.1", port)).is_err());
+    signal("TERM", server.id());
+    assert_eq!(server.end().0, Some(130));
 }

@@ -7,7 +7,7 @@ use std::fs;
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
-use ldctl::cli::{Cli, EXIT_CODES};
+use ldctl::cli::{Cli, EXIT_CODES, SIGNALS};
 use snapbox::{Assert, Data};
 
 /// File names and what must stand in them.
@@ -60,6 +60,7 @@ fn check(directory: &str, files: &Files) {
 /// own in a man page.
 fn page(command: Command) -> (String, Vec<u8>) {
     let has_verbs = command.has_subcommands();
+    let signals = SIGNALS.iter().find(|(verb, _)| *verb == command.get_name());
     let command = command.after_help(None::<&str>).after_long_help(None::<&str>);
     let man = Man::new(command)
         .date("")
@@ -74,6 +75,13 @@ fn page(command: Command) -> (String, Vec<u8>) {
     man.render_options_section(out).expect("memory");
     if has_verbs {
         man.render_subcommands_section(out).expect("memory");
+    }
+    if let Some((_, signals)) = signals {
+        out.extend(b".SH SIGNALS\n");
+        for (names, meaning) in *signals {
+            let meaning = meaning.replace("--", "\\-\\-");
+            out.extend(format!(".TP\n\\fB{names}\\fR\n{meaning}\n").bytes());
+        }
     }
     out.extend(exit_status().bytes());
     (man.get_filename(), page)

@@ -72,6 +72,25 @@ const ABUSE: &[(usize, &str, &str)] = &[
     (41, "large uploads of many users", "what does not change is held once for all of them"),
     (42, "JSON files that unfold in memory", "estimated and refused before their values are built"),
     (
+        43,
+        "a test, stub server or exporter that takes every descriptor",
+        "64 are kept back for the operator; users beyond are refused at the start with the sum, \
+         connections when they are made",
+    ),
+    (44, "a test whose iterations never wait", "ends by the clock, and when it is stopped"),
+    (
+        45,
+        "receivers and resolvers that do not respond during a shutdown",
+        "one deadline for all of them; a second signal ends at once",
+    ),
+    (46, "signals of other kinds", "graceful or ignored; no records are lost"),
+    (
+        47,
+        "clients that hold the connections of a stub server or exporter",
+        "closed at deadlines; idle ones give way to others",
+    ),
+    (48, "many names that do not resolve", "a bounded number of lookups at once"),
+    (
         49,
         "exchanging directories and links while a database or file is opened",
         "the database lies in the directory that was opened, or is not opened",

@@ -73,7 +73,7 @@ fn the_soft_limit_of_open_files_is_raised_to_the_hard_one() {
 
 #[test]
 fn descriptors_that_run_out_are_no_failures_of_the_target() {
-    let (out, page) = crowded("ulimit -n 64");
+    let (out, page) = crowded("ulimit -n 128");
     assert!(out.contains("ldctl's own limit: no file descriptors left"), "{out}");
     for text in [&out, &page] {
         let told = "requests failed on this side and not at the target: no file descriptors left \

@@ -2,7 +2,7 @@
 //! own threads, and continue across tests until they are stopped.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
@@ -12,11 +12,11 @@ use crate::action::context::Context;
 use crate::action::services::Service;
 use crate::error::reason;
 use crate::event::{Failure, FailureKind};
-use crate::metrics::Endpoint;
 use crate::metrics::influx::{Influx, Transport};
 use crate::metrics::otlp::Otlp;
 use crate::metrics::prometheus::Prometheus;
 use crate::metrics::statsd::Statsd;
+use crate::metrics::{Endpoint, Exporter};
 use crate::value::{Field, Invalid, Kind, Literal, Reader, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[
@@ -146,13 +146,21 @@ fn failed(service: &str, place: &str, error: &io::Error) -> Failure {
 /// A running exporter and the result of its start command.
 #[derive(Debug)]
 struct RunningExporter<T> {
-    _exporter: T,
+    exporter: T,
     value: Value,
 }
 
-impl<T: std::fmt::Debug + Send> Service for RunningExporter<T> {
+impl<T: Exporter + std::fmt::Debug + Send> Service for RunningExporter<T> {
     fn value(&self) -> Value {
         self.value.clone()
+    }
+
+    fn begin_to_stop(&mut self) {
+        self.exporter.begin_to_stop();
+    }
+
+    fn stop_until(&mut self, deadline: Instant) -> bool {
+        self.exporter.stop_until(deadline)
     }
 }
 
@@ -184,7 +192,7 @@ impl Command for StartPrometheus {
             let exporter = Prometheus::start(context.cumulative(), context.counters(), &host, port)
                 .map_err(|error| failed(PROMETHEUS, &format!("{host}:{port}"), &error))?;
             let value = i64::from(exporter.address().port()).into();
-            Ok(RunningExporter { _exporter: exporter, value })
+            Ok(RunningExporter { exporter, value })
         })
     }
 }
@@ -244,7 +252,7 @@ impl Command for StartInflux {
                 &context.policy().targets,
             )
             .map_err(|error| failed(INFLUX, &place, &error))?;
-            Ok(RunningExporter { _exporter: sink, value: Value::Null })
+            Ok(RunningExporter { exporter: sink, value: Value::Null })
         })
     }
 }
@@ -278,7 +286,7 @@ impl Command for StartStatsd {
                 &context.policy().targets,
             )
             .map_err(|error| failed(STATSD, &format!("{host}:{port}"), &error))?;
-            Ok(RunningExporter { _exporter: sink, value: Value::Null })
+            Ok(RunningExporter { exporter: sink, value: Value::Null })
         })
     }
 }
@@ -318,7 +326,7 @@ impl Command for StartOtlp {
                 &context.policy().targets,
             )
             .map_err(|error| failed(OTLP, &place, &error))?;
-            Ok(RunningExporter { _exporter: exporter, value: Value::Bool(true) })
+            Ok(RunningExporter { exporter, value: Value::Bool(true) })
         })
     }
 }

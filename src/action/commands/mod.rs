@@ -2,6 +2,7 @@
 //! `COMMANDS`, parses their arguments and runs them. `registry` lists the tables.
 
 pub(super) mod builtins;
+mod connections;
 pub(super) mod database;
 pub(super) mod execute;
 pub(super) mod exporters;

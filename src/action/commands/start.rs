@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread;
 
+use super::connections::Connections;
 use super::resolver::{self, CSV_SOURCES, CsvSource, csv_sources, variables};
 use crate::action::arguments::Arguments;
 use crate::action::command::{Command, Declaration, Parsed, START_TEST};
@@ -327,6 +328,9 @@ impl Command for StartTest {
         let lease = context.claim_run(START_TEST, end.filter(|_| !endless))?;
         context.make_room(0);
         self.register(context)?;
+        let peak = self.shape.peak() as u64;
+        let steady = matches!(self.pacing, Pacing::Closed(_));
+        let crowded = Connections::of(peak, steady, &document, context).check()?;
         // What its files take of the ceiling, as long as it runs.
         let (echo, plan, _files) = self.link(context)?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -350,6 +354,7 @@ impl Command for StartTest {
             recording.map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?;
         recording.document = Some(document);
         recording.warnings.extend(own_limits(&recording));
+        recording.warnings.extend(crowded);
         if !ignored.is_empty() {
             let names = ignored.join(", ");
             recording.warnings.push(format!("arguments without effect in local mode: {names}"));

@@ -5,7 +5,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -65,9 +65,8 @@ const RULE: &[Field] = &[
 /// Its name among the services.
 const SERVICE: &str = "stub server";
 
-/// As many connections as a load test opens, each kept for as long as its virtual user waits.
-/// Request bodies are not read.
-const LIMITS: Limits = Limits { connections: usize::MAX, head: None, body: 0 };
+/// As many connections as a load test opens; descriptors limit them. Request bodies are not read.
+const LIMITS: Limits = Limits::DEFAULT;
 
 /// The longest delay of a response: a day.
 const MAX_DELAY_MS: u64 = 86_400_000;
@@ -201,6 +200,17 @@ impl Command for Start {
     }
 }
 
+/// The port of the stub server, if it is running.
+pub(super) fn port(context: &Context<'_>) -> Option<i64> {
+    match context.service_value(SERVICE)? {
+        Value::Dict(members) => match members.get("port")? {
+            Value::Int(port) => Some(*port),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 #[derive(Debug)]
 struct Stop;
 
@@ -224,6 +234,14 @@ impl Service for StubServer {
             ("host", Value::from(self.host.as_str())),
             ("port", Value::Int(self.service.address().port().into())),
         ])
+    }
+
+    fn begin_to_stop(&mut self) {
+        self.service.begin_to_stop();
+    }
+
+    fn stop_until(&mut self, deadline: Instant) -> bool {
+        self.service.stop_until(deadline)
     }
 }
 

@@ -5,6 +5,8 @@ mod assertion;
 mod extractor;
 mod path;
 
+use tokio::task::yield_now;
+
 pub(crate) use self::assertion::contains;
 use self::assertion::{ASSERTION, Assertion};
 use self::extractor::{EXTRACTOR, ExtractFrom, Extractor};
@@ -112,7 +114,37 @@ impl Checks {
     }
 }
 
+/// How many bytes are looked at before other users have their turn: a few milliseconds.
+const LONG: usize = 1 << 20;
+
 impl Checks {
+    /// Whether [`Self::run`] takes long for a body of this length.
+    pub(crate) fn take_long(&self, bytes: usize) -> bool {
+        bytes.saturating_mul(self.assertions.len() + self.extractors.len()) > LONG
+    }
+
+    /// [`Self::run`], with the turns of other users in between.
+    pub(crate) async fn run_in_turns<R: Checked>(
+        &self,
+        response: &R,
+        scope: &mut Scope,
+    ) -> Option<String> {
+        let body = Body::of(response);
+        for assertion in &self.assertions {
+            if let Err(why) = assertion.check(&body, scope) {
+                return Some(why);
+            }
+            yield_now().await;
+        }
+        for extractor in &self.extractors {
+            if let Err(why) = extractor.take(&body, scope) {
+                return Some(why);
+            }
+            yield_now().await;
+        }
+        None
+    }
+
     fn check<R: Checked>(&self, body: &Body<'_, R>, scope: &mut Scope) -> Result<(), String> {
         for assertion in &self.assertions {
             assertion.check(body, scope)?;

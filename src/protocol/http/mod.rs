@@ -220,9 +220,18 @@ impl Driver for Http {
         {
             outcome = Err(fault);
         }
-        user.in_flight = false;
         let shortage = matches!(outcome, Err(Fault::Connection(ConnectionFault::Own(_))));
-        let verdict = conclude(task, user, virtual_user, label, (start, end), outcome.map(drop));
+        let passed = outcome.is_ok() && !failed_by_status(task, &user.response);
+        let checked = if passed && task.checks.take_long(user.response.body.len()) {
+            // Boxed, because it is rare.
+            let scope = &mut virtual_user.scope;
+            Some(Box::pin(task.checks.run_in_turns(&user.response, scope)).await)
+        } else {
+            None
+        };
+        user.in_flight = false;
+        let outcome = outcome.map(|_| checked);
+        let verdict = conclude(task, user, virtual_user, label, (start, end), outcome);
         user.settle();
         if shortage {
             Box::pin(user.back_off.wait()).await;
@@ -239,14 +248,19 @@ impl Driver for Http {
     }
 }
 
-/// Checks and records a request.
+/// Whether the status alone makes a request fail.
+fn failed_by_status(task: &Task, response: &Response) -> bool {
+    task.checks.status_decides() && response.status >= 400
+}
+
+/// Checks a request, unless it has been checked, and records it.
 fn conclude(
     task: &Task,
     user: &mut User,
     virtual_user: &mut VirtualUser,
     label: LabelId,
     times: (Instant, Instant),
-    outcome: Result<(), Fault>,
+    outcome: Result<Option<Option<String>>, Fault>,
 ) -> Verdict {
     let response = &user.response;
     let (verdict, error) = match outcome {
@@ -257,13 +271,15 @@ fn conclude(
             };
             (Verdict::Transient, Some(Cow::from(text)))
         }
-        Ok(()) if task.checks.status_decides() && response.status >= 400 => {
+        Ok(_) if failed_by_status(task, response) => {
             (Verdict::Permanent, Some(status_text(response.status)))
         }
-        Ok(()) => match task.checks.run(response, &mut virtual_user.scope) {
-            Some(reason) => (Verdict::Flaky, Some(Cow::from(reason))),
-            None => (Verdict::Passed, None),
-        },
+        Ok(checked) => {
+            match checked.unwrap_or_else(|| task.checks.run(response, &mut virtual_user.scope)) {
+                Some(reason) => (Verdict::Flaky, Some(Cow::from(reason))),
+                None => (Verdict::Passed, None),
+            }
+        }
     };
     virtual_user.record(measured(response, label, times, error.as_deref()));
     verdict

@@ -274,9 +274,12 @@ impl Step<'_> {
                 return Err(Failure::Checked(missing(text.as_bytes())));
             }
         }
-        task.checks
-            .run(&user.reply, &mut virtual_user.scope)
-            .map_or(Ok(()), |why| Err(Failure::Checked(why)))
+        let scope = &mut virtual_user.scope;
+        let wrong = match task.checks.take_long(user.reply.kept().len()) {
+            true => Box::pin(task.checks.run_in_turns(&user.reply, scope)).await,
+            false => task.checks.run(&user.reply, scope),
+        };
+        wrong.map_or(Ok(()), |why| Err(Failure::Checked(why)))
     }
 }
 
