@@ -52,7 +52,8 @@ pub const SIGNALS: &[(&str, &[(&str, &str)])] = &[
         &[
             (
                 "SIGTERM, SIGINT, SIGQUIT",
-                "End the program, with exit code 130; the document keeps running on the server",
+                "Stop the run on the server and print what it has measured, with exit code 130. The \
+                 second one, of any kind, ends the program at once",
             ),
             ("SIGUSR1, SIGUSR2, SIGALRM, SIGIO, SIGPIPE", "Ignored"),
         ],

@@ -470,9 +470,9 @@ impl<'a> Context<'a> {
         self.shared.services.start(name, start)
     }
 
-    /// The value of a service that is running.
-    pub(crate) fn service_value(&self, name: &str) -> Option<Value> {
-        self.shared.services.value(name)
+    /// The value of a service that is running, and how many clients are connected to it.
+    pub(crate) fn look_at_service(&self, name: &str) -> Option<(Value, usize)> {
+        self.shared.services.look(name)
     }
 
     /// Stops a service; returns whether it was running.

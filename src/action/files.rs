@@ -18,6 +18,7 @@ use cap_tempfile::TempFile;
 use crate::error::reason;
 use crate::event::{Failure, FailureKind};
 use crate::memory::{Full, Memory, Share};
+use crate::net::OwnLimit;
 use crate::record::file::{is_same_file, reading};
 use crate::record::sqlite::{COMPANIONS, Place};
 
@@ -319,6 +320,11 @@ fn too_large(path: &str, bytes: u64) -> Failure {
 }
 
 fn failure(path: &str, error: &io::Error) -> Failure {
+    if error.kind() != io::ErrorKind::NotFound
+        && let Some(limit) = OwnLimit::of_files()
+    {
+        return refusal(path, &format!("cannot be used: {limit}; {}", limit.remedy()));
+    }
     match error.kind() {
         io::ErrorKind::NotFound => {
             refusal(path, "does not exist in the data directory (or its directory does not)")

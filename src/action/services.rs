@@ -17,6 +17,11 @@ pub(crate) trait Service: Debug + Send {
     /// The result of its start command, also if it was already running.
     fn value(&self) -> Value;
 
+    /// How many clients are connected to it.
+    fn connections(&self) -> usize {
+        0
+    }
+
     /// Asks it to end, so that several can end at the same time; dropping it follows.
     fn begin_to_stop(&mut self) {}
 
@@ -52,11 +57,11 @@ impl Services {
         Ok(value)
     }
 
-    /// The value of a service that is running.
-    pub(crate) fn value(&self, name: &str) -> Option<Value> {
+    /// The value of a service that is running, and how many clients are connected to it.
+    pub(crate) fn look(&self, name: &str) -> Option<(Value, usize)> {
         let place = lock(&self.0).get(name).cloned()?;
         let running = place.try_lock().ok()?;
-        running.as_ref().map(|service| service.value())
+        running.as_ref().map(|service| (service.value(), service.connections()))
     }
 
     /// Stops a service; returns whether it was running.

@@ -9,6 +9,7 @@ use crate::client::{ClientError, Endpoint, PingReply, probe};
 use crate::console::Console;
 use crate::counters::Counts;
 use crate::error::{Error, Exit};
+use crate::escape::one_line;
 use crate::event::Pong;
 use crate::wire::frame::Mode;
 use crate::wire::token::Token;
@@ -26,7 +27,8 @@ pub(super) fn ping(args: &Ping, verbose: bool, console: &mut Console) -> Result<
             .await
             .map_err(|error| connection::failure(&error))?;
         let text = line(&endpoint, &answered, verbose);
-        console.say(&text, &PingOutput::new(&endpoint, &answered));
+        // The server's name and version come from outside.
+        console.say(&one_line(&text), &PingOutput::new(&endpoint, &answered));
         Ok(Exit::Done)
     }))
 }

@@ -85,9 +85,9 @@ impl Runner {
         let mut interrupt = Interrupt::listen()?;
         let executor = Arc::clone(&self.executor);
         let exit = self.run_each(locals, &mut interrupt, console).await;
-        // Closed below, or left to the system: a second signal waits for nothing.
-        std::mem::forget(Arc::clone(&executor));
         if self.abandoned {
+            // A second signal waits for nothing: what still runs is left to the system.
+            std::mem::forget(executor);
             return exit;
         }
         let most = match exit {
@@ -95,11 +95,13 @@ impl Runner {
             _ => CLOSE,
         };
         let deadline = Instant::now() + most;
-        let mut closing = spawn_blocking(move || executor.close(deadline));
+        let closing = Arc::clone(&executor);
+        let mut closing = spawn_blocking(move || closing.close(deadline));
         loop {
             tokio::select! {
                 _ = &mut closing => return exit,
                 signal = interrupt.next() => if signal == Asked::Stop {
+                    std::mem::forget(executor);
                     return Ok(Exit::Interrupted);
                 }
             }

@@ -154,7 +154,7 @@ impl<'a> Listener<'a> {
         let Talk { endpoint, token, silence, role, .. } = self.talk;
         let mut replies = tokio::select! {
             replies = endpoint.ask(request, token, silence) => replies?,
-            () = interrupt.next() => return Ok(Exit::Interrupted),
+            () = interrupt.stop() => return Ok(Exit::Interrupted),
         };
         let mut stopping: Option<Pending<'_>> = None;
         let mut interrupted = false;
@@ -165,7 +165,7 @@ impl<'a> Listener<'a> {
                     let next = tokio::select! {
                         biased;
                         reply = &mut reply => Next::Reply(reply),
-                        () = interrupt.next() => Next::Interrupt,
+                        () = interrupt.stop() => Next::Interrupt,
                         stopped = poll_some(&mut stopping) => Next::Stopped(stopped),
                     };
                     match next {

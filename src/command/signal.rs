@@ -77,6 +77,13 @@ impl Interrupt {
     }
 }
 
+impl Interrupt {
+    /// Waits for the next request to stop; there is no status to print.
+    pub(super) async fn stop(&mut self) {
+        while self.next().await != Asked::Stop {}
+    }
+}
+
 /// Receives requests to reload files.
 #[cfg(unix)]
 pub(super) struct ReloadSignal {
@@ -129,9 +136,8 @@ pub(super) async fn unless_interrupted(
     work: impl Future<Output = Result<Exit, Error>>,
 ) -> Result<Exit, Error> {
     let mut interrupt = Interrupt::listen()?;
-    let stopped = async { while interrupt.next().await != Asked::Stop {} };
     tokio::select! {
         done = work => done,
-        () = stopped => Ok(Exit::Interrupted),
+        () = interrupt.stop() => Ok(Exit::Interrupted),
     }
 }

@@ -10,6 +10,7 @@ use crate::cli::{Asking, RunState, Runs, Status, Stop};
 use crate::client::{self, ClientError, Endpoint, StatusReply};
 use crate::console::Console;
 use crate::error::{Error, Exit};
+use crate::escape::one_line;
 use crate::event::{self, Event, State};
 use crate::wire::token::Token;
 
@@ -69,7 +70,7 @@ fn knows_runs(reply: &StatusReply) -> bool {
 fn print(reply: &StatusReply, console: &mut Console) {
     match reply {
         StatusReply::Status(status) => {
-            console.say(&status.to_string(), &Event::Status(status.clone()));
+            console.say(&one_line(&status.to_string()), &Event::Status(status.clone()));
         }
         StatusReply::Line(line) => console.reply_line(line, true),
     }

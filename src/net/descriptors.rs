@@ -53,6 +53,12 @@ impl Descriptors {
         Some(Self { limit: system::limit()?, open: system::open() })
     }
 
+    /// How many connections one listener of documents may have: half of those that there are, so
+    /// that load can open as many.
+    pub(super) fn of_a_listener(self) -> u64 {
+        Purpose::Accepted.line(self.limit).saturating_sub(self.open) / 2
+    }
+
     /// How many connections load can open.
     pub fn free(self) -> u64 {
         Purpose::Dialled.line(self.limit).saturating_sub(self.open)
@@ -147,6 +153,7 @@ mod tests {
         let descriptors = Descriptors { limit: 20_000, open: 20 };
         let sum = "20000 descriptors less 80 kept back and 20 open leave 19900 (ulimit -Hn)";
         assert_eq!(descriptors.to_string(), sum);
+        assert_eq!(descriptors.of_a_listener(), 9958);
         assert_eq!(Descriptors { limit: 64, open: 60 }.free(), 0);
     }
 

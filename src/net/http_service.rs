@@ -31,7 +31,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::descriptors::{Purpose, admit};
+use super::descriptors::{Descriptors, Purpose, admit};
 use super::listen::bind_one;
 use crate::lock::join_until;
 
@@ -48,7 +48,8 @@ pub type RequestBody = Limited<Incoming>;
 /// What clients of a service may use.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Concurrent connections; others wait to be accepted.
+    /// Concurrent connections, if there are descriptors for so many; others wait until one has ended
+    /// or is idle.
     pub connections: usize,
     /// How long the head of the first request may take, counted from the connection.
     pub first: Duration,
@@ -75,6 +76,7 @@ impl Limits {
 #[derive(Debug)]
 pub struct HttpService {
     address: SocketAddr,
+    open: Arc<AtomicUsize>,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
@@ -100,18 +102,28 @@ impl HttpService {
             bind_first(addresses)?
         };
         let address = listener.local_addr()?;
+        let share = Descriptors::now().map(|now| now.of_a_listener().max(1));
+        let share = share.and_then(|share| usize::try_from(share).ok()).unwrap_or(usize::MAX);
+        let limits = Limits { connections: limits.connections.min(share), ..limits };
+        let open = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&open);
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let work = move || {
             runtime.block_on(async {
                 tokio::select! {
                     () = stopped.cancelled() => {}
-                    () = serve(name, listener, limits, handler.into()) => {}
+                    () = serve(name, listener, limits, &count, handler.into()) => {}
                 }
             });
         };
         let thread = thread::Builder::new().name(name.to_owned()).spawn(work)?;
-        Ok(Self { address, stop, thread: Some(thread) })
+        Ok(Self { address, open, stop, thread: Some(thread) })
+    }
+
+    /// How many connections it has.
+    pub fn connections(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
     }
 
     /// Closes all connections.
@@ -154,8 +166,13 @@ fn bind_first(addresses: impl ToSocketAddrs) -> io::Result<TcpListener> {
 }
 
 /// Accepts connections for ever; they end when the set that owns them is dropped.
-async fn serve<H, F, B>(name: &'static str, listener: TcpListener, limits: Limits, handler: Arc<H>)
-where
+async fn serve<H, F, B>(
+    name: &'static str,
+    listener: TcpListener,
+    limits: Limits,
+    count: &AtomicUsize,
+    handler: Arc<H>,
+) where
     H: Fn(Request<RequestBody>) -> F + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
     B: hyper::body::Body<Data = Bytes> + Send + 'static,
@@ -179,6 +196,7 @@ where
             },
             () = sleep(ACCEPT_PAUSE), if next.is_some() => open.make_room(),
         }
+        count.store(open.connections.len() + usize::from(next.is_some()), Ordering::Relaxed);
         let Some((stream, beyond)) = next.take_if(|(_, beyond)| open.has_room(*beyond)) else {
             continue;
         };

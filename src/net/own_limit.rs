@@ -65,6 +65,12 @@ impl OwnLimit {
         (address.port() != 0 && has_route(address)).then_some(Self::Ports)
     }
 
+    /// The limit of descriptors that opening a file now would hit: libraries replace the error that
+    /// the system gave them.
+    pub fn of_files() -> Option<Self> {
+        Self::now(None).filter(|limit| matches!(limit, Self::Descriptors | Self::SystemDescriptors))
+    }
+
     /// The limit that a socket opened now for this purpose would hit: a resolver does not say why it
     /// found nothing.
     pub(super) fn now(purpose: Option<Purpose>) -> Option<Self> {

@@ -481,7 +481,7 @@ impl<S: Transport> Session<S> {
     fn plan(&self, incoming: Incoming<Located>, mode: Mode, length: usize) -> Planned {
         let shared = self.shared();
         // The reference's line says bytes but counts characters.
-        shared.announce(format!("Command received: {} bytes", incoming.characters));
+        shared.announce_request(incoming.characters);
         let request = match incoming.request {
             Ok(request) => request,
             Err(rejection) => return self.reject(rejection, mode, length),

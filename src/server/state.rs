@@ -2,8 +2,8 @@
 //! and the requests in progress that a shutdown waits for.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinError;
@@ -16,6 +16,7 @@ use super::failed_logins::FailedLogins;
 use super::keyring::Keyring;
 use super::limits::Limits;
 use crate::counters::Counters;
+use crate::lock::lock;
 use crate::memory::Memory;
 
 /// Receives the lines for stdout. Connections call it, so it must not block.
@@ -69,6 +70,39 @@ const MAX_REJECTED: usize = 256;
 /// another request waits for.
 const LARGE_AT_ONCE: usize = 2;
 
+/// Lines about requests that are written at once, and per second in the long run.
+const LINES: (f64, f64) = (1000.0, 20.0);
+
+/// How many lines about requests may be written.
+pub(super) struct Lines {
+    left: f64,
+    since: Instant,
+    /// Those that were left out since the last one.
+    left_out: u64,
+}
+
+impl Lines {
+    fn new(now: Instant) -> Self {
+        Self { left: LINES.0, since: now, left_out: 0 }
+    }
+
+    fn admit(&mut self, now: Instant) -> bool {
+        let elapsed = now.saturating_duration_since(self.since).as_secs_f64();
+        self.left = (self.left + elapsed * LINES.1).min(LINES.0);
+        self.since = now;
+        if self.left < 1.0 {
+            self.left_out += 1;
+            return false;
+        }
+        self.left -= 1.0;
+        let left_out = std::mem::take(&mut self.left_out);
+        if left_out > 0 {
+            tracing::info!("{left_out} requests have no line on stdout: there are too many");
+        }
+        true
+    }
+}
+
 /// The state that all connections share.
 pub(super) struct ServerState {
     pub(super) server: Server,
@@ -93,6 +127,8 @@ pub(super) struct ServerState {
     /// Requests in progress; a shutdown waits for these.
     pub(super) active: AtomicUsize,
     pub(super) settled: Notify,
+    /// Lines about requests.
+    pub(super) lines: Mutex<Lines>,
 }
 
 impl ServerState {
@@ -111,6 +147,7 @@ impl ServerState {
             shutdown,
             active: AtomicUsize::new(0),
             settled: Notify::new(),
+            lines: Mutex::new(Lines::new(Instant::now())),
             server,
         }
     }
@@ -121,6 +158,14 @@ impl ServerState {
 
     pub(super) fn counters(&self) -> &Counters {
         &self.server.counters
+    }
+
+    /// Announces a request, unless there have been too many: a line for each of 10,000 requests a
+    /// second would be 26 GB a day.
+    pub(super) fn announce_request(&self, characters: usize) {
+        if lock(&self.lines).admit(Instant::now()) {
+            self.announce(format!("Command received: {characters} bytes"));
+        }
     }
 
     pub(super) fn announce(&self, line: String) {
@@ -184,5 +229,23 @@ impl Drop for Active {
         if self.0.active.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.settled.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_flood_of_requests_is_not_a_flood_of_lines() {
+        let start = Instant::now();
+        let mut lines = Lines::new(start);
+        let mut admitted = |seconds: u64| {
+            let at = start + Duration::from_secs(seconds);
+            (0..5000).filter(|_| lines.admit(at)).count()
+        };
+        assert_eq!((admitted(0), admitted(1), admitted(1000)), (1000, 20, 1000));
     }
 }

@@ -2,6 +2,7 @@
 //! every refusal can name it as a JSON pointer (`/tasks/2/weight: expected a positive integer, got
 //! "x"`). An [`Object`] hands out its members one by one and refuses the rest.
 
+use num_bigint::Sign;
 use regex::Regex;
 
 use super::field::{Field, nearest};
@@ -101,6 +102,11 @@ impl<'a> Reader<'a> {
     pub fn integer(&self, least: u64) -> Result<u64, Invalid> {
         let whole = match self.value {
             Value::Int(value) => u64::try_from(*value).ok(),
+            Value::Big(value) => match u64::try_from(value) {
+                Ok(value) => Some(value),
+                Err(_) if value.sign() == Sign::Minus => None,
+                Err(_) => return Err(self.expected(&format!("an integer of at most {}", u64::MAX))),
+            },
             Value::Float(value) if value.fract() == 0.0 && (0.0..9e15).contains(value) => {
                 Some(*value as u64)
             }
@@ -365,5 +371,19 @@ mod tests {
     fn reading_an_undeclared_field_fails_the_test() {
         let value = Value::parse("{}").expect("JSON");
         let _ = Reader::at(&value, "/x").fields(FIELDS).map(|mut fields| fields.present("colour"));
+    }
+
+    #[test]
+    fn integers_beyond_64_bits_are_refused_with_the_largest() {
+        let read = |json: &str| {
+            let value = Value::parse(json).expect("JSON");
+            Reader::root(&value).integer(0).map_err(|invalid| invalid.message)
+        };
+        assert_eq!(read("9223372036854775808"), Ok(1 << 63));
+        assert_eq!(read("18446744073709551615"), Ok(u64::MAX));
+        let refusal = "expected an integer of at most 18446744073709551615, got ";
+        assert_eq!(read("18446744073709551616"), Err(format!("{refusal}18446744073709551616")));
+        let negative = read("-18446744073709551616").expect_err("refused");
+        assert!(negative.starts_with("expected an integer of at least 0"), "{negative}");
     }
 }

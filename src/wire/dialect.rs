@@ -57,6 +57,8 @@ pub struct Writer {
     mode: Mode,
     /// The lines so far, in the text dialect.
     lines: Option<ReplyLines>,
+    /// Results that failed only because they are too long for a frame.
+    replaced: usize,
 }
 
 impl Writer {
@@ -66,7 +68,7 @@ impl Writer {
             Dialect::Text => Some(ReplyLines::new(format.op, most)),
             Dialect::Events => None,
         };
-        Self { mode: format.mode, lines }
+        Self { mode: format.mode, lines, replaced: 0 }
     }
 
     /// Encodes an event, and appends what can be sent already. `action` is the text of a result's
@@ -74,7 +76,14 @@ impl Writer {
     pub fn write(&mut self, event: &Event, action: Option<&str>, out: &mut Vec<u8>) {
         match &mut self.lines {
             Some(lines) => lines.push(event, action),
-            None => event_into(event, out),
+            None => match event {
+                Event::Done { failed, elapsed_s, run, state, .. } if self.replaced > 0 => {
+                    let failed = failed + self.replaced;
+                    let (elapsed_s, run, state) = (*elapsed_s, *run, *state);
+                    event_into(&Event::Done { ok: false, failed, elapsed_s, run, state }, out);
+                }
+                event => self.replaced += usize::from(event_into(event, out)),
+            },
         }
     }
 

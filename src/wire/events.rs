@@ -21,8 +21,8 @@ pub(super) enum Body {
 }
 
 /// Appends one event as a frame. A result over [`MAX_REPLY`] is replaced by a failure that says so;
-/// it is never held.
-pub fn event_into(event: &Event, out: &mut Vec<u8>) {
+/// it is never held. Returns whether that made a failure of a success.
+pub fn event_into(event: &Event, out: &mut Vec<u8>) -> bool {
     let start = out.len();
     let mut frame = FrameBody { out, start: start + HEADER, length: 0 };
     frame.out.extend_from_slice(&[0; HEADER]);
@@ -35,6 +35,7 @@ pub fn event_into(event: &Event, out: &mut Vec<u8>) {
             let failure = Err(too_long(length));
             let replaced = ActionResult::new(result.index, &result.command, failure);
             event_into(&Event::Result(replaced), out);
+            return result.ok;
         }
         _ => {
             let header = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
@@ -43,6 +44,7 @@ pub fn event_into(event: &Event, out: &mut Vec<u8>) {
             }
         }
     }
+    false
 }
 
 /// Takes the body of a frame up to [`MAX_REPLY`], and counts the rest.

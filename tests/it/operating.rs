@@ -5,9 +5,11 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::{DEADLINE, Server, installed, ldctl};
+use crate::support::{
+    DEADLINE, Running, Scripted, Server, descriptors, installed, ldctl, soon_true,
+};
 
 fn pong(server: &Server, token: &str) -> Value {
     let ping = ldctl()
@@ -124,4 +126,69 @@ fn promtool_finds_nothing_wrong_with_the_figures() {
     let said = String::from_utf8_lossy(&said).into_owned();
     let news: Vec<&str> = said.lines().filter(|line| !line.starts_with(known)).collect();
     assert_eq!(news, [""; 0]);
+}
+
+#[test]
+fn t43_the_control_port_is_served_while_a_test_takes_all_descriptors() {
+    let data = tempfile::tempdir().expect("a directory");
+    let place = data.path().display().to_string();
+    let server = Server::start_after("ulimit -n 128", &["--data-dir", &place]);
+    let silent = Scripted::raw(hold);
+    let document = json!([
+        ["LD_start_test", {
+            "user_detail_dict": {"user": "fast_http_user", "host": silent.url()},
+            "user_count": 100, "spawn_rate": 1000, "test_time": 3600,
+            "tasks": [{"method": "get", "request_url": "/"}]}],
+        ["LD_generate_json"],
+    ]);
+    let client = Running::start(
+        &["send", "--output", "json", "--port", &server.port(), "--json", &document.to_string()],
+        None,
+    );
+    // All that load may have.
+    soon_true(|| descriptors(server.id()) >= 48);
+    for verb in ["status", "ping"] {
+        ldctl().args([verb, "--port", &server.port()]).assert().success();
+    }
+    let idle: Vec<TcpStream> = (0..32).map(|_| connect(&server.port())).collect();
+    let stop = ldctl().args(["stop", "--port", &server.port()]).assert().success();
+    let stopped = String::from_utf8_lossy(&stop.get_output().stdout).into_owned();
+    assert!(stopped.starts_with("stop"), "{stopped}");
+    let test = client.line_with(r#""event":"result","index":0"#);
+    assert!(
+        test.contains("100 users need 100 connections; 128 descriptors less 80 kept"),
+        "{test}"
+    );
+    assert!(client.line_with(r#""event":"result","index":1"#).contains(r#""ok":true"#));
+    drop(idle);
+}
+
+#[test]
+fn t47_clients_that_hold_all_connections_of_a_stub_server_keep_neither_a_test_nor_the_port_out() {
+    let server = Server::start_after("ulimit -n 256", &[]);
+    let send = |document: Value| {
+        let text = document.to_string();
+        let sent = ldctl()
+            .args(["send", "--output", "json", "--port", &server.port(), "--json", &text])
+            .assert()
+            .success();
+        String::from_utf8_lossy(&sent.get_output().stdout).into_owned()
+    };
+    let started = send(json!([["LD_start_stub_server", {"rules": [{"path": "/"}]}]]));
+    let port = started.split("\"port\":").nth(1).and_then(|rest| rest.split('}').next());
+    let port = port.expect("a port").to_owned();
+    let held: Vec<TcpStream> = (0..120).map(|_| connect(&port)).collect();
+    soon_true(|| descriptors(server.id()) >= 96);
+    ldctl().args(["ping", "--port", &server.port()]).assert().success();
+    let result = send(json!([["LD_start_test", {
+        "user_detail_dict": {"user": "fast_http_user", "host": format!("http://127.0.0.1:{port}")},
+        "user_count": 3, "spawn_rate": 100, "test_time": 3,
+        "tasks": [{"method": "get", "request_url": "/"}]}]]));
+    assert!(result.contains(r#""failures":0,"failure_rate":0.0"#), "{result}");
+    drop(held);
+}
+
+/// Reads a connection to its end and never responds.
+fn hold(mut socket: TcpStream, _: usize) {
+    while socket.read(&mut [0; 4096]).is_ok_and(|count| count > 0) {}
 }

@@ -8,7 +8,6 @@ use super::stub;
 use crate::action::context::Context;
 use crate::event::{Failure, FailureKind};
 use crate::net::Descriptors;
-use crate::value::Value;
 
 /// The connections that the users of a test need at least.
 #[derive(Debug, Clone, Copy)]
@@ -31,12 +30,17 @@ const OF_A_WORKER: u64 = 3;
 
 impl Connections {
     /// The connections of a test with so many users, as far as they are known before it starts;
-    /// `document` is its action.
-    pub(super) fn of(users: u64, steady: bool, document: &Value, context: &Context<'_>) -> Self {
+    /// `document` is the text of its action.
+    pub(super) fn of(users: u64, steady: bool, document: &str, context: &Context<'_>) -> Self {
         let workers = thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
-        let descriptors = Descriptors::now()
-            .map(|now| Descriptors { open: now.open.saturating_add(OF_A_WORKER * workers), ..now });
-        let both_ends = stub::port(context).is_some_and(|port| names_port(document, port));
+        let stub = stub::port(context).filter(|(port, _)| names_port(document, *port));
+        let both_ends = stub.is_some();
+        // Those that are connected to it give way to the test.
+        let clients = stub.map_or(0, |(_, clients)| clients as u64);
+        let descriptors = Descriptors::now().map(|now| Descriptors {
+            open: (now.open + OF_A_WORKER * workers).saturating_sub(clients),
+            ..now
+        });
         Self { users, both_ends, steady, descriptors }
     }
 
@@ -60,10 +64,10 @@ impl Connections {
 }
 
 /// Whether a URL or host in a document has this port.
-fn names_port(document: &Value, port: i64) -> bool {
-    let (text, end) = (document.to_text(), format!(":{port}"));
-    text.match_indices(&end).any(|(at, _)| {
-        let after = text.get(at + end.len()..).unwrap_or_default();
+fn names_port(document: &str, port: i64) -> bool {
+    let end = format!(":{port}");
+    document.match_indices(&end).any(|(at, _)| {
+        let after = document.get(at + end.len()..).unwrap_or_default();
         !after.starts_with(|next: char| next.is_ascii_digit())
     })
 }
@@ -80,10 +84,9 @@ mod tests {
 
     #[test]
     fn a_port_is_found_in_urls_and_hosts_but_not_in_longer_numbers() {
-        let document = Value::parse(r#"["http://127.0.0.1:80801/", {"host": "h:8080"}]"#);
-        let document = document.expect("JSON");
+        let document = r#"["http://127.0.0.1:80801/", {"host": "h:8080"}]"#;
         for (port, named) in [(8080, true), (80_801, true), (808, false), (8081, false)] {
-            assert_eq!(names_port(&document, port), named, "{port}");
+            assert_eq!(names_port(document, port), named, "{port}");
         }
     }
 

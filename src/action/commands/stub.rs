@@ -200,11 +200,11 @@ impl Command for Start {
     }
 }
 
-/// The port of the stub server, if it is running.
-pub(super) fn port(context: &Context<'_>) -> Option<i64> {
-    match context.service_value(SERVICE)? {
-        Value::Dict(members) => match members.get("port")? {
-            Value::Int(port) => Some(*port),
+/// The port of the stub server, if it is running, and how many clients are connected to it.
+pub(super) fn port(context: &Context<'_>) -> Option<(i64, usize)> {
+    match context.look_at_service(SERVICE)? {
+        (Value::Dict(members), clients) => match members.get("port")? {
+            Value::Int(port) => Some((*port, clients)),
             _ => None,
         },
         _ => None,
@@ -234,6 +234,10 @@ impl Service for StubServer {
             ("host", Value::from(self.host.as_str())),
             ("port", Value::Int(self.service.address().port().into())),
         ])
+    }
+
+    fn connections(&self) -> usize {
+        self.service.connections()
     }
 
     fn begin_to_stop(&mut self) {
