@@ -263,6 +263,10 @@ impl Runs {
             return Err(table.places.first().map_or(run, |place| &place.run).clone());
         };
         run.begin_test(Arc::clone(&test));
+        let running: Vec<_> = table.places.iter().filter_map(|place| place.test.as_ref()).collect();
+        if running.len() > 1 {
+            running.into_iter().for_each(|test| test.share());
+        }
         Ok(Lease { runs: self, run: Arc::clone(run), test })
     }
 
@@ -487,7 +491,10 @@ mod tests {
     fn so_many_tests_run_at_once_as_are_allowed() {
         let runs = Runs::new(2, 10, &Memory::unlimited());
         let all = [submit(&runs), submit(&runs), submit(&runs)];
-        let (_a, b) = (claim(&runs, &all[0]), claim(&runs, &all[1]));
+        let a = claim(&runs, &all[0]);
+        assert!(!a.test().is_shared());
+        let b = claim(&runs, &all[1]);
+        assert!(a.test().is_shared() && b.test().is_shared());
         assert!(runs.claim(&all[2], "test".to_owned(), None).is_err());
         drop(b);
         let _c = claim(&runs, &all[2]);

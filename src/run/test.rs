@@ -1,7 +1,7 @@
 //! A load test of a run, in progress or ended: its live figures. Its record belongs to those who may
 //! still ask for reports, not to the run.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,8 @@ pub struct Test {
     users: AtomicUsize,
     /// Requests per second at the last report, as the bits of a float.
     rate: AtomicU64,
+    /// Whether another test ran at the same time.
+    shared: AtomicBool,
     live: Arc<Live>,
 }
 
@@ -53,6 +55,7 @@ impl Test {
             took: OnceLock::new(),
             users: AtomicUsize::new(0),
             rate: AtomicU64::new(0),
+            shared: AtomicBool::new(false),
             live: Arc::new(live),
         }
     }
@@ -70,6 +73,16 @@ impl Test {
     /// Time until its end; `None` for one that runs until it is stopped.
     pub fn remaining(&self) -> Option<Duration> {
         self.length.map(|length| length.saturating_sub(self.elapsed()))
+    }
+
+    /// Another test runs at the same time.
+    pub(super) fn share(&self) {
+        self.shared.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether another test ran at the same time, which disturbs what both measure.
+    pub fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Relaxed)
     }
 
     /// Whether it has ended.

@@ -152,6 +152,10 @@ const MOST_ERRORS: usize = 20;
 /// Errors that are kept with the run.
 const KEPT_ERRORS: usize = 100;
 
+/// The warning of a test that was not alone.
+const SHARED: &str =
+    "another test ran at the same time (--max-tests); each disturbs what the other measures";
+
 /// The failure of a test that was stopped from outside.
 const CANCELLED: &str = "cancelled before its end; the figures are partial";
 
@@ -355,6 +359,9 @@ impl Command for StartTest {
         recording.document = Some(document);
         recording.warnings.extend(own_limits(&recording));
         recording.warnings.extend(crowded);
+        if lease.test().is_shared() {
+            recording.warnings.push(SHARED.to_owned());
+        }
         if !ignored.is_empty() {
             let names = ignored.join(", ");
             recording.warnings.push(format!("arguments without effect in local mode: {names}"));
