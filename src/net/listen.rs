@@ -49,6 +49,29 @@ fn why(error: &io::Error) -> String {
     known.to_owned()
 }
 
+/// Resolves where a document wants to listen. Beyond loopback only addresses that the operator has
+/// named are permitted; an unspecified one (`0.0.0.0`, `::`) stands for every address, `0.0.0.0` for
+/// those of IPv4.
+pub fn permitted(host: &str, port: u16, named: &[IpAddr]) -> io::Result<Vec<SocketAddr>> {
+    let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
+    let covers = |named: &IpAddr, ip: IpAddr| match named {
+        IpAddr::V4(v4) if v4.is_unspecified() => ip.is_ipv4(),
+        IpAddr::V6(v6) if v6.is_unspecified() => true,
+        named => named.to_canonical() == ip,
+    };
+    let open = addresses.iter().find(|address| {
+        let ip = address.ip().to_canonical();
+        !ip.is_loopback() && !named.iter().any(|named| covers(named, ip))
+    });
+    match open {
+        None => Ok(addresses),
+        Some(open) => Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!("documents listen on loopback only; --allow-listen {} permits it", open.ip()),
+        )),
+    }
+}
+
 impl Listeners {
     /// Listens on a name or address; port 0 picks a free one. Resolves names, which may block: call
     /// it before serving.
@@ -156,6 +179,38 @@ pub(super) fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn t55_a_document_listens_on_loopback_unless_the_operator_names_the_address() {
+        let named = |texts: &[&str]| -> Vec<IpAddr> {
+            texts.iter().map(|text| text.parse().expect("an address")).collect()
+        };
+        for (host, allowed, permitted) in [
+            ("127.0.0.1", &[][..], true),
+            ("127.8.8.8", &[], true),
+            ("::1", &[], true),
+            ("::ffff:127.0.0.1", &[], true),
+            ("0.0.0.0", &[], false),
+            ("0", &[], false),
+            ("::", &[], false),
+            ("10.0.0.1", &[], false),
+            ("::ffff:10.0.0.1", &[], false),
+            ("10.0.0.1", &["10.0.0.1"], true),
+            ("::ffff:10.0.0.1", &["10.0.0.1"], true),
+            ("10.0.0.2", &["10.0.0.1"], false),
+            ("0.0.0.0", &["10.0.0.1"], false),
+            ("0.0.0.0", &["0.0.0.0"], true),
+            ("10.0.0.1", &["0.0.0.0"], true),
+            ("::", &["0.0.0.0"], false),
+            ("2001:db8::1", &["::"], true),
+            ("0.0.0.0", &["::"], true),
+        ] {
+            let found = super::permitted(host, 9646, &named(allowed));
+            assert_eq!(found.is_ok(), permitted, "{host} with {allowed:?}: {found:?}");
+        }
+        let refusal = super::permitted("0.0.0.0", 1, &[]).expect_err("refused").to_string();
+        assert_eq!(refusal, "documents listen on loopback only; --allow-listen 0.0.0.0 permits it");
+    }
 
     #[tokio::test]
     async fn localhost_has_one_port_on_all_its_addresses() {

@@ -3,11 +3,13 @@
 //! behind a load balancer change while it is tested.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::str::FromStr;
 
 use ipnet::IpNet;
 use url::Host;
+
+use super::reserved;
 
 /// Which addresses a test may reach. Documents come over a socket, so they must not reach what only
 /// this machine may.
@@ -24,17 +26,14 @@ impl Targets {
     /// Returns why an address of a host is refused, if it is.
     pub fn refuses(&self, host: &str, address: SocketAddr) -> Option<&'static str> {
         let ip = address.ip().to_canonical();
-        // Where clouds keep their metadata services: RFC 3927, RFC 4291, and Amazon's fd00:ec2::254.
-        const METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
-        let link_local = match ip {
-            IpAddr::V4(v4) => v4.is_link_local(),
-            IpAddr::V6(v6) => v6.is_unicast_link_local() || v6 == METADATA,
-        };
-        if link_local {
-            return Some("link-local addresses hold metadata services");
-        }
-        if self.own.iter().any(|own| own.port() == address.port() && is_same(own.ip(), ip)) {
-            return Some("it is this server's own port");
+        let mut meant = std::iter::once(ip).chain(reserved::translated(ip));
+        let own = self.own.iter().filter(|own| own.port() == address.port());
+        let refusal = meant.find_map(|ip| {
+            let is_own = || own.clone().any(|own| is_same(own.ip(), ip));
+            reserved::refusal(ip).or_else(|| is_own().then_some("it is this server's own port"))
+        });
+        if refusal.is_some() {
+            return refusal;
         }
         let named = |allowed: &AllowedTarget| allowed.covers(host, ip, address.port());
         let allowed = self.allowed.is_empty() || self.allowed.iter().any(named);
@@ -57,6 +56,9 @@ impl Targets {
         };
         if let Some(address) = address {
             return self.refuses(host, (address, port).into());
+        }
+        if reserved::is_metadata_name(&name) {
+            return Some(reserved::METADATA);
         }
         let allowed =
             self.allowed.is_empty() || self.allowed.iter().any(|allowed| allowed.names(host, port));
@@ -202,6 +204,8 @@ mod tests {
                 "[::ffff:169.254.1.1]:80",
                 "[fe80::1]:80",
                 "[fd00:ec2::254]:80",
+                "100.100.100.200:80",
+                "[64:ff9b::169.254.169.254]:80",
                 "127.0.0.1:9940",
                 "[::1]:9940",
                 "0.0.0.0:9940",
@@ -227,6 +231,32 @@ mod tests {
             // Reserved for documentation (RFC 5737, RFC 3849): addresses of other machines.
             for other in ["203.0.113.9:9940", "[2001:db8::9]:9940"] {
                 assert_eq!(refuses(&targets, "h", other), None, "{listener}: {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn t59_the_own_port_is_refused_in_every_form_of_an_own_address() {
+        let local = lan_address();
+        let IpAddr::V4(four) = local else { panic!("{local}") };
+        let [a, b, c, d] = four.octets().map(u16::from);
+        let (high, low) = (a << 8 | b, c << 8 | d);
+        for listener in ["0.0.0.0:9940".to_owned(), "[::]:9940".to_owned(), format!("{four}:9940")]
+        {
+            let targets = Targets { own: vec![own(&listener)], allowed: Vec::new() };
+            for form in [
+                format!("{four}"),
+                format!("[::ffff:{four}]"),
+                format!("[64:ff9b::{four}]"),
+                format!("[2002:{high:x}:{low:x}::1]"),
+                format!("[::{four}]"),
+                "0.0.0.0".to_owned(),
+                "[::]".to_owned(),
+                "[::ffff:0.0.0.0]".to_owned(),
+            ] {
+                let refusal = refuses(&targets, "h", &format!("{form}:9940"));
+                assert_eq!(refusal, Some("it is this server's own port"), "{listener}: {form}");
+                assert_eq!(refuses(&targets, "h", &format!("{form}:9941")), None, "{form}");
             }
         }
     }
@@ -290,6 +320,9 @@ mod tests {
             (&[], "169.254.169.254", true),
             (&[], "fe80::1", true),
             (&[], "localhost", true),
+            (&[], "metadata.google.internal", true),
+            (&["metadata.google.internal"], "Metadata.Google.Internal.", true),
+            (&[], "100.100.100.200", true),
             (&["example.com"], "example.com", false),
             (&["example.com"], "example.org", true),
             (&["example.com:81"], "example.com", true),
