@@ -55,7 +55,8 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-test-time -d '
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-tasks -d 'Maximum tasks per test' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-body-bytes -d 'Maximum bytes of a response body that assertions and extractors see, decompressed. Checks of a longer body fail' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-memory -d 'Ceiling for what the process holds in memory: records, figures, files, bodies, documents. What would exceed it is refused or dropped, with a message [default: half of the memory of the control group or the machine]' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-target -d 'Restrict targets to this host or network (repeatable): example.com, 10.0.0.0/8 or [2001:db8::/32], each optionally with :PORT [default: any address but link-local ones]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-listen -d 'Let documents open listeners (the Prometheus exporter) on this address beyond loopback (repeatable); 0.0.0.0 and :: are every address [default: loopback only]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-target -d 'Restrict targets to this host or network (repeatable): example.com, 10.0.0.0/8 or [2001:db8::/32], each optionally with :PORT [default: any address but link-local ones and metadata services]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-connections -d 'Maximum concurrent connections; others get a `busy` reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-tests -d 'Maximum load tests at once. More than one disturb each other\'s measurements' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-watchers -d 'Maximum connections that follow runs with `attach`; others get a `busy` reply' -r
@@ -217,7 +218,8 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-test-time -d 'Ma
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-tasks -d 'Maximum tasks per test' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-body-bytes -d 'Maximum bytes of a response body that assertions and extractors see, decompressed. Checks of a longer body fail' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-memory -d 'Ceiling for what the process holds in memory: records, figures, files, bodies, documents. What would exceed it is refused or dropped, with a message [default: half of the memory of the control group or the machine]' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l allow-target -d 'Restrict targets to this host or network (repeatable): example.com, 10.0.0.0/8 or [2001:db8::/32], each optionally with :PORT [default: any address but link-local ones]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l allow-listen -d 'Let documents open listeners (the Prometheus exporter) on this address beyond loopback (repeatable); 0.0.0.0 and :: are every address [default: loopback only]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l allow-target -d 'Restrict targets to this host or network (repeatable): example.com, 10.0.0.0/8 or [2001:db8::/32], each optionally with :PORT [default: any address but link-local ones and metadata services]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s q -l quiet -d 'Print only errors'

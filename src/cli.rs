@@ -1,7 +1,7 @@
 //! The command line as typed: clap's types and nothing else. [`crate::command`] resolves it into
 //! configuration; completions and man pages are generated from these types.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 
 use clap::builder::RangedU64ValueParser;
@@ -257,8 +257,14 @@ pub struct DocumentLimits {
     #[arg(long, value_name = "SIZE", value_parser = memory, help_heading = "Limits")]
     pub max_memory: Option<usize>,
 
+    /// Let documents open listeners (the Prometheus exporter) on this address beyond loopback
+    /// (repeatable); 0.0.0.0 and :: are every address [default: loopback only]
+    #[arg(long, value_name = "ADDRESS", help_heading = "Limits")]
+    pub allow_listen: Vec<IpAddr>,
+
     /// Restrict targets to this host or network (repeatable): example.com, 10.0.0.0/8 or
-    /// [2001:db8::/32], each optionally with :PORT [default: any address but link-local ones]
+    /// [2001:db8::/32], each optionally with :PORT [default: any address but link-local ones and
+    /// metadata services]
     #[arg(long, value_name = "HOST|CIDR[:PORT]", help_heading = "Limits")]
     pub allow_target: Vec<String>,
 }

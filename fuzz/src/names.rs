@@ -1,12 +1,14 @@
 //! Names, URLs and errors in reports and metrics: whatever a target or document puts into them, each
 //! format reads back as the same text, in its own place, and no spreadsheet runs it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use ldctl::metrics::prometheus;
 use ldctl::record::live::{Counted, Live};
 use ldctl::record::{Label, MAX_LABEL_BYTES, Recorder, Recording, Records, Sample};
+use ldctl::redact;
 use ldctl::report::{self, Outcome, Per};
 use quick_xml::events::Event;
 use serde_json::Value;
@@ -21,15 +23,18 @@ const MAX_ERROR_BYTES: usize = 1024;
 /// all other inputs of the corpus keep their meaning.
 pub fn check(data: &[u8]) {
     let ([choice], text) = options::<1>(data);
-    // Longer labels are cut.
-    let text = String::from_utf8_lossy(text.get(..MAX_LABEL_BYTES / 3).unwrap_or(text));
+    // Longer labels are cut, and what stands for a secret may be longer than that.
+    let text = String::from_utf8_lossy(text.get(..MAX_LABEL_BYTES / 4).unwrap_or(text));
     let mut parts = text.splitn(4, '\u{1f}');
     let [method, url, name, error] = [(); 4].map(|()| parts.next().unwrap_or_default());
     let mut recorder = Recorder::default();
     let label = Label { method: method.into(), url: url.into(), name: name.into() };
     let label = recorder.label(label);
     let error_id = recorder.error(error);
-    let error = &error[..error.floor_char_boundary(MAX_ERROR_BYTES)];
+    let [method, url, name] =
+        [redact::text(method), redact::url(url), redact::url(name)].map(Cow::into_owned);
+    let error = redact::cut(error, MAX_ERROR_BYTES);
+    let [method, url, name, error] = [&*method, &*url, &*name, &*error];
     let start = Duration::from_millis(5);
     recorder.record(Sample {
         label,

@@ -74,7 +74,9 @@ pub(super) struct ExecutorState {
 impl ExecutorState {
     pub(super) fn new(policy: Policy) -> std::io::Result<Self> {
         Ok(Self {
-            files: Files::open(&policy.data_dir)?.without(&policy.secret_files),
+            files: Files::open(&policy.data_dir)?
+                .allowing(policy.access.clone())
+                .without(&policy.secret_files),
             runs: Runs::new(TESTS_AT_ONCE, KEPT_RUNS, &policy.memory),
             policy,
             output: Box::new(|_| ()),

@@ -15,6 +15,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata};
 use cap_tempfile::TempFile;
 
+use super::policy::FileAccess;
 use crate::error::reason;
 use crate::event::{Failure, FailureKind};
 use crate::memory::{Full, Memory, Share};
@@ -36,6 +37,7 @@ pub struct Files {
     root: PathBuf,
     /// Its path as the operator wrote it, made absolute.
     spelled: PathBuf,
+    access: FileAccess,
     /// Files that documents may not access, wherever they are.
     secret: Vec<PathBuf>,
 }
@@ -75,8 +77,15 @@ impl Files {
             dir: Dir::open_ambient_dir(data_dir, ambient_authority())?,
             root: data_dir.canonicalize()?,
             spelled: std::path::absolute(data_dir)?,
+            access: FileAccess::Visible,
             secret: Vec::new(),
         })
+    }
+
+    /// Sets which of its files documents may use.
+    pub fn allowing(mut self, access: FileAccess) -> Self {
+        self.access = access;
+        self
     }
 
     /// Excludes these files from reading and replacing, by whatever name or link.
@@ -116,6 +125,7 @@ impl Files {
     /// Opens a regular file of any size.
     pub fn open_for_read(&self, path: &str) -> Result<std::fs::File, Failure> {
         let inside = self.inside(path)?;
+        self.check_links(path, &inside)?;
         // Checked before opening, because opening a device may do something; checked again
         // afterwards, because it may have been replaced in between. Opening never waits, not even for
         // the writer of a FIFO.
@@ -149,6 +159,7 @@ impl Files {
         let name = inside.file_name().ok_or_else(|| refusal(path, "does not name a file"))?;
         let parent = match inside.parent() {
             Some(parent) if parent != Path::new("") => {
+                self.check_links(path, parent)?;
                 self.dir.open_dir(parent).map_err(|error| failure(path, &error))?
             }
             _ => self.dir.try_clone().map_err(|error| failure(path, &error))?,
@@ -170,6 +181,29 @@ impl Files {
         Ok(PathBuf::from(path))
     }
 
+    /// Checks that a report with one of these signs near its beginning may take the place of a file.
+    /// Where the operator has not named the directory, only files with such a sign are replaced, and
+    /// empty ones.
+    pub fn may_replace(&self, path: &str, signs: &[&str]) -> Result<(), Failure> {
+        let inside = self.inside(path)?;
+        if self.access != FileAccess::Assumed || !self.dir.exists(&inside) {
+            return Ok(());
+        }
+        let mut begin = Vec::with_capacity(SIGN_BYTES);
+        let file = self.open_for_read(path)?;
+        let read = file.take(SIGN_BYTES as u64).read_to_end(&mut begin);
+        read.map_err(|error| failure(path, &error))?;
+        let has = |sign: &&str| memchr::memmem::find(&begin, sign.as_bytes()).is_some();
+        if begin.is_empty() || signs.iter().any(has) {
+            return Ok(());
+        }
+        Err(refusal(
+            path,
+            "exists and is no such report; give another name, or name a directory for documents with \
+             --data-dir",
+        ))
+    }
+
     /// Creates the missing directories of a path.
     pub fn make_directories(&self, path: &str) -> Result<(), Failure> {
         let inside = self.inside(path)?;
@@ -188,6 +222,7 @@ impl Files {
         let name = inside.file_name().ok_or_else(|| refusal(path, "does not name a file"))?;
         let parent = match inside.parent() {
             Some(parent) if parent != Path::new("") => {
+                self.check_links(path, parent)?;
                 self.dir.canonicalize(parent).map_err(|error| failure(path, &error))?
             }
             _ => PathBuf::new(),
@@ -224,6 +259,10 @@ impl Files {
     /// Returns the path relative to the data directory. Everything that the text alone shows is
     /// refused here, with its reason; cap-std handles links.
     fn inside(&self, path: &str) -> Result<PathBuf, Failure> {
+        if let FileAccess::Nothing(why) = &self.access {
+            let why = format!("cannot be used: documents have no data directory, because {why}");
+            return Err(refusal(path, &format!("{why}; name one with --data-dir")));
+        }
         if path.is_empty() {
             return Err(refusal(path, "is empty; name a file"));
         }
@@ -255,7 +294,22 @@ impl Files {
         if clean.as_os_str().is_empty() || path.ends_with('/') {
             return Err(refusal(path, "is a directory; name a file"));
         }
+        if self.access != FileAccess::All && is_hidden(&clean) {
+            return Err(refusal(path, HIDDEN));
+        }
         Ok(clean)
+    }
+
+    /// Refuses a link to a hidden file or directory.
+    fn check_links(&self, path: &str, inside: &Path) -> Result<(), Failure> {
+        if self.access == FileAccess::All {
+            return Ok(());
+        }
+        match self.dir.canonicalize(inside) {
+            Ok(found) if is_hidden(&found) => Err(refusal(path, HIDDEN)),
+            // Opening it reports the error.
+            _ => Ok(()),
+        }
     }
 
     /// Checks whether a file of this name may be created or replaced.
@@ -299,6 +353,20 @@ const PRIVATE: u32 = 0o600;
 fn make_private(_: &TempFile<'_>, _: &Dir, _: &OsStr) -> io::Result<()> {
     Ok(())
 }
+
+/// Whether a step of a path begins with a dot.
+fn is_hidden(path: &Path) -> bool {
+    path.components().any(|step| match step {
+        Component::Normal(step) => step.as_encoded_bytes().starts_with(b"."),
+        _ => false,
+    })
+}
+
+/// The beginning of a file in which the sign of a report stands, in bytes.
+const SIGN_BYTES: usize = 1024;
+
+const HIDDEN: &str = "is hidden (a name in it begins with a dot), and documents of a server may not \
+                      use such files; name another file";
 
 const OUTSIDE: &str =
     "leads out of the data directory; name a file inside it, without `..`, or change --data-dir";
@@ -369,6 +437,74 @@ mod tests {
         assert_eq!(files.read("./a.txt").expect("readable"), b"new");
         let names = std::fs::read_dir(dir.path().join("data")).expect("readable");
         assert_eq!(names.count(), 1, "no temporary file is left");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn t58_hidden_files_and_what_links_lead_to_are_no_files_for_documents() {
+        let (dir, files) = data_dir();
+        let data = dir.path().join("data");
+        for place in [".ssh", "seen", "seen/.git"] {
+            std::fs::create_dir(data.join(place)).expect("a directory");
+            std::fs::write(data.join(place).join("key"), "secret").expect("a file");
+        }
+        std::fs::write(data.join(".env"), "secret").expect("a file");
+        for (link, to) in [("keys", ".ssh"), ("key.csv", ".ssh/key"), ("up", "seen/.git")] {
+            std::os::unix::fs::symlink(to, data.join(link)).expect("a link");
+        }
+        let absolute = data.join(".env").display().to_string();
+        let paths = [
+            ".env",
+            "./.env",
+            ".ssh/key",
+            "seen/.git/key",
+            "keys/key",
+            "key.csv",
+            "up/key",
+            &absolute,
+        ];
+        for path in paths {
+            let refused = files.read(path).expect_err(path);
+            assert!(refused.message.contains(" is hidden "), "{path}: {refused}");
+        }
+        for path in [".new", ".ssh/new", "keys/new", "seen/.git/new"] {
+            let written = files.write_atomically(path, |out| out.write_all(b"x"));
+            let refused = written.expect_err(path);
+            assert!(refused.message.contains(" is hidden "), "{path}: {refused}");
+            files.place(path).expect_err(path);
+        }
+        assert_eq!(files.read("seen/key").expect("readable"), b"secret");
+        let all = files.allowing(FileAccess::All);
+        for path in paths {
+            assert_eq!(all.read(path).expect(path), b"secret");
+        }
+        let none = all.allowing(FileAccess::Nothing("it is a test".to_owned()));
+        assert_eq!(
+            none.read("seen/key").expect_err("refused").message,
+            "\"seen/key\" cannot be used: documents have no data directory, because it is a test; \
+             name one with --data-dir"
+        );
+    }
+
+    #[test]
+    fn t58_in_a_directory_that_is_only_assumed_reports_replace_nothing_but_reports() {
+        let (dir, files) = data_dir();
+        let data = dir.path().join("data");
+        for (name, text) in
+            [("own.json", "{\"name\": \"x\"}"), ("old.json", "{\"totals\": 1}"), ("empty", "")]
+        {
+            std::fs::write(data.join(name), text).expect("a file");
+        }
+        let signs = ["\"totals\""];
+        for path in ["own.json", "old.json", "empty", "new"] {
+            files.may_replace(path, &signs).expect(path);
+        }
+        let files = files.allowing(FileAccess::Assumed);
+        for path in ["old.json", "empty", "new"] {
+            files.may_replace(path, &signs).expect(path);
+        }
+        let refused = files.may_replace("own.json", &signs).expect_err("refused");
+        assert!(refused.message.starts_with("\"own.json\" exists and is no such report"));
     }
 
     #[test]

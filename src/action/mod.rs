@@ -40,7 +40,7 @@ pub use document::{Document, InvalidDocument};
 pub use executor::{DocumentOutcome, Executor};
 pub use files::{Files, MAX_READ_BYTES};
 pub use lint::{Finding, Severity, check, lint};
-pub use policy::Policy;
+pub use policy::{FileAccess, Policy};
 pub use registry::{commands, declarations};
 pub use resolver::Resolver;
 pub use schema::schema;

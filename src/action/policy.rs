@@ -1,5 +1,6 @@
 //! What documents may access on this machine.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,6 +14,8 @@ use crate::protocol::{MAX_BODY_BYTES, Reach};
 pub struct Policy {
     /// The directory of all files that documents name.
     pub data_dir: PathBuf,
+    /// Which of them documents may use.
+    pub access: FileAccess,
     /// Files in it that documents may not access: the server's token, key and certificates.
     pub secret_files: Vec<PathBuf>,
     /// The environment variables that `${env.NAME}` may read; `None` allows all (`ldctl run`, where
@@ -22,12 +25,29 @@ pub struct Policy {
     pub secret_env: Vec<String>,
     /// The addresses that load tests may reach.
     pub targets: Targets,
+    /// The addresses beyond loopback that documents may listen on ([`crate::net::permitted`]).
+    pub listen: Vec<IpAddr>,
     /// The limits of one test.
     pub limits: TestLimits,
     /// How much of a response's body load tests keep for their checks, in bytes.
     pub max_body_bytes: usize,
     /// The ceiling for what documents make the process hold.
     pub memory: Arc<Memory>,
+}
+
+/// Which files of the data directory documents may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileAccess {
+    /// All of them: the documents are the operator's own (`ldctl run`).
+    All,
+    /// Those that are not hidden: no step of the path, nor of what a link leads to, begins with a
+    /// dot. Such files hold keys and settings.
+    Visible,
+    /// Those, and only reports are replaced: the operator has not said that the directory is for
+    /// documents.
+    Assumed,
+    /// None; the text says why.
+    Nothing(String),
 }
 
 impl Policy {
@@ -39,10 +59,12 @@ impl Policy {
     pub fn inside(data_dir: impl Into<PathBuf>) -> Self {
         Self {
             data_dir: data_dir.into(),
+            access: FileAccess::Visible,
             secret_files: Vec::new(),
             allow_env: Some(Vec::new()),
             secret_env: Vec::new(),
             targets: Targets::default(),
+            listen: Vec::new(),
             limits: TestLimits::default(),
             max_body_bytes: Self::DEFAULT_BODY_BYTES,
             memory: Memory::of_machine(),

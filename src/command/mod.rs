@@ -20,6 +20,7 @@ mod signal;
 mod status;
 mod token;
 mod umask;
+mod working_directory;
 
 use crate::cli::{Cli, Verb};
 use crate::console::Console;

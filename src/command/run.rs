@@ -17,7 +17,7 @@ use super::descriptors;
 use super::document::{self, Local};
 use super::setup::{block_on, data_dir, memory, targets, test_limits};
 use super::signal::{Asked, Interrupt};
-use crate::action::{Document, DocumentOutcome, Executor, Policy};
+use crate::action::{Document, DocumentOutcome, Executor, FileAccess, Policy};
 use crate::cli::{Run, TOKEN_VARIABLE};
 use crate::console::Console;
 use crate::error::{Error, Exit, reason};
@@ -48,10 +48,13 @@ pub(super) fn run(args: &Run, console: &mut Console) -> Result<Exit, Error> {
     let locals = args.files.iter().map(read).collect::<Result<Vec<Local>, Error>>()?;
     let policy = Policy {
         data_dir,
+        // The documents are files of whoever runs them.
+        access: FileAccess::All,
         secret_files: Vec::new(),
         allow_env: None,
         secret_env: vec![TOKEN_VARIABLE.to_owned()],
         targets: targets(&args.documents)?,
+        listen: args.documents.allow_listen.clone(),
         limits,
         max_body_bytes: args.documents.max_body_bytes,
         memory: memory(&args.documents),

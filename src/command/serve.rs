@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::secrets::{self, Sources};
 use super::setup::{self, block_on, data_dir, targets, test_limits};
 use super::signal::{Asked, Interrupt, ReloadSignal};
+use super::working_directory::assumed;
 use super::{descriptors, service, token};
-use crate::action::{Executor, Policy};
+use crate::action::{Executor, FileAccess, Policy};
 use crate::cli;
 use crate::console::{Announcer, Console};
 use crate::counters::Counters;
@@ -38,12 +39,24 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
     let runs = runs(args, history.as_deref(), &memory)?;
     let mut secret_files = sources.files();
     secret_files.extend(history.iter().flat_map(|path| History::files(path)));
+    let data_dir = data_dir(args.data_dir.as_deref())?;
+    let access = match args.data_dir {
+        Some(_) => FileAccess::Visible,
+        None => assumed(&data_dir),
+    };
+    if let FileAccess::Nothing(why) = &access {
+        console.warn(&format!(
+            "documents can use no files, because {why}; name a directory for them with --data-dir"
+        ));
+    }
     let policy = Policy {
-        data_dir: data_dir(args.data_dir.as_deref())?,
+        data_dir,
+        access,
         secret_files,
         allow_env: Some(args.allow_env.clone()),
         secret_env: token::variables(&args.token),
         targets: targets(&args.documents)?,
+        listen: args.documents.allow_listen.clone(),
         limits: test_limits(&args.documents),
         max_body_bytes: args.documents.max_body_bytes,
         memory: Arc::clone(&memory),
@@ -176,6 +189,14 @@ fn guard(
     console: &mut Console,
 ) -> Result<(), Error> {
     let Some(open) = listeners.addresses().find(|address| !address.ip().is_loopback()) else {
+        // Loopback keeps other machines out, not other users.
+        let open = !secrets.tokens.required() && args.tls_client_ca.is_none();
+        if open && !args.allow_unauthenticated {
+            console.warn(
+                "without a token, any local user can use this port; --token-file or --token-env \
+                 prevents that",
+            );
+        }
         return Ok(());
     };
     match (secrets.tokens.required(), secrets.tls.is_some()) {

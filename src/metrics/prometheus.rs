@@ -34,17 +34,16 @@ const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub struct Prometheus(HttpService);
 
 impl Prometheus {
-    /// Listens on `port`, or on a free port where it is 0. `counters` adds those of a control
-    /// server.
+    /// Listens on the first of these addresses that is free, or on a free port where theirs is 0.
+    /// `counters` adds those of a control server.
     pub fn start(
         cumulative: Arc<Cumulative>,
         counters: Option<Arc<Counters>>,
-        host: &str,
-        port: u16,
+        addresses: &[SocketAddr],
     ) -> io::Result<Self> {
         let figures = ScrapeSource { cumulative, counters };
         let respond = move |request| std::future::ready(answer(&request, &figures));
-        HttpService::start("prometheus", (host, port), LIMITS, respond).map(Self)
+        HttpService::start("prometheus", addresses, LIMITS, respond).map(Self)
     }
 
     /// The address it listens on.
@@ -258,6 +257,10 @@ fn labels(series: &Counted) -> [(&str, &str); 2] {
 
 #[cfg(test)]
 mod tests {
+    const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+    use std::net::{IpAddr, Ipv4Addr};
+
     use std::io::{Read, Write};
     use std::net::TcpStream;
 
@@ -282,7 +285,7 @@ mod tests {
         let cumulative = Arc::new(Cumulative::default());
         request(&cumulative, "a \"b\"\n\\", 7, 100, false);
         request(&cumulative, "a \"b\"\n\\", 20_000, 2_000_000, true);
-        let exporter = Prometheus::start(cumulative, None, "127.0.0.1", 0).expect("started");
+        let exporter = Prometheus::start(cumulative, None, &[LOCAL]).expect("started");
         let answer = get(exporter.address(), "GET /metrics");
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         assert!(answer.contains(OPEN_METRICS), "{answer}");
@@ -327,8 +330,7 @@ mod tests {
         }
         Counters::count(&counters.auth_failures);
         let cumulative = Arc::new(Cumulative::new(&Memory::new(1 << 30)));
-        let exporter =
-            Prometheus::start(cumulative, Some(counters), "127.0.0.1", 0).expect("started");
+        let exporter = Prometheus::start(cumulative, Some(counters), &[LOCAL]).expect("started");
         let answer = get(exporter.address(), "GET /metrics");
         let counters: Vec<&str> = answer
             .lines()
@@ -376,7 +378,7 @@ mod tests {
         };
         assert!(full.to_string().starts_with("a scrape of the figures: "), "{full}");
         assert!(unread.len() < 10);
-        let exporter = Prometheus::start(cumulative, None, "127.0.0.1", 0).expect("started");
+        let exporter = Prometheus::start(cumulative, None, &[LOCAL]).expect("started");
         let refused = get(exporter.address(), "GET /metrics");
         assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
         assert!(refused.ends_with("are in use (--max-memory)\n"), "{refused}");
@@ -387,7 +389,7 @@ mod tests {
 
     #[test]
     fn responses_to_other_paths_and_methods_name_the_right_one() {
-        let exporter = Prometheus::start(Arc::default(), None, "127.0.0.1", 0).expect("started");
+        let exporter = Prometheus::start(Arc::default(), None, &[LOCAL]).expect("started");
         assert!(get(exporter.address(), "GET /").starts_with("HTTP/1.1 404"));
         assert!(get(exporter.address(), "POST /metrics").starts_with("HTTP/1.1 405"));
     }

@@ -71,9 +71,13 @@ impl Label {
     /// This label without secrets.
     pub(super) fn redacted(self) -> Self {
         let Self { method, url, name } = self;
-        let keep = |text: Arc<str>, redact: fn(&str) -> Cow<'_, str>| match redact(&text) {
-            Cow::Owned(changed) => changed.into(),
-            Cow::Borrowed(_) => text,
+        let keep = |text: Arc<str>, redact: fn(&str) -> Cow<'_, str>| {
+            let whole = text.len() <= 4 * MAX_LABEL_BYTES;
+            let kept = if whole { redact(&text) } else { redact::cut(&text, MAX_LABEL_BYTES + 1) };
+            match kept {
+                Cow::Borrowed(kept) if kept.len() == text.len() => text,
+                kept => kept.into(),
+            }
         };
         Self {
             method: keep(method, redact::text),

@@ -38,6 +38,7 @@ pub const FORMATS: &[Format] = &[
             Field::optional("rules", RULES, "Gates that decide the verdict.").or(Literal::List),
         ],
         ending: "html",
+        signs: &["<title>Load test report</title>"],
         empty: Empty::NoPage,
         content: Content::Whole(|records, options, out| html::write(records, &options.rules, out)),
     },
@@ -46,6 +47,7 @@ pub const FORMATS: &[Format] = &[
         doc: "Writes every request as JSON, one file for the successes and one for the failures.",
         parameters: &[name("json_file_name", DEFAULT_NAME)],
         ending: "json",
+        signs: &["\"Success_Test1\"", "\"Failure_Test1\"", "{}"],
         empty: Empty::NoRecords,
         content: Content::Halves(json::write),
     },
@@ -54,6 +56,7 @@ pub const FORMATS: &[Format] = &[
         doc: "Writes every request as XML, one file for the successes and one for the failures.",
         parameters: &[name("xml_file_name", DEFAULT_NAME)],
         ending: "xml",
+        signs: &["<xml_data"],
         empty: Empty::NoRecords,
         content: Content::Halves(xml::write),
     },
@@ -62,6 +65,7 @@ pub const FORMATS: &[Format] = &[
         doc: "Writes every request as a row of a CSV file.",
         parameters: &[name("csv_name", DEFAULT_NAME)],
         ending: "csv",
+        signs: &["outcome,Method,test_url,name,"],
         empty: Empty::Written,
         content: Content::Whole(|records, _, out| csv::write(records, out)),
     },
@@ -70,6 +74,7 @@ pub const FORMATS: &[Format] = &[
         doc: "Writes the figures of LD_summary as JSON.",
         parameters: &[name("report_name", "loaddensity-summary")],
         ending: "json",
+        signs: &["\"totals\""],
         empty: Empty::Written,
         content: Content::Whole(|records, _, out| summary::write(records, out)),
     },
@@ -87,6 +92,7 @@ pub const FORMATS: &[Format] = &[
                 .or(Literal::List),
         ],
         ending: "xml",
+        signs: &["<testsuite"],
         empty: Empty::Written,
         content: Content::Whole(|records, options, out| {
             junit::write(records, options.per, &options.rules, out)
@@ -105,6 +111,8 @@ pub struct Format {
     pub parameters: &'static [Field],
     /// The file's extension.
     pub ending: &'static str,
+    /// Texts near the beginning of every file of this format and of the reference's; one suffices.
+    pub signs: &'static [&'static str],
     /// What it does with no records.
     pub empty: Empty,
     /// How it writes the records.
@@ -302,6 +310,36 @@ mod tests {
     /// XML cannot hold every character.
     fn holdable(format: &Format, text: &str) -> String {
         if format.ending == "xml" { text.replace('\u{1b}', "\u{fffd}") } else { text.to_owned() }
+    }
+
+    #[test]
+    fn every_report_has_a_sign_of_its_format() {
+        let full = records(&[
+            ("GET", "u", "n", 200, 1.5, 10, None),
+            ("GET", "u", "n", 0, 1.5, 10, Some("e")),
+        ]);
+        for format in FORMATS {
+            for records in [&full, &Records::default()] {
+                if records.is_empty() && format.empty != Empty::Written {
+                    continue;
+                }
+                let texts = match format.content {
+                    Content::Whole(write) => {
+                        vec![written(|out| write(records, &Options::default(), out))]
+                    }
+                    Content::Halves(write) => [Outcome::Success, Outcome::Failure]
+                        .map(|half| written(|out| write(records, half, out)))
+                        .to_vec(),
+                };
+                for text in texts {
+                    let begin = &text[..text.floor_char_boundary(1024)];
+                    let has = format.signs.iter().any(|sign| begin.contains(sign));
+                    assert!(has, "{}: {begin}", format.command);
+                }
+            }
+        }
+        let none = records(&[("GET", "u", "n", 200, 1.5, 10, None)]);
+        assert_eq!(written(|out| json::write(&none, Outcome::Failure, out)), "{}");
     }
 
     #[test]

@@ -112,12 +112,24 @@ const ABUSE: &[(usize, &str, &str)] = &[
     ),
     (53, "passwords in URLs and requests", "in no report, database, exporter, reply, event or log"),
     (54, "other users of the machine read reports", "files are 0600, whatever the umask"),
+    (55, "a document opens listeners", "on loopback only, unless the operator names the address"),
     (56, "a token sent without TLS beyond this machine", "server and client warn"),
     (
         57,
         "others can write or read token, key or certificate files, or a directory above them",
         "refused at the start and on SIGHUP, by server and client, with the command to run",
     ),
+    (
+        58,
+        "documents of local users read a home directory, hidden files, or replace files",
+        "no file without --data-dir there, no hidden file ever, reports replace only reports",
+    ),
+    (
+        59,
+        "metadata services and the own port by other addresses",
+        "never targets, in every form of IPv6 that holds an IPv4 address",
+    ),
+    (60, "a local user of a port without a token", "the server says so at its start"),
 ];
 
 /// Number, fault and expected behaviour.

@@ -17,6 +17,7 @@ use crate::metrics::otlp::Otlp;
 use crate::metrics::prometheus::Prometheus;
 use crate::metrics::statsd::Statsd;
 use crate::metrics::{Endpoint, Exporter};
+use crate::net::permitted;
 use crate::value::{Field, Invalid, Kind, Literal, Reader, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[
@@ -188,9 +189,12 @@ fn start_prometheus(given: &Arguments<'_>) -> Parsed {
 impl Command for StartPrometheus {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
         let Self { host, port } = *self;
+        let refused = |error| failed(PROMETHEUS, &format!("{host}:{port}"), &error);
+        // Resolved before, because starting services take turns.
+        let addresses = permitted(&host, port, &context.policy().listen).map_err(refused)?;
         context.start_service(PROMETHEUS, || {
-            let exporter = Prometheus::start(context.cumulative(), context.counters(), &host, port)
-                .map_err(|error| failed(PROMETHEUS, &format!("{host}:{port}"), &error))?;
+            let exporter = Prometheus::start(context.cumulative(), context.counters(), &addresses)
+                .map_err(refused)?;
             let value = i64::from(exporter.address().port()).into();
             Ok(RunningExporter { exporter, value })
         })

@@ -90,9 +90,11 @@ fn no_records() -> Failure {
 /// Writes one file and returns its path as in the document.
 fn written(
     context: &Context<'_>,
+    format: &Format,
     path: &str,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<Value, Failure> {
+    context.files().may_replace(path, format.signs)?;
     let path = context.files().write_atomically(path, write)?;
     Ok(path.to_string_lossy().into_owned().into())
 }
@@ -115,13 +117,13 @@ impl Command for FileReport {
         }
         let ending = format.ending;
         match format.content {
-            Content::Whole(write) => {
-                written(context, &format!("{name}.{ending}"), |out| write(&records, &options, out))
-            }
+            Content::Whole(write) => written(context, format, &format!("{name}.{ending}"), |out| {
+                write(&records, &options, out)
+            }),
             Content::Halves(write) => {
                 let paths = [Outcome::Success, Outcome::Failure].map(|outcome| {
                     let path = format!("{name}_{}.{ending}", outcome.text());
-                    written(context, &path, |out| write(&records, outcome, out))
+                    written(context, format, &path, |out| write(&records, outcome, out))
                 });
                 Ok(Value::Tuple(paths.into_iter().collect::<Result<_, _>>()?))
             }

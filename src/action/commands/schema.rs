@@ -20,6 +20,7 @@ impl Command for Export {
         let schema = context.interpreter().schema();
         // The reference creates directories for this file, and for no other.
         context.files().make_directories(&self.0)?;
+        context.files().may_replace(&self.0, &["\"$schema\""])?;
         let path = context
             .files()
             .write_atomically(&self.0, |out| Ok(serde_json::to_writer_pretty(out, &schema)?))?;

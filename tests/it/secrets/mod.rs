@@ -5,6 +5,8 @@
 mod canary;
 #[cfg(target_os = "linux")]
 mod core_dump;
+#[cfg(unix)]
+mod local_users;
 #[cfg(target_os = "linux")]
 mod memory;
 #[cfg(unix)]

@@ -16,7 +16,9 @@ use snapbox::cmd::Command;
 
 pub(crate) use authority::{Authority, make_private};
 pub(crate) use load::{Kept, Load};
-pub(crate) use process::{Running, Server, after, ended, program, signal, soon_true, wait};
+pub(crate) use process::{
+    Running, Server, WITHOUT_TOKEN, after, ended, program, signal, soon_true, wait,
+};
 pub(crate) use scripted::{Next, Request, Scripted, Wire, answer, say};
 pub(crate) use target::Target;
 pub(crate) use usage::{descriptors, high_water, resident, room_for_a_crowd};

@@ -8,6 +8,10 @@ use std::time::{Duration, Instant};
 
 use super::{CALLERS, DEADLINE};
 
+/// The warning of a server without a token.
+pub(crate) const WITHOUT_TOKEN: &str = "warning: without a token, any local user can use this port; \
+                                        --token-file or --token-env prevents that";
+
 /// A program that runs. It is killed when the test is done with it.
 pub(crate) struct Running {
     child: Child,
