@@ -181,7 +181,7 @@ pub(super) async fn worker<D: Driver>(
         starts: Cell::new(0),
         late: Cell::new(0),
         misses: RefCell::default(),
-        turn: Cell::new(Instant::now()),
+        turn: Cell::new(None),
     });
     let turns = Rc::clone(&context);
     let mut pool = UserPool {
@@ -220,7 +220,7 @@ pub(super) async fn worker<D: Driver>(
             }
         };
         // Polled in each round of the users, whether it is ready or not.
-        let due = turn(due, || turns.turn.set(Instant::now())).await;
+        let due = turn(due, || turns.turn.set(None)).await;
         if let Some(due) = due {
             ticks += 1;
             lagging += u64::from(due.elapsed() > LAG);
@@ -231,7 +231,7 @@ pub(super) async fn worker<D: Driver>(
     live.change_users(pool.signals.len(), 0);
     pool.resize(0);
     let drained = timeout(GRACE, pool.drain());
-    if turn(drained, || turns.turn.set(Instant::now())).await.is_err() {
+    if turn(drained, || turns.turn.set(None)).await.is_err() {
         pool.abort();
         pool.drain().await;
     }

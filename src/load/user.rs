@@ -41,16 +41,18 @@ pub(super) struct WorkerContext<D: Driver> {
     pub(super) late: Cell<u64>,
     /// Of the users that have ended.
     pub(super) misses: RefCell<Misses>,
-    /// When the worker's own loop last had its turn.
-    pub(super) turn: Cell<Instant>,
+    /// When a user first could have given way since the worker's own loop had its turn.
+    pub(super) turn: Cell<Option<Instant>>,
 }
 
 impl<D: Driver> WorkerContext<D> {
     /// Called where a user has done something without waiting for its target: lets others run if
     /// their turn is due.
     async fn give_way(&self) {
-        if self.turn.get().elapsed() >= TURN {
-            yield_now().await;
+        match self.turn.get() {
+            None => self.turn.set(Some(Instant::now())),
+            Some(since) if since.elapsed() >= TURN => yield_now().await,
+            Some(_) => {}
         }
     }
 }

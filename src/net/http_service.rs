@@ -42,6 +42,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// busy client there is less.
 const IDLE_AT_LEAST: Duration = Duration::from_secs(1);
 
+/// The longest head of a request, in bytes: what a connection can make this process hold.
+const MAX_HEAD: usize = 32 * 1024;
+
 /// The body of a request; reading it fails beyond [`Limits::body`].
 pub type RequestBody = Limited<Incoming>;
 
@@ -180,7 +183,7 @@ async fn serve<H, F, B>(
 {
     let mut open = Open { limits, connections: JoinSet::new(), activities: Vec::new(), beyond: 0 };
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(limits.idle);
+    http.timer(TokioTimer::new()).header_read_timeout(limits.idle).max_buf_size(MAX_HEAD);
     // Accepted, and served as soon as there is room.
     let mut next = None::<(TcpStream, bool)>;
     loop {
@@ -452,6 +455,17 @@ mod tests {
         assert!(fits.starts_with("HTTP/1.1 200 ") && fits.ends_with("\r\n\r\nfour"), "{fits}");
         let long = post(connect(&service), "fives");
         assert!(long.starts_with("HTTP/1.1 413 "), "{long}");
+    }
+
+    #[test]
+    fn t47_a_request_with_a_head_that_is_too_long_is_refused() {
+        let service = echo(WIDE);
+        let mut stream = connect(&service);
+        let long = format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "x".repeat(8 * MAX_HEAD));
+        let _ = stream.write_all(long.as_bytes());
+        let mut response = String::new();
+        let _ = stream.read_to_string(&mut response);
+        assert!(response.starts_with("HTTP/1.1 431 ") || response.is_empty(), "{response}");
     }
 
     #[test]

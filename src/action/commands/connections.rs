@@ -52,7 +52,10 @@ impl Connections {
         let needed = users.saturating_mul(if both_ends { 2 } else { 1 });
         let free = descriptors.free();
         let why = if both_ends { " (two each: the stub server is in this process)" } else { "" };
-        let sum = format!("{users} users need {needed} connections{why}; {descriptors}");
+        let people =
+            if users == 1 { "1 user needs".to_owned() } else { format!("{users} users need") };
+        let plural = if needed == 1 { "" } else { "s" };
+        let sum = format!("{people} {needed} connection{plural}{why}; {descriptors}");
         let too_many = needed > free.saturating_mul(USERS_PER_DESCRIPTOR);
         if too_many || both_ends && steady && needed > free {
             let message = format!("LD_start_test: {sum}; use fewer users or raise the limit");
@@ -92,7 +95,7 @@ mod tests {
 
     #[test]
     fn t43_users_without_descriptors_are_refused_at_the_start_with_the_sum() {
-        let left = "20000 descriptors less 80 kept back and 20 open leave 19900 (ulimit -Hn)";
+        let left = "20000 descriptors less 80 kept back and 20 in use leave 19900 (ulimit -Hn)";
         let refusal = |connections: &str| {
             Err(format!("LD_start_test: {connections}; {left}; use fewer users or raise the limit"))
         };
