@@ -2,6 +2,7 @@
 //! `LD_lint_action(_file)`, and [`check`] for the command line, which also reports what this
 //! program would refuse. The rules and their texts are the reference's.
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -103,12 +104,12 @@ pub fn check(document: &Value) -> Vec<Finding> {
             return findings;
         }
     };
+    let is_error = |finding: &&Finding| finding.severity == Severity::Error;
+    let places = findings.iter().filter(is_error).map(|finding| finding.location.clone());
+    let reported: HashSet<String> = places.collect();
     for (index, failure) in refusals {
         let location = format!("actions[{index}]");
-        let reported = findings
-            .iter()
-            .any(|finding| finding.severity == Severity::Error && finding.location == location);
-        if !reported {
+        if !reported.contains(&location) {
             findings.push(Finding::new("refused", Severity::Error, failure.message, location));
         }
     }

@@ -14,7 +14,7 @@ pub(crate) struct Placed<T> {
 impl<T> Placed<T> {
     /// The value of a field.
     pub(crate) fn at(field: &Reader<'_>, value: T) -> Self {
-        Self { value, place: field.pointer().to_owned() }
+        Self { value, place: field.pointer() }
     }
 
     /// A value that the document does not contain.

@@ -53,6 +53,17 @@ const NAMES: [&str; METRICS.len()] = {
     names
 };
 
+/// The most gates of a list: those of a running test are evaluated every second.
+const MOST: usize = 1000;
+
+fn rules<'a>(field: &Reader<'a>) -> Result<Vec<Reader<'a>>, Invalid> {
+    let rules = field.list()?;
+    match rules.len() {
+        ..=MOST => Ok(rules),
+        count => Err(field.invalid(format!("{count} gates exceed the limit of {MOST}"))),
+    }
+}
+
 /// How the figure must compare with the rule's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Comparison {
@@ -147,7 +158,7 @@ impl Rule {
 
     /// Parses a list of rules.
     pub fn read_list(reader: &Reader<'_>) -> Result<Vec<Self>, Invalid> {
-        reader.list()?.iter().map(Self::read).collect()
+        rules(reader)?.iter().map(Self::read).collect()
     }
 
     /// A short form of the rule, for reports: `latency_p95(overall) lte 300`.
@@ -283,7 +294,7 @@ impl AbortOn {
     /// Parses the list. Refuses rules that could never stop a test: those that cannot be evaluated,
     /// and lower bounds of `requests`, which can only fail at the end of a run.
     pub fn read(reader: &Reader<'_>) -> Result<Self, Invalid> {
-        let rules = reader.list()?.iter().map(Self::read_rule).collect::<Result<_, _>>()?;
+        let rules = rules(reader)?.iter().map(Self::read_rule).collect::<Result<_, _>>()?;
         Ok(Self { rules })
     }
 

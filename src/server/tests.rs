@@ -76,11 +76,15 @@ fn talk(framed_only: bool) -> Talk {
 }
 
 fn talk_to(server: Server) -> Talk {
-    let shared = Arc::new(ServerState::new(server, CancellationToken::new()));
+    talk_from([127, 0, 0, 1].into(), ServerState::new(server, CancellationToken::new()))
+}
+
+fn talk_from(peer_address: IpAddr, shared: ServerState) -> Talk {
+    let shared = Arc::new(shared);
     let (near, peer) = duplex(7);
     let permit = Permit::take(&shared, &shared.open).expect("a permit");
     let session = tokio::spawn(async move {
-        Session::new(near, [127, 0, 0, 1].into(), permit).serve(false).await;
+        Session::new(near, peer_address, permit).serve(false).await;
     });
     Talk { peer, session, shared, started: Instant::now() }
 }
@@ -141,6 +145,28 @@ async fn t10_the_reply_to_every_wrong_token_takes_equally_long() {
         let (reply, lasted) = talk.end().await;
         assert_eq!(reply, "\0\0\0\x14Error: unauthorised\n");
         assert_eq!(lasted, Duration::from_millis(50), "the first step of the delay");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn t27_a_source_that_is_locked_out_is_refused_before_its_request_has_arrived() {
+    let stranger = IpAddr::from([192, 0, 2, 1]);
+    for (begin, reply) in [
+        (&b"\0\x10\0\0[[["[..], "\0\0\0\x14Error: unauthorised\n"),
+        (b"{\"token\": \"s3", "Error: unauthorised\n"),
+    ] {
+        let token = Token::new("s3cret").expect("a token");
+        let keyring = Keyring::new(Secrets { tokens: Tokens::new([&token]), tls: None });
+        let server = Server { keyring, ..Server::new(Arc::new(Idle)) };
+        let shared = ServerState::new(server, CancellationToken::new());
+        for _ in 0..shared.limits().max_failed_logins {
+            shared.failed_logins.judge(stranger, false, shared.limits());
+        }
+        let mut talk = talk_from(stranger, shared);
+        talk.say(begin).await;
+        let (refusal, lasted) = talk.end().await;
+        assert_eq!(refusal, reply);
+        assert!(lasted < Duration::from_secs(2), "it waited {lasted:?} for the rest");
     }
 }
 

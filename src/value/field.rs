@@ -198,6 +198,10 @@ impl Literal {
 /// The one of these names that was probably meant by a wrong one: at most two typing errors away (a
 /// missing, surplus, wrong or swapped character), and never more than a third of the name.
 pub fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // No name is nearly as long, and the distance takes the product of the lengths.
+    if wrong.len() > 64 {
+        return None;
+    }
     let close = names.filter_map(|name| {
         let most = (name.chars().count() / 3).min(2);
         let errors = strsim::osa_distance(&wrong.to_lowercase(), name);

@@ -5,6 +5,7 @@
 
 pub mod field;
 mod parse;
+mod pattern;
 mod python;
 mod reader;
 mod redacted;
@@ -20,6 +21,7 @@ use serde::ser::{Serialize, Serializer};
 
 pub use field::{Field, Kind, Literal};
 pub use parse::{MAX_INTEGER_DIGITS, ParseError};
+pub use pattern::Patterns;
 pub use python::{
     Charset, Extent, FaultText, JsonOut, json_fault, json_into, json_text_into, piece, quote,
     quoted_into,

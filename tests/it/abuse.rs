@@ -2,8 +2,8 @@
 //! careless client or a hostile server may send, and what must hold meanwhile. Cases that need a
 //! crowd are in [`crate::abuse_crowds`].
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use ldctl::client::{ClientError, Connection, probe};
@@ -17,9 +17,11 @@ use ldctl::wire::op::Op;
 use ldctl::wire::request::Request;
 use ldctl::wire::token::Token;
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpSocket;
 
 use crate::wire_support::{
-    DEADLINE, END, count, echo, frame, frames, reply, result, server, server_that, soon, terminator,
+    DEADLINE, END, count, echo, frame, frames, reply, result, server, server_that, server_within,
+    soon, terminator,
 };
 
 #[tokio::test]
@@ -85,6 +87,120 @@ async fn t07_requests_that_are_never_finished_hold_a_bounded_number_of_bytes() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn t28_documents_over_the_limit_get_a_busy_reply_while_pings_are_answered() {
+    let gate = Arc::new((Mutex::new(false), Condvar::new()));
+    let held = Arc::clone(&gate);
+    let served = server_that(move |_, _, _| {
+        let open = held.0.lock().expect("no panic");
+        drop(held.1.wait_timeout_while(open, DEADLINE, |open| !*open).expect("no panic"));
+    })
+    .limits(|limits| {
+        limits.documents = 2;
+        limits.document_wait = Duration::from_millis(20);
+    })
+    .start();
+    let mut running = Vec::new();
+    for _ in 0..2 {
+        let mut stream = served.connect().await;
+        stream.write_all(&frame("[1]")).await.expect("a server that listens");
+        running.push(stream);
+    }
+    soon(async {
+        while served.script.runs() < 2 {
+            assert!(served.is_well().await);
+        }
+    })
+    .await;
+    let line = "Error: busy: 2 documents are running already (--max-documents 2)\n";
+    assert_eq!(served.exchange(frame("[1]")).await, frames([line, END]));
+    let ping = served.exchange(frame(r#"{"token": null, "op": "ping"}"#)).await;
+    assert_eq!(ping, terminator());
+    let status = served.exchange(frame(r#"{"token": null, "op": "status"}"#)).await;
+    assert_eq!(status, frames(["no test is running\n", END]));
+    let stop = served.exchange(frame(r#"{"token": null, "op": "stop"}"#)).await;
+    assert_eq!(stop, frames(["no test is running\n", END]));
+    *gate.0.lock().expect("no panic") = true;
+    gate.1.notify_all();
+    for stream in running {
+        assert_eq!(reply(stream).await, terminator());
+    }
+    assert_eq!(served.exchange(frame("[1]")).await, terminator(), "a place is free again");
+}
+
+#[tokio::test]
+async fn t28_a_document_that_takes_long_to_read_delays_nobody_and_ends_with_the_server() {
+    let served = server().start();
+    let mut stream = served.connect().await;
+    stream.write_all(&frame("\"take long\"")).await.expect("a server that listens");
+    for _ in 0..20 {
+        assert!(served.is_well().await);
+    }
+    assert_eq!(served.exchange(frame("[1]")).await, frames(["1\n", END]));
+    served.shutdown.cancel();
+    let line = "Error: limit: the server is shutting down\n";
+    assert_eq!(reply(stream).await, frames([line, END]));
+    served.end().await;
+}
+
+#[tokio::test]
+async fn t31_a_document_that_unfolds_in_memory_is_refused_before_it_is_parsed() {
+    let served = server_within(16 << 20, echo).start();
+    let unfolds = format!("[{}]", vec![r#"{"":0}"#; 149_000].join(","));
+    let refused = served.exchange(frame(unfolds)).await;
+    assert!(refused.contains("Error: busy: the document: "), "{refused:.200}");
+    assert!(refused.contains(" of 16 MiB are in use (--max-memory)\n"), "{refused:.200}");
+    assert_eq!(served.exchange(frame("[1]")).await, frames(["1\n", END]));
+    soon(async {
+        while served.script.memory.taken() > 0 {
+            assert!(served.is_well().await);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn t31_a_result_that_does_not_fit_is_replaced_by_a_failure_in_both_dialects() {
+    let served = server_within(700_000, echo).start();
+    let large = "x".repeat(200_000);
+    let text = served.exchange(frame(format!("[\"{large}\", 1]"))).await;
+    assert!(text.contains("PermissionError('a reply: 19"), "{text:.200}");
+    assert!(text.contains("(--max-memory)')\n") && text.contains("1\n"), "{text:.200}");
+    let request = format!(r#"{{"command": ["{large}", 1], "reply": "events"}}"#);
+    let events = served.exchange(frame(request)).await;
+    assert!(events.contains(r#""ok":false"#) && events.contains("a reply: 19"), "{events:.300}");
+    assert!(events.contains(r#""ok":true,"value":1"#), "{events:.300}");
+}
+
+#[tokio::test]
+async fn t30_documents_with_the_token_pass_while_strangers_hold_all_memory_for_requests() {
+    let served = server()
+        .token("s3cret")
+        .limits(|limits| {
+            limits.request_bytes = 4 << 20;
+            limits.request = Duration::from_secs(3600);
+        })
+        .start();
+    let part = frame(vec![b'['; MAX_REQUEST]);
+    let mut strangers = Vec::new();
+    for round in 0..10 {
+        for source in [[127, 0, 0, 1], [127, 0, 0, 2], [127, 0, 0, 3]] {
+            for size in [500_000, 60_000, 20_000] {
+                let socket = TcpSocket::new_v4().expect("a socket");
+                socket.bind((source, 0).into()).expect("a source");
+                let server = ([127, 0, 0, 1], served.port).into();
+                let mut stream = soon(socket.connect(server)).await.expect("a server");
+                let _ = soon(stream.write_all(&part[..size])).await;
+                strangers.push(stream);
+            }
+        }
+        let text = "x".repeat(20_000);
+        let document = format!(r#"{{"token": "s3cret", "command": ["{text}", {round}]}}"#);
+        let answered = served.exchange(frame(document)).await;
+        assert_eq!(answered, frames([&format!("{text}\n"), &format!("{round}\n"), END]));
+    }
 }
 
 #[tokio::test]

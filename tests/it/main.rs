@@ -35,6 +35,7 @@ mod engine_http;
 mod engine_http2;
 mod engine_socket;
 mod engine_tls;
+mod growth;
 mod holds;
 mod limits;
 mod load;

@@ -46,8 +46,10 @@ const ABUSE: &[(usize, &str, &str)] = &[
     (25, "looking for the token", "not in any output, file, command line, memory or core dump"),
     (26, "a panic", "contained, counted, reported as `internal`"),
     (27, "large requests without the token", "refused without parsing their documents"),
+    (28, "many documents at once, slow ones", "a limit; pings, status and stop are answered"),
+    (29, "documents that cost more than their size", "linear, or refused with the place"),
     (30, "requests that are never completed", "make way for others, and for the token always"),
-    (31, "clients that do not read large replies", "replies share the memory ceiling"),
+    (31, "documents and replies that take much memory", "refused with the figures and the option"),
     (
         32,
         "a name per id or per row of a file",

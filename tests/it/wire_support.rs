@@ -9,6 +9,7 @@ use ldctl::action::InvalidDocument;
 use ldctl::client::Endpoint;
 use ldctl::counters::Counters;
 use ldctl::event::{ActionResult, Event, PROTOCOL, Sink};
+use ldctl::memory::Memory;
 use ldctl::net::Listeners;
 use ldctl::run::Submission;
 use ldctl::server::{Execute, Job, Keyring, Limits, Secrets, Server, Unready, run};
@@ -40,6 +41,7 @@ pub(crate) type Act = dyn Fn(&Value, &mut dyn Sink, &CancellationToken) + Send +
 /// Runs documents of the test's own: every list that is not empty is one.
 pub(crate) struct Script {
     runs: AtomicU64,
+    pub(crate) memory: Arc<Memory>,
     act: Box<Act>,
 }
 
@@ -48,9 +50,15 @@ impl Execute for Script {
         self: Arc<Self>,
         document: Value,
         _: Submission,
-        _: &CancellationToken,
+        cancel: &CancellationToken,
     ) -> Result<Job, Unready> {
         match &document {
+            Value::Str(text) if text == "take long" => {
+                while !cancel.is_cancelled() {
+                    std::thread::yield_now();
+                }
+                return Err(Unready::Cancelled);
+            }
             Value::List(actions) if !actions.is_empty() => {}
             Value::Str(text) if text == "panic" => panic!("asked for"),
             _ => return Err(InvalidDocument.into()),
@@ -59,6 +67,10 @@ impl Execute for Script {
             self.runs.fetch_add(1, Ordering::SeqCst);
             (self.act)(&document, sink, cancel);
         }))
+    }
+
+    fn memory(&self) -> Arc<Memory> {
+        Arc::clone(&self.memory)
     }
 
     fn runs(&self) -> u64 {
@@ -117,7 +129,16 @@ pub(crate) fn server() -> Setup {
 pub(crate) fn server_that(
     act: impl Fn(&Value, &mut dyn Sink, &CancellationToken) + Send + Sync + 'static,
 ) -> Setup {
-    let script = Arc::new(Script { runs: AtomicU64::new(0), act: Box::new(act) });
+    server_within(usize::MAX, act)
+}
+
+/// A server whose documents do this, under a ceiling for memory.
+pub(crate) fn server_within(
+    memory: usize,
+    act: impl Fn(&Value, &mut dyn Sink, &CancellationToken) + Send + Sync + 'static,
+) -> Setup {
+    let memory = Memory::new(memory);
+    let script = Arc::new(Script { runs: AtomicU64::new(0), memory, act: Box::new(act) });
     let server = Server::new(Arc::<Script>::clone(&script));
     Setup { server, secrets: Secrets::default(), script, tls: None }
 }

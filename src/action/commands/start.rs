@@ -294,7 +294,7 @@ fn model(
             let mut fields = config.fields(SHAPE)?;
             let shape = Shape::parse(&name, &mut fields, &limits)?;
             fields.finish()?;
-            limits.test(shape.peak(), length_of(&shape), name.pointer())?;
+            limits.test(shape.peak(), length_of(&shape), &name.pointer())?;
             Some(shape)
         }
     };

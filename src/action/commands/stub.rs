@@ -19,7 +19,7 @@ use crate::action::services::Service;
 use crate::error::reason;
 use crate::event::{Failure, FailureKind};
 use crate::net::http_service::{HttpService, Limits, RequestBody};
-use crate::value::{Charset, Field, Invalid, Kind, Literal, Reader, Value};
+use crate::value::{Charset, Field, Invalid, Kind, Literal, Patterns, Reader, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
@@ -71,6 +71,9 @@ const LIMITS: Limits = Limits::DEFAULT;
 /// The longest delay of a response: a day.
 const MAX_DELAY_MS: u64 = 86_400_000;
 
+/// The most rules of a stub server: each request is compared with them in turn.
+const MAX_RULES: usize = 1000;
+
 /// Which requests a rule matches, and its response.
 #[derive(Debug, Clone)]
 struct StubRule {
@@ -108,7 +111,15 @@ struct Start {
 fn start(given: &Arguments<'_>) -> Parsed {
     let rules = match given.present("rules") {
         None => Vec::new(),
-        Some(rules) => rules.list()?.iter().map(rule).collect::<Result<_, _>>()?,
+        Some(field) => {
+            let (rules, mut patterns) = (field.list()?, Patterns::default());
+            if rules.len() > MAX_RULES {
+                let count = rules.len();
+                let message = format!("{count} rules exceed the limit of {MAX_RULES}");
+                return Err(field.invalid(message));
+            }
+            rules.iter().map(|it| rule(it, &mut patterns)).collect::<Result<_, _>>()?
+        }
     };
     let (host, address) = given.or_default("host", |host| Ok((host.string()?, loopback(host)?)))?;
     let port = given.or_default("port", |port| {
@@ -128,13 +139,13 @@ fn loopback(host: &Reader<'_>) -> Result<IpAddr, Invalid> {
     })
 }
 
-fn rule(reader: &Reader<'_>) -> Result<StubRule, Invalid> {
+fn rule(reader: &Reader<'_>, patterns: &mut Patterns) -> Result<StubRule, Invalid> {
     let mut members = reader.fields(RULE)?;
     let method = members.or_default("method", |method| Ok(method.text()?.to_uppercase()))?;
     // If both are given, the pattern decides, as in the reference.
     let path = members.present("path");
     let target = match (members.present("path_regex"), path) {
-        (Some(pattern), _) => Target::Pattern(pattern.pattern()?),
+        (Some(pattern), _) => Target::Pattern(patterns.compile(&pattern)?),
         (None, Some(path)) => Target::Exact(path.text()?.to_owned()),
         (None, None) => Target::Any,
     };
@@ -292,7 +303,11 @@ mod tests {
     fn started(rules: &str) -> StubServer {
         let rules = Value::parse(rules).expect("JSON");
         let rules = Reader::root(&rules).list().expect("a list");
-        let rules = rules.iter().map(rule).collect::<Result<_, _>>().expect("rules");
+        let rules = rules
+            .iter()
+            .map(|it| rule(it, &mut Patterns::default()))
+            .collect::<Result<_, _>>()
+            .expect("rules");
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         StubServer::start("127.0.0.1".to_owned(), any, rules).expect("a server")
     }
@@ -355,7 +370,10 @@ mod tests {
         ] {
             let rules = Value::parse(rules).expect("JSON");
             let first = Reader::root(&rules).list().expect("a list").remove(0);
-            assert_eq!(rule(&first).expect_err("refused").to_string(), refusal);
+            assert_eq!(
+                rule(&first, &mut Patterns::default()).expect_err("refused").to_string(),
+                refusal
+            );
         }
     }
 }

@@ -97,10 +97,10 @@ impl TaskDraft {
             .or_default("timeout", |field| field.positive().and_then(|_| pacer::seconds(field)))?;
         let redirects = fields.if_present("allow_redirects", |field| field.boolean())?;
         Ok(Self {
-            place: place.pointer().to_owned(),
+            place: place.pointer(),
             method,
             url,
-            url_place: url_field.pointer().to_owned(),
+            url_place: url_field.pointer(),
             relative: !is_absolute(written) && !written.starts_with("${"),
             name,
             headers,
@@ -174,7 +174,7 @@ fn parse_method(
     };
     let text = compiler.template(text);
     if let Some(text) = text.as_literal() {
-        literal_method(text, place.pointer())?;
+        literal_method(text, &place.pointer())?;
     }
     Ok(Placed::at(place, text))
 }

@@ -11,7 +11,13 @@ pub(super) fn form(
     compiler: &mut Compiler,
 ) -> Result<Draft, Invalid> {
     let mut out = Draft::default();
+    let mut names = 0;
     let mut pair = |key: &Draft, value: &Value, compiler: &mut Compiler| {
+        // A name is repeated with each value of a list.
+        names += key.written_length();
+        if names > MOST_NAMES {
+            return;
+        }
         if !out.is_empty() {
             out.push_literal("&");
         }
@@ -32,8 +38,15 @@ pub(super) fn form(
     for (key, value) in pairs(field, Escape::Form, compiler)? {
         add(key, value.value(), compiler);
     }
+    if names > MOST_NAMES {
+        let most = MOST_NAMES >> 20;
+        return Err(field.invalid(format!("the repeated names take more than {most} MiB")));
+    }
     Ok(out)
 }
+
+/// What all names of a form may take, in bytes; a request has at most a mebibyte.
+const MOST_NAMES: usize = 4 << 20;
 
 /// Names and values from an object or a list of pairs, the names already escaped.
 pub(super) fn pairs<'a>(

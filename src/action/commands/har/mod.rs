@@ -22,7 +22,7 @@ use crate::action::arguments::Arguments;
 use crate::action::command::{Command, Declaration};
 use crate::action::context::Context;
 use crate::event::Failure;
-use crate::value::{Field, Invalid, Kind, Literal, Map, Reader, Value};
+use crate::value::{Field, Invalid, Kind, Literal, Map, Patterns, Reader, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
@@ -134,7 +134,8 @@ fn import(
 
 /// Parses a list of regular expressions, each of which may match anywhere in the URL.
 fn patterns(given: &Arguments<'_>, name: &str) -> Result<Vec<Regex>, Invalid> {
-    given.or_default(name, |list| list.list()?.iter().map(Reader::pattern).collect())
+    let mut patterns = Patterns::default();
+    given.or_default(name, |list| list.list()?.iter().map(|it| patterns.compile(it)).collect())
 }
 
 fn task(step: &Step<'_>, notices: &mut Notices) -> Value {
