@@ -194,7 +194,8 @@ impl Files {
         let read = file.take(SIGN_BYTES as u64).read_to_end(&mut begin);
         read.map_err(|error| failure(path, &error))?;
         let has = |sign: &&str| memchr::memmem::find(&begin, sign.as_bytes()).is_some();
-        if begin.is_empty() || signs.iter().any(has) {
+        // Nothing is lost with an empty file or object.
+        if matches!(begin.trim_ascii(), b"" | b"{}") || signs.iter().any(has) {
             return Ok(());
         }
         Err(refusal(
@@ -207,6 +208,8 @@ impl Files {
     /// Creates the missing directories of a path.
     pub fn make_directories(&self, path: &str) -> Result<(), Failure> {
         let inside = self.inside(path)?;
+        let existing = inside.ancestors().skip(1).find(|above| self.dir.exists(above));
+        self.check_links(path, existing.unwrap_or(Path::new("")))?;
         match inside.parent() {
             Some(parent) if parent != Path::new("") => {
                 self.dir.create_dir_all(parent).map_err(|error| failure(path, &error))
@@ -473,6 +476,8 @@ mod tests {
             assert!(refused.message.contains(" is hidden "), "{path}: {refused}");
             files.place(path).expect_err(path);
         }
+        files.make_directories("keys/more/new").expect_err("refused");
+        assert!(!data.join(".ssh/more").exists());
         assert_eq!(files.read("seen/key").expect("readable"), b"secret");
         let all = files.allowing(FileAccess::All);
         for path in paths {
@@ -490,9 +495,11 @@ mod tests {
     fn t58_in_a_directory_that_is_only_assumed_reports_replace_nothing_but_reports() {
         let (dir, files) = data_dir();
         let data = dir.path().join("data");
-        for (name, text) in
-            [("own.json", "{\"name\": \"x\"}"), ("old.json", "{\"totals\": 1}"), ("empty", "")]
-        {
+        for (name, text) in [
+            ("own.json", "{\"name\": \"x\", \"engines\": {}}"),
+            ("old.json", "{\"totals\": 1}"),
+            ("empty", "{}\n"),
+        ] {
             std::fs::write(data.join(name), text).expect("a file");
         }
         let signs = ["\"totals\""];

@@ -14,6 +14,18 @@ pub fn reading() -> OpenOptions {
     options
 }
 
+/// Creates a file that does not exist yet, for its owner alone.
+pub fn creating() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use cap_std::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options
+}
+
 /// Whether two descriptions are of one file.
 #[cfg(unix)]
 pub fn is_same_file(one: &Metadata, other: &Metadata) -> bool {

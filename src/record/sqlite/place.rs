@@ -10,9 +10,9 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, Metadata, OpenOptions};
+use cap_std::fs::{Dir, Metadata};
 
-use super::super::file::{is_same_file, reading};
+use super::super::file::{creating, is_same_file, reading};
 use super::database::Database;
 use super::error::DatabaseError;
 use super::guard::Guard;
@@ -94,8 +94,7 @@ impl Place {
     ) -> Result<T, DatabaseError> {
         // By the open directory, so that SQLite creates nothing under a path. What prevents it, SQLite
         // reports.
-        let _ =
-            self.directory.open_with(&self.name, OpenOptions::new().write(true).create_new(true));
+        let _ = self.directory.open_with(&self.name, &creating());
         self.with(guard, memory, work)
     }
 
