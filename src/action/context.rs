@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::files::{Content, Files};
+use super::kept_figures::KeptFigures;
 use super::policy::Policy;
 use super::resolver::Resolver;
 use super::services::{Service, Services};
@@ -28,9 +29,6 @@ use crate::value::{Map, ParseError, Value, json_weight};
 /// What the values of a JSON file may take in memory, in bytes: what the largest file unfolds to is
 /// seldom more than ten times its size, and never this for texts.
 const MAX_JSON: usize = 1 << 30;
-
-/// Tests of one document whose figures are kept with their run.
-const MOST_TESTS: usize = 100;
 
 /// What a command may ask of the executor that runs it. A trait, because parsing documents needs
 /// the table of all commands, which a command must not depend on.
@@ -168,7 +166,7 @@ pub(crate) struct Context<'a> {
     /// How many tests it has kept.
     kept: usize,
     /// The figures of its tests.
-    figures: Vec<Value>,
+    figures: KeptFigures,
 }
 
 impl<'a> Context<'a> {
@@ -196,7 +194,7 @@ impl<'a> Context<'a> {
             failed: false,
             refused: false,
             kept: 0,
-            figures: Vec::new(),
+            figures: KeptFigures::default(),
         }
     }
 
@@ -284,15 +282,12 @@ impl<'a> Context<'a> {
 
     /// Keeps the figures of a finished test with its run.
     pub(crate) fn keep_figures(&mut self, figures: Value) {
-        if self.figures.len() < MOST_TESTS {
-            self.figures.push(figures);
-        }
+        self.figures.push(figures);
     }
 
     /// The figures of the finished tests.
     pub(super) fn figures(&mut self) -> Map {
-        let tests = std::mem::take(&mut self.figures);
-        Map::from_iter([("tests".to_owned(), Value::List(tests))])
+        std::mem::take(&mut self.figures).into_map()
     }
 
     /// Forgets the finished tests.

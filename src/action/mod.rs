@@ -27,6 +27,7 @@ mod context;
 pub mod document;
 mod executor;
 mod files;
+mod kept_figures;
 mod lint;
 mod policy;
 mod registry;

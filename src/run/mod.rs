@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::event::{Event, State};
 use crate::lock::lock;
-use crate::memory::Memory;
+use crate::memory::{Memory, Share};
 use crate::value::{Map, Value};
 use series::Series;
 
@@ -103,16 +103,20 @@ struct Inner {
     series: Series,
     /// The figures of its tests, once it has ended.
     figures: Option<Value>,
+    /// Their memory.
+    share: Share,
 }
 
 impl Run {
     fn new(
         number: u64,
-        submission: Submission,
+        mut submission: Submission,
         cancel: CancellationToken,
         memory: &Arc<Memory>,
         history: Option<Arc<History>>,
     ) -> Arc<Self> {
+        // Only the history needs it.
+        let document = submission.document.take();
         let run = Arc::new(Self {
             number,
             submission,
@@ -130,13 +134,14 @@ impl Run {
                 journal: Journal::new(memory),
                 series: Series::default(),
                 figures: None,
+                share: memory.share("figures of an ended run"),
             }),
             events: watch::Sender::new(0),
             history,
         });
         // Before anybody learns its number.
         if let Some(history) = &run.history {
-            history.begin(&run.info(), run.submission.document.as_deref());
+            history.begin(&run.info(), document.as_deref());
         }
         if let Some(hold) = &run.submission.hold {
             hold.bind(&run);
@@ -263,7 +268,7 @@ impl Run {
         lock(&self.inner).test = Some(test);
     }
 
-    /// The figures of its tests, once it has ended.
+    /// The figures of its tests, once it has ended, if they fitted into the memory.
     pub fn figures(&self) -> Option<Value> {
         lock(&self.inner).figures.clone()
     }
@@ -289,8 +294,11 @@ impl Run {
         inner.took = Some(inner.started.map_or(Duration::ZERO, |(_, since)| since.elapsed()));
         if inner.test.is_some() {
             let mut figures = figures;
-            figures.insert("series".to_owned(), inner.series.to_value());
-            inner.figures = Some(Value::Dict(figures));
+            let series = std::mem::take(&mut inner.series).to_value();
+            figures.insert("series".to_owned(), series);
+            let figures = Value::Dict(figures);
+            // What does not fit is not kept.
+            inner.figures = inner.share.set(figures.weight()).is_ok().then_some(figures);
         }
         state
     }
@@ -308,4 +316,28 @@ impl Run {
 /// Plain data always serializes.
 fn json(value: &Value) -> String {
     serde_json::to_string(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::live::Live;
+
+    #[test]
+    fn t36_the_figures_of_an_ended_run_take_memory_and_are_not_kept_beyond_it() {
+        let finished = |memory: &Arc<Memory>| {
+            let run = Run::new(1, Submission::default(), CancellationToken::new(), memory, None);
+            run.begin_test(Arc::new(Test::new("test".to_owned(), None, Live::default())));
+            let figures = Map::from_iter([("tests".to_owned(), "x".repeat(10_000).into())]);
+            run.finish(0, figures);
+            run
+        };
+        let memory = Memory::new(100_000);
+        let run = finished(&memory);
+        assert!(run.figures().is_some());
+        assert!((10_000..20_000).contains(&memory.taken()), "{}", memory.taken());
+        drop(run);
+        assert_eq!(memory.taken(), 0);
+        assert_eq!(finished(&Memory::new(5000)).figures(), None);
+    }
 }
