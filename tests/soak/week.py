@@ -2,7 +2,7 @@
 """A week of use in a few minutes: a server with a small ceiling for memory takes documents of all kinds, tests whose requests are
 named by ids, clients that do not read or leave, strangers, and a scraper.
 
-  week.py --ldctl target/release/ldctl [--documents 1000] [--ceiling 256] [--reference IGNORED]
+  week.py --ldctl target/release/ldctl [--documents 1000] [--ceiling 256]
 
 What must hold: every document that was sent is answered, `ping`, `status` and `stop` within a second at every moment, and the memory
 of the process stays below the ceiling and ceases to grow. Loopback only. Prints its figures.
@@ -192,7 +192,6 @@ class Week:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ldctl", required=True)
-    parser.add_argument("--reference")
     parser.add_argument("--documents", type=int, default=1000)
     parser.add_argument("--ceiling", type=int, default=256)
     sys.exit(0 if Week(parser.parse_args()).run() else 1)
