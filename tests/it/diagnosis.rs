@@ -132,7 +132,9 @@ fn a_server_that_knows_no_status_is_named() {
             .assert()
             .code(3)
             .stdout_eq("")
-            .stderr_eq("error: 127.0.0.1:[..]: this server does not support `status` and `stop`; upgrade it\n");
+            .stderr_eq(format!(
+                "error: 127.0.0.1:[..]: this server does not support `{verb}`; upgrade it\n"
+            ));
     }
     server.join().expect("no panic");
 }
