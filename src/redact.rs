@@ -11,6 +11,9 @@ use regex::{Captures, Regex};
 /// The replacement for a secret.
 pub const REDACTED: &str = "[redacted]";
 
+/// How often a text is gone over again at most.
+const MOST_PASSES: usize = 4;
+
 /// Words that name a secret, also inside a longer name: `X-Api-Key`, `csrftoken`.
 macro_rules! words {
     () => {
@@ -76,6 +79,25 @@ static SECRET_TEXT: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// A text without the secrets that the preceding characters reveal.
 pub fn text(text: &str) -> Cow<'_, str> {
+    settled(text, text_once)
+}
+
+/// Removes until nothing changes: what is left of one secret may reveal another.
+fn settled(text: &str, once: impl Fn(&str) -> Cow<'_, str>) -> Cow<'_, str> {
+    let mut settled = match once(text) {
+        Cow::Owned(changed) => changed,
+        unchanged => return unchanged,
+    };
+    for _ in 0..MOST_PASSES {
+        match once(&settled) {
+            Cow::Owned(changed) if changed != settled => settled = changed,
+            _ => break,
+        }
+    }
+    settled.into()
+}
+
+fn text_once(text: &str) -> Cow<'_, str> {
     let Some(pattern) = SECRET_TEXT.as_ref() else { return REDACTED.into() };
     let replace = |found: &Captures<'_>| {
         let group = |names: &[&str]| {
@@ -127,6 +149,10 @@ pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
 
 /// A URL without secrets. Its user is removed even where the text is no valid URL.
 pub fn url(url: &str) -> Cow<'_, str> {
+    settled(url, url_once)
+}
+
+fn url_once(url: &str) -> Cow<'_, str> {
     let Some(begin) = authority(url) else { return text(url) };
     let rest = url.get(begin..).unwrap_or_default();
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
