@@ -11,7 +11,7 @@ mod series;
 mod test;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::watch;
@@ -51,7 +51,8 @@ pub struct Submission {
 /// before the run does.
 #[derive(Debug, Default)]
 pub struct Hold {
-    run: OnceLock<Arc<Run>>,
+    /// The run owns this, so this does not keep the run.
+    run: OnceLock<Weak<Run>>,
     gone: AtomicBool,
 }
 
@@ -59,13 +60,13 @@ impl Hold {
     /// The connection is gone: ends its run, now or as soon as there is one.
     pub fn let_go(&self) {
         self.gone.store(true, Ordering::SeqCst);
-        if let Some(run) = self.run.get() {
+        if let Some(run) = self.run.get().and_then(Weak::upgrade) {
             run.lose();
         }
     }
 
     fn bind(&self, run: &Arc<Run>) {
-        let _ = self.run.set(Arc::clone(run));
+        let _ = self.run.set(Arc::downgrade(run));
         if self.gone.load(Ordering::SeqCst) {
             run.lose();
         }

@@ -411,6 +411,7 @@ mod tests {
 
     use super::super::Hold;
     use super::*;
+    use crate::event::{ActionResult, Event};
     use crate::record::fixture::request;
     use crate::record::gates::AbortOn;
     use crate::record::live::Counted;
@@ -613,6 +614,24 @@ mod tests {
         hold.let_go();
         let held = Submission { hold: Some(hold), ..Submission::default() };
         assert!(runs.submit(held, &CancellationToken::new()).cancel().is_cancelled());
+    }
+
+    #[test]
+    fn t36_ended_runs_give_way_while_memory_is_scarce_held_ones_too() {
+        let memory = Memory::new(1 << 20);
+        let runs = Runs::new(1, 100, &memory);
+        for number in 0..50 {
+            let hold = (number % 2 == 0).then(Arc::default);
+            let held = Submission { hold, ..Submission::default() };
+            let run = runs.submit(held, &CancellationToken::new());
+            let value = Value::from("x".repeat(100_000));
+            run.note(&Event::Result(ActionResult::new(0, "a", Ok(value))));
+            runs.finish(&run, 0, Map::new());
+        }
+        assert!(!memory.is_scarce(), "{} bytes", memory.taken());
+        assert_eq!(runs.last().map(|run| run.number()), Some(50));
+        drop(runs);
+        assert_eq!(memory.taken(), 0);
     }
 
     #[test]
