@@ -8,16 +8,24 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use ldctl::client::{ClientError, Connection};
+use ldctl::event::Event;
 use ldctl::net::Stream;
+use ldctl::value::Value;
+use ldctl::wire::dialect::Reply;
 use ldctl::wire::frame::Mode;
 use ldctl::wire::op::Op;
 use ldctl::wire::request::Request;
 use ldctl::wire::tls::ClientTls;
 use ldctl::wire::tls::client_config;
+use ldctl::wire::token::Token;
+use serde_json::value::RawValue;
 use tokio::net::TcpStream;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
+
+/// The token of the server.
+pub(crate) const TOKEN: &str = "the token of this bench";
 
 /// From the start of one ping to the next, unless the first takes longer.
 const PACE: Duration = Duration::from_millis(5);
@@ -29,6 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Client {
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
+    token: Token,
 }
 
 /// How a client trusts the server of this bench.
@@ -41,7 +50,8 @@ pub(crate) fn connector(certificate: &Path) -> (TlsConnector, ServerName<'static
 impl Client {
     /// A client of this port, by TLS where there is a certificate.
     pub(crate) fn new(port: u16, certificate: Option<&Path>) -> Self {
-        Self { port, tls: certificate.map(connector) }
+        let token = Token::new(TOKEN).expect("a token");
+        Self { port, tls: certificate.map(connector), token }
     }
 
     async fn open(&self) -> io::Result<Stream> {
@@ -60,12 +70,31 @@ impl Client {
         let opened = tokio::time::timeout(PATIENCE, self.open()).await;
         let Ok(Ok(stream)) = opened else { return Ok(false) };
         let connection = Connection::new(stream, Mode::Framed, "the server".to_owned());
-        let mut replies = connection.ask(Request::new(Op::Ping), None, PATIENCE).await?;
+        let mut replies =
+            connection.ask(Request::new(Op::Ping), Some(&self.token), PATIENCE).await?;
         let mut heard = 0;
         while replies.next().await?.is_some() {
             heard += 1;
         }
         Ok(heard == 1 && replies.is_complete())
+    }
+
+    /// Starts a stub server, and returns its port.
+    pub(crate) async fn start_stub(&self) -> u16 {
+        let stream = self.open().await.expect("a connection");
+        let connection = Connection::new(stream, Mode::Framed, "the server".to_owned());
+        let document: Box<RawValue> =
+            serde_json::from_str(r#"[["LD_start_stub_server", {"rules": []}]]"#).expect("JSON");
+        let asked = connection.ask(Request::run(&*document), Some(&self.token), PATIENCE).await;
+        let mut replies = asked.expect("a reply");
+        let mut port = None;
+        while let Some(reply) = replies.next().await.expect("a reply") {
+            if let Reply::Event(Event::Result(result)) = reply {
+                let value = result.value.expect("a result");
+                port = value.get("port").and_then(Value::as_f64);
+            }
+        }
+        port.expect("a port") as u16
     }
 
     /// So many pings.

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use ldctl::wire::frame::frame_into;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
@@ -17,7 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::client::connector;
+use crate::client::{TOKEN, connector};
 
 /// Over which the attackers arrive.
 const ARRIVAL: Duration = Duration::from_secs(5);
@@ -27,6 +28,9 @@ const DRIP: Duration = Duration::from_secs(2);
 
 /// Between two resets of one attacker: with the fifth part of 1,000 connections, 12,000 a minute.
 const RESETS: Duration = Duration::from_secs(1);
+
+/// Between two large requests of one attacker: some 25 a second of each kind from a thousand.
+const LARGE: Duration = Duration::from_secs(5);
 
 /// Before an attacker whom the server does not take comes again.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -53,6 +57,14 @@ pub(crate) enum Kind {
     T4,
     /// Claims a mebibyte and sends a byte of it, where TLS is spoken after the handshake.
     T6,
+    /// Sends a mebibyte of JSON without the token, and every second with a wrong one.
+    T27,
+    /// Has the token, and sends patterns that take long to compile.
+    T29,
+    /// Sends half a mebibyte of a request that it never finishes.
+    T30,
+    /// Connects to a stub server of a document's and sends nothing.
+    Stub,
     /// Sends half a request and keeps the connection.
     Idle,
 }
@@ -69,6 +81,9 @@ pub(crate) struct Plan {
     /// The server's certificate, where it speaks TLS
     #[arg(long)]
     pub(crate) certificate: Option<PathBuf>,
+    /// The port of a stub server
+    #[arg(long)]
+    pub(crate) stub: Option<u16>,
     /// What they do, taking turns
     #[arg(long, value_delimiter = ',')]
     pub(crate) kinds: Vec<Kind>,
@@ -80,12 +95,15 @@ impl Plan {
         port: u16,
         connections: usize,
         certificate: Option<&std::path::Path>,
+        stub: u16,
     ) -> Self {
-        let kinds = match certificate {
-            Some(_) => vec![Kind::T1, Kind::T2, Kind::T3, Kind::T4, Kind::T6],
-            None => vec![Kind::T1, Kind::T2, Kind::T4, Kind::T6],
-        };
-        Self { port, connections, certificate: certificate.map(Into::into), kinds }
+        let mut kinds = vec![Kind::T1, Kind::T2, Kind::T4, Kind::T6];
+        kinds.extend([Kind::T27, Kind::T29, Kind::T30, Kind::Stub]);
+        if certificate.is_some() {
+            kinds.push(Kind::T3);
+        }
+        let certificate = certificate.map(Into::into);
+        Self { port, connections, certificate, stub: Some(stub), kinds }
     }
 
     /// Idle connections.
@@ -95,7 +113,7 @@ impl Plan {
         certificate: Option<&std::path::Path>,
     ) -> Self {
         let certificate = certificate.map(Into::into);
-        Self { port, connections, certificate, kinds: vec![Kind::Idle] }
+        Self { port, connections, certificate, stub: None, kinds: vec![Kind::Idle] }
     }
 
     /// The kinds as text, and as an argument.
@@ -110,9 +128,40 @@ struct Attack {
     plan: Plan,
     server: SocketAddr,
     tls: Option<(TlsConnector, ServerName<'static>)>,
+    requests: Requests,
     opened: Cell<u64>,
     failed: Cell<u64>,
     there: Cell<usize>,
+}
+
+/// The large requests.
+struct Requests {
+    bare: Vec<u8>,
+    wrong: Vec<u8>,
+    patterns: Vec<u8>,
+    half: Vec<u8>,
+}
+
+impl Requests {
+    fn new() -> Self {
+        let framed = |body: String| {
+            let mut out = Vec::new();
+            frame_into(body.as_bytes(), &mut out);
+            out
+        };
+        let list = format!("[{}]", vec![r#"{"":0}"#; 149_000].join(","));
+        let rules = vec![r#"{"path_regex": "(\\w{40})x"}"#; 100].join(",");
+        let mut half = framed("[".repeat(1 << 20));
+        half.truncate(1 << 19);
+        Self {
+            wrong: framed(format!(r#"{{"token": "wrong", "command": {list}}}"#)),
+            bare: framed(list),
+            patterns: framed(format!(
+                r#"{{"token": "{TOKEN}", "command": [["LD_start_stub_server", {{"rules": [{rules}]}}]]}}"#
+            )),
+            half,
+        }
+    }
 }
 
 /// Attacks: waits for a line on stdin, says `there` when all have arrived, goes on to the end of
@@ -123,7 +172,8 @@ pub(crate) async fn attack(plan: Plan) {
     let tls = plan.certificate.as_deref().map(connector);
     let (opened, failed, there) = (Cell::new(0), Cell::new(0), Cell::new(0));
     let server = server(plan.port).await;
-    let attack = Rc::new(Attack { plan, server, tls, opened, failed, there });
+    let requests = Requests::new();
+    let attack = Rc::new(Attack { plan, server, tls, requests, opened, failed, there });
     let crowd = LocalSet::new();
     let started = Instant::now();
     let mut stopped = tokio::task::spawn_blocking(move || drop(stdin.read(&mut [0])));
@@ -214,6 +264,28 @@ impl Attack {
                 } else {
                     heard_out(&mut stream).await;
                 }
+            }
+            Kind::Stub => {
+                let port = self.plan.stub.expect("a stub server");
+                if let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
+                    self.opened.set(self.opened.get() + 1);
+                    heard_out(&mut stream).await;
+                }
+                // It may be closed at once where too many are there.
+                sleep(PAUSE).await;
+            }
+            Kind::T27 | Kind::T29 | Kind::T30 => {
+                let Some(mut stream) = self.connect().await else { return };
+                let bytes = match (kind, silent) {
+                    (Kind::T27, true) => &self.requests.bare,
+                    (Kind::T27, false) => &self.requests.wrong,
+                    (Kind::T29, _) => &self.requests.patterns,
+                    _ => &self.requests.half,
+                };
+                let _ = stream.write_all(bytes).await;
+                heard_out(&mut stream).await;
+                drop(stream);
+                sleep(LARGE).await;
             }
             Kind::T1 | Kind::T2 | Kind::T6 | Kind::Idle => {
                 let Some(mut stream) = self.connect().await else { return };

@@ -3,11 +3,13 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::client::TOKEN;
 use crate::crowd::Plan;
 
 /// What a process uses.
@@ -63,16 +65,18 @@ impl Server {
         let directory = tempfile::tempdir().expect("a directory");
         let path = |name: &str| directory.path().join(name);
         let mut command = Command::new(ldctl);
-        command.args(["serve", "--port", "0"]).args(more);
+        command.args(["serve", "--port", "0", "--token-env"]).args(more);
         if tls {
             let made =
                 rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a cert");
             fs::write(path("cert.pem"), made.cert.pem()).expect("a file");
             fs::write(path("key.pem"), made.signing_key.serialize_pem()).expect("a file");
+            let private = fs::Permissions::from_mode(0o600);
+            fs::set_permissions(path("key.pem"), private).expect("a file");
             command.arg("--tls-cert").arg(path("cert.pem"));
             command.arg("--tls-key").arg(path("key.pem"));
         }
-        command.arg("--data-dir").arg(directory.path()).env_remove("LOAD_DENSITY_SOCKET_TOKEN");
+        command.arg("--data-dir").arg(directory.path()).env("LOAD_DENSITY_SOCKET_TOKEN", TOKEN);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the server's program");
         let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut first = String::new();
@@ -123,8 +127,11 @@ impl UserPool {
     /// Starts it; it does nothing yet.
     pub(crate) fn start(plan: &Plan) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("this program"));
-        command.args(["crowd", "--port", &plan.port.to_string()]);
+        command.args(["user-pool", "--port", &plan.port.to_string()]);
         command.args(["--connections", &plan.connections.to_string(), "--kinds", &plan.kinds()]);
+        if let Some(stub) = plan.stub {
+            command.args(["--stub", &stub.to_string()]);
+        }
         if let Some(certificate) = &plan.certificate {
             command.arg("--certificate").arg(certificate);
         }

@@ -73,6 +73,8 @@ impl RequestBytes {
 /// A document's place among those that are read or run at once, and its memory; returned on drop.
 pub(super) struct Place {
     _permit: OwnedSemaphorePermit,
+    /// Its turn to be read, until it is; `None` also if it has waited too long for one.
+    turn: Option<OwnedSemaphorePermit>,
     memory: Share,
 }
 
@@ -129,7 +131,11 @@ impl ServerState {
         };
         let mut memory = self.memory.share("the document");
         memory.grow(bytes).map_err(|full| Refusal::busy(&full.to_string()))?;
-        Ok(Place { _permit: permit, memory })
+        // Its turn only spares the processors: one that takes long to read does not hold up others
+        // for ever.
+        let turn = Arc::clone(self.reading.of(bytes)).acquire_owned();
+        let turn = timeout(self.limits().request / 2, turn).await.ok().and_then(Result::ok);
+        Ok(Place { _permit: permit, turn, memory })
     }
 
     fn pong(&self) -> Pong {
@@ -157,7 +163,9 @@ impl Submitted {
             let mut place = place;
             let executor = Arc::clone(&shared.server.executor);
             let prepare = || self.prepare(request, &mut place.memory, executor, cancel);
-            match catch_unwind(AssertUnwindSafe(prepare)) {
+            let prepared = catch_unwind(AssertUnwindSafe(prepare));
+            place.turn = None;
+            match prepared {
                 Ok(Ok(job)) => job(sink, cancel),
                 Ok(Err(refusal)) => sink.emit(refusal.into()),
                 Err(_) => {

@@ -119,9 +119,16 @@ async fn read_in_turns(
     loop {
         match contained(|| keyring.with_tokens(|tokens| reading.step(tokens)))? {
             Some(incoming) => return Some(incoming),
-            None => yield_now().await,
+            None => let_others_run().await,
         }
     }
+}
+
+/// Lets other connections have their turn, and other processes: a client of this machine that has
+/// just been answered may wait for the processor that this thread goes on to use.
+async fn let_others_run() {
+    std::thread::yield_now();
+    yield_now().await;
 }
 
 /// Does what might panic.
@@ -285,7 +292,7 @@ impl<S: Transport> Session<S> {
             }
             if self.buffer.pending().len() > STEP {
                 // However fast a peer sends, others have their turn.
-                yield_now().await;
+                let_others_run().await;
             }
             self.stream.acknowledge();
             if self.mode() == Some(Mode::Legacy) {

@@ -2,8 +2,10 @@
 //! and the requests in progress that a shutdown waits for.
 
 use std::fmt;
+use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::available_parallelism;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinError;
@@ -103,6 +105,29 @@ impl Lines {
     }
 }
 
+/// Documents that are read at once. Reading takes a processor, and one is kept for the thread that
+/// serves all connections. Small documents need not wait for large ones.
+pub(super) struct Turns {
+    small: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+}
+
+/// The longest small document, in bytes.
+const SMALL: usize = 1024;
+
+impl Turns {
+    fn new() -> Self {
+        let processors = available_parallelism().map_or(1, NonZero::get);
+        let most = (processors - 1).max(1);
+        Self { small: permits(most), large: permits(most) }
+    }
+
+    /// The turns of a document of so many bytes.
+    pub(super) fn of(&self, bytes: usize) -> &Arc<Semaphore> {
+        if bytes <= SMALL { &self.small } else { &self.large }
+    }
+}
+
 /// The state that all connections share.
 pub(super) struct ServerState {
     pub(super) server: Server,
@@ -118,6 +143,8 @@ pub(super) struct ServerState {
     pub(super) rejected: Arc<Semaphore>,
     /// One permit for each document that is read or run.
     pub(super) documents: Arc<Semaphore>,
+    /// The turns of documents to be read.
+    pub(super) reading: Turns,
     /// One permit for each large request without a known token that is being read.
     pub(super) large: Semaphore,
     /// The ceiling that documents and replies take their shares from.
@@ -138,6 +165,7 @@ impl ServerState {
             open: permits(server.limits.connections),
             rejected: permits(MAX_REJECTED),
             documents: permits(server.limits.documents),
+            reading: Turns::new(),
             large: Semaphore::new(LARGE_AT_ONCE),
             memory: server.executor.memory(),
             watchers: permits(server.limits.watchers),

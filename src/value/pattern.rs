@@ -15,8 +15,8 @@ const LONGEST: usize = 4096;
 /// counts. `\w{64}` takes 3 MiB.
 const SIZES: [usize; 3] = [1 << 16, 1 << 19, 1 << 22];
 
-/// What all patterns of a list may take, in bytes; about a second of work.
-const TOTAL: usize = 32 << 20;
+/// What all patterns of a list may take, in bytes: a few tenths of a second of work.
+const TOTAL: usize = 16 << 20;
 
 /// What one thread may keep for a pattern while it is matched, in bytes.
 const CACHE: usize = 1 << 19;

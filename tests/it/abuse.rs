@@ -132,7 +132,8 @@ async fn t28_documents_over_the_limit_get_a_busy_reply_while_pings_are_answered(
 
 #[tokio::test]
 async fn t28_a_document_that_takes_long_to_read_delays_nobody_and_ends_with_the_server() {
-    let served = server().start();
+    // Another document waits for its turn, then is read beside the one that takes long.
+    let served = server().limits(|limits| limits.request = Duration::from_millis(500)).start();
     let mut stream = served.connect().await;
     stream.write_all(&frame("\"take long\"")).await.expect("a server that listens");
     for _ in 0..20 {
