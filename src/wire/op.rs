@@ -16,7 +16,7 @@ use std::fmt;
 ///    What the executor does or knows is a method of [`Execute`](crate::server::Execute), in
 ///    `server/execute.rs`.
 /// 4. `client/probe.rs`: a function that sends it and reads its reply, exported by `client/mod.rs`.
-/// 5. `command/`: a file for the verb, and its line in `cli.rs` and `command/mod.rs`.
+/// 5. `command/`: a file for the verb, and its lines in `cli/` and `command/mod.rs`.
 /// 6. `tests/cmd/help.md`: a line `$ ldctl VERB --help`. Its output, man pages and completions are
 ///    generated (`TRYCMD=overwrite cargo test --test it`). The README and the table in
 ///    [`wire`](super) describe the operation, and CHANGELOG.md has a line.

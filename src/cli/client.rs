@@ -1,0 +1,208 @@
+//! The options of the verbs that ask a server.
+
+use std::path::PathBuf;
+
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, ValueEnum, ValueHint};
+
+use super::connection::{Connection, TokenSource};
+use super::output::{Output, Printing};
+use super::values::{queue_seconds, run_name, seconds};
+
+/// `ldctl send`
+#[derive(Args)]
+pub struct Send {
+    /// Document to send; - reads stdin
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+
+    /// The document itself, instead of a file
+    #[arg(long, value_name = "TEXT", conflicts_with = "file")]
+    pub json: Option<String>,
+
+    /// Name of the run, for `ldctl runs`
+    #[arg(long, value_name = "NAME", value_parser = run_name)]
+    pub name: Option<String>,
+
+    /// Print the number of the run and leave it on its own. Without, the run is stopped when this
+    /// program ends
+    #[arg(long)]
+    pub detach: bool,
+
+    /// While another test runs, wait for its end for at most this many seconds
+    #[arg(long, value_name = "SECS", value_parser = queue_seconds)]
+    pub queue: Option<f64>,
+
+    /// Give up after this many seconds without a reply [default: 10 while connecting, 3600
+    /// between replies]
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    pub timeout: Option<f64>,
+
+    /// Output of replies.
+    #[command(flatten)]
+    pub printing: Printing,
+
+    /// The server.
+    #[command(flatten)]
+    pub connection: Connection,
+
+    /// The source of the token.
+    #[command(flatten)]
+    pub token: TokenSource,
+}
+
+/// `ldctl ping`
+#[derive(Args)]
+pub struct Ping {
+    /// Retry until the server answers, for at most this many seconds. A rejected token or an
+    /// untrusted certificate fails immediately
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    pub wait: Option<f64>,
+
+    /// Give up after this many seconds without a reply
+    #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
+    pub timeout: f64,
+
+    /// Output format on stdout; -v adds the server's counters to the text
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
+    pub output: Output,
+
+    /// The server.
+    #[command(flatten)]
+    pub connection: Connection,
+
+    /// The source of the token.
+    #[command(flatten)]
+    pub token: TokenSource,
+}
+
+/// `ldctl status`
+#[derive(Args)]
+pub struct Status {
+    /// The number of a run [default: the one whose test runs]
+    #[arg(value_name = "RUN", value_parser = clap::value_parser!(u64).range(1..))]
+    pub run: Option<u64>,
+
+    /// Print the status every second until the run has ended
+    #[arg(long)]
+    pub watch: bool,
+
+    /// How the server is asked.
+    #[command(flatten)]
+    pub asking: Asking,
+}
+
+/// `ldctl stop`
+#[derive(Args)]
+pub struct Stop {
+    /// The number of a run [default: the one whose test runs]
+    #[arg(value_name = "RUN", value_parser = clap::value_parser!(u64).range(1..))]
+    pub run: Option<u64>,
+
+    /// How the server is asked.
+    #[command(flatten)]
+    pub asking: Asking,
+}
+
+/// `ldctl runs`
+#[derive(Args)]
+pub struct Runs {
+    /// Show at most this many runs
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "20",
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000),
+    )]
+    pub limit: usize,
+
+    /// Show only runs in this state
+    #[arg(long, value_enum, value_name = "STATE")]
+    pub state: Option<RunState>,
+
+    /// How the server is asked.
+    #[command(flatten)]
+    pub asking: Asking,
+}
+
+/// The states of runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RunState {
+    /// Waits for the place of the test that runs
+    Queued,
+    /// In progress
+    Running,
+    /// Stopped, and still waiting for requests in progress
+    Stopping,
+    /// Ended, and no action failed
+    Passed,
+    /// Ended, and an action failed
+    Failed,
+    /// Stopped on request or by a signal
+    Cancelled,
+    /// Stopped because its client left
+    Lost,
+    /// The server ended while it ran
+    Interrupted,
+}
+
+/// `ldctl attach`
+#[derive(Args)]
+pub struct Attach {
+    /// The number of a run [default: the one whose test runs, else the last]
+    #[arg(value_name = "RUN", value_parser = clap::value_parser!(u64).range(1..))]
+    pub run: Option<u64>,
+
+    /// Give up after this many seconds without a reply [default: 10 while connecting, 3600
+    /// between replies]
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    pub timeout: Option<f64>,
+
+    /// Output of replies.
+    #[command(flatten)]
+    pub printing: Printing,
+
+    /// The server.
+    #[command(flatten)]
+    pub connection: Connection,
+
+    /// The source of the token.
+    #[command(flatten)]
+    pub token: TokenSource,
+}
+
+/// How a server is asked something that it answers at once.
+#[derive(Args)]
+pub struct Asking {
+    /// Give up after this many seconds without a reply
+    #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
+    pub timeout: f64,
+
+    /// Output format on stdout
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
+    pub output: Output,
+
+    /// The server.
+    #[command(flatten)]
+    pub connection: Connection,
+
+    /// The source of the token.
+    #[command(flatten)]
+    pub token: TokenSource,
+}
+
+/// `ldctl quit`
+#[derive(Args)]
+pub struct Quit {
+    /// Give up after this many seconds without a reply
+    #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
+    pub timeout: f64,
+
+    /// The server.
+    #[command(flatten)]
+    pub connection: Connection,
+
+    /// The source of the token.
+    #[command(flatten)]
+    pub token: TokenSource,
+}

@@ -1,0 +1,113 @@
+//! The options of the verbs that need no server, and the limits of documents.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, ValueHint};
+
+use super::output::{Output, Printing};
+use super::values::{memory, test_seconds};
+
+/// `ldctl run`
+#[derive(Args)]
+pub struct Run {
+    /// Documents to run one after the other; - reads one from stdin. All are checked before the
+    /// first one runs
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+
+    /// Directory in which documents may read and write files [default: the working directory]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data_dir: Option<PathBuf>,
+
+    /// Limits of the documents.
+    #[command(flatten)]
+    pub documents: DocumentLimits,
+
+    /// How results are printed.
+    #[command(flatten)]
+    pub printing: Printing,
+}
+
+/// `ldctl lint`
+#[derive(Args)]
+pub struct Lint {
+    /// Documents to check; - reads one from stdin. Exits with 1 on errors, not on warnings
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+
+    /// Output format on stdout
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `ldctl completions`
+#[derive(Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// Limits of documents.
+#[derive(Args)]
+pub struct DocumentLimits {
+    /// Maximum virtual users per test
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "100000",
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000),
+        help_heading = "Limits"
+    )]
+    pub max_users: u64,
+
+    /// Maximum duration of a test, in seconds. Also ends tests that set no duration
+    #[arg(
+        long,
+        value_name = "SECS",
+        default_value = "604800",
+        value_parser = test_seconds,
+        help_heading = "Limits"
+    )]
+    pub max_test_time: f64,
+
+    /// Maximum tasks per test
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "10000",
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000),
+        help_heading = "Limits"
+    )]
+    pub max_tasks: usize,
+
+    /// Maximum bytes of a response body that assertions and extractors see, decompressed. Checks of a
+    /// longer body fail
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value = "4194304",
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_073_741_824),
+        help_heading = "Limits"
+    )]
+    pub max_body_bytes: usize,
+
+    /// Ceiling for what the process holds in memory: records, figures, files, bodies, documents. What
+    /// would exceed it is refused or dropped, with a message [default: half of the memory of the
+    /// control group or the machine]
+    #[arg(long, value_name = "SIZE", value_parser = memory, help_heading = "Limits")]
+    pub max_memory: Option<usize>,
+
+    /// Let documents open listeners (the Prometheus exporter) on this address beyond loopback
+    /// (repeatable); 0.0.0.0 and :: are every address [default: loopback only]
+    #[arg(long, value_name = "ADDRESS", help_heading = "Limits")]
+    pub allow_listen: Vec<IpAddr>,
+
+    /// Restrict targets to this host or network (repeatable): example.com, 10.0.0.0/8 or
+    /// [2001:db8::/32], each optionally with :PORT [default: any address but link-local ones and
+    /// metadata services]
+    #[arg(long, value_name = "HOST|CIDR[:PORT]", help_heading = "Limits")]
+    pub allow_target: Vec<String>,
+}

@@ -1,0 +1,164 @@
+//! The command line as typed: clap's types and nothing else. [`crate::command`] resolves it into
+//! configuration; completions and man pages are generated from these types.
+
+mod client;
+mod connection;
+mod local;
+mod output;
+mod serve;
+mod values;
+
+use clap::{ArgAction, Parser, Subcommand};
+
+pub use client::{Asking, Attach, Ping, Quit, RunState, Runs, Send, Status, Stop};
+pub use connection::{Connection, TokenSource};
+pub use local::{Completions, DocumentLimits, Lint, Run};
+pub use output::{Output, Printing};
+pub use serve::{Limits, Serve};
+pub use values::{DEFAULT_PORT, TOKEN_VARIABLE};
+
+/// The verbs that signals concern, and the meaning of each signal for them, as man pages print it.
+pub const SIGNALS: &[(&str, &[(&str, &str)])] = &[
+    (
+        "serve",
+        &[
+            (
+                "SIGTERM, SIGINT, SIGQUIT",
+                "Shut down: stop accepting, cancel tests, send their partial results and the last \
+                 figures of exporters, all within --shutdown-timeout. The second one, of any kind, \
+                 ends the server at once, with exit code 130",
+            ),
+            (
+                "SIGHUP",
+                "Reload the token file and the TLS files; from a closed terminal: shut down",
+            ),
+            ("SIGUSR1", "Print a status line on stderr"),
+            ("SIGUSR2, SIGALRM, SIGIO, SIGPIPE", "Ignored"),
+        ],
+    ),
+    (
+        "run",
+        &[
+            (
+                "SIGTERM, SIGINT, SIGQUIT",
+                "Cancel the running test and print its partial results, with exit code 130. The \
+                 second one, of any kind, ends the program at once",
+            ),
+            ("SIGUSR1", "Print a status line on stderr"),
+            ("SIGUSR2, SIGALRM, SIGIO, SIGPIPE", "Ignored"),
+        ],
+    ),
+    (
+        "send",
+        &[
+            (
+                "SIGTERM, SIGINT, SIGQUIT",
+                "Stop the run on the server and print what it has measured, with exit code 130. The \
+                 second one, of any kind, ends the program at once",
+            ),
+            ("SIGUSR1, SIGUSR2, SIGALRM, SIGIO, SIGPIPE", "Ignored"),
+        ],
+    ),
+];
+
+/// The meaning of each exit code, as help and man pages print it.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    an action failed
+  2    the command line or a local file is invalid; nothing was sent
+  3    the server is unreachable, TLS failed, timed out, or not a control server
+  4    the server rejected the token
+  5    the server is busy
+  130  interrupted";
+
+/// Control server, client and load engine for LoadDensity action documents.
+///
+/// `ldctl serve` runs beside the system under test, `ldctl send` sends it a document of actions and
+/// prints each action's result, and `ldctl run` does the same without a server.
+#[derive(Parser)]
+#[command(
+    name = "ldctl",
+    version,
+    after_help = EXIT_CODES,
+    after_long_help = EXIT_CODES,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// The verb to run.
+    #[command(subcommand)]
+    pub verb: Verb,
+
+    /// Log more to stderr (-v info, -vv debug)
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The verbs.
+#[derive(Subcommand)]
+pub enum Verb {
+    /// Serve the control socket until a client sends `quit`
+    #[command(after_long_help = EXIT_CODES)]
+    Serve(Serve),
+    /// Send a document to a server and print each action's result
+    #[command(after_long_help = EXIT_CODES)]
+    Send(Send),
+    /// Check that a server is up (no side effects)
+    #[command(after_long_help = EXIT_CODES)]
+    Ping(Ping),
+    /// Show the test that a server is running, or any run
+    #[command(after_long_help = EXIT_CODES)]
+    Status(Status),
+    /// Stop the running test, or any run; its client still gets the results
+    #[command(after_long_help = EXIT_CODES)]
+    Stop(Stop),
+    /// List the runs of a server, the newest first
+    #[command(after_long_help = EXIT_CODES)]
+    Runs(Runs),
+    /// Follow a run from its beginning to its end, whoever requested it
+    #[command(after_long_help = EXIT_CODES)]
+    Attach(Attach),
+    /// Shut a server down
+    #[command(after_long_help = EXIT_CODES)]
+    Quit(Quit),
+    /// Run documents in this process, without a server
+    #[command(after_long_help = EXIT_CODES)]
+    Run(Run),
+    /// Check documents for errors and likely mistakes
+    #[command(after_long_help = EXIT_CODES)]
+    Lint(Lint),
+    /// Print a shell's completion script
+    #[command(after_long_help = EXIT_CODES)]
+    Completions(Completions),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_token_variable_is_optional_and_needs_an_equals_sign() {
+        let cli = Cli::try_parse_from(["ldctl", "send", "--token-env", "actions.json"]);
+        let Ok(Cli { verb: Verb::Send(send), .. }) = cli else { panic!("it did not parse") };
+        assert_eq!(send.token.token_env.as_deref(), Some(TOKEN_VARIABLE));
+        assert_eq!(send.file, Some(PathBuf::from("actions.json")));
+    }
+
+    #[test]
+    fn another_token_variable_is_named_with_an_equals_sign() {
+        let cli = Cli::try_parse_from(["ldctl", "quit", "--token-env=OTHER"]);
+        let Ok(Cli { verb: Verb::Quit(quit), .. }) = cli else { panic!("it did not parse") };
+        assert_eq!(quit.token.token_env.as_deref(), Some("OTHER"));
+    }
+}
