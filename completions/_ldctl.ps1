@@ -54,7 +54,7 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             [CompletionResult]::new('--tls-key', '--tls-key', [CompletionResultType]::ParameterName, 'Private key of the certificate (PEM)')
             [CompletionResult]::new('--tls-client-ca', '--tls-client-ca', [CompletionResultType]::ParameterName, 'Require client certificates signed by one of these authorities (PEM)')
             [CompletionResult]::new('--max-users', '--max-users', [CompletionResultType]::ParameterName, 'Maximum virtual users per test')
-            [CompletionResult]::new('--max-test-time', '--max-test-time', [CompletionResultType]::ParameterName, 'Maximum duration of a test, in seconds. Also ends tests that set no duration')
+            [CompletionResult]::new('--max-test-time', '--max-test-time', [CompletionResultType]::ParameterName, 'Maximum duration of a test. Also ends tests that set no duration')
             [CompletionResult]::new('--max-tasks', '--max-tasks', [CompletionResultType]::ParameterName, 'Maximum tasks per test')
             [CompletionResult]::new('--max-body-bytes', '--max-body-bytes', [CompletionResultType]::ParameterName, 'Maximum bytes of a response body that assertions and extractors see, decompressed. Checks of a longer body fail')
             [CompletionResult]::new('--max-memory', '--max-memory', [CompletionResultType]::ParameterName, 'Ceiling for what the process holds in memory: records, figures, files, bodies, documents. What would exceed it is refused or dropped, with a message [default: half of the memory of the control group or the machine]')
@@ -63,12 +63,12 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             [CompletionResult]::new('--max-connections', '--max-connections', [CompletionResultType]::ParameterName, 'Maximum concurrent connections; others get a `busy` reply')
             [CompletionResult]::new('--max-tests', '--max-tests', [CompletionResultType]::ParameterName, 'Maximum load tests at once. More than one disturb each other''s measurements')
             [CompletionResult]::new('--max-watchers', '--max-watchers', [CompletionResultType]::ParameterName, 'Maximum connections that follow runs with `attach`; others get a `busy` reply')
-            [CompletionResult]::new('--handshake-timeout', '--handshake-timeout', [CompletionResultType]::ParameterName, 'Timeout of a TLS handshake, in seconds')
-            [CompletionResult]::new('--request-timeout', '--request-timeout', [CompletionResultType]::ParameterName, 'Timeout of receiving a whole request, in seconds')
+            [CompletionResult]::new('--handshake-timeout', '--handshake-timeout', [CompletionResultType]::ParameterName, 'Timeout of a TLS handshake')
+            [CompletionResult]::new('--request-timeout', '--request-timeout', [CompletionResultType]::ParameterName, 'Timeout of receiving a whole request')
             [CompletionResult]::new('--max-request-bytes', '--max-request-bytes', [CompletionResultType]::ParameterName, 'Maximum memory for incomplete requests of all connections, in bytes')
             [CompletionResult]::new('--max-documents', '--max-documents', [CompletionResultType]::ParameterName, 'Maximum number of documents that are read or run at once; further ones wait for a second, then get a busy reply')
             [CompletionResult]::new('--max-reply-queue', '--max-reply-queue', [CompletionResultType]::ParameterName, 'Maximum reply data queued for a slow client, in bytes')
-            [CompletionResult]::new('--shutdown-timeout', '--shutdown-timeout', [CompletionResultType]::ParameterName, 'How long a shutdown waits for running tests, replies and exporters together, in seconds')
+            [CompletionResult]::new('--shutdown-timeout', '--shutdown-timeout', [CompletionResultType]::ParameterName, 'How long a shutdown waits for running tests, replies and exporters together')
             [CompletionResult]::new('--framed', '--framed', [CompletionResultType]::ParameterName, 'Refuse legacy requests. By default one port serves framed and legacy requests')
             [CompletionResult]::new('--allow-unauthenticated', '--allow-unauthenticated', [CompletionResultType]::ParameterName, 'Listen on non-loopback addresses without a token: anyone who can reach the port can then start load')
             [CompletionResult]::new('--token-prompt', '--token-prompt', [CompletionResultType]::ParameterName, 'Prompt for the token on the terminal, without echo')
@@ -81,8 +81,16 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
         'ldctl;send' {
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'The document itself, instead of a file')
             [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'Name of the run, for `ldctl runs`')
-            [CompletionResult]::new('--queue', '--queue', [CompletionResultType]::ParameterName, 'While another test runs, wait for its end for at most this many seconds')
-            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this many seconds without a reply [default: 10 while connecting, 3600 between replies]')
+            [CompletionResult]::new('--queue', '--queue', [CompletionResultType]::ParameterName, 'While another test runs, wait for its end for at most this long')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this long without a reply [default: 10s while connecting, 1h between replies]')
+            [CompletionResult]::new('--users', '--users', [CompletionResultType]::ParameterName, 'Virtual users of every test; with an arrival rate the most that run at once')
+            [CompletionResult]::new('--spawn-rate', '--spawn-rate', [CompletionResultType]::ParameterName, 'Users started per second')
+            [CompletionResult]::new('--test-time', '--test-time', [CompletionResultType]::ParameterName, 'Duration of every test: 30s, 5m, 1h30m. With --users or --rate it replaces a load_shape')
+            [CompletionResult]::new('--rate', '--rate', [CompletionResultType]::ParameterName, 'Start this many iterations per second, however slow the target is (arrival_rate)')
+            [CompletionResult]::new('--target', '--target', [CompletionResultType]::ParameterName, 'Base of the relative URLs of tasks (host)')
+            [CompletionResult]::new('--var', '--var', [CompletionResultType]::ParameterName, 'Set the variable ${var.NAME} (repeatable); takes precedence over the document''s')
+            [CompletionResult]::new('--gate', '--gate', [CompletionResultType]::ParameterName, 'Fail unless the figures meet this rule (repeatable): latency_p95<200ms, failure_rate<1%, failure_rate(NAME)<1%, requests>=1000, achieved_rate>=190, dropped_iterations<1%')
+            [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Seed of random choices: tasks by weight, waits, generated data')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format on stdout')
             [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name')
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port')
@@ -107,8 +115,8 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             break
         }
         'ldctl;ping' {
-            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Retry until the server answers, for at most this many seconds. A rejected token or an untrusted certificate fails immediately')
-            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this many seconds without a reply')
+            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Retry until the server answers, for at most this long. A rejected token or an untrusted certificate fails immediately')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this long without a reply')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format on stdout; -v adds the server''s counters to the text')
             [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name')
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port')
@@ -130,7 +138,7 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             break
         }
         'ldctl;status' {
-            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this many seconds without a reply')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this long without a reply')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format on stdout')
             [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name')
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port')
@@ -153,7 +161,7 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             break
         }
         'ldctl;stop' {
-            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this many seconds without a reply')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this long without a reply')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format on stdout')
             [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name')
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port')
@@ -177,7 +185,7 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
         'ldctl;runs' {
             [CompletionResult]::new('--limit', '--limit', [CompletionResultType]::ParameterName, 'Show at most this many runs')
             [CompletionResult]::new('--state', '--state', [CompletionResultType]::ParameterName, 'Show only runs in this state')
-            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this many seconds without a reply')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this long without a reply')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format on stdout')
             [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name')
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port')
@@ -199,7 +207,7 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             break
         }
         'ldctl;attach' {
-            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this many seconds without a reply [default: 10 while connecting, 3600 between replies]')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this long without a reply [default: 10s while connecting, 1h between replies]')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format on stdout')
             [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name')
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port')
@@ -223,7 +231,7 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             break
         }
         'ldctl;quit' {
-            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this many seconds without a reply')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this long without a reply')
             [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name')
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port')
             [CompletionResult]::new('--tls-ca', '--tls-ca', [CompletionResultType]::ParameterName, 'Certificate authorities to trust (PEM) [default: the system''s]')
@@ -244,9 +252,19 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             break
         }
         'ldctl;run' {
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'The document itself, instead of files')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Directory in which documents may read and write files [default: the working directory]')
+            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The same as --target')
+            [CompletionResult]::new('--users', '--users', [CompletionResultType]::ParameterName, 'Virtual users of every test; with an arrival rate the most that run at once')
+            [CompletionResult]::new('--spawn-rate', '--spawn-rate', [CompletionResultType]::ParameterName, 'Users started per second')
+            [CompletionResult]::new('--test-time', '--test-time', [CompletionResultType]::ParameterName, 'Duration of every test: 30s, 5m, 1h30m. With --users or --rate it replaces a load_shape')
+            [CompletionResult]::new('--rate', '--rate', [CompletionResultType]::ParameterName, 'Start this many iterations per second, however slow the target is (arrival_rate)')
+            [CompletionResult]::new('--target', '--target', [CompletionResultType]::ParameterName, 'Base of the relative URLs of tasks (host)')
+            [CompletionResult]::new('--var', '--var', [CompletionResultType]::ParameterName, 'Set the variable ${var.NAME} (repeatable); takes precedence over the document''s')
+            [CompletionResult]::new('--gate', '--gate', [CompletionResultType]::ParameterName, 'Fail unless the figures meet this rule (repeatable): latency_p95<200ms, failure_rate<1%, failure_rate(NAME)<1%, requests>=1000, achieved_rate>=190, dropped_iterations<1%')
+            [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Seed of random choices: tasks by weight, waits, generated data')
             [CompletionResult]::new('--max-users', '--max-users', [CompletionResultType]::ParameterName, 'Maximum virtual users per test')
-            [CompletionResult]::new('--max-test-time', '--max-test-time', [CompletionResultType]::ParameterName, 'Maximum duration of a test, in seconds. Also ends tests that set no duration')
+            [CompletionResult]::new('--max-test-time', '--max-test-time', [CompletionResultType]::ParameterName, 'Maximum duration of a test. Also ends tests that set no duration')
             [CompletionResult]::new('--max-tasks', '--max-tasks', [CompletionResultType]::ParameterName, 'Maximum tasks per test')
             [CompletionResult]::new('--max-body-bytes', '--max-body-bytes', [CompletionResultType]::ParameterName, 'Maximum bytes of a response body that assertions and extractors see, decompressed. Checks of a longer body fail')
             [CompletionResult]::new('--max-memory', '--max-memory', [CompletionResultType]::ParameterName, 'Ceiling for what the process holds in memory: records, figures, files, bodies, documents. What would exceed it is refused or dropped, with a message [default: half of the memory of the control group or the machine]')

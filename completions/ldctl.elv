@@ -50,7 +50,7 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --tls-key 'Private key of the certificate (PEM)'
             cand --tls-client-ca 'Require client certificates signed by one of these authorities (PEM)'
             cand --max-users 'Maximum virtual users per test'
-            cand --max-test-time 'Maximum duration of a test, in seconds. Also ends tests that set no duration'
+            cand --max-test-time 'Maximum duration of a test. Also ends tests that set no duration'
             cand --max-tasks 'Maximum tasks per test'
             cand --max-body-bytes 'Maximum bytes of a response body that assertions and extractors see, decompressed. Checks of a longer body fail'
             cand --max-memory 'Ceiling for what the process holds in memory: records, figures, files, bodies, documents. What would exceed it is refused or dropped, with a message [default: half of the memory of the control group or the machine]'
@@ -59,12 +59,12 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --max-connections 'Maximum concurrent connections; others get a `busy` reply'
             cand --max-tests 'Maximum load tests at once. More than one disturb each other''s measurements'
             cand --max-watchers 'Maximum connections that follow runs with `attach`; others get a `busy` reply'
-            cand --handshake-timeout 'Timeout of a TLS handshake, in seconds'
-            cand --request-timeout 'Timeout of receiving a whole request, in seconds'
+            cand --handshake-timeout 'Timeout of a TLS handshake'
+            cand --request-timeout 'Timeout of receiving a whole request'
             cand --max-request-bytes 'Maximum memory for incomplete requests of all connections, in bytes'
             cand --max-documents 'Maximum number of documents that are read or run at once; further ones wait for a second, then get a busy reply'
             cand --max-reply-queue 'Maximum reply data queued for a slow client, in bytes'
-            cand --shutdown-timeout 'How long a shutdown waits for running tests, replies and exporters together, in seconds'
+            cand --shutdown-timeout 'How long a shutdown waits for running tests, replies and exporters together'
             cand --framed 'Refuse legacy requests. By default one port serves framed and legacy requests'
             cand --allow-unauthenticated 'Listen on non-loopback addresses without a token: anyone who can reach the port can then start load'
             cand --token-prompt 'Prompt for the token on the terminal, without echo'
@@ -76,8 +76,16 @@ set edit:completion:arg-completer[ldctl] = {|@words|
         &'ldctl;send'= {
             cand --json 'The document itself, instead of a file'
             cand --name 'Name of the run, for `ldctl runs`'
-            cand --queue 'While another test runs, wait for its end for at most this many seconds'
-            cand --timeout 'Give up after this many seconds without a reply [default: 10 while connecting, 3600 between replies]'
+            cand --queue 'While another test runs, wait for its end for at most this long'
+            cand --timeout 'Give up after this long without a reply [default: 10s while connecting, 1h between replies]'
+            cand --users 'Virtual users of every test; with an arrival rate the most that run at once'
+            cand --spawn-rate 'Users started per second'
+            cand --test-time 'Duration of every test: 30s, 5m, 1h30m. With --users or --rate it replaces a load_shape'
+            cand --rate 'Start this many iterations per second, however slow the target is (arrival_rate)'
+            cand --target 'Base of the relative URLs of tasks (host)'
+            cand --var 'Set the variable ${var.NAME} (repeatable); takes precedence over the document''s'
+            cand --gate 'Fail unless the figures meet this rule (repeatable): latency_p95<200ms, failure_rate<1%, failure_rate(NAME)<1%, requests>=1000, achieved_rate>=190, dropped_iterations<1%'
+            cand --seed 'Seed of random choices: tasks by weight, waits, generated data'
             cand --output 'Output format on stdout'
             cand --host 'The server''s address or name'
             cand --port 'The server''s TCP port'
@@ -101,8 +109,8 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'ldctl;ping'= {
-            cand --wait 'Retry until the server answers, for at most this many seconds. A rejected token or an untrusted certificate fails immediately'
-            cand --timeout 'Give up after this many seconds without a reply'
+            cand --wait 'Retry until the server answers, for at most this long. A rejected token or an untrusted certificate fails immediately'
+            cand --timeout 'Give up after this long without a reply'
             cand --output 'Output format on stdout; -v adds the server''s counters to the text'
             cand --host 'The server''s address or name'
             cand --port 'The server''s TCP port'
@@ -123,7 +131,7 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'ldctl;status'= {
-            cand --timeout 'Give up after this many seconds without a reply'
+            cand --timeout 'Give up after this long without a reply'
             cand --output 'Output format on stdout'
             cand --host 'The server''s address or name'
             cand --port 'The server''s TCP port'
@@ -145,7 +153,7 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'ldctl;stop'= {
-            cand --timeout 'Give up after this many seconds without a reply'
+            cand --timeout 'Give up after this long without a reply'
             cand --output 'Output format on stdout'
             cand --host 'The server''s address or name'
             cand --port 'The server''s TCP port'
@@ -168,7 +176,7 @@ set edit:completion:arg-completer[ldctl] = {|@words|
         &'ldctl;runs'= {
             cand --limit 'Show at most this many runs'
             cand --state 'Show only runs in this state'
-            cand --timeout 'Give up after this many seconds without a reply'
+            cand --timeout 'Give up after this long without a reply'
             cand --output 'Output format on stdout'
             cand --host 'The server''s address or name'
             cand --port 'The server''s TCP port'
@@ -189,7 +197,7 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'ldctl;attach'= {
-            cand --timeout 'Give up after this many seconds without a reply [default: 10 while connecting, 3600 between replies]'
+            cand --timeout 'Give up after this long without a reply [default: 10s while connecting, 1h between replies]'
             cand --output 'Output format on stdout'
             cand --host 'The server''s address or name'
             cand --port 'The server''s TCP port'
@@ -212,7 +220,7 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'ldctl;quit'= {
-            cand --timeout 'Give up after this many seconds without a reply'
+            cand --timeout 'Give up after this long without a reply'
             cand --host 'The server''s address or name'
             cand --port 'The server''s TCP port'
             cand --tls-ca 'Certificate authorities to trust (PEM) [default: the system''s]'
@@ -232,9 +240,19 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'ldctl;run'= {
+            cand --json 'The document itself, instead of files'
             cand --data-dir 'Directory in which documents may read and write files [default: the working directory]'
+            cand --host 'The same as --target'
+            cand --users 'Virtual users of every test; with an arrival rate the most that run at once'
+            cand --spawn-rate 'Users started per second'
+            cand --test-time 'Duration of every test: 30s, 5m, 1h30m. With --users or --rate it replaces a load_shape'
+            cand --rate 'Start this many iterations per second, however slow the target is (arrival_rate)'
+            cand --target 'Base of the relative URLs of tasks (host)'
+            cand --var 'Set the variable ${var.NAME} (repeatable); takes precedence over the document''s'
+            cand --gate 'Fail unless the figures meet this rule (repeatable): latency_p95<200ms, failure_rate<1%, failure_rate(NAME)<1%, requests>=1000, achieved_rate>=190, dropped_iterations<1%'
+            cand --seed 'Seed of random choices: tasks by weight, waits, generated data'
             cand --max-users 'Maximum virtual users per test'
-            cand --max-test-time 'Maximum duration of a test, in seconds. Also ends tests that set no duration'
+            cand --max-test-time 'Maximum duration of a test. Also ends tests that set no duration'
             cand --max-tasks 'Maximum tasks per test'
             cand --max-body-bytes 'Maximum bytes of a response body that assertions and extractors see, decompressed. Checks of a longer body fail'
             cand --max-memory 'Ceiling for what the process holds in memory: records, figures, files, bodies, documents. What would exceed it is refused or dropped, with a message [default: half of the memory of the control group or the machine]'

@@ -51,7 +51,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-cert -d 'Serve
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-key -d 'Private key of the certificate (PEM)' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-client-ca -d 'Require client certificates signed by one of these authorities (PEM)' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-users -d 'Maximum virtual users per test' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-test-time -d 'Maximum duration of a test, in seconds. Also ends tests that set no duration' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-test-time -d 'Maximum duration of a test. Also ends tests that set no duration' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-tasks -d 'Maximum tasks per test' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-body-bytes -d 'Maximum bytes of a response body that assertions and extractors see, decompressed. Checks of a longer body fail' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-memory -d 'Ceiling for what the process holds in memory: records, figures, files, bodies, documents. What would exceed it is refused or dropped, with a message [default: half of the memory of the control group or the machine]' -r
@@ -60,12 +60,12 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-target -d 'R
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-connections -d 'Maximum concurrent connections; others get a `busy` reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-tests -d 'Maximum load tests at once. More than one disturb each other\'s measurements' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-watchers -d 'Maximum connections that follow runs with `attach`; others get a `busy` reply' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l handshake-timeout -d 'Timeout of a TLS handshake, in seconds' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l request-timeout -d 'Timeout of receiving a whole request, in seconds' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l handshake-timeout -d 'Timeout of a TLS handshake' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l request-timeout -d 'Timeout of receiving a whole request' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-request-bytes -d 'Maximum memory for incomplete requests of all connections, in bytes' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-documents -d 'Maximum number of documents that are read or run at once; further ones wait for a second, then get a busy reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-reply-queue -d 'Maximum reply data queued for a slow client, in bytes' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l shutdown-timeout -d 'How long a shutdown waits for running tests, replies and exporters together, in seconds' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l shutdown-timeout -d 'How long a shutdown waits for running tests, replies and exporters together' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l framed -d 'Refuse legacy requests. By default one port serves framed and legacy requests'
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-unauthenticated -d 'Listen on non-loopback addresses without a token: anyone who can reach the port can then start load'
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
@@ -73,8 +73,16 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -s v -l verbose -d 'L
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l json -d 'The document itself, instead of a file' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l name -d 'Name of the run, for `ldctl runs`' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l queue -d 'While another test runs, wait for its end for at most this many seconds' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l timeout -d 'Give up after this many seconds without a reply [default: 10 while connecting, 3600 between replies]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l queue -d 'While another test runs, wait for its end for at most this long' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l timeout -d 'Give up after this long without a reply [default: 10s while connecting, 1h between replies]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l users -d 'Virtual users of every test; with an arrival rate the most that run at once' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l spawn-rate -d 'Users started per second' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l test-time -d 'Duration of every test: 30s, 5m, 1h30m. With --users or --rate it replaces a load_shape' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l rate -d 'Start this many iterations per second, however slow the target is (arrival_rate)' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l target -d 'Base of the relative URLs of tasks (host)' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l var -d 'Set the variable ${var.NAME} (repeatable); takes precedence over the document\'s' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l gate -d 'Fail unless the figures meet this rule (repeatable): latency_p95<200ms, failure_rate<1%, failure_rate(NAME)<1%, requests>=1000, achieved_rate>=190, dropped_iterations<1%' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l seed -d 'Seed of random choices: tasks by weight, waits, generated data' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
@@ -94,8 +102,8 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-insecure -d 'Do
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l wait -d 'Retry until the server answers, for at most this many seconds. A rejected token or an untrusted certificate fails immediately' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l timeout -d 'Give up after this many seconds without a reply' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l wait -d 'Retry until the server answers, for at most this long. A rejected token or an untrusted certificate fails immediately' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l timeout -d 'Give up after this long without a reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l output -d 'Output format on stdout; -v adds the server\'s counters to the text' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
@@ -113,7 +121,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-insecure -d 'Do
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l timeout -d 'Give up after this many seconds without a reply' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l timeout -d 'Give up after this long without a reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
@@ -132,7 +140,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-insecure -d '
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l timeout -d 'Give up after this many seconds without a reply' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l timeout -d 'Give up after this long without a reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
@@ -159,7 +167,7 @@ failed\t'Ended, and an action failed'
 cancelled\t'Stopped on request or by a signal'
 lost\t'Stopped because its client left'
 interrupted\t'The server ended while it ran'"
-complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l timeout -d 'Give up after this many seconds without a reply' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l timeout -d 'Give up after this long without a reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
@@ -177,7 +185,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l tls-insecure -d 'Do
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l timeout -d 'Give up after this many seconds without a reply [default: 10 while connecting, 3600 between replies]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l timeout -d 'Give up after this long without a reply [default: 10s while connecting, 1h between replies]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
@@ -196,7 +204,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l tls-insecure -d '
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l timeout -d 'Give up after this many seconds without a reply' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l timeout -d 'Give up after this long without a reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l port -d 'The server\'s TCP port' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
@@ -212,9 +220,19 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-insecure -d 'Do
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l json -d 'The document itself, instead of files' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l data-dir -d 'Directory in which documents may read and write files [default: the working directory]' -r -f -a "(__fish_complete_directories)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l host -d 'The same as --target' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l users -d 'Virtual users of every test; with an arrival rate the most that run at once' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l spawn-rate -d 'Users started per second' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l test-time -d 'Duration of every test: 30s, 5m, 1h30m. With --users or --rate it replaces a load_shape' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l rate -d 'Start this many iterations per second, however slow the target is (arrival_rate)' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l target -d 'Base of the relative URLs of tasks (host)' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l var -d 'Set the variable ${var.NAME} (repeatable); takes precedence over the document\'s' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l gate -d 'Fail unless the figures meet this rule (repeatable): latency_p95<200ms, failure_rate<1%, failure_rate(NAME)<1%, requests>=1000, achieved_rate>=190, dropped_iterations<1%' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l seed -d 'Seed of random choices: tasks by weight, waits, generated data' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-users -d 'Maximum virtual users per test' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-test-time -d 'Maximum duration of a test, in seconds. Also ends tests that set no duration' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-test-time -d 'Maximum duration of a test. Also ends tests that set no duration' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-tasks -d 'Maximum tasks per test' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-body-bytes -d 'Maximum bytes of a response body that assertions and extractors see, decompressed. Checks of a longer body fail' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-memory -d 'Ceiling for what the process holds in memory: records, figures, files, bodies, documents. What would exceed it is refused or dropped, with a message [default: half of the memory of the control group or the machine]' -r

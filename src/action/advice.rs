@@ -240,7 +240,7 @@ impl Advisor<'_> {
 }
 
 /// The tasks of a test with their places, whichever of the three forms they have.
-fn tasks<'a>(tasks: Option<&'a Value>, place: &str) -> Vec<(String, &'a Value)> {
+pub(super) fn tasks<'a>(tasks: Option<&'a Value>, place: &str) -> Vec<(String, &'a Value)> {
     let list = match tasks {
         Some(Value::Dict(members)) if members.contains_key("tasks") => members.get("tasks"),
         other => other,
@@ -258,7 +258,7 @@ fn tasks<'a>(tasks: Option<&'a Value>, place: &str) -> Vec<(String, &'a Value)> 
 }
 
 /// Whether a task's URL needs a host.
-fn is_relative(task: &Value) -> bool {
+pub(super) fn is_relative(task: &Value) -> bool {
     let url = ["request_url", "url"].into_iter().find_map(|key| task.get(key)?.as_str());
     url.is_some_and(|url| {
         let url = url.trim_start().to_ascii_lowercase();

@@ -30,6 +30,18 @@ pub(super) fn listed(document: &Value) -> &[Value] {
     }
 }
 
+/// The same, to change them.
+pub(super) fn listed_mut(document: &mut Value) -> Option<&mut Vec<Value>> {
+    let actions = match document {
+        Value::Dict(members) => members.get_mut(KEY),
+        other => Some(other),
+    };
+    match actions {
+        Some(Value::List(actions)) => Some(actions),
+        _ => None,
+    }
+}
+
 /// A list of actions, ready to run.
 #[derive(Debug)]
 pub struct Document {

@@ -10,6 +10,7 @@
 //!
 //! ```text
 //!                executor              runs documents, also those inside documents
+//!             overrides                what the command line changes in one
 //!      lint   advice   schema          what is known of documents without running them
 //!           document                   a value becomes typed commands
 //!           registry                   which commands there are
@@ -29,6 +30,7 @@ mod executor;
 mod files;
 mod kept_figures;
 mod lint;
+mod overrides;
 mod policy;
 mod registry;
 mod resolver;
@@ -41,6 +43,7 @@ pub use document::{Document, InvalidDocument};
 pub use executor::{DocumentOutcome, Executor};
 pub use files::{Files, MAX_READ_BYTES};
 pub use lint::{Finding, Severity, check, lint};
+pub use overrides::{Applied, Overrides, gate};
 pub use policy::{FileAccess, Policy};
 pub use registry::{commands, declarations};
 pub use resolver::Resolver;

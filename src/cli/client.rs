@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use super::connection::{Connection, TokenSource};
 use super::output::{Output, Printing};
+use super::overrides::Overrides;
 use super::values::{queue_seconds, run_name, seconds};
 
 /// `ldctl send`
@@ -29,14 +30,18 @@ pub struct Send {
     #[arg(long)]
     pub detach: bool,
 
-    /// While another test runs, wait for its end for at most this many seconds
-    #[arg(long, value_name = "SECS", value_parser = queue_seconds)]
+    /// While another test runs, wait for its end for at most this long
+    #[arg(long, value_name = "TIME", value_parser = queue_seconds)]
     pub queue: Option<f64>,
 
-    /// Give up after this many seconds without a reply [default: 10 while connecting, 3600
+    /// Give up after this long without a reply [default: 10s while connecting, 1h
     /// between replies]
-    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
     pub timeout: Option<f64>,
+
+    /// What takes the place of the document's own values.
+    #[command(flatten)]
+    pub overrides: Overrides,
 
     /// Output of replies.
     #[command(flatten)]
@@ -54,13 +59,13 @@ pub struct Send {
 /// `ldctl ping`
 #[derive(Args)]
 pub struct Ping {
-    /// Retry until the server answers, for at most this many seconds. A rejected token or an
+    /// Retry until the server answers, for at most this long. A rejected token or an
     /// untrusted certificate fails immediately
-    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
     pub wait: Option<f64>,
 
-    /// Give up after this many seconds without a reply
-    #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
+    /// Give up after this long without a reply
+    #[arg(long, value_name = "TIME", default_value = "10", value_parser = seconds)]
     pub timeout: f64,
 
     /// Output format on stdout; -v adds the server's counters to the text
@@ -153,9 +158,9 @@ pub struct Attach {
     #[arg(value_name = "RUN", value_parser = clap::value_parser!(u64).range(1..))]
     pub run: Option<u64>,
 
-    /// Give up after this many seconds without a reply [default: 10 while connecting, 3600
+    /// Give up after this long without a reply [default: 10s while connecting, 1h
     /// between replies]
-    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
     pub timeout: Option<f64>,
 
     /// Output of replies.
@@ -174,8 +179,8 @@ pub struct Attach {
 /// How a server is asked something that it answers at once.
 #[derive(Args)]
 pub struct Asking {
-    /// Give up after this many seconds without a reply
-    #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
+    /// Give up after this long without a reply
+    #[arg(long, value_name = "TIME", default_value = "10", value_parser = seconds)]
     pub timeout: f64,
 
     /// Output format on stdout
@@ -194,8 +199,8 @@ pub struct Asking {
 /// `ldctl quit`
 #[derive(Args)]
 pub struct Quit {
-    /// Give up after this many seconds without a reply
-    #[arg(long, value_name = "SECS", default_value = "10", value_parser = seconds)]
+    /// Give up after this long without a reply
+    #[arg(long, value_name = "TIME", default_value = "10", value_parser = seconds)]
     pub timeout: f64,
 
     /// The server.

@@ -7,6 +7,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueHint};
 
 use super::output::{Output, Printing};
+use super::overrides::Overrides;
 use super::values::{memory, test_seconds};
 
 /// `ldctl run`
@@ -14,12 +15,28 @@ use super::values::{memory, test_seconds};
 pub struct Run {
     /// Documents to run one after the other; - reads one from stdin. All are checked before the
     /// first one runs
-    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+    #[arg(
+        value_name = "FILE",
+        required_unless_present = "json",
+        value_hint = ValueHint::FilePath
+    )]
     pub files: Vec<PathBuf>,
+
+    /// The document itself, instead of files
+    #[arg(long, value_name = "TEXT", conflicts_with = "files")]
+    pub json: Option<String>,
 
     /// Directory in which documents may read and write files [default: the working directory]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data_dir: Option<PathBuf>,
+
+    /// The same as --target
+    #[arg(long, value_name = "URL", conflicts_with = "target", help_heading = "Overrides")]
+    pub host: Option<String>,
+
+    /// What takes the place of the documents' own values.
+    #[command(flatten)]
+    pub overrides: Overrides,
 
     /// Limits of the documents.
     #[command(flatten)]
@@ -63,10 +80,10 @@ pub struct DocumentLimits {
     )]
     pub max_users: u64,
 
-    /// Maximum duration of a test, in seconds. Also ends tests that set no duration
+    /// Maximum duration of a test. Also ends tests that set no duration
     #[arg(
         long,
-        value_name = "SECS",
+        value_name = "TIME",
         default_value = "604800",
         value_parser = test_seconds,
         help_heading = "Limits"

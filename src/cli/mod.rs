@@ -5,6 +5,7 @@ mod client;
 mod connection;
 mod local;
 mod output;
+mod overrides;
 mod serve;
 mod values;
 
@@ -14,6 +15,7 @@ pub use client::{Asking, Attach, Ping, Quit, RunState, Runs, Send, Status, Stop}
 pub use connection::{Connection, TokenSource};
 pub use local::{Completions, DocumentLimits, Lint, Run};
 pub use output::{Output, Printing};
+pub use overrides::Overrides;
 pub use serve::{Limits, Serve};
 pub use values::{DEFAULT_PORT, TOKEN_VARIABLE};
 

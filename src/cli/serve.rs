@@ -116,20 +116,20 @@ pub struct Limits {
     )]
     pub max_watchers: usize,
 
-    /// Timeout of a TLS handshake, in seconds
+    /// Timeout of a TLS handshake
     #[arg(
         long,
-        value_name = "SECS",
+        value_name = "TIME",
         default_value = "5",
         value_parser = seconds,
         help_heading = "Limits"
     )]
     pub handshake_timeout: f64,
 
-    /// Timeout of receiving a whole request, in seconds
+    /// Timeout of receiving a whole request
     #[arg(
         long,
-        value_name = "SECS",
+        value_name = "TIME",
         default_value = "10",
         value_parser = seconds,
         help_heading = "Limits"
@@ -167,10 +167,10 @@ pub struct Limits {
     )]
     pub max_reply_queue: usize,
 
-    /// How long a shutdown waits for running tests, replies and exporters together, in seconds
+    /// How long a shutdown waits for running tests, replies and exporters together
     #[arg(
         long,
-        value_name = "SECS",
+        value_name = "TIME",
         default_value = "10",
         value_parser = seconds,
         help_heading = "Limits"

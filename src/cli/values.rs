@@ -14,11 +14,46 @@ pub const DEFAULT_PORT: u16 = 9940;
 /// The longest accepted time, in seconds: a year.
 pub(super) const LONGEST: f64 = 366.0 * 86_400.0;
 
+/// The shortest time that makes a difference, in seconds.
+const SHORTEST: f64 = 0.001;
+
+/// The units of durations, the longest first, in seconds.
+const UNITS: [(&str, f64); 5] =
+    [("d", 86_400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0), ("ms", 0.001)];
+
+/// Parses a duration in seconds: `30s`, `1h30m`, `250ms`, or a plain number.
+fn duration(text: &str) -> Option<f64> {
+    if text.is_empty() || text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        return None;
+    }
+    if let Ok(seconds) = text.parse() {
+        return Some(seconds);
+    }
+    let (mut rest, mut sum) = (text, 0.0);
+    // Each unit at most once, the longer before the shorter.
+    let mut units = UNITS.iter();
+    while !rest.is_empty() {
+        let is_numeric = |c: char| c.is_ascii_digit() || c == '.';
+        let (number, tail) = rest.split_at(rest.find(|c| !is_numeric(c))?);
+        let (unit, tail) = tail.split_at(tail.find(is_numeric).unwrap_or(tail.len()));
+        let (_, factor) = units.find(|(known, _)| *known == unit)?;
+        sum += number.parse::<f64>().ok()? * factor;
+        rest = tail;
+    }
+    Some(sum)
+}
+
+fn duration_within(text: &str, least: f64, most: f64) -> Result<f64, String> {
+    duration(text).filter(|seconds| (least..=most).contains(seconds)).ok_or_else(|| {
+        format!(
+            "expected a duration such as 30s, 5m, 1h30m or 250ms, or a number of seconds, from \
+             {least} to {most}"
+        )
+    })
+}
+
 pub(super) fn seconds(text: &str) -> Result<f64, String> {
-    text.parse()
-        .ok()
-        .filter(|seconds: &f64| (0.001..=LONGEST).contains(seconds))
-        .ok_or_else(|| format!("expected seconds, from 0.001 to {LONGEST}"))
+    duration_within(text, SHORTEST, LONGEST)
 }
 
 /// Parses the name of a run; the server has the same rule.
@@ -34,10 +69,7 @@ pub(super) fn run_name(name: &str) -> Result<String, String> {
 
 /// Parses how long a run may wait in the queue: up to a week.
 pub(super) fn queue_seconds(text: &str) -> Result<f64, String> {
-    text.parse()
-        .ok()
-        .filter(|seconds: &f64| (0.0..=604_800.0).contains(seconds))
-        .ok_or_else(|| "expected seconds, from 0 to 604800".to_owned())
+    duration_within(text, 0.0, 604_800.0)
 }
 
 /// Parses a ceiling for memory.
@@ -76,15 +108,77 @@ pub(super) fn variable(text: &str) -> Result<String, String> {
 pub(super) const LONGEST_TEST: f64 = 30.0 * 86_400.0;
 
 pub(super) fn test_seconds(text: &str) -> Result<f64, String> {
-    text.parse()
-        .ok()
-        .filter(|seconds: &f64| (0.001..=LONGEST_TEST).contains(seconds))
-        .ok_or_else(|| format!("expected seconds, from 0.001 to {LONGEST_TEST}"))
+    duration_within(text, SHORTEST, LONGEST_TEST)
+}
+
+/// Parses a rate per second.
+pub(super) fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.strip_suffix("/s").unwrap_or(text).parse().ok();
+    rate.filter(|rate: &f64| rate.is_finite() && *rate > 0.0)
+        .ok_or_else(|| "expected a number per second, more than 0".to_owned())
+}
+
+/// Parses a variable and its value.
+pub(super) fn assignment(text: &str) -> Result<(String, String), String> {
+    let (name, value) =
+        text.split_once('=').ok_or("expected NAME=VALUE; the equals sign is missing")?;
+    let is_strange = |c: char| c.is_whitespace() || c.is_control() || "${}".contains(c);
+    match name {
+        "" => Err("expected NAME=VALUE; the name is missing".to_owned()),
+        _ if name.contains(is_strange) => {
+            Err("the name is the NAME of ${var.NAME}, without blanks, $ and braces".to_owned())
+        }
+        _ => Ok((name.to_owned(), value.to_owned())),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_duration_is_a_number_of_seconds_or_has_units() {
+        for (text, expected) in [
+            ("30", 30.0),
+            ("0.25", 0.25),
+            ("1e3", 1000.0),
+            ("30s", 30.0),
+            ("5m", 300.0),
+            ("1h30m", 5400.0),
+            ("1.5h", 5400.0),
+            ("250ms", 0.25),
+            ("1m0.5s", 60.5),
+            ("1d2h3m4s5ms", 93_784.005),
+        ] {
+            assert_eq!(seconds(text), Ok(expected), "{text}");
+        }
+        for text in [
+            "", "s", "m5", "5 m", "5x", "30m1h", "1s1s", "1h30", "-1s", "1..5s", ".s", "inf",
+            "nan", "0", "0s", "367d", "9e9", "1h-5m", "5M",
+        ] {
+            let refusal = seconds(text).expect_err(text);
+            assert!(refusal.contains("30s, 5m, 1h30m or 250ms"), "{refusal}");
+        }
+        assert_eq!(queue_seconds("0"), Ok(0.0));
+        assert_eq!(test_seconds("30d"), Ok(LONGEST_TEST));
+    }
+
+    #[test]
+    fn a_variable_is_assigned_with_the_first_equals_sign() {
+        assert_eq!(assignment("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        assert_eq!(assignment("a="), Ok(("a".to_owned(), String::new())));
+        for text in ["", "a", "=b", "a b=c", "${a}=b"] {
+            assignment(text).expect_err(text);
+        }
+    }
+
+    #[test]
+    fn a_rate_is_positive() {
+        assert_eq!((rate("200"), rate("0.5/s")), (Ok(200.0), Ok(0.5)));
+        for text in ["", "0", "-1", "inf", "NaN", "5/m"] {
+            rate(text).expect_err(text);
+        }
+    }
 
     #[test]
     fn a_host_is_a_name_or_an_address() {

@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
-use crate::action::{Document, Finding, STALE_RECORDS, advise};
+use crate::action::{Applied, Document, Finding, Overrides, STALE_RECORDS, advise};
 use crate::console::Console;
 use crate::error::{Error, reason};
 use crate::load::CsvRows;
@@ -23,12 +23,16 @@ const LONGEST_HEADER: u64 = 64 * 1024;
 
 /// A document that can be run.
 pub(super) struct Local {
-    /// As written.
+    /// As written, or as overridden.
     pub(super) written: Box<RawValue>,
     /// As it will be run.
     pub(super) document: Document,
     /// What messages call it.
     pub(super) name: String,
+    /// Whether something in it takes the overrides.
+    pub(super) taken: bool,
+    /// What the overrides do not reach, or replace.
+    notes: Vec<String>,
     /// What it will probably not do as it was meant.
     advice: Vec<Finding>,
 }
@@ -36,6 +40,9 @@ pub(super) struct Local {
 impl Local {
     /// Prints what is known before it runs: once it has run, an hour may have passed.
     pub(super) fn warn(&self, console: &mut Console) {
+        for note in &self.notes {
+            console.advise(&format!("{}: {note}", self.name));
+        }
         for Finding { location, message, .. } in &self.advice {
             console.advise(&format!("{}: {location}: {message}", self.name));
         }
@@ -46,10 +53,11 @@ impl Local {
 pub(super) fn read(
     path: &Path,
     limits: TestLimits,
+    overrides: &Overrides,
     columns: &dyn Fn(&str) -> Option<Vec<String>>,
 ) -> Result<Local, Error> {
     let (text, place) = load(path)?;
-    check(&text, &place, limits, columns)
+    check(&text, &place, limits, overrides, columns)
 }
 
 /// The columns of a CSV file in a directory, where it can be read.
@@ -104,10 +112,18 @@ pub(super) fn check(
     text: &str,
     place: &str,
     limits: TestLimits,
+    overrides: &Overrides,
     columns: &dyn Fn(&str) -> Option<Vec<String>>,
 ) -> Result<Local, Error> {
-    let value = parse(text, place)?;
-    let written = serde_json::from_str(text).map_err(|error| not_json(place, &error))?;
+    let mut value = parse(text, place)?;
+    let applied = overrides.apply(&mut value);
+    let Applied { taken, notes } =
+        applied.map_err(|why| Error::usage(format!("{place}: {why}")))?;
+    let written = match overrides.is_empty() {
+        true => serde_json::from_str(text),
+        false => to_raw_value(&value),
+    };
+    let written = written.map_err(|error| not_json(place, &error))?;
     let document = Document::within(&value, limits).map_err(|_| {
         Error::usage(format!(
             "{place}: not a document: expected a list of actions that is not empty, or an object \
@@ -117,7 +133,7 @@ pub(super) fn check(
     let mut advice = advise(&value, columns);
     // Here the records are this document's or the server's to keep: only `ldctl lint` remarks on it.
     advice.retain(|finding| finding.rule != STALE_RECORDS);
-    Ok(Local { written, document, name: place.to_owned(), advice })
+    Ok(Local { written, document, name: place.to_owned(), taken, notes, advice })
 }
 
 fn not_json(place: &str, error: &dyn std::error::Error) -> Error {
@@ -143,8 +159,9 @@ mod tests {
 
     #[track_caller]
     fn check_refusal(text: &str, expected: &str) {
-        let error =
-            check(text, "a.json", TestLimits::default(), &|_| None).err().expect("a refusal");
+        let error = check(text, "a.json", TestLimits::default(), &Overrides::default(), &|_| None)
+            .err()
+            .expect("a refusal");
         assert_eq!(error.to_string(), expected);
     }
 

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::descriptors;
 use super::document::{self, Local};
+use super::overrides;
 use super::setup::{block_on, data_dir, memory, targets, test_limits};
 use super::signal::{Asked, Interrupt};
 use crate::action::{Document, DocumentOutcome, Executor, FileAccess, Policy};
@@ -44,8 +45,16 @@ pub(super) fn run(args: &Run, console: &mut Console) -> Result<Exit, Error> {
     document::stdin_once(&args.files)?;
     let data_dir = data_dir(args.data_dir.as_deref())?;
     let columns = |file: &str| document::columns(&data_dir, file);
-    let read = |path: &PathBuf| document::read(path, limits, &columns);
-    let locals = args.files.iter().map(read).collect::<Result<Vec<Local>, Error>>()?;
+    let mut overrides = overrides::resolve(&args.overrides)?;
+    overrides.target = overrides.target.or_else(|| args.host.clone());
+    let locals = match &args.json {
+        Some(text) => vec![document::check(text, "--json", limits, &overrides, &columns)?],
+        None => {
+            let read = |path: &PathBuf| document::read(path, limits, &overrides, &columns);
+            args.files.iter().map(read).collect::<Result<_, _>>()?
+        }
+    };
+    overrides::must_be_taken(&overrides, &locals)?;
     let policy = Policy {
         data_dir,
         // The documents are files of whoever runs them.

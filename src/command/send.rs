@@ -2,12 +2,14 @@
 //! a run, and prints the replies as they arrive, in either dialect.
 
 use std::pin::{Pin, pin};
+use std::slice;
 use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 
 use super::connection;
 use super::document;
+use super::overrides;
 use super::setup::block_on;
 use super::signal::Interrupt;
 use crate::cli::{Attach, Send};
@@ -34,13 +36,15 @@ const STOPPING: Duration = Duration::from_secs(12);
 pub(super) fn send(args: &Send, console: &mut Console) -> Result<Exit, Error> {
     // The limits are for the server to enforce.
     let limits = TestLimits::default();
+    let overrides = overrides::resolve(&args.overrides)?;
     let local = match (&args.json, &args.file) {
-        (Some(text), _) => document::check(text, "--json", limits, &|_| None)?,
-        (None, Some(path)) => document::read(path, limits, &|_| None)?,
+        (Some(text), _) => document::check(text, "--json", limits, &overrides, &|_| None)?,
+        (None, Some(path)) => document::read(path, limits, &overrides, &|_| None)?,
         (None, None) => {
             return Err(Error::usage("no document; name a file, - for stdin, or give --json"));
         }
     };
+    overrides::must_be_taken(&overrides, slice::from_ref(&local))?;
     let timeout = args.timeout.map(Duration::from_secs_f64);
     let patience = timeout.unwrap_or(CONNECT_TIMEOUT);
     let (endpoint, token) = connection::resolve(&args.connection, &args.token, patience, console)?;

@@ -289,10 +289,9 @@ impl<D: Driver> UserPool<D> {
     }
 
     fn seed(&mut self) -> u64 {
-        self.spawned += 1;
         let user = self.spawned * self.workers as u64 + self.number as u64;
-        // Any odd multiplier spreads neighbouring users over the whole range; this one is 2^64/φ.
-        self.context.plan.settings.seed ^ user.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        self.spawned += 1;
+        user_seed(self.context.plan.settings.seed, user)
     }
 
     fn reap(&mut self) {
@@ -311,6 +310,12 @@ impl<D: Driver> UserPool<D> {
     fn abort(&mut self) {
         self.ending.iter().for_each(|signal| signal.raise(Phase::Abort));
     }
+}
+
+/// The seed of a user, by its number in the test: the same on machines of any number of cores.
+pub(super) fn user_seed(seed: u64, user: u64) -> u64 {
+    // Any odd multiplier spreads neighbouring users over the whole range; this one is 2^64/φ.
+    seed ^ user.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// How many iterations the plan wanted, and how many there were.

@@ -10,7 +10,7 @@ use crate::redact;
 use crate::value::{Field, Invalid, Kind, Literal, Reader, Value};
 
 /// The metrics and their names in documents.
-const METRICS: [(&str, Metric); 10] = [
+pub(super) const METRICS: [(&str, Metric); 11] = [
     ("latency_p50", Metric::P50),
     ("latency_p90", Metric::P90),
     ("latency_p95", Metric::P95),
@@ -19,6 +19,7 @@ const METRICS: [(&str, Metric); 10] = [
     ("failure_rate", Metric::FailureRate),
     ("requests", Metric::Requests),
     ("dropped_iterations", Metric::DroppedIterations),
+    ("dropped_rate", Metric::DroppedRate),
     ("achieved_rate", Metric::AchievedRate),
     ("interrupted", Metric::Interrupted),
 ];
@@ -280,7 +281,10 @@ fn of_series(series: &Series, metric: Metric) -> Option<f64> {
         Metric::Mean => series.latency_sum_us as f64 / 1000.0 / requests,
         Metric::FailureRate => series.failures as f64 / requests,
         Metric::Requests => requests,
-        Metric::DroppedIterations | Metric::AchievedRate | Metric::Interrupted => return None,
+        Metric::DroppedIterations
+        | Metric::DroppedRate
+        | Metric::AchievedRate
+        | Metric::Interrupted => return None,
     })
 }
 
@@ -422,6 +426,7 @@ mod tests {
         summary.interrupted = 3;
         let reasons = rules(
             r#"[{"type": "dropped_iterations", "value": 0},
+                {"type": "dropped_rate", "value": 0.5},
                 {"type": "achieved_rate", "op": "gte", "value": 190},
                 {"type": "interrupted", "value": 0}]"#,
         );
@@ -430,6 +435,7 @@ mod tests {
             reasons,
             [
                 "dropped_iterations(overall)=679.0 not lte 0",
+                "dropped_rate(overall)=0.84875 not lte 0.5",
                 "achieved_rate(overall)=30.25 not gte 190",
                 "interrupted(overall)=3.0 not lte 0",
             ]

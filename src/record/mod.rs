@@ -11,6 +11,7 @@ mod errors;
 pub mod file;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod gate_text;
 pub mod gates;
 mod iterations;
 pub mod live;

@@ -315,6 +315,8 @@ pub enum Metric {
     Requests,
     /// Planned iterations that never started.
     DroppedIterations,
+    /// The fraction of planned iterations that never started, 0 to 1.
+    DroppedRate,
     /// Iterations that were started per second.
     AchievedRate,
     /// Requests without a response that were dropped at the end.
@@ -324,7 +326,10 @@ pub enum Metric {
 impl Metric {
     /// Whether it is known only at the end of a run.
     pub fn is_of_the_end(self) -> bool {
-        matches!(self, Self::DroppedIterations | Self::AchievedRate | Self::Interrupted)
+        matches!(
+            self,
+            Self::DroppedIterations | Self::DroppedRate | Self::AchievedRate | Self::Interrupted
+        )
     }
 }
 
@@ -347,6 +352,7 @@ impl Metrics for Summary {
             Metric::FailureRate => self.failure_rate(),
             Metric::Requests => self.requests as f64,
             Metric::DroppedIterations => self.iterations.dropped as f64,
+            Metric::DroppedRate => self.iterations.dropped_share(),
             Metric::AchievedRate => return self.iterations.rate(),
             Metric::Interrupted => self.interrupted as f64,
         })
@@ -364,7 +370,10 @@ impl Metrics for Summary {
             Metric::Mean => measured(latency.mean_ms),
             Metric::FailureRate => Some(found.failure_rate()),
             Metric::Requests => measured(latency.count as f64),
-            Metric::DroppedIterations | Metric::AchievedRate | Metric::Interrupted => None,
+            Metric::DroppedIterations
+            | Metric::DroppedRate
+            | Metric::AchievedRate
+            | Metric::Interrupted => None,
         }
     }
 }
@@ -382,6 +391,11 @@ impl Metrics for Value {
             Metric::FailureRate => ("totals", "failure_rate"),
             Metric::Requests => ("totals", "requests"),
             Metric::DroppedIterations => ("iterations", "dropped"),
+            Metric::DroppedRate => {
+                let iterations = self.get("iterations")?;
+                let of = |key: &str| iterations.get(key)?.as_f64();
+                return Some(of("dropped")? / of("planned")?.max(1.0));
+            }
             Metric::AchievedRate => ("iterations", "achieved_rate"),
             Metric::Interrupted => ("totals", "interrupted"),
         };
@@ -397,7 +411,10 @@ impl Metrics for Value {
             Metric::Mean => "mean_ms",
             Metric::FailureRate => "failure_rate",
             Metric::Requests => "count",
-            Metric::DroppedIterations | Metric::AchievedRate | Metric::Interrupted => return None,
+            Metric::DroppedIterations
+            | Metric::DroppedRate
+            | Metric::AchievedRate
+            | Metric::Interrupted => return None,
         };
         self.get("per_name")?.get(name)?.get(key)?.as_f64()
     }

@@ -88,6 +88,16 @@ impl Value {
         }
     }
 
+    /// A number as a person would write it: without a fraction where it is whole.
+    pub fn of_number(number: f64) -> Self {
+        /// Up to here every whole number is exact.
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        match number {
+            whole if whole.fract() == 0.0 && whole.abs() <= EXACT => Self::Int(whole as i64),
+            number => Self::Float(number),
+        }
+    }
+
     /// The text, if it is one.
     pub fn as_str(&self) -> Option<&str> {
         match self {

@@ -40,6 +40,7 @@ mod holds;
 mod limits;
 mod load;
 mod operating;
+mod overrides;
 mod reports;
 mod results;
 mod runs;

@@ -135,13 +135,13 @@ const USER: &[Field] = &[
 ];
 
 /// The default number of users.
-const USERS: i64 = 50;
+pub(crate) const USERS: i64 = 50;
 
 /// The default number of users started per second.
-const SPAWN_RATE: i64 = 10;
+pub(crate) const SPAWN_RATE: i64 = 10;
 
 /// The default duration in seconds.
-const TEST_TIME: i64 = 60;
+pub(crate) const TEST_TIME: i64 = 60;
 
 /// The fastest ramp, in users per second.
 const MAX_SPAWN_RATE: f64 = 1e9;

@@ -1,0 +1,501 @@
+//! What the command line changes in a document before it is read or sent: a pure function on its value,
+//! so that it means the same to this program and to every server. Places stay as they are written:
+//! nothing is inserted before an action unless there is no other way.
+
+use super::advice::{is_relative, tasks};
+use super::command::START_TEST;
+use super::commands::start::{SPAWN_RATE, TEST_TIME, USERS};
+use super::document::listed_mut;
+use super::registry;
+use crate::value::{Map, Value};
+
+/// The rule of a gate as it is written on the command line.
+pub use crate::record::gate_text::rule as gate;
+
+/// Commands that run other documents.
+const EXECUTE_ACTION: &str = "LD_execute_action";
+const EXECUTE_FILES: &str = "LD_execute_files";
+
+/// What takes the place of a document's own values.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Overrides {
+    /// Virtual users.
+    pub users: Option<u64>,
+    /// Users started per second.
+    pub spawn_rate: Option<f64>,
+    /// The duration of a test, in seconds.
+    pub test_time: Option<f64>,
+    /// Iterations started per second.
+    pub rate: Option<f64>,
+    /// The base of relative URLs.
+    pub target: Option<String>,
+    /// Variables and their values.
+    pub variables: Vec<(String, String)>,
+    /// Rules of gates.
+    pub gates: Vec<Value>,
+    /// The seed of random choices.
+    pub seed: Option<u64>,
+}
+
+/// What became of the overrides in a document.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Whether something in it took them.
+    pub taken: bool,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+impl Overrides {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.options().is_empty()
+    }
+
+    /// The options that are given.
+    pub fn options(&self) -> Vec<&'static str> {
+        let given = [
+            ("--users", self.users.is_some()),
+            ("--spawn-rate", self.spawn_rate.is_some()),
+            ("--test-time", self.test_time.is_some()),
+            ("--rate", self.rate.is_some()),
+            ("--target", self.target.is_some()),
+            ("--var", !self.variables.is_empty()),
+            ("--gate", !self.gates.is_empty()),
+            ("--seed", self.seed.is_some()),
+        ];
+        given.into_iter().filter_map(|(option, given)| given.then_some(option)).collect()
+    }
+
+    /// Changes a document. Fails with the place and the reason where an option cannot mean anything.
+    pub fn apply(&self, document: &mut Value) -> Result<Applied, String> {
+        if self.is_empty() {
+            return Ok(Applied { taken: true, notes: Vec::new() });
+        }
+        let mut walk = Walk { overrides: self, tests: 0, files: false, notes: Vec::new() };
+        walk.document(document, "")?;
+        let Walk { tests, files, notes, .. } = walk;
+        let alone = self.options() == ["--var"];
+        let taken = tests > 0 || files && alone;
+        if let (true, Some(actions)) = (taken, listed_mut(document)) {
+            if tests > 0 && !self.gates.is_empty() {
+                actions.push(action("LD_assert_sla", "rules", Value::List(self.gates.clone())));
+            }
+            // The tests of files take what was registered before.
+            if files && !self.variables.is_empty() {
+                let variables = self.variables.iter();
+                let variables =
+                    variables.map(|(name, value)| (name.clone(), value.as_str().into()));
+                let variables = Value::Dict(variables.collect());
+                actions.insert(0, action("LD_register_variables", "variables", variables));
+            }
+        }
+        Ok(Applied { taken, notes })
+    }
+}
+
+fn action(command: &str, argument: &str, value: Value) -> Value {
+    Value::List(vec![command.into(), Value::dict([(argument, value)])])
+}
+
+/// A walk through the actions of a document and of those inside it.
+struct Walk<'a> {
+    overrides: &'a Overrides,
+    /// Tests so far.
+    tests: usize,
+    /// Whether documents in files are run.
+    files: bool,
+    notes: Vec<String>,
+}
+
+impl Walk<'_> {
+    fn document(&mut self, document: &mut Value, inside: &str) -> Result<(), String> {
+        let Some(actions) = listed_mut(document) else { return Ok(()) };
+        for (index, action) in actions.iter_mut().enumerate() {
+            let Value::List(elements) = action else { continue };
+            let [Value::Str(command), arguments, ..] = elements.as_mut_slice() else { continue };
+            let place = format!("{inside}actions[{index}]");
+            match command.as_str() {
+                START_TEST => {
+                    self.tests += 1;
+                    if let Some(arguments) = named(START_TEST, arguments) {
+                        self.test(arguments, &place)?;
+                    }
+                }
+                EXECUTE_ACTION => {
+                    let nested = match arguments {
+                        Value::Dict(members) => members.get_mut("action_list"),
+                        Value::List(values) => values.first_mut(),
+                        _ => None,
+                    };
+                    if let Some(nested) = nested {
+                        self.document(nested, &format!("{place}."))?;
+                    }
+                }
+                EXECUTE_FILES => {
+                    self.files = true;
+                    let options = self.overrides.options();
+                    let lost: Vec<_> = options
+                        .into_iter()
+                        .filter(|option| !REACHES_FILES.contains(option))
+                        .collect();
+                    if !lost.is_empty() {
+                        let lost = lost.join(", ");
+                        self.notes.push(format!(
+                            "{place}: the documents of {EXECUTE_FILES} are run without {lost}"
+                        ));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn test(&mut self, arguments: &mut Map, place: &str) -> Result<(), String> {
+        self.load(arguments, place)?;
+        if let Some(target) = &self.overrides.target {
+            self.target(arguments, target, place)?;
+        }
+        if !self.overrides.variables.is_empty() {
+            let variables = arguments.entry("variables".to_owned()).or_default();
+            if matches!(variables, Value::Null) {
+                *variables = Value::Dict(Map::new());
+            }
+            if let Value::Dict(members) = variables {
+                for (name, value) in &self.overrides.variables {
+                    members.insert(name.clone(), value.as_str().into());
+                }
+            }
+        }
+        if let Some(seed) = self.overrides.seed {
+            arguments.insert("seed".to_owned(), seed.into());
+        }
+        Ok(())
+    }
+
+    /// Users, rates and duration.
+    fn load(&mut self, arguments: &mut Map, place: &str) -> Result<(), String> {
+        let Overrides { users, spawn_rate, test_time, rate, .. } = *self.overrides;
+        let given = [
+            ("--users", users.is_some()),
+            ("--spawn-rate", spawn_rate.is_some()),
+            ("--test-time", test_time.is_some()),
+            ("--rate", rate.is_some()),
+        ];
+        let Some((option, _)) = given.into_iter().find(|(_, given)| *given) else { return Ok(()) };
+        if present(arguments, "load_shape").is_some() {
+            if test_time.is_none() || users.is_none() && rate.is_none() {
+                return Err(format!(
+                    "{place}: {option} alone does not say what replaces the load_shape; give \
+                     --test-time and --users, or --test-time and --rate"
+                ));
+            }
+            arguments.shift_remove("load_shape");
+            arguments.shift_remove("shape_config");
+            self.notes.push(format!("{place}: a constant load takes the place of its load_shape"));
+        }
+        let mut set = |name: &str, value| arguments.insert(name.to_owned(), value);
+        users.map(|users| set("user_count", users.into()));
+        spawn_rate.map(|rate| set("spawn_rate", Value::of_number(rate)));
+        test_time.map(|seconds| set("test_time", Value::of_number(seconds)));
+        if let Some(rate) = rate {
+            let old = present(arguments, "arrival_rate").and_then(|old| old.get("max_users"));
+            let most = users.map(Value::from).or_else(|| old.cloned());
+            let most = most.or_else(|| present(arguments, "user_count").cloned());
+            let most = most.unwrap_or(Value::Int(USERS));
+            let open = Value::dict([("rate", Value::of_number(rate)), ("max_users", most)]);
+            arguments.insert("arrival_rate".to_owned(), open);
+        } else if let (Some(users), Some(Value::Dict(open))) =
+            (users, arguments.get_mut("arrival_rate"))
+        {
+            open.insert("max_users".to_owned(), users.into());
+        }
+        let is_open = present(arguments, "arrival_rate").is_some();
+        if is_open && spawn_rate.is_some() {
+            return Err(format!(
+                "{place}: --spawn-rate means nothing with an arrival rate, where all users start \
+                 at once"
+            ));
+        }
+        if !is_open {
+            self.ramp(arguments, place);
+        }
+        Ok(())
+    }
+
+    /// Notes that a test ends before all its users have started.
+    fn ramp(&mut self, arguments: &Map, place: &str) {
+        let number = |name: &str, default: i64| match present(arguments, name) {
+            None => Some(default as f64),
+            Some(value) => value.as_f64(),
+        };
+        if let (Some(users), Some(rate), Some(seconds)) = (
+            number("user_count", USERS),
+            number("spawn_rate", SPAWN_RATE),
+            number("test_time", TEST_TIME),
+        ) && users > rate * seconds
+        {
+            let started = (rate * seconds).floor();
+            self.notes.push(format!(
+                "{place}: {started} of {users} users start within {seconds} s; raise --spawn-rate"
+            ));
+        }
+    }
+
+    fn target(&mut self, arguments: &mut Map, target: &str, place: &str) -> Result<(), String> {
+        let tasks = tasks(arguments.get("tasks"), place);
+        let fixed = tasks.iter().filter(|(_, task)| has_url(task) && !is_relative(task)).count();
+        match (fixed, tasks.len()) {
+            (0, _) => {}
+            (fixed, all) if fixed == all => {
+                return Err(format!(
+                    "{place}: --target means nothing to its tasks, which all have absolute URLs"
+                ));
+            }
+            (fixed, all) => self.notes.push(format!(
+                "{place}: {fixed} of {all} tasks have absolute URLs and are not sent to --target"
+            )),
+        }
+        arguments.insert("host".to_owned(), target.into());
+        Ok(())
+    }
+}
+
+/// What tests in files get as well.
+const REACHES_FILES: [&str; 2] = ["--var", "--gate"];
+
+/// An argument that is given, and not null.
+fn present<'a>(arguments: &'a Map, name: &str) -> Option<&'a Value> {
+    arguments.get(name).filter(|value| !matches!(value, Value::Null))
+}
+
+fn has_url(task: &Value) -> bool {
+    ["request_url", "url"]
+        .into_iter()
+        .any(|key| task.get(key).is_some_and(|url| url.as_str().is_some()))
+}
+
+/// The arguments of an action by name; those by position are named.
+fn named<'a>(command: &str, arguments: &'a mut Value) -> Option<&'a mut Map> {
+    if let Value::List(values) = arguments {
+        let fields = registry::find(command)?.parameters()?;
+        if values.len() > fields.len() {
+            return None;
+        }
+        let names = fields.iter().map(|field| field.name.to_owned());
+        *arguments = Value::Dict(names.zip(std::mem::take(values)).collect());
+    }
+    match arguments {
+        Value::Dict(members) => Some(members),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Document;
+    use super::*;
+
+    fn applied(overrides: &Overrides, json: &str) -> Result<(String, Applied), String> {
+        let mut document = Value::parse(json).expect("JSON");
+        let applied = overrides.apply(&mut document)?;
+        Ok((serde_json::to_string(&document).expect("JSON"), applied))
+    }
+
+    /// A test with these members, and a document of it.
+    fn test(members: &str) -> String {
+        let first =
+            r#""user_detail_dict":{"host":"http://h"},"tasks":[{"method":"get","url":"/"}]"#;
+        format!(r#"[["LD_start_test",{{{first}{members}}}]]"#)
+    }
+
+    #[track_caller]
+    fn check(overrides: &Overrides, members: &str, expected: &str, notes: &[&str]) {
+        let (document, applied) = applied(overrides, &test(members)).expect("applied");
+        assert_eq!(document, test(expected));
+        assert_eq!(
+            (applied.taken, applied.notes),
+            (true, notes.iter().map(|s| (*s).to_owned()).collect())
+        );
+        let document = Value::parse(&document).expect("JSON");
+        assert_eq!(super::super::check(&document), [], "it can run");
+    }
+
+    #[track_caller]
+    fn check_refusal(overrides: &Overrides, document: &str, words: &str) {
+        let refusal = applied(overrides, document).expect_err(words);
+        assert!(refusal.contains(words), "{refusal}");
+    }
+
+    fn users(users: u64) -> Overrides {
+        Overrides { users: Some(users), ..Overrides::default() }
+    }
+
+    #[test]
+    fn a_document_stays_as_it_is_without_overrides() {
+        let (document, applied) = applied(&Overrides::default(), "[[1e2], 3]").expect("applied");
+        assert_eq!((document.as_str(), applied.taken), ("[[100.0],3]", true));
+    }
+
+    #[test]
+    fn users_rates_and_times_take_the_place_of_the_documents() {
+        check(&users(5), "", r#","user_count":5"#, &[]);
+        let all = Overrides {
+            spawn_rate: Some(2.5),
+            test_time: Some(90.0),
+            seed: Some(u64::MAX),
+            ..users(5)
+        };
+        check(
+            &all,
+            r#","user_count":1,"test_time":null,"spawn_rate":1"#,
+            r#","user_count":5,"test_time":90,"spawn_rate":2.5,"seed":18446744073709551615"#,
+            &[],
+        );
+    }
+
+    #[test]
+    fn arguments_by_position_are_overridden_as_well() {
+        let json = r#"[["LD_start_test", [{"host": "http://h"}, 1, 1, 3]]]"#;
+        let (document, _) = applied(&users(5), json).expect("applied");
+        assert_eq!(
+            document,
+            r#"[["LD_start_test",{"user_detail_dict":{"host":"http://h"},"user_count":5,"spawn_rate":1,"test_time":3}]]"#
+        );
+    }
+
+    #[test]
+    fn a_rate_makes_an_open_model_with_the_users_that_there_are() {
+        let rate = Overrides { rate: Some(200.0), ..Overrides::default() };
+        let open = |users: u64| format!(r#","arrival_rate":{{"rate":200,"max_users":{users}}}"#);
+        check(&rate, "", &open(50), &[]);
+        check(&rate, r#","user_count":7"#, &format!(r#","user_count":7{}"#, open(7)), &[]);
+        check(&rate, r#","arrival_rate":{"rate":1,"max_users":9}"#, &open(9), &[]);
+        let both = Overrides { users: Some(3), ..rate };
+        check(
+            &both,
+            r#","arrival_rate":{"rate":1,"max_users":9}"#,
+            &format!(r#"{},"user_count":3"#, open(3)),
+            &[],
+        );
+        check(
+            &users(4),
+            r#","arrival_rate":{"rate":1,"max_users":9}"#,
+            r#","arrival_rate":{"rate":1,"max_users":4},"user_count":4"#,
+            &[],
+        );
+        let ramp = Overrides { spawn_rate: Some(1.0), ..both };
+        check_refusal(
+            &ramp,
+            &test(""),
+            "actions[0]: --spawn-rate means nothing with an arrival rate",
+        );
+    }
+
+    #[test]
+    fn a_load_shape_is_replaced_only_by_a_whole_load() {
+        let shaped =
+            r#","load_shape":"stages","shape_config":{"stages":[{"duration":1,"users":1}]}"#;
+        check_refusal(
+            &users(5),
+            &test(shaped),
+            "actions[0]: --users alone does not say what replaces the load_shape; give --test-time \
+             and --users",
+        );
+        let time = Overrides { test_time: Some(5.0), ..Overrides::default() };
+        check_refusal(&time, &test(shaped), "--test-time alone");
+        let notes = ["actions[0]: a constant load takes the place of its load_shape"];
+        let whole = Overrides { test_time: Some(5.0), ..users(5) };
+        check(&whole, shaped, r#","user_count":5,"test_time":5"#, &notes);
+        let seed = Overrides { seed: Some(1), ..Overrides::default() };
+        check(&seed, shaped, &format!(r#"{shaped},"seed":1"#), &[]);
+    }
+
+    #[test]
+    fn a_test_that_ends_before_its_users_have_started_is_noted() {
+        let short = Overrides { test_time: Some(2.0), ..users(50) };
+        let note = "actions[0]: 20 of 50 users start within 2 s; raise --spawn-rate";
+        check(&short, "", r#","user_count":50,"test_time":2"#, &[note]);
+    }
+
+    #[test]
+    fn a_target_is_the_host_of_relative_urls() {
+        let target = Overrides { target: Some("http://there".to_owned()), ..Overrides::default() };
+        check(&target, "", r#","host":"http://there""#, &[]);
+        let tasks = |urls: &[&str]| {
+            let tasks: Vec<_> = urls.iter().map(|url| format!(r#"{{"url":"{url}"}}"#)).collect();
+            format!(r#"[["LD_start_test", {{"tasks": [{}]}}]]"#, tasks.join(","))
+        };
+        let (_, mixed) = applied(&target, &tasks(&["/a", "http://h/b"])).expect("applied");
+        assert_eq!(
+            mixed.notes,
+            ["actions[0]: 1 of 2 tasks have absolute URLs and are not sent to --target"]
+        );
+        check_refusal(&target, &tasks(&["https://h/b"]), "--target means nothing to its tasks");
+    }
+
+    #[test]
+    fn a_variable_wins_over_the_documents_own() {
+        let overrides = Overrides {
+            variables: vec![("a".to_owned(), "1".to_owned()), ("b".to_owned(), String::new())],
+            ..Overrides::default()
+        };
+        check(&overrides, "", r#","variables":{"a":"1","b":""}"#, &[]);
+        check(
+            &overrides,
+            r#","variables":{"c":3,"a":0}"#,
+            r#","variables":{"c":3,"a":"1","b":""}"#,
+            &[],
+        );
+        check(&overrides, r#","variables":null"#, r#","variables":{"a":"1","b":""}"#, &[]);
+    }
+
+    #[test]
+    fn gates_follow_the_last_action() {
+        let gates = vec![gate("failure_rate<1%").expect("a gate")];
+        let overrides = Overrides { gates, ..Overrides::default() };
+        let json = r#"{"load_density": [["LD_start_test", {}], ["LD_summary"]]}"#;
+        let (document, _) = applied(&overrides, json).expect("applied");
+        assert_eq!(
+            document,
+            r#"{"load_density":[["LD_start_test",{}],["LD_summary"],["LD_assert_sla",{"rules":[{"type":"failure_rate","op":"lt","value":0.01}]}]]}"#
+        );
+        let document = Document::parse(Value::parse(&document).expect("JSON")).expect("a document");
+        assert_eq!(document.len(), 3);
+    }
+
+    #[test]
+    fn documents_inside_a_document_are_changed_too() {
+        let json = r#"[["LD_execute_action", {"action_list": [["LD_execute_action", [[["LD_start_test", {}]]]]]}]]"#;
+        let (document, applied) = applied(&users(5), json).expect("applied");
+        assert!(document.contains(r#"["LD_start_test",{"user_count":5}]"#), "{document}");
+        assert_eq!((applied.taken, applied.notes.len()), (true, 0));
+    }
+
+    #[test]
+    fn documents_in_files_get_variables_and_the_rest_is_told() {
+        let json = r#"[["LD_start_test", {}], ["LD_execute_files", [["a.json"]]]]"#;
+        let overrides = Overrides { variables: vec![("a".to_owned(), "1".to_owned())], ..users(5) };
+        let (document, applied_both) = applied(&overrides, json).expect("applied");
+        assert!(
+            document.starts_with(r#"[["LD_register_variables",{"variables":{"a":"1"}}],"#),
+            "{document}"
+        );
+        assert_eq!(
+            applied_both.notes,
+            ["actions[1]: the documents of LD_execute_files are run without --users"]
+        );
+        let files = r#"[["LD_execute_files", [["a.json"]]]]"#;
+        assert!(!applied(&users(5), files).expect("applied").1.taken);
+        let variables = Overrides { users: None, ..overrides };
+        assert!(applied(&variables, files).expect("applied").1.taken);
+    }
+
+    #[test]
+    fn nothing_takes_overrides_where_there_is_no_test() {
+        for document in ["[]", "3", r#"[["LD_summary"]]"#, r#"{"x": 1}"#, "[[], [1], 2]"] {
+            assert!(!applied(&users(5), document).expect("applied").1.taken, "{document}");
+        }
+    }
+}

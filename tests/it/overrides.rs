@@ -1,0 +1,141 @@
+//! What the command line changes in documents, and that it means the same to `run` and `send`.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::{Scripted, Server, Target, answer, ldctl};
+
+/// A document of one test that would last for an hour, with these tasks.
+fn document(target: &str, tasks: Value) -> String {
+    let arguments = json!({
+        "user_detail_dict": {"host": target}, "user_count": 1, "spawn_rate": 1000,
+        "test_time": 3600, "wait_time": 0, "tasks": tasks, "variables": {"who": "nobody"},
+    });
+    json!([["LD_start_test", arguments], ["LD_summary"]]).to_string()
+}
+
+/// The exit code and the results of a document's actions.
+fn results(arguments: &[&str]) -> (i32, Vec<Value>) {
+    let output = ldctl().args(arguments).args(["--output", "json"]).output().expect("it runs");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let events = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let results = events.filter(|event| event["event"] == "result").collect();
+    (output.status.code().expect("a code"), results)
+}
+
+#[test]
+fn overrides_mean_the_same_to_run_and_send() {
+    let target = Target::start();
+    let server = Server::start(&[], None);
+    let text = document("http://127.0.0.1:9", json!([{"method": "get", "request_url": "/"}]));
+    let (url, port) = (target.url(), server.port());
+    let overrides = [
+        "--users",
+        "3",
+        "--spawn-rate",
+        "3000/s",
+        "--test-time",
+        "150ms",
+        "--target",
+        &url,
+        "--gate",
+        "requests>=1",
+        "--gate",
+        "failure_rate<1%",
+        "--json",
+        &text,
+    ];
+    for verb in [vec!["run"], vec!["send", "--port", &port]] {
+        let (code, results) = results(&[&verb[..], &overrides].concat());
+        assert_eq!((code, results.len()), (0, 3), "{verb:?} {results:?}");
+        let echo = &results[0]["value"];
+        assert_eq!(
+            (&echo["user_count"], &echo["spawn_rate"], &echo["test_time"]),
+            (&json!(3), &json!(3000), &json!(0.15))
+        );
+        assert_eq!(results[2]["command"], "LD_assert_sla");
+        assert_eq!(results[2]["value"][1]["rule"]["value"], 0.01);
+    }
+    assert!(target.requests() > 1);
+    ldctl().args(["quit", "--port", &port]).assert().success();
+    server.end();
+}
+
+#[test]
+fn a_gate_of_the_command_line_decides_the_exit_code() {
+    let target = Target::start();
+    let text = document(&target.url(), json!([{"method": "get", "request_url": "/none"}]));
+    let run = ["run", "--json", &text, "--test-time", "100ms", "--gate", "failure_rate < 5%"];
+    let (code, results) = results(&run);
+    assert_eq!(code, 1);
+    assert_eq!(
+        results[2]["error"]["message"],
+        "SLA gates failed: failure_rate(overall)=1.0 not lt 0.05"
+    );
+}
+
+#[test]
+fn a_variable_of_the_command_line_wins_over_the_documents_also_in_files() {
+    let scripted = Scripted::start(|_, wire| answer(wire, 200, &[], b""));
+    let data = tempfile::tempdir().expect("a directory");
+    let tasks = json!([{"method": "get", "request_url": "/${who}/${more}"}]);
+    let text = document(&scripted.url(), tasks);
+    let run = |text: &str, rest: &[&str]| {
+        let run = ldctl().current_dir(data.path()).args(["run", "--json", text]).args(rest);
+        run.assert().success();
+    };
+    run(&text, &["--test-time", "100ms", "--var", "who=me", "--var", "more=a=b"]);
+    let file = json!([["LD_start_test", {
+        "user_detail_dict": {"host": scripted.url()}, "user_count": 1, "test_time": 0.1,
+        "tasks": [{"method": "get", "request_url": "/file/${who}"}],
+    }]]);
+    fs::write(data.path().join("a.json"), file.to_string()).expect("a file");
+    run(r#"[["LD_execute_files", [["a.json"]]]]"#, &["--var", "who=me"]);
+    let seen = scripted.seen();
+    let paths: Vec<&str> = seen.iter().map(|request| request.target.as_str()).collect();
+    assert_eq!(paths.first(), Some(&"/me/a=b"));
+    assert_eq!(paths.last(), Some(&"/file/me"));
+    assert!(paths.iter().all(|path| path.ends_with("/me/a=b") || path.ends_with("/file/me")));
+}
+
+#[test]
+fn a_seed_repeats_what_is_random() {
+    let scripted = Scripted::start(|_, wire| answer(wire, 200, &[], b""));
+    let task = |name: &str, weight: u64| {
+        json!({"method": "get", "weight": weight,
+               "request_url": format!("/{name}/${{randint(1, 1000000)}}/${{uuid()}}/${{faker.word}}")})
+    };
+    let tasks = json!({"mode": "weighted", "tasks": [task("a", 3), task("b", 1)]});
+    let text = document(&scripted.url(), tasks);
+    let run = |seed: &str| {
+        let before = scripted.seen().len();
+        let run = ["run", "--json", &text, "--test-time", "200ms", "--seed", seed];
+        ldctl().args(run).assert().success();
+        let seen = scripted.seen();
+        seen[before..].iter().take(5).map(|request| request.target.clone()).collect::<Vec<_>>()
+    };
+    let first = run("7");
+    assert_eq!((first.len(), run("7")), (5, first.clone()));
+    assert_ne!(run("8"), first);
+}
+
+#[test]
+fn an_option_that_no_document_takes_is_an_error() {
+    let data = tempfile::tempdir().expect("a directory");
+    let write = |name: &str, text: &str| fs::write(data.path().join(name), text).expect("a file");
+    write("no.json", r#"[["LD_summary"]]"#);
+    write(
+        "yes.json",
+        &document("http://127.0.0.1:9", json!([{"method": "get", "request_url": "/"}])),
+    );
+    let run = |arguments: &[&str]| ldctl().current_dir(data.path()).args(arguments).assert();
+    for verb in ["run", "send"] {
+        run(&[verb, "no.json", "--users", "5", "--gate", "requests>1"]).code(2).stderr_eq(
+            "error: no.json: nothing takes --users, --gate (no LD_start_test is in it); leave the \
+             option out\n",
+        );
+    }
+    // One of several takes it; all its requests fail.
+    run(&["run", "no.json", "yes.json", "--test-time", "50ms"]).code(1);
+}
