@@ -6,6 +6,7 @@
 
 mod allowance;
 mod columns;
+mod conditions;
 pub mod diff;
 mod errors;
 pub mod file;
@@ -28,6 +29,7 @@ use crate::memory::{Memory, Share};
 
 pub use allowance::Allowance;
 pub use columns::Columns;
+pub use conditions::Conditions;
 pub use errors::ErrorCount;
 pub use iterations::Iterations;
 pub use recorder::Recorder;
@@ -53,6 +55,8 @@ pub struct Recording {
     pub iterations: Iterations,
     /// The beginning of the action that was run, without secrets, for the page that shows it.
     pub document: Option<String>,
+    /// How its load was generated.
+    pub conditions: Conditions,
     /// The memory of what is kept beside the requests.
     share: Option<Share>,
 }
@@ -69,9 +73,16 @@ pub struct UserCount {
 impl Recording {
     /// A run that started at `started_at`, from its workers' records.
     pub fn new(started_at: SystemTime, parts: Vec<Recorder>) -> Self {
-        let (warnings, users) = (Vec::new(), Vec::new());
-        let iterations = Iterations::default();
-        Self { started_at, parts, warnings, users, iterations, document: None, share: None }
+        Self {
+            started_at,
+            parts,
+            warnings: Vec::new(),
+            users: Vec::new(),
+            iterations: Iterations::default(),
+            document: None,
+            conditions: Conditions::default(),
+            share: None,
+        }
     }
 
     /// Takes memory for what it keeps beside the requests, which have theirs. It is little: where it

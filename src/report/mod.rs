@@ -4,6 +4,7 @@
 //! file inside the data directory, a value, a pipe.
 
 pub mod csv;
+pub mod figures;
 pub mod html;
 pub mod json;
 pub mod junit;

@@ -2,9 +2,12 @@
 //! classes of the page's style sheet, so that light and dark mode share one drawing. Each point has
 //! an invisible column whose title a browser shows under the pointer.
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, html};
 
 use super::text;
+use crate::report::figures::{BARS_PER_DECADE, bar_begin};
 
 /// The size of the drawing in its own units.
 const WIDTH: f64 = 600.0;
@@ -108,25 +111,17 @@ impl Chart {
     }
 }
 
-/// Bars on a logarithmic axis: the number of latencies in each tenth of a decade.
-pub(super) fn histogram(title: &'static str, counts: impl Iterator<Item = (f64, u64)>) -> Markup {
-    /// Bars in a decade.
-    const PARTS: f64 = 10.0;
-    let mut bars = std::collections::BTreeMap::<i32, u64>::new();
-    for (millis, count) in counts {
-        // Latencies below a microsecond are not distinguished.
-        *bars.entry((millis.max(0.001).log10() * PARTS).floor() as i32).or_default() += count;
-    }
+/// Bars on a logarithmic axis: the number of latencies in each bar.
+pub(super) fn histogram(title: &'static str, bars: &BTreeMap<i32, u64>) -> Markup {
     let first = bars.keys().next().copied().unwrap_or(0);
     let last = bars.keys().next_back().copied().unwrap_or(0);
     let most = bars.values().max().copied().unwrap_or(0);
     let total: u64 = bars.values().sum();
     // At least a decade, so that equal latencies are drawn as a narrow bar.
-    let (first, last) = (first - 1, last.max(first + PARTS as i32));
+    let (first, last) = (first - 1, last.max(first + BARS_PER_DECADE));
     let column = INNER / f64::from(last - first + 1);
     let scale = Scale::to(most as f64);
     let x = |bar: i32| LEFT + f64::from(bar - first) * column;
-    let edge = |bar: i32| 10f64.powf(f64::from(bar) / PARTS);
     frame(
         title,
         html! {},
@@ -135,14 +130,14 @@ pub(super) fn histogram(title: &'static str, counts: impl Iterator<Item = (f64, 
                 line class="grid" x1=(LEFT) x2=(WIDTH - RIGHT) y1=(n(scale.y(step))) y2=(n(scale.y(step))) {}
                 text x=(n(LEFT - 6.0)) y=(n(scale.y(step) + 4.0)) text-anchor="end" { (text::short(step)) }
             }
-            @for bar in (first..=last).filter(|bar| bar.rem_euclid(PARTS as i32) == 0 || last - first < 25 && bar.rem_euclid(PARTS as i32) == 5) {
-                text x=(n(x(bar))) y=(HEIGHT - 8.0) text-anchor="middle" { (text::millis(edge(bar))) }
+            @for bar in (first..=last).filter(|bar| bar.rem_euclid(BARS_PER_DECADE) == 0 || last - first < 25 && bar.rem_euclid(BARS_PER_DECADE) == 5) {
+                text x=(n(x(bar))) y=(HEIGHT - 8.0) text-anchor="middle" { (text::millis(bar_begin(bar))) }
             }
-            @for (bar, count) in &bars {
+            @for (bar, count) in bars {
                 rect class="bar" x=(n(x(*bar) + 0.5)) width=(n((column - 1.0).max(0.5)))
                     y=(n(scale.y(*count as f64))) height=(n(TOP + DEPTH - scale.y(*count as f64))) {
                     title {
-                        (text::millis(edge(*bar))) " to " (text::millis(edge(*bar + 1))) ": "
+                        (text::millis(bar_begin(*bar))) " to " (text::millis(bar_begin(*bar + 1))) ": "
                         (text::count(*count)) " requests, " (text::percent(*count as f64 / total.max(1) as f64))
                     }
                 }

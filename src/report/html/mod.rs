@@ -4,7 +4,6 @@
 //! points.
 
 mod chart;
-mod figures;
 mod text;
 
 use std::io::{self, Write};
@@ -15,7 +14,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
 use self::chart::{Chart, Curve};
-use self::figures::{Name, PageData, Totals};
+use super::figures::{Figures, NameFigures, Point, Stats};
 use crate::record::Records;
 use crate::record::gates::{GateResult, Rule};
 use crate::redact;
@@ -84,20 +83,25 @@ fn beginning(value: &Value, room: &mut usize) -> Value {
     }
 }
 
-/// Writes the page. The rules, if any, decide the verdict; without them a run passes if no request
-/// failed.
+/// Writes the page of a record. The rules, if any, decide the verdict; without them a run passes if no
+/// request failed.
 pub fn write(records: &Records, rules: &[Rule], out: &mut dyn Write) -> io::Result<()> {
-    let figures = PageData::of(records);
+    let figures = Figures::of(records, None);
     let verdicts: Vec<GateResult> = if rules.is_empty() {
         Vec::new()
     } else {
         let summary = records.summary();
         rules.iter().map(|rule| rule.judge(&summary)).collect()
     };
-    out.write_all(page(records, &figures, &verdicts).into_string().as_bytes())
+    draw(&figures, &verdicts, out)
 }
 
-fn page(records: &Records, figures: &PageData<'_>, verdicts: &[GateResult]) -> Markup {
+/// Writes a page of these figures and the results of gates.
+pub fn draw(figures: &Figures, gates: &[GateResult], out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(page(figures, gates).into_string().as_bytes())
+}
+
+fn page(figures: &Figures, verdicts: &[GateResult]) -> Markup {
     // Only this style and this script: markup from a target's responses never runs.
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'",
@@ -118,30 +122,30 @@ fn page(records: &Records, figures: &PageData<'_>, verdicts: &[GateResult]) -> M
             body {
                 header {
                     h1 { "Load test report" }
-                    (verdict(figures, verdicts, not_made(records)))
-                    p class="soft" { (when(records, figures)) }
-                    @for recording in records.recordings() {
-                        @for warning in &recording.warnings {
+                    (verdict(figures, verdicts, not_made(figures)))
+                    p class="soft" { (when(figures)) }
+                    @for test in &figures.tests {
+                        @for warning in &test.warnings {
                             p class="warn" { "⚠ " (text::shown(warning, ERROR_ROOM)) }
                         }
                     }
                 }
-                (tiles(records, figures))
+                (tiles(figures))
                 @if !verdicts.is_empty() { (gates(verdicts)) }
                 h2 { "Over time" }
                 div class="charts" { (rates(figures)) (percentiles(figures)) }
                 h2 { "Latencies" }
                 div class="charts" {
-                    (chart::histogram("Requests by latency (logarithmic)", figures.total.latency.counts()))
+                    (chart::histogram("Requests by latency (logarithmic)", &figures.latencies))
                 }
                 (names(figures))
                 (errors(figures))
-                (documents(records))
+                (documents(figures))
                 footer class="soft" {
                     p {
                         "Latencies count every request, failed ones included, from when it was meant to start "
-                        "to its last byte. They are exact to 0.1 %; the curves to 1 %. "
-                        "A point of a curve covers " (text::seconds(figures.width)) "."
+                        "to its last byte. "
+                        "A point of a curve covers " (text::seconds(figures.course.width)) "."
                     }
                     p { "Written by ldctl " (env!("CARGO_PKG_VERSION")) "." }
                 }
@@ -152,11 +156,11 @@ fn page(records: &Records, figures: &PageData<'_>, verdicts: &[GateResult]) -> M
 }
 
 /// The share of the planned load that was not made, where it is worth a word.
-fn not_made(records: &Records) -> Option<f64> {
-    Some(records.iterations().dropped_share()).filter(|share| *share > 0.01)
+fn not_made(figures: &Figures) -> Option<f64> {
+    Some(figures.iterations.dropped_share()).filter(|share| *share > 0.01)
 }
 
-fn verdict(figures: &PageData<'_>, verdicts: &[GateResult], not_made: Option<f64>) -> Markup {
+fn verdict(figures: &Figures, verdicts: &[GateResult], not_made: Option<f64>) -> Markup {
     let broken = verdicts.iter().filter(|verdict| !verdict.passed).count();
     let failures = figures.total.failures;
     html! {
@@ -191,9 +195,10 @@ fn success(words: &str, not_made: Option<f64>) -> Markup {
 }
 
 /// When the runs took place, in one line.
-fn when(records: &Records, figures: &PageData<'_>) -> String {
-    let runs = records.recordings();
-    let mut line = match runs.first().map(|run| jiff::Timestamp::try_from(run.started_at())) {
+fn when(figures: &Figures) -> String {
+    let runs = &figures.tests;
+    let started = runs.first().and_then(|run| run.started);
+    let mut line = match started.map(jiff::Timestamp::try_from) {
         Some(Ok(started)) => format!("Began {} · ", started.strftime("%Y-%m-%d %H:%M:%S UTC")),
         _ => String::new(),
     };
@@ -201,28 +206,27 @@ fn when(records: &Records, figures: &PageData<'_>) -> String {
     if runs.len() > 1 {
         line.push_str(&format!(" · {} runs, shown one after the other", runs.len()));
     }
-    if let Some(users) = figures.most_users {
+    if let Some(users) = figures.course.points.iter().filter_map(|point| point.users).max() {
         line.push_str(&format!(" · up to {} users", text::count(users.into())));
     }
     line
 }
 
-fn tiles(records: &Records, figures: &PageData<'_>) -> Markup {
-    let Totals { requests, failures, bytes, max_ms, .. } = figures.total;
-    let percentile = |at| figures.total.percentile(at).map_or("–".to_owned(), text::millis);
+fn tiles(figures: &Figures) -> Markup {
+    let Stats { requests, failures, bytes, p50_ms, p95_ms, p99_ms, max_ms, .. } = figures.total;
     let rate = requests as f64 / figures.seconds.max(0.001);
     let failed = format!("Failed ({})", text::count(failures));
-    let interrupted = records.interrupted();
+    let interrupted = figures.interrupted;
     let interrupted = (interrupted > 0).then(|| ("Interrupted", text::count(interrupted)));
     let tiles = [
         ("Requests", text::count(requests)),
         (failed.as_str(), text::percent(figures.total.failure_rate())),
         ("Per second", text::rate(rate)),
-        ("Median", percentile(50.0)),
-        ("95th percentile", percentile(95.0)),
-        ("99th percentile", percentile(99.0)),
-        ("Slowest", text::millis(max_ms)),
-        ("Received", text::bytes(bytes)),
+        ("Median", known(p50_ms, text::millis)),
+        ("95th percentile", known(p95_ms, text::millis)),
+        ("99th percentile", known(p99_ms, text::millis)),
+        ("Slowest", known(max_ms, text::millis)),
+        ("Received", known(bytes, text::bytes)),
     ];
     html! {
         dl class="tiles" {
@@ -254,108 +258,110 @@ fn gates(verdicts: &[GateResult]) -> Markup {
     }
 }
 
-fn rates(figures: &PageData<'_>) -> Markup {
-    let buckets = figures.points();
-    let per_second = |count: fn(&Totals) -> u64| {
-        buckets.iter().map(|bucket| Some(count(&bucket.totals) as f64 / bucket.length)).collect()
+/// A figure, or a dash where it is not known.
+fn known<T>(figure: Option<T>, shown: fn(T) -> String) -> String {
+    figure.map_or_else(|| "–".to_owned(), shown)
+}
+
+/// Each point with its beginning in seconds.
+fn points(figures: &Figures) -> impl Iterator<Item = (f64, &Point)> {
+    let points = figures.course.points.iter().enumerate();
+    points.map(|(place, point)| (place as f64 * figures.course.width, point))
+}
+
+fn rates(figures: &Figures) -> Markup {
+    let per_second = |count: fn(&Point) -> u64| {
+        points(figures).map(|(_, point)| Some(count(point) as f64 / point.seconds)).collect()
     };
     let mut curves = vec![
         Curve {
             class: "rate",
             name: "requests per second",
-            points: per_second(|totals| totals.requests),
+            points: per_second(|point| point.requests),
             right: false,
         },
         Curve {
             class: "fail",
             name: "failures per second",
-            points: per_second(|totals| totals.failures),
+            points: per_second(|point| point.failures),
             right: false,
         },
     ];
-    if figures.most_users.is_some() {
+    if points(figures).any(|(_, point)| point.users.is_some()) {
         curves.push(Curve {
             class: "users",
             name: "users",
-            points: buckets.iter().map(|bucket| bucket.users.map(f64::from)).collect(),
+            points: points(figures).map(|(_, point)| point.users.map(f64::from)).collect(),
             right: true,
         });
     }
-    let hints = buckets.iter().map(|bucket| {
-        let users = bucket.users.map_or(String::new(), |users| format!(", {users} users"));
+    let hints = points(figures).map(|(start, point)| {
+        let users = point.users.map_or(String::new(), |users| format!(", {users} users"));
         format!(
             "{}: {}/s, {} failed{users}",
-            text::seconds(bucket.start),
-            text::rate(bucket.totals.requests as f64 / bucket.length),
-            text::count(bucket.totals.failures),
+            text::seconds(start),
+            text::rate(point.requests as f64 / point.seconds),
+            text::count(point.failures),
         )
     });
     Chart {
         title: "Requests and users",
         unit: "/s",
-        width: figures.width,
+        width: figures.course.width,
         hints: hints.collect(),
         curves,
     }
     .draw()
 }
 
-fn percentiles(figures: &PageData<'_>) -> Markup {
-    let curve = |class, name, at| Curve {
+fn percentiles(figures: &Figures) -> Markup {
+    let curve = |class, name, at: fn(&Point) -> Option<f64>| Curve {
         class,
         name,
-        points: figures.points().iter().map(|bucket| bucket.totals.percentile(at)).collect(),
+        points: figures.course.points.iter().map(at).collect(),
         right: false,
     };
-    let hints = figures.points().iter().map(|bucket| {
-        let at = |at| bucket.totals.percentile(at).map_or("–".to_owned(), text::millis);
+    let hints = points(figures).map(|(start, point)| {
+        let at = |figure| known(figure, text::millis);
         format!(
             "{}: p50 {}, p95 {}, p99 {}",
-            text::seconds(bucket.start),
-            at(50.0),
-            at(95.0),
-            at(99.0)
+            text::seconds(start),
+            at(point.p50_ms),
+            at(point.p95_ms),
+            at(point.p99_ms)
         )
     });
     Chart {
         title: "Latency percentiles",
         unit: "ms",
-        width: figures.width,
+        width: figures.course.width,
         hints: hints.collect(),
         curves: vec![
-            curve("p50", "median", 50.0),
-            curve("p95", "95th", 95.0),
-            curve("p99", "99th", 99.0),
+            curve("p50", "median", |point| point.p50_ms),
+            curve("p95", "95th", |point| point.p95_ms),
+            curve("p99", "99th", |point| point.p99_ms),
         ],
     }
     .draw()
 }
 
 /// The columns of the table: heading, what is shown, what is sorted by.
-type Column = (&'static str, fn(&Totals) -> String, fn(&Totals) -> f64);
-
-fn shown_percentile(totals: &Totals, at: f64) -> String {
-    totals.percentile(at).map_or("–".to_owned(), text::millis)
-}
-
-fn sorted_percentile(totals: &Totals, at: f64) -> f64 {
-    totals.percentile(at).unwrap_or(-1.0)
-}
+type Column = (&'static str, fn(&Stats) -> String, fn(&Stats) -> f64);
 
 const COLUMNS: [Column; 10] = [
-    ("Requests", |totals| text::count(totals.requests), |totals| totals.requests as f64),
-    ("Failures", |totals| text::count(totals.failures), |totals| totals.failures as f64),
-    ("Mean", |totals| text::millis(totals.mean_ms()), Totals::mean_ms),
-    ("p50", |totals| shown_percentile(totals, 50.0), |totals| sorted_percentile(totals, 50.0)),
-    ("p90", |totals| shown_percentile(totals, 90.0), |totals| sorted_percentile(totals, 90.0)),
-    ("p95", |totals| shown_percentile(totals, 95.0), |totals| sorted_percentile(totals, 95.0)),
-    ("p99", |totals| shown_percentile(totals, 99.0), |totals| sorted_percentile(totals, 99.0)),
-    ("p99.9", |totals| shown_percentile(totals, 99.9), |totals| sorted_percentile(totals, 99.9)),
-    ("Max", |totals| text::millis(totals.max_ms), |totals| totals.max_ms),
-    ("Bytes", |totals| text::bytes(totals.bytes), |totals| totals.bytes as f64),
+    ("Requests", |stats| text::count(stats.requests), |stats| stats.requests as f64),
+    ("Failures", |stats| text::count(stats.failures), |stats| stats.failures as f64),
+    ("Mean", |stats| known(stats.mean_ms, text::millis), |stats| stats.mean_ms.unwrap_or(-1.0)),
+    ("p50", |stats| known(stats.p50_ms, text::millis), |stats| stats.p50_ms.unwrap_or(-1.0)),
+    ("p90", |stats| known(stats.p90_ms, text::millis), |stats| stats.p90_ms.unwrap_or(-1.0)),
+    ("p95", |stats| known(stats.p95_ms, text::millis), |stats| stats.p95_ms.unwrap_or(-1.0)),
+    ("p99", |stats| known(stats.p99_ms, text::millis), |stats| stats.p99_ms.unwrap_or(-1.0)),
+    ("p99.9", |stats| known(stats.p999_ms, text::millis), |stats| stats.p999_ms.unwrap_or(-1.0)),
+    ("Max", |stats| known(stats.max_ms, text::millis), |stats| stats.max_ms.unwrap_or(-1.0)),
+    ("Bytes", |stats| known(stats.bytes, text::bytes), |stats| stats.bytes.unwrap_or(0) as f64),
 ];
 
-fn names(figures: &PageData<'_>) -> Markup {
+fn names(figures: &Figures) -> Markup {
     html! {
         h2 { "Requests by name" }
         div class="wide" {
@@ -369,7 +375,7 @@ fn names(figures: &PageData<'_>) -> Markup {
                     }
                 }
                 tbody {
-                    @for Name { label, totals } in &figures.names {
+                    @for NameFigures { label, stats, .. } in &figures.names {
                         tr {
                             td class="text" {
                                 @match label {
@@ -380,8 +386,8 @@ fn names(figures: &PageData<'_>) -> Markup {
                                 }
                             }
                             @for (place, (_, shown, key)) in COLUMNS.iter().enumerate() {
-                                td class=[(place == 1 && totals.failures > 0).then_some("bad")]
-                                    data-v=(text::short_key(key(totals))) { (shown(totals)) }
+                                td class=[(place == 1 && stats.failures > 0).then_some("bad")]
+                                    data-v=(text::short_key(key(stats))) { (shown(stats)) }
                             }
                         }
                     }
@@ -391,7 +397,7 @@ fn names(figures: &PageData<'_>) -> Markup {
     }
 }
 
-fn errors(figures: &PageData<'_>) -> Markup {
+fn errors(figures: &Figures) -> Markup {
     let (texts, count) = figures.further_errors;
     html! {
         @if !figures.errors.is_empty() {
@@ -405,10 +411,12 @@ fn errors(figures: &PageData<'_>) -> Markup {
                         @for group in &figures.errors {
                             tr {
                                 td { (text::count(group.count)) }
-                                td class="text" { (text::shown(group.text, ERROR_ROOM)) }
+                                td class="text" { (text::shown(&group.text, ERROR_ROOM)) }
                                 td class="text" {
-                                    (text::shown(group.first.0, 20)) " " (text::shown(group.first.1, NAME_ROOM))
-                                    @if group.several { " and others" }
+                                    @if let Some((method, name, _)) = group.names.first() {
+                                        (text::shown(method, 20)) " " (text::shown(name, NAME_ROOM))
+                                    }
+                                    @if group.names.len() > 1 { " and others" }
                                 }
                             }
                         }
@@ -425,10 +433,10 @@ fn errors(figures: &PageData<'_>) -> Markup {
 }
 
 /// The documents that were run; one that ran several times appears once.
-fn documents(records: &Records) -> Markup {
+fn documents(figures: &Figures) -> Markup {
     let mut documents: Vec<String> = Vec::new();
-    for recording in records.recordings().iter().rev() {
-        let Some(text) = &recording.document else { continue };
+    for test in figures.tests.iter().rev() {
+        let Some(text) = &test.document else { continue };
         if !documents.contains(text) {
             documents.push(text.clone());
         }
