@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_ldctl_global_optspecs
-    string join \n v/verbose h/help V/version
+    string join \n v/verbose color= h/help V/version
 end
 
 function __fish_ldctl_needs_command
@@ -24,6 +24,9 @@ function __fish_ldctl_using_subcommand
     contains -- $cmd[1] $argv
 end
 
+complete -c ldctl -n "__fish_ldctl_needs_command" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_needs_command" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_needs_command" -s V -l version -d 'Print version'
@@ -66,6 +69,9 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-request-bytes 
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-documents -d 'Maximum number of documents that are read or run at once; further ones wait for a second, then get a busy reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-reply-queue -d 'Maximum reply data queued for a slow client, in bytes' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l shutdown-timeout -d 'How long a shutdown waits for running tests, replies and exporters together' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l framed -d 'Refuse legacy requests. By default one port serves framed and legacy requests'
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-unauthenticated -d 'Listen on non-loopback addresses without a token: anyone who can reach the port can then start load'
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
@@ -83,7 +89,8 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l target -d 'Base of 
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l var -d 'Set the variable ${var.NAME} (repeatable); takes precedence over the document\'s' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l gate -d 'Fail unless the figures meet this rule (repeatable): latency_p95<200ms, failure_rate<1%, failure_rate(NAME)<1%, requests>=1000, achieved_rate>=190, dropped_iterations<1%' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l seed -d 'Seed of random choices: tasks by weight, waits, generated data' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s o -l output -d 'Output format on stdout [default: summary on a terminal, else text]' -r -f -a "summary\t'Figures, errors, gates and a verdict, for people'
+text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l port -d 'The server\'s TCP port' -r
@@ -94,6 +101,9 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-key -d 'Private
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token-env -d 'Read the token from an environment variable (default LOAD_DENSITY_SOCKET_TOKEN) and fail if it is not set. Without any token option, the systemd credential ldctl.token is used if present, else that variable if set' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token-file -d 'Read the token from a file that only its owner can read. A second line may hold the previous token, which a server still accepts; clients send the first. SIGHUP makes a server reload it' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token -d 'The token itself; other users of this machine can see it in the process list' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l detach -d 'Print the number of the run and leave it on its own. Without, the run is stopped when this program ends'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s q -l quiet -d 'Print only errors'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
@@ -115,6 +125,9 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-key -d 'Private
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l token-env -d 'Read the token from an environment variable (default LOAD_DENSITY_SOCKET_TOKEN) and fail if it is not set. Without any token option, the systemd credential ldctl.token is used if present, else that variable if set' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l token-file -d 'Read the token from a file that only its owner can read. A second line may hold the previous token, which a server still accepts; clients send the first. SIGHUP makes a server reload it' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l token -d 'The token itself; other users of this machine can see it in the process list' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls -d 'Connect with TLS (1.2 or 1.3)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read the token'
@@ -133,6 +146,9 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-key -d 'Priva
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l token-env -d 'Read the token from an environment variable (default LOAD_DENSITY_SOCKET_TOKEN) and fail if it is not set. Without any token option, the systemd credential ldctl.token is used if present, else that variable if set' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l token-file -d 'Read the token from a file that only its owner can read. A second line may hold the previous token, which a server still accepts; clients send the first. SIGHUP makes a server reload it' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l token -d 'The token itself; other users of this machine can see it in the process list' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l watch -d 'Print the status every second until the run has ended'
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls -d 'Connect with TLS (1.2 or 1.3)'
@@ -152,6 +168,9 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls-key -d 'Private
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l token-env -d 'Read the token from an environment variable (default LOAD_DENSITY_SOCKET_TOKEN) and fail if it is not set. Without any token option, the systemd credential ldctl.token is used if present, else that variable if set' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l token-file -d 'Read the token from a file that only its owner can read. A second line may hold the previous token, which a server still accepts; clients send the first. SIGHUP makes a server reload it' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l token -d 'The token itself; other users of this machine can see it in the process list' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls -d 'Connect with TLS (1.2 or 1.3)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls-insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read the token'
@@ -179,6 +198,9 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l tls-key -d 'Private
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l token-env -d 'Read the token from an environment variable (default LOAD_DENSITY_SOCKET_TOKEN) and fail if it is not set. Without any token option, the systemd credential ldctl.token is used if present, else that variable if set' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l token-file -d 'Read the token from a file that only its owner can read. A second line may hold the previous token, which a server still accepts; clients send the first. SIGHUP makes a server reload it' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l token -d 'The token itself; other users of this machine can see it in the process list' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l tls -d 'Connect with TLS (1.2 or 1.3)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l tls-insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read the token'
@@ -186,7 +208,8 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l token-prompt -d 'Pr
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l timeout -d 'Give up after this long without a reply [default: 10s while connecting, 1h between replies]' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -s o -l output -d 'Output format on stdout [default: summary on a terminal, else text]' -r -f -a "summary\t'Figures, errors, gates and a verdict, for people'
+text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l port -d 'The server\'s TCP port' -r
@@ -197,6 +220,9 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l tls-key -d 'Priva
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l token-env -d 'Read the token from an environment variable (default LOAD_DENSITY_SOCKET_TOKEN) and fail if it is not set. Without any token option, the systemd credential ldctl.token is used if present, else that variable if set' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l token-file -d 'Read the token from a file that only its owner can read. A second line may hold the previous token, which a server still accepts; clients send the first. SIGHUP makes a server reload it' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l token -d 'The token itself; other users of this machine can see it in the process list' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -s q -l quiet -d 'Print only errors'
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l tls -d 'Connect with TLS (1.2 or 1.3)'
@@ -214,6 +240,9 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-key -d 'Private
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token-env -d 'Read the token from an environment variable (default LOAD_DENSITY_SOCKET_TOKEN) and fail if it is not set. Without any token option, the systemd credential ldctl.token is used if present, else that variable if set' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token-file -d 'Read the token from a file that only its owner can read. A second line may hold the previous token, which a server still accepts; clients send the first. SIGHUP makes a server reload it' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token -d 'The token itself; other users of this machine can see it in the process list' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls -d 'Connect with TLS (1.2 or 1.3)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read the token'
@@ -238,14 +267,24 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-body-bytes -d 'M
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-memory -d 'Ceiling for what the process holds in memory: records, figures, files, bodies, documents. What would exceed it is refused or dropped, with a message [default: half of the memory of the control group or the machine]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l allow-listen -d 'Let documents open listeners (the Prometheus exporter) on this address beyond loopback (repeatable); 0.0.0.0 and :: are every address [default: loopback only]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l allow-target -d 'Restrict targets to this host or network (repeatable): example.com, 10.0.0.0/8 or [2001:db8::/32], each optionally with :PORT [default: any address but link-local ones and metadata services]' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s o -l output -d 'Output format on stdout [default: summary on a terminal, else text]' -r -f -a "summary\t'Figures, errors, gates and a verdict, for people'
+text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s q -l quiet -d 'Print only errors'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand completions" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand completions" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -15,8 +15,8 @@ fn main() -> ExitCode {
         // Help and version are reported this way too.
         Err(answer) => return print_message(&answer).into(),
     };
+    let mut console = Console::new(cli.color);
     console::log(cli.verbose);
-    let mut console = Console::new();
     let outcome = command::execute(&cli, &mut console);
     match outcome.and_then(|exit| console.finish().map(|()| exit)) {
         Ok(exit) => exit.into(),
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
 fn print_message(answer: &clap::Error) -> Exit {
     match answer.print() {
         Err(error) if !answer.use_stderr() && error.kind() != ErrorKind::BrokenPipe => {
-            Console::new().error(&format!("cannot write to stdout: {}", reason(&error)));
+            Console::default().error(&format!("cannot write to stdout: {}", reason(&error)));
             Exit::Usage
         }
         _ if answer.use_stderr() => Exit::Usage,

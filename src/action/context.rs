@@ -157,6 +157,8 @@ pub(crate) struct Context<'a> {
     /// Shares of the ceiling for what the current action has read.
     held: Vec<Share>,
     details: Option<Value>,
+    /// What the event dialect says beside the failure of the current action.
+    explanation: Option<Value>,
     warnings: Vec<String>,
     verdict: Option<Failure>,
     /// Whether the last command that ran has set `verdict`.
@@ -189,6 +191,7 @@ impl<'a> Context<'a> {
             index: 0,
             held: Vec::new(),
             details: None,
+            explanation: None,
             warnings: Vec::new(),
             verdict: None,
             failed: false,
@@ -394,6 +397,11 @@ impl<'a> Context<'a> {
         self.warn(warnings);
     }
 
+    /// Sets the value of this action's result in the event dialect for the case that it fails.
+    pub(crate) fn explain(&mut self, value: Value) {
+        self.explanation = Some(value);
+    }
+
     /// Adds warnings to this action's result.
     pub(crate) fn warn(&mut self, warnings: Vec<String>) {
         self.warnings.extend(warnings);
@@ -423,6 +431,10 @@ impl<'a> Context<'a> {
 
     /// Emits the result of an action, with its added value and warnings.
     pub(super) fn finish(&mut self, action: &str, mut result: ActionResult) {
+        // That of a document inside this action explains nothing: the failure is in its value.
+        if let (Some(explanation), None) = (self.explanation.take(), &result.value) {
+            result.value = Some(explanation);
+        }
         let verdict = self.verdict.take().filter(|_| result.ok);
         if self.details.is_some() || verdict.is_some() {
             result.text = result.value.as_ref().map(Value::to_text);

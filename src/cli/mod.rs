@@ -14,7 +14,7 @@ use clap::{ArgAction, Parser, Subcommand};
 pub use client::{Asking, Attach, Ping, Quit, RunState, Runs, Send, Status, Stop};
 pub use connection::{Connection, TokenSource};
 pub use local::{Completions, DocumentLimits, Lint, Run};
-pub use output::{Output, Printing};
+pub use output::{Color, Format, Output, Printing};
 pub use overrides::Overrides;
 pub use serve::{Limits, Serve};
 pub use values::{DEFAULT_PORT, TOKEN_VARIABLE};
@@ -96,6 +96,17 @@ pub struct Cli {
     /// Log more to stderr (-v info, -vv debug)
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
+
+    /// When to use colours
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t = Color::Auto,
+        hide_possible_values = true
+    )]
+    pub color: Color,
 }
 
 /// The verbs.

@@ -20,7 +20,7 @@ struct FileFinding<'a> {
 
 pub(super) fn lint(args: &Lint, console: &mut Console) -> Result<Exit, Error> {
     document::stdin_once(&args.files)?;
-    console.replies(args.output, false);
+    console.replies(Some(args.output.into()), false);
     let mut exit = Exit::Done;
     for path in &args.files {
         let (text, file) = document::load(path)?;

@@ -126,19 +126,22 @@ impl Runner {
         interrupt: &mut Interrupt,
         console: &mut Console,
     ) -> Result<Exit, Error> {
-        let mut exit = Exit::Done;
+        let mut exits = Vec::new();
         for local in locals {
             console.document(&local.name);
             local.warn(console);
             // Gates and reports of a file apply to its own tests.
             self.executor.clear_records();
-            match self.run_one(local, interrupt, console).await? {
-                Exit::Done => {}
-                Exit::Interrupted => return Ok(Exit::Interrupted),
-                failed => exit = failed,
+            let exit = self.run_one(local, interrupt, console).await?;
+            console.verdict(exit);
+            if exit == Exit::Interrupted {
+                return Ok(exit);
             }
+            exits.push(exit);
         }
-        Ok(exit)
+        let mut failed = exits.iter().filter(|exit| **exit != Exit::Done);
+        console.verdict_of_all(exits.len(), failed.clone().count());
+        Ok(failed.next_back().copied().unwrap_or(Exit::Done))
     }
 
     async fn run_one(
@@ -156,7 +159,7 @@ impl Runner {
         let executor = Arc::clone(&self.executor);
         let asked = |signal| match signal {
             Asked::Status => {
-                Console::new().message(&format!("status: {}", executor.status()));
+                Console::default().message(&format!("status: {}", executor.status()));
                 ControlFlow::Continue(())
             }
             Asked::Stop => stop(&cancel),

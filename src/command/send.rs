@@ -217,10 +217,15 @@ impl<'a> Listener<'a> {
             }
             Role::Detach if !self.done && self.run.is_some() => Ok(Exit::Done),
             _ if interrupted => {
-                self.verdict();
+                self.end();
+                self.console.verdict(Exit::Interrupted);
                 Ok(Exit::Interrupted)
             }
-            _ => Ok(self.verdict()),
+            _ => {
+                let exit = self.end();
+                self.console.verdict(exit);
+                Ok(exit)
+            }
         }
     }
 
@@ -304,7 +309,8 @@ impl<'a> Listener<'a> {
         self.console.reply_line(line, failure.is_none());
     }
 
-    fn verdict(&mut self) -> Exit {
+    /// The end of the reply; prints the event of it where the server has sent none.
+    fn end(&mut self) -> Exit {
         let (ok, failed) = (self.failed == 0, self.failed);
         if !self.done {
             let elapsed_s = self.started.elapsed().as_secs_f64();

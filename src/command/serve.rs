@@ -130,7 +130,7 @@ async fn until_stopped(
             never = &mut attending => match never {},
             () = &mut serving => return Ok(Exit::Done),
             signal = interrupt.next() => match signal {
-                Asked::Status => Console::new().message(&format!("status: {}", status())),
+                Asked::Status => Console::default().message(&format!("status: {}", status())),
                 Asked::Stop if asked => return Ok(Exit::Interrupted),
                 Asked::Stop => {
                     asked = true;

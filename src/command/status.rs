@@ -111,7 +111,7 @@ fn ask(
 ) -> Result<Exit, Error> {
     let timeout = Duration::from_secs_f64(args.timeout);
     let (endpoint, token) = connection::resolve(&args.connection, &args.token, timeout, console)?;
-    console.replies(args.output, false);
+    console.replies(Some(args.output.into()), false);
     let asked = Asked { endpoint, token, timeout };
     block_on(signal::unless_interrupted(async {
         match ask(&asked, console).await {

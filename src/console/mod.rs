@@ -6,12 +6,15 @@
 mod announcer;
 mod bar;
 mod failures;
+mod line;
 mod runs;
+mod style;
+mod summary;
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
-use crate::cli::Output;
+use crate::cli::{Color, Format};
 use crate::error::{Error, Exit, reason};
 use crate::escape;
 use crate::event::{ActionResult, Event, Status};
@@ -19,6 +22,15 @@ use crate::redact;
 
 pub use announcer::Announcer;
 use bar::Bar;
+use line::Line;
+use style::{Role, Style};
+use summary::{Page, Summary};
+
+/// The width of a summary that goes elsewhere than to a terminal, in columns.
+const WIDTH: usize = 100;
+
+/// The narrowest terminal that a summary is made for.
+const LEAST_WIDTH: usize = 30;
 
 /// Starts to write the log to stderr: warnings; with `verbose` also information, twice also
 /// details. A second call does nothing.
@@ -57,10 +69,12 @@ pub struct Console {
     out: Box<dyn Write>,
     /// Whether stdout is a terminal, which would interpret control characters.
     terminal: bool,
-    format: Output,
+    format: Format,
     quiet: bool,
+    style: Style,
     /// The name of the document whose replies follow.
     document: Option<String>,
+    summary: Summary,
     bar: Option<Bar>,
     state: State,
 }
@@ -76,21 +90,33 @@ enum State {
 
 impl Console {
     /// The process's own stdout and stderr.
-    pub fn new() -> Self {
+    pub fn new(color: Color) -> Self {
         let stdout = io::stdout();
         let terminal = stdout.is_terminal();
-        Self::over(Box::new(stdout), terminal)
+        let variable = |name: &str| std::env::var(name).ok();
+        let style = Style::of(color, terminal, &variable);
+        Self { style, ..Self::over(Box::new(stdout), terminal) }
     }
 
     fn over(out: Box<dyn Write>, terminal: bool) -> Self {
-        let (format, quiet, document) = (Output::Text, false, None);
-        Self { out, terminal, format, quiet, document, bar: None, state: State::Open }
+        Self {
+            out,
+            terminal,
+            format: Format::Text,
+            quiet: false,
+            style: Style::PLAIN,
+            document: None,
+            summary: Summary::default(),
+            bar: None,
+            state: State::Open,
+        }
     }
 
-    /// Sets how replies are printed. A progress bar is shown if stderr is a terminal, unless
-    /// `quiet`.
-    pub fn replies(&mut self, format: Output, quiet: bool) {
-        self.format = format;
+    /// Sets how replies are printed: unless a format is given, as a summary on a terminal, else as
+    /// text. A progress bar is shown if stderr is a terminal, unless `quiet`.
+    pub fn replies(&mut self, format: Option<Format>, quiet: bool) {
+        let usual = if self.terminal { Format::Summary } else { Format::Text };
+        self.format = format.unwrap_or(usual);
         self.quiet = quiet;
         self.bar = (!quiet && io::stderr().is_terminal()).then(Bar::default);
     }
@@ -98,6 +124,7 @@ impl Console {
     /// Sets the document of the following replies, which errors on stderr name.
     pub fn document(&mut self, name: &str) {
         self.document = Some(name.to_owned());
+        self.summary = Summary::of(name);
     }
 
     /// Prints one reply.
@@ -110,19 +137,66 @@ impl Console {
         }
         match (self.format, event) {
             _ if self.quiet => {}
-            (Output::Json, event) => self.json(event),
-            (Output::Text, Event::Result(result)) => self.result(result),
-            (Output::Text, _) => {}
+            (Format::Json, event) => self.json(event),
+            (Format::Text, Event::Result(result)) => self.result(result),
+            (Format::Text, _) => {}
+            (Format::Summary, event) => {
+                let lines = self.summary.event(event, self.page());
+                self.lines(&lines);
+            }
         }
         if let Event::Result(result) = event {
             self.failures(result);
         }
     }
 
+    /// Prints the last line of a document's summary, which agrees with the exit code.
+    pub fn verdict(&mut self, exit: Exit) {
+        if self.format == Format::Summary && !self.quiet {
+            let lines = self.summary.verdict(exit, self.page());
+            self.lines(&lines);
+        }
+    }
+
+    /// Prints the last line of the summaries of several documents.
+    pub fn verdict_of_all(&mut self, documents: usize, failed: usize) {
+        if self.format != Format::Summary || self.quiet || documents < 2 {
+            return;
+        }
+        let (role, words) = match failed {
+            0 => (Role::Good, format!("all {documents} documents passed")),
+            _ => (Role::Bad, format!("failed: {failed} of {documents} documents")),
+        };
+        let lines = summary::verdict_lines(role, &words, self.page());
+        self.lines(&lines);
+    }
+
+    /// Prints lines of a summary.
+    fn lines(&mut self, lines: &[Line]) {
+        if lines.is_empty() {
+            return;
+        }
+        let style = self.style;
+        let text: String = lines.iter().map(|line| line.render(style) + "\n").collect();
+        self.write(text.as_bytes());
+    }
+
+    fn page(&self) -> Page {
+        let terminal = terminal_size::terminal_size_of(io::stdout()).filter(|_| self.terminal);
+        let width = match terminal {
+            Some((terminal_size::Width(width), _)) => Some(usize::from(width)),
+            None => std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()),
+        };
+        Page { width: width.unwrap_or(WIDTH).max(LEAST_WIDTH), style: self.style }
+    }
+
     /// Prints one line of a reply in the text dialect, as the JSON object `{"event": "line", …}`
     /// with JSON output.
     pub fn reply_line(&mut self, text: &str, ok: bool) {
         self.say(text, &TextRecord { event: "line", ok, text });
+        if !ok {
+            self.summary.note_failure();
+        }
         if self.quiet && !ok {
             self.error(&format!("{}{text}", self.place()));
         }
@@ -135,7 +209,7 @@ impl Console {
 
     /// Prints the number of a run, where it is not a part of the event itself.
     pub fn number(&mut self, run: u64) {
-        if self.format == Output::Text {
+        if self.format != Format::Json {
             self.print(&run.to_string());
         }
     }
@@ -143,8 +217,8 @@ impl Console {
     /// Prints a table of runs: one event with JSON output.
     pub fn runs(&mut self, runs: Vec<Status>) {
         match self.format {
-            Output::Text => runs::table(&runs).iter().for_each(|line| self.print(line)),
-            Output::Json => self.json(&Event::Runs { runs }),
+            Format::Json => self.json(&Event::Runs { runs }),
+            _ => runs::table(&runs).iter().for_each(|line| self.print(line)),
         }
     }
 
@@ -152,8 +226,8 @@ impl Console {
     pub fn say(&mut self, text: &str, object: &impl serde::Serialize) {
         match self.format {
             _ if self.quiet => {}
-            Output::Text => self.print(text),
-            Output::Json => self.json(object),
+            Format::Json => self.json(object),
+            Format::Text | Format::Summary => self.print(text),
         }
     }
 
@@ -221,13 +295,14 @@ impl Console {
     /// Prints the part of a result that belongs on stderr: why requests failed, and the error
     /// itself if no other output has it.
     fn failures(&mut self, result: &ActionResult) {
-        if let (false, Some(value)) = (self.quiet, &result.value) {
+        let is_shown = self.format == Format::Summary || self.quiet;
+        if let (false, Some(value)) = (is_shown, &result.value) {
             for line in failures::lines(value) {
                 self.message(&line);
             }
         }
         // The line of the text dialect stays the reference's, which has fewer errors.
-        let not_printed = self.quiet || (self.format == Output::Text && result.text.is_some());
+        let not_printed = self.quiet || (self.format == Format::Text && result.text.is_some());
         if let (true, Some(failure)) = (not_printed, &result.error) {
             let ActionResult { index, command, .. } = result;
             self.error(&format!("{}actions[{index}] {command}: {failure}", self.place()));
@@ -268,7 +343,7 @@ impl Console {
 
 impl Default for Console {
     fn default() -> Self {
-        Self::new()
+        Self::new(Color::default())
     }
 }
 
@@ -351,7 +426,7 @@ mod tests {
     #[test]
     fn json_output_is_one_object_per_event() {
         let text = printed(false, |console| {
-            console.replies(Output::Json, false);
+            console.replies(Some(Format::Json), false);
             console.event(&result(Value::Null));
             console.reply_line("None", true);
         });
@@ -363,7 +438,7 @@ mod tests {
     #[test]
     fn quiet_prints_no_reply() {
         let text = printed(false, |console| {
-            console.replies(Output::Json, true);
+            console.replies(Some(Format::Json), true);
             console.event(&result(Value::Null));
             console.reply_line("None", true);
         });

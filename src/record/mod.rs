@@ -20,6 +20,7 @@ mod recorder;
 mod sample;
 pub mod sqlite;
 pub mod stats;
+mod statuses;
 mod summary;
 
 use std::sync::Arc;

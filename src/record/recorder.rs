@@ -283,6 +283,11 @@ impl Recorder {
         })
     }
 
+    /// The status of each request that has one; 0 without a response.
+    pub(super) fn statuses(&self) -> impl Iterator<Item = u16> {
+        self.columns.iter().map(|sample| sample.status).filter(|status| *status != NO_STATUS)
+    }
+
     pub(super) fn rows(&self, epoch: f64) -> impl Iterator<Item = Row<'_>> {
         self.columns.iter().zip(0u64..).filter_map(move |(sample, row)| {
             let error = sample.error.and_then(|error| self.errors.get(error.0 as usize));

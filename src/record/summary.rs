@@ -57,6 +57,8 @@ pub struct LatencySummary {
 pub struct NameSummary {
     /// The name.
     pub name: Arc<str>,
+    /// The method of its requests; `None` if they have several, or it is not known.
+    pub method: Option<Arc<str>>,
     /// All its requests.
     pub requests: u64,
     /// Those that failed.
@@ -94,6 +96,7 @@ impl Summary {
                 .into_iter()
                 .map(|(name, mut times)| NameSummary {
                     name: name.into(),
+                    method: None,
                     requests: times.len() as u64,
                     failures: 0,
                     latency: LatencySummary::of_millis(&mut times),
@@ -106,6 +109,7 @@ impl Summary {
     pub(super) fn of<'a>(parts: impl Iterator<Item = &'a Recorder>) -> Self {
         let parts: Vec<&Recorder> = parts.collect();
         let mut names: Vec<(Arc<str>, u64, Vec<u64>)> = Vec::new();
+        let mut methods: Vec<Option<Arc<str>>> = Vec::new();
         let mut places: HashMap<Arc<str>, usize> = HashMap::new();
         // Exactly as large as needed: the memory of a record includes it.
         let mut all: Vec<u64> = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
@@ -114,10 +118,17 @@ impl Summary {
                 .labels()
                 .iter()
                 .map(|label| {
-                    *places.entry(Arc::clone(&label.name)).or_insert_with(|| {
+                    let place = *places.entry(Arc::clone(&label.name)).or_insert_with(|| {
                         names.push((Arc::clone(&label.name), 0, Vec::new()));
+                        methods.push(Some(Arc::clone(&label.method)));
                         names.len() - 1
-                    })
+                    });
+                    if let Some(method) = methods.get_mut(place)
+                        && method.as_ref() != Some(&label.method)
+                    {
+                        *method = None;
+                    }
+                    place
                 })
                 .collect();
             let mut rows = vec![0; part.labels().len()];
@@ -154,8 +165,10 @@ impl Summary {
             overall: LatencySummary::of_ticks(&mut all),
             per_name: names
                 .into_iter()
-                .map(|(name, failures, mut ticks)| NameSummary {
+                .zip(methods)
+                .map(|((name, failures, mut ticks), method)| NameSummary {
                     name,
+                    method,
                     requests: failures + ticks.len() as u64,
                     failures,
                     latency: LatencySummary::of_ticks(&mut ticks),
@@ -184,6 +197,9 @@ impl Summary {
     pub fn to_details(&self) -> Value {
         let per_name = self.per_name.iter().map(|name| {
             let mut figures = Map::new();
+            if let Some(method) = &name.method {
+                figures.insert("method".to_owned(), (&**method).into());
+            }
             figures.insert("requests".to_owned(), name.requests.into());
             figures.insert("failures".to_owned(), name.failures.into());
             figures.insert("failure_rate".to_owned(), name.failure_rate().into());
@@ -195,16 +211,20 @@ impl Summary {
             (name.name.to_string(), Value::Dict(figures))
         });
         let mut details = self.with_names(per_name.collect());
-        let Iterations { started, planned, dropped, .. } = self.iterations;
+        let Iterations { started, planned, dropped, span } = self.iterations;
         if let Value::Dict(members) = &mut details {
             if let Some(Value::Dict(totals)) = members.get_mut("totals") {
                 totals.insert("interrupted".to_owned(), self.interrupted.into());
+            }
+            if let Some(Value::Dict(overall)) = members.get_mut("latency_overall") {
+                overall.insert("mean_ms".to_owned(), self.overall.mean_ms.into());
             }
             let iterations = Value::dict([
                 ("started", Value::from(started)),
                 ("planned", planned.into()),
                 ("dropped", dropped.into()),
                 ("achieved_rate", self.iterations.rate().into()),
+                ("span_s", span.as_secs_f64().into()),
             ]);
             members.insert("iterations".to_owned(), iterations);
         }
@@ -471,16 +491,16 @@ mod tests {
         let member = |block: &str| details.get(block).expect(block).to_text();
         assert_eq!(
             member("iterations"),
-            "{'started': 100, 'planned': 800, 'dropped': 700, 'achieved_rate': 25.0}"
+            "{'started': 100, 'planned': 800, 'dropped': 700, 'achieved_rate': 25.0, \
+             'span_s': 4.0}"
         );
         let names = member("per_name");
-        assert!(
-            names.starts_with("{'a': {'requests': 2, 'failures': 0, 'failure_rate': 0.0, 'count'")
-        );
-        assert!(
-            names
-                .ends_with("'b': {'requests': 1, 'failures': 1, 'failure_rate': 1.0, 'count': 0}}")
-        );
+        assert!(names.starts_with(
+            "{'a': {'method': 'GET', 'requests': 2, 'failures': 0, 'failure_rate': 0.0, 'count'"
+        ));
+        assert!(names.ends_with(
+            "'b': {'method': 'GET', 'requests': 1, 'failures': 1, 'failure_rate': 1.0, 'count': 0}}"
+        ));
         for (metric, figure) in [
             (Metric::DroppedIterations, 700.0),
             (Metric::AchievedRate, 25.0),
@@ -500,7 +520,8 @@ mod tests {
         assert_eq!((summed.requests, summed.failures), (4, 1));
         assert_eq!(summed.overall, summary().overall);
         assert_eq!(summed.per_name.len(), 1, "c has no time");
-        assert_eq!(summed.per_name[0], summary().per_name[0]);
+        let measured = NameSummary { method: None, ..summary().per_name[0].clone() };
+        assert_eq!(summed.per_name[0], measured);
     }
 
     #[test]

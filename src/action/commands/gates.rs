@@ -84,7 +84,10 @@ impl Command for Assert {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
         let verdicts = self.0.judge(context);
         match failed(&verdicts) {
-            Some(reasons) => Err(Failure::new(FailureKind::Gate, reasons)),
+            Some(reasons) => {
+                context.explain(value(&verdicts));
+                Err(Failure::new(FailureKind::Gate, reasons))
+            }
             None => Ok(value(&verdicts)),
         }
     }

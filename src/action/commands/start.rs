@@ -450,6 +450,7 @@ fn no_success(summary: &Summary, error: Option<&ErrorCount<'_>>) -> String {
 fn conclude(context: &mut Context<'_>, echo: Value, recording: Arc<Recording>) -> Value {
     let mut warnings = recording.warnings.clone();
     context.push_recording(Arc::clone(&recording));
+    let peak = recording.users.iter().map(|count| count.users).max();
     warnings.extend(context.memory_warnings());
     let mut of_this_test = Records::default();
     of_this_test.push(recording);
@@ -472,10 +473,21 @@ fn conclude(context: &mut Context<'_>, echo: Value, recording: Arc<Recording>) -
     };
     rich.insert("summary".to_owned(), summary.to_details());
     rich.insert("errors".to_owned(), Value::List(texts(&errors)));
+    rich.insert("statuses".to_owned(), statuses(&of_this_test));
+    rich.insert("peak_users".to_owned(), peak.map(u64::from).into());
     if !warnings.is_empty() {
         // Clients of version 0.1.0 read them from here.
         rich.insert("warnings".to_owned(), listed.into());
     }
     context.enrich(Value::Dict(rich), warnings);
     echo
+}
+
+/// The requests by status, `none` without a response.
+fn statuses(records: &Records) -> Value {
+    let counts = records.statuses().into_iter().map(|(status, count)| {
+        let status = if status == 0 { "none".to_owned() } else { status.to_string() };
+        (status, Value::from(count))
+    });
+    Value::Dict(counts.collect())
 }

@@ -1,0 +1,303 @@
+//! What a document has done, for people: figures, errors, gates and reports as they come, and a
+//! verdict at the end. It is made of the same events that JSON output prints.
+
+mod figures;
+mod gates;
+mod table;
+mod verdict;
+
+use super::line::{Line, shown, width, wrap};
+use super::style::{Role, Style};
+use crate::error::Exit;
+use crate::event::{ActionResult, Event, FailureKind};
+use crate::value::Value;
+use figures::{count, counted, duration, number, text, trimmed};
+use verdict::Tally;
+
+/// Errors that are listed.
+const MOST_ERRORS: usize = 10;
+
+/// Gates, warnings and reports of one action that are listed.
+const MOST_ITEMS: usize = 100;
+
+/// Lines of one error, warning or value.
+const MOST_LINES: usize = 4;
+
+/// The width of the words that stand before errors, gates and so on.
+const LABEL: usize = 10;
+
+/// Where lines go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Page {
+    /// Columns.
+    pub(super) width: usize,
+    /// Colours and characters.
+    pub(super) style: Style,
+}
+
+/// The summary of one document while it runs.
+#[derive(Debug, Default)]
+pub(super) struct Summary {
+    /// What the document is called.
+    title: String,
+    tally: Tally,
+}
+
+impl Summary {
+    /// The summary of a document that begins.
+    pub(super) fn of(title: &str) -> Self {
+        Self { title: title.to_owned(), tally: Tally::default() }
+    }
+
+    /// The lines of an event.
+    pub(super) fn event(&mut self, event: &Event, page: Page) -> Vec<Line> {
+        match event {
+            Event::Accepted { run, name, .. } if self.title.is_empty() => {
+                self.title = name.clone().unwrap_or_else(|| format!("run {run}"));
+                Vec::new()
+            }
+            Event::Result(result) => self.result(result, page),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Notes that an action failed of which only the text is known.
+    pub(super) fn note_failure(&mut self) {
+        self.tally.failed += 1;
+    }
+
+    /// The last line.
+    pub(super) fn verdict(&self, exit: Exit, page: Page) -> Vec<Line> {
+        let (role, words) = self.tally.verdict(exit);
+        verdict_lines(role, &words, page)
+    }
+
+    fn result(&mut self, result: &ActionResult, page: Page) -> Vec<Line> {
+        let mut lines = Vec::new();
+        let mut explained = false;
+        match &result.value {
+            Some(value) if is_summary(value.get("summary")) => {
+                lines.extend(self.test(value, page));
+                explained = self.note_test_failure(result);
+            }
+            Some(value) if is_summary(Some(value)) => {
+                lines.extend(table::table(value, None, page.width, page.style));
+            }
+            Some(value) => match (gates::verdicts(value), report(result)) {
+                (Some(verdicts), _) => {
+                    lines.extend(self.gates(result, verdicts, page));
+                    explained = !result.ok && result.error.as_ref().is_some_and(is_gate);
+                }
+                (None, Some(paths)) => lines.extend(section("report", paths, page)),
+                (None, None) => lines.extend(other(&result.command, value, page)),
+            },
+            None => {}
+        }
+        if let (false, Some(failure)) = (explained, &result.error) {
+            self.note_failure();
+            let ActionResult { index, command, .. } = result;
+            let symbol = page.style.symbol(Role::Bad);
+            let words = format!("{symbol} actions[{index}] {command}: {failure}");
+            lines.extend(hanging(Role::Bad, &words, 2, page));
+        }
+        let warnings = result.warnings.iter().map(|text| (Role::Warn, text.clone()));
+        lines.extend(section("warnings", warnings.collect(), page));
+        lines
+    }
+
+    /// The figures of a test.
+    fn test(&mut self, value: &Value, page: Page) -> Vec<Line> {
+        let none = Value::Null;
+        let summary = value.get("summary").unwrap_or(&none);
+        let totals = summary.get("totals").unwrap_or(&none);
+        let iterations = summary.get("iterations").unwrap_or(&none);
+        let failures = count(totals, "failures").unwrap_or(0);
+        self.tally.tests += 1;
+        self.tally.requests += count(totals, "requests").unwrap_or(0);
+        self.tally.failures += failures;
+        self.tally.planned += count(iterations, "planned").unwrap_or(0);
+        self.tally.dropped += count(iterations, "dropped").unwrap_or(0);
+        let seconds = number(iterations, "span_s");
+        let mut lines = self.head(value, iterations, page);
+        lines.extend(table::table(summary, seconds, page.width, page.style));
+        lines.extend(section("errors", errors(value, failures, page.style), page));
+        lines.extend(section("statuses", statuses(value, page.style), page));
+        lines
+    }
+
+    /// The line above the figures of a test.
+    fn head(&self, value: &Value, iterations: &Value, page: Page) -> Vec<Line> {
+        let mut title = shown(&self.title);
+        if self.tally.tests > 1 {
+            title.push_str(&format!(" test {}", self.tally.tests));
+        }
+        let mut facts = Vec::new();
+        let seconds = number(iterations, "span_s");
+        facts.extend(seconds.map(duration));
+        facts.extend(count(value, "peak_users").map(|users| counted(users, "user")));
+        facts.extend(number(iterations, "achieved_rate").map(|made| {
+            let planned = number(iterations, "planned").filter(|planned| *planned > 0.0);
+            let asked = planned.zip(seconds).map(|(planned, seconds)| planned / seconds);
+            let asked = asked.map(|asked| format!(" (asked {})", trimmed(asked, 1)));
+            format!("{made:.1} iterations/s{}", asked.unwrap_or_default())
+        }));
+        let facts: String = facts.iter().map(|fact| format!("   {fact}")).collect();
+        match width(&title) + width(&facts) <= page.width {
+            true => vec![Line::of(Role::Strong, &title).with(Role::Plain, &facts)],
+            false => {
+                let mut lines = hanging(Role::Strong, &title, 2, page);
+                lines.extend(hanging(
+                    Role::Plain,
+                    &facts.trim_start().replace("   ", ", "),
+                    0,
+                    page,
+                ));
+                lines
+            }
+        }
+    }
+
+    /// Notes why a test with figures failed; returns whether its figures say it already.
+    fn note_test_failure(&mut self, result: &ActionResult) -> bool {
+        let no_success =
+            result.error.as_ref().is_some_and(|error| error.kind == FailureKind::NoSuccess);
+        self.tally.no_success |= no_success;
+        no_success && self.tally.requests > 0
+    }
+
+    fn gates(&mut self, result: &ActionResult, verdicts: &[Value], page: Page) -> Vec<Line> {
+        let broken = verdicts.iter().filter(|verdict| !gates::holds(verdict)).count() as u64;
+        if broken > 0 && result.ok {
+            self.tally.remarked += broken;
+        } else {
+            self.tally.gates += verdicts.len() as u64;
+            self.tally.broken += broken;
+        }
+        let items = verdicts.iter().map(|verdict| gates::line(verdict, page.style)).collect();
+        section("gates", items, page)
+    }
+}
+
+fn is_gate(failure: &crate::event::Failure) -> bool {
+    failure.kind == FailureKind::Gate
+}
+
+fn is_summary(value: Option<&Value>) -> bool {
+    value.is_some_and(|value| {
+        value.get("totals").is_some_and(|totals| totals.get("requests").is_some())
+            && matches!(value.get("per_name"), Some(Value::Dict(_)))
+    })
+}
+
+/// Lines with a verdict.
+pub(super) fn verdict_lines(role: Role, words: &str, page: Page) -> Vec<Line> {
+    hanging(role, &format!("{} {words}", page.style.symbol(role)), 2, page)
+}
+
+/// Why requests failed, the most frequent first.
+fn errors(value: &Value, failures: u64, style: Style) -> Vec<(Role, String)> {
+    let Some(Value::List(errors)) = value.get("errors") else { return Vec::new() };
+    let listed = errors.get(..errors.len().min(MOST_ERRORS)).unwrap_or_default();
+    let counts: Vec<u64> = listed.iter().map(|error| count(error, "count").unwrap_or(0)).collect();
+    let widest = counts.iter().map(|count| count.to_string().len()).max().unwrap_or(0);
+    let mut items: Vec<_> = listed
+        .iter()
+        .zip(&counts)
+        .map(|(error, count)| {
+            let (method, name) = (text(error, "method"), text(error, "name"));
+            let words = format!(
+                "{count:>widest$} {} {method} {name}: {}",
+                style.times(),
+                text(error, "error")
+            );
+            (Role::Bad, words)
+        })
+        .collect();
+    let others = failures.saturating_sub(counts.iter().sum());
+    if others > 0 && !items.is_empty() {
+        let words =
+            format!("{others:>widest$} {} other errors (-o json lists more)", style.times());
+        items.push((Role::Bad, words));
+    }
+    items
+}
+
+/// How often each status came, unless all are good ones.
+fn statuses(value: &Value, style: Style) -> Vec<(Role, String)> {
+    let Some(Value::Dict(statuses)) = value.get("statuses") else { return Vec::new() };
+    if statuses.keys().all(|status| status.starts_with('2')) {
+        return Vec::new();
+    }
+    let items = statuses.iter().map(|(status, count)| {
+        let status = if status == "none" { "no response" } else { status };
+        format!("{status} {} {}", style.times(), count.to_text())
+    });
+    vec![(Role::Plain, items.collect::<Vec<_>>().join(", "))]
+}
+
+/// The files that a report has written.
+fn report(result: &ActionResult) -> Option<Vec<(Role, String)>> {
+    let kind = result.command.strip_prefix("LD_generate_")?.strip_suffix("_report")?;
+    let paths: Vec<&str> = match result.value.as_ref()? {
+        Value::Str(path) => vec![path],
+        Value::List(paths) | Value::Tuple(paths) => {
+            paths.iter().map(Value::as_str).collect::<Option<_>>()?
+        }
+        _ => return None,
+    };
+    Some(paths.into_iter().map(|path| (Role::Plain, format!("{kind} {path}"))).collect())
+}
+
+/// The value of any other command.
+fn other(command: &str, value: &Value, page: Page) -> Vec<Line> {
+    let text = match value {
+        Value::Null => return Vec::new(),
+        Value::Str(text) => text.clone(),
+        value => serde_json::to_string(value).unwrap_or_default(),
+    };
+    // As much as can be shown, and no more: it may be a whole report.
+    let most = page.width * (MOST_LINES + 1);
+    let cut: String = text.chars().take(most).collect();
+    hanging(Role::Plain, &format!("{command}  {cut}"), 2, page)
+}
+
+/// A text with its later lines indented.
+fn hanging(role: Role, text: &str, indent: usize, page: Page) -> Vec<Line> {
+    let room = page.width.saturating_sub(indent);
+    let lines = wrap(&shown(text), room, MOST_LINES, page.style);
+    let margin = " ".repeat(indent);
+    lines
+        .iter()
+        .enumerate()
+        .map(|(place, line)| match place {
+            0 => Line::of(role, line),
+            _ => Line::of(Role::Plain, &margin).with(role, line),
+        })
+        .collect()
+}
+
+/// Items below a word that stands beside the first of them.
+fn section(label: &str, items: Vec<(Role, String)>, page: Page) -> Vec<Line> {
+    let room = page.width.saturating_sub(LABEL);
+    let further = items.len().saturating_sub(MOST_ITEMS);
+    let more = (further > 0).then(|| (Role::Soft, format!("and {further} more")));
+    let mut lines = Vec::new();
+    for (role, text) in items.into_iter().take(MOST_ITEMS).chain(more) {
+        for (place, piece) in
+            wrap(&shown(&text), room, MOST_LINES, page.style).into_iter().enumerate()
+        {
+            let label = if lines.is_empty() { label } else { "" };
+            // What continues an item is indented, so that items can be told apart.
+            let indent = if place > 0 && width(&piece) + 2 <= room { "  " } else { "" };
+            lines.push(
+                Line::of(Role::Soft, &format!("{label:<LABEL$}"))
+                    .with(Role::Plain, indent)
+                    .with(role, &piece),
+            );
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+//! Summaries of whole documents.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::event::Failure;
+
+const PAGE: Page = Page { width: 80, style: Style::UNICODE };
+
+fn result(command: &str, ok: bool, value: &str) -> ActionResult {
+    let value = Value::parse(value).expect("JSON");
+    ActionResult { ok, ..ActionResult::new(1, command, Ok(value)) }
+}
+
+fn texts(lines: &[Line]) -> Vec<String> {
+    lines.iter().map(Line::text).collect()
+}
+
+fn test() -> ActionResult {
+    let mut test = result(
+        "LD_start_test",
+        true,
+        r#"{"summary": {
+                "totals": {"requests": 1200, "failures": 603},
+                "latency_overall": {"count": 1200, "mean_ms": 1.0, "p95_ms": 5.2, "max_ms": 61.4},
+                "per_name": {"login": {"method": "POST", "requests": 1200, "failures": 603,
+                                       "count": 597, "mean_ms": 1.7, "p95_ms": 5.2, "max_ms": 61.4}},
+                "iterations": {"started": 121, "planned": 800, "dropped": 679,
+                               "achieved_rate": 30.25, "span_s": 4.0}},
+            "errors": [
+                {"count": 600, "method": "POST", "name": "login", "error": "status_code expected 200, got 401"},
+                {"count": 2, "method": "POST", "name": "login", "error": "timed out after 5 s"}],
+            "statuses": {"none": 2, "200": 597, "401": 601},
+            "peak_users": 3}"#,
+    );
+    test.warnings = vec!["679 of 800 planned iterations never started".to_owned()];
+    test
+}
+
+#[test]
+fn a_test_is_shown_with_its_load_figures_errors_statuses_and_warnings() {
+    let mut summary = Summary::of("login.json");
+    assert_eq!(
+        texts(&summary.event(&Event::Result(test()), PAGE)),
+        [
+            "login.json   4.0 s   3 users   30.2 iterations/s (asked 200)",
+            "latency in ms  requests  failed            /s  mean   p95   max",
+            "POST login         1200     603  50.2%  300.0  1.70  5.20  61.4",
+            "total              1200     603  50.2%  300.0  1.00  5.20  61.4",
+            "latencies of names are of successes only",
+            "errors    600 × POST login: status_code expected 200, got 401",
+            "            2 × POST login: timed out after 5 s",
+            "            1 × other errors (-o json lists more)",
+            "statuses  no response × 2, 200 × 597, 401 × 601",
+            "warnings  679 of 800 planned iterations never started",
+        ]
+    );
+    let verdict = summary.verdict(Exit::Done, PAGE);
+    assert_eq!(
+        texts(&verdict),
+        [
+            "! done, but 603 of 1200 requests failed (50.2 %) and 84.9 % of the asked load",
+            "  was not made"
+        ]
+    );
+}
+
+#[test]
+fn gates_and_reports_follow_and_what_has_no_figures_is_short() {
+    let mut summary = Summary::of("a.json");
+    let mut gates = result(
+        "LD_assert_sla",
+        false,
+        r#"[{"passed": false, "rule": {"type": "failure_rate", "value": 0.01}, "actual": 0.5, "reason": "x"},
+            {"passed": true, "rule": {"type": "latency_p95", "value": 200}, "actual": 5.2, "reason": ""}]"#,
+    );
+    gates.error = Some(Failure::new(FailureKind::Gate, "SLA gates failed: x"));
+    let events = [
+        gates,
+        result("LD_generate_csv_report", true, r#""rep.csv""#),
+        result("LD_generate_json_report", true, r#"["rep_success.json", "rep_failure.json"]"#),
+        result("LD_clear_records", true, r#"{"status": "cleared"}"#),
+        result("LD_register_variable", true, "null"),
+        result("len", true, "3"),
+        ActionResult::new(7, "LD_nope", Err(Failure::new(FailureKind::InvalidAction, "unknown"))),
+    ];
+    let lines: Vec<String> = events
+        .into_iter()
+        .flat_map(|result| texts(&summary.event(&Event::Result(result), PAGE)))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "gates     ✗ failure_rate 50 %, at most 1 %",
+            "          ✓ latency_p95 5.2 ms, at most 200 ms",
+            "report    csv rep.csv",
+            "report    json rep_success.json",
+            "          json rep_failure.json",
+            r#"LD_clear_records  {"status":"cleared"}"#,
+            "len  3",
+            "✗ actions[7] LD_nope: unknown",
+        ]
+    );
+    assert_eq!(
+        texts(&summary.verdict(Exit::ActionFailed, PAGE)),
+        ["✗ failed: 1 of 2 gates does not hold, 1 action failed"]
+    );
+}
+
+#[test]
+fn only_the_ten_most_frequent_errors_are_listed_and_the_rest_counted() {
+    let errors: Vec<Value> = (0..20u64)
+        .map(|at| {
+            Value::dict([
+                ("count", Value::from(20 - at)),
+                ("name", "n".into()),
+                ("error", format!("error {at}").into()),
+            ])
+        })
+        .collect();
+    let value = Value::dict([("errors", Value::List(errors))]);
+    let items = super::errors(&value, 1000, Style::PLAIN);
+    assert_eq!(items.len(), MOST_ERRORS + 1);
+    // 20 + 19 + … + 11 are listed.
+    assert_eq!(items[MOST_ERRORS].1, "845 x other errors (-o json lists more)");
+}
+
+#[test]
+fn good_statuses_need_no_line() {
+    let value = Value::parse(r#"{"statuses": {"200": 5, "204": 1}}"#).expect("JSON");
+    assert!(statuses(&value, Style::PLAIN).is_empty());
+    let value = Value::parse(r#"{"statuses": {"200": 5, "302": 1}}"#).expect("JSON");
+    assert_eq!(statuses(&value, Style::PLAIN)[0].1, "200 x 5, 302 x 1");
+}
+
+#[test]
+fn a_server_that_sends_less_still_has_a_summary() {
+    let mut summary = Summary::of("a.json");
+    let old = r#"{"user_count": 1, "summary": {
+        "totals": {"requests": 2, "successes": 2, "failures": 0, "failure_rate": 0.0},
+        "latency_overall": {"count": 2, "p50_ms": 1.0, "max_ms": 2.0},
+        "per_name": {"a": {"count": 2, "p50_ms": 1.0, "max_ms": 2.0}}}}"#;
+    let lines = texts(&summary.event(&Event::Result(result("LD_start_test", true, old)), PAGE));
+    assert_eq!(
+        lines,
+        [
+            "a.json",
+            "latency in ms  requests  failed   p50   max",
+            "a                     2       0  1.00  2.00",
+            "total                 2       0  1.00  2.00",
+        ]
+    );
+}
+
+#[test]
+fn t23_nothing_that_a_server_sends_controls_the_terminal() {
+    let hostile = "\\u001b]0;x\\u0007\\u202e\\u009b2J";
+    let mut test = result(
+        "LD_start_test",
+        true,
+        &format!(
+            r#"{{"summary": {{"totals": {{"requests": 1, "failures": 1}},
+                 "per_name": {{"{hostile}": {{"method": "{hostile}", "requests": 1}}}}}},
+                "errors": [{{"count": 1, "method": "{hostile}", "name": "{hostile}", "error": "{hostile}"}}],
+                "statuses": {{"{hostile}": 1}}}}"#
+        ),
+    );
+    test.warnings = vec!["\u{1b}[2J".to_owned()];
+    test.error = Some(Failure::new(FailureKind::Other, "\u{1b}[2J"));
+    test.command = "\u{1b}[2J".to_owned();
+    let mut summary = Summary::of("\u{1b}[2J");
+    let page = Page { width: 60, style: Style::UNICODE };
+    for line in summary.event(&Event::Result(test), page) {
+        let line = line.render(Style::UNICODE);
+        assert!(!line.contains(crate::escape::is_interpreted), "{line:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_line_of_a_summary_is_wider_than_the_terminal(
+        room in 30..=200usize,
+        name in any::<String>(),
+        words in "[a-z日本\u{301}\u{1b} ]{0,300}",
+        unicode: bool,
+    ) {
+        let style = if unicode { Style::UNICODE } else { Style::PLAIN };
+        let page = Page { width: room, style };
+        let mut summary = Summary::of(&name);
+        let mut test = test();
+        if let Some(Value::Dict(members)) = &mut test.value {
+            let error = Value::dict([
+                ("count", Value::from(u64::from(u32::MAX))),
+                ("method", "GET".into()),
+                ("name", name.as_str().into()),
+                ("error", words.as_str().into()),
+            ]);
+            members.insert("errors".to_owned(), Value::List(vec![error]));
+        }
+        test.warnings = vec![words.clone()];
+        test.error = Some(Failure::new(FailureKind::Other, words.as_str()));
+        let value = ActionResult::new(0, &name, Ok(words.as_str().into()));
+        let mut lines = summary.event(&Event::Result(test), page);
+        lines.extend(summary.event(&Event::Result(value), page));
+        lines.extend(summary.verdict(Exit::ActionFailed, page));
+        for line in lines {
+            let line = line.text();
+            prop_assert!(width(&line) <= room, "{} of {room}: {line:?}", width(&line));
+        }
+    }
+}
