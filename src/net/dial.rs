@@ -683,4 +683,17 @@ mod tests {
         assert_eq!(asking.await, Ok(found));
         assert!(dialer.resolve("127.0.0.1", 9).await.is_ok(), "an address needs no turn");
     }
+
+    #[tokio::test]
+    async fn t48_no_more_than_a_limit_of_addresses_and_of_looks_is_kept() {
+        let dialer = Dialer::new(Targets::default());
+        for host in 0..MAX_NAMES + 10 {
+            let host = format!("127.0.{}.{}", host / 256, host % 256);
+            dialer.resolve(&host, 9).await.expect("an address");
+            dialer.look(&host, 9, &[]).await;
+            assert!(dialer.names.borrow().len() <= MAX_NAMES);
+            assert!(dialer.looks.borrow().len() <= MAX_NAMES);
+        }
+        assert_eq!(dialer.names.borrow().len(), 10, "after the limit all begin anew");
+    }
 }
