@@ -436,7 +436,7 @@ _ldctl() {
             return 0
             ;;
         ldctl__subcmd__run)
-            opts="-o -q -v -h --json --data-dir --host --users --spawn-rate --test-time --rate --target --var --gate --seed --max-users --max-test-time --max-tasks --max-body-bytes --max-memory --allow-listen --allow-target --output --quiet --verbose --color --help"
+            opts="-X -H -d -n -o -q -v -h --json --print-document --data-dir --method --header --data --json-body --http2 --insecure --requests --host --users --spawn-rate --test-time --rate --target --var --gate --seed --max-users --max-test-time --max-tasks --max-body-bytes --max-memory --allow-listen --allow-target --output --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -451,6 +451,42 @@ _ldctl() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --method)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -X)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --header)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -H)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --json-body)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --requests)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --host)

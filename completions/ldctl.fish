@@ -251,6 +251,11 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -s v -l verbose -d 'Lo
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l json -d 'The document itself, instead of files' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l data-dir -d 'Directory in which documents may read and write files [default: the working directory]' -r -f -a "(__fish_complete_directories)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s X -l method -d 'Method [default: GET, or POST with a body]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s H -l header -d 'Header (repeatable)' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s d -l data -d 'Body; @FILE reads it, @- from stdin. Sent as a form, unless a header says otherwise' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l json-body -d 'Body as JSON; @FILE reads it' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s n -l requests -d 'End after so many requests, instead of a time' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l host -d 'The same as --target' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l users -d 'Virtual users of every test; with an arrival rate the most that run at once' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l spawn-rate -d 'Users started per second' -r
@@ -273,6 +278,9 @@ json\t'One JSON object per line'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
 always\t'Always'
 never\t'Never'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l print-document -d 'Print the document that would be run, and run nothing'
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l http2 -d 'Use HTTP/2, or offer it with TLS'
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l insecure -d 'Do not verify the certificate'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s q -l quiet -d 'Print only errors'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'

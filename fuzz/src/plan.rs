@@ -85,6 +85,7 @@ fn linked(value: &Value, user: &UserKind, http2: bool) -> Result<(), Invalid> {
         shape: Shape::immediate(1, None),
         pacing: Pacing::Closed(Wait::DEFAULT),
         keep_bodies: false,
+        iterations: None,
         seed: 1,
     };
     let reach = Reach {

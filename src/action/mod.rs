@@ -10,7 +10,7 @@
 //!
 //! ```text
 //!                executor              runs documents, also those inside documents
-//!             overrides                what the command line changes in one
+//!      one_liner   overrides           what the command line makes and changes
 //!      lint   advice   schema          what is known of documents without running them
 //!           document                   a value becomes typed commands
 //!           registry                   which commands there are
@@ -30,6 +30,7 @@ mod executor;
 mod files;
 mod kept_figures;
 mod lint;
+mod one_liner;
 mod overrides;
 mod policy;
 mod registry;
@@ -43,6 +44,7 @@ pub use document::{Document, InvalidDocument};
 pub use executor::{DocumentOutcome, Executor};
 pub use files::{Files, MAX_READ_BYTES};
 pub use lint::{Finding, Severity, check, lint};
+pub use one_liner::{Body as RequestBody, OneLiner, is_url, meant_url};
 pub use overrides::{Applied, Overrides, gate};
 pub use policy::{FileAccess, Policy};
 pub use registry::{commands, declarations};

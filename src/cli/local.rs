@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueHint};
 
+use super::one_liner::OneLiner;
 use super::output::{Output, Printing};
 use super::overrides::Overrides;
 use super::values::{memory, test_seconds};
@@ -14,9 +15,9 @@ use super::values::{memory, test_seconds};
 #[derive(Args)]
 pub struct Run {
     /// Documents to run one after the other; - reads one from stdin. All are checked before the
-    /// first one runs
+    /// first one runs. Or a URL to send requests to, with 50 users for 10 seconds
     #[arg(
-        value_name = "FILE",
+        value_name = "FILE|URL",
         required_unless_present = "json",
         value_hint = ValueHint::FilePath
     )]
@@ -26,9 +27,17 @@ pub struct Run {
     #[arg(long, value_name = "TEXT", conflicts_with = "files")]
     pub json: Option<String>,
 
+    /// Print the document that would be run, and run nothing
+    #[arg(long)]
+    pub print_document: bool,
+
     /// Directory in which documents may read and write files [default: the working directory]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data_dir: Option<PathBuf>,
+
+    /// The request that a URL is asked for.
+    #[command(flatten)]
+    pub one_liner: OneLiner,
 
     /// The same as --target
     #[arg(long, value_name = "URL", conflicts_with = "target", help_heading = "Overrides")]

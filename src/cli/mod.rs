@@ -4,6 +4,7 @@
 mod client;
 mod connection;
 mod local;
+mod one_liner;
 mod output;
 mod overrides;
 mod serve;
@@ -14,6 +15,7 @@ use clap::{ArgAction, Parser, Subcommand};
 pub use client::{Asking, Attach, Ping, Quit, RunState, Runs, Send, Status, Stop};
 pub use connection::{Connection, TokenSource};
 pub use local::{Completions, DocumentLimits, Lint, Run};
+pub use one_liner::OneLiner;
 pub use output::{Color, Format, Output, Printing};
 pub use overrides::Overrides;
 pub use serve::{Limits, Serve};

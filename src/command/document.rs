@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::action::{Applied, Document, Finding, Overrides, STALE_RECORDS, advise};
+use crate::action::{Applied, Document, Finding, Overrides, STALE_RECORDS, advise, meant_url};
 use crate::console::Console;
 use crate::error::{Error, reason};
 use crate::load::CsvRows;
@@ -38,6 +38,14 @@ pub(super) struct Local {
 }
 
 impl Local {
+    /// The document on lines, as it will be run.
+    pub(super) fn pretty(&self) -> String {
+        let written = self.written.get();
+        let value = serde_json::from_str::<serde_json::Value>(written);
+        let pretty = value.and_then(|value| serde_json::to_string_pretty(&value));
+        pretty.unwrap_or_else(|_| written.to_owned())
+    }
+
     /// Prints what is known before it runs: once it has run, an hour may have passed.
     pub(super) fn warn(&self, console: &mut Console) {
         for note in &self.notes {
@@ -85,8 +93,17 @@ pub(super) fn load(path: &Path) -> Result<(String, String), Error> {
     let stdin = path.as_os_str() == "-";
     let place = name(path);
     let bytes = if stdin { bytes(io::stdin()) } else { File::open(path).and_then(bytes) };
-    let bytes =
-        bytes.map_err(|error| Error::usage(format!("cannot read {place}: {}", reason(&error))))?;
+    let bytes = bytes.map_err(|error| {
+        let meant = path.to_str().filter(|_| error.kind() == io::ErrorKind::NotFound);
+        let meant = meant.and_then(|text| match meant_url(text) {
+            None if text.contains("://") => {
+                Some("; write http:// or https:// for a URL".to_owned())
+            }
+            url => url.map(|url| format!("; for a URL write {url}")),
+        });
+        let (reason, meant) = (reason(&error), meant.unwrap_or_default());
+        Error::usage(format!("cannot read {place}: {reason}{meant}"))
+    })?;
     if bytes.len() as u64 > LARGEST {
         return Err(Error::usage(format!(
             "{place}: larger than {LARGEST} bytes is not a document"

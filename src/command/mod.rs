@@ -8,6 +8,7 @@ mod credential;
 mod descriptors;
 mod document;
 mod lint;
+mod one_liner;
 mod overrides;
 mod ping;
 mod quit;

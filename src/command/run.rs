@@ -13,13 +13,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use super::descriptors;
 use super::document::{self, Local};
-use super::overrides;
 use super::setup::{block_on, data_dir, memory, targets, test_limits};
 use super::signal::{Asked, Interrupt};
+use super::{descriptors, one_liner, overrides};
 use crate::action::{Document, DocumentOutcome, Executor, FileAccess, Policy};
-use crate::cli::{Run, TOKEN_VARIABLE};
+use crate::cli::{Format, Run, TOKEN_VARIABLE};
 use crate::console::Console;
 use crate::error::{Error, Exit, reason};
 use crate::event::Event;
@@ -47,14 +46,26 @@ pub(super) fn run(args: &Run, console: &mut Console) -> Result<Exit, Error> {
     let columns = |file: &str| document::columns(&data_dir, file);
     let mut overrides = overrides::resolve(&args.overrides)?;
     overrides.target = overrides.target.or_else(|| args.host.clone());
-    let locals = match &args.json {
-        Some(text) => vec![document::check(text, "--json", limits, &overrides, &columns)?],
-        None => {
+    let one_liner = one_liner::resolve(args, overrides.users)?;
+    // Nothing is to read its lines: what it is for are its figures.
+    let usual = one_liner.is_some().then_some(Format::Summary);
+    let given = one_liner.or_else(|| args.json.clone());
+    let locals = match (given, args.files.as_slice()) {
+        (Some(text), files) => {
+            let place =
+                files.first().map_or_else(|| "--json".to_owned(), |url| document::name(url));
+            vec![document::check(&text, &place, limits, &overrides, &columns)?]
+        }
+        (None, files) => {
             let read = |path: &PathBuf| document::read(path, limits, &overrides, &columns);
-            args.files.iter().map(read).collect::<Result<_, _>>()?
+            files.iter().map(read).collect::<Result<_, _>>()?
         }
     };
     overrides::must_be_taken(&overrides, &locals)?;
+    if args.print_document {
+        locals.iter().for_each(|local| console.print(&local.pretty()));
+        return Ok(Exit::Done);
+    }
     let policy = Policy {
         data_dir,
         // The documents are files of whoever runs them.
@@ -68,7 +79,7 @@ pub(super) fn run(args: &Run, console: &mut Console) -> Result<Exit, Error> {
         max_body_bytes: args.documents.max_body_bytes,
         memory: memory(&args.documents),
     };
-    console.replies(args.printing.output, args.printing.quiet);
+    console.replies(args.printing.output.or(usual), args.printing.quiet);
     block_on(Runner::new(policy)?.run_all(locals, console))
 }
 

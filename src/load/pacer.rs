@@ -117,20 +117,27 @@ pub struct Arrivals {
     rate: f64,
     next: Cell<u64>,
     workers: u64,
+    /// How many the whole test has.
+    most: u64,
 }
 
 impl Arrivals {
-    /// The arrivals of worker number `worker` among `workers`.
-    pub fn new(rate: f64, worker: usize, workers: usize) -> Self {
-        Self { rate, next: Cell::new(worker as u64), workers: workers.max(1) as u64 }
+    /// The arrivals of worker number `worker` among `workers`, of `most` in all.
+    pub fn new(rate: f64, worker: usize, workers: usize, most: Option<u64>) -> Self {
+        let (next, workers) = (Cell::new(worker as u64), workers.max(1) as u64);
+        Self { rate, next, workers, most: most.unwrap_or(u64::MAX) }
     }
 
-    /// Takes the next arrival: its intended start, counted from the start of the test.
-    pub fn take(&self) -> Duration {
+    /// Takes the next arrival: its intended start, counted from the start of the test. `None` after
+    /// the last one.
+    pub fn take(&self) -> Option<Duration> {
         let turn = self.next.get();
+        if turn >= self.most {
+            return None;
+        }
         self.next.set(turn + self.workers);
         // At a very low rate it overflows a duration; no test lasts that long.
-        Duration::from_secs_f64((turn as f64 / self.rate).min(FAR))
+        Some(Duration::from_secs_f64((turn as f64 / self.rate).min(FAR)))
     }
 }
 
@@ -140,9 +147,9 @@ mod tests {
 
     #[test]
     fn workers_share_the_arrivals_evenly() {
-        let workers = [Arrivals::new(10.0, 0, 2), Arrivals::new(10.0, 1, 2)];
-        let mut starts: Vec<Duration> =
-            workers.iter().flat_map(|worker| (0..50).map(|_| worker.take())).collect();
+        let workers = [0, 1].map(|number| Arrivals::new(10.0, number, 2, Some(100)));
+        let taken = |worker: &Arrivals| std::iter::from_fn(|| worker.take()).collect::<Vec<_>>();
+        let mut starts = workers.iter().flat_map(taken).collect::<Vec<Duration>>();
         starts.sort();
         let even: Vec<Duration> = (0..100u32).map(|k| Duration::from_millis(100) * k).collect();
         assert_eq!(starts, even);
@@ -150,9 +157,9 @@ mod tests {
 
     #[test]
     fn an_arrival_that_overflows_a_duration_is_later_than_any_test() {
-        let arrivals = Arrivals::new(f64::MIN_POSITIVE, 0, 1);
-        assert_eq!(arrivals.take(), Duration::ZERO);
-        assert_eq!(arrivals.take(), Duration::from_secs_f64(FAR));
+        let arrivals = Arrivals::new(f64::MIN_POSITIVE, 0, 1, None);
+        assert_eq!(arrivals.take(), Some(Duration::ZERO));
+        assert_eq!(arrivals.take(), Some(Duration::from_secs_f64(FAR)));
     }
 
     #[test]

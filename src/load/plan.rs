@@ -30,6 +30,8 @@ pub struct Settings {
     pub pacing: Pacing,
     /// Whether the bodies of failed requests are kept.
     pub keep_bodies: bool,
+    /// How many iterations there are in all; `None` for as many as there is time for.
+    pub iterations: Option<u64>,
     /// The seed of all randomness in the run.
     pub seed: u64,
 }

@@ -11,6 +11,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::Notify;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -169,9 +170,12 @@ pub(super) async fn worker<D: Driver>(
 ) -> WorkerResult {
     let recorder = Rc::new(RefCell::new(Recorder::new(live.allowance())));
     let arrivals = match plan.settings.pacing {
-        Pacing::Open { rate } => Some(Arrivals::new(rate, number, workers)),
+        Pacing::Open { rate } => {
+            Some(Arrivals::new(rate, number, workers, plan.settings.iterations))
+        }
         Pacing::Closed(_) => None,
     };
+    let most = plan.settings.iterations.map_or(u64::MAX, |all| share(all, number, workers));
     let context = Rc::new(WorkerContext {
         worker: plan.driver.worker(),
         plan: Arc::clone(&plan),
@@ -179,6 +183,9 @@ pub(super) async fn worker<D: Driver>(
         recorder: Rc::clone(&recorder),
         arrivals,
         starts: Cell::new(0),
+        most,
+        spent: Cell::new(most == 0),
+        done: Notify::new(),
         late: Cell::new(0),
         misses: RefCell::default(),
         turn: Cell::new(None),
@@ -202,8 +209,14 @@ pub(super) async fn worker<D: Driver>(
         if stop.is_cancelled() || plan.settings.shape.end().is_some_and(|end| at >= end) {
             break at;
         }
+        let spent = turns.spent.get();
+        if spent && pool.tasks.is_empty() {
+            break at;
+        }
         let before = pool.signals.len();
-        pool.resize(plan.settings.shape.users(at));
+        if !spent {
+            pool.resize(plan.settings.shape.users(at));
+        }
         let now = pool.signals.len();
         live.change_users(before, now);
         let next = match (plan.settings.shape.level_until(at), plan.settings.shape.end()) {
@@ -212,15 +225,22 @@ pub(super) async fn worker<D: Driver>(
             (None, Some(end)) => end,
             (None, None) => at + Duration::from_secs(3600),
         };
+        let mut crashed = false;
         let due = async {
             tokio::select! {
                 () = sleep_until(start + next) => None,
                 () = stop.cancelled() => None,
+                () = turns.done.notified(), if !spent => None,
+                Some(ended) = pool.tasks.join_next(), if spent => {
+                    crashed = ended.is_err();
+                    None
+                }
                 due = tick.tick() => Some(due),
             }
         };
         // Polled in each round of the users, whether it is ready or not.
         let due = turn(due, || turns.turn.set(None)).await;
+        pool.broken += u64::from(crashed);
         if let Some(due) = due {
             ticks += 1;
             lagging += u64::from(due.elapsed() > LAG);
@@ -312,6 +332,12 @@ impl<D: Driver> UserPool<D> {
     }
 }
 
+/// The share of one of `workers` in all iterations.
+fn share(all: u64, number: usize, workers: usize) -> u64 {
+    let (number, workers) = (number as u64, workers.max(1) as u64);
+    all / workers + u64::from(number < all % workers)
+}
+
 /// The seed of a user, by its number in the test: the same on machines of any number of cores.
 pub(super) fn user_seed(seed: u64, user: u64) -> u64 {
     // Any odd multiplier spreads neighbouring users over the whole range; this one is 2^64/φ.
@@ -323,8 +349,9 @@ pub(super) fn iterations<D: Driver>(plan: &Plan<D>, parts: &[WorkerResult]) -> I
     let started = parts.iter().map(|part| part.starts).sum();
     let ended = parts.iter().map(|part| part.ended).max().unwrap_or_default();
     let span = plan.settings.shape.end().map_or(ended, |end| end.min(ended));
+    let most = plan.settings.iterations.unwrap_or(u64::MAX);
     let planned = match plan.settings.pacing {
-        Pacing::Open { rate } => (rate * span.as_secs_f64()) as u64,
+        Pacing::Open { rate } => ((rate * span.as_secs_f64()) as u64).min(most),
         Pacing::Closed(_) => 0,
     };
     Iterations { started, planned, dropped: planned.saturating_sub(started), span }

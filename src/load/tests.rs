@@ -182,6 +182,7 @@ struct Scene {
     tasks: &'static str,
     act: Act,
     workers: usize,
+    iterations: Option<u64>,
     /// When the caller stops it.
     stop_at: Option<Duration>,
     cumulative: Arc<Cumulative>,
@@ -217,6 +218,7 @@ fn users(count: u64, seconds: f64) -> Scene {
         tasks: "[{}]",
         act: Box::new(|_| passes_after(MILLI)),
         workers: 1,
+        iterations: None,
         stop_at: None,
         cumulative: Arc::default(),
     }
@@ -241,6 +243,10 @@ impl Scene {
 
     fn workers(self, workers: usize) -> Self {
         Self { workers, ..self }
+    }
+
+    fn iterations(self, iterations: u64) -> Self {
+        Self { iterations: Some(iterations), ..self }
     }
 
     fn stop_at(self, at: Duration) -> Self {
@@ -275,8 +281,13 @@ impl Scene {
             variable: &|name| (name == "on").then(|| "True".to_owned()),
             ..Bindings::NONE
         };
-        let settings =
-            Settings { shape: self.shape, pacing: self.pacing, keep_bodies: false, seed: 42 };
+        let settings = Settings {
+            shape: self.shape,
+            pacing: self.pacing,
+            keep_bodies: false,
+            iterations: self.iterations,
+            seed: 42,
+        };
         let plan = Arc::new(plan(self.mode, self.tasks, driver, bindings, settings));
         let live = Arc::new(Live::feeding(self.cumulative));
         let stop = CancellationToken::new();
@@ -684,6 +695,37 @@ async fn users_differ_but_a_seed_makes_them_repeatable() {
     assert_ne!(first.0, first.1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_test_ends_with_the_last_of_its_iterations() {
+    for (count, workers, iterations) in [(3, 1, 7), (3, 2, 7), (4, 4, 2), (1, 1, 1), (5, 2, 1000)] {
+        let run = users(count, 3600.0).workers(workers).iterations(iterations).run().await;
+        assert_eq!((run.calls.len() as u64, run.starts), (iterations, iterations));
+        assert_eq!((run.broken, run.live.users()), (0, 0));
+        assert!(run.elapsed <= Duration::from_secs(1), "{:?}", run.elapsed);
+    }
+    // A user of another worker that would only start later is not waited for.
+    let late = users(2, 3600.0).shape(Shape::constant(2, 0.01, Some(3600.0)));
+    let run = late.workers(2).iterations(1).run().await;
+    assert!(run.elapsed <= Duration::from_secs(1), "{:?}", run.elapsed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_model_has_its_iterations_at_its_rate() {
+    let open = users(4, 3600.0).pacing(Pacing::Open { rate: 10.0 });
+    let run = open.workers(2).iterations(5).run().await;
+    let mut starts: Vec<u128> = run.calls.iter().map(|call| call.at.as_millis()).collect();
+    starts.sort_unstable();
+    assert_eq!((starts, run.warnings), (vec![0, 100, 200, 300, 400], Vec::<String>::new()));
+    assert!(run.elapsed <= Duration::from_secs(1), "{:?}", run.elapsed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn iterations_that_there_is_no_time_for_are_left_out() {
+    let run = users(1, 0.1).iterations(1_000_000).run().await;
+    assert!(run.starts < 1000, "{}", run.starts);
+    assert_eq!(run.elapsed.as_millis(), 100);
+}
+
 /// With a target of known delays, the recorded percentiles are those of the table.
 #[tokio::test(start_paused = true)]
 async fn recorded_percentiles_are_those_of_the_target() {
@@ -723,6 +765,7 @@ fn threaded(act: impl Fn(Call) -> Reply + Send + Sync + 'static) -> Plan<Script>
         shape: Shape::immediate(8, None),
         pacing: closed("0"),
         keep_bodies: false,
+        iterations: None,
         seed: 1,
     };
     plan(TaskOrder::Sequence, "[{}]", driver, Bindings::NONE, settings)

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -37,6 +38,12 @@ pub(super) struct WorkerContext<D: Driver> {
     pub(super) recorder: Rc<RefCell<Recorder>>,
     pub(super) arrivals: Option<Arrivals>,
     pub(super) starts: Cell<u64>,
+    /// How many iterations this worker may start.
+    pub(super) most: u64,
+    /// Whether no more may start.
+    pub(super) spent: Cell<bool>,
+    /// Told when that becomes so.
+    pub(super) done: Notify,
     /// Starts that were late although their user was waiting: the load generator was too slow.
     pub(super) late: Cell<u64>,
     /// Of the users that have ended.
@@ -46,6 +53,12 @@ pub(super) struct WorkerContext<D: Driver> {
 }
 
 impl<D: Driver> WorkerContext<D> {
+    /// No more iterations may start.
+    fn spend(&self) {
+        self.spent.set(true);
+        self.done.notify_one();
+    }
+
     /// Called where a user has done something without waiting for its target: lets others run if
     /// their turn is due.
     async fn give_way(&self) {
@@ -79,6 +92,7 @@ async fn work<D: Driver>(
     let plan = &*context.plan;
     loop {
         let due = match &context.arrivals {
+            None if context.starts.get() >= context.most => return context.spend(),
             None => {
                 context.starts.set(context.starts.get() + 1);
                 None
@@ -120,7 +134,10 @@ async fn arrive<D: Driver>(
     arrivals: &Arrivals,
     signal: &Signal,
 ) -> Option<Duration> {
-    let due = arrivals.take();
+    let Some(due) = arrivals.take() else {
+        context.spend();
+        return None;
+    };
     let now = Instant::now();
     // The clock ends the test, also for arrivals that are late.
     let latest = due.max(now.saturating_duration_since(context.start));

@@ -39,6 +39,7 @@ mod growth;
 mod holds;
 mod limits;
 mod load;
+mod one_liner;
 mod operating;
 mod overrides;
 mod reports;

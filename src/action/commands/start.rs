@@ -88,6 +88,11 @@ const FIELDS: &[Field] = &[
     Field::optional("abort_on", RULES, "Gates that end the test as soon as one fails.")
         .or(Literal::List),
     Field::optional(
+        "iterations",
+        Kind::Between(1, i64::MAX),
+        "How many iterations all users make together; the test ends with them, or with its time.",
+    ),
+    Field::optional(
         "seed",
         Kind::Count,
         "The seed of random choices, which makes tests repeatable.",
@@ -173,6 +178,7 @@ struct StartTest {
     sources: Vec<CsvSource>,
     keep_bodies: bool,
     abort_on: AbortOn,
+    iterations: Option<u64>,
     seed: Option<u64>,
     /// The given arguments that have no effect.
     ignored: Vec<&'static str>,
@@ -236,6 +242,7 @@ fn parse(given: &Arguments<'_>) -> Parsed {
         abort_on: given.or_default("abort_on", AbortOn::read)?,
         ignored: WITHOUT_EFFECT.into_iter().filter(|name| given.present(name).is_some()).collect(),
         document: html::document(&Value::List(vec![START_TEST.into(), given.to_value()])),
+        iterations: given.if_present("iterations", |field| field.integer(1))?,
         seed: given.if_present("seed", |field| field.integer(0))?,
     }))
 }
@@ -325,7 +332,7 @@ fn length_of(shape: &Shape) -> f64 {
 impl Command for StartTest {
     fn run(mut self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
         let end = self.shape.end();
-        let endless = self.endless;
+        let (endless, iterations) = (self.endless, self.iterations);
         let abort_on = std::mem::take(&mut self.abort_on);
         let document = std::mem::take(&mut self.document);
         let ignored = std::mem::take(&mut self.ignored);
@@ -371,7 +378,7 @@ impl Command for StartTest {
         let aborted = aborted.filter(|_| !cancelled);
         if cancelled {
             recording.warnings.push(CANCELLED.to_owned());
-        } else if endless {
+        } else if endless && iterations.is_none_or(|all| recording.iterations.started < all) {
             let most = context.policy().limits.seconds;
             recording.warnings.push(format!("stopped at --max-test-time {most}"));
         }
@@ -419,6 +426,7 @@ impl StartTest {
             shape: self.shape,
             pacing: self.pacing,
             keep_bodies: self.keep_bodies,
+            iterations: self.iterations,
             seed: self.seed.unwrap_or_else(|| fastrand::u64(..)),
         };
         let plan = self.workload.link(bindings, &policy.reach(), settings).map_err(|invalid| {

@@ -1,0 +1,75 @@
+//! `ldctl run URL`: reads the options into the document that it runs.
+
+use std::path::{Path, PathBuf};
+
+use super::document;
+use crate::action::{OneLiner, RequestBody, check, is_url};
+use crate::cli::Run;
+use crate::error::Error;
+
+/// The document of the URL on the command line, if there is one; refuses what fits no file or no URL.
+pub(super) fn resolve(args: &Run, users: Option<u64>) -> Result<Option<String>, Error> {
+    let is_url = |path: &&PathBuf| path.to_str().is_some_and(is_url);
+    let mut urls = args.files.iter().filter(is_url);
+    let Some(url) = urls.next().and_then(|path| path.to_str()) else {
+        return match args.one_liner.options().first() {
+            Some(option) => Err(Error::usage(format!(
+                "{option} is for a URL, and there is none; documents say it in their tasks"
+            ))),
+            None => Ok(None),
+        };
+    };
+    if urls.next().is_some() {
+        return Err(Error::usage("more than one URL; run them one after the other"));
+    }
+    if args.files.len() > 1 {
+        return Err(Error::usage("a URL and files are not run together; give one or the other"));
+    }
+    if args.host.is_some() || args.overrides.target.is_some() {
+        return Err(Error::usage("--target is for documents; a URL has its host"));
+    }
+    let given = &args.one_liner;
+    let one = OneLiner {
+        url: url.to_owned(),
+        method: given.method.clone(),
+        headers: given.header.iter().map(|text| header(text)).collect::<Result<_, _>>()?,
+        body: body(args)?,
+        http2: given.http2,
+        insecure: given.insecure,
+        requests: given.requests,
+        users,
+    };
+    let document = one.document().map_err(Error::usage)?;
+    match check(&document).first() {
+        Some(finding) => Err(Error::usage(finding.message.clone())),
+        None => {
+            serde_json::to_string(&document).map(Some).map_err(|why| Error::usage(why.to_string()))
+        }
+    }
+}
+
+fn header(text: &str) -> Result<(String, String), Error> {
+    match text.split_once(':') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err(Error::usage(format!("--header {text:?}: expected NAME: VALUE"))),
+    }
+}
+
+fn body(args: &Run) -> Result<Option<RequestBody>, Error> {
+    if let Some(text) = &args.one_liner.data {
+        return Ok(Some(RequestBody::Text(content(text, "--data")?.0)));
+    }
+    let Some(text) = &args.one_liner.json_body else { return Ok(None) };
+    let (text, place) = content(text, "--json-body")?;
+    document::parse(&text, &place).map(RequestBody::Json).map(Some)
+}
+
+/// The text itself or, after an @, that of a file, and its name in messages.
+fn content(text: &str, option: &str) -> Result<(String, String), Error> {
+    match text.strip_prefix('@') {
+        Some(path) => document::load(Path::new(path)),
+        None => Ok((text.to_owned(), option.to_owned())),
+    }
+}
