@@ -37,6 +37,7 @@ complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "status" -d 'Show the te
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "stop" -d 'Stop the running test, or any run; its client still gets the results'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "runs" -d 'List the runs of a server, the newest first'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "attach" -d 'Follow a run from its beginning to its end, whoever requested it'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "report" -d 'Fetch the report of a run, also of one that is in progress or ended long ago'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "quit" -d 'Shut a server down'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "run" -d 'Run documents in this process, without a server'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "lint" -d 'Check documents for errors and likely mistakes'
@@ -230,6 +231,32 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l tls-insecure -d '
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l format -d 'Format of the report' -r -f -a "html\t'A page for people'
+json\t'Every request as JSON; needs the rows of the run'
+xml\t'Every request as XML; needs the rows of the run'
+csv\t'Every request as a row of CSV; needs the rows of the run'
+junit\t'A testcase for each name, for CI systems'
+summary\t'The figures of LD_summary as JSON'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -s o -l output -d 'Write it to this file, which others cannot read, instead of stdout' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l timeout -d 'Give up after this many seconds without a reply [default: 10 while connecting, 600 between replies]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l port -d 'The server\'s TCP port' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l tls-key -d 'Private key of the client certificate (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l token-env -d 'Read the token from an environment variable (default LOAD_DENSITY_SOCKET_TOKEN) and fail if it is not set. Without any token option, the systemd credential ldctl.token is used if present, else that variable if set' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l token-file -d 'Read the token from a file that only its owner can read. A second line may hold the previous token, which a server still accepts; clients send the first. SIGHUP makes a server reload it' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l token -d 'The token itself; other users of this machine can see it in the process list' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l tls -d 'Connect with TLS (1.2 or 1.3)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l tls-insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read the token'
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l timeout -d 'Give up after this long without a reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l port -d 'The server\'s TCP port' -r

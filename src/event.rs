@@ -73,6 +73,16 @@ pub enum Event {
         /// Each with its state and its figures.
         runs: Vec<Status>,
     },
+    /// A piece of the report of a run; the pieces in their order are the report.
+    Report {
+        /// Its format.
+        format: ReportFormat,
+        /// The piece.
+        text: String,
+        /// What the reader of the figures must know; with the first piece.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<String>,
+    },
     /// The document has ended, whatever the results of its actions.
     Done {
         /// Whether no action failed.
@@ -94,6 +104,57 @@ impl Event {
     /// The end of a reply to which no document was run.
     pub const DONE: Self =
         Self::Done { ok: true, failed: 0, elapsed_s: 0.0, run: None, state: None };
+}
+
+/// The formats of the report of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportFormat {
+    /// A page for people.
+    Html,
+    /// Every request as JSON.
+    Json,
+    /// Every request as XML.
+    Xml,
+    /// Every request as a row of CSV.
+    Csv,
+    /// A testcase for each name, for CI systems.
+    Junit,
+    /// The figures as JSON.
+    Summary,
+    /// A format that is unknown to this version.
+    #[serde(other)]
+    Other,
+}
+
+impl ReportFormat {
+    /// Those that can be requested.
+    pub const ALL: [Self; 6] =
+        [Self::Html, Self::Json, Self::Xml, Self::Csv, Self::Junit, Self::Summary];
+
+    /// Its name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Html => "html",
+            Self::Json => "json",
+            Self::Xml => "xml",
+            Self::Csv => "csv",
+            Self::Junit => "junit",
+            Self::Summary => "summary",
+            Self::Other => "other",
+        }
+    }
+
+    /// Returns the format of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+}
+
+impl fmt::Display for ReportFormat {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
 }
 
 /// The place of a run in the queue.
@@ -457,6 +518,8 @@ pub enum ErrorKind {
     Limit,
     /// No run has this number.
     UnknownRun,
+    /// The figures that are asked for are no longer kept, or not there yet.
+    Unavailable,
     /// A bug in the server.
     Internal,
     /// A kind that is unknown to this version.
@@ -468,6 +531,11 @@ pub enum ErrorKind {
 pub trait Sink {
     /// Receives one event. It must not block for long: the run itself is the caller.
     fn emit(&mut self, event: Event);
+
+    /// Whether anybody still receives what is emitted.
+    fn is_open(&self) -> bool {
+        true
+    }
 
     /// Receives the result of an action, with the action's text as Python's `str()` writes it: in
     /// the text dialect actions with equal text share a line.

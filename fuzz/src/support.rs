@@ -134,6 +134,10 @@ pub fn finite_event(event: &Event) -> bool {
         Event::Status(status) => finite_status(status),
         Event::Runs { runs } => runs.iter().all(finite_status),
         Event::Queued(queued) => queued.holder_remaining_s.is_none_or(f64::is_finite),
-        Event::Accepted { .. } | Event::Alive | Event::Started { .. } | Event::Error { .. } => true,
+        Event::Accepted { .. }
+        | Event::Alive
+        | Event::Started { .. }
+        | Event::Report { .. }
+        | Event::Error { .. } => true,
     }
 }

@@ -67,6 +67,8 @@ pub(super) struct ExecutorState {
     resolver: Mutex<Resolver>,
     /// The content of CSV files, shared by the sources that read it.
     tables: CsvTables,
+    /// Held while a report of a run is made.
+    pub(super) reports: Mutex<()>,
 }
 
 impl ExecutorState {
@@ -84,6 +86,7 @@ impl ExecutorState {
             records: Mutex::default(),
             resolver: Mutex::default(),
             tables: CsvTables::default(),
+            reports: Mutex::default(),
         })
     }
 
@@ -273,6 +276,7 @@ impl<'a> Context<'a> {
     /// Adds a finished test.
     pub(crate) fn push_recording(&mut self, recording: Arc<Recording>) {
         self.kept += 1;
+        self.run.note_records(&recording);
         self.own.push(Arc::clone(&recording));
         lock(&self.shared.records).push(recording);
         self.make_room(1);
@@ -288,9 +292,14 @@ impl<'a> Context<'a> {
         self.figures.push(figures);
     }
 
-    /// The figures of the finished tests.
+    /// The figures of the finished tests; with a summary over all if there are several.
     pub(super) fn figures(&mut self) -> Map {
-        std::mem::take(&mut self.figures).into_map()
+        let several = self.kept > 1;
+        let mut figures = std::mem::take(&mut self.figures).into_map();
+        if several {
+            figures.insert("summary".to_owned(), self.own.summary().to_details());
+        }
+        figures
     }
 
     /// Forgets the finished tests.

@@ -43,6 +43,7 @@ impl KeptFigures {
 
 fn without_names(figures: &mut Value) {
     let Value::Dict(members) = figures else { return };
+    members.shift_remove("names");
     let Some(Value::Dict(summary)) = members.get_mut("summary") else { return };
     if let Some(Value::Dict(names)) = summary.shift_remove("per_name") {
         summary.insert("names_left_out".to_owned(), (names.len() as u64).into());

@@ -9,6 +9,7 @@
 //! that runs it all. A file uses those below it:
 //!
 //! ```text
+//!               run_report             the report of a run, on request
 //!                executor              runs documents, also those inside documents
 //!      one_liner   overrides           what the command line makes and changes
 //!      lint   advice   schema          what is known of documents without running them
@@ -35,6 +36,7 @@ mod overrides;
 mod policy;
 mod registry;
 mod resolver;
+mod run_report;
 mod schema;
 mod services;
 
@@ -49,6 +51,7 @@ pub use overrides::{Applied, Overrides, gate};
 pub use policy::{FileAccess, Policy};
 pub use registry::{commands, declarations};
 pub use resolver::Resolver;
+pub use run_report::{ReportError, RunReport};
 pub use schema::schema;
 
 #[cfg(test)]

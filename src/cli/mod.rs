@@ -7,6 +7,7 @@ mod local;
 mod one_liner;
 mod output;
 mod overrides;
+mod report;
 mod serve;
 mod values;
 
@@ -18,6 +19,7 @@ pub use local::{Completions, DocumentLimits, Lint, Run};
 pub use one_liner::OneLiner;
 pub use output::{Color, Format, Output, Printing};
 pub use overrides::Overrides;
+pub use report::{Report, ReportFormat};
 pub use serve::{Limits, Serve};
 pub use values::{DEFAULT_PORT, TOKEN_VARIABLE};
 
@@ -135,6 +137,9 @@ pub enum Verb {
     /// Follow a run from its beginning to its end, whoever requested it
     #[command(after_long_help = EXIT_CODES)]
     Attach(Attach),
+    /// Fetch the report of a run, also of one that is in progress or ended long ago
+    #[command(after_long_help = EXIT_CODES)]
+    Report(Report),
     /// Shut a server down
     #[command(after_long_help = EXIT_CODES)]
     Quit(Quit),

@@ -4,6 +4,7 @@
 
 mod error;
 mod probe;
+mod report;
 
 use std::io;
 use std::time::Duration;
@@ -25,6 +26,7 @@ use crate::wire::token::Token;
 pub use crate::net::CertificateProblem;
 pub use error::ClientError;
 pub use probe::{PingReply, StatusReply, diagnose, ping, probe, quit, runs, status, stop};
+pub use report::{ReportFault, report};
 
 /// The default timeout of a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

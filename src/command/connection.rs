@@ -73,7 +73,8 @@ fn exit(error: &ClientError) -> Exit {
             ErrorKind::InvalidJson
             | ErrorKind::InvalidDocument
             | ErrorKind::Limit
-            | ErrorKind::UnknownRun => Exit::ActionFailed,
+            | ErrorKind::UnknownRun
+            | ErrorKind::Unavailable => Exit::ActionFailed,
             _ => Exit::Unreachable,
         },
         _ => Exit::Unreachable,
@@ -146,6 +147,7 @@ mod tests {
             (refused(Refusal::invalid_document()), Exit::ActionFailed),
             (refused(Refusal::new(ErrorKind::InvalidJson, "x")), Exit::ActionFailed),
             (refused(Refusal::limit("x")), Exit::ActionFailed),
+            (refused(Refusal::unavailable("x")), Exit::ActionFailed),
             (refused(Refusal::internal("x")), Exit::Unreachable),
             (refused(Refusal::speaks_tls()), Exit::Unreachable),
             (ClientError::NothingListens { address: address() }, Exit::Unreachable),

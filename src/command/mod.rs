@@ -12,6 +12,7 @@ mod one_liner;
 mod overrides;
 mod ping;
 mod quit;
+mod report;
 mod run;
 mod secrets;
 mod send;
@@ -39,6 +40,7 @@ pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
         Verb::Stop(args) => status::stop(args, console),
         Verb::Runs(args) => status::runs(args, console),
         Verb::Attach(args) => send::attach(args, console),
+        Verb::Report(args) => report::report(args, console),
         Verb::Quit(args) => quit::quit(args, console),
         Verb::Run(args) => run::run(args, console),
         Verb::Lint(args) => lint::lint(args, console),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::iterations::Iterations;
+use super::live::{Series, total};
 use super::recorder::Recorder;
 use super::sample::TICK_NANOS;
 use super::stats::{interpolate, scaled_mean};
@@ -100,6 +101,38 @@ impl Summary {
                     requests: times.len() as u64,
                     failures: 0,
                     latency: LatencySummary::of_millis(&mut times),
+                })
+                .collect(),
+            ..Self::default()
+        }
+    }
+
+    /// The figures of a test in progress, whose latencies are exact to 1 %, and by name over all
+    /// requests instead of the successes.
+    pub fn of_series(series: &[Series]) -> Self {
+        let mut names: IndexMap<&Arc<str>, Vec<&Series>> = IndexMap::new();
+        for one in series.iter().filter(|one| one.requests > 0) {
+            names.entry(&one.name).or_default().push(one);
+        }
+        let sum = total(series);
+        Self {
+            requests: sum.requests,
+            failures: sum.failures,
+            overall: LatencySummary::of_series(&sum),
+            per_name: names
+                .into_iter()
+                .map(|(name, parts)| {
+                    let first = parts.first().map(|one| &one.method);
+                    let same = parts.iter().all(|one| Some(&one.method) == first);
+                    let method = first.filter(|_| same).map(Arc::clone);
+                    let sum = total(parts);
+                    NameSummary {
+                        name: Arc::clone(name),
+                        method,
+                        requests: sum.requests,
+                        failures: sum.failures,
+                        latency: LatencySummary::of_series(&sum),
+                    }
                 })
                 .collect(),
             ..Self::default()
@@ -287,6 +320,25 @@ impl LatencySummary {
         // Interpolated in milliseconds instead of ticks, to match the reference to the last bit.
         let at = |place| ticks.get(place).map_or(0.0, |ticks| millis(*ticks as f64));
         Self::of_sorted(ticks.len(), millis(mean), at)
+    }
+
+    fn of_series(series: &Series) -> Self {
+        let (mut min_ms, mut max_ms) = (None, 0.0);
+        for (millis, _) in series.latencies_ms() {
+            min_ms.get_or_insert(millis);
+            max_ms = millis;
+        }
+        let at = |percentile| series.percentile_ms(percentile);
+        Self {
+            count: series.requests,
+            min_ms: min_ms.unwrap_or(0.0),
+            mean_ms: series.latency_sum_us as f64 / 1000.0 / series.requests.max(1) as f64,
+            p50_ms: at(50.0),
+            p90_ms: at(90.0),
+            p95_ms: at(95.0),
+            p99_ms: at(99.0),
+            max_ms,
+        }
     }
 
     fn of_millis(times: &mut [f64]) -> Self {

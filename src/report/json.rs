@@ -14,11 +14,22 @@ use crate::value::{Map, Value};
 
 /// Writes the records with this outcome.
 pub fn write(records: &Records, outcome: Outcome, out: &mut dyn Write) -> io::Result<()> {
+    write_each(records, &[outcome], out)
+}
+
+/// Writes all records as one object, successes first.
+pub fn write_all(records: &Records, out: &mut dyn Write) -> io::Result<()> {
+    write_each(records, &Outcome::BOTH, out)
+}
+
+fn write_each(records: &Records, outcomes: &[Outcome], out: &mut dyn Write) -> io::Result<()> {
     let mut writer =
         serde_json::Serializer::with_formatter(out, PrettyFormatter::with_indent(b"    "));
     let mut document = writer.serialize_map(None)?;
-    for (row, number) in outcome.rows(records).zip(1u64..) {
-        document.serialize_entry(&key(outcome, number), &Entry(outcome, row))?;
+    for outcome in outcomes {
+        for (row, number) in outcome.rows(records).zip(1u64..) {
+            document.serialize_entry(&key(*outcome, number), &Entry(*outcome, row))?;
+        }
     }
     Ok(document.end()?)
 }

@@ -5,13 +5,14 @@
 //! and output; Surefire's schema does not list these, and its readers ignore them.
 
 use std::io::{self, Write};
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
+use super::kept::Kept;
 use super::rows::{in_order, name_of};
 use super::xml::{escaped, escaped_attribute};
 use crate::record::Records;
@@ -49,7 +50,7 @@ pub fn write(records: &Records, per: Per, rules: &[Rule], out: &mut dyn Write) -
 
 fn requests<W: Write>(records: &Records, writer: &mut Writer<W>) -> io::Result<()> {
     let failures = records.rows().filter(|row| row.failed()).count();
-    Suite { records, tests: records.len(), failures }.write(writer, |writer| {
+    Suite { span: span(records), tests: records.len(), failures }.write(writer, |writer| {
         in_order(records).try_for_each(|(_, row)| {
             let seconds = row.response_ms / 1000.0;
             let error = row.error.map(|error| if error.is_empty() { NO_TEXT } else { error });
@@ -64,27 +65,69 @@ const FAILURE: &str = "failure";
 /// The message of an error without a text.
 const NO_TEXT: &str = "request failed";
 
+/// The figures of one method and name.
 #[derive(Default)]
 struct SuiteCounts<'a> {
     requests: u64,
+    failures: u64,
     seconds: f64,
     errors: IndexMap<&'a str, u64>,
 }
 
+/// Writes a testcase for each name of a run, from what is kept of it.
+pub fn write_kept(kept: &Kept<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let mut writer = Writer::new(out);
+    writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+    let mut names: Names<'_> = IndexMap::new();
+    for test in &kept.tests {
+        let further = (test.further_names > 0).then_some(&test.further);
+        for name in test.names.iter().chain(further) {
+            let shown = if name.method.is_empty() { FURTHER } else { name.name };
+            let totals = names.entry((name.method, shown)).or_default();
+            totals.requests += name.requests;
+            totals.failures += name.failures;
+            totals.seconds += name.sum_ms / 1000.0;
+        }
+        for error in &test.errors {
+            if let Some(totals) = names.get_mut(&(error.method, error.name)) {
+                *totals.errors.entry(error.error).or_default() += error.count;
+            }
+        }
+    }
+    let started = kept.tests.first().and_then(|test| test.started).unwrap_or(UNIX_EPOCH);
+    let seconds = kept.tests.iter().map(|test| test.seconds).sum();
+    cases((started, seconds), names, &mut writer)
+}
+
+/// The name of those that have no testcase of their own.
+const FURTHER: &str = "further names";
+
+type Names<'a> = IndexMap<(&'a str, &'a str), SuiteCounts<'a>>;
+
 fn names<W: Write>(records: &Records, writer: &mut Writer<W>) -> io::Result<()> {
-    let mut names: IndexMap<(&str, &str), SuiteCounts<'_>> = IndexMap::new();
+    let mut names: Names<'_> = IndexMap::new();
     for row in records.rows() {
         let totals = names.entry((&row.label.method, name_of(&row))).or_default();
         totals.requests += 1;
         totals.seconds += row.response_ms / 1000.0;
         if let Some(error) = row.error {
+            totals.failures += 1;
             *totals.errors.entry(error).or_default() += 1;
         }
     }
-    let failing = names.values().filter(|totals| !totals.errors.is_empty()).count();
-    Suite { records, tests: names.len(), failures: failing }.write(writer, |writer| {
+    cases(span(records), names, writer)
+}
+
+/// Writes a suite with a testcase for each name.
+fn cases<W: Write>(
+    span: (SystemTime, f64),
+    names: Names<'_>,
+    writer: &mut Writer<W>,
+) -> io::Result<()> {
+    let failing = names.values().filter(|totals| totals.failures > 0).count();
+    Suite { span, tests: names.len(), failures: failing }.write(writer, |writer| {
         for ((method, name), mut totals) in names {
-            let failures: u64 = totals.errors.values().sum();
+            let failures = totals.failures;
             let message = format!("{failures} of {} requests failed", totals.requests);
             totals.errors.sort_by(|_, a, _, b| b.cmp(a));
             let mut lines: Vec<String> = totals
@@ -98,7 +141,8 @@ fn names<W: Write>(records: &Records, writer: &mut Writer<W>) -> io::Result<()> 
             }
             let text = lines.join("\n");
             let failure = (failures > 0).then_some((message.as_str(), text.as_str()));
-            testcase(writer, method, name, totals.seconds / totals.requests as f64, failure)?;
+            let seconds = totals.seconds / totals.requests.max(1) as f64;
+            testcase(writer, method, name, seconds, failure)?;
         }
         Ok(())
     })
@@ -110,7 +154,7 @@ fn gates<W: Write>(
     writer: &mut Writer<W>,
 ) -> io::Result<()> {
     let failures = verdicts.iter().filter(|verdict| !verdict.passed).count();
-    Suite { records, tests: verdicts.len(), failures }.write(writer, |writer| {
+    Suite { span: span(records), tests: verdicts.len(), failures }.write(writer, |writer| {
         verdicts.iter().try_for_each(|verdict| {
             let reason = verdict.reason.as_str();
             let failure = (!verdict.passed).then_some((reason, reason));
@@ -119,20 +163,23 @@ fn gates<W: Write>(
     })
 }
 
-/// A test suite without its testcases.
-struct Suite<'a> {
-    records: &'a Records,
+/// A test suite without its testcases. Ant's schema forbids a zone in its time stamp, which is in UTC.
+struct Suite {
+    /// When it started, and how many seconds it took.
+    span: (SystemTime, f64),
     tests: usize,
     failures: usize,
 }
 
-impl Suite<'_> {
+impl Suite {
     fn write<W: Write>(
         self,
         writer: &mut Writer<W>,
         cases: impl FnOnce(&mut Writer<W>) -> io::Result<()>,
     ) -> io::Result<()> {
-        let (started, seconds) = span(self.records);
+        let (started, seconds) = self.span;
+        let started = Timestamp::try_from(started).unwrap_or(Timestamp::UNIX_EPOCH);
+        let started = started.strftime("%Y-%m-%dT%H:%M:%S").to_string();
         let mut start = BytesStart::new("testsuite");
         for (name, value) in [
             ("name", "loaddensity"),
@@ -155,16 +202,15 @@ impl Suite<'_> {
     }
 }
 
-/// When the first run started (1970 without runs), in UTC and without a zone, which Ant's schema
-/// forbids; and the seconds from the first request to the end of the last.
-fn span(records: &Records) -> (String, f64) {
+/// When the first run started (1970 without runs), and the seconds from the first request to the end
+/// of the last.
+fn span(records: &Records) -> (SystemTime, f64) {
     let started = records.recordings().first().map_or(UNIX_EPOCH, |run| run.started_at());
-    let started = Timestamp::try_from(started).unwrap_or(Timestamp::UNIX_EPOCH);
     let ends = records.rows().map(|row| (row.start_time, row.start_time + row.service_ms / 1000.0));
     let (first, last) = ends.fold((f64::INFINITY, 0.0_f64), |(first, last), (start, end)| {
         (first.min(start), last.max(end))
     });
-    (started.strftime("%Y-%m-%dT%H:%M:%S").to_string(), (last - first).max(0.0))
+    (started, (last - first).max(0.0))
 }
 
 /// The machine's name; `localhost`, as Ant's schema says, where it is not known.
@@ -257,6 +303,26 @@ mod tests {
              <failure message=\"1 of 2 requests failed\" type=\"failure\">1 × bad</failure></testcase>\
              <testcase classname=\"GET\" name=\"n &lt;1&gt;\" time=\"0.013\"/>"
             )
+        );
+    }
+
+    #[test]
+    fn a_name_without_rows_is_the_same_testcase() {
+        let live = crate::record::live::Live::default();
+        crate::record::fixture::request(&live, "n", 4, 1, false);
+        crate::record::fixture::request(&live, "n", 4, 1, true);
+        let rows =
+            [("GET", "u", "n", 200, 4.0, 1, None), ("GET", "u", "n", 0, 4.0, 1, Some("bad"))];
+        let records = records(&rows);
+        let value = crate::report::kept::tests::kept_of(&records, &live.series());
+        let kept = Kept::read(&value).expect("a test");
+        let cases = "<testcase classname=\"GET\" name=\"n\" time=\"0.004\">\
+                     <failure message=\"1 of 2 requests failed\" type=\"failure\">1 × bad</failure>\
+                     </testcase>";
+        assert_eq!(written(|out| write_kept(&kept, out)), suite(1, 1, "4.000", cases));
+        assert_eq!(
+            written(|out| write(&records, Per::Name, &[], out)),
+            suite(1, 1, "0.004", cases)
         );
     }
 

@@ -8,6 +8,7 @@ pub mod figures;
 pub mod html;
 pub mod json;
 pub mod junit;
+pub mod kept;
 mod rows;
 pub mod summary;
 pub mod xml;
@@ -19,6 +20,7 @@ use crate::record::Records;
 use crate::record::gates::{RULES, Rule};
 use crate::value::{Field, Kind, Literal};
 pub use junit::Per;
+pub use kept::Kept;
 pub use rows::Outcome;
 
 /// The formats. To add one:

@@ -12,6 +12,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Both, in the order of the reference's reports, which keep the records in two lists.
+    pub(super) const BOTH: [Self; 2] = [Self::Success, Self::Failure];
+
     /// Its spelling in reports.
     pub fn text(self) -> &'static str {
         match self {
@@ -26,10 +29,9 @@ impl Outcome {
     }
 }
 
-/// Every request with its outcome, successes first: the order of the reference's reports, which
-/// keep the records in two lists.
+/// Every request with its outcome, successes first.
 pub(super) fn in_order(records: &Records) -> impl Iterator<Item = (Outcome, Row<'_>)> {
-    [Outcome::Success, Outcome::Failure]
+    Outcome::BOTH
         .into_iter()
         .flat_map(move |outcome| outcome.rows(records).map(move |row| (outcome, row)))
 }

@@ -2,7 +2,18 @@
 
 use std::io::{self, Write};
 
+use super::kept::Kept;
 use crate::record::Records;
+
+/// Writes the summary of all records with what the reference does not say.
+pub fn write_details(records: &Records, out: &mut dyn Write) -> io::Result<()> {
+    Ok(serde_json::to_writer_pretty(out, &records.summary().to_details())?)
+}
+
+/// Writes the summary that is kept of a run.
+pub fn write_kept(kept: &Kept<'_>, out: &mut dyn Write) -> io::Result<()> {
+    Ok(serde_json::to_writer_pretty(out, kept.summary)?)
+}
 
 /// Writes the summary of all records.
 pub fn write(records: &Records, out: &mut dyn Write) -> io::Result<()> {

@@ -15,30 +15,43 @@ const ROOT: &str = "xml_data";
 
 /// Writes the records with this outcome, one tab per level.
 pub fn write(records: &Records, outcome: Outcome, out: &mut dyn Write) -> io::Result<()> {
+    write_each(records, &[outcome], out)
+}
+
+/// Writes all records below one element, successes first.
+pub fn write_all(records: &Records, out: &mut dyn Write) -> io::Result<()> {
+    write_each(records, &Outcome::BOTH, out)
+}
+
+fn write_each(records: &Records, outcomes: &[Outcome], out: &mut dyn Write) -> io::Result<()> {
     let mut writer = Writer::new_with_indent(out, b'\t', 1);
     writer.write_event(Event::Decl(BytesDecl::new("1.0", None, None)))?;
-    elements(records, outcome, &mut writer)?;
+    elements(records, outcomes, &mut writer)?;
     writer.get_mut().write_all(b"\n")
 }
 
 /// The same on one line and without a declaration, as the reference returns it as a value.
 pub fn value(records: &Records, outcome: Outcome) -> io::Result<String> {
     let mut writer = Writer::new(Vec::new());
-    elements(records, outcome, &mut writer)?;
+    elements(records, &[outcome], &mut writer)?;
     Ok(String::from_utf8_lossy(&writer.into_inner()).into_owned())
 }
 
 fn elements<W: Write>(
     records: &Records,
-    outcome: Outcome,
+    outcomes: &[Outcome],
     writer: &mut Writer<W>,
 ) -> io::Result<()> {
-    let mut rows = outcome.rows(records).zip(1u64..).peekable();
+    let rows = |outcome: &Outcome| {
+        let outcome = *outcome;
+        outcome.rows(records).zip(1u64..).map(move |(row, number)| (outcome, row, number))
+    };
+    let mut rows = outcomes.iter().flat_map(rows).peekable();
     if rows.peek().is_none() {
         return writer.write_event(Event::Empty(BytesStart::new(ROOT)));
     }
     writer.write_event(Event::Start(BytesStart::new(ROOT)))?;
-    for (row, number) in rows {
+    for (outcome, row, number) in rows {
         let key = key(outcome, number);
         writer.write_event(Event::Start(BytesStart::new(&key)))?;
         for (name, text) in fields(outcome, &row) {

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::event::{Event, State};
 use crate::lock::lock;
 use crate::memory::{Memory, Share};
+use crate::record::{Recording, Records};
 use crate::value::{Map, Value};
 use series::Series;
 
@@ -96,6 +97,8 @@ struct Inner {
     took: Option<Duration>,
     /// Its load test; the last one, if it has several.
     test: Option<Arc<Test>>,
+    /// The records of its tests, as long as they are kept.
+    records: Vec<Weak<Recording>>,
     failed: usize,
     /// Why it ends early: [`State::Cancelled`] or [`State::Lost`].
     ending: Option<State>,
@@ -129,6 +132,7 @@ impl Run {
                 ended: None,
                 took: None,
                 test: None,
+                records: Vec::new(),
                 failed: 0,
                 ending: None,
                 message: None,
@@ -267,6 +271,26 @@ impl Run {
 
     fn begin_test(&self, test: Arc<Test>) {
         lock(&self.inner).test = Some(test);
+    }
+
+    /// Its test has ended with this record. It is there as long as it is kept elsewhere.
+    pub fn note_records(&self, recording: &Arc<Recording>) {
+        lock(&self.inner).records.push(Arc::downgrade(recording));
+    }
+
+    /// The records of its tests, if all of them are still kept.
+    pub fn records(&self) -> Option<Records> {
+        let parts = lock(&self.inner).records.clone();
+        let mut records = Records::default();
+        for part in &parts {
+            records.push(part.upgrade()?);
+        }
+        Some(records).filter(|_| !parts.is_empty())
+    }
+
+    /// The course of its tests so far; empty once it has ended, as it is among its figures then.
+    pub fn course(&self) -> Value {
+        lock(&self.inner).series.to_value()
     }
 
     /// The figures of its tests, once it has ended, if they fitted into the memory.

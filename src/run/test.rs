@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::load;
 use crate::record::live::Live;
@@ -16,6 +16,7 @@ pub struct Test {
     /// Its duration; `None` for one that runs until it is stopped.
     length: Option<Duration>,
     started: Instant,
+    started_at: SystemTime,
     /// How long it took, once it has ended.
     took: OnceLock<Duration>,
     /// Virtual users at the last report: at the end none are left.
@@ -52,6 +53,7 @@ impl Test {
             name,
             length,
             started: Instant::now(),
+            started_at: SystemTime::now(),
             took: OnceLock::new(),
             users: AtomicUsize::new(0),
             rate: AtomicU64::new(0),
@@ -63,6 +65,11 @@ impl Test {
     /// Its command.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// When it started.
+    pub fn started_at(&self) -> SystemTime {
+        self.started_at
     }
 
     /// Its live figures. After its end their sum remains, and the names unless they are very many.

@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::action::{Executor, InvalidDocument};
-use crate::event::{ErrorKind, Event, Sink, State, Status};
+use super::report::Pieces;
+use crate::action::{Executor, InvalidDocument, ReportError};
+use crate::event::{ErrorKind, Event, ReportFormat, Sink, State, Status};
 use crate::memory::Memory;
 use crate::run::{HistoryError, Run, Submission};
 use crate::value::Value;
@@ -73,8 +74,14 @@ pub trait Execute: Send + Sync + 'static {
     }
 
     /// The job reports the status of a run.
-    fn report(self: Arc<Self>, run: u64) -> Job {
+    fn describe(self: Arc<Self>, run: u64) -> Job {
         Box::new(move |sink, _| sink.emit(Refusal::unknown_run(run).into()))
+    }
+
+    /// The job writes the report of a run, or of the one whose test runs, or of the last.
+    fn report(self: Arc<Self>, run: Option<u64>, _format: ReportFormat) -> Job {
+        let refusal = run.map_or_else(no_run, Refusal::unknown_run);
+        Box::new(move |sink, _| sink.emit(refusal.into()))
     }
 
     /// The job lists the newest runs.
@@ -161,7 +168,32 @@ impl Execute for Executor {
         })
     }
 
-    fn report(self: Arc<Self>, run: u64) -> Job {
+    fn report(self: Arc<Self>, run: Option<u64>, format: ReportFormat) -> Job {
+        Box::new(move |sink, _| match Self::report(&self, run, format) {
+            Ok(report) => {
+                let started = Instant::now();
+                let warnings = report.warnings.clone();
+                let mut pieces = Pieces::new(sink, format, warnings);
+                let written = self.write_report(&report, &mut pieces);
+                match written.and_then(|()| pieces.finish()) {
+                    Ok(()) => sink.emit(Event::Done {
+                        ok: true,
+                        failed: 0,
+                        elapsed_s: started.elapsed().as_secs_f64(),
+                        run: Some(report.run),
+                        state: None,
+                    }),
+                    Err(error) if sink.is_open() => {
+                        sink.emit(Refusal::internal(&error.to_string()).into());
+                    }
+                    Err(_) => {}
+                }
+            }
+            Err(error) => sink.emit(not_reported(error)),
+        })
+    }
+
+    fn describe(self: Arc<Self>, run: u64) -> Job {
         Box::new(move |sink, _| match self.table().info(run) {
             Ok(Some(status)) => {
                 sink.emit(Event::Status(status));
@@ -219,6 +251,15 @@ fn stored(executor: &Executor, run: Option<u64>, sink: &mut dyn Sink) {
                 sink.emit(Event::Done { ok: false, failed: 0, elapsed_s: 0.0, run, state });
             }
         }
+    }
+}
+
+fn not_reported(error: ReportError) -> Event {
+    match error {
+        ReportError::NoRun => no_run().into(),
+        ReportError::Unknown(run) => Refusal::unknown_run(run).into(),
+        ReportError::Unavailable(why) => Refusal::unavailable(&why).into(),
+        ReportError::History(error) => unreadable(&error),
     }
 }
 

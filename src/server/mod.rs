@@ -12,6 +12,7 @@ mod failed_logins;
 mod keyring;
 mod limits;
 mod pipe;
+mod report;
 mod respond;
 mod session;
 mod state;

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::execute::{Execute, Followed, Job, Unready};
 use super::state::ServerState;
 use crate::counters::Counters;
-use crate::event::{Event, PROTOCOL, Pong};
+use crate::event::{Event, PROTOCOL, Pong, ReportFormat};
 use crate::memory::Share;
 use crate::run::{Hold, Run, Submission};
 use crate::value::json_weight;
@@ -82,7 +82,7 @@ impl ServerState {
     /// Responds to a request. The session itself handles a quit.
     pub(super) fn respond(&self, request: Request<Located>, peer: IpAddr) -> Response {
         let executor = Arc::clone(&self.server.executor);
-        let Parameters { name, detach, queue, run, limit, state } = request.parameters;
+        let Parameters { name, detach, queue, run, limit, state, format } = request.parameters;
         match request.op {
             Op::Run => match request.document {
                 None => Response::Now(Vec::new()),
@@ -108,7 +108,7 @@ impl ServerState {
             },
             Op::Ping => Response::Now(vec![Event::Pong(self.pong())]),
             Op::Status => match run {
-                Some(run) => Response::Job(executor.report(run)),
+                Some(run) => Response::Job(executor.describe(run)),
                 None => Response::Now(vec![Event::Status(executor.status()), Event::DONE]),
             },
             Op::Stop => Response::Job(executor.stop(run)),
@@ -117,6 +117,10 @@ impl ServerState {
                 Followed::Run(run) => Response::Follow(run),
                 Followed::Stored(job) => Response::Job(job),
             },
+            Op::Report => {
+                let format = format.unwrap_or(ReportFormat::Html);
+                Response::Job(executor.report(run, format))
+            }
             Op::Quit => Response::Now(vec![Event::DONE]),
         }
     }

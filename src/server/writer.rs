@@ -3,6 +3,7 @@
 //! not fit is replaced by a failure that says so.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::limits::Limits;
 use super::pipe::Pipe;
@@ -11,11 +12,14 @@ use crate::event::{ActionResult, Event, Failure, FailureKind, Sink};
 use crate::memory::Share;
 use crate::value::Value;
 use crate::wire::dialect::{ReplyFormat, Writer};
+use crate::wire::op::Op;
 
 /// The sink of one job.
 pub(super) struct PipeWriter {
     pipe: Arc<Pipe>,
     limits: Limits,
+    /// How long an event waits for a client that is behind. A test must not; a report has time.
+    patience: Duration,
     writer: Option<Writer>,
     /// Whether the reply ends after the first event.
     only_first: bool,
@@ -28,7 +32,11 @@ impl PipeWriter {
         let limits = server.limits().clone();
         let writer = Some(Writer::new(format, limits.reply_bytes));
         let share = server.memory.share("a reply");
-        Self { pipe, limits, writer, only_first: false, share }
+        let patience = match format.op {
+            Op::Report => limits.write,
+            _ => limits.stall_timeout,
+        };
+        Self { pipe, limits, patience, writer, only_first: false, share }
     }
 
     /// Ends the reply after the first event.
@@ -58,7 +66,7 @@ impl PipeWriter {
         // More than what was taken for the value only if its text is longer than the value itself.
         let _ = self.share.set(writer.held());
         if !out.is_empty() {
-            self.pipe.push(&out, self.limits.stall_timeout);
+            self.pipe.push(&out, self.patience);
         }
         if self.only_first {
             self.end();
@@ -93,6 +101,10 @@ impl Drop for PipeWriter {
 impl Sink for PipeWriter {
     fn emit(&mut self, event: Event) {
         self.write(&event, None);
+    }
+
+    fn is_open(&self) -> bool {
+        !self.pipe.is_dropped()
     }
 
     fn result(&mut self, action: &str, mut result: ActionResult) {

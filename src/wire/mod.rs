@@ -27,6 +27,7 @@
 //! | `reply` | `"events"` asks for the event dialect, in frames only |
 //! | `name`, `detach`, `queue` | with `command`, about its run ([`parameters`]); events only |
 //! | `run`, `limit`, `state` | with `op`, which runs are meant; events only |
+//! | `format` | with `"op": "report"`, the format of the report |
 //!
 //! Other keys are ignored. The reference supports only `token`, `command` and `"op": "quit"`.
 //!
@@ -38,6 +39,7 @@
 //! | stop | `"op": "stop"`, `run` | `status`, `done` | one line |
 //! | runs | `"op": "runs"`, `limit`, `state` | `runs`, `done` | – |
 //! | attach | `"op": "attach"`, `run` | the events of that run, from its beginning to its `done` | – |
+//! | report | `"op": "report"`, `run`, `format` | `report`, as often as it has pieces, `done` | – |
 //! | quit | `"op": "quit"`, `quit_server` | `done` | `Server shutting down` |
 //! | refused ([`refusal`]) | – | `error` | `Error: ` and the reason |
 //!

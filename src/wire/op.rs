@@ -34,14 +34,24 @@ pub enum Op {
     Runs,
     /// Send the events of a run from its beginning to its end.
     Attach,
+    /// Send the report of a run.
+    Report,
     /// Shut the server down.
     Quit,
 }
 
 impl Op {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Run, Self::Ping, Self::Status, Self::Stop, Self::Runs, Self::Attach, Self::Quit];
+    pub const ALL: [Self; 8] = [
+        Self::Run,
+        Self::Ping,
+        Self::Status,
+        Self::Stop,
+        Self::Runs,
+        Self::Attach,
+        Self::Report,
+        Self::Quit,
+    ];
 
     /// The value of the key `op`.
     pub fn name(self) -> &'static str {
@@ -52,8 +62,14 @@ impl Op {
             Self::Stop => "stop",
             Self::Runs => "runs",
             Self::Attach => "attach",
+            Self::Report => "report",
             Self::Quit => "quit",
         }
+    }
+
+    /// Whether only events can describe its reply, so that it needs a framed request.
+    pub fn needs_events(self) -> bool {
+        matches!(self, Self::Runs | Self::Attach | Self::Report)
     }
 
     /// Returns the operation of this name.

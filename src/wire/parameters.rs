@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::refusal::Refusal;
 use crate::escape::is_interpreted;
-use crate::event::{ErrorKind, MAX_NAME, State};
+use crate::event::{ErrorKind, MAX_NAME, ReportFormat, State};
 use crate::value::{Map, Value};
 
 /// Runs that a list holds unless the request says otherwise, and at most.
@@ -31,6 +31,8 @@ pub struct Parameters {
     pub limit: Option<usize>,
     /// The state of the runs to list.
     pub state: Option<State>,
+    /// The format of a report.
+    pub format: Option<ReportFormat>,
 }
 
 impl Parameters {
@@ -50,6 +52,11 @@ impl Parameters {
             let names = || State::OF_RUNS.map(State::name).join(", ");
             let state = value.as_str().and_then(State::of_run);
             state.ok_or_else(|| wrong("state", &format!("one of {}", names()), &value))
+        });
+        let format = present("format").map(|value| {
+            let names = || ReportFormat::ALL.map(ReportFormat::name).join(", ");
+            let format = value.as_str().and_then(ReportFormat::from_name);
+            format.ok_or_else(|| wrong("format", &format!("one of {}", names()), &value))
         });
         let queue = present("queue").map(|value| {
             let seconds = match value {
@@ -76,6 +83,7 @@ impl Parameters {
             run: run.transpose()?,
             limit: limit.transpose()?,
             state: state.transpose()?,
+            format: format.transpose()?,
         })
     }
 
@@ -101,6 +109,9 @@ impl Parameters {
         }
         if let Some(state) = self.state {
             member("state", json!(state.name()));
+        }
+        if let Some(format) = self.format {
+            member("format", json!(format.name()));
         }
     }
 }
@@ -144,6 +155,7 @@ mod tests {
             run: Some(7),
             limit: Some(1000),
             state: Some(State::Lost),
+            format: Some(ReportFormat::Junit),
         };
         for parameters in [all, Parameters::default()] {
             let mut text = "{\"a\":1".to_owned();
@@ -165,6 +177,10 @@ mod tests {
             (
                 r#"{"state": "idle"}"#,
                 "state: expected one of queued, running, stopping, passed, failed, cancelled, lost, interrupted, got idle",
+            ),
+            (
+                r#"{"format": "pdf"}"#,
+                "format: expected one of html, json, xml, csv, junit, summary, got pdf",
             ),
             (r#"{"queue": -1}"#, "queue: expected 0 to 604800 seconds, got -1"),
             (r#"{"detach": 1}"#, "detach: expected true or false, got 1"),

@@ -15,6 +15,7 @@ const TIMEOUT: &str = "timeout: ";
 const LIMIT: &str = "limit: ";
 const INTERNAL: &str = "internal: ";
 const UNKNOWN_RUN: &str = "unknown run ";
+const UNAVAILABLE: &str = "unavailable: ";
 const FRAMED_ONLY: &str =
     "only framed requests are served here: 4 bytes of length, then the document";
 const SPEAKS_TLS: &str = "this port speaks TLS; connect with TLS";
@@ -70,6 +71,11 @@ impl Refusal {
         Self::new(ErrorKind::UnknownRun, format!("{UNKNOWN_RUN}{run}"))
     }
 
+    /// The figures that are asked for are not there.
+    pub fn unavailable(why: &str) -> Self {
+        Self::new(ErrorKind::Unavailable, format!("{UNAVAILABLE}{why}"))
+    }
+
     /// A bug in the server.
     pub fn internal(what: &str) -> Self {
         Self::new(ErrorKind::Internal, format!("{INTERNAL}{what}"))
@@ -111,6 +117,7 @@ impl Refusal {
             _ if message.starts_with(TIMEOUT) => ErrorKind::Timeout,
             _ if message.starts_with(LIMIT) => ErrorKind::Limit,
             _ if message.starts_with(UNKNOWN_RUN) => ErrorKind::UnknownRun,
+            _ if message.starts_with(UNAVAILABLE) => ErrorKind::Unavailable,
             _ if message.starts_with(INTERNAL) => ErrorKind::Internal,
             _ if message.starts_with("frame length ") => ErrorKind::FrameLength,
             _ => ErrorKind::InvalidJson,
@@ -165,6 +172,7 @@ mod tests {
             Refusal::timeout("x"),
             Refusal::limit("x"),
             Refusal::internal("x"),
+            Refusal::unavailable("x"),
             Refusal::from(BadLength { length: 0, most: 9 }),
             Refusal::new(ErrorKind::InvalidJson, "expected value at line 1 column 1"),
         ] {

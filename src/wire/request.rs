@@ -116,8 +116,9 @@ pub fn parse(text: &str) -> Result<Value, Refusal> {
 pub const STEP: usize = 16 * 1024;
 
 /// The members of an envelope, and how many of them are not [`Parameters`].
-const MEMBERS: [&str; 10] =
-    ["token", "command", "op", "reply", "name", "detach", "queue", "run", "limit", "state"];
+const MEMBERS: [&str; 11] = [
+    "token", "command", "op", "reply", "name", "detach", "queue", "run", "limit", "state", "format",
+];
 const OWN: usize = 4;
 
 /// Where they are.
@@ -237,10 +238,9 @@ impl<'a> Reading<'a> {
             (op, None) => (op, None),
         };
         // What only events can describe is always described in events.
-        let only_events = matches!(op, Op::Runs | Op::Attach);
         let dialect = match self.mode {
-            Mode::Framed if only_events => Dialect::Events,
-            Mode::Legacy if only_events => {
+            Mode::Framed if op.needs_events() => Dialect::Events,
+            Mode::Legacy if op.needs_events() => {
                 let message = format!("{op} needs a framed request");
                 let refusal = Refusal::new(ErrorKind::InvalidDocument, message);
                 return Err(Rejection { refusal, dialect });
@@ -654,7 +654,7 @@ mod tests {
         let token = Token::new("s3cret").expect("a token");
         for op in Op::ALL {
             for mode in [Mode::Legacy, Mode::Framed] {
-                if mode == Mode::Legacy && matches!(op, Op::Runs | Op::Attach) {
+                if mode == Mode::Legacy && op.needs_events() {
                     continue;
                 }
                 for wanted in [Dialect::Text, Dialect::Events] {
@@ -670,10 +670,9 @@ mod tests {
                         let parse = |raw: &RawValue| Value::parse(raw.get()).expect("JSON");
                         assert_eq!(read.document, document.map(parse), "{place}");
                         let legacy = mode == Mode::Legacy;
-                        let only_events = matches!(op, Op::Runs | Op::Attach);
                         let expected = match wanted {
                             _ if legacy => Dialect::Text,
-                            _ if only_events => Dialect::Events,
+                            _ if op.needs_events() => Dialect::Events,
                             wanted => wanted,
                         };
                         assert_eq!(read.dialect, expected, "{place}");

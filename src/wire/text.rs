@@ -84,6 +84,7 @@ fn line_of(event: &Event, op: Op) -> Option<String> {
         | Event::Alive
         | Event::Queued(_)
         | Event::Runs { .. }
+        | Event::Report { .. }
         | Event::Started { .. }
         | Event::Progress(_)
         | Event::Pong(_)

@@ -44,6 +44,7 @@ mod operating;
 mod overrides;
 mod reports;
 mod results;
+mod run_reports;
 mod runs;
 mod true_bodies;
 mod true_reach;

@@ -12,7 +12,7 @@ use crate::endings::endless;
 use crate::support::{Running, Server, Target, ldctl, signal, soon_true};
 
 /// A load test of a moment, whose requests have this name.
-fn short(target: &Target, name: &str) -> Value {
+pub(crate) fn short(target: &Target, name: &str) -> Value {
     json!(["LD_start_test", {
         "user_detail_dict": {"user": "fast_http_user", "host": target.url()},
         "user_count": 1, "spawn_rate": 100, "test_time": 0.2,
@@ -27,7 +27,7 @@ fn sending(server: &Server, args: &[&str], document: &str) -> Running {
 }
 
 /// The standard output of a verb.
-fn told(server: &Server, args: &[&str]) -> String {
+pub(crate) fn told(server: &Server, args: &[&str]) -> String {
     let port = server.port();
     let output = ldctl().args(args).args(["--port", &port]).output().expect("the program");
     String::from_utf8(output.stdout).expect("UTF-8")
@@ -41,7 +41,7 @@ fn states(server: &Server) -> Vec<(u64, String)> {
     runs["runs"].as_array().expect("a list").iter().filter_map(state).collect()
 }
 
-fn wait_for(server: &Server, run: u64, state: &str) {
+pub(crate) fn wait_for(server: &Server, run: u64, state: &str) {
     soon_true(|| states(server).contains(&(run, state.to_owned())));
 }
 

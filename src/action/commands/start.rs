@@ -24,6 +24,7 @@ use crate::record::gates::{AbortOn, RULES};
 use crate::record::{ErrorCount, Recording, Records, Summary};
 use crate::redact;
 use crate::report::html;
+use crate::report::kept::{self, OfTest};
 use crate::value::{Field, Invalid, Kind, Literal, Map, Reader, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[Declaration::named(
@@ -385,8 +386,18 @@ impl Command for StartTest {
         let warnings = std::mem::take(&mut recording.warnings);
         recording.warnings = warnings.into_iter().map(redact::owned).collect();
         recording.take_memory(context.memory());
+        // Before the end, after which only their sum may be left.
+        let (series, took) = (lease.test().live().series(), lease.test().snapshot().elapsed);
         drop(lease);
-        let echo = conclude(context, echo, Arc::new(recording));
+        let recording = Arc::new(recording);
+        let kept = kept::members(OfTest {
+            started: recording.started_at(),
+            took,
+            document: recording.document.as_deref(),
+            series: &series,
+        });
+        drop(series);
+        let echo = conclude(context, echo, recording, kept);
         // The test is incomplete: a script must not take it for a finished one.
         match (exhausted, aborted) {
             _ if cancelled => Err(Failure::new(FailureKind::Cancelled, CANCELLED)),
@@ -455,7 +466,12 @@ fn no_success(summary: &Summary, error: Option<&ErrorCount<'_>>) -> String {
 
 /// Keeps the record and returns the result: in the text dialect only the arguments, as in the
 /// reference; in the event dialect also the figures.
-fn conclude(context: &mut Context<'_>, echo: Value, recording: Arc<Recording>) -> Value {
+fn conclude(
+    context: &mut Context<'_>,
+    echo: Value,
+    recording: Arc<Recording>,
+    kept: impl IntoIterator<Item = (&'static str, Value)>,
+) -> Value {
     let mut warnings = recording.warnings.clone();
     context.push_recording(Arc::clone(&recording));
     let peak = recording.users.iter().map(|count| count.users).max();
@@ -466,11 +482,13 @@ fn conclude(context: &mut Context<'_>, echo: Value, recording: Arc<Recording>) -
     let mut errors = of_this_test.errors(KEPT_ERRORS);
     let texts = |errors: &[ErrorCount<'_>]| errors.iter().map(ErrorCount::to_value).collect();
     let listed: Vec<Value> = warnings.iter().map(|text| text.as_str().into()).collect();
-    context.keep_figures(Value::dict([
+    let figures = [
         ("summary", summary.to_details()),
         ("errors", Value::List(texts(&errors))),
         ("warnings", Value::List(listed.clone())),
-    ]));
+    ];
+    let figures = figures.into_iter().chain(kept).map(|(key, value)| (key.to_owned(), value));
+    context.keep_figures(Value::Dict(figures.collect()));
     errors.truncate(MOST_ERRORS);
     if summary.requests == summary.failures {
         context.fail(Failure::new(FailureKind::NoSuccess, no_success(&summary, errors.first())));

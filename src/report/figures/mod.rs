@@ -88,6 +88,8 @@ pub struct Facts {
     pub command: Option<String>,
     /// The machine that generated the load.
     pub machine: Option<String>,
+    /// Why the run has not passed, in one sentence.
+    pub failed: Option<String>,
 }
 
 /// One test.

@@ -122,7 +122,14 @@ fn page(figures: &Figures, verdicts: &[GateResult]) -> Markup {
             body {
                 header {
                     h1 { "Load test report" }
-                    (verdict(figures, verdicts, not_made(figures)))
+                    @match &figures.facts.failed {
+                        Some(why) => p class="verdict bad" { "✗ " (text::shown(why, ERROR_ROOM)) },
+                        None => (verdict(figures, verdicts, not_made(figures))),
+                    }
+                    @if let Some(run) = figures.facts.run {
+                        @let label = figures.facts.label.as_deref();
+                        p { "Run " (run) @if let Some(label) = label { " · " (text::shown(label, NAME_ROOM)) } }
+                    }
                     p class="soft" { (when(figures)) }
                     @for test in &figures.tests {
                         @for warning in &test.warnings {
@@ -145,6 +152,10 @@ fn page(figures: &Figures, verdicts: &[GateResult]) -> Markup {
                     p {
                         "Latencies count every request, failed ones included, from when it was meant to start "
                         "to its last byte. "
+                        @if let Some(error) = figures.error {
+                            "The rows of this run are not kept: latencies are exact to "
+                            (text::percent(error)) ", and of a point of a curve the slowest second counts. "
+                        }
                         "A point of a curve covers " (text::seconds(figures.course.width)) "."
                     }
                     p { "Written by ldctl " (env!("CARGO_PKG_VERSION")) "." }
@@ -458,9 +469,12 @@ mod tests {
     use std::sync::Arc;
     use std::time::{Duration, UNIX_EPOCH};
 
+    use super::super::kept::Kept;
+    use super::super::kept::tests::kept_of;
     use super::super::tests::written;
     use super::*;
-    use crate::record::fixture::{recorder, records};
+    use crate::record::fixture::{recorder, records, request};
+    use crate::record::live::Live;
     use crate::record::{Iterations, Label, Recorder, Recording, Sample, UserCount};
     use crate::value::Reader;
 
@@ -564,6 +578,54 @@ mod tests {
         let mut records = Records::default();
         records.push(Arc::new(recording));
         records
+    }
+
+    /// A page from what is kept of these records.
+    fn page_without_rows(records: &Records) -> String {
+        let live = Live::default();
+        for recording in records.recordings() {
+            for row in recording.rows() {
+                let millis = row.response_ms as u64;
+                request(&live, &row.label.name, millis, row.bytes, row.failed());
+            }
+        }
+        let value = kept_of(records, &live.series());
+        let mut figures = Kept::read(&value).expect("a test").figures();
+        figures.facts.run = Some(7);
+        figures.facts.label = Some("<nightly>".to_owned());
+        written(|out| draw(&figures, &[], out))
+    }
+
+    #[test]
+    fn a_page_without_rows_has_the_figures_errors_warnings_and_course_of_the_run() {
+        let rows: Vec<_> = (0..70)
+            .map(|row| ("GET", "u", "a", 200, 10.0, 1000, (row == 0).then_some("<broken>")))
+            .collect();
+        let page = page_without_rows(&records(&rows));
+        for shown in [
+            "✗ 1 of 70 requests failed (1.43 %)",
+            "Run 7 · &lt;nightly&gt;",
+            "⚠ slow",
+            "<td class=\"text\">GET a</td>",
+            "&lt;broken&gt;",
+            "up to 2 users",
+            "1 s: 20.0/s",
+            "p99 6.00 ms",
+            "the document",
+            "latencies are exact to 1.00 %",
+        ] {
+            assert!(page.contains(shown), "{shown}: {page}");
+        }
+    }
+
+    #[test]
+    fn hostile_texts_are_texts_on_a_page_without_rows() {
+        let page = page_without_rows(&crate::record::fixture::hostile());
+        assert_eq!(page.matches("<script").count(), 1);
+        for text in crate::record::fixture::HOSTILE {
+            let escaped = maud::html! { (text) }.into_string();
+            assert!(page.contains(&format!(">{escaped}<")), "{text:?}");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 use super::*;
 use crate::counters::Counts;
 use crate::event::{
-    ActionResult, ErrorKind, Failure, FailureKind, PROTOCOL, Pong, Progress, Queued, RunInfo,
-    State, Status,
+    ActionResult, ErrorKind, Failure, FailureKind, PROTOCOL, Pong, Progress, Queued, ReportFormat,
+    RunInfo, State, Status,
 };
 use crate::value::Value;
 use crate::wire::frame::{HEADER, frame_into};
@@ -100,6 +100,22 @@ fn samples() -> Vec<(Event, Option<&'static str>)> {
             Event::Runs { runs: vec![Status { state: State::Passed, run: Some(Box::new(run)) }] },
             None,
         ),
+        (
+            Event::Report {
+                format: ReportFormat::Html,
+                text: "<p>\u{2028}\u{1b}".to_owned(),
+                warnings: vec!["of a part".to_owned()],
+            },
+            None,
+        ),
+        (
+            Event::Report {
+                format: ReportFormat::Other,
+                text: String::new(),
+                warnings: Vec::new(),
+            },
+            None,
+        ),
         (Event::Done { ok: false, failed: 1, elapsed_s: 1e-7, run: None, state: None }, None),
         (
             Event::Done {
@@ -121,6 +137,7 @@ fn variant(event: &Event) -> &'static str {
         Event::Alive => "alive",
         Event::Queued(_) => "queued",
         Event::Runs { .. } => "runs",
+        Event::Report { .. } => "report",
         Event::Started { .. } => "started",
         Event::Progress(_) => "progress",
         Event::Result(_) => "result",
@@ -177,8 +194,8 @@ fn every_event_is_decoded_as_itself_or_as_its_line() {
     variants.sort_unstable();
     variants.dedup();
     let all = [
-        "accepted", "alive", "done", "error", "pong", "progress", "queued", "result", "runs",
-        "started", "status",
+        "accepted", "alive", "done", "error", "pong", "progress", "queued", "report", "result",
+        "runs", "started", "status",
     ];
     assert_eq!(variants, all);
 }

@@ -1,0 +1,222 @@
+//! The report of a run, on request: from its records while they are kept, from its live figures while
+//! its test is in progress, else from what its history keeps.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use super::executor::Executor;
+use crate::event::{ReportFormat, State, Status};
+use crate::lock::lock;
+use crate::memory::Memory;
+use crate::record::{Records, Summary};
+use crate::report::figures::Figures;
+use crate::report::html;
+use crate::report::kept::{self, OfTest};
+use crate::report::{Kept, csv, json, junit, summary, xml};
+use crate::run::{HistoryError, Run, Test};
+use crate::value::{Map, Value};
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// Without a number: no run was ever accepted.
+    #[error("there is no run yet")]
+    NoRun,
+    /// No run has this number.
+    #[error("unknown run {0}")]
+    Unknown(u64),
+    /// What the report needs is not kept, or not there yet.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The history cannot be read.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+}
+
+/// The report of a run, ready to be written.
+#[derive(Debug)]
+pub struct RunReport {
+    /// The run's number.
+    pub run: u64,
+    /// What the reader of the figures must know.
+    pub warnings: Vec<String>,
+    format: ReportFormat,
+    /// Its name.
+    label: Option<String>,
+    /// Why it has not passed.
+    failed: Option<String>,
+    source: Source,
+}
+
+/// What a report is made of.
+#[derive(Debug)]
+enum Source {
+    Rows(Records),
+    Kept(Value),
+}
+
+impl Executor {
+    /// Prepares the report of a run: of the one whose test runs or else of the last, if none is named.
+    pub fn report(&self, run: Option<u64>, format: ReportFormat) -> Result<RunReport, ReportError> {
+        let table = self.table();
+        let found = match run {
+            Some(number) => table.find(number),
+            None => table.current().or_else(|| table.last()),
+        };
+        if let Some(run) = found {
+            return of_run(&run, format);
+        }
+        let missing = || run.map_or(ReportError::NoRun, ReportError::Unknown);
+        let history = table.history().ok_or_else(missing)?;
+        let status = match run {
+            Some(run) => history.find(run)?,
+            None => history.list(1, None)?.pop(),
+        };
+        let status = status.ok_or_else(missing)?;
+        let run = status.run.as_ref().map_or(0, |info| info.run);
+        let [_, figures] = history.details(run)?;
+        let figures = figures.and_then(|figures| Value::parse(&figures).ok());
+        kept(run, format, &status, figures.unwrap_or_default())
+    }
+
+    /// Writes a report. Those that count all rows before they write anything take turns, because they
+    /// take memory.
+    pub fn write_report(&self, report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
+        if needs_rows(report.format) {
+            return report.write(self.memory(), out);
+        }
+        let mut whole = Vec::new();
+        {
+            let _turn = lock(&self.shared.reports);
+            report.write(self.memory(), &mut whole)?;
+        }
+        out.write_all(&whole)
+    }
+}
+
+impl RunReport {
+    fn new(run: u64, format: ReportFormat, status: &Status, source: Source) -> Self {
+        let info = status.run.as_ref();
+        let why = info.and_then(|info| info.message.as_deref());
+        let why = why.map_or_else(String::new, |message| format!(": {message}"));
+        let failed = match status.state {
+            State::Failed => Some("failed"),
+            State::Cancelled | State::Lost => Some("was stopped"),
+            State::Interrupted => Some("was interrupted"),
+            _ => None,
+        };
+        let failed = failed.map(|how| format!("Run {run} {how}{why}"));
+        let label = info.and_then(|info| info.name.clone());
+        Self { run, warnings: Vec::new(), format, label, failed, source }
+    }
+
+    fn draw(&self, mut figures: Figures, out: &mut dyn Write) -> io::Result<()> {
+        figures.facts.run = Some(self.run);
+        figures.facts.label.clone_from(&self.label);
+        figures.facts.failed.clone_from(&self.failed);
+        html::draw(&figures, &[], out)
+    }
+
+    fn write(&self, memory: &Arc<Memory>, out: &mut dyn Write) -> io::Result<()> {
+        match &self.source {
+            Source::Rows(records) => match self.format {
+                ReportFormat::Html | ReportFormat::Other => {
+                    self.draw(Figures::of(records, Some(memory)), out)
+                }
+                ReportFormat::Json => json::write_all(records, out),
+                ReportFormat::Xml => xml::write_all(records, out),
+                ReportFormat::Csv => csv::write(records, out),
+                ReportFormat::Junit => junit::write(records, junit::Per::Name, &[], out),
+                ReportFormat::Summary => summary::write_details(records, out),
+            },
+            Source::Kept(figures) => {
+                let Some(kept) = Kept::read(figures) else { return Ok(()) };
+                match self.format {
+                    ReportFormat::Junit => junit::write_kept(&kept, out),
+                    ReportFormat::Summary => summary::write_kept(&kept, out),
+                    _ => self.draw(kept.figures(), out),
+                }
+            }
+        }
+    }
+}
+
+/// Whether a report lists every request.
+fn needs_rows(format: ReportFormat) -> bool {
+    matches!(format, ReportFormat::Json | ReportFormat::Xml | ReportFormat::Csv)
+}
+
+/// Of a run in memory.
+fn of_run(run: &Run, format: ReportFormat) -> Result<RunReport, ReportError> {
+    let (number, status) = (run.number(), run.info());
+    let Some(test) = run.test() else {
+        let yet = if status.state.is_final() { "" } else { " yet" };
+        let why = format!("run {number} has made no load test{yet}");
+        return Err(ReportError::Unavailable(why));
+    };
+    if test.has_ended()
+        && let Some(records) = run.records()
+    {
+        return Ok(RunReport::new(number, format, &status, Source::Rows(records)));
+    }
+    if status.state.is_final() {
+        return kept(number, format, &status, run.figures().unwrap_or_default());
+    }
+    if needs_rows(format) {
+        let why = format!(
+            "the test of run {number} is in progress; {format} lists its requests once it has ended"
+        );
+        return Err(ReportError::Unavailable(why));
+    }
+    let mut report = kept(number, format, &status, so_far(run, &test))?;
+    report.warnings.push(format!("run {number} is in progress: these are its figures so far"));
+    Ok(report)
+}
+
+/// From the figures that are kept of a run.
+fn kept(
+    run: u64,
+    format: ReportFormat,
+    status: &Status,
+    figures: Value,
+) -> Result<RunReport, ReportError> {
+    let unavailable = |why: String| Err(ReportError::Unavailable(why));
+    if Kept::read(&figures).is_none() {
+        return unavailable(match status.state {
+            State::Interrupted => {
+                format!("the figures of run {run} are lost: the server ended while it ran")
+            }
+            _ if figures == Value::Null => format!(
+                "no figures of run {run} are kept: it made no load test, or they did not fit under \
+                 --max-memory"
+            ),
+            _ => format!("run {run} has finished no load test"),
+        });
+    }
+    if needs_rows(format) {
+        return unavailable(format!(
+            "the rows of run {run} are no longer kept; html, junit and summary do not need them"
+        ));
+    }
+    Ok(RunReport::new(run, format, status, Source::Kept(figures)))
+}
+
+/// The figures of a test in progress.
+fn so_far(run: &Run, test: &Test) -> Value {
+    let series = test.live().series();
+    let of = OfTest {
+        started: test.started_at(),
+        took: test.snapshot().elapsed,
+        document: None,
+        series: &series,
+    };
+    let note = "The test is in progress: these are its figures so far, and its errors are listed at \
+                its end.";
+    let summary = [
+        ("summary", Summary::of_series(&series).to_details()),
+        ("warnings", Value::List(vec![note.into()])),
+    ];
+    let members = summary.into_iter().chain(kept::members(of));
+    let members: Map = members.map(|(key, value)| (key.to_owned(), value)).collect();
+    Value::dict([("tests", Value::List(vec![Value::Dict(members)])), ("series", run.course())])
+}
