@@ -36,6 +36,8 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand quit 'Shut a server down'
             cand run 'Run documents in this process, without a server'
             cand lint 'Check documents for errors and likely mistakes'
+            cand explain 'Explain the format of documents: a concept, a command or a parameter'
+            cand schema 'Print the JSON Schema of documents, for editors'
             cand completions 'Print a shell''s completion script'
         }
         &'ldctl;serve'= {
@@ -318,6 +320,22 @@ set edit:completion:arg-completer[ldctl] = {|@words|
         }
         &'ldctl;lint'= {
             cand --output 'Output format on stdout'
+            cand --color 'When to use colours'
+            cand -v 'Log more to stderr (-v info, -vv debug)'
+            cand --verbose 'Log more to stderr (-v info, -vv debug)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'ldctl;explain'= {
+            cand -o 'Output format on stdout'
+            cand --output 'Output format on stdout'
+            cand --color 'When to use colours'
+            cand -v 'Log more to stderr (-v info, -vv debug)'
+            cand --verbose 'Log more to stderr (-v info, -vv debug)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'ldctl;schema'= {
             cand --color 'When to use colours'
             cand -v 'Log more to stderr (-v info, -vv debug)'
             cand --verbose 'Log more to stderr (-v info, -vv debug)'

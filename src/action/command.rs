@@ -27,7 +27,24 @@ pub(crate) type Parsed = Result<Box<dyn Command>, Invalid>;
 pub struct Declaration {
     name: &'static str,
     doc: &'static str,
+    manual: Manual,
     form: Form,
+}
+
+/// What people read about a command beyond its sentence and its parameters.
+#[derive(Debug, Clone, Copy)]
+pub struct Manual {
+    /// What it does in detail, as Markdown paragraphs; empty where the sentence is all.
+    pub text: &'static str,
+    /// What it returns.
+    pub returns: &'static str,
+    /// An action that calls it, as JSON.
+    pub example: &'static str,
+}
+
+impl Manual {
+    /// Nothing to say.
+    const EMPTY: Self = Self { text: "", returns: "", example: "" };
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +63,7 @@ impl Declaration {
         fields: &'static [Field],
         parse: fn(&Arguments<'_>) -> Parsed,
     ) -> Self {
-        Self { name, doc, form: Form::Named(fields, parse) }
+        Self { name, doc, manual: Manual::EMPTY, form: Form::Named(fields, parse) }
     }
 
     /// A command that parses its arguments itself.
@@ -55,7 +72,22 @@ impl Declaration {
         doc: &'static str,
         parse: fn(&Call<'_>) -> Result<Box<dyn Command>, Failure>,
     ) -> Self {
-        Self { name, doc, form: Form::Free(parse) }
+        Self { name, doc, manual: Manual::EMPTY, form: Form::Free(parse) }
+    }
+
+    /// Adds what it does in detail, as Markdown paragraphs.
+    pub(crate) const fn text(self, text: &'static str) -> Self {
+        Self { manual: Manual { text, ..self.manual }, ..self }
+    }
+
+    /// Adds what it returns.
+    pub(crate) const fn returns(self, returns: &'static str) -> Self {
+        Self { manual: Manual { returns, ..self.manual }, ..self }
+    }
+
+    /// Adds an action that calls it, as JSON.
+    pub(crate) const fn example(self, example: &'static str) -> Self {
+        Self { manual: Manual { example, ..self.manual }, ..self }
     }
 
     /// Its name.
@@ -66,6 +98,11 @@ impl Declaration {
     /// What it does, in one sentence.
     pub fn doc(&self) -> &'static str {
         self.doc
+    }
+
+    /// What people read about it beyond that.
+    pub fn manual(&self) -> &Manual {
+        &self.manual
     }
 
     /// Its parameters in positional order; `None` for a command that parses its arguments itself.

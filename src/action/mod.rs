@@ -13,6 +13,7 @@
 //!                executor              runs documents, also those inside documents
 //!      one_liner   overrides           what the command line makes and changes
 //!      lint   advice   schema          what is known of documents without running them
+//!          reference                   what people read about them
 //!           document                   a value becomes typed commands
 //!           registry                   which commands there are
 //!           commands                   one file per family
@@ -34,6 +35,7 @@ mod lint;
 mod one_liner;
 mod overrides;
 mod policy;
+pub mod reference;
 mod registry;
 mod resolver;
 mod run_report;
@@ -41,7 +43,7 @@ mod schema;
 mod services;
 
 pub use advice::{STALE_RECORDS, advise};
-pub use command::Declaration;
+pub use command::{Declaration, Manual};
 pub use document::{Document, InvalidDocument};
 pub use executor::{DocumentOutcome, Executor};
 pub use files::{Files, MAX_READ_BYTES};
@@ -49,7 +51,7 @@ pub use lint::{Finding, Severity, check, lint};
 pub use one_liner::{Body as RequestBody, OneLiner, is_url, meant_url};
 pub use overrides::{Applied, Overrides, gate};
 pub use policy::{FileAccess, Policy};
-pub use registry::{commands, declarations};
+pub use registry::{Family, commands, declarations, families};
 pub use resolver::Resolver;
 pub use run_report::{ReportError, RunReport};
 pub use schema::schema;

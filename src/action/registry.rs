@@ -13,29 +13,43 @@ use super::commands::{
 /// The commands of every family, in the order of their documentation. To add a command:
 ///
 /// 1. write or extend a file in `commands/`: a row in its table `COMMANDS` with the command's name,
-///    one sentence, and its parameters (each with its kind, its default and a sentence); a function
-///    that reads the arguments into a struct; and [`Command`](super::command::Command) for that;
+///    one sentence, what it returns, an example, and its parameters (each with its kind, its default
+///    and a sentence); a function that reads the arguments into a struct; and [`Command`](super::command::Command) for that;
 /// 2. a new file also needs a line in `commands/mod.rs` and one here;
 /// 3. test its results and failures in `action/tests.rs`, or in `tests/it` if it needs more
 ///    than an executor; a parameter that is a path is tested against paths outside by its kind;
-/// 4. refresh the generated schema (`TRYCMD=overwrite cargo test --test it`), and add a line to
+/// 4. refresh the schema and the manual (`TRYCMD=overwrite cargo test --test it`), and add a line to
 ///    CHANGELOG.md.
-const FAMILIES: &[&[Declaration]] = &[
-    start::COMMANDS,
-    execute::COMMANDS,
-    records::COMMANDS,
-    resolver::COMMANDS,
-    stub::COMMANDS,
-    &reports::FILES,
-    reports::VALUES,
-    database::COMMANDS,
-    gates::COMMANDS,
-    exporters::COMMANDS,
-    har::COMMANDS,
-    lint::COMMANDS,
-    schema::COMMANDS,
-    builtins::COMMANDS,
+const FAMILIES: &[Family] = &[
+    Family { title: "Load tests", commands: start::COMMANDS },
+    Family { title: "Documents in documents", commands: execute::COMMANDS },
+    Family { title: "Records", commands: records::COMMANDS },
+    Family { title: "Variables and CSV sources", commands: resolver::COMMANDS },
+    Family { title: "Gates", commands: gates::COMMANDS },
+    Family { title: "Reports in files", commands: &reports::FILES },
+    Family { title: "Reports as values", commands: reports::VALUES },
+    Family { title: "Stored runs", commands: database::COMMANDS },
+    Family { title: "Exporters", commands: exporters::COMMANDS },
+    Family { title: "Stub server", commands: stub::COMMANDS },
+    Family { title: "Recordings", commands: har::COMMANDS },
+    Family { title: "Checks of documents", commands: lint::COMMANDS },
+    Family { title: "Schema", commands: schema::COMMANDS },
+    Family { title: "Python's builtins", commands: builtins::COMMANDS },
 ];
+
+/// Commands that belong together.
+#[derive(Debug)]
+pub struct Family {
+    /// What they are about.
+    pub title: &'static str,
+    /// The commands.
+    pub commands: &'static [Declaration],
+}
+
+/// The families of commands.
+pub fn families() -> &'static [Family] {
+    FAMILIES
+}
 
 /// The names of all commands, for the linter and for completion.
 pub fn commands() -> impl Iterator<Item = &'static str> {
@@ -44,14 +58,13 @@ pub fn commands() -> impl Iterator<Item = &'static str> {
 
 /// The declarations of all commands.
 pub fn declarations() -> impl Iterator<Item = &'static Declaration> {
-    FAMILIES.iter().flat_map(|family| family.iter())
+    FAMILIES.iter().flat_map(|family| family.commands)
 }
 
 /// Returns a command by name.
 pub(super) fn find(name: &str) -> Option<&'static Declaration> {
     static BY_NAME: LazyLock<HashMap<&'static str, &'static Declaration>> = LazyLock::new(|| {
-        let all = FAMILIES.iter().flat_map(|family| family.iter());
-        all.map(|declaration| (declaration.name(), declaration)).collect()
+        declarations().map(|declaration| (declaration.name(), declaration)).collect()
     });
     BY_NAME.get(name).copied()
 }

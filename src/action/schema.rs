@@ -2,10 +2,12 @@
 //! commands and tasks, so that it is always complete. Only the structure of actions, documents and
 //! the list of tasks is added here.
 
+use super::command::Declaration;
+use super::reference::protocols;
 use super::registry;
 use crate::load::scenario::{FORM, STEP};
-use crate::protocol::{USERS, UserKind};
-use crate::value::field::Required;
+use crate::protocol::UserKind;
+use crate::value::field::{Relation, Required};
 use crate::value::{Field, Kind, Literal, Map, Value};
 
 /// Its identifier. A URN, because it is not published at a URL.
@@ -33,10 +35,14 @@ struct Printer {
 impl Printer {
     /// Adds the definitions of actions and documents.
     fn frame(&mut self) {
-        let names = registry::declarations().map(|known| known.name().into()).collect();
+        let names = registry::declarations().map(|known| {
+            let text = text(known.doc(), known.manual().text);
+            object([("const", Value::from(known.name())), ("description", text.into())])
+        });
+        let names = names.collect();
         let commands = registry::declarations().map(|known| {
             let payload = known.parameters().map(|fields| self.payload(fields));
-            command(known.name(), known.doc(), payload)
+            command(known, payload)
         });
         let commands = commands.collect();
         let action = object([
@@ -45,7 +51,11 @@ impl Printer {
             (
                 "prefixItems",
                 Value::List(vec![
-                    object([("enum", Value::List(names))]),
+                    object([
+                        ("title", "Command".into()),
+                        ("description", "What the action does.".into()),
+                        ("anyOf", Value::List(names)),
+                    ]),
                     types(&["object", "array", "string"]),
                 ]),
             ),
@@ -54,13 +64,36 @@ impl Printer {
             ("allOf", Value::List(commands)),
         ]);
         let actions = object([
+            ("title", "Actions".into()),
+            ("description", "The actions, which run one after the other.".into()),
             ("type", "array".into()),
             ("items", reference("action")),
             ("minItems", 1_i64.into()),
         ]);
         let wrapped = object([
+            ("title", "Document".into()),
+            (
+                "description",
+                "An object with the list of actions; other members are ignored.".into(),
+            ),
             ("type", "object".into()),
-            ("properties", object([("load_density", reference("actions"))])),
+            (
+                "properties",
+                object([
+                    (
+                        "$schema",
+                        object([
+                            ("title", "Schema".into()),
+                            (
+                                "description",
+                                "The path or URL of this schema, for editors. Ignored.".into(),
+                            ),
+                            ("type", "string".into()),
+                        ]),
+                    ),
+                    ("load_density", reference("actions")),
+                ]),
+            ),
             ("required", Value::List(vec!["load_density".into()])),
         ]);
         let document = any_of(vec![reference("actions"), wrapped]);
@@ -95,16 +128,25 @@ impl Printer {
             _ => Map::new(),
         };
         let may_be_null = matches!(field.kind, Kind::Any | Kind::Scalar);
-        if !field.is_required() && !may_be_null {
+        if !field.is_required() && !may_be_null && !field.strict {
             let null = types(&["null"]);
             schema = Map::from([("anyOf".to_owned(), vec![Value::Dict(schema), null].into())]);
         }
-        let unit = field.kind.unit().map(|unit| format!(" Unit: {unit}.")).unwrap_or_default();
-        let mut described =
-            Map::from([("description".to_owned(), format!("{}{unit}", field.doc).into())]);
+        let mut text = text(field.doc, field.note);
+        if let Some(unit) = field.measured_in() {
+            text.push_str(&format!(" Unit: {unit}."));
+        }
+        if !field.fallback.is_empty() {
+            text.push_str(&format!(" Default: {}.", field.fallback));
+        }
+        let mut described = Map::from([
+            ("title".to_owned(), title(field).into()),
+            ("description".to_owned(), text.into()),
+        ]);
         if let Some(default) = field.default {
             described.insert("default".to_owned(), default.value());
         }
+        described.extend(examples(field.example).map(|(key, value)| (key.to_owned(), value)));
         described.extend(schema);
         Value::Dict(described)
     }
@@ -128,8 +170,10 @@ impl Printer {
                 properties.insert(field.name.to_owned(), schema);
             }
             if matches!(field.kind, Kind::Tasks) {
+                conditions.push(required([field.name]));
                 conditions.extend(self.tasks_of_users(field.name));
             }
+            conditions.extend(field.relation.map(|relation| related(field.name, relation)));
             match field.required {
                 Required::Always if field.alias.is_some() => {
                     conditions.push(any_of(field.keys().map(|key| required([key])).collect()));
@@ -197,6 +241,7 @@ impl Printer {
             Kind::Real => types(&["number"]),
             Kind::Number | Kind::Seconds | Kind::Milliseconds => number("minimum"),
             Kind::Timeout | Kind::Rate => number("exclusiveMinimum"),
+            Kind::Exactly(literal) => object([("const", literal.value())]),
             Kind::OneOf(texts) => object([(
                 "enum",
                 texts.iter().map(|text| (*text).into()).collect::<Vec<_>>().into(),
@@ -211,7 +256,8 @@ impl Printer {
                 members.extend(most.map(|most| ("maxItems", (most as u64).into())));
                 object(members)
             }
-            Kind::Object(tables) => self.object(tables, true),
+            // Other members are mistakes, whether they are refused or advised against.
+            Kind::Object(tables) | Kind::Advised(tables) => self.object(tables, true),
             Kind::Open(tables) => self.object(tables, false),
             Kind::OneField(table) => {
                 let Value::Dict(mut schema) = self.object(&[table], true) else {
@@ -292,8 +338,9 @@ impl Printer {
             let mut form = printer.object(&[FORM], true);
             if let Value::Dict(members) = &mut form
                 && let Some(Value::Dict(properties)) = members.get_mut("properties")
+                && let Some(Value::Dict(tasks)) = properties.get_mut("tasks")
             {
-                properties.insert("tasks".to_owned(), any_of(forms.clone()));
+                tasks.insert("anyOf".to_owned(), Value::List(forms.clone()));
             }
             forms.insert(1, form);
             any_of(forms)
@@ -312,28 +359,13 @@ impl Printer {
     }
 }
 
-/// The kinds of users, grouped by protocol.
-fn protocols() -> Vec<Vec<&'static UserKind>> {
-    let names = |user: &UserKind| {
-        user.fields.iter().copied().flatten().map(|field| field.name).collect::<Vec<_>>()
-    };
-    let mut protocols: Vec<Vec<&'static UserKind>> = Vec::new();
-    for user in USERS {
-        let same = |known: &&mut Vec<&'static UserKind>| {
-            known.first().is_some_and(|known| names(known) == names(user))
-        };
-        match protocols.iter_mut().find(same) {
-            Some(known) => known.push(user),
-            None => protocols.push(vec![user]),
-        }
-    }
-    protocols
-}
-
 /// The part of the schema for one command: its arguments, and whether they are required.
-fn command(name: &str, doc: &str, payload: Option<(Value, bool)>) -> Value {
-    let named = Value::List(vec![object([("const", name.into())])]);
-    let mut then = vec![("description", Value::from(doc))];
+fn command(known: &Declaration, payload: Option<(Value, bool)>) -> Value {
+    let manual = known.manual();
+    let named = Value::List(vec![object([("const", known.name().into())])]);
+    let described = format!("{}\n\nReturns: {}", text(known.doc(), manual.text), manual.returns);
+    let mut then = vec![("title", Value::from(known.name())), ("description", described.into())];
+    then.extend(examples(manual.example));
     if let Some((payload, needed)) = payload {
         then.push(("prefixItems", Value::List(vec![true.into(), payload])));
         then.push(("minItems", if needed { 2_i64 } else { 1 }.into()));
@@ -341,15 +373,54 @@ fn command(name: &str, doc: &str, payload: Option<(Value, bool)>) -> Value {
     object([("if", object([("prefixItems", named)])), ("then", object(then))])
 }
 
+/// A sentence and what follows it.
+fn text(sentence: &str, more: &str) -> String {
+    [sentence, more].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
+}
+
+/// A title in words: `Test time (seconds)`.
+fn title(field: &Field) -> String {
+    let words = field.name.replace('_', " ");
+    let mut letters = words.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    let unit = field.measured_in().map(|unit| format!(" ({unit})")).unwrap_or_default();
+    format!("{}{}{unit}", first.collect::<String>(), letters.as_str())
+}
+
+/// The member `examples` of a schema, if there is an example.
+fn examples(json: &str) -> Option<(&'static str, Value)> {
+    let example = Value::parse(json).ok()?;
+    Some(("examples", Value::List(vec![example])))
+}
+
 /// Requires a field if another field has a value. A missing field has its default.
 fn when(fields: &[&Field], other: &str, value: &str, needed: &str) -> Value {
     let default = fields.iter().find(|field| field.name == other).and_then(|field| field.default);
-    let is = object([(other, object([("const", value.into())]))]);
+    let is_default = default.map(Literal::value) == Some(value.into());
+    // `null` is the same as missing.
+    let null = is_default.then_some(Value::Null);
+    let values = [value.into()].into_iter().chain(null).collect();
+    let is = object([(other, object([("enum", Value::List(values))]))]);
     let mut condition = vec![("properties", is)];
-    if default.map(Literal::value) != Some(value.into()) {
+    if !is_default {
         condition.push(("required", Value::List(vec![other.into()])));
     }
-    object([("if", object(condition)), ("then", required([needed]))])
+    object([("if", object(condition)), ("then", present(needed))])
+}
+
+/// That a field is there and not `null`.
+fn present(name: &str) -> Value {
+    let null = object([("not", types(&["null"]))]);
+    object([("properties", object([(name, null)])), ("required", Value::List(vec![name.into()]))])
+}
+
+/// The condition that a field makes about another one.
+fn related(name: &str, relation: Relation) -> Value {
+    let then = match relation {
+        Relation::Needs(other) => present(other),
+        Relation::Excludes(other) => object([("not", present(other))]),
+    };
+    object([("if", present(name)), ("then", then)])
 }
 
 /// The schema of a task whose method is its key.

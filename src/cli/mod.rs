@@ -3,6 +3,7 @@
 
 mod client;
 mod connection;
+mod explain;
 mod local;
 mod one_liner;
 mod output;
@@ -15,6 +16,7 @@ use clap::{ArgAction, Parser, Subcommand};
 
 pub use client::{Asking, Attach, Ping, Quit, RunState, Runs, Send, Status, Stop};
 pub use connection::{Connection, TokenSource};
+pub use explain::{Explain, Form};
 pub use local::{Completions, DocumentLimits, Lint, Run};
 pub use one_liner::OneLiner;
 pub use output::{Color, Format, Output, Printing};
@@ -149,6 +151,12 @@ pub enum Verb {
     /// Check documents for errors and likely mistakes
     #[command(after_long_help = EXIT_CODES)]
     Lint(Lint),
+    /// Explain the format of documents: a concept, a command or a parameter
+    #[command(after_long_help = EXIT_CODES)]
+    Explain(Explain),
+    /// Print the JSON Schema of documents, for editors
+    #[command(after_long_help = EXIT_CODES)]
+    Schema,
     /// Print a shell's completion script
     #[command(after_long_help = EXIT_CODES)]
     Completions(Completions),

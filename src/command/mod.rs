@@ -7,6 +7,7 @@ mod core_dump;
 mod credential;
 mod descriptors;
 mod document;
+mod explain;
 mod lint;
 mod one_liner;
 mod overrides;
@@ -44,6 +45,8 @@ pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
         Verb::Quit(args) => quit::quit(args, console),
         Verb::Run(args) => run::run(args, console),
         Verb::Lint(args) => lint::lint(args, console),
+        Verb::Explain(args) => explain::explain(args, console),
+        Verb::Schema => explain::schema(console),
         Verb::Completions(args) => {
             completions::completions(args, console);
             Ok(Exit::Done)

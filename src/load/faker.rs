@@ -56,6 +56,29 @@ pub enum Faker {
 }
 
 impl Faker {
+    /// The names of all methods.
+    #[cfg(test)]
+    pub(crate) const NAMES: [&str; 18] = [
+        "name",
+        "first_name",
+        "last_name",
+        "email",
+        "user_name",
+        "phone_number",
+        "address",
+        "city",
+        "country",
+        "company",
+        "job",
+        "text",
+        "word",
+        "sentence",
+        "url",
+        "ipv4",
+        "uuid4",
+        "date",
+    ];
+
     /// Returns the method of that name.
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
@@ -132,26 +155,7 @@ mod tests {
 
     #[test]
     fn every_method_returns_a_text_that_the_seed_determines() {
-        for name in [
-            "name",
-            "first_name",
-            "last_name",
-            "email",
-            "user_name",
-            "phone_number",
-            "address",
-            "city",
-            "country",
-            "company",
-            "job",
-            "text",
-            "word",
-            "sentence",
-            "url",
-            "ipv4",
-            "uuid4",
-            "date",
-        ] {
+        for name in Faker::NAMES {
             let kind = Faker::named(name).expect(name);
             let one = kind.make(&mut fastrand::Rng::with_seed(1));
             assert!(!one.trim().is_empty(), "{name}");

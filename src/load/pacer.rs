@@ -19,8 +19,8 @@ pub const WAIT: Kind =
     Kind::Named("wait", &Kind::Either(&[Kind::Seconds, Kind::Object(&[WAIT_RANGE])]));
 
 const WAIT_RANGE: &[Field] = &[
-    Field::optional("min", Kind::Seconds, "The shortest wait; 0 by default."),
-    Field::optional("max", Kind::Seconds, "The longest wait; min by default."),
+    Field::optional("min", Kind::Seconds, "The shortest wait.").otherwise("0"),
+    Field::optional("max", Kind::Seconds, "The longest wait.").otherwise("min"),
 ];
 
 /// The fields of an open model in documents.
@@ -30,6 +30,10 @@ pub const ARRIVALS: &[Field] = &[
         "max_users",
         Kind::Between(1, i64::MAX),
         "How many users share the arrivals, and so how many iterations run at once.",
+    )
+    .note(
+        "An iteration that finds no free user starts late; one that never starts counts \
+         as dropped.",
     ),
 ];
 

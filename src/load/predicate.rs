@@ -14,13 +14,14 @@ pub const CONDITION: Kind = Kind::Named(
         Kind::Integer,
         Kind::Text,
         Kind::OneField(&[
-            Field::optional("equals", PAIR, "Whether two values are equal."),
-            Field::optional("not_equals", PAIR, "Whether two values differ."),
+            Field::optional("equals", PAIR, "Whether two values are equal.").not_null(),
+            Field::optional("not_equals", PAIR, "Whether two values differ.").not_null(),
             Field::optional(
                 "in",
                 PAIR,
                 "Whether the second value, a list or a text, contains the first.",
-            ),
+            )
+            .not_null(),
             Field::optional("truthy", Kind::Any, "Whether the value counts as true."),
         ]),
     ]),

@@ -23,8 +23,11 @@ pub const FORM: &[Field] = &[
         Kind::OneOf(&["sequence", "weighted", "conditional"]),
         "Whether an iteration runs all tasks in order, or one task drawn by weight.",
     )
+    .note(
+        "`conditional` is another word for `sequence`; `run_if` and `skip_if` work in every mode.",
+    )
     .or(Literal::Text("sequence")),
-    Field::required("tasks", Kind::Any, "The tasks."),
+    Field::required("tasks", Kind::Any, "The tasks: a list, or an object whose keys are methods."),
 ];
 
 /// The engine's own fields of a task; the others are the protocol's.
@@ -33,36 +36,50 @@ pub const STEP: &[Field] = &[
         "name",
         Kind::Scalar,
         "The name that its requests are reported under; also the default key of its throttle.",
-    ),
+    )
+    .otherwise("the URL as it is sent, or the target of a socket task")
+    .example("\"list items\""),
     Field::optional("weight", Kind::Count, "The relative frequency of the task in weighted mode.")
-        .or(Literal::Int(1)),
-    Field::optional("run_if", CONDITION, "The task runs only if this holds."),
-    Field::optional("skip_if", CONDITION, "The task is skipped if this holds."),
-    Field::optional("think_time", WAIT, "How long the user waits after the task."),
+        .or(Literal::Int(1))
+        .note("It has no effect in other modes, nor in a plain list. 0: never."),
+    Field::optional("run_if", CONDITION, "The task runs only if this holds.")
+        .note(
+            "A text counts as false when it is blank, `false`, `0`, `no`, `none`, `null` or a \
+         placeholder without a value.",
+        )
+        .example(r#"{"equals": ["${status}", "open"]}"#),
+    Field::optional("skip_if", CONDITION, "The task is skipped if this holds.")
+        .example("\"${token}\""),
+    Field::optional("think_time", WAIT, "How long the user waits after the task.")
+        .otherwise("0")
+        .unit("seconds")
+        .example(r#"{"min": 0.5, "max": 2}"#),
     Field::optional(
         "throttle",
         Kind::Object(&[THROTTLE]),
         "A request rate that all users with the same key share.",
-    ),
+    )
+    .example(r#"{"rps": 50, "key": "search"}"#),
     Field::optional(
         "retry",
         Kind::Object(&[RETRY]),
         "How often a failed task is retried, and after which delay.",
-    ),
+    )
+    .otherwise("no retries")
+    .note("Every attempt is recorded as a request.")
+    .example(r#"{"transient": 2, "flaky": 0}"#),
 ];
 
 const THROTTLE: &[Field] = &[
-    Field::optional(
-        "key",
-        Kind::Text,
-        "Tasks with the same key share the rate; the task's name by default.",
-    ),
+    Field::optional("key", Kind::Text, "Tasks with the same key share the rate.")
+        .otherwise("the task's name"),
     Field::required("rps", Kind::Rate, "Requests per second."),
     Field::optional(
         "burst",
         Kind::Between(1, i64::MAX),
-        "Requests that may start immediately after a pause; those of one second by default.",
-    ),
+        "Requests that may start immediately after a pause.",
+    )
+    .otherwise("those of one second"),
 ];
 
 const RETRY: &[Field] = &[

@@ -19,46 +19,38 @@ pub const SHAPE: &[Field] = &[
         "stages",
         Kind::Items { of: &Kind::Object(&[STAGE]), least: 1, most: Some(MAX_STAGES) },
         "For stages: the stages, in order.",
+    )
+    .note(
+        "A stage moves from the users of the one before, at spawn_rate, and then holds \
+         until its duration is over.",
+    )
+    .example(
+        r#"[{"duration": 30, "users": 20, "spawn_rate": 1}, {"duration": 60,
+  "users": 20}]"#,
     ),
     Field::optional("baseline_users", Kind::Count, "For spike: users before and after it.")
         .or(Literal::Int(0)),
-    Field::optional("spike_users", Kind::Count, "For spike: users during it."),
+    Field::optional("spike_users", Kind::Count, "For spike: users during it.")
+        .otherwise("baseline_users"),
     Field::optional(
         "spawn_rate",
         Kind::Rate,
-        "Users started or stopped per second; 10 for spike, limited only by the ramps for soak.",
-    ),
-    Field::optional(
-        "pre_seconds",
-        Kind::Seconds,
-        "For spike: duration of the part before it; 30 by default.",
-    ),
-    Field::optional(
-        "spike_seconds",
-        Kind::Seconds,
-        "For spike: duration of the spike; 30 by default.",
-    ),
-    Field::optional(
-        "post_seconds",
-        Kind::Seconds,
-        "For spike: duration of the part after it; 30 by default.",
-    ),
-    Field::optional("users", Kind::Count, "For soak: users while the load is held."),
-    Field::optional(
-        "ramp_seconds",
-        Kind::Seconds,
-        "For soak: duration of the ramp up; 60 by default.",
-    ),
-    Field::optional(
-        "hold_seconds",
-        Kind::Seconds,
-        "For soak: how long the load is held; 600 by default.",
-    ),
-    Field::optional(
-        "cooldown_seconds",
-        Kind::Seconds,
-        "For soak: duration of the ramp down; 60 by default.",
-    ),
+        "For spike and soak: users started or stopped per second.",
+    )
+    .otherwise("10 for spike; for soak as the ramps need"),
+    Field::optional("pre_seconds", Kind::Seconds, "For spike: duration of the part before it.")
+        .otherwise("30"),
+    Field::optional("spike_seconds", Kind::Seconds, "For spike: duration of the spike.")
+        .otherwise("30"),
+    Field::optional("post_seconds", Kind::Seconds, "For spike: duration of the part after it.")
+        .otherwise("30"),
+    Field::optional("users", Kind::Count, "For soak: users while the load is held; required."),
+    Field::optional("ramp_seconds", Kind::Seconds, "For soak: duration of the ramp up.")
+        .otherwise("60"),
+    Field::optional("hold_seconds", Kind::Seconds, "For soak: how long the load is held.")
+        .otherwise("600"),
+    Field::optional("cooldown_seconds", Kind::Seconds, "For soak: duration of the ramp down.")
+        .otherwise("60"),
 ];
 
 const STAGE: &[Field] = &[

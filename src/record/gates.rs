@@ -27,24 +27,47 @@ pub(super) const METRICS: [(&str, Metric); 11] = [
 /// The fields of a list of gates in documents.
 pub const RULES: Kind = Kind::Named("gates", &Kind::List(&Kind::Open(&[RULE])));
 
+/// The same for a running test, whose gates have no other members.
+pub const ABORT_RULES: Kind = Kind::Named("abortGates", &Kind::List(&Kind::Object(&[RULE])));
+
+/// A number as a text.
+const NUMBER: Kind = Kind::Matching(
+    r"^\s*[-+]?([0-9._]+([eE][-+]?[0-9]+)?|[iI][nN][fF]([iI][nN][iI][tT][yY])?|[nN][aA][nN])\s*$",
+);
+
 const RULE: &[Field] = &[
-    Field::required("type", Kind::OneOf(&NAMES), "The figure to check."),
+    Field::required("type", Kind::OneOf(&NAMES), "The figure to check.")
+        .note(
+            "Latencies in milliseconds; `failure_rate` and `dropped_rate` from 0 to 1; \
+         `requests`, `dropped_iterations` and `interrupted` are counts; `achieved_rate` \
+         is iterations per second.",
+        )
+        .example("\"latency_p95\""),
     Field::optional(
         "op",
         Kind::OneOf(&["lt", "lte", "gt", "gte", "LT", "LTE", "GT", "GTE"]),
         "How the figure must compare with the value.",
     )
-    .or(Literal::Text("lte")),
-    Field::required("value", Kind::Either(&[Kind::Real, Kind::Text]), "The value to compare with."),
-    Field::optional(
-        "name",
-        Kind::Scalar,
-        "The name of the requests to check; all requests by default.",
-    ),
+    .note(
+        "`lte`: at most, `lt`: below, `gte`: at least, `gt`: above. A least number of \
+         requests needs `gte`.",
+    )
+    .or(Literal::Text("lte"))
+    .not_null(),
+    Field::required("value", Kind::Either(&[Kind::Real, NUMBER]), "The value to compare with.")
+        .unit("that of the figure")
+        .example("300"),
+    Field::optional("name", Kind::Scalar, "The name of the requests to check.")
+        .otherwise("all requests")
+        .note(
+            "It is the `name` of a task, or the URL where a task has none. `latency_mean` \
+         needs it.",
+        ),
 ];
 
+/// The names of the metrics.
 #[expect(clippy::indexing_slicing, reason = "a constant: an index out of bounds does not compile")]
-const NAMES: [&str; METRICS.len()] = {
+pub(crate) const NAMES: [&str; METRICS.len()] = {
     let mut names = [""; METRICS.len()];
     let mut at = 0;
     while at < names.len() {
@@ -448,7 +471,8 @@ mod tests {
             rules(r#"[{"type": "failure_rate", "value": 1}]"#)[0].judge(&Summary::default());
         assert_eq!(
             verdict.to_value().to_text(),
-            "{'passed': False, 'rule': {'type': 'failure_rate', 'value': 1}, 'actual': 0.0, 'reason': 'no requests were recorded'}"
+            "{'passed': False, 'rule': {'type': 'failure_rate', 'value': 1}, 'actual': 0.0, \
+         'reason': 'no requests were recorded'}"
         );
     }
 

@@ -40,6 +40,8 @@ pub const FORMATS: &[Format] = &[
             name("html_name", DEFAULT_NAME),
             Field::optional("rules", RULES, "Gates that decide the verdict.").or(Literal::List),
         ],
+        example: r#"["LD_generate_html_report", {"html_name": "checkout",
+  "rules": [{"type": "failure_rate", "value": 0.01}]}]"#,
         ending: "html",
         signs: &["<title>Load test report</title>"],
         empty: Empty::NoPage,
@@ -49,6 +51,7 @@ pub const FORMATS: &[Format] = &[
         command: "LD_generate_json_report",
         doc: "Writes every request as JSON, one file for the successes and one for the failures.",
         parameters: &[name("json_file_name", DEFAULT_NAME)],
+        example: r#"["LD_generate_json_report", {"json_file_name": "checkout"}]"#,
         ending: "json",
         signs: &["\"Success_Test1\"", "\"Failure_Test1\""],
         empty: Empty::NoRecords,
@@ -58,6 +61,7 @@ pub const FORMATS: &[Format] = &[
         command: "LD_generate_xml_report",
         doc: "Writes every request as XML, one file for the successes and one for the failures.",
         parameters: &[name("xml_file_name", DEFAULT_NAME)],
+        example: r#"["LD_generate_xml_report", {"xml_file_name": "checkout"}]"#,
         ending: "xml",
         signs: &["<xml_data"],
         empty: Empty::NoRecords,
@@ -67,6 +71,7 @@ pub const FORMATS: &[Format] = &[
         command: "LD_generate_csv_report",
         doc: "Writes every request as a row of a CSV file.",
         parameters: &[name("csv_name", DEFAULT_NAME)],
+        example: r#"["LD_generate_csv_report", {"csv_name": "checkout"}]"#,
         ending: "csv",
         signs: &["outcome,Method,test_url,name,"],
         empty: Empty::Written,
@@ -76,6 +81,7 @@ pub const FORMATS: &[Format] = &[
         command: "LD_generate_summary_report",
         doc: "Writes the figures of LD_summary as JSON.",
         parameters: &[name("report_name", "loaddensity-summary")],
+        example: r#"["LD_generate_summary_report", {"report_name": "checkout"}]"#,
         ending: "json",
         signs: &["\"totals\""],
         empty: Empty::Written,
@@ -89,11 +95,14 @@ pub const FORMATS: &[Format] = &[
             Field::optional(
                 "per",
                 Kind::OneOf(&["request", "name", "rule"]),
-                "What a testcase represents; a rule if there are rules, otherwise a request.",
-            ),
+                "What a testcase represents.",
+            )
+            .otherwise("a rule if there are rules, else a request"),
             Field::optional("rules", RULES, "Gates, for testcases that represent rules.")
                 .or(Literal::List),
         ],
+        example: r#"["LD_generate_junit_report", {"report_name": "checkout", "per": "rule",
+  "rules": [{"type": "failure_rate", "value": 0.01}]}]"#,
         ending: "xml",
         signs: &["<testsuite"],
         empty: Empty::Written,
@@ -112,6 +121,8 @@ pub struct Format {
     pub doc: &'static str,
     /// The command's parameters. The first is the file's name; `rules` and `per` become [`Options`].
     pub parameters: &'static [Field],
+    /// An action that writes one, as JSON.
+    pub example: &'static str,
     /// The file's extension.
     pub ending: &'static str,
     /// Texts near the beginning of every file of this format and of the reference's; one suffices.
@@ -172,6 +183,10 @@ const DEFAULT_NAME: &str = "default_name";
 const fn name(parameter: &'static str, default: &'static str) -> Field {
     Field::optional(parameter, Kind::Stem, "The file's name without its extension.")
         .or(Literal::Text(default))
+        .note(
+            "The extension is appended. The file is in the data directory, and replaces an \
+         older one.",
+        )
 }
 
 #[cfg(test)]

@@ -16,10 +16,22 @@ pub struct Field {
     pub required: Required,
     /// Its kind.
     pub kind: Kind,
+    /// Whether `null` is refused, which is otherwise the same as missing.
+    pub strict: bool,
+    /// How it goes with another field.
+    pub relation: Option<Relation>,
     /// The default. `None`: there is none, or it depends on other fields.
     pub default: Option<Literal>,
+    /// The default in words, where it is no constant. Empty: there is none.
+    pub fallback: &'static str,
+    /// The unit of its number, where the kind does not say it.
+    pub unit: Option<&'static str>,
     /// One sentence: what it does.
     pub doc: &'static str,
+    /// More about it, for people. Empty: the sentence is all.
+    pub note: &'static str,
+    /// A value as JSON. Empty: none is shown.
+    pub example: &'static str,
 }
 
 /// Whether a field is required.
@@ -31,6 +43,15 @@ pub enum Required {
     Never,
     /// If another field of its object has this value.
     When(&'static str, &'static str),
+}
+
+/// How a field goes with another one of its object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relation {
+    /// It needs the other.
+    Needs(&'static str),
+    /// They exclude each other.
+    Excludes(&'static str),
 }
 
 /// A default.
@@ -90,6 +111,8 @@ pub enum Kind {
     Milliseconds,
     /// A rate per second, above 0.
     Rate,
+    /// This value and no other.
+    Exactly(Literal),
     /// One of these texts.
     OneOf(&'static [&'static str]),
     /// A list of any length.
@@ -107,6 +130,8 @@ pub enum Kind {
     Object(&'static [&'static [Field]]),
     /// An object with these fields; other members are ignored.
     Open(&'static [&'static [Field]]),
+    /// An object with these fields; other members are ignored with a warning, because they are mistakes.
+    Advised(&'static [&'static [Field]]),
     /// An object with exactly one of these fields.
     OneField(&'static [Field]),
     /// An object whose keys the document chooses.
@@ -147,12 +172,25 @@ impl Kind {
 impl Field {
     /// A required field.
     pub const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Self {
-        Self { name, alias: None, required: Required::Always, kind, default: None, doc }
+        Self { required: Required::Always, ..Self::optional(name, kind, doc) }
     }
 
     /// An optional field.
     pub const fn optional(name: &'static str, kind: Kind, doc: &'static str) -> Self {
-        Self { name, alias: None, required: Required::Never, kind, default: None, doc }
+        Self {
+            name,
+            alias: None,
+            required: Required::Never,
+            kind,
+            strict: false,
+            relation: None,
+            default: None,
+            fallback: "",
+            unit: None,
+            doc,
+            note: "",
+            example: "",
+        }
     }
 
     /// Sets the default.
@@ -160,9 +198,39 @@ impl Field {
         Self { default: Some(default), ..self }
     }
 
+    /// Sets the default in words, where it is no constant.
+    pub const fn otherwise(self, fallback: &'static str) -> Self {
+        Self { fallback, ..self }
+    }
+
+    /// Sets the unit of its number, where the kind does not say it.
+    pub const fn unit(self, unit: &'static str) -> Self {
+        Self { unit: Some(unit), ..self }
+    }
+
+    /// Adds what people need to know beyond the sentence.
+    pub const fn note(self, note: &'static str) -> Self {
+        Self { note, ..self }
+    }
+
+    /// Adds a value as JSON.
+    pub const fn example(self, example: &'static str) -> Self {
+        Self { example, ..self }
+    }
+
     /// Adds a second key.
     pub const fn alias(self, name: &'static str) -> Self {
         Self { alias: Some(name), ..self }
+    }
+
+    /// Refuses `null`.
+    pub const fn not_null(self) -> Self {
+        Self { strict: true, ..self }
+    }
+
+    /// Says how it goes with another field.
+    pub const fn relation(self, relation: Relation) -> Self {
+        Self { relation: Some(relation), ..self }
     }
 
     /// Requires it if another field of the object has this value.
@@ -173,6 +241,20 @@ impl Field {
     /// Whether it is always required.
     pub fn is_required(&self) -> bool {
         self.required == Required::Always
+    }
+
+    /// The unit of its number, for people.
+    pub fn measured_in(&self) -> Option<&'static str> {
+        self.unit.or(self.kind.unit())
+    }
+
+    /// Its default as people read it.
+    pub fn default_text(&self) -> Option<String> {
+        match self.default {
+            Some(default) => Some(serde_json::to_string(&default.value()).unwrap_or_default()),
+            None if self.fallback.is_empty() => None,
+            None => Some(self.fallback.to_owned()),
+        }
     }
 
     /// Its keys.

@@ -1,5 +1,5 @@
-//! Files that are made from the command line's definition: completions and man pages. When one is
-//! stale, `TRYCMD=overwrite cargo test --test it` writes it anew, as it does with the transcripts.
+//! Files that are made from the definitions of the command line and of the actions: completions, man
+//! pages and the manual of documents. When one is stale, `TRYCMD=overwrite cargo test --test it` writes it anew, as it does with the transcripts.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,6 +9,8 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 use ldctl::cli::{Cli, EXIT_CODES, SIGNALS};
 use snapbox::{Assert, Data};
+
+use crate::support::manual;
 
 /// File names and what must stand in them.
 type Files = BTreeMap<String, Vec<u8>>;
@@ -37,16 +39,20 @@ fn the_man_pages_are_those_of_the_command_line() {
     }
     let (name, page) = page(command);
     files.insert(name, page);
+    files.insert("ldctl-actions.5".to_owned(), manual::page().into_bytes());
     check("man", &files);
+}
+
+#[test]
+fn the_manual_of_actions_is_that_of_the_commands() {
+    check_file("docs/actions.md", &manual::markdown());
 }
 
 /// Every file as it must be, and no other file.
 fn check(directory: &str, files: &Files) {
     for (name, contents) in files {
         let text = String::from_utf8(contents.clone()).expect("UTF-8");
-        let path = format!("{directory}/{name}");
-        let committed = Data::read_from(path.as_ref(), None).raw();
-        Assert::new().action_env("TRYCMD").eq(Data::text(text).raw(), committed);
+        check_file(&format!("{directory}/{name}"), &text);
     }
     let mut present: Vec<String> = fs::read_dir(directory)
         .expect("a directory")
@@ -54,6 +60,11 @@ fn check(directory: &str, files: &Files) {
         .collect();
     present.sort();
     assert_eq!(present, files.keys().cloned().collect::<Vec<_>>(), "files in {directory}/");
+}
+
+fn check_file(path: &str, text: &str) {
+    let committed = Data::read_from(path.as_ref(), None).raw();
+    Assert::new().action_env("TRYCMD").eq(Data::text(text).raw(), committed);
 }
 
 /// One page. What clap shows after its help is the list of exit codes, which has a section of its

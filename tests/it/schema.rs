@@ -166,7 +166,8 @@ fn tried(kind: &Kind) -> Vec<Value> {
 }
 
 /// Where the schema is stricter than the reader, and why the reader is not.
-const STRICTER: [(&str, &str); 5] = [
+const STRICTER: [(&str, &str); 6] = [
+    (r#""user_detail_dict":{"min":1"#, "what has no effect there is advised against"),
     (r#""action_list":"#, "what is no document is told when it runs"),
     (r#""key":"#, "any value is a key by its text"),
     (r#""rules":["#, "a gate that cannot be judged is told when it is judged"),
@@ -206,4 +207,71 @@ fn every_accepted_document_is_valid_by_the_schema() {
     assert_eq!(invalid, [""; 0]);
     assert!(taken > 100 && refused > 500, "{taken} were taken and {refused} refused");
     assert!(stricter.iter().all(|found| *found > 0), "not stricter: {stricter:?} of {STRICTER:?}");
+}
+
+/// What ldctl refuses in these actions and the schema does not, by a part of the refusal, and why.
+const LOOSER: [(&str, &str); 5] = [
+    ("expected a base URL", "a host is a URL or host:port, depending on the user"),
+    ("expected an HTTP status", "a value is of any kind, depending on the type of the assertion"),
+    ("/auth/token: unknown field", "credentials depend on their type"),
+    ("/files/x/0: expected a string", "the parts of a file are of different kinds"),
+    ("/files/0/1: missing", "so are those of the older form"),
+];
+
+#[test]
+fn what_ldctl_refuses_is_invalid_by_the_schema() {
+    let validator = validator();
+    let mut valid = std::collections::BTreeMap::new();
+    for action in actions_with(&tried) {
+        let document = serde_json::json!([action]);
+        let read = ldctl::value::Value::parse(&document.to_string()).expect("JSON");
+        let findings = check(&read);
+        let error = findings.iter().find(|finding| finding.severity == Severity::Error);
+        if let (Some(error), true) = (error, validator.is_valid(&document)) {
+            valid.entry(error.message.to_string()).or_insert(document.to_string());
+        }
+    }
+    let found = LOOSER.map(|(part, _)| valid.keys().any(|message| message.contains(part)));
+    assert_eq!(found, [true; LOOSER.len()], "no longer looser: take it out of the list");
+    valid.retain(|message, _| !LOOSER.iter().any(|(part, _)| message.contains(part)));
+    assert_eq!(valid, Default::default());
+}
+
+#[test]
+fn every_member_has_a_title_and_a_description_and_optional_ones_their_default() {
+    let schema: Value = serde_json::to_value(schema()).expect("JSON");
+    let mut members = 0;
+    every_property(&schema, &mut |name, member| {
+        members += 1;
+        for key in ["title", "description"] {
+            assert!(member[key].is_string(), "{name} has no {key}: {member}");
+        }
+    });
+    assert!(members > 200, "{members} members are too few to mean anything");
+}
+
+/// Visits every member that the schema describes, not those that its conditions look at.
+fn every_property(schema: &Value, visit: &mut dyn FnMut(&str, &Value)) {
+    let Value::Object(keywords) = schema else {
+        schema.as_array().into_iter().flatten().for_each(|item| every_property(item, visit));
+        return;
+    };
+    // Only an object that is declared as such describes members of its own.
+    if keywords.get("type").is_some_and(|kind| kind == "object") {
+        for (name, member) in
+            keywords.get("properties").and_then(Value::as_object).into_iter().flatten()
+        {
+            if !member
+                .as_object()
+                .is_some_and(|member| member.contains_key("$ref") && member.len() == 1)
+            {
+                visit(name, member);
+            }
+        }
+    }
+    for (key, value) in keywords {
+        if !["examples", "default", "if", "allOf"].contains(&key.as_str()) || key == "allOf" {
+            every_property(value, visit);
+        }
+    }
 }

@@ -33,6 +33,11 @@ pub(crate) const COMMANDS: &[Declaration] = &[
                 })?,
             }))
         },
+    )
+    .returns("The number of the run.")
+    .example(
+        r#"["LD_persist_records", {"database_path": "runs.db", "label": "main",
+  "metadata": {"commit": "a1b2c3"}}]"#,
     ),
     Declaration::named(
         "LD_list_runs",
@@ -52,7 +57,9 @@ pub(crate) const COMMANDS: &[Declaration] = &[
                 limit: given.or_default("limit", whole)?,
             }))
         },
-    ),
+    )
+    .returns("A list of objects: `id`, `started_at`, `label`, `metadata_json`.")
+    .example(r#"["LD_list_runs", {"database_path": "runs.db", "limit": 5}]"#),
     Declaration::named(
         "LD_fetch_run_records",
         "Returns every request of a run.",
@@ -63,7 +70,9 @@ pub(crate) const COMMANDS: &[Declaration] = &[
                 run: whole(&given.required("run_id")?)?,
             }))
         },
-    ),
+    )
+    .returns("A list of objects, one per request.")
+    .example(r#"["LD_fetch_run_records", {"database_path": "runs.db", "run_id": 3}]"#),
     Declaration::named(
         "LD_diff_runs",
         "Compares two runs by name and returns the changes of each metric and the regressions.",
@@ -89,6 +98,15 @@ pub(crate) const COMMANDS: &[Declaration] = &[
                 tolerance: given.or_default("tolerance", |share| share.number())?,
             }))
         },
+    )
+    .text("It does not fail when there are regressions; LD_assert_no_regressions does.")
+    .returns(
+        "An object: `per_name` with the `deltas` of each figure (`baseline`, `current`, `abs`, \
+         `pct`), `regressions` (`name`, `metrics`) and `has_regressions`.",
+    )
+    .example(
+        r#"["LD_diff_runs", {"database_path": "runs.db", "baseline_run_id": 1,
+  "current_run_id": 2}]"#,
     ),
     Declaration::named(
         "LD_assert_no_regressions",
@@ -105,7 +123,8 @@ pub(crate) const COMMANDS: &[Declaration] = &[
             Field::optional(
                 "current",
                 RUN,
-                "The run that is judged: its number, the label of the newest such run, or \"latest\".",
+                "The run that is judged: its number, the label of the newest such run, or \
+         \"latest\".",
             )
             .or(Literal::Text("latest")),
             TOLERANCE,
@@ -118,6 +137,15 @@ pub(crate) const COMMANDS: &[Declaration] = &[
                 tolerance: given.or_default("tolerance", |share| share.number())?,
             }))
         },
+    )
+    .text("A name of the baseline that the current run lacks counts as a regression.")
+    .returns(
+        "What LD_diff_runs returns, if nothing has become worse. Otherwise it fails with the \
+         figures.",
+    )
+    .example(
+        r#"["LD_assert_no_regressions", {"database_path": "runs.db", "baseline": "main",
+  "tolerance": 0.2}]"#,
     ),
 ];
 
@@ -128,12 +156,15 @@ const TOLERANCE: Field = Field::optional(
     Kind::Number,
     "How much worse a figure may be, as a share of the baseline's.",
 )
+.note("0.1 allows 10 % more.")
 .or(Literal::Float(0.1));
 
 /// Runs that a refusal lists.
 const SHOWN_RUNS: usize = 10;
 
-const DATABASE: Field = Field::required("database_path", Kind::Path, "The SQLite file.");
+const DATABASE: Field =
+    Field::required("database_path", Kind::Path, "The SQLite file, in the data directory.")
+        .example("\"runs.db\"");
 
 /// Parses an integer; a negative limit means no limit, and no run has a negative number.
 fn whole(reader: &Reader<'_>) -> Result<i64, Invalid> {

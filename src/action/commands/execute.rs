@@ -13,13 +13,21 @@ pub(crate) const COMMANDS: &[Declaration] = &[
         "Runs a document inside this one and returns the results by action.",
         &[Field::required("action_list", Kind::Document, "The document.")],
         execute_action,
-    ),
+    )
+    .returns(
+        "An object: the key `execute: ` and the action as text, and what the action returned, \
+         for each action.",
+    )
+    .example(r#"["LD_execute_action", {"action_list": [["LD_clear_records"], ["LD_summary"]]}]"#),
     Declaration::named(
         "LD_execute_files",
         "Runs documents from files in order and returns the results by file and action.",
         &[Field::required("execute_files_list", Kind::List(&Kind::Path), "The files.")],
         execute_files,
-    ),
+    )
+    .text("The files are in the data directory, and are read when the action runs.")
+    .returns("A list with one such object per file, as LD_execute_action returns it.")
+    .example(r#"["LD_execute_files", {"execute_files_list": ["login.json", "checkout.json"]}]"#),
     Declaration::free(
         "LD_add_package_to_executor",
         "Refused: would load Python code.",
@@ -29,7 +37,8 @@ pub(crate) const COMMANDS: &[Declaration] = &[
                  put what it should do into actions",
             ))
         },
-    ),
+    )
+    .returns("Nothing: it always fails."),
     Declaration::free(
         "LD_start_socket_server",
         "Refused: would start a second server without protection.",
@@ -39,7 +48,8 @@ pub(crate) const COMMANDS: &[Declaration] = &[
                  design; start another `ldctl serve`",
             ))
         },
-    ),
+    )
+    .returns("Nothing: it always fails."),
 ];
 
 fn refused(message: &str) -> Failure {

@@ -30,19 +30,39 @@ pub(crate) const COMMANDS: &[Declaration] = &[
             Field::optional("addr", Kind::Text, "The address to listen on.").or(LOCAL),
         ],
         start_prometheus,
-    ),
+    )
+    .text(
+        "It serves until LD_stop_prometheus_exporter, over several tests. Addresses beyond \
+         loopback need `--allow-listen`.",
+    )
+    .returns("The port.")
+    .example(r#"["LD_start_prometheus_exporter", {"port": 9646}]"#),
     Declaration::named("LD_stop_prometheus_exporter", "Stops serving Prometheus.", &[], |_| {
         Ok(Box::new(Stop(PROMETHEUS)))
-    }),
+    })
+    .returns("`null`.")
+    .example(r#"["LD_stop_prometheus_exporter"]"#),
     Declaration::named(
         "LD_start_influxdb_sink",
         "Sends the live figures to InfluxDB every second.",
         INFLUX_FIELDS,
         start_influx,
+    )
+    .text(
+        "With `\"transport\": \"udp\"` it sends to `host` and `port`; with `\"http\"` to `url`, \
+         which is required then.",
+    )
+    .returns("`null`.")
+    .example(
+        r#"["LD_start_influxdb_sink", {"transport": "http",
+  "url": "http://localhost:8086/api/v2/write?org=load&bucket=tests",
+  "token": "TOKEN"}]"#,
     ),
     Declaration::named("LD_stop_influxdb_sink", "Stops sending to InfluxDB.", &[], |_| {
         Ok(Box::new(Stop(INFLUX)))
-    }),
+    })
+    .returns("`null`.")
+    .example(r#"["LD_stop_influxdb_sink"]"#),
     Declaration::named(
         "LD_start_statsd_sink",
         "Sends the live figures to StatsD every second.",
@@ -53,22 +73,36 @@ pub(crate) const COMMANDS: &[Declaration] = &[
                 .or(Literal::Text("loaddensity")),
         ],
         start_statsd,
+    )
+    .returns("`null`.")
+    .example(
+        r#"["LD_start_statsd_sink", {"host": "127.0.0.1", "port": 8125,
+  "prefix": "shop"}]"#,
     ),
     Declaration::named("LD_stop_statsd_sink", "Stops sending to StatsD.", &[], |_| {
         Ok(Box::new(Stop(STATSD)))
-    }),
+    })
+    .returns("`null`.")
+    .example(r#"["LD_stop_statsd_sink"]"#),
     Declaration::named(
         "LD_start_opentelemetry_exporter",
         "Sends the live figures to an OpenTelemetry collector (OTLP over gRPC or HTTP).",
         OTLP_FIELDS,
         start_otlp,
+    )
+    .returns("`true`.")
+    .example(
+        r#"["LD_start_opentelemetry_exporter", {"endpoint": "http://127.0.0.1:4318",
+  "service_name": "checkout-load"}]"#,
     ),
     Declaration::named(
         "LD_stop_opentelemetry_exporter",
         "Stops sending to the collector.",
         &[],
         |_| Ok(Box::new(Stop(OTLP))),
-    ),
+    )
+    .returns("`null`.")
+    .example(r#"["LD_stop_opentelemetry_exporter"]"#),
 ];
 
 /// This machine.
@@ -89,11 +123,13 @@ const INFLUX_FIELDS: &[Field] = &[
         "url",
         HTTP_URL,
         "The URL to write to, with the bucket or database in its query.",
-    ),
-    Field::optional("token", Kind::Text, "The API token."),
+    )
+    .note("Required with http."),
+    Field::optional("token", Kind::Text, "The API token, with http."),
     Field::optional("measurement", Kind::Text, "The measurement's name.")
         .or(Literal::Text("loaddensity_request")),
     Field::optional("timeout", Kind::Timeout, "Timeout of one write, at most 60.")
+        .note("With http.")
         .or(Literal::Float(2.0)),
 ];
 
@@ -108,6 +144,7 @@ const OTLP_FIELDS: &[Field] = &[
         Kind::Between(1, 60_000),
         "The interval between exports.",
     )
+    .unit("milliseconds")
     .or(Literal::Int(5000)),
 ];
 

@@ -22,12 +22,34 @@ pub(crate) const COMMANDS: &[Declaration] = &[
         "Checks the records against gates and returns the result of each gate.",
         PARAMETERS,
         |given| Ok(Box::new(Evaluate(Gates::read(given)?))),
+    )
+    .text("It does not fail when a gate fails; LD_assert_sla does. See the concept `gates`.")
+    .returns("A list with one object per gate: `passed`, `rule`, `actual`, `reason`.")
+    .example(
+        r#"["LD_evaluate_sla", {"rules": [{"type": "latency_p95", "name": "list items",
+  "value": 300}]}]"#,
     ),
     Declaration::named(
         "LD_assert_sla",
         "Checks the records against gates and fails if one of them fails.",
         PARAMETERS,
         |given| Ok(Box::new(Assert(Gates::read(given)?))),
+    )
+    .text(
+        "With it a document fails, and `ldctl run` and `ldctl send` exit with code 1. Latencies \
+         are in milliseconds, rates between 0 and 1, and a figure must be at most the value \
+         unless `op` says otherwise. See the concept `gates`.",
+    )
+    .returns(
+        "A list with one object per gate, if all passed: `passed`, `rule`, `actual`, `reason`. \
+         Otherwise it fails with the reasons.",
+    )
+    .example(
+        r#"["LD_assert_sla", {"rules": [
+  {"type": "failure_rate", "value": 0.01},
+  {"type": "latency_p95", "name": "list items", "value": 300},
+  {"type": "requests", "op": "gte", "value": 1000}
+]}]"#,
     ),
 ];
 

@@ -12,13 +12,17 @@ pub(crate) const COMMANDS: &[Declaration] = &[
         "Returns the errors and likely mistakes in a document, without running it.",
         &[Field::required("actions", Kind::Any, "The document, valid or not.")],
         |given| Ok(Box::new(LintAction(given.required("actions")?.value().clone()))),
-    ),
+    )
+    .returns("A list of objects: `rule`, `severity`, `message`, `location`.")
+    .example(r#"["LD_lint_action", {"actions": [["LD_summary"]]}]"#),
     Declaration::named(
         "LD_lint_action_file",
         "Returns the errors and likely mistakes in a document file, without running it.",
         &[Field::required("path", Kind::Path, "The document's file.")],
         |given| Ok(Box::new(LintFile(given.required("path")?.string()?))),
-    ),
+    )
+    .returns("A list of objects: `rule`, `severity`, `message`, `location`.")
+    .example(r#"["LD_lint_action_file", {"path": "checkout.json"}]"#),
 ];
 
 #[derive(Debug)]

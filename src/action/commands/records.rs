@@ -25,10 +25,24 @@ pub(crate) const COMMANDS: &[Declaration] = &[
             ),
         ],
         summary,
-    ),
+    )
+    .text(
+        "Latencies are in milliseconds, `failure_rate` is between 0 and 1. Without arguments it \
+         is about the recorded requests; see the concept `records` for which those are.",
+    )
+    .returns(
+        "An object: `totals` (`requests`, `successes`, `failures`, `failure_rate`), \
+         `latency_overall` and `per_name` (`count`, `min_ms`, `max_ms`, `mean_ms`, `p50_ms` to \
+         `p99_ms`). `per_name` counts successes; in JSON output it has every name with \
+         `requests` and `failures`, and `iterations` says how many were started, planned and \
+         dropped.",
+    )
+    .example(r#"["LD_summary"]"#),
     Declaration::named("LD_clear_records", "Deletes all records.", &[], |_| {
         Ok(Box::new(ClearRecords))
-    }),
+    })
+    .returns("`{\"status\": \"cleared\"}`.")
+    .example(r#"["LD_clear_records"]"#),
 ];
 
 /// The fields of requests given in a document.

@@ -20,8 +20,14 @@ pub(crate) const FILES: [Declaration; FORMATS.len()] = {
     let mut at = 0;
     while at < commands.len() {
         let format = &FORMATS[at];
+        let returns = match format.content {
+            Content::Whole(_) => "The path of the file.",
+            Content::Halves(_) => "The paths of the two files.",
+        };
         commands[at] =
-            Declaration::named(format.command, format.doc, format.parameters, file_report);
+            Declaration::named(format.command, format.doc, format.parameters, file_report)
+                .returns(returns)
+                .example(format.example);
         at += 1;
     }
     commands
@@ -31,19 +37,27 @@ pub(crate) const FILES: [Declaration; FORMATS.len()] = {
 pub(crate) const VALUES: &[Declaration] = &[
     Declaration::named("LD_generate_html", "Returns the HTML report.", &[], |_| {
         Ok(Box::new(Values(html_value)))
-    }),
+    })
+    .returns("The page as text.")
+    .example(r#"["LD_generate_html"]"#),
     Declaration::named(
         "LD_generate_json",
         "Returns every request, successes and failures separately.",
         &[],
         |_| Ok(Box::new(Values(json_value))),
-    ),
+    )
+    .text("At most 10,000 records fit into a value; files have no such limit.")
+    .returns("Two objects: the successes and the failures, by number.")
+    .example(r#"["LD_generate_json"]"#),
     Declaration::named(
         "LD_generate_xml",
         "Returns every request as XML, successes and failures separately.",
         &[],
         |_| Ok(Box::new(Values(xml_value))),
-    ),
+    )
+    .text("At most 10,000 records fit into a value; files have no such limit.")
+    .returns("Two texts: the successes and the failures.")
+    .example(r#"["LD_generate_xml"]"#),
 ];
 
 /// The most records in one value: it is held in memory and sent over the connection.

@@ -16,20 +16,30 @@ pub(crate) const COMMANDS: &[Declaration] = &[
         "Sets the variable ${var.NAME}.",
         &[
             Field::required("name", Kind::Text, "Its name."),
-            Field::required("value", Kind::Any, "Its value."),
+            Field::required("value", Kind::Any, "Its value.")
+                .note("A number or another value is used as its text."),
         ],
         |given| {
             let name = given.required("name")?.string()?;
             let value = given.required("value")?.value().clone();
             Ok(Box::new(RegisterVariables(Map::from([(name, value)]))))
         },
-    ),
+    )
+    .text(
+        "It holds until LD_clear_resolver, for the tests of later actions. In a task it is \
+         written `${base}` or `${var.base}`.",
+    )
+    .returns("`null`.")
+    .example(r#"["LD_register_variable", {"name": "base", "value": "/v2"}]"#),
     Declaration::named(
         "LD_register_variables",
         "Sets several variables.",
-        &[Field::required("variables", Kind::MEMBERS, "Names and values.")],
+        &[Field::required("variables", Kind::MEMBERS, "Names and values.")
+            .example(r#"{"base": "/v2", "limit": 20}"#)],
         |given| Ok(Box::new(RegisterVariables(variables(&given.required("variables")?)?))),
-    ),
+    )
+    .returns("`null`.")
+    .example(r#"["LD_register_variables", {"variables": {"base": "/v2", "limit": 20}}]"#),
     Declaration::named(
         "LD_register_csv_source",
         "Registers the CSV file whose rows ${csv.NAME.COLUMN} returns in turn.",
@@ -41,21 +51,43 @@ pub(crate) const COMMANDS: &[Declaration] = &[
                 cycle: given.or_default("cycle", |cycle| cycle.boolean())?,
             }])))
         },
-    ),
+    )
+    .text(
+        "The first row names the columns; columns are separated by commas. Each execution of a \
+         task that uses the source takes one row, which all placeholders of that execution \
+         share. All virtual users take rows from one source. After the last row it starts over, \
+         unless `cycle` is false; then the placeholders stay as they are written.",
+    )
+    .returns("`null`.")
+    .example(r#"["LD_register_csv_source", {"name": "users", "file_path": "users.csv"}]"#),
     Declaration::named(
         "LD_register_csv_sources",
         "Registers several CSV files: all, or none if one cannot be read.",
         &[Field::required("sources", CSV_SOURCES, "The sources.")],
         |given| Ok(Box::new(RegisterSources(csv_sources(&given.required("sources")?)?))),
+    )
+    .returns("`null`.")
+    .example(
+        r#"["LD_register_csv_sources", {"sources": [{"name": "users",
+  "file_path": "users.csv", "cycle": false}]}]"#,
     ),
     Declaration::named("LD_clear_resolver", "Deletes all variables and sources.", &[], |_| {
         Ok(Box::new(ClearResolver))
-    }),
+    })
+    .returns("`{\"status\": \"cleared\"}`.")
+    .example(r#"["LD_clear_resolver"]"#),
 ];
 
 const SOURCE: &[Field] = &[
-    Field::required("name", Kind::Matching("^[^.}]+$"), "Its name in placeholders."),
-    Field::required("file_path", Kind::Path, "A CSV file whose first row names the columns."),
+    Field::required("name", Kind::Matching("^[^.}]+$"), "Its name in placeholders.")
+        .note("Without dots and braces.")
+        .example("\"users\""),
+    Field::required("file_path", Kind::Path, "A CSV file whose first row names the columns.")
+        .note(
+            "In the data directory: of the server for `ldctl send`, of the working directory \
+         for `ldctl run`.",
+        )
+        .example("\"users.csv\""),
     Field::optional("cycle", Kind::Boolean, "Whether the rows start over after the last one.")
         .or(Literal::Bool(true)),
 ];

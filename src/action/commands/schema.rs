@@ -10,7 +10,10 @@ pub(crate) const COMMANDS: &[Declaration] = &[Declaration::named(
     "Writes the JSON Schema of documents.",
     &[Field::required("path", Kind::Path, "The file to write.")],
     |given| Ok(Box::new(Export(given.required("path")?.string()?))),
-)];
+)
+.text("`ldctl schema` prints the same.")
+.returns("The path of the file.")
+.example(r#"["LD_export_schema", {"path": "actions.schema.json"}]"#)];
 
 #[derive(Debug)]
 struct Export(String);

@@ -20,11 +20,12 @@ use crate::memory::Share;
 use crate::protocol::{
     PROXY, Setup, USER_NAMES, USERS as USER_KINDS, UserKind, Workload, own_limits,
 };
-use crate::record::gates::{AbortOn, RULES};
+use crate::record::gates::{ABORT_RULES, AbortOn};
 use crate::record::{ErrorCount, Recording, Records, Summary};
 use crate::redact;
 use crate::report::html;
 use crate::report::kept::{self, OfTest};
+use crate::value::field::Relation;
 use crate::value::{Field, Invalid, Kind, Literal, Map, Reader, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[Declaration::named(
@@ -32,62 +33,130 @@ pub(crate) const COMMANDS: &[Declaration] = &[Declaration::named(
     "Runs a load test to its end and keeps its records.",
     FIELDS,
     parse,
+)
+.text(
+    "Each of `user_count` virtual users repeats an iteration: all tasks in order \
+         (`sequence`, the default), or one task drawn by weight (`weighted`). After an \
+         iteration it waits for `wait_time`, by default 0.1 to 0.2 s, so that 10 users make at \
+         most about 66 iterations per second. `\"wait_time\": 0` repeats without a wait.\n\
+         \n\
+         How many users run follows from `user_count`, `spawn_rate` and `test_time`, or from \
+         `load_shape`. With `arrival_rate` iterations start at a rate instead, whatever the \
+         target does; `user_count`, `spawn_rate` and `wait_time` have no effect then.\n\
+         \n\
+         The action returns when the test is over. It fails if no request succeeded, if a gate \
+         of `abort_on` failed, and if it was stopped. Failed requests alone are no failure: use \
+         `LD_assert_sla` or `abort_on`.\n\
+         \n\
+         See also the concepts `users`, `tasks`, `shapes`, `placeholders` and `checks`.",
+)
+.returns(
+    "The arguments as an object: `user_detail`, `user_count`, `spawn_rate`, `test_time`, \
+         `web_ui`, `runner_mode`. In JSON output also `summary`, with every name, `errors`, and \
+         whether the test was stopped early.",
+)
+.example(
+    r#"["LD_start_test", {
+  "user_detail_dict": {"user": "fast_http_user", "host": "http://localhost:8080"},
+  "user_count": 10,
+  "spawn_rate": 10,
+  "test_time": 30,
+  "tasks": [
+    {"method": "get", "request_url": "/items", "name": "list items"},
+    {"method": "post", "request_url": "/items", "name": "create item",
+     "json": {"name": "${faker.word}"}}
+  ]
+}]"#,
 )];
 
 const FIELDS: &[Field] = &[
     Field::required(
         "user_detail_dict",
-        Kind::Open(&[USER]),
-        "The kind of user; other members are ignored.",
-    ),
-    Field::optional("user_count", Kind::Count, "The number of users.").or(Literal::Int(USERS)),
+        Kind::Advised(&[USER]),
+        "The kind of virtual user, and its host.",
+    )
+    .example(r#"{"user": "fast_http_user", "host": "http://localhost:8080"}"#),
+    Field::optional("user_count", Kind::Count, "The number of virtual users.")
+        .or(Literal::Int(USERS))
+        .note("It is ignored with load_shape and arrival_rate, which have their own."),
     Field::optional("spawn_rate", Kind::Rate, "Users started per second.")
-        .or(Literal::Int(SPAWN_RATE)),
+        .or(Literal::Int(SPAWN_RATE))
+        .note("It is ignored with load_shape and arrival_rate."),
     Field::optional(
         "test_time",
         Kind::Seconds,
         "The duration of the test; null without a load_shape means until it is stopped.",
     )
-    .or(Literal::Int(TEST_TIME)),
+    .or(Literal::Int(TEST_TIME))
+    .note(
+        "It is ignored with load_shape, which ends the test with its last part. \
+         --max-test-time limits it.",
+    ),
     Field::optional("web_ui_dict", Kind::MEMBERS, "Ignored: accepted and echoed, without effect."),
-    Field::optional("runner_mode", Kind::Text, "\"local\": tests run on one machine.")
+    Field::optional("runner_mode", Kind::OneOf(&["local"]), "Tests run on one machine.")
         .or(Literal::Text("local")),
-    Field::optional("load_shape", SHAPES, "How the number of users changes over time."),
-    Field::optional("shape_config", Kind::Object(&[SHAPE]), "The parameters of the load_shape."),
-    Field::optional("tasks", Kind::Tasks, "The tasks of one iteration."),
-    Field::optional("variables", Kind::MEMBERS, "Variables to set, as LD_register_variables does."),
+    Field::optional("load_shape", SHAPES, "How the number of users changes over time.")
+        .note("See the concept `shapes`.")
+        .example("\"stages\""),
+    Field::optional("shape_config", Kind::Object(&[SHAPE]), "The parameters of the load_shape.")
+        .relation(Relation::Needs("load_shape"))
+        .example(
+            r#"{"stages": [{"duration": 30, "users": 20, "spawn_rate": 2}, {"duration": 60,
+  "users": 20}]}"#,
+        ),
+    Field::optional("tasks", Kind::Tasks, "The tasks of one iteration; required.")
+        .note(
+            "A list; or an object with `mode` and `tasks`; or an object whose keys are \
+         methods. See the concept `tasks`.",
+        )
+        .example(
+            r#"{"mode": "weighted", "tasks": [{"method": "get", "request_url": "/",
+  "weight": 3}, {"method": "get", "request_url": "/items", "weight": 1}]}"#,
+        ),
+    Field::optional("variables", Kind::MEMBERS, "Variables to set, as LD_register_variables does.")
+        .example(r#"{"base": "/v2"}"#),
     Field::optional(
         "csv_sources",
         CSV_SOURCES,
         "CSV sources to register, as LD_register_csv_sources does.",
     )
-    .or(Literal::List),
-    Field::optional(
-        "wait_time",
-        WAIT,
-        "How long a user waits between iterations; 0.1 to 0.2 seconds by default.",
-    ),
+    .or(Literal::List)
+    .example(r#"[{"name": "users", "file_path": "users.csv"}]"#),
+    Field::optional("wait_time", WAIT, "How long a user waits after an iteration.")
+        .otherwise("0.1 to 0.2")
+        .unit("seconds")
+        .note(
+            "With the default 10 users make at most about 66 iterations per second; 0 repeats \
+         without a wait. It is ignored with arrival_rate.",
+        )
+        .example(r#"{"min": 1, "max": 3}"#),
     Field::optional(
         "arrival_rate",
         Kind::Object(&[ARRIVALS]),
         "An open model: iterations start at a rate, whatever the target does.",
-    ),
+    )
+    .relation(Relation::Excludes("load_shape"))
+    .note(
+        "The rate counts iterations, not requests: with two tasks in sequence, 200 per \
+         second make 400 requests per second. Latency counts from the intended start.",
+    )
+    .example(r#"{"rate": 200, "max_users": 100}"#),
     Field::optional("http2", Kind::Boolean, "Whether to use HTTP/2, or offer it with TLS.")
         .or(Literal::Bool(false)),
-    Field::optional(
-        "proxy",
-        PROXY,
-        "The proxy's URL, false for none, or a URL for each scheme; the environment's where it is \
-         left out.",
-    ),
+    Field::optional("proxy", PROXY, "The proxy's URL, false for none, or a URL for each scheme.")
+        .otherwise("that of the environment")
+        .example("\"http://proxy.example:3128\""),
     Field::optional(
         "record_bodies",
         Kind::Boolean,
         "Whether to keep the response bodies of failed requests.",
     )
-    .or(Literal::Bool(false)),
-    Field::optional("abort_on", RULES, "Gates that end the test as soon as one fails.")
-        .or(Literal::List),
+    .or(Literal::Bool(false))
+    .note("Up to 4 KiB of each."),
+    Field::optional("abort_on", ABORT_RULES, "Gates that end the test as soon as one fails.")
+        .or(Literal::List)
+        .note("They are checked once a second; the action fails then. See the concept `gates`.")
+        .example(r#"[{"type": "failure_rate", "value": 0.5}]"#),
     Field::optional(
         "iterations",
         Kind::Between(1, i64::MAX),
@@ -97,12 +166,14 @@ const FIELDS: &[Field] = &[
         "seed",
         Kind::Count,
         "The seed of random choices, which makes tests repeatable.",
-    ),
+    )
+    .otherwise("a random one"),
     Field::optional(
         "host",
         Kind::Text,
         "The default host of tasks; takes precedence over the user's.",
-    ),
+    )
+    .otherwise("that of user_detail_dict"),
     Field::optional("engine", Kind::OneOf(&ENGINES), "Ignored: there is one engine."),
     Field::optional("master_bind_host", Kind::Text, "Ignored in local mode."),
     Field::optional("master_bind_port", Kind::Port, "Ignored in local mode."),
@@ -136,8 +207,17 @@ const WITHOUT_EFFECT: [&str; 11] = [
 
 const USER: &[Field] = &[
     Field::optional("user", Kind::OneOf(&USER_NAMES), "The kind of user.")
-        .or(Literal::Text("fast_http_user")),
-    Field::optional("host", Kind::Text, "The default host of tasks.").alias("base_url"),
+        .or(Literal::Text("fast_http_user"))
+        .note("See the concept `users`."),
+    Field::optional(
+        "host",
+        Kind::Text,
+        "The default host of tasks: the URL that relative ones are added to.",
+    )
+    .alias("base_url")
+    .otherwise("http://localhost")
+    .note("For a socket_user it is `host:port`, `tcp://host:port` or `udp://host:port`.")
+    .example("\"http://localhost:8080\""),
 ];
 
 /// The default number of users.

@@ -31,29 +31,53 @@ pub(crate) const COMMANDS: &[Declaration] = &[
                 Kind::List(&Kind::Object(&[RULE])),
                 "Requests and their responses; the first matching rule applies.",
             ),
-            Field::optional("host", Kind::Text, "The loopback address to listen on.")
+            Field::optional("host", LOOPBACK, "The loopback address to listen on.")
                 .or(Literal::Text("127.0.0.1")),
             Field::optional("port", Kind::Port, "The port; 0 picks a free one.")
                 .or(Literal::Int(0)),
         ],
         start,
+    )
+    .text(
+        "It is a target for trying a document without the real one. It listens on loopback \
+         only, and responds with 404 where no rule matches. It runs until LD_stop_stub_server.",
+    )
+    .returns("An object: `host` and `port`.")
+    .example(
+        r#"["LD_start_stub_server", {
+  "port": 9941,
+  "rules": [
+    {"method": "POST", "path": "/login", "json": {"token": "t-1"}},
+    {"path_regex": "^/items", "status": 200, "json": [], "delay_ms": 20}
+  ]
+}]"#,
     ),
-    Declaration::named("LD_stop_stub_server", "Stops that server.", &[], |_| Ok(Box::new(Stop))),
+    Declaration::named("LD_stop_stub_server", "Stops that server.", &[], |_| Ok(Box::new(Stop)))
+        .returns("`null`.")
+        .example(r#"["LD_stop_stub_server"]"#),
 ];
+
+/// As texts write it; longer spellings of IPv6 are rare.
+const LOOPBACK: Kind = Kind::Matching(r"^(localhost|127\.[0-9]+\.[0-9]+\.[0-9]+|\[?[0:]*:0*1\]?)$");
 
 const RULE: &[Field] = &[
     Field::optional("method", Kind::Text, "The request's method.").or(Literal::Text("GET")),
-    Field::optional("path", Kind::Text, "The whole request target, including its query."),
+    Field::optional("path", Kind::Text, "The whole request target, including its query.")
+        .note("Without path and path_regex a rule matches every target.")
+        .example("\"/items?limit=20\""),
     Field::optional(
         "path_regex",
         Kind::Text,
         "A regular expression that matches anywhere in the request target.",
-    ),
+    )
+    .example("\"^/items/[0-9]+$\""),
     Field::optional("status", Kind::Between(200, 999), "The response's status.")
         .or(Literal::Int(200)),
-    Field::optional("headers", Kind::MEMBERS, "The response's headers."),
+    Field::optional("headers", Kind::MEMBERS, "The response's headers.")
+        .example(r#"{"Content-Type": "text/plain"}"#),
     Field::optional("json", Kind::Any, "The response's body as JSON."),
-    Field::optional("body", Kind::Text, "The response's body as text, where there is no json."),
+    Field::optional("body", Kind::Text, "The response's body as text, where there is no json.")
+        .not_null(),
     Field::optional(
         "delay_ms",
         Kind::Milliseconds,
@@ -135,7 +159,10 @@ fn loopback(host: &Reader<'_>) -> Result<IpAddr, Invalid> {
         text => text.trim_start_matches('[').trim_end_matches(']').parse().ok(),
     };
     address.filter(IpAddr::is_loopback).ok_or_else(|| {
-        host.expected("a loopback address (127.0.0.1, ::1 or localhost): a stub server is not opened to the network")
+        host.expected(
+            "a loopback address (127.0.0.1, ::1 or localhost): a stub server is not opened to \
+         the network",
+        )
     })
 }
 

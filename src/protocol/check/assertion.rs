@@ -11,9 +11,15 @@ pub(super) const ASSERTION: &[Field] = &[
         "type",
         Kind::OneOf(&["status_code", "contains", "not_contains", "json_path", "header"]),
         "What to check.",
+    )
+    .note(
+        "`status_code`; `contains` and `not_contains`: a text in the body; `json_path`: a \
+         value in the body; `header`.",
     ),
     Field::required("value", Kind::Any, "The expected value."),
-    Field::optional("path", Kind::Text, "For json_path: the path in the body, such as items.0.id.")
+    Field::optional("path", Kind::Text, "For json_path: the path in the body.")
+        .note("Keys and list indices, joined by dots, or as JSONPath: `$.items[0].id`.")
+        .example("\"items.0.id\"")
         .when("type", "json_path"),
     Field::optional("name", Kind::Text, "For header: its name.").when("type", "header"),
 ];

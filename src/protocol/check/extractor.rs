@@ -7,7 +7,12 @@ use crate::protocol::checked::{Body, Checked, lacks};
 use crate::value::{Field, Invalid, Kind, Literal, Reader, Value};
 
 pub(super) const EXTRACTOR: &[Field] = &[
-    Field::required("var", Kind::Name, "The variable's name."),
+    Field::required("var", Kind::Name, "The variable's name.")
+        .note(
+            "The value belongs to the virtual user that got it, until it gets another; it is \
+         not seen by other users or later tests.",
+        )
+        .example("\"token\""),
     Field::optional(
         "from",
         Kind::OneOf(&["json_path", "header", "status_code"]),
@@ -20,7 +25,9 @@ pub(super) const EXTRACTOR: &[Field] = &[
         "Whether it sets ${var.NAME} or ${session.NAME}.",
     )
     .or(Literal::Text("var")),
-    Field::optional("path", Kind::Text, "For json_path: the path in the body, such as items.0.id.")
+    Field::optional("path", Kind::Text, "For json_path: the path in the body.")
+        .note("Keys and list indices, joined by dots, or as JSONPath: `$.items[0].id`.")
+        .example("\"data.token\"")
         .when("from", "json_path"),
     Field::optional("name", Kind::Text, "For header: its name.").when("from", "header"),
 ];

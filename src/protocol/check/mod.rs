@@ -24,11 +24,24 @@ pub(crate) const CHECKS: &[Field] = &[
         "assertions",
         Kind::List(&Kind::Named("assertion", &Kind::Object(&[ASSERTION]))),
         "Assertions about the response; the request fails if one does not hold.",
+    )
+    .note(
+        "Without assertions a request fails if its status is 400 or more; with them only \
+         if one fails.",
+    )
+    .example(
+        r#"[{"type": "status_code", "value": 200}, {"type": "contains",
+  "value": "welcome"}]"#,
     ),
     Field::optional(
         "extract",
         Kind::List(&Kind::Named("extractor", &Kind::Object(&[EXTRACTOR]))),
         "Values to extract from the response into variables if all assertions hold.",
+    )
+    .note("Later tasks of the same virtual user use them as `${NAME}`.")
+    .example(
+        r#"[{"var": "token", "path": "data.token"}, {"var": "id", "from": "header",
+  "name": "X-Id"}]"#,
     ),
 ];
 
@@ -289,7 +302,8 @@ mod tests {
         );
         assert_eq!(
             refusal("[]", r#"[{"var": "x", "from": "cookie"}]"#),
-            "/tasks/2/extract/0/from: unknown extractor \"cookie\"; expected json_path, header or status_code"
+            "/tasks/2/extract/0/from: unknown extractor \"cookie\"; expected json_path, \
+         header or status_code"
         );
     }
     #[test]

@@ -8,18 +8,28 @@ use crate::value::{Field, Kind, Literal};
 pub(super) const FIELDS: &[&[Field]] = &[TASK, CHECKS];
 
 const TASK: &[Field] = &[
-    Field::required("method", METHOD, "The method, in any case, or a placeholder."),
+    Field::required("method", METHOD, "The method, in any case, or a placeholder.")
+        .note("get, post, put, patch, delete, head or options.")
+        .example("\"get\""),
     Field::required("request_url", Kind::Name, "The URL, absolute or relative to the host.")
-        .alias("url"),
-    Field::optional("params", PAIRS, "The query."),
+        .alias("url")
+        .example("\"/items/${id}\""),
+    Field::optional("params", PAIRS, "The query.")
+        .note("An object, a list of pairs, or text.")
+        .example(r#"{"limit": 20}"#),
     Field::optional(
         "headers",
         Kind::Map { keys: Some("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"), of: &Kind::Any },
         "The headers.",
-    ),
-    Field::optional("cookies", Kind::MEMBERS, "Cookies to send."),
-    Field::optional("json", Kind::Any, "The body as JSON, if there is no data."),
-    Field::optional("data", Kind::Any, "The body: form fields, or text."),
+    )
+    .example(r#"{"Authorization": "Bearer ${token}"}"#),
+    Field::optional("cookies", Kind::MEMBERS, "Cookies to send.")
+        .note("Each virtual user keeps the cookies of responses by itself.")
+        .example(r#"{"theme": "dark"}"#),
+    Field::optional("json", Kind::Any, "The body as JSON, if there is no data.")
+        .example(r#"{"name": "${csv.users.name}"}"#),
+    Field::optional("data", DATA, "The body: form fields, or text.")
+        .example(r#"{"name": "ann", "age": "30"}"#),
     Field::optional(
         "files",
         Kind::Either(&[
@@ -27,36 +37,38 @@ const TASK: &[Field] = &[
             Kind::List(&Kind::Items { of: &Kind::Any, least: 2, most: Some(2) }),
         ]),
         "Files to upload, as multipart/form-data.",
-    ),
+    )
+    .note(
+        "By form field: a text, which is the content; `[name, content, type]`; or \
+         `{\"path\": …}`, a file in the data directory.",
+    )
+    .example(r#"{"photo": {"path": "photo.png", "content_type": "image/png"}}"#),
     // Locust's own default.
     Field::optional("timeout", Kind::Timeout, "Timeout of the request.").or(Literal::Float(60.0)),
-    Field::optional(
-        "allow_redirects",
-        Kind::Boolean,
-        "Whether to follow redirects; true by default, except for http_user's HEAD.",
-    ),
+    Field::optional("allow_redirects", Kind::Boolean, "Whether to follow redirects.")
+        .otherwise("true, except for http_user's HEAD"),
     Field::optional(
         "verify",
         Kind::Either(&[Kind::Boolean, Kind::Path]),
         "Whether to verify the server's certificate, or the PEM file to verify it with.",
     )
     .or(Literal::Bool(true)),
-    Field::optional("cert", CERTIFICATE, "The client certificate and key.").alias("client_cert"),
     Field::optional(
-        "http2",
-        Kind::Boolean,
-        "Whether to use HTTP/2; the test's setting by default.",
-    ),
-    Field::optional(
-        "proxy",
-        PROXY,
-        "The proxy's URL, false for none, or a URL for each scheme; the test's setting by default.",
-    ),
+        "cert",
+        CERTIFICATE,
+        "The client certificate and key: a PEM file with both, or one for each.",
+    )
+    .alias("client_cert"),
+    Field::optional("http2", Kind::Boolean, "Whether to use HTTP/2.")
+        .otherwise("the test's setting"),
+    Field::optional("proxy", PROXY, "The proxy's URL, false for none, or a URL for each scheme.")
+        .otherwise("the test's setting"),
     Field::optional(
         "auth",
         Kind::Named("auth", &Kind::Object(&[AUTH])),
         "The credentials of the Authorization header.",
-    ),
+    )
+    .example(r#"{"type": "bearer", "token": "${token}"}"#),
 ];
 
 /// In any case, or a placeholder.
@@ -74,6 +86,13 @@ const PAIRS: Kind = Kind::Either(&[
     Kind::Text,
 ]);
 
+/// Form fields, or text.
+const DATA: Kind = Kind::Either(&[
+    Kind::MEMBERS,
+    Kind::List(&Kind::Items { of: &Kind::Any, least: 2, most: Some(2) }),
+    Kind::Scalar,
+]);
+
 /// A file's content; its name, content, type and part headers; or its path.
 const FILE: Kind = Kind::Either(&[
     Kind::Scalar,
@@ -87,11 +106,8 @@ pub(super) const CONTENT: &[Field] = &[Field::required("path", Kind::Path, "The 
 /// An upload from the data directory.
 pub(super) const UPLOAD: &[Field] = &[
     Field::required("path", Kind::Path, "The file."),
-    Field::optional(
-        "filename",
-        Kind::Text,
-        "The name sent to the target; the file's own by default.",
-    ),
+    Field::optional("filename", Kind::Text, "The name sent to the target.")
+        .otherwise("the file's own"),
     Field::optional("content_type", Kind::Text, "Its media type."),
 ];
 

@@ -16,7 +16,7 @@ use super::request::{Request, VERSION};
 use super::target::{Origin, url_credentials};
 use crate::net::Stream;
 use crate::protocol::fault::ConnectionFault;
-use crate::value::{Field, Invalid, Kind, Reader, Value};
+use crate::value::{Field, Invalid, Kind, Literal, Reader, Value};
 
 /// The longest head of a proxy's response, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
@@ -25,7 +25,8 @@ const MAX_HEAD: usize = 16 * 1024;
 const MAX_HEADERS: usize = 64;
 
 /// The fields of `proxy` in documents.
-pub(crate) const PROXY: Kind = Kind::Either(&[Kind::Name, Kind::Boolean, Kind::Object(&[PROXIES])]);
+pub(crate) const PROXY: Kind =
+    Kind::Either(&[Kind::Name, Kind::Exactly(Literal::Bool(false)), Kind::Object(&[PROXIES])]);
 
 const PROXIES: &[Field] = &[
     Field::optional("http", Kind::Name, "The proxy for http:// URLs."),

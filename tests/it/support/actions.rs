@@ -49,7 +49,9 @@ fn values(kind: &Kind, pick: Pick<'_>) -> Vec<Value> {
     let inside = match kind {
         Kind::List(of) => lists(values(of, pick), 1),
         Kind::Items { of, least, .. } => lists(values(of, pick), *least),
-        Kind::Object(tables) | Kind::Open(tables) => objects(&tables.concat(), pick),
+        Kind::Object(tables) | Kind::Open(tables) | Kind::Advised(tables) => {
+            objects(&tables.concat(), pick)
+        }
         Kind::OneField(table) => {
             let of = |field: &Field| {
                 let values = values(&field.kind, pick).into_iter();
@@ -104,10 +106,13 @@ fn example(kind: &Kind) -> Value {
         }
         Kind::Boolean => json!(true),
         Kind::Between(least, _) => json!(least),
+        Kind::Exactly(literal) => serde_json::to_value(literal.value()).expect("JSON"),
         Kind::OneOf(texts) => json!(texts[0]),
         Kind::List(_) => json!([]),
         Kind::Items { of, least, .. } => json!(vec![example(of); *least]),
-        Kind::Object(tables) | Kind::Open(tables) => Value::Object(example_of(&tables.concat())),
+        Kind::Object(tables) | Kind::Open(tables) | Kind::Advised(tables) => {
+            Value::Object(example_of(&tables.concat()))
+        }
         Kind::OneField(table) => json!({table[0].name: example(&table[0].kind)}),
         Kind::Map { .. } => json!({}),
         Kind::Either(kinds) => example(&kinds[0]),

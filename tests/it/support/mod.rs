@@ -4,6 +4,7 @@
 pub(crate) mod actions;
 mod authority;
 mod load;
+pub(crate) mod manual;
 pub(crate) mod modules;
 mod process;
 mod scripted;

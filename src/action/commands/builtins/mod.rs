@@ -17,26 +17,43 @@ use number::Number;
 pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::free("print", "Writes its arguments to the server's output.", |call| {
         Ok(Box::new(Print(line(call)?)))
-    }),
+    })
+    .text("Arguments are separated by a blank. In `ldctl run` the line is part of the output.")
+    .returns("`null`.")
+    .example(r#"["print", ["warmed up"]]"#),
     Declaration::free("len", "Returns the length of a text, a list or an object.", |call| {
         computed(len(positions("len", call)?))
-    }),
+    })
+    .returns("An integer.")
+    .example(r#"["len", [[1, 2, 3]]]"#),
     Declaration::free("max", "Returns the largest of its arguments or of a list.", |call| {
         computed(extreme("max", call))
-    }),
+    })
+    .returns("A number or a text.")
+    .example(r#"["max", [[1, 3, 2]]]"#),
     Declaration::free("min", "Returns the smallest of its arguments or of a list.", |call| {
         computed(extreme("min", call))
-    }),
+    })
+    .returns("A number or a text.")
+    .example(r#"["min", [[1, 3, 2]]]"#),
     Declaration::free("sum", "Returns the sum of a list.", |call| {
         computed(sum(positions("sum", call)?))
-    }),
-    Declaration::free("round", "Rounds a number, half to even.", |call| computed(round(call))),
+    })
+    .returns("A number.")
+    .example(r#"["sum", [[1, 2, 3]]]"#),
+    Declaration::free("round", "Rounds a number, half to even.", |call| computed(round(call)))
+        .returns("A number.")
+        .example(r#"["round", [2.567, 1]]"#),
     Declaration::free("abs", "Returns the absolute value of a number.", |call| {
         computed(abs(positions("abs", call)?))
-    }),
+    })
+    .returns("A number.")
+    .example(r#"["abs", [-3]]"#),
     Declaration::free("sorted", "Returns a list in ascending order.", |call| {
         computed(sorted(positions("sorted", call)?))
-    }),
+    })
+    .returns("A list.")
+    .example(r#"["sorted", [[3, 1, 2]]]"#),
 ];
 
 /// A value that depends only on the arguments, computed when they are parsed.

@@ -30,7 +30,9 @@ pub(crate) const COMMANDS: &[Declaration] = &[
         "Returns the content of a HAR file.",
         &[Field::required("file_path", Kind::Path, "The file.")],
         |given| Ok(Box::new(LoadHar(given.required("file_path")?.string()?))),
-    ),
+    )
+    .returns("The recording as an object.")
+    .example(r#"["LD_load_har", {"file_path": "recording.har"}]"#),
     Declaration::named(
         "LD_har_to_tasks",
         "Returns the recorded requests as the tasks of a test.",
@@ -39,7 +41,10 @@ pub(crate) const COMMANDS: &[Declaration] = &[
             let (tasks, notices) = tasks(given)?;
             Ok(Box::new(Imported { value: Value::List(tasks), notices }))
         },
-    ),
+    )
+    .text("On the command line `ldctl convert` does this for a file.")
+    .returns("A list of tasks.")
+    .example(r#"["LD_har_to_tasks", {"har": {"log": {"entries": []}}, "exclude": ["[.]png$"]}]"#),
     Declaration::named(
         "LD_har_to_action_json",
         "Returns the recorded requests as a document with a test.",
@@ -59,7 +64,13 @@ pub(crate) const COMMANDS: &[Declaration] = &[
             let (value, notices) = document(given)?;
             Ok(Box::new(Imported { value, notices }))
         },
-    ),
+    )
+    .text(
+        "On the command line `ldctl convert` does this for a file, and also replaces secrets \
+         and sets the host.",
+    )
+    .returns("A document.")
+    .example(r#"["LD_har_to_action_json", {"har": {"log": {"entries": []}}, "user_count": 5}]"#),
 ];
 
 const HAR: Field =
