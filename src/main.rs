@@ -4,9 +4,9 @@ use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::Parser;
-use ldctl::cli::Cli;
+use ldctl::cli::{Cli, Verb};
 use ldctl::command;
-use ldctl::console::{self, Console};
+use ldctl::console::Console;
 use ldctl::error::{Exit, chain, reason};
 
 fn main() -> ExitCode {
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         Err(answer) => return print_message(&answer).into(),
     };
     let mut console = Console::new(cli.color);
-    console::log(cli.verbose);
+    console.log(cli.verbose, matches!(cli.verb, Verb::Serve(_)));
     let outcome = command::execute(&cli, &mut console);
     match outcome.and_then(|exit| console.finish().map(|()| exit)) {
         Ok(exit) => exit.into(),

@@ -19,7 +19,7 @@ use super::signal::{Asked, Interrupt};
 use super::{descriptors, one_liner, overrides};
 use crate::action::{Document, DocumentOutcome, Executor, FileAccess, Policy};
 use crate::cli::{Format, Run, TOKEN_VARIABLE};
-use crate::console::Console;
+use crate::console::{Console, Stderr};
 use crate::error::{Error, Exit, reason};
 use crate::event::Event;
 
@@ -163,17 +163,18 @@ impl Runner {
     ) -> Result<Exit, Error> {
         let cancel = CancellationToken::new();
         let running = self.spawn(local.document, cancel.clone())?;
+        let executor = Arc::clone(&self.executor);
+        let stderr = console.stderr();
         let say = |said| match said {
             DocumentEvent::Event(event) => console.event(&event),
             DocumentEvent::Print(line) => console.printed(&line),
         };
-        let executor = Arc::clone(&self.executor);
         let asked = |signal| match signal {
             Asked::Status => {
-                Console::default().message(&format!("status: {}", executor.status()));
+                stderr.message(&format!("status: {}", executor.status()));
                 ControlFlow::Continue(())
             }
-            Asked::Stop => stop(&cancel),
+            Asked::Stop => stop(&cancel, &stderr),
         };
         let Some(outcome) = output_until(running, &mut self.said, say, interrupt, asked).await
         else {
@@ -240,10 +241,14 @@ async fn output_until<T>(
 }
 
 /// Cancels a run; breaks the second time.
-fn stop(cancel: &CancellationToken) -> ControlFlow<()> {
+fn stop(cancel: &CancellationToken, stderr: &Stderr) -> ControlFlow<()> {
     if cancel.is_cancelled() {
         return ControlFlow::Break(());
     }
+    stderr.message(match stderr.is_terminal() {
+        true => "stopping; press Ctrl-C again to end at once",
+        false => "stopping; a second signal ends at once",
+    });
     cancel.cancel();
     ControlFlow::Continue(())
 }

@@ -239,9 +239,11 @@ impl<'a> Listener<'a> {
                 None
             }
             (Role::Hold | Role::Detach, Some(run)) => {
-                self.console.message(&format!(
-                    "stopping run {run}; a second signal leaves without its results"
-                ));
+                let again = match self.console.stderr().is_terminal() {
+                    true => "press Ctrl-C again to leave without its results",
+                    false => "a second signal leaves without its results",
+                };
+                self.console.message(&format!("stopping run {run}; {again}"));
                 Some(run)
             }
             (Role::Hold | Role::Detach, None) => {

@@ -29,8 +29,16 @@ pub(super) fn status(args: &Status, console: &mut Console) -> Result<Exit, Error
                 }
                 StatusReply::Line(_) => (State::Idle, None),
             };
-            print(&reply, console);
-            if !args.watch || number.is_none() || state.is_final() || state == State::Stopped {
+            let last =
+                !args.watch || number.is_none() || state.is_final() || state == State::Stopped;
+            let in_place = match &reply {
+                StatusReply::Status(status) => !last && console.watch(status),
+                StatusReply::Line(_) => false,
+            };
+            if !in_place {
+                print(&reply, console);
+            }
+            if last {
                 return Ok(());
             }
             // What ends meanwhile is shown with its end. A server without runs cannot say it.

@@ -6,8 +6,11 @@
 mod announcer;
 mod bar;
 mod failures;
+mod figures;
 mod line;
+mod log;
 mod runs;
+mod stderr;
 mod style;
 mod summary;
 
@@ -17,12 +20,12 @@ use std::io::{self, IsTerminal, Write};
 use crate::cli::{Color, Format};
 use crate::error::{Error, Exit, reason};
 use crate::escape;
-use crate::event::{ActionResult, Event, Status};
-use crate::redact;
+use crate::event::{ActionResult, Event, Progress, State as RunState, Status};
 
 pub use announcer::Announcer;
-use bar::Bar;
+use bar::Shown;
 use line::Line;
+pub use stderr::Stderr;
 use style::{Role, Style};
 use summary::{Page, Summary};
 
@@ -31,38 +34,6 @@ const WIDTH: usize = 100;
 
 /// The narrowest terminal that a summary is made for.
 const LEAST_WIDTH: usize = 30;
-
-/// Starts to write the log to stderr: warnings; with `verbose` also information, twice also
-/// details. A second call does nothing.
-pub fn log(verbose: u8) {
-    let level = match verbose {
-        0 => tracing::Level::WARN,
-        1 => tracing::Level::INFO,
-        _ => tracing::Level::DEBUG,
-    };
-    let _ = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(|| Redacted(io::stderr()))
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .compact()
-        .try_init();
-}
-
-/// Writes the log without secrets, which messages of libraries may hold as well. A message arrives
-/// in one piece.
-struct Redacted<W>(W);
-
-impl<W: Write> Write for Redacted<W> {
-    fn write(&mut self, message: &[u8]) -> io::Result<usize> {
-        self.0.write_all(redact::text(&String::from_utf8_lossy(message)).as_bytes())?;
-        Ok(message.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
 
 /// stdout and stderr.
 pub struct Console {
@@ -75,7 +46,7 @@ pub struct Console {
     /// The name of the document whose replies follow.
     document: Option<String>,
     summary: Summary,
-    bar: Option<Bar>,
+    stderr: Stderr,
     state: State,
 }
 
@@ -95,10 +66,11 @@ impl Console {
         let terminal = stdout.is_terminal();
         let variable = |name: &str| std::env::var(name).ok();
         let style = Style::of(color, terminal, &variable);
-        Self { style, ..Self::over(Box::new(stdout), terminal) }
+        let stderr = Stderr::new(color);
+        Self { style, ..Self::over(Box::new(stdout), terminal, stderr) }
     }
 
-    fn over(out: Box<dyn Write>, terminal: bool) -> Self {
+    fn over(out: Box<dyn Write>, terminal: bool, stderr: Stderr) -> Self {
         Self {
             out,
             terminal,
@@ -107,18 +79,24 @@ impl Console {
             style: Style::PLAIN,
             document: None,
             summary: Summary::default(),
-            bar: None,
+            stderr,
             state: State::Open,
         }
     }
 
+    /// Starts to write the log to stderr: warnings; with `verbose` also information, twice also
+    /// details; `timed` puts the time before them. A second call does nothing.
+    pub fn log(&self, verbose: u8, timed: bool) {
+        log::start(self.stderr(), verbose, timed);
+    }
+
     /// Sets how replies are printed: unless a format is given, as a summary on a terminal, else as
-    /// text. A progress bar is shown if stderr is a terminal, unless `quiet`.
+    /// text. Progress is shown on stderr, unless `quiet`, or its events are on the same terminal.
     pub fn replies(&mut self, format: Option<Format>, quiet: bool) {
         let usual = if self.terminal { Format::Summary } else { Format::Text };
         self.format = format.unwrap_or(usual);
         self.quiet = quiet;
-        self.bar = (!quiet && io::stderr().is_terminal()).then(Bar::default);
+        self.stderr.show_progress(!quiet && !(self.terminal && self.format == Format::Json));
     }
 
     /// Sets the document of the following replies, which errors on stderr name.
@@ -129,11 +107,8 @@ impl Console {
 
     /// Prints one reply.
     pub fn event(&mut self, event: &Event) {
-        if let (Event::Progress(progress), Some(bar)) = (event, &mut self.bar) {
-            bar.show(progress);
-        }
-        if let (Event::Result(_) | Event::Done { .. }, Some(bar)) = (event, &mut self.bar) {
-            bar.clear();
+        if let Event::Result(_) | Event::Done { .. } = event {
+            self.stderr.clear();
         }
         match (self.format, event) {
             _ if self.quiet => {}
@@ -145,9 +120,47 @@ impl Console {
                 self.lines(&lines);
             }
         }
-        if let Event::Result(result) = event {
-            self.failures(result);
+        match event {
+            Event::Result(result) => self.failures(result),
+            Event::Started { command, .. } => {
+                self.stderr.progress(Shown::Starting(command.clone()));
+            }
+            Event::Queued(queued) | Event::Accepted { queued: Some(queued), .. } => {
+                self.stderr.progress(Shown::Queued(*queued));
+            }
+            Event::Progress(progress) => self.stderr.progress(Shown::Test(progress.clone())),
+            _ => {}
         }
+    }
+
+    /// Shows the state of a run that is watched in its place on the terminal; returns whether that is
+    /// possible.
+    pub fn watch(&mut self, status: &Status) -> bool {
+        if !self.terminal || !self.stderr.is_terminal() || self.format == Format::Json {
+            return false;
+        }
+        self.stderr.progress(match &status.run {
+            Some(info) if info.requests.is_some() && status.state != RunState::Queued => {
+                Shown::Test(Progress {
+                    elapsed_s: info.elapsed_s.unwrap_or_default(),
+                    remaining_s: info.remaining_s,
+                    users: info.users.unwrap_or_default(),
+                    requests: info.requests.unwrap_or_default(),
+                    failures: info.failures.unwrap_or_default(),
+                    rps: info.rps.unwrap_or_default(),
+                    p50_ms: info.p50_ms.unwrap_or_default(),
+                    p95_ms: info.p95_ms.unwrap_or_default(),
+                    ..Progress::default()
+                })
+            }
+            _ => Shown::Words(status.to_string()),
+        });
+        true
+    }
+
+    /// stderr, for what prints while this console is in use.
+    pub fn stderr(&self) -> Stderr {
+        self.stderr.clone()
     }
 
     /// Prints the last line of a document's summary, which agrees with the exit code.
@@ -240,6 +253,9 @@ impl Console {
     /// Writes bytes to stdout, unchanged.
     pub fn write(&mut self, bytes: &[u8]) {
         if matches!(self.state, State::Open) {
+            if self.terminal {
+                self.stderr.clear();
+            }
             let written = self.out.write_all(bytes).and_then(|()| self.out.flush());
             self.note(written);
         }
@@ -247,12 +263,12 @@ impl Console {
 
     /// Prints a message on stderr.
     pub fn message(&mut self, text: &str) {
-        self.talk("note", text);
+        self.stderr.message(text);
     }
 
     /// Prints a warning on stderr.
     pub fn warn(&mut self, text: &str) {
-        self.talk("warning", text);
+        self.stderr.warn(text);
     }
 
     /// A warning that is left out where only errors are asked for.
@@ -264,7 +280,7 @@ impl Console {
 
     /// Prints an error on stderr.
     pub fn error(&mut self, text: &str) {
-        self.talk("error", text);
+        self.stderr.error(text);
     }
 
     /// Prompts for a secret on the terminal, without echo.
@@ -275,9 +291,7 @@ impl Console {
     /// Removes the progress bar and reports whether everything could be written. Does not touch
     /// stdout, which an [`Announcer`] may still hold for a slow reader.
     pub fn finish(&mut self) -> Result<(), Error> {
-        if let Some(bar) = &mut self.bar {
-            bar.clear();
-        }
+        self.stderr.clear();
         match &self.state {
             State::Open | State::Closed => Ok(()),
             State::Failed(error) => {
@@ -328,16 +342,6 @@ impl Console {
                 _ => State::Failed(error),
             };
         }
-    }
-
-    /// Prints one line on stderr, without secrets. Errors are ignored, because they could not be reported.
-    fn talk(&mut self, kind: &str, text: &str) {
-        if let Some(bar) = &mut self.bar {
-            bar.clear();
-        }
-        let text = redact::text(text);
-        let text = escape::for_terminal(&text).replace('\n', " ");
-        let _ = writeln!(io::stderr(), "{kind}: {text}");
     }
 }
 
@@ -395,7 +399,8 @@ mod tests {
 
     fn printed(terminal: bool, act: impl FnOnce(&mut Console)) -> String {
         let captured = Captured::default();
-        let mut console = Console::over(Box::new(captured.clone()), terminal);
+        let mut console =
+            Console::over(Box::new(captured.clone()), terminal, Stderr::new(Color::Never));
         act(&mut console);
         let bytes = captured.0.lock().expect("one thread").clone();
         String::from_utf8(bytes).expect("UTF-8")
@@ -458,14 +463,22 @@ mod tests {
 
     #[test]
     fn f14_a_closed_stdout_is_not_an_error() {
-        let mut console = Console::over(Box::new(Broken(io::ErrorKind::BrokenPipe)), false);
+        let mut console = Console::over(
+            Box::new(Broken(io::ErrorKind::BrokenPipe)),
+            false,
+            Stderr::new(Color::Never),
+        );
         console.print("x");
         assert!(console.finish().is_ok());
     }
 
     #[test]
     fn f14_a_full_disk_is_an_error() {
-        let mut console = Console::over(Box::new(Broken(io::ErrorKind::StorageFull)), false);
+        let mut console = Console::over(
+            Box::new(Broken(io::ErrorKind::StorageFull)),
+            false,
+            Stderr::new(Color::Never),
+        );
         console.print("x");
         let error = console.finish().expect_err("nothing could be written");
         assert_eq!(error.to_string(), "cannot write to stdout: no storage space");

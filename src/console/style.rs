@@ -84,6 +84,15 @@ impl Style {
         if self.unicode { "…" } else { "..." }
     }
 
+    /// A bar of which so many steps are done.
+    pub(super) fn bar(self, done: usize, steps: usize) -> String {
+        let done = done.min(steps);
+        match self.unicode {
+            true => "█".repeat(done) + &"░".repeat(steps - done),
+            false => format!("[{}{}]", "#".repeat(done), "-".repeat(steps - done)),
+        }
+    }
+
     /// The sign between a count and what is counted.
     pub(super) fn times(self) -> &'static str {
         if self.unicode { "×" } else { "x" }

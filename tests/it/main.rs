@@ -29,6 +29,8 @@ mod faults;
 mod fuzz;
 mod service;
 mod stdout;
+#[cfg(unix)]
+mod terminal;
 
 mod engine_faults;
 mod engine_http;

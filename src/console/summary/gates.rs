@@ -1,6 +1,6 @@
 //! Gates for people: what was measured, and what was allowed, with their units.
 
-use super::figures::{number, percent, text, trimmed};
+use crate::console::figures::{number, percent, text, trimmed};
 use crate::console::style::{Role, Style};
 use crate::value::Value;
 

@@ -1,17 +1,16 @@
 //! What a document has done, for people: figures, errors, gates and reports as they come, and a
 //! verdict at the end. It is made of the same events that JSON output prints.
 
-mod figures;
 mod gates;
 mod table;
 mod verdict;
 
+use super::figures::{count, counted, duration, number, text, trimmed};
 use super::line::{Line, shown, width, wrap};
 use super::style::{Role, Style};
 use crate::error::Exit;
 use crate::event::{ActionResult, Event, FailureKind};
 use crate::value::Value;
-use figures::{count, counted, duration, number, text, trimmed};
 use verdict::Tally;
 
 /// Errors that are listed.

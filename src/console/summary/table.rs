@@ -1,7 +1,7 @@
 //! The table of names. Where it is too wide for the terminal, columns are left out in a fixed order,
 //! then names are cut.
 
-use super::figures::{column, count, number, percent, text};
+use crate::console::figures::{column, count, number, percent, text};
 use crate::console::line::{Line, fit, shown, width};
 use crate::console::style::{Role, Style};
 use crate::value::Value;

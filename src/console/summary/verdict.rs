@@ -1,6 +1,6 @@
 //! The last line: how a document ended, in words that agree with the exit code.
 
-use super::figures::{counted, percent};
+use crate::console::figures::{counted, percent};
 use crate::console::style::Role;
 use crate::error::Exit;
 

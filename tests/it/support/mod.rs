@@ -9,6 +9,8 @@ pub(crate) mod modules;
 mod process;
 mod scripted;
 mod target;
+#[cfg(unix)]
+pub(crate) mod terminal;
 mod usage;
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Figures as the summary shows them.
+//! Figures as people read them.
 
 use crate::value::Value;
 
@@ -34,6 +34,12 @@ pub(super) fn duration(seconds: f64) -> String {
         120..7200 => format!("{} min {} s", whole / 60, whole % 60),
         _ => format!("{} h {} min", whole / 3600, whole / 60 % 60),
     }
+}
+
+/// A moment of a test, to the second.
+pub(super) fn clock(seconds: f64) -> String {
+    let whole = seconds.max(0.0) as u64;
+    if whole < 120 { format!("{whole} s") } else { duration(seconds) }
 }
 
 /// A share in percent: what is not nothing is never 0, and what is not all is never 100.
