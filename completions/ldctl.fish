@@ -27,7 +27,7 @@ end
 complete -c ldctl -n "__fish_ldctl_needs_command" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
 always\t'Always'
 never\t'Never'"
-complete -c ldctl -n "__fish_ldctl_needs_command" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
+complete -c ldctl -n "__fish_ldctl_needs_command" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_needs_command" -s V -l version -d 'Print version'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "serve" -d 'Serve the control socket until a client sends `quit`'
@@ -78,7 +78,7 @@ never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l framed -d 'Refuse legacy requests. By default one port serves framed and legacy requests'
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-unauthenticated -d 'Listen on non-loopback addresses without a token: anyone who can reach the port can then start load'
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l json -d 'The document itself, instead of a file' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l name -d 'Name of the run, for `ldctl runs`' -r
@@ -113,7 +113,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l legacy -d 'Send an 
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls -d 'Connect with TLS (1.2 or 1.3)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read the token'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l wait -d 'Retry until the server answers, for at most this long. A rejected token or an untrusted certificate fails immediately' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l timeout -d 'Give up after this long without a reply' -r
@@ -135,7 +135,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l legacy -d 'Send an 
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls -d 'Connect with TLS (1.2 or 1.3)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read the token'
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
-complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l timeout -d 'Give up after this long without a reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
@@ -157,7 +157,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l legacy -d 'Send a
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls -d 'Connect with TLS (1.2 or 1.3)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read the token'
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
-complete -c ldctl -n "__fish_ldctl_using_subcommand status" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l timeout -d 'Give up after this long without a reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
@@ -178,7 +178,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l legacy -d 'Send an 
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls -d 'Connect with TLS (1.2 or 1.3)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls-insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read the token'
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
-complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l limit -d 'Show at most this many runs' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l state -d 'Show only runs in this state' -r -f -a "queued\t'Waits for the place of the test that runs'
@@ -208,7 +208,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l legacy -d 'Send an 
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l tls -d 'Connect with TLS (1.2 or 1.3)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l tls-insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read the token'
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
-complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l timeout -d 'Give up after this long without a reply [default: 10s while connecting, 1h between replies]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -s o -l output -d 'Output format on stdout [default: summary on a terminal, else text]' -r -f -a "summary\t'Figures, errors, gates and a verdict, for people'
@@ -231,7 +231,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l legacy -d 'Send a
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l tls -d 'Connect with TLS (1.2 or 1.3)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l tls-insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read the token'
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
-complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l format -d 'Format of the report' -r -f -a "html\t'A page for people'
 json\t'Every request as JSON; needs the rows of the run'
@@ -257,7 +257,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l legacy -d 'Send a
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l tls -d 'Connect with TLS (1.2 or 1.3)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l tls-insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read the token'
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
-complete -c ldctl -n "__fish_ldctl_using_subcommand report" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l timeout -d 'Give up after this long without a reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
@@ -276,7 +276,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l legacy -d 'Send an 
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls -d 'Connect with TLS (1.2 or 1.3)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read the token'
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
-complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l json -d 'The document itself, instead of files' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l data-dir -d 'Directory in which documents may read and write files [default: the working directory]' -r -f -a "(__fish_complete_directories)"
@@ -311,29 +311,29 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l print-document -d 'P
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l http2 -d 'Use HTTP/2, or offer it with TLS'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l insecure -d 'Do not verify the certificate'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s q -l quiet -d 'Print only errors'
-complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
 always\t'Always'
 never\t'Never'"
-complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand explain" -s o -l output -d 'Output format on stdout' -r -f -a "text\t'For people'
 json\t'For tools'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand explain" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
 always\t'Always'
 never\t'Never'"
-complete -c ldctl -n "__fish_ldctl_using_subcommand explain" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand explain" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand schema" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
 always\t'Always'
 never\t'Never'"
-complete -c ldctl -n "__fish_ldctl_using_subcommand schema" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand schema" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand completions" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
 always\t'Always'
 never\t'Never'"
-complete -c ldctl -n "__fish_ldctl_using_subcommand completions" -s v -l verbose -d 'Log more to stderr (-v info, -vv debug)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand completions" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'

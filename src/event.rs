@@ -55,6 +55,13 @@ pub enum Event {
     },
     /// The figures of a load test so far, about once a second.
     Progress(Progress),
+    /// What a request of a load test looked like, where the client has asked for that.
+    Detail {
+        /// The index of the test in the document.
+        index: usize,
+        /// One line for people.
+        text: String,
+    },
     /// An action has ended.
     Result(ActionResult),
     /// The request was refused, or failed.

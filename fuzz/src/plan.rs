@@ -86,6 +86,7 @@ fn linked(value: &Value, user: &UserKind, http2: bool) -> Result<(), Invalid> {
         pacing: Pacing::Closed(Wait::DEFAULT),
         keep_bodies: false,
         iterations: None,
+        trace: None,
         seed: 1,
     };
     let reach = Reach {

@@ -138,6 +138,7 @@ pub fn finite_event(event: &Event) -> bool {
         | Event::Alive
         | Event::Started { .. }
         | Event::Report { .. }
+        | Event::Detail { .. }
         | Event::Error { .. } => true,
     }
 }

@@ -468,6 +468,17 @@ impl<'a> Context<'a> {
         self.emit(Event::Progress(run::progress(self.index, test, progress)));
     }
 
+    /// How much is shown of requests while a test runs: nothing for 0, most for 2.
+    pub(crate) fn detail(&self) -> u8 {
+        self.run.detail()
+    }
+
+    /// Emits what is shown of requests.
+    pub(crate) fn show(&mut self, lines: Vec<String>) {
+        let index = self.index;
+        lines.into_iter().for_each(|text| self.emit(Event::Detail { index, text }));
+    }
+
     /// Starts the run of a test of `length` (`None`: until stopped), or fails with the one in
     /// progress.
     pub(crate) fn claim_run(

@@ -99,7 +99,7 @@ pub struct Cli {
     #[command(subcommand)]
     pub verb: Verb,
 
-    /// Log more to stderr (-v info, -vv debug)
+    /// Say more on stderr: what happens (-v), with the first requests and other details (-vv)
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
 

@@ -33,9 +33,18 @@ use crate::error::{Error, Exit};
 /// Runs the verb of the command line.
 pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
     umask::make_private();
+    let quiet = match &cli.verb {
+        Verb::Run(args) => args.printing.quiet,
+        Verb::Send(args) => args.printing.quiet,
+        Verb::Attach(args) => args.printing.quiet,
+        _ => false,
+    };
+    if quiet && cli.verbose > 0 {
+        return Err(Error::usage("-q prints less and -v prints more; give one of them"));
+    }
     match &cli.verb {
         Verb::Serve(args) => serve::serve(args, console),
-        Verb::Send(args) => send::send(args, console),
+        Verb::Send(args) => send::send(args, cli.verbose, console),
         Verb::Ping(args) => ping::ping(args, cli.verbose > 0, console),
         Verb::Status(args) => status::status(args, console),
         Verb::Stop(args) => status::stop(args, console),
@@ -43,7 +52,7 @@ pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
         Verb::Attach(args) => send::attach(args, console),
         Verb::Report(args) => report::report(args, console),
         Verb::Quit(args) => quit::quit(args, console),
-        Verb::Run(args) => run::run(args, console),
+        Verb::Run(args) => run::run(args, cli.verbose, console),
         Verb::Lint(args) => lint::lint(args, console),
         Verb::Explain(args) => explain::explain(args, console),
         Verb::Schema => explain::schema(console),

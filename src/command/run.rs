@@ -22,6 +22,8 @@ use crate::cli::{Format, Run, TOKEN_VARIABLE};
 use crate::console::{Console, Stderr};
 use crate::error::{Error, Exit, reason};
 use crate::event::Event;
+use crate::run::Submission;
+use crate::wire::parameters::MOST_DETAIL;
 
 /// How long the end waits for exporters: a send in progress and the last one, each with the longest
 /// timeout that a document may give. A signal ends it.
@@ -38,7 +40,7 @@ enum DocumentEvent {
     Print(String),
 }
 
-pub(super) fn run(args: &Run, console: &mut Console) -> Result<Exit, Error> {
+pub(super) fn run(args: &Run, verbose: u8, console: &mut Console) -> Result<Exit, Error> {
     descriptors::raise();
     let limits = test_limits(&args.documents);
     document::stdin_once(&args.files)?;
@@ -80,19 +82,21 @@ pub(super) fn run(args: &Run, console: &mut Console) -> Result<Exit, Error> {
         memory: memory(&args.documents),
     };
     console.replies(args.printing.output.or(usual), args.printing.quiet);
-    block_on(Runner::new(policy)?.run_all(locals, console))
+    block_on(Runner::new(policy, verbose.min(MOST_DETAIL))?.run_all(locals, console))
 }
 
 struct Runner {
     executor: Arc<Executor>,
     sender: mpsc::UnboundedSender<DocumentEvent>,
     said: mpsc::UnboundedReceiver<DocumentEvent>,
+    /// How much is shown of requests.
+    detail: u8,
     /// Whether a second signal has ended the wait for a document.
     abandoned: bool,
 }
 
 impl Runner {
-    fn new(policy: Policy) -> Result<Self, Error> {
+    fn new(policy: Policy, detail: u8) -> Result<Self, Error> {
         let (sender, said) = mpsc::unbounded_channel();
         let printer = sender.clone();
         let executor = Executor::new(policy)
@@ -100,7 +104,7 @@ impl Runner {
                 Error::usage(format!("cannot prepare to run documents: {}", reason(&error)))
             })?
             .with_output(Box::new(move |line| drop(printer.send(DocumentEvent::Print(line)))));
-        Ok(Self { executor: Arc::new(executor), sender, said, abandoned: false })
+        Ok(Self { executor: Arc::new(executor), sender, said, detail, abandoned: false })
     }
 
     /// Runs all documents, then stops what they have left running.
@@ -199,11 +203,13 @@ impl Runner {
     ) -> Result<oneshot::Receiver<DocumentOutcome>, Error> {
         let (executor, sender) = (self.executor.clone(), self.sender.clone());
         let (ended, running) = oneshot::channel();
+        let detail = self.detail;
         thread::Builder::new()
             .name("run".to_owned())
             .spawn(move || {
                 let mut sink = |event| drop(sender.send(DocumentEvent::Event(Box::new(event))));
-                let outcome = executor.execute(document, &mut sink, &cancel);
+                let submission = Submission { isolated: true, detail, ..Submission::default() };
+                let outcome = executor.execute_as(submission, document, &mut sink, &cancel);
                 // Let go of before the end is known: the process may exit then, and whoever drops the
                 // executor last waits until its exporters have sent their last figures.
                 drop(executor);
@@ -261,7 +267,7 @@ mod tests {
     #[tokio::test]
     async fn a_run_that_has_ended_does_not_hold_the_executor() {
         let dir = tempfile::tempdir().unwrap();
-        let runner = Runner::new(Policy::inside(dir.path())).unwrap();
+        let runner = Runner::new(Policy::inside(dir.path()), 0).unwrap();
         for _ in 0..100 {
             let action = Value::parse(r#"[["abs", [1]]]"#).unwrap();
             let document = Document::parse(action).unwrap();

@@ -20,7 +20,7 @@ use crate::event::{Event, FailureKind, State};
 use crate::load::TestLimits;
 use crate::wire::dialect::Reply;
 use crate::wire::op::Op;
-use crate::wire::parameters::Parameters;
+use crate::wire::parameters::{MOST_DETAIL, Parameters};
 use crate::wire::refusal::Refusal;
 use crate::wire::request::Request;
 use crate::wire::text::read_failure;
@@ -33,7 +33,7 @@ const SILENCE: Duration = Duration::from_secs(3600);
 /// How long the request to stop a run may take: the server waits up to 8 s for its test.
 const STOPPING: Duration = Duration::from_secs(12);
 
-pub(super) fn send(args: &Send, console: &mut Console) -> Result<Exit, Error> {
+pub(super) fn send(args: &Send, verbose: u8, console: &mut Console) -> Result<Exit, Error> {
     // The limits are for the server to enforce.
     let limits = TestLimits::default();
     let overrides = overrides::resolve(&args.overrides)?;
@@ -58,6 +58,7 @@ pub(super) fn send(args: &Send, console: &mut Console) -> Result<Exit, Error> {
         ..Parameters::default()
     };
     let needs_runs = parameters != Parameters::default();
+    let parameters = Parameters { verbose: verbose.min(MOST_DETAIL), ..parameters };
     let request = Request::run(&*local.written).with(parameters);
     let role = if args.detach { Role::Detach } else { Role::Hold };
     let silence = timeout.unwrap_or(SILENCE);

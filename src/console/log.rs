@@ -52,7 +52,7 @@ where
         let (role, kind) = match *event.metadata().level() {
             Level::ERROR => (Role::Bad, "error:"),
             Level::WARN => (Role::Warn, "warning:"),
-            Level::INFO => (Role::Strong, "info:"),
+            Level::INFO => (Role::Soft, "info:"),
             _ => (Role::Soft, "debug:"),
         };
         write!(writer, "{} ", self.style.paint(role, kind))?;

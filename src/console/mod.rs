@@ -16,6 +16,7 @@ mod summary;
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
+use std::time::Instant;
 
 use crate::cli::{Color, Format};
 use crate::error::{Error, Exit, reason};
@@ -46,7 +47,13 @@ pub struct Console {
     /// The name of the document whose replies follow.
     document: Option<String>,
     summary: Summary,
+    /// Documents whose verdict is neither good nor bad.
+    remarked: usize,
     stderr: Stderr,
+    /// Whether actions and requests have lines on stderr.
+    verbose: bool,
+    /// When the action in progress started.
+    since: Instant,
     state: State,
 }
 
@@ -79,14 +86,18 @@ impl Console {
             style: Style::PLAIN,
             document: None,
             summary: Summary::default(),
+            remarked: 0,
             stderr,
+            verbose: false,
+            since: Instant::now(),
             state: State::Open,
         }
     }
 
     /// Starts to write the log to stderr: warnings; with `verbose` also information, twice also
     /// details; `timed` puts the time before them. A second call does nothing.
-    pub fn log(&self, verbose: u8, timed: bool) {
+    pub fn log(&mut self, verbose: u8, timed: bool) {
+        self.verbose = verbose > 0;
         log::start(self.stderr(), verbose, timed);
     }
 
@@ -96,7 +107,8 @@ impl Console {
         let usual = if self.terminal { Format::Summary } else { Format::Text };
         self.format = format.unwrap_or(usual);
         self.quiet = quiet;
-        self.stderr.show_progress(!quiet && !(self.terminal && self.format == Format::Json));
+        let is_in_output = self.terminal && self.format == Format::Json;
+        self.stderr.show_progress(!(quiet || is_in_output));
     }
 
     /// Sets the document of the following replies, which errors on stderr name.
@@ -109,6 +121,9 @@ impl Console {
     pub fn event(&mut self, event: &Event) {
         if let Event::Result(_) | Event::Done { .. } = event {
             self.stderr.clear();
+        }
+        if self.verbose {
+            self.remark(event);
         }
         match (self.format, event) {
             _ if self.quiet => {}
@@ -129,6 +144,23 @@ impl Console {
                 self.stderr.progress(Shown::Queued(*queued));
             }
             Event::Progress(progress) => self.stderr.progress(Shown::Test(progress.clone())),
+            _ => {}
+        }
+    }
+
+    /// Says on stderr what happens.
+    fn remark(&mut self, event: &Event) {
+        match event {
+            Event::Started { index, command } => {
+                self.since = Instant::now();
+                self.stderr.info(&format!("actions[{index}] {command} starts"));
+            }
+            Event::Result(ActionResult { index, command, ok, .. }) => {
+                let how = if *ok { "done" } else { "failed" };
+                let took = self.since.elapsed().as_secs_f64();
+                self.stderr.info(&format!("actions[{index}] {command} {how} after {took:.3} s"));
+            }
+            Event::Detail { text, .. } => self.stderr.info(text),
             _ => {}
         }
     }
@@ -166,7 +198,9 @@ impl Console {
     /// Prints the last line of a document's summary, which agrees with the exit code.
     pub fn verdict(&mut self, exit: Exit) {
         if self.format == Format::Summary && !self.quiet {
-            let lines = self.summary.verdict(exit, self.page());
+            let (role, words) = self.summary.verdict(exit);
+            self.remarked += usize::from(role == Role::Warn);
+            let lines = summary::verdict_lines(role, &words, self.page());
             self.lines(&lines);
         }
     }
@@ -176,8 +210,12 @@ impl Console {
         if self.format != Format::Summary || self.quiet || documents < 2 {
             return;
         }
-        let (role, words) = match failed {
-            0 => (Role::Good, format!("all {documents} documents passed")),
+        let (role, words) = match (failed, self.remarked) {
+            (0, 0) => (Role::Good, format!("all {documents} documents passed")),
+            (0, remarked) => (
+                Role::Warn,
+                format!("no document failed, but {remarked} of {documents} not as asked"),
+            ),
             _ => (Role::Bad, format!("failed: {failed} of {documents} documents")),
         };
         let lines = summary::verdict_lines(role, &words, self.page());

@@ -72,6 +72,11 @@ impl Stderr {
         self.say(Role::Strong, "note", text);
     }
 
+    /// Prints what is said only on request.
+    pub(super) fn info(&self, text: &str) {
+        self.say(Role::Soft, "info", text);
+    }
+
     /// Prints a warning.
     pub fn warn(&self, text: &str) {
         self.say(Role::Warn, "warning", text);

@@ -10,12 +10,14 @@ use std::cell::RefCell;
 use std::fmt::Debug;
 use std::future::Future;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::scenario::{TaskSource, Verdict};
 use super::template::{Compiler, Linker, Scope};
+use super::trace::{Ended, Trace};
 use crate::record::{LabelId, Recorder, Sample};
 use crate::value::{Field, Invalid, Object};
 
@@ -82,6 +84,9 @@ pub struct VirtualUser {
     intended: Option<Duration>,
     recorder: Rc<RefCell<Recorder>>,
     keep_bodies: bool,
+    /// Whether bodies are kept or shown.
+    reads_bodies: bool,
+    trace: Option<Arc<Trace>>,
     requests: u64,
 }
 
@@ -111,8 +116,11 @@ impl VirtualUser {
         start: Instant,
         recorder: Rc<RefCell<Recorder>>,
         keep_bodies: bool,
+        trace: Option<Arc<Trace>>,
     ) -> Self {
-        Self { scope, start, intended: None, recorder, keep_bodies, requests: 0 }
+        let reads_bodies = keep_bodies || trace.is_some();
+        let (intended, requests) = (None, 0);
+        Self { scope, start, intended, recorder, keep_bodies, reads_bodies, trace, requests }
     }
 
     pub(super) fn begin(&mut self, intended: Option<Duration>) {
@@ -130,9 +138,14 @@ impl VirtualUser {
         self.start.elapsed()
     }
 
-    /// Whether the bodies of failures are kept.
+    /// Whether the bodies of failures are kept or shown.
     pub fn keeps_bodies(&self) -> bool {
-        self.keep_bodies
+        self.reads_bodies
+    }
+
+    /// What is shown of the test's requests, if anything is.
+    pub fn trace(&self) -> Option<&Trace> {
+        self.trace.as_deref()
     }
 
     /// The worker's recorder, for numbering labels.
@@ -163,6 +176,18 @@ impl VirtualUser {
         });
         if self.keep_bodies && error.is_some() && !measured.body.is_empty() {
             recorder.keep_body(&String::from_utf8_lossy(measured.body));
+        }
+        if let Some(trace) = &self.trace
+            && let Some(label) = recorder.label_of(measured.label)
+        {
+            trace.request(&Ended {
+                label,
+                status: measured.status,
+                took: measured.end.saturating_duration_since(measured.start),
+                bytes: measured.bytes,
+                error: measured.error,
+                body: measured.body,
+            });
         }
     }
 }

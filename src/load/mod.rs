@@ -16,6 +16,7 @@ mod source;
 mod stop;
 pub mod template;
 mod throttle;
+mod trace;
 mod user;
 mod workload;
 
@@ -25,6 +26,7 @@ pub use progress::Progress;
 pub use runner::RunError;
 pub use source::{CsvError, CsvRows, CsvTable, CsvTables};
 pub use throttle::Throttle;
+pub use trace::Trace;
 pub use workload::{AnyTasks, Runnable, Workload};
 
 #[cfg(test)]

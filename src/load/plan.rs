@@ -7,6 +7,7 @@ use super::pacer::Pacing;
 use super::scenario::Scenario;
 use super::shape::Shape;
 use super::template::Names;
+use super::trace::Trace;
 
 /// A load test, ready to run.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub struct Settings {
     pub keep_bodies: bool,
     /// How many iterations there are in all; `None` for as many as there is time for.
     pub iterations: Option<u64>,
+    /// What is shown of its requests while it runs.
+    pub trace: Option<Arc<Trace>>,
     /// The seed of all randomness in the run.
     pub seed: u64,
 }

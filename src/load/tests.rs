@@ -286,6 +286,7 @@ impl Scene {
             pacing: self.pacing,
             keep_bodies: false,
             iterations: self.iterations,
+            trace: None,
             seed: 42,
         };
         let plan = Arc::new(plan(self.mode, self.tasks, driver, bindings, settings));
@@ -766,6 +767,7 @@ fn threaded(act: impl Fn(Call) -> Reply + Send + Sync + 'static) -> Plan<Script>
         pacing: closed("0"),
         keep_bodies: false,
         iterations: None,
+        trace: None,
         seed: 1,
     };
     plan(TaskOrder::Sequence, "[{}]", driver, Bindings::NONE, settings)

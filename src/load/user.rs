@@ -76,8 +76,8 @@ pub(super) async fn live<D: Driver>(context: Rc<WorkerContext<D>>, signal: Rc<Si
     let mut state = plan.driver.user();
     let scope = Scope::new(&plan.names, seed);
     let recorder = Rc::clone(&context.recorder);
-    let mut virtual_user =
-        VirtualUser::new(scope, context.start, recorder, plan.settings.keep_bodies);
+    let (keep_bodies, trace) = (plan.settings.keep_bodies, plan.settings.trace.clone());
+    let mut virtual_user = VirtualUser::new(scope, context.start, recorder, keep_bodies, trace);
     work(&context, &signal, &mut state, &mut virtual_user).await;
     context.misses.borrow_mut().merge(virtual_user.scope.misses());
 }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::ProtocolVersion;
 
 /// A connection to a server or target.
 #[derive(Debug)]
@@ -34,6 +35,25 @@ impl Stream {
                 let mut byte = [0];
                 Pin::new(tls).poll_read(&mut context, &mut ReadBuf::new(&mut byte)).is_ready()
             }
+        }
+    }
+
+    /// The peer's address, and the version of TLS.
+    pub fn description(&self) -> String {
+        let (socket, version) = match self {
+            Self::Plain(socket) => (socket, None),
+            Self::Tls(tls) => {
+                let (socket, session) = tls.get_ref();
+                (socket, session.protocol_version())
+            }
+        };
+        let peer =
+            socket.peer_addr().map_or_else(|_| "unknown".to_owned(), |peer| peer.to_string());
+        match version {
+            None => peer,
+            Some(ProtocolVersion::TLSv1_2) => format!("{peer}, TLS 1.2"),
+            Some(ProtocolVersion::TLSv1_3) => format!("{peer}, TLS 1.3"),
+            Some(other) => format!("{peer}, {other:?}"),
         }
     }
 

@@ -121,6 +121,11 @@ impl Recorder {
         id
     }
 
+    /// The texts of a label.
+    pub fn label_of(&self, id: LabelId) -> Option<&Label> {
+        self.labels.get(id.0 as usize)
+    }
+
     /// Whether another label with so many bytes of text may be kept; counts them if so.
     pub fn reserve_label(&mut self, text: usize) -> bool {
         let bytes = self.labels_bytes + text + LABEL_BYTES;

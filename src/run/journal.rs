@@ -154,6 +154,7 @@ fn weight(event: &Event) -> usize {
                 + result.error.as_ref().map_or(0, |failure| failure.message.len())
         }
         Event::Error { message, .. } => message.len(),
+        Event::Detail { text, .. } => text.len(),
         _ => 0,
     }
 }

@@ -41,6 +41,8 @@ pub struct Submission {
     pub hold: Option<Arc<Hold>>,
     /// How long it waits for the place of another test. Without, its test is refused as busy.
     pub patience: Option<Duration>,
+    /// How much its events show of the requests of its tests: 0 to 2.
+    pub detail: u8,
     /// Whether it sees only its own records and variables once it holds a test. The reference's
     /// documents see those of all.
     pub isolated: bool,
@@ -172,6 +174,11 @@ impl Run {
     /// Whether it sees only its own records and variables.
     pub fn is_isolated(&self) -> bool {
         self.submission.isolated
+    }
+
+    /// How much its events show of the requests of its tests.
+    pub fn detail(&self) -> u8 {
+        self.submission.detail
     }
 
     /// How long it waits for the place of another test.

@@ -14,6 +14,7 @@ mod limits;
 mod pipe;
 mod report;
 mod respond;
+mod run_log;
 mod session;
 mod state;
 mod transport;
@@ -59,11 +60,16 @@ pub async fn run(listeners: Listeners, server: Server, shutdown: CancellationTok
     let mut sessions = JoinSet::new();
     serve(&listeners, &shared, &shutdown, &mut sessions).await;
     let deadline = Instant::now() + shared.limits().shutdown;
+    tracing::info!(
+        "shutdown: no new connections; {} s for the rest",
+        shared.limits().shutdown.as_secs_f64()
+    );
     drop(listeners);
     let idle = CancellationToken::new();
     tokio::join!(
         async {
             shared.wait_until_idle(deadline).await;
+            tracing::info!("shutdown: no request is in progress");
             idle.cancel();
         },
         async {
@@ -73,6 +79,7 @@ pub async fn run(listeners: Listeners, server: Server, shutdown: CancellationTok
             let executor = Arc::clone(&shared.server.executor);
             let closing = spawn_blocking(move || executor.close(deadline.into_std()));
             let _ = timeout_at(deadline, closing).await;
+            tracing::info!("shutdown: what documents have started is stopped");
         },
     );
     sessions.shutdown().await;
@@ -170,6 +177,7 @@ fn serve_or_reject(
     sessions: &mut JoinSet<()>,
 ) {
     Counters::count(&shared.counters().connections);
+    tracing::info!("{peer}: connected");
     let peer = peer.ip();
     if let Some(permit) = Permit::take(shared, &shared.open) {
         spawn(shared, stream, peer, permit, false, sessions);

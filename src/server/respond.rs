@@ -82,7 +82,8 @@ impl ServerState {
     /// Responds to a request. The session itself handles a quit.
     pub(super) fn respond(&self, request: Request<Located>, peer: IpAddr) -> Response {
         let executor = Arc::clone(&self.server.executor);
-        let Parameters { name, detach, queue, run, limit, state, format } = request.parameters;
+        let Parameters { name, detach, queue, verbose, run, limit, state, format } =
+            request.parameters;
         match request.op {
             Op::Run => match request.document {
                 None => Response::Now(Vec::new()),
@@ -94,6 +95,7 @@ impl ServerState {
                         peer: Some(peer.to_string()),
                         hold: hold.clone(),
                         patience: queue,
+                        detail: if events { verbose } else { 0 },
                         // Old clients see the records of all documents, as the reference's do.
                         isolated: events,
                         document: None,

@@ -505,6 +505,9 @@ impl<S: Transport> Session<S> {
             true => Op::Quit,
             false => op,
         };
+        let token = if guarded { "with a valid token" } else { "without a token" };
+        tracing::info!("{}: {} {token}", self.peer, op.name());
+        tracing::debug!("{}: a request of {length} bytes ({mode:?}, {dialect:?})", self.peer);
         let response = shared.respond(Request { op, ..request }, self.peer);
         Planned::new(ReplyFormat { mode, dialect, op }, response)
     }
@@ -513,6 +516,7 @@ impl<S: Transport> Session<S> {
     fn reject(&self, mut rejection: Rejection, mode: Mode, length: usize) -> Planned {
         let shared = self.shared();
         let refusal = &mut rejection.refusal;
+        tracing::info!("{}: refused: {:?}", self.peer, refusal.message);
         if refusal.kind == ErrorKind::Unauthorised {
             Counters::count(&shared.counters().auth_failures);
             let verdict = shared.failed_logins.judge(self.peer, false, shared.limits());
@@ -540,11 +544,11 @@ impl<S: Transport> Session<S> {
         let pipe = Arc::new(Pipe::new(shared.limits().reply_queue, waiting));
         let is_detached = matches!(bond, Bond::Detached);
         let running = {
-            let (shared, pipe) = (Arc::clone(&shared), Arc::clone(&pipe));
+            let (shared, pipe, peer) = (Arc::clone(&shared), Arc::clone(&pipe), self.peer);
             tokio::task::spawn_blocking(move || {
                 // A shutdown waits for it, whether its client does or not.
                 let _active = Active::new(&shared);
-                let reply = PipeWriter::new(pipe, format, &shared);
+                let reply = PipeWriter::new(pipe, format, &shared, peer);
                 let mut reply = if is_detached { reply.only_first() } else { reply };
                 job(&mut reply, &shared.shutdown);
                 reply.finish();
@@ -718,6 +722,7 @@ impl<S: Transport> Session<S> {
 
     /// Refuses a request that was not read completely.
     async fn refuse(&mut self, mode: Mode, refusal: &Refusal) {
+        tracing::info!("{}: refused: {:?}", self.peer, refusal.message);
         let mut out = Vec::new();
         refusal.reply_into(mode, Dialect::Text, &mut out);
         self.close_with(&out).await;
@@ -731,6 +736,7 @@ impl<S: Transport> Session<S> {
 
     /// Writes all bytes, or as many as the peer reads in time.
     async fn send(&mut self, bytes: &[u8]) -> Sent {
+        tracing::debug!("{}: {} bytes to send", self.peer, bytes.len());
         let limit = self.shared().limits().write;
         let stream = &mut self.stream;
         let writing = async {

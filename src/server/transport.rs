@@ -157,7 +157,12 @@ pub(super) async fn handshake(stream: TcpStream, shared: &ServerState) -> Handsh
 async fn accept(shared: &ServerState, stream: TcpStream) -> Handshake {
     let Some(config) = shared.server.keyring.tls() else { return Handshake::Failed };
     match TlsAcceptor::from(config).accept(stream).await {
-        Ok(stream) => Handshake::Done(Box::new(stream)),
+        Ok(stream) => {
+            let session = stream.get_ref().1;
+            let (version, suite) = (session.protocol_version(), session.negotiated_cipher_suite());
+            tracing::debug!("TLS handshake: {version:?}, {:?}", suite.map(|suite| suite.suite()));
+            Handshake::Done(Box::new(stream))
+        }
         Err(error) => {
             tracing::debug!("TLS handshake failed: {}", reason(&error));
             Handshake::Failed

@@ -2,11 +2,13 @@
 //! lives on the job's thread. What a reply holds takes memory under the ceiling; a result that does
 //! not fit is replaced by a failure that says so.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::limits::Limits;
 use super::pipe::Pipe;
+use super::run_log::RunLog;
 use super::state::ServerState;
 use crate::event::{ActionResult, Event, Failure, FailureKind, Sink};
 use crate::memory::Share;
@@ -25,10 +27,16 @@ pub(super) struct PipeWriter {
     only_first: bool,
     /// The memory of the value that is being written and of the lines that are collected.
     share: Share,
+    log: RunLog,
 }
 
 impl PipeWriter {
-    pub(super) fn new(pipe: Arc<Pipe>, format: ReplyFormat, server: &ServerState) -> Self {
+    pub(super) fn new(
+        pipe: Arc<Pipe>,
+        format: ReplyFormat,
+        server: &ServerState,
+        peer: IpAddr,
+    ) -> Self {
         let limits = server.limits().clone();
         let writer = Some(Writer::new(format, limits.reply_bytes));
         let share = server.memory.share("a reply");
@@ -36,7 +44,8 @@ impl PipeWriter {
             Op::Report => limits.write,
             _ => limits.stall_timeout,
         };
-        Self { pipe, limits, patience, writer, only_first: false, share }
+        let log = RunLog::new(peer);
+        Self { pipe, limits, patience, writer, only_first: false, share, log }
     }
 
     /// Ends the reply after the first event.
@@ -100,6 +109,7 @@ impl Drop for PipeWriter {
 
 impl Sink for PipeWriter {
     fn emit(&mut self, event: Event) {
+        self.log.note(&event);
         self.write(&event, None);
     }
 
@@ -114,6 +124,8 @@ impl Sink for PipeWriter {
         if let Err(failure) = self.reserve(&result) {
             result = ActionResult::new(result.index, &result.command, Err(failure));
         }
-        self.write(&Event::Result(result), Some(action));
+        let event = Event::Result(result);
+        self.log.note(&event);
+        self.write(&event, Some(action));
     }
 }

@@ -52,7 +52,8 @@
 //! A run that was requested in the event dialect is held by its connection: when that is gone, the run
 //! is stopped. With `"detach": true` the terminator follows `accepted`, and the run is on its own. While
 //! it waits in the queue, `queued` follows `accepted` about once a second. When a client closes its
-//! sending side, `alive` follows about once a second, so that a connection that is gone is noticed.
+//! sending side, `alive` follows about once a second, so that a connection that is gone is noticed. With
+//! `"verbose": 1` or 2 a test has `detail`: lines about its first connections, failures and requests.
 //!
 //! The terminator, `Return_Data_Over_JE`, ends every reply except three in the text dialect, which
 //! end with the connection: the reply to a quit, and the refusals `token required` and

@@ -13,6 +13,9 @@ use crate::value::{Map, Value};
 /// Runs that a list holds unless the request says otherwise, and at most.
 pub const LISTED_RUNS: (usize, usize) = (20, 1000);
 
+/// The most detail about requests.
+pub const MOST_DETAIL: u8 = 2;
+
 /// The longest wait in the queue, in seconds: a week.
 const LONGEST_QUEUE: f64 = 7.0 * 24.0 * 3600.0;
 
@@ -25,6 +28,8 @@ pub struct Parameters {
     pub detach: bool,
     /// How long the run may wait for the place of another test.
     pub queue: Option<Duration>,
+    /// How much events show of the requests of tests, with a document: 0 to [`MOST_DETAIL`].
+    pub verbose: u8,
     /// The number of the run that the operation is about.
     pub run: Option<u64>,
     /// How many runs to list.
@@ -72,6 +77,12 @@ impl Parameters {
             Value::Bool(detach) => Ok(detach),
             other => Err(wrong("detach", "true or false", &other)),
         });
+        let verbose = present("verbose").map(|value| match value {
+            Value::Int(detail) if (0..=i64::from(MOST_DETAIL)).contains(&detail) => {
+                Ok(detail as u8)
+            }
+            other => Err(wrong("verbose", &format!("0 to {MOST_DETAIL}"), &other)),
+        });
         let name = present("name").map(|value| match value {
             Value::Str(name) => check_name(&name).map(|()| name).map_err(|why| refused(&why)),
             other => Err(wrong("name", "a text", &other)),
@@ -80,6 +91,7 @@ impl Parameters {
             name: name.transpose()?,
             detach: detach.transpose()?.unwrap_or_default(),
             queue: queue.transpose()?,
+            verbose: verbose.transpose()?.unwrap_or_default(),
             run: run.transpose()?,
             limit: limit.transpose()?,
             state: state.transpose()?,
@@ -100,6 +112,9 @@ impl Parameters {
         }
         if let Some(queue) = self.queue {
             member("queue", json!(queue.as_secs_f64()));
+        }
+        if self.verbose > 0 {
+            member("verbose", json!(self.verbose));
         }
         if let Some(run) = self.run {
             member("run", json!(run));
@@ -152,6 +167,7 @@ mod tests {
             name: Some("nightly \"é\"".to_owned()),
             detach: true,
             queue: Some(Duration::from_millis(1500)),
+            verbose: 2,
             run: Some(7),
             limit: Some(1000),
             state: Some(State::Lost),
@@ -183,6 +199,7 @@ mod tests {
                 "format: expected one of html, json, xml, csv, junit, summary, got pdf",
             ),
             (r#"{"queue": -1}"#, "queue: expected 0 to 604800 seconds, got -1"),
+            (r#"{"verbose": 3}"#, "verbose: expected 0 to 2, got 3"),
             (r#"{"detach": 1}"#, "detach: expected true or false, got 1"),
         ] {
             assert_eq!(take(json), Err(message.to_owned()), "{json}");

@@ -116,8 +116,9 @@ pub fn parse(text: &str) -> Result<Value, Refusal> {
 pub const STEP: usize = 16 * 1024;
 
 /// The members of an envelope, and how many of them are not [`Parameters`].
-const MEMBERS: [&str; 11] = [
-    "token", "command", "op", "reply", "name", "detach", "queue", "run", "limit", "state", "format",
+const MEMBERS: [&str; 12] = [
+    "token", "command", "op", "reply", "name", "detach", "queue", "verbose", "run", "limit",
+    "state", "format",
 ];
 const OWN: usize = 4;
 

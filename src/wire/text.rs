@@ -86,6 +86,7 @@ fn line_of(event: &Event, op: Op) -> Option<String> {
         | Event::Runs { .. }
         | Event::Report { .. }
         | Event::Started { .. }
+        | Event::Detail { .. }
         | Event::Progress(_)
         | Event::Pong(_)
         | Event::Done { .. } => None,

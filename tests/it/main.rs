@@ -31,6 +31,7 @@ mod service;
 mod stdout;
 #[cfg(unix)]
 mod terminal;
+mod verbose;
 
 mod engine_faults;
 mod engine_http;

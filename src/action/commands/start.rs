@@ -15,7 +15,7 @@ use crate::event::{Failure, FailureKind};
 use crate::load::pacer::{ARRIVALS, Pacing, WAIT, Wait};
 use crate::load::shape::{SHAPE, SHAPES, Shape};
 use crate::load::template::Bindings;
-use crate::load::{Runnable, Settings};
+use crate::load::{Runnable, Settings, Trace};
 use crate::memory::Share;
 use crate::protocol::{
     PROXY, Setup, USER_NAMES, USERS as USER_KINDS, UserKind, Workload, own_limits,
@@ -424,11 +424,13 @@ impl Command for StartTest {
         let steady = matches!(self.pacing, Pacing::Closed(_));
         let crowded = Connections::of(peak, steady, &document, context).check()?;
         // What its files take of the ceiling, as long as it runs.
-        let (echo, plan, _files) = self.link(context)?;
+        let trace = Trace::new(context.detail());
+        let (echo, plan, _files) = self.link(context, trace.clone())?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let mut aborted = None;
         let recording = lease.execute(plan, cores, &mut |progress| {
             context.progress(lease.test(), progress);
+            context.show(trace.as_deref().map(Trace::take).unwrap_or_default());
             context.make_room(0);
             if abort_on.is_empty() {
                 return ControlFlow::Continue(());
@@ -442,6 +444,10 @@ impl Command for StartTest {
                 None => ControlFlow::Continue(()),
             }
         });
+        if let Some(trace) = &trace {
+            context.show(trace.take());
+            context.show(trace.rest().into_iter().collect());
+        }
         let mut recording =
             recording.map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?;
         recording.document = Some(document);
@@ -497,7 +503,7 @@ impl StartTest {
     }
 
     /// Links the tasks with what exists now.
-    fn link(self, context: &Context<'_>) -> Result<Linked, Failure> {
+    fn link(self, context: &Context<'_>, trace: Option<Arc<Trace>>) -> Result<Linked, Failure> {
         let files = RefCell::new(Vec::new());
         let resolver = context.resolver_snapshot();
         let policy = context.policy();
@@ -518,6 +524,7 @@ impl StartTest {
             pacing: self.pacing,
             keep_bodies: self.keep_bodies,
             iterations: self.iterations,
+            trace,
             seed: self.seed.unwrap_or_else(|| fastrand::u64(..)),
         };
         let plan = self.workload.link(bindings, &policy.reach(), settings).map_err(|invalid| {

@@ -65,10 +65,9 @@ impl Summary {
         self.tally.failed += 1;
     }
 
-    /// The last line.
-    pub(super) fn verdict(&self, exit: Exit, page: Page) -> Vec<Line> {
-        let (role, words) = self.tally.verdict(exit);
-        verdict_lines(role, &words, page)
+    /// The words of the last line, and whether they are good ones.
+    pub(super) fn verdict(&self, exit: Exit) -> (Role, String) {
+        self.tally.verdict(exit)
     }
 
     fn result(&mut self, result: &ActionResult, page: Page) -> Vec<Line> {

@@ -16,6 +16,11 @@ fn texts(lines: &[Line]) -> Vec<String> {
     lines.iter().map(Line::text).collect()
 }
 
+fn verdict(summary: &Summary, exit: Exit) -> Vec<String> {
+    let (role, words) = summary.verdict(exit);
+    texts(&verdict_lines(role, &words, PAGE))
+}
+
 fn test() -> ActionResult {
     let mut test = result(
         "LD_start_test",
@@ -55,9 +60,8 @@ fn a_test_is_shown_with_its_load_figures_errors_statuses_and_warnings() {
             "warnings  679 of 800 planned iterations never started",
         ]
     );
-    let verdict = summary.verdict(Exit::Done, PAGE);
     assert_eq!(
-        texts(&verdict),
+        verdict(&summary, Exit::Done),
         [
             "! done, but 603 of 1200 requests failed (50.2 %) and 84.9 % of the asked load",
             "  was not made"
@@ -102,7 +106,7 @@ fn gates_and_reports_follow_and_what_has_no_figures_is_short() {
         ]
     );
     assert_eq!(
-        texts(&summary.verdict(Exit::ActionFailed, PAGE)),
+        verdict(&summary, Exit::ActionFailed),
         ["✗ failed: 1 of 2 gates does not hold, 1 action failed"]
     );
 }
@@ -204,7 +208,8 @@ proptest! {
         let value = ActionResult::new(0, &name, Ok(words.as_str().into()));
         let mut lines = summary.event(&Event::Result(test), page);
         lines.extend(summary.event(&Event::Result(value), page));
-        lines.extend(summary.verdict(Exit::ActionFailed, page));
+        let (role, words) = summary.verdict(Exit::ActionFailed);
+        lines.extend(verdict_lines(role, &words, page));
         for line in lines {
             let line = line.text();
             prop_assert!(width(&line) <= room, "{} of {room}: {line:?}", width(&line));

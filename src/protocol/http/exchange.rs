@@ -228,6 +228,13 @@ impl Attempt<'_> {
         deadline: Instant,
     ) -> Result<PooledConnection, Fault> {
         let http2 = if origin.tls { stream.is_http2() } else { self.task.http2 };
+        if let Some(trace) = self.virtual_user.trace() {
+            trace.connection(&origin.authority, || {
+                let through = via.as_ref().map_or("", |_| " (a proxy)");
+                let protocol = if http2 { "HTTP/2" } else { "HTTP/1.1" };
+                format!("{}{through}, {protocol}", stream.description())
+            });
+        }
         let transport = if http2 {
             let opening = Box::pin(Http2Session::open(stream));
             Transport::Http2(

@@ -58,6 +58,7 @@ fn samples() -> Vec<(Event, Option<&'static str>)> {
         (Event::Started { index: 1, command: "abs".to_owned() }, None),
         (Event::Progress(progress), None),
         (Event::Progress(Progress::default()), None),
+        (Event::Detail { index: 1, text: "GET / 200".to_owned() }, None),
         (Event::Result(plain), Some("{'a': [1, 2.5, 123456789012345678901234567890], 'b': None}")),
         (Event::Result(rich), Some("{'status': 'done'}")),
         (Event::Result(ActionResult::new(0, "", Ok(Value::Null))), Some("None")),
@@ -140,6 +141,7 @@ fn variant(event: &Event) -> &'static str {
         Event::Report { .. } => "report",
         Event::Started { .. } => "started",
         Event::Progress(_) => "progress",
+        Event::Detail { .. } => "detail",
         Event::Result(_) => "result",
         Event::Error { .. } => "error",
         Event::Pong(_) => "pong",
@@ -194,8 +196,8 @@ fn every_event_is_decoded_as_itself_or_as_its_line() {
     variants.sort_unstable();
     variants.dedup();
     let all = [
-        "accepted", "alive", "done", "error", "pong", "progress", "queued", "report", "result",
-        "runs", "started", "status",
+        "accepted", "alive", "detail", "done", "error", "pong", "progress", "queued", "report",
+        "result", "runs", "started", "status",
     ];
     assert_eq!(variants, all);
 }
