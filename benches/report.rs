@@ -12,7 +12,7 @@ use divan::{Bencher, black_box};
 use ldctl::memory::Memory;
 use ldctl::record::sqlite::{Guard, Place};
 use ldctl::record::{Label, Recorder, Recording, Records, Sample};
-use ldctl::report::{Outcome, csv, html, json, junit, summary, xml};
+use ldctl::report::{Options, Outcome, csv, html, json, junit, summary, xml};
 use tokio_util::sync::CancellationToken;
 
 fn main() {
@@ -92,7 +92,7 @@ fn summary_file(bencher: Bencher<'_, '_>) {
 
 #[divan::bench(sample_count = 3)]
 fn html_page(bencher: Bencher<'_, '_>) {
-    written(bencher, |records, out| html::write(records, &[], out));
+    written(bencher, |records, out| html::write(records, &Options::default(), out));
 }
 
 #[divan::bench(sample_count = 3)]

@@ -196,15 +196,16 @@ fn group_limits<'a>(
 
 /// The memory of the machine in bytes.
 #[cfg(target_os = "linux")]
-fn physical() -> Option<u64> {
+pub fn physical() -> Option<u64> {
     let system = rustix::system::sysinfo();
     let units = usize::try_from(system.totalram).ok()?;
     let bytes = units.checked_mul(usize::try_from(system.mem_unit).ok()?)?;
     u64::try_from(bytes).ok().filter(|bytes| *bytes > 0)
 }
 
+/// The memory of the machine in bytes.
 #[cfg(not(target_os = "linux"))]
-fn physical() -> Option<u64> {
+pub fn physical() -> Option<u64> {
     None
 }
 

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::files::{Content, Files};
 use super::kept_figures::KeptFigures;
+use super::machine;
 use super::policy::Policy;
 use super::resolver::Resolver;
 use super::services::{Service, Services};
@@ -20,15 +21,20 @@ use crate::event::{ActionResult, Event, Failure, FailureKind, Sink};
 use crate::load::{self, CsvError, CsvRows, CsvTable, CsvTables};
 use crate::lock::lock;
 use crate::memory::{Memory, Share, readable};
+use crate::record::gates::Rule;
 use crate::record::live::Cumulative;
 use crate::record::sqlite::Guard;
 use crate::record::{Recording, Records};
+use crate::report::Facts;
 use crate::run::{self, KEPT_RUNS, Lease, Run, Runs, TESTS_AT_ONCE, Test};
 use crate::value::{Map, ParseError, Value, json_weight};
 
 /// What the values of a JSON file may take in memory, in bytes: what the largest file unfolds to is
 /// seldom more than ten times its size, and never this for texts.
 const MAX_JSON: usize = 1 << 30;
+
+/// Gates that a report shows without being given any.
+const MOST_GATES: usize = 100;
 
 /// What a command may ask of the executor that runs it. A trait, because parsing documents needs
 /// the table of all commands, which a command must not depend on.
@@ -58,6 +64,8 @@ pub(super) struct ExecutorState {
     pub(super) files: Files,
     pub(super) runs: Runs,
     pub(super) output: Box<dyn Fn(String) + Send + Sync>,
+    /// The command of the program that owns this: `ldctl serve`.
+    pub(super) command: Option<&'static str>,
     /// The counters of the server that these documents come from, if any.
     pub(super) counters: Option<Arc<Counters>>,
     pub(super) services: Services,
@@ -80,6 +88,7 @@ impl ExecutorState {
             runs: Runs::new(TESTS_AT_ONCE, KEPT_RUNS, &policy.memory),
             policy,
             output: Box::new(|_| ()),
+            command: None,
             counters: None,
             services: Services::default(),
             databases: Mutex::default(),
@@ -144,6 +153,17 @@ impl ExecutorState {
     }
 }
 
+/// A run that a document has written into a database.
+#[derive(Debug, Clone)]
+pub(crate) struct Persisted {
+    /// The file, as in the document.
+    pub(crate) path: String,
+    /// The run's number in it.
+    pub(crate) run: i64,
+    /// The run's label.
+    pub(crate) label: Option<String>,
+}
+
 /// The context of one document's commands.
 pub(crate) struct Context<'a> {
     shared: &'a ExecutorState,
@@ -170,6 +190,10 @@ pub(crate) struct Context<'a> {
     refused: bool,
     /// How many tests it has kept.
     kept: usize,
+    /// The run of a database that this document has written last.
+    persisted: Option<Persisted>,
+    /// The gates over its records so far.
+    gates: Vec<Rule>,
     /// The figures of its tests.
     figures: KeptFigures,
 }
@@ -200,6 +224,8 @@ impl<'a> Context<'a> {
             failed: false,
             refused: false,
             kept: 0,
+            persisted: None,
+            gates: Vec::new(),
             figures: KeptFigures::default(),
         }
     }
@@ -302,8 +328,42 @@ impl<'a> Context<'a> {
         figures
     }
 
+    /// Notes that this document has written its records into a database.
+    pub(crate) fn note_persisted(&mut self, persisted: Persisted) {
+        self.persisted = Some(persisted);
+    }
+
+    /// The run of a database that this document has written last.
+    pub(crate) fn persisted(&self) -> Option<&Persisted> {
+        self.persisted.as_ref()
+    }
+
+    /// Notes that the records were judged by these gates.
+    pub(crate) fn note_gates(&mut self, rules: &[Rule]) {
+        let room = MOST_GATES.saturating_sub(self.gates.len());
+        self.gates.extend(rules.iter().take(room).cloned());
+    }
+
+    /// The gates that the records were judged by so far.
+    pub(crate) fn gates(&self) -> &[Rule] {
+        &self.gates
+    }
+
+    /// What reports say of this run.
+    pub(crate) fn facts(&self) -> Facts {
+        Facts {
+            document: self.run.document_name().map(str::to_owned),
+            label: self.persisted.as_ref().and_then(|persisted| persisted.label.clone()),
+            run: Some(self.run.number()),
+            command: self.shared.command.map(str::to_owned),
+            machine: Some(machine::in_words()),
+            failed: None,
+        }
+    }
+
     /// Forgets the finished tests.
     pub(crate) fn clear_records(&mut self) {
+        self.gates.clear();
         self.own.clear();
         self.shared.clear_records();
     }

@@ -88,6 +88,13 @@ impl Executor {
         self
     }
 
+    /// Sets the command of the program that owns this executor, for reports: `ldctl serve`.
+    #[must_use]
+    pub fn owned_by(mut self, command: &'static str) -> Self {
+        self.shared.command = Some(command);
+        self
+    }
+
     /// Sets the counters of the server that owns this executor: the Prometheus exporter publishes
     /// them, and panics are counted in them.
     pub fn with_counters(mut self, counters: Arc<Counters>) -> Self {

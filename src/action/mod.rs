@@ -32,6 +32,7 @@ mod executor;
 mod files;
 mod kept_figures;
 mod lint;
+mod machine;
 mod one_liner;
 mod overrides;
 mod policy;

@@ -103,6 +103,7 @@ impl Runner {
             .map_err(|error| {
                 Error::usage(format!("cannot prepare to run documents: {}", reason(&error)))
             })?
+            .owned_by("ldctl run")
             .with_output(Box::new(move |line| drop(printer.send(DocumentEvent::Print(line)))));
         Ok(Self { executor: Arc::new(executor), sender, said, detail, abandoned: false })
     }
@@ -166,7 +167,7 @@ impl Runner {
         console: &mut Console,
     ) -> Result<Exit, Error> {
         let cancel = CancellationToken::new();
-        let running = self.spawn(local.document, cancel.clone())?;
+        let running = self.spawn(local.document, Some(local.name), cancel.clone())?;
         let executor = Arc::clone(&self.executor);
         let stderr = console.stderr();
         let say = |said| match said {
@@ -199,16 +200,17 @@ impl Runner {
     fn spawn(
         &self,
         document: Document,
+        file: Option<String>,
         cancel: CancellationToken,
     ) -> Result<oneshot::Receiver<DocumentOutcome>, Error> {
         let (executor, sender) = (self.executor.clone(), self.sender.clone());
         let (ended, running) = oneshot::channel();
         let detail = self.detail;
+        let submission = Submission { isolated: true, file, detail, ..Submission::default() };
         thread::Builder::new()
             .name("run".to_owned())
             .spawn(move || {
                 let mut sink = |event| drop(sender.send(DocumentEvent::Event(Box::new(event))));
-                let submission = Submission { isolated: true, detail, ..Submission::default() };
                 let outcome = executor.execute_as(submission, document, &mut sink, &cancel);
                 // Let go of before the end is known: the process may exit then, and whoever drops the
                 // executor last waits until its exporters have sent their last figures.
@@ -271,7 +273,7 @@ mod tests {
         for _ in 0..100 {
             let action = Value::parse(r#"[["abs", [1]]]"#).unwrap();
             let document = Document::parse(action).unwrap();
-            let running = runner.spawn(document, CancellationToken::new()).unwrap();
+            let running = runner.spawn(document, None, CancellationToken::new()).unwrap();
             assert_eq!(running.await.unwrap().failed, 0);
             assert_eq!(Arc::strong_count(&runner.executor), 1);
         }

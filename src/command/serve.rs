@@ -175,7 +175,7 @@ fn executor(
     policy.targets.own.extend(listeners.addresses());
     let place = policy.data_dir.display().to_string();
     Executor::new(policy)
-        .map(|executor| executor.with_output(Box::new(announcer.speaker())))
+        .map(|executor| executor.owned_by("ldctl serve").with_output(Box::new(announcer.speaker())))
         .map_err(|error| {
             Error::usage(format!("cannot use the data directory {place}: {}", reason(&error)))
         })

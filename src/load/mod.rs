@@ -18,6 +18,7 @@ pub mod template;
 mod throttle;
 mod trace;
 mod user;
+mod words;
 mod workload;
 
 pub use limits::{MAX_TEXT, MOST_SECONDS, MOST_TASKS, MOST_USERS, TestLimits};
@@ -27,6 +28,7 @@ pub use runner::RunError;
 pub use source::{CsvError, CsvRows, CsvTable, CsvTables};
 pub use throttle::Throttle;
 pub use trace::Trace;
+pub use words::in_words;
 pub use workload::{AnyTasks, Runnable, Workload};
 
 #[cfg(test)]

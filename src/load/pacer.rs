@@ -64,6 +64,11 @@ impl Wait {
         Ok(Self { min, max })
     }
 
+    /// The shortest and the longest, in seconds.
+    pub(super) fn range(&self) -> (f64, f64) {
+        (self.min, self.max)
+    }
+
     /// Draws a duration; `None` when there is nothing to wait for.
     pub fn draw(&self, random: &mut fastrand::Rng) -> Option<Duration> {
         if self.max <= 0.0 {

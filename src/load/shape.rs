@@ -215,6 +215,11 @@ impl Shape {
         self.end.map(Duration::from_secs_f64)
     }
 
+    /// Where the curve of users bends: seconds and users, at least the beginning.
+    pub(super) fn corners(&self) -> &[(f64, f64)] {
+        &self.corners
+    }
+
     /// The highest number of users.
     pub fn peak(&self) -> usize {
         self.corners.iter().map(|(_, users)| users.ceil() as usize).max().unwrap_or(0)

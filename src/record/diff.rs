@@ -1,9 +1,11 @@
 //! Comparison of two finished runs: per name the latency percentiles, the mean and the failure
 //! rate, and which of them regressed by more than a tolerance.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
 use super::stats::{interpolate, mean};
+use super::{Label, Records, Row};
 use crate::value::{Map, Value};
 
 /// The figures of one name in one run.
@@ -21,6 +23,14 @@ pub struct RunMetrics {
     pub p99_ms: f64,
     /// Mean latency.
     pub mean_ms: f64,
+    /// Shortest latency. This and the following are shown, but not compared.
+    pub min_ms: f64,
+    /// 90th percentile.
+    pub p90_ms: f64,
+    /// 99.9th percentile.
+    pub p999_ms: f64,
+    /// Longest latency.
+    pub max_ms: f64,
 }
 
 impl RunMetrics {
@@ -39,16 +49,50 @@ impl RunMetrics {
             p95_ms: percentile(95.0),
             p99_ms: percentile(99.0),
             mean_ms: mean(latencies),
+            min_ms: percentile(0.0),
+            p90_ms: percentile(90.0),
+            p999_ms: percentile(99.9),
+            max_ms: percentile(100.0),
         }
     }
 
-    fn failure_rate(&self) -> f64 {
+    /// The fraction of requests that failed; 0 without requests.
+    pub fn failure_rate(&self) -> f64 {
         self.failures as f64 / self.requests.max(1) as f64
     }
 }
 
 /// A run's figures by name.
 pub type Run = BTreeMap<String, RunMetrics>;
+
+/// The figures of a record by name, as a database has them of a run.
+pub fn of_records(records: &Records) -> Run {
+    let name = |row: &Row<'_>| match (&*row.label.name, &*row.label.url) {
+        ("", url) => url.to_owned(),
+        (name, _) => name.to_owned(),
+    };
+    let mut numbers: HashMap<*const Label, usize> = HashMap::new();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    let mut names: Vec<(u64, Vec<f64>)> = Vec::new();
+    for row in records.rows() {
+        let place = *numbers.entry(std::ptr::from_ref(row.label)).or_insert_with(|| {
+            *places.entry(name(&row)).or_insert_with(|| {
+                names.push((0, Vec::new()));
+                names.len() - 1
+            })
+        });
+        if let Some((failures, latencies)) = names.get_mut(place) {
+            *failures += u64::from(row.failed());
+            latencies.push(row.response_ms);
+        }
+    }
+    let figures = places.into_iter().filter_map(|(name, place)| {
+        let (failures, latencies) = names.get_mut(place)?;
+        let latencies = &mut std::mem::take(latencies);
+        Some((name, RunMetrics::of(latencies.len() as u64, *failures, latencies)))
+    });
+    figures.collect()
+}
 
 /// One figure in both runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -96,27 +140,44 @@ fn deltas(baseline: &Run, current: &Run, name: &str) -> [(&'static str, Delta); 
     ]
 }
 
-/// What [`compare`] calls a regression, in words: `login: p95_ms 10.00 → 20.00 (+100 %)`. So is a
-/// name that the current run does not have.
-pub fn regressions(baseline: &Run, current: &Run, tolerance: f64) -> Vec<String> {
+/// A figure that has become worse, or a name that the current run does not have.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Regression {
+    /// The name.
+    pub name: String,
+    /// The figure in the baseline and in the current run; `None` of a name without a request.
+    pub figure: Option<(&'static str, f64, f64)>,
+}
+
+impl fmt::Display for Regression {
+    /// `login: p95_ms 10.00 → 20.00 (+100 %)`
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.name;
+        let Some((metric, baseline, current)) = self.figure else {
+            return write!(out, "{name}: no request any more");
+        };
+        let digits = if metric == "failure_rate" { 4 } else { 2 };
+        write!(out, "{name}: {metric} {baseline:.digits$} → {current:.digits$}")?;
+        if baseline > 0.0 {
+            write!(out, " (+{:.0} %)", Delta { baseline, current }.share() * 100.0)?;
+        }
+        Ok(())
+    }
+}
+
+/// What [`compare`] calls a regression, and the names that the current run does not have.
+pub fn regressions(baseline: &Run, current: &Run, tolerance: f64) -> Vec<Regression> {
     let mut regressions = Vec::new();
     for name in current.keys() {
         for (metric, delta) in deltas(baseline, current, name) {
             if delta.is_worse(metric, tolerance) {
-                let Delta { baseline, current } = delta;
-                let growth = match baseline > 0.0 {
-                    true => format!(" (+{:.0} %)", delta.share() * 100.0),
-                    false => String::new(),
-                };
-                let digits = if metric == "failure_rate" { 4 } else { 2 };
-                regressions.push(format!(
-                    "{name}: {metric} {baseline:.digits$} → {current:.digits$}{growth}"
-                ));
+                let figure = Some((metric, delta.baseline, delta.current));
+                regressions.push(Regression { name: name.clone(), figure });
             }
         }
     }
     let lost = baseline.keys().filter(|name| !current.contains_key(*name));
-    regressions.extend(lost.map(|name| format!("{name}: no request any more")));
+    regressions.extend(lost.map(|name| Regression { name: name.clone(), figure: None }));
     regressions
 }
 
@@ -184,8 +245,9 @@ mod tests {
     fn regressions_are_told_in_words_and_a_name_that_is_gone_is_one() {
         let baseline = run(&[("a", 2, 0, &[10.0, 10.0]), ("b", 1, 0, &[10.0])]);
         let current = run(&[("a", 4, 1, &[10.0, 20.0])]);
+        let found = regressions(&baseline, &current, 0.5);
         assert_eq!(
-            regressions(&baseline, &current, 0.5),
+            found.iter().map(Regression::to_string).collect::<Vec<_>>(),
             [
                 "a: p95_ms 10.00 → 19.50 (+95 %)",
                 "a: p99_ms 10.00 → 19.90 (+99 %)",
@@ -193,7 +255,7 @@ mod tests {
                 "b: no request any more",
             ]
         );
-        assert_eq!(regressions(&current, &current, 0.0), [""; 0]);
+        assert_eq!(regressions(&current, &current, 0.0), []);
     }
 
     #[test]

@@ -117,6 +117,15 @@ impl Comparison {
         }
     }
 
+    fn words(self) -> &'static str {
+        match self {
+            Self::Below => "less than",
+            Self::AtMost => "at most",
+            Self::Above => "more than",
+            Self::AtLeast => "at least",
+        }
+    }
+
     fn holds(self, actual: f64, limit: f64) -> bool {
         match self {
             Self::Below => actual < limit,
@@ -256,7 +265,42 @@ pub struct GateResult {
     pub reason: String,
 }
 
+/// What a rule compares with what, for those who say it in words.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged<'a> {
+    /// The figure.
+    pub metric: Metric,
+    /// The name of the requests; all without.
+    pub name: Option<&'a str>,
+    /// What the figure is compared with.
+    pub limit: f64,
+    comparison: Comparison,
+}
+
+impl Judged<'_> {
+    /// How the figure must compare with the limit: `at most`.
+    pub fn comparison(&self) -> &'static str {
+        self.comparison.words()
+    }
+
+    /// Whether a figure would pass.
+    pub fn holds(&self, actual: f64) -> bool {
+        self.comparison.holds(actual, self.limit)
+    }
+}
+
 impl GateResult {
+    /// What was judged; `None` of a rule that cannot be evaluated.
+    pub fn judged(&self) -> Option<Judged<'_>> {
+        let condition = self.rule.condition.as_ref().ok()?;
+        Some(Judged {
+            metric: condition.metric?,
+            name: condition.name.as_deref(),
+            limit: condition.limit,
+            comparison: condition.comparison,
+        })
+    }
+
     /// The result in the shape of `LD_evaluate_sla`.
     pub fn to_value(&self) -> Value {
         Value::dict([

@@ -9,6 +9,7 @@ pub mod html;
 pub mod json;
 pub mod junit;
 pub mod kept;
+mod options;
 mod rows;
 pub mod summary;
 pub mod xml;
@@ -17,10 +18,12 @@ use std::fmt;
 use std::io::{self, Write};
 
 use crate::record::Records;
-use crate::record::gates::{RULES, Rule};
+use crate::record::gates::RULES;
 use crate::value::{Field, Kind, Literal};
+pub use figures::{Baseline, Facts};
 pub use junit::Per;
 pub use kept::Kept;
+pub use options::Options;
 pub use rows::Outcome;
 
 /// The formats. To add one:
@@ -38,14 +41,41 @@ pub const FORMATS: &[Format] = &[
         doc: "Writes a page for people: the verdict, figures and charts.",
         parameters: &[
             name("html_name", DEFAULT_NAME),
-            Field::optional("rules", RULES, "Gates that decide the verdict.").or(Literal::List),
+            Field::optional(
+                "rules",
+                RULES,
+                "Gates that decide the verdict; those of LD_assert_sla before it by default.",
+            )
+            .or(Literal::List),
+            Field::optional(
+                "label",
+                Kind::Text,
+                "A label for people; that of LD_persist_records before it by default.",
+            ),
+            Field::optional(
+                "baseline",
+                Kind::Either(&[Kind::Integer, Kind::Name]),
+                "A stored run to compare with: its number, the label of the newest such run, or \
+                 \"latest\"; a run that this document has stored is not compared with itself.",
+            ),
+            Field::optional(
+                "database_path",
+                Kind::Path,
+                "The SQLite file of the baseline; that of LD_persist_records before it by default.",
+            ),
+            Field::optional(
+                "tolerance",
+                Kind::Number,
+                "How much worse a figure may be, as a share of the baseline's.",
+            )
+            .or(Literal::Float(0.1)),
         ],
         example: r#"["LD_generate_html_report", {"html_name": "checkout",
   "rules": [{"type": "failure_rate", "value": 0.01}]}]"#,
         ending: "html",
-        signs: &["<title>Load test report</title>"],
+        signs: &["<title>Load test report</title>", "<meta name=\"generator\" content=\"ldctl "],
         empty: Empty::NoPage,
-        content: Content::Whole(|records, options, out| html::write(records, &options.rules, out)),
+        content: Content::Whole(|records, options, out| html::write(records, options, out)),
     },
     Format {
         command: "LD_generate_json_report",
@@ -166,15 +196,6 @@ impl fmt::Debug for Content {
             Self::Halves(_) => "Halves",
         })
     }
-}
-
-/// The options of a report.
-#[derive(Debug, Default)]
-pub struct Options {
-    /// Gates over the records.
-    pub rules: Vec<Rule>,
-    /// What a testcase represents.
-    pub per: Per,
 }
 
 /// The reference's default.

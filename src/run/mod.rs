@@ -35,6 +35,8 @@ pub use test::{Snapshot, Test};
 pub struct Submission {
     /// A name for people.
     pub name: Option<String>,
+    /// What its document is called: the name of its file.
+    pub file: Option<String>,
     /// The address that requests it.
     pub peer: Option<String>,
     /// The connection that holds it, if it must end when that is gone.
@@ -164,6 +166,11 @@ impl Run {
     /// Its name, if it has one.
     pub fn name(&self) -> Option<&str> {
         self.submission.name.as_deref()
+    }
+
+    /// What its document is called, or else its own name.
+    pub fn document_name(&self) -> Option<&str> {
+        self.submission.file.as_deref().or_else(|| self.name())
     }
 
     /// Cancelled when it should end early.

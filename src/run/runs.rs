@@ -110,7 +110,8 @@ impl Runs {
     /// clients see, is kept without secrets.
     pub fn submit(&self, submission: Submission, parent: &CancellationToken) -> Arc<Run> {
         let name = submission.name.map(redact::owned);
-        let submission = Submission { name, ..submission };
+        let file = submission.file.map(redact::owned);
+        let submission = Submission { name, file, ..submission };
         // The number is taken under the lock, so that the list is in their order.
         let mut table = lock(&self.table);
         let number = self.before + self.count.fetch_add(1, Ordering::Relaxed) + 1;

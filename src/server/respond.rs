@@ -92,6 +92,7 @@ impl ServerState {
                     let hold = (events && !detach).then(Arc::<Hold>::default);
                     let submission = Submission {
                         name,
+                        file: None,
                         peer: Some(peer.to_string()),
                         hold: hold.clone(),
                         patience: queue,

@@ -45,6 +45,7 @@ mod load;
 mod one_liner;
 mod operating;
 mod overrides;
+mod report_page;
 mod reports;
 mod results;
 mod run_reports;

@@ -143,6 +143,131 @@ fn every_report_of_a_run_has_the_same_figures() {
 }
 
 #[test]
+fn a_page_names_the_document_the_target_the_load_and_the_time() {
+    let bench = Bench::new();
+    bench.value(
+        r#"["LD_start_test", {
+            "user_detail_dict": {"host": "TARGET"}, "arrival_rate": {"rate": 50, "max_users": 2},
+            "test_time": 0.5, "seed": 42, "tasks": [{"method": "get", "url": "/ok", "name": "ok"}]}]"#,
+    );
+    bench.value(r#"["LD_generate_html_report", {"html_name": "run", "label": "nightly"}]"#);
+    let page = bench.file("run.html");
+    let fact = |name: &str| {
+        let (_, rest) = page.split_once(&format!("<dt>{name}</dt><dd>")).expect(name);
+        rest.split_once("</dd>").expect("an end").0.to_owned()
+    };
+    assert_eq!(fact("Label"), "nightly");
+    assert_eq!(fact("Target"), bench.target);
+    assert_eq!(fact("Seed"), "42");
+    assert_eq!(fact("Load"), "open: 50 iterations per second for 0.5 s, with at most 2 users");
+    assert_eq!(fact("Program"), concat!("ldctl ", env!("CARGO_PKG_VERSION")));
+    assert!(fact("Machine").contains("cores, ") || fact("Machine").contains("1 core, "));
+    assert!(fact("Began").ends_with(" UTC") && fact("Ended") >= fact("Began"));
+    assert!(page.contains("asked for, at "), "what was asked for is drawn");
+    let title = page.split_once("<title>").expect("a title").1.split_once("</title>");
+    let title = title.expect("an end").0;
+    let want = format!("{} · {} · Load test report", bench.target, fact("Began"));
+    assert_eq!(title, want);
+}
+
+#[test]
+fn a_page_compares_with_an_earlier_run_if_a_baseline_is_given() {
+    let bench = Bench::new();
+    bench.load();
+    bench.value(r#"["LD_generate_html_report", {"html_name": "alone"}]"#);
+    let alone = bench.file("alone.html");
+    assert!(!alone.contains("class=\"delta") && !alone.contains("egression"));
+    bench.value(r#"["LD_persist_records", ["runs.db", "nightly"]]"#);
+    for baseline in ["1", "\"latest\"", "\"nightly\""] {
+        bench.value(&format!(
+            r#"["LD_generate_html_report", {{"html_name": "compared", "baseline": {baseline},
+                "database_path": "runs.db"}}]"#
+        ));
+        let page = bench.file("compared.html");
+        let sentence =
+            "No regression: no figure is worse than in run 1 (nightly) by more than 10 %";
+        assert!(page.contains(sentence), "{baseline}");
+        // Eight latencies of two names and of all, and three of the four tiles.
+        assert!(page.matches("±0 %</small>").count() > 24);
+    }
+    let page = |arguments: &str| {
+        bench.result(&format!(r#"["LD_generate_html_report", {{"html_name": "p", {arguments}}}]"#))
+    };
+    let missing = page(r#""baseline": 9, "database_path": "runs.db""#);
+    let message = missing.error.expect("there is no such run").message;
+    assert_eq!(message, "runs.db: no run 9; the newest are 1");
+    let first = page(r#""baseline": "weekly", "database_path": "runs.db""#);
+    assert_eq!(first.error, None, "the first of its kind has nothing to compare with");
+    assert!(first.warnings[0].starts_with("the report has no baseline: "), "{:?}", first.warnings);
+    let nowhere = page(r#""baseline": "latest""#).error.expect("no file is named").message;
+    assert!(nowhere.contains("database_path"), "{nowhere}");
+}
+
+#[test]
+fn a_page_shows_the_gates_that_its_document_was_judged_by() {
+    let bench = Bench::new();
+    bench.load();
+    bench.value(
+        r#"["LD_execute_action", [[["LD_assert_sla", [[{"type": "failure_rate", "value": 0.01}]]],
+            ["LD_generate_html_report", {"html_name": "run"}]]]]"#,
+    );
+    let page = bench.file("run.html");
+    assert!(page.contains("✗ Failed: 1 of 1 gates broken") && page.contains(" %, at most 1 %"));
+}
+
+#[test]
+fn a_run_that_a_document_has_stored_is_not_compared_with_itself() {
+    let bench = Bench::new();
+    bench.load();
+    let document = r#"["LD_execute_action", [[["LD_persist_records", ["runs.db", "nightly"]],
+        ["LD_generate_html_report", {"html_name": "run", "baseline": "latest"}]]]]"#;
+    bench.value(document);
+    assert!(!bench.file("run.html").contains("egression"));
+    bench.value(document);
+    let page = bench.file("run.html");
+    assert!(page.contains("than in run 1 (nightly)") && page.contains("<dd>nightly</dd>"));
+}
+
+#[test]
+fn csv_and_database_hold_no_secret_of_a_url_whatever_its_kind() {
+    let bench = Bench::new();
+    let host = bench.target.strip_prefix("http://").expect("a URL").to_owned();
+    let urls = [
+        ("a user", format!("http://me:S3CR3T@{host}/ok"), "http://[redacted]@"),
+        ("a token", "/ok?token=S3CR3T&page=1".to_owned(), "/ok?token=[redacted]&page=1"),
+        ("a key", "/ok?api_key=S3CR3T".to_owned(), "/ok?api_key=[redacted]"),
+        ("a password", "/ok?user[password]=S3CR3T".to_owned(), "/ok?user[password]=[redacted]"),
+        ("a signature", "/ok?X-Amz-Signature=S3CR3T".to_owned(), "Signature=[redacted]"),
+        ("a session", "/ok?session_id=S3CR3T".to_owned(), "/ok?session_id=[redacted]"),
+    ];
+    for (kind, url, want) in urls {
+        bench.value(r#"["LD_clear_records"]"#);
+        // Whether the target knows the path is another matter.
+        bench.result(&format!(
+            r#"["LD_start_test", {{"user_detail_dict": {{"host": "TARGET"}}, "user_count": 1,
+                "test_time": 0.1, "tasks": [{{"method": "get", "request_url": "{url}"}}]}}]"#
+        ));
+        bench.value(r#"["LD_generate_csv_report", ["run"]]"#);
+        let run = bench.value(r#"["LD_persist_records", ["runs.db"]]"#).to_text();
+        let csv = bench.file("run.csv");
+        let mut csv = csv::Reader::from_reader(csv.as_bytes());
+        let rows: Vec<_> = csv.records().map(|row| row.expect("CSV")[2].to_owned()).collect();
+        let Value::Rows(stored) =
+            bench.value(&format!(r#"["LD_fetch_run_records", ["runs.db", {run}]]"#))
+        else {
+            panic!("rows")
+        };
+        assert!(!rows.is_empty() && stored.len() == rows.len(), "{kind}");
+        assert!(rows.iter().all(|url| url.contains(want)), "{kind}: {rows:?}");
+        assert!(!Value::Rows(stored).to_text().contains("S3CR3T"), "{kind}");
+    }
+    for file in ["run.csv", "runs.db"] {
+        let bytes = std::fs::read(bench.dir.path().join(file)).expect(file);
+        assert!(!bytes.windows(6).any(|part| part == b"S3CR3T"), "{file}");
+    }
+}
+
+#[test]
 fn nothing_recorded_is_said_as_the_reference_says_it() {
     let bench = Bench::new();
     for (action, line) in [

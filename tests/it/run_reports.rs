@@ -31,8 +31,8 @@ fn check_figures(server: &Server, requests: u64) {
     assert_eq!(summary["totals"]["requests"], requests, "{summary}");
     assert_eq!(summary["per_name"]["a"]["requests"], requests, "{summary}");
     let page = report(server, "html");
-    assert!(page.contains("<td class=\"text\">GET a</td>"), "{page}");
-    assert!(page.contains("Run 1 · nightly") && page.contains("No request failed"), "{page}");
+    assert!(page.contains(">GET a</"), "{page}");
+    assert!(page.contains("run 1 · nightly") && page.contains("No request failed"), "{page}");
     assert!(page.ends_with("</html>"), "{page}");
     let suite = report(server, "junit");
     assert!(suite.contains(r#"tests="1" failures="0""#), "{suite}");
@@ -136,7 +136,7 @@ fn a_report_in_a_file_is_private_and_one_that_fails_leaves_the_old_file() {
     let written = told(&server, &["report", "1", "-o", &path]);
     assert_eq!(written, "");
     let page = fs::read_to_string(&file).expect("a report");
-    assert!(page.contains("Run 1") && page.ends_with("</html>"), "{page}");
+    assert!(page.contains("run 1") && page.ends_with("</html>"), "{page}");
     let mode = fs::metadata(&file).expect("a report").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     refused(&server, &["9", "-o", &path]);

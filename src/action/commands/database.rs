@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::action::command::{Command, Declaration};
-use crate::action::context::Context;
+use crate::action::context::{Context, Persisted};
 use crate::event::{Failure, FailureKind};
 use crate::memory::Share;
 use crate::record::diff::{self, Run};
 use crate::record::sqlite::{Database, DatabaseError, MAX_FETCH, Place};
 use crate::redact;
+use crate::report::Baseline;
 use crate::value::{Charset, Field, Invalid, Kind, Literal, Map, Reader, Value};
 
 pub(crate) const COMMANDS: &[Declaration] = &[
@@ -228,10 +229,13 @@ impl Command for Persist {
         let metadata = metadata.redacted().to_json(Charset::Unicode);
         let label = label.map(redact::owned);
         let place = located(context, &path)?;
+        let kept = label.clone();
         let run = place.write(&context.writing(), &context.policy().memory, move |database| {
             database.persist(&records, &started_at, label.as_deref(), &metadata)
         });
-        Ok(run.map_err(failed)?.into())
+        let run = run.map_err(failed)?;
+        context.note_persisted(Persisted { path, run, label: kept });
+        Ok(run.into())
     }
 }
 
@@ -314,9 +318,67 @@ fn difference((baseline, current): (i64, i64), figures: (&Run, &Run), tolerance:
     result
 }
 
+/// A run to compare a report with.
+#[derive(Debug)]
+pub(super) struct Earlier {
+    /// The file; that of `LD_persist_records` before in the document if it is left out.
+    pub(super) path: Option<String>,
+    pub(super) run: RunName,
+    pub(super) tolerance: f64,
+}
+
+impl Earlier {
+    /// Its figures and their memory. Where there is no earlier run yet, there is a warning instead.
+    pub(super) fn read(
+        self,
+        context: &mut Context<'_>,
+    ) -> Result<Option<(Baseline, Share)>, Failure> {
+        let persisted = context.persisted().cloned();
+        let Self { path, run, tolerance } = self;
+        let Some(path) = path.or_else(|| persisted.as_ref().map(|own| own.path.clone())) else {
+            let message =
+                "a baseline needs \"database_path\", or LD_persist_records before the report";
+            return Err(Failure::new(FailureKind::InvalidArgument, message));
+        };
+        // A run is not compared with itself.
+        let before = persisted.filter(|own| own.path == path).map(|own| own.run);
+        let must_exist = matches!(run, RunName::Number(_));
+        let shown = path.clone();
+        let found = read(context, &path, move |database| {
+            let number = match run.find(database, before, &shown)? {
+                Ok(number) => number,
+                Err(missing) => return Ok(Err(missing)),
+            };
+            let mut title = format!("run {number}");
+            database.newest(number.checked_add(1), |_, label| {
+                if let Some(label) = label.filter(|label| !label.is_empty()) {
+                    title = format!("{title} ({label})");
+                }
+                true
+            })?;
+            let (names, total, share) = database.figures_with_total(number)?;
+            let regressions = Vec::new();
+            Ok(Ok((Baseline { title, total, names, tolerance, regressions }, share)))
+        })?;
+        match found {
+            Some(Ok(baseline)) => Ok(Some(baseline)),
+            Some(Err(missing)) if must_exist => Err(missing),
+            Some(Err(missing)) => {
+                let message = format!("the report has no baseline: {}", missing.message);
+                context.warn(vec![message]);
+                Ok(None)
+            }
+            None if must_exist => {
+                Err(Failure::new(FailureKind::InvalidValue, format!("{path} does not exist")))
+            }
+            None => Ok(None),
+        }
+    }
+}
+
 /// How a document names a run.
 #[derive(Debug)]
-enum RunName {
+pub(super) enum RunName {
     Number(i64),
     Label(String),
     /// The newest, or the newest before another.
@@ -324,7 +386,7 @@ enum RunName {
 }
 
 impl RunName {
-    fn read(field: &Reader<'_>) -> Result<Self, Invalid> {
+    pub(super) fn read(field: &Reader<'_>) -> Result<Self, Invalid> {
         match field.value() {
             Value::Int(number) => Ok(Self::Number(*number)),
             Value::Str(text) if text == "latest" || text == "previous" => Ok(Self::Newest),
@@ -401,7 +463,8 @@ impl Command for AssertNoRegressions {
         };
         let ([baseline, current], [(before, _before), (after, _after)]) = compared?;
         let difference = Value::Dict(difference((baseline, current), (&before, &after), tolerance));
-        let reasons = diff::regressions(&before, &after, tolerance);
+        let reasons: Vec<String> =
+            diff::regressions(&before, &after, tolerance).iter().map(ToString::to_string).collect();
         if reasons.is_empty() {
             return Ok(difference);
         }

@@ -79,6 +79,7 @@ impl Gates {
         match &self.summary {
             Some(summary) => self.rules.iter().map(|rule| rule.judge(summary)).collect(),
             None => {
+                context.note_gates(&self.rules);
                 let summary = context.records().summary();
                 self.rules.iter().map(|rule| rule.judge(&summary)).collect()
             }

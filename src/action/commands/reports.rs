@@ -2,6 +2,9 @@
 //! every file is written atomically inside the data directory.
 
 use std::io::{self, Write};
+use std::sync::Arc;
+
+use super::database::{Earlier, RunName};
 
 use crate::action::arguments::Arguments;
 use crate::action::command::{Command, Declaration, Parsed};
@@ -10,6 +13,7 @@ use crate::error::reason;
 use crate::event::{Failure, FailureKind};
 use crate::record::Records;
 use crate::record::gates::Rule;
+use crate::redact;
 use crate::report::{Content, Empty, FORMATS, Format, Options, Outcome, Per, html, json, xml};
 use crate::value::{Invalid, Value};
 
@@ -77,7 +81,19 @@ fn file_report(given: &Arguments<'_>) -> Parsed {
     let rules =
         if takes("rules") { given.or_default("rules", Rule::read_list)? } else { Vec::new() };
     let per = if takes("per") { per(given, &rules)? } else { Per::default() };
-    Ok(Box::new(FileReport { format, name, options: Options { rules, per } }))
+    let label =
+        if takes("label") { given.if_present("label", |label| label.string())? } else { None };
+    let earlier = if takes("baseline") { earlier(given)? } else { None };
+    let options = Options { rules, per, ..Options::default() };
+    Ok(Box::new(FileReport { format, name, label, earlier, options }))
+}
+
+/// The run that a report is to be compared with.
+fn earlier(given: &Arguments<'_>) -> Result<Option<Earlier>, Invalid> {
+    let path = given.if_present("database_path", |path| path.string())?;
+    let tolerance = given.or_default("tolerance", |share| share.number())?;
+    let run = given.if_present("baseline", RunName::read)?;
+    Ok(run.map(|run| Earlier { path, run, tolerance }))
 }
 
 fn per(given: &Arguments<'_>, rules: &[Rule]) -> Result<Per, Invalid> {
@@ -117,17 +133,26 @@ fn written(
 struct FileReport {
     format: &'static Format,
     name: String,
+    label: Option<String>,
+    earlier: Option<Earlier>,
     options: Options,
 }
 
 impl Command for FileReport {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
         let records = context.records();
-        let Self { format, name, options } = *self;
+        let Self { format, name, label, earlier, mut options } = *self;
         match format.empty {
             Empty::NoPage if records.is_empty() => return Err(no_page()),
             Empty::NoRecords if records.is_empty() => return Err(no_records()),
             _ => {}
+        }
+        // Its memory is given back when the report is written.
+        let (baseline, _share) = earlier.map_or(Ok(None), |earlier| earlier.read(context))?.unzip();
+        options.baseline = baseline;
+        describe(&mut options, label, context);
+        if format.empty == Empty::NoPage && options.rules.is_empty() {
+            options.rules = context.gates().to_vec();
         }
         let ending = format.ending;
         match format.content {
@@ -145,13 +170,23 @@ impl Command for FileReport {
     }
 }
 
+/// What the page says of the run.
+fn describe(options: &mut Options, label: Option<String>, context: &Context<'_>) {
+    options.facts = context.facts();
+    if let Some(label) = label.map(redact::owned) {
+        options.facts.label = Some(label);
+    }
+    options.memory = Some(Arc::clone(context.memory()));
+}
+
 /// A report returned as a value.
 #[derive(Debug)]
-struct Values(fn(&Records) -> Result<Value, Failure>);
+struct Values(fn(&Records, &Context<'_>) -> Result<Value, Failure>);
 
 impl Command for Values {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
-        (self.0)(&context.records())
+        let records = context.records();
+        (self.0)(&records, context)
     }
 }
 
@@ -171,16 +206,19 @@ fn internal(error: &io::Error) -> Failure {
     Failure::new(FailureKind::Internal, reason(error))
 }
 
-fn html_value(records: &Records) -> Result<Value, Failure> {
+fn html_value(records: &Records, context: &Context<'_>) -> Result<Value, Failure> {
     if records.is_empty() {
         return Err(no_page());
     }
     let mut page = Vec::new();
-    html::write(records, &[], &mut page).map_err(|error| internal(&error))?;
+    let mut options = Options::default();
+    describe(&mut options, None, context);
+    options.rules = context.gates().to_vec();
+    html::write(records, &options, &mut page).map_err(|error| internal(&error))?;
     Ok(String::from_utf8_lossy(&page).into_owned().into())
 }
 
-fn json_value(records: &Records) -> Result<Value, Failure> {
+fn json_value(records: &Records, _: &Context<'_>) -> Result<Value, Failure> {
     if records.is_empty() {
         return Err(no_records());
     }
@@ -189,7 +227,7 @@ fn json_value(records: &Records) -> Result<Value, Failure> {
     Ok(Value::Tuple(halves.into()))
 }
 
-fn xml_value(records: &Records) -> Result<Value, Failure> {
+fn xml_value(records: &Records, _: &Context<'_>) -> Result<Value, Failure> {
     if records.is_empty() {
         return Err(no_records());
     }

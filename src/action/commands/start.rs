@@ -15,13 +15,13 @@ use crate::event::{Failure, FailureKind};
 use crate::load::pacer::{ARRIVALS, Pacing, WAIT, Wait};
 use crate::load::shape::{SHAPE, SHAPES, Shape};
 use crate::load::template::Bindings;
-use crate::load::{Runnable, Settings, Trace};
+use crate::load::{self, Runnable, Settings, Trace};
 use crate::memory::Share;
 use crate::protocol::{
     PROXY, Setup, USER_NAMES, USERS as USER_KINDS, UserKind, Workload, own_limits,
 };
 use crate::record::gates::{ABORT_RULES, AbortOn};
-use crate::record::{ErrorCount, Recording, Records, Summary};
+use crate::record::{Conditions, ErrorCount, Recording, Records, Summary};
 use crate::redact;
 use crate::report::html;
 use crate::report::kept::{self, OfTest};
@@ -261,6 +261,8 @@ struct StartTest {
     abort_on: AbortOn,
     iterations: Option<u64>,
     seed: Option<u64>,
+    /// The model of load in words.
+    load: String,
     /// The given arguments that have no effect.
     ignored: Vec<&'static str>,
     /// The beginning of the action, for the report.
@@ -295,6 +297,8 @@ fn parse(given: &Arguments<'_>) -> Parsed {
         Some(field) => limits.length(&field)?,
     };
     let (shape, pacing) = model(given, count, rate, length)?;
+    let name = given.present("load_shape").map(|name| name.value().to_text().to_lowercase());
+    let load = load::in_words(&shape, pacing, name.as_deref());
     let tasks_field = given.present("tasks").ok_or_else(|| Invalid {
         pointer: String::new(),
         message: "the argument \"tasks\" is missing".to_owned(),
@@ -325,6 +329,7 @@ fn parse(given: &Arguments<'_>) -> Parsed {
         document: html::document(&Value::List(vec![START_TEST.into(), given.to_value()])),
         iterations: given.if_present("iterations", |field| field.integer(1))?,
         seed: given.if_present("seed", |field| field.integer(0))?,
+        load,
     }))
 }
 
@@ -421,6 +426,13 @@ impl Command for StartTest {
         context.make_room(0);
         self.register(context)?;
         let peak = self.shape.peak() as u64;
+        let seed = *self.seed.get_or_insert_with(|| fastrand::u64(..));
+        let rate = match self.pacing {
+            Pacing::Open { rate } => Some(rate),
+            Pacing::Closed(_) => None,
+        };
+        let load = Some(std::mem::take(&mut self.load));
+        let conditions = Conditions { load, rate, seed: Some(seed) };
         let steady = matches!(self.pacing, Pacing::Closed(_));
         let crowded = Connections::of(peak, steady, &document, context).check()?;
         // What its files take of the ceiling, as long as it runs.
@@ -451,6 +463,7 @@ impl Command for StartTest {
         let mut recording =
             recording.map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?;
         recording.document = Some(document);
+        recording.conditions = conditions;
         recording.warnings.extend(own_limits(&recording));
         recording.warnings.extend(crowded);
         if lease.test().is_shared() {

@@ -303,9 +303,42 @@ impl Database {
     /// A run's figures by name, for [`compare`](super::super::diff::compare), with the memory that a
     /// comparison of them takes.
     pub fn figures(&self, run: i64) -> Result<(Run, Share), DatabaseError> {
+        let (names, mut share) = self.latencies(run)?;
+        let kept = kept_bytes(&names);
+        let figures = names.into_iter().map(|(name, (requests, failures, mut latencies))| {
+            (name, RunMetrics::of(requests, failures, &mut latencies))
+        });
+        let figures = figures.collect();
+        share.set(kept).map_err(|full| self.full(full))?;
+        Ok((figures, share))
+    }
+
+    /// [`Self::figures`], and those over all names.
+    pub fn figures_with_total(&self, run: i64) -> Result<(Run, RunMetrics, Share), DatabaseError> {
+        let (names, mut share) = self.latencies(run)?;
+        let kept = kept_bytes(&names);
+        let count = names.values().map(|(_, _, latencies)| latencies.len()).sum::<usize>();
+        share.grow(count * size_of::<f64>()).map_err(|full| self.full(full))?;
+        let mut all = Vec::with_capacity(count);
+        let (mut requests_of_all, mut failures_of_all) = (0, 0);
+        let mut figures = Run::new();
+        for (name, (requests, failures, mut latencies)) in names {
+            requests_of_all += requests;
+            failures_of_all += failures;
+            figures.insert(name, RunMetrics::of(requests, failures, &mut latencies));
+            all.append(&mut latencies);
+        }
+        let total = RunMetrics::of(requests_of_all, failures_of_all, &mut all);
+        drop(all);
+        share.set(kept).map_err(|full| self.full(full))?;
+        Ok((figures, total, share))
+    }
+
+    /// A run's latencies by name, with their memory.
+    fn latencies(&self, run: i64) -> Result<(Latencies, Share), DatabaseError> {
         let mut share = self.memory.share("the figures of a run");
         if !self.has_tables()? {
-            return Ok((Run::new(), share));
+            return Ok((Latencies::new(), share));
         }
         let failed = |error| self.failed(&error);
         let mut query = self.prepared(
@@ -313,7 +346,7 @@ impl Database {
              WHERE run_id = ?",
         )?;
         let mut found = query.query([run]).map_err(failed)?;
-        let mut names: BTreeMap<String, (u64, u64, Vec<f64>)> = BTreeMap::new();
+        let mut names = Latencies::new();
         // What the share has beyond what is used of it.
         let mut spare = 0_usize;
         let mut take = |bytes: usize, share: &mut Share| -> Result<(), DatabaseError> {
@@ -358,14 +391,16 @@ impl Database {
                 latencies.push(latency);
             }
         }
-        let kept = names.keys().map(|name| NAME_BYTES + 2 * name.len()).sum();
-        let figures = names.into_iter().map(|(name, (requests, failures, mut latencies))| {
-            (name, RunMetrics::of(requests, failures, &mut latencies))
-        });
-        let figures = figures.collect();
-        share.set(kept).map_err(|full| self.full(full))?;
-        Ok((figures, share))
+        Ok((names, share))
     }
+}
+
+/// Requests, failures and latencies by name.
+type Latencies = BTreeMap<String, (u64, u64, Vec<f64>)>;
+
+/// What a comparison of these names takes.
+fn kept_bytes(names: &Latencies) -> usize {
+    names.keys().map(|name| NAME_BYTES + 2 * name.len()).sum()
 }
 
 fn insert_row(insert: &mut Statement<'_>, run: i64, row: &Row<'_>) -> rusqlite::Result<()> {

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::memory::Share;
 use crate::record::Iterations;
+use crate::record::diff::{Regression, Run, RunMetrics, regressions};
 use crate::record::stats::interpolate;
 
 /// Names with their own row; the busiest are chosen, the others share one.
@@ -69,6 +70,8 @@ pub struct Figures {
     pub iterations: Iterations,
     /// What must be known before any figure is trusted, beside the warnings of the tests.
     pub warnings: Vec<String>,
+    /// An earlier run that these figures are compared with.
+    pub baseline: Option<Baseline>,
     /// The relative error of latencies: 0.01 for 1 %; `None` where they are exact.
     pub error: Option<f64>,
     /// Their memory.
@@ -90,6 +93,30 @@ pub struct Facts {
     pub machine: Option<String>,
     /// Why the run has not passed, in one sentence.
     pub failed: Option<String>,
+}
+
+/// An earlier run, and what has become worse since.
+#[derive(Debug, Clone, Default)]
+pub struct Baseline {
+    /// What it is called: `run 3 (nightly)`.
+    pub title: String,
+    /// Its figures over all requests.
+    pub total: RunMetrics,
+    /// Its figures by name.
+    pub names: Run,
+    /// How much worse a figure may be, as a share of the baseline's.
+    pub tolerance: f64,
+    /// What is worse.
+    pub regressions: Vec<Regression>,
+}
+
+impl Baseline {
+    /// Judges the figures of a run by it.
+    #[must_use]
+    pub fn against(mut self, current: &Run) -> Self {
+        self.regressions = regressions(&self.names, current, self.tolerance);
+        self
+    }
 }
 
 /// One test.

@@ -2,19 +2,39 @@
 //! without looking at it.
 
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 /// Numbers in the order in which the texts appear.
 #[derive(Debug)]
 pub(super) struct Numbers<K> {
-    seen: HashMap<usize, usize>,
+    seen: HashMap<usize, usize, BuildHasherDefault<AddressHasher>>,
     known: HashMap<K, usize>,
     all: Vec<K>,
 }
 
+/// Spreads addresses over a table: each row of a record is looked up, and no peer chooses addresses.
+#[derive(Debug, Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_usize(usize::from(*byte)));
+    }
+
+    fn write_usize(&mut self, address: usize) {
+        // 2^64/φ; both halves of the product, because a table uses the lowest and the highest bits.
+        let product = (self.0 ^ address as u64) as u128 * 0x9e37_79b9_7f4a_7c15;
+        self.0 = product as u64 ^ (product >> 64) as u64;
+    }
+}
+
 impl<K> Default for Numbers<K> {
     fn default() -> Self {
-        Self { seen: HashMap::new(), known: HashMap::new(), all: Vec::new() }
+        Self { seen: HashMap::default(), known: HashMap::new(), all: Vec::new() }
     }
 }
 

@@ -3,7 +3,7 @@
 //! each request, as much as a summary of the same record takes while it is made (the record has taken
 //! that memory already). Every figure is exact.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -73,7 +73,7 @@ struct Survey<'a> {
     errors: Numbers<&'a str>,
     /// By number of the error.
     found: Vec<Found>,
-    hosts: HashSet<&'a str>,
+    hosts: Numbers<&'a str>,
     statuses: BTreeMap<u16, StatusFigures>,
     /// The length of each test in seconds.
     lengths: Vec<f64>,
@@ -97,8 +97,10 @@ impl<'a> Survey<'a> {
             for row in recording.rows() {
                 let hosts = &mut survey.hosts;
                 let number = survey.labels.number(address(row.label), || {
-                    if hosts.len() < MAX_HOSTS {
-                        hosts.extend(host(&row.label.url));
+                    if let Some(host) = host(&row.label.url)
+                        && hosts.all().len() < MAX_HOSTS
+                    {
+                        hosts.number(address(row.label), || host);
                     }
                     shown(&row)
                 });
@@ -260,14 +262,11 @@ impl Figures {
         points.truncate(drawn);
         let bytes = tallies.iter().fold(0_u64, |sum, tally| sum.saturating_add(tally.bytes));
         let total = stats(&mut timed, failures.iter().sum(), bytes);
-        let mut targets: Vec<&str> = hosts.into_iter().collect();
-        targets.sort_unstable();
-        let further_targets = targets.len().saturating_sub(MAX_TARGETS);
-        targets.truncate(MAX_TARGETS);
+        let targets = hosts.all().iter().take(MAX_TARGETS);
         Self {
             tests: tests(records, &lengths),
-            targets: targets.into_iter().map(str::to_owned).collect(),
-            further_targets,
+            targets: targets.map(|host| (*host).to_owned()).collect(),
+            further_targets: hosts.all().len().saturating_sub(MAX_TARGETS),
             total,
             seconds: axis.seconds,
             latencies: bars(&timed),

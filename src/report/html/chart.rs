@@ -1,113 +1,77 @@
-//! Line and bar charts as inline SVG, drawn on a fixed grid and scaled by the page. Colours are
-//! classes of the page's style sheet, so that light and dark mode share one drawing. Each point has
-//! an invisible column whose title a browser shows under the pointer.
+//! Charts as inline SVG. The drawing is stretched to the room that there is; labels stand beside it and
+//! keep their size. Colours are classes of the page's style sheet, so that light and dark mode share
+//! one drawing. Where points have hints, a browser shows them under the pointer without a script.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
+use super::scale::{DEPTH, Kind, Scale, round_up};
 use super::text;
 use crate::report::figures::{BARS_PER_DECADE, bar_begin};
 
-/// The size of the drawing in its own units.
-const WIDTH: f64 = 600.0;
-const HEIGHT: f64 = 230.0;
-/// Room for the axes' labels.
-const LEFT: f64 = 58.0;
-const RIGHT: f64 = 40.0;
-const TOP: f64 = 10.0;
-const BOTTOM: f64 = 26.0;
-
-const INNER: f64 = WIDTH - LEFT - RIGHT;
-const DEPTH: f64 = HEIGHT - TOP - BOTTOM;
+/// The width of the drawing in its own units.
+const WIDTH: f64 = 1000.0;
 
 /// One curve. A missing point is a gap.
 pub(super) struct Curve {
     /// The class that sets its colour and dash pattern.
     pub(super) class: &'static str,
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) points: Vec<Option<f64>>,
-    /// Whether it belongs to the right axis.
-    pub(super) right: bool,
+    /// Whether it holds its value until it changes.
+    pub(super) steps: bool,
 }
 
 /// A chart over time.
 pub(super) struct Chart {
     pub(super) title: &'static str,
-    /// The unit of the left axis.
-    pub(super) unit: &'static str,
+    pub(super) kind: Kind,
     /// Seconds per point.
     pub(super) width: f64,
     pub(super) curves: Vec<Curve>,
-    /// The text under the pointer, for each point.
+    /// The text under the pointer, for each point; none in a small chart.
     pub(super) hints: Vec<String>,
 }
 
 impl Chart {
     pub(super) fn draw(&self) -> Markup {
-        let count = self.hints.len();
-        let column = INNER / count.max(1) as f64;
-        let left = Scale::over(self.curves.iter().filter(|curve| !curve.right));
-        let right = Scale::over(self.curves.iter().filter(|curve| curve.right));
-        let two = self.curves.iter().any(|curve| curve.right);
-        frame(
-            self.title,
-            html! {
-                (self.legend())
-            },
-            html! {
-                @for step in left.steps() {
-                    line class="grid" x1=(LEFT) x2=(WIDTH - RIGHT) y1=(n(left.y(step))) y2=(n(left.y(step))) {}
-                    text x=(n(LEFT - 6.0)) y=(n(left.y(step) + 4.0)) text-anchor="end" {
-                        (text::short(step)) @if step == left.top { " " (self.unit) }
-                    }
-                }
-                @if two {
-                    @for step in right.steps() {
-                        text x=(n(WIDTH - RIGHT + 6.0)) y=(n(right.y(step) + 4.0)) { (text::short(step)) }
-                    }
-                }
-                (self.times(column, count))
-                @for curve in &self.curves {
-                    @let scale = if curve.right { &right } else { &left };
-                    path class=(curve.class) d=(path(&curve.points, column, scale)) {}
-                }
-                @for (place, hint) in self.hints.iter().enumerate() {
-                    rect class="hint" x=(n(LEFT + place as f64 * column)) y=(TOP) width=(n(column)) height=(DEPTH) {
-                        title { (hint) }
-                    }
-                }
-            },
-        )
-    }
-
-    fn legend(&self) -> Markup {
-        html! {
+        let count = self.curves.iter().map(|curve| curve.points.len()).max().unwrap_or(0);
+        let column = WIDTH / count.max(1) as f64;
+        let values = || self.curves.iter().flat_map(|curve| &curve.points).flatten().copied();
+        let scale = Scale::over(self.kind, values());
+        let legend = html! {
             p class="legend" {
                 @for curve in &self.curves {
                     span {
                         svg width="18" height="8" aria-hidden="true" {
                             path class=(curve.class) d="M0 4H18" {}
                         }
-                        " " (curve.name) @if curve.right { " (right axis)" }
+                        " " (curve.name)
                     }
                 }
             }
-        }
+        };
+        let drawing = html! {
+            @for curve in &self.curves {
+                path class=(curve.class) d=(path(&curve.points, column, &scale, curve.steps)) {}
+            }
+            @for (place, hint) in self.hints.iter().enumerate() {
+                rect class="hint" x=(n(place as f64 * column)) width=(n(column)) height=(n(DEPTH)) {
+                    title { (hint) }
+                }
+            }
+        };
+        frame(self.title, &legend, &scale, &drawing, &self.times(count))
     }
 
     /// The time axis: about five labels at round positions.
-    fn times(&self, column: f64, count: usize) -> Markup {
+    fn times(&self, count: usize) -> Vec<(f64, String)> {
         let length = count as f64 * self.width;
         let step = round_up(length / 6.0).max(self.width);
-        let labels = (0..).map(|place| f64::from(place) * step).take_while(|at| *at <= length);
-        html! {
-            @for at in labels.take(12) {
-                text x=(n(LEFT + at / self.width * column)) y=(HEIGHT - 8.0) text-anchor="middle" {
-                    (text::seconds(at))
-                }
-            }
-        }
+        let places = (0..).map(|place| f64::from(place) * step).take_while(|at| *at <= length);
+        places.take(12).map(|at| (at / length.max(self.width), text::seconds(at))).collect()
     }
 }
 
@@ -115,106 +79,114 @@ impl Chart {
 pub(super) fn histogram(title: &'static str, bars: &BTreeMap<i32, u64>) -> Markup {
     let first = bars.keys().next().copied().unwrap_or(0);
     let last = bars.keys().next_back().copied().unwrap_or(0);
-    let most = bars.values().max().copied().unwrap_or(0);
     let total: u64 = bars.values().sum();
     // At least a decade, so that equal latencies are drawn as a narrow bar.
-    let (first, last) = (first - 1, last.max(first + BARS_PER_DECADE));
-    let column = INNER / f64::from(last - first + 1);
-    let scale = Scale::to(most as f64);
-    let x = |bar: i32| LEFT + f64::from(bar - first) * column;
-    frame(
-        title,
-        html! {},
-        html! {
-            @for step in scale.steps() {
-                line class="grid" x1=(LEFT) x2=(WIDTH - RIGHT) y1=(n(scale.y(step))) y2=(n(scale.y(step))) {}
-                text x=(n(LEFT - 6.0)) y=(n(scale.y(step) + 4.0)) text-anchor="end" { (text::short(step)) }
-            }
-            @for bar in (first..=last).filter(|bar| bar.rem_euclid(BARS_PER_DECADE) == 0 || last - first < 25 && bar.rem_euclid(BARS_PER_DECADE) == 5) {
-                text x=(n(x(bar))) y=(HEIGHT - 8.0) text-anchor="middle" { (text::millis(bar_begin(bar))) }
-            }
-            @for (bar, count) in bars {
-                rect class="bar" x=(n(x(*bar) + 0.5)) width=(n((column - 1.0).max(0.5)))
-                    y=(n(scale.y(*count as f64))) height=(n(TOP + DEPTH - scale.y(*count as f64))) {
-                    title {
-                        (text::millis(bar_begin(*bar))) " to " (text::millis(bar_begin(*bar + 1))) ": "
-                        (text::count(*count)) " requests, " (text::percent(*count as f64 / total.max(1) as f64))
-                    }
+    let (first, last) = (first - 1, last.max(first + BARS_PER_DECADE) + 1);
+    let column = WIDTH / f64::from(last - first);
+    let scale = Scale::over(Kind::Count, bars.values().map(|count| *count as f64));
+    let x = |bar: i32| f64::from(bar - first) * column;
+    let decade = |bar: i32| bar.rem_euclid(BARS_PER_DECADE);
+    let short = last - first < 25;
+    let labels = (first..last)
+        .filter(|bar| decade(*bar) == 0 || short && decade(*bar) == 5)
+        .map(|bar| (x(bar) / WIDTH, text::tick_millis(bar_begin(bar))));
+    let drawing = html! {
+        @for (bar, count) in bars {
+            @let top = scale.y(*count as f64);
+            rect class="bar" x=(n(x(*bar) + 1.0)) width=(n((column - 2.0).max(1.0)))
+                y=(n(top)) height=(n((DEPTH - top).max(1.0))) {
+                title {
+                    (text::millis(bar_begin(*bar))) " to " (text::millis(bar_begin(*bar + 1))) ": "
+                    (text::count(*count)) " requests, " (text::percent(*count as f64 / total.max(1) as f64))
                 }
             }
-        },
-    )
+        }
+    };
+    frame(title, &html! {}, &scale, &drawing, &labels.collect::<Vec<_>>())
 }
 
-fn frame(title: &str, legend: Markup, inner: Markup) -> Markup {
+fn frame(
+    title: &str,
+    legend: &Markup,
+    scale: &Scale,
+    drawing: &Markup,
+    below: &[(f64, String)],
+) -> Markup {
+    let share = |part: f64| format!("{:.1}%", part * 100.0);
     html! {
         figure {
             figcaption { (title) }
             (legend)
-            svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label=(title) { (inner) }
+            div class="plot" {
+                svg class="y" aria-hidden="true" {
+                    @for (at, label) in scale.labels() {
+                        text x="100%" y=(share(at / DEPTH)) { (label) }
+                    }
+                }
+                svg class="area" viewBox=(format!("0 0 {WIDTH} {DEPTH}")) preserveAspectRatio="none"
+                    role="img" aria-label=(title) {
+                    path class="grid" d=(grid(scale)) {}
+                    (drawing)
+                }
+                svg class="x" aria-hidden="true" {
+                    @for (at, label) in below { text x=(share(*at)) y="75%" { (label) } }
+                }
+            }
         }
     }
 }
 
-/// A vertical axis from 0 to a round number.
-struct Scale {
-    top: f64,
+fn grid(scale: &Scale) -> String {
+    let mut lines = String::new();
+    for (at, _) in scale.labels() {
+        let _ = write!(lines, "M0 {}H{WIDTH}", n(at));
+    }
+    lines
 }
 
-impl Scale {
-    fn over<'a>(curves: impl Iterator<Item = &'a Curve>) -> Self {
-        Self::to(curves.flat_map(|curve| &curve.points).flatten().copied().fold(0.0, f64::max))
-    }
-
-    fn to(most: f64) -> Self {
-        Self { top: if most > 0.0 { round_up(most / 4.0) * 4.0 } else { 1.0 } }
-    }
-
-    fn steps(&self) -> impl Iterator<Item = f64> + use<> {
-        let top = self.top;
-        (0..=4).map(move |step| top * f64::from(step) / 4.0)
-    }
-
-    fn y(&self, value: f64) -> f64 {
-        TOP + DEPTH * (1.0 - value / self.top)
-    }
-}
-
-/// The next round number: one or two digits times a power of ten.
-fn round_up(value: f64) -> f64 {
-    if value <= 0.0 {
-        return 1.0;
-    }
-    let power = 10f64.powf(value.log10().floor());
-    let factor = [1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0]
-        .into_iter()
-        .find(|factor| factor * power >= value * 0.999_999);
-    factor.unwrap_or(10.0) * power
-}
-
-fn path(points: &[Option<f64>], column: f64, scale: &Scale) -> String {
+/// A curve as the steps of a pen, each relative to where it is.
+fn path(points: &[Option<f64>], column: f64, scale: &Scale, steps: bool) -> String {
     let mut data = String::new();
-    let mut pen_up = true;
+    let mut pen: Option<(i64, i64)> = None;
     for (place, point) in points.iter().enumerate() {
         let Some(value) = point else {
-            pen_up = true;
+            pen = None;
             continue;
         };
-        let x = LEFT + (place as f64 + 0.5) * column;
-        data.push(if pen_up { 'M' } else { 'L' });
-        data.push_str(&format!("{} {}", n(x), n(scale.y(*value))));
-        // A single point between two gaps would not be drawn.
-        if pen_up && points.get(place + 1).is_none_or(Option::is_none) {
-            data.push_str("h0.1");
+        let y = scale.y(*value).round() as i64;
+        let middle = if steps { 0.0 } else { 0.5 };
+        let x = ((place as f64 + middle) * column).round() as i64;
+        match pen {
+            None => {
+                let _ = write!(data, "M{x} {y}");
+            }
+            Some((_, level)) if steps => {
+                if level != y {
+                    let _ = write!(data, "v{}", y - level);
+                }
+            }
+            Some((before, level)) => {
+                let _ = write!(data, "l{} {}", x - before, y - level);
+            }
         }
-        pen_up = false;
+        pen = Some((x, y));
+        if steps {
+            let end = ((place as f64 + 1.0) * column).round() as i64;
+            let _ = write!(data, "h{}", end - x);
+            pen = Some((end, y));
+        } else if points.get(place + 1).is_none_or(Option::is_none)
+            && data.ends_with(&format!("M{x} {y}"))
+        {
+            // A single point between two gaps would not be drawn.
+            data.push_str("h1");
+        }
     }
     data
 }
 
-/// A coordinate with one decimal: finer than any screen shows.
+/// A coordinate: whole units are finer than most screens show.
 fn n(value: f64) -> String {
-    format!("{value:.1}")
+    format!("{value:.0}")
 }
 
 #[cfg(test)]
@@ -222,18 +194,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn axes_end_at_round_numbers() {
-        for (value, want) in
-            [(0.0, 1.0), (0.9, 1.0), (1.1, 1.5), (2.2, 2.5), (26.0, 30.0), (81.0, 100.0)]
-        {
-            assert_eq!(round_up(value), want, "{value}");
-        }
+    fn a_gap_interrupts_the_line_and_a_single_point_is_drawn() {
+        let scale = Scale::over(Kind::Rate, [1.0].into_iter());
+        let points = [Some(0.0), Some(1.0), None, Some(0.0)];
+        assert_eq!(path(&points, 10.0, &scale, false), "M5 400l10 -400M35 400h1");
     }
 
     #[test]
-    fn a_gap_interrupts_the_line_and_a_single_point_is_drawn() {
-        let scale = Scale { top: 1.0 };
-        let points = [Some(0.0), Some(1.0), None, Some(0.0)];
-        assert_eq!(path(&points, 10.0, &scale), "M63.0 204.0L73.0 10.0M93.0 204.0h0.1");
+    fn users_are_drawn_as_steps() {
+        let scale = Scale::over(Kind::Count, [4.0].into_iter());
+        let points = [Some(4.0), Some(4.0), Some(2.0), None, Some(4.0)];
+        assert_eq!(path(&points, 10.0, &scale, true), "M0 0h10h10v200h10M40 0h10");
     }
 }

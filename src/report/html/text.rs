@@ -1,6 +1,14 @@
-//! Numbers and texts as the page shows them.
+//! Numbers and texts as the page shows them: tiles, tables and gates round alike.
+
+use std::time::SystemTime;
+
+use jiff::Timestamp;
 
 use crate::redact;
+
+/// Bytes of HTML for a name and for an error.
+pub(super) const NAME_ROOM: usize = 200;
+pub(super) const ERROR_ROOM: usize = 500;
 
 /// A count with thousands separators.
 pub(super) fn count(value: u64) -> String {
@@ -35,9 +43,17 @@ pub(super) fn seconds(value: f64) -> String {
     }
 }
 
+/// A number with up to `digits` decimals, without those that say nothing.
+pub(super) fn decimals(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
 fn trimmed(value: f64) -> String {
-    let text = format!("{value:.1}");
-    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+    decimals(value, 1)
 }
 
 /// A fraction as a percentage. Values above zero never read as 0 %, and values below one never as
@@ -84,14 +100,38 @@ pub(super) fn short(value: f64) -> String {
         _ if value >= 1e4 => (value / 1e3, "k"),
         _ => (value, ""),
     };
-    let text = format!("{scaled:.3}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    format!("{text}{suffix}")
+    format!("{}{suffix}", decimals(scaled, 3))
 }
 
 /// A number that a script sorts by, with the significant digits.
 pub(super) fn short_key(value: f64) -> String {
     if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.3}") }
+}
+
+/// A latency on an axis.
+pub(super) fn tick_millis(value: f64) -> String {
+    match value {
+        _ if value >= 999.999 => format!("{} s", short(value / 1000.0)),
+        _ if value >= 0.999_999 => format!("{} ms", short(value)),
+        _ => format!("{} µs", short(value * 1000.0)),
+    }
+}
+
+/// A moment, to the second.
+pub(super) fn moment(at: SystemTime) -> Option<String> {
+    let at = Timestamp::try_from(at).ok()?;
+    Some(at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+}
+
+/// The time of day, to a tenth of a second.
+pub(super) fn clock(at: SystemTime) -> Option<String> {
+    let at = Timestamp::try_from(at).ok()?;
+    Some(at.strftime("%H:%M:%S%.1f").to_string())
+}
+
+/// A figure, or a dash where it is not known.
+pub(super) fn known<T>(figure: Option<T>, shown: fn(T) -> String) -> String {
+    figure.map_or_else(|| "–".to_owned(), shown)
 }
 
 /// A text without its secrets, cut to at most `room` bytes of HTML.
@@ -134,6 +174,13 @@ mod tests {
         assert_eq!(shares, ["0 %", "< 0.01 %", "1.23 %", "> 99.99 %", "100 %"]);
         assert_eq!([bytes(10), bytes(1536), bytes(5 << 30)], ["10 B", "1.5 KiB", "5.0 GiB"]);
         assert_eq!([short(0.25), short(2500.0), short(12_500.0)], ["0.25", "2500", "12.5k"]);
+    }
+
+    #[test]
+    fn moments_have_their_time_zone() {
+        let at = SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1_700_000_000_250);
+        assert_eq!(moment(at).as_deref(), Some("2023-11-14 22:13:20 UTC"));
+        assert_eq!(clock(at).as_deref(), Some("22:13:20.2"));
     }
 
     #[test]
