@@ -351,9 +351,10 @@ impl<'a> Context<'a> {
 
     /// What reports say of this run.
     pub(crate) fn facts(&self) -> Facts {
+        let label = self.persisted.as_ref().and_then(|persisted| persisted.label.as_deref());
         Facts {
-            document: self.run.document_name().map(str::to_owned),
-            label: self.persisted.as_ref().and_then(|persisted| persisted.label.clone()),
+            document: self.run.file().map(str::to_owned),
+            label: label.or_else(|| self.run.name()).map(str::to_owned),
             run: Some(self.run.number()),
             command: self.shared.command.map(str::to_owned),
             machine: Some(machine::in_words()),

@@ -207,6 +207,7 @@ impl Executor {
             let outcome = interpreter.run(action, &mut context);
             context.finish(&text, ActionResult::new(index, &command, outcome));
         }
+        run.keep_gates(context.gates());
         let (failed, busy) = (interpreter.failed.get(), interpreter.busy.get());
         let elapsed = started.elapsed();
         let state = runs.finish(run, failed, context.figures());

@@ -5,14 +5,16 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use super::executor::Executor;
+use super::machine;
 use crate::event::{ReportFormat, State, Status};
 use crate::lock::lock;
 use crate::memory::Memory;
-use crate::record::{Records, Summary};
+use crate::record::gates::{GateResult, Rule};
+use crate::record::{Conditions, Metrics, Records, Summary};
 use crate::report::figures::Figures;
 use crate::report::html;
 use crate::report::kept::{self, OfTest};
-use crate::report::{Kept, csv, json, junit, summary, xml};
+use crate::report::{Facts, Kept, csv, json, junit, summary, xml};
 use crate::run::{HistoryError, Run, Test};
 use crate::value::{Map, Value};
 
@@ -41,10 +43,10 @@ pub struct RunReport {
     /// What the reader of the figures must know.
     pub warnings: Vec<String>,
     format: ReportFormat,
-    /// Its name.
-    label: Option<String>,
-    /// Why it has not passed.
-    failed: Option<String>,
+    /// What was run, and where.
+    facts: Facts,
+    /// The gates that it was judged by.
+    gates: Vec<Rule>,
     source: Source,
 }
 
@@ -64,7 +66,12 @@ impl Executor {
             None => table.current().or_else(|| table.last()),
         };
         if let Some(run) = found {
-            return of_run(&run, format);
+            let mut report = of_run(&run, format)?;
+            report.facts.document = run.file().map(str::to_owned);
+            report.facts.command = self.shared.command.map(str::to_owned);
+            report.facts.machine = Some(machine::in_words());
+            report.gates = run.gates();
+            return Ok(report);
         }
         let missing = || run.map_or(ReportError::NoRun, ReportError::Unknown);
         let history = table.history().ok_or_else(missing)?;
@@ -107,21 +114,27 @@ impl RunReport {
         };
         let failed = failed.map(|how| format!("Run {run} {how}{why}"));
         let label = info.and_then(|info| info.name.clone());
-        Self { run, warnings: Vec::new(), format, label, failed, source }
+        let facts = Facts { run: Some(run), label, failed, ..Facts::default() };
+        Self { run, warnings: Vec::new(), format, facts, gates: Vec::new(), source }
     }
 
-    fn draw(&self, mut figures: Figures, out: &mut dyn Write) -> io::Result<()> {
-        figures.facts.run = Some(self.run);
-        figures.facts.label.clone_from(&self.label);
-        figures.facts.failed.clone_from(&self.failed);
-        html::draw(&figures, &[], out)
+    fn draw(
+        &self,
+        mut figures: Figures,
+        summary: &dyn Metrics,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        figures.facts = self.facts.clone();
+        let gates: Vec<GateResult> = self.gates.iter().map(|rule| rule.judge(summary)).collect();
+        html::draw(&figures, &gates, out)
     }
 
     fn write(&self, memory: &Arc<Memory>, out: &mut dyn Write) -> io::Result<()> {
         match &self.source {
             Source::Rows(records) => match self.format {
                 ReportFormat::Html | ReportFormat::Other => {
-                    self.draw(Figures::of(records, Some(memory)), out)
+                    let figures = Figures::of(records, Some(memory));
+                    self.draw(figures, &records.summary(), out)
                 }
                 ReportFormat::Json => json::write_all(records, out),
                 ReportFormat::Xml => xml::write_all(records, out),
@@ -134,7 +147,7 @@ impl RunReport {
                 match self.format {
                     ReportFormat::Junit => junit::write_kept(&kept, out),
                     ReportFormat::Summary => summary::write_kept(&kept, out),
-                    _ => self.draw(kept.figures(), out),
+                    _ => self.draw(kept.figures(), kept.summary(), out),
                 }
             }
         }
@@ -208,6 +221,7 @@ fn so_far(run: &Run, test: &Test) -> Value {
         started: test.started_at(),
         took: test.snapshot().elapsed,
         document: None,
+        conditions: &Conditions::default(),
         series: &series,
     };
     let note = "The test is in progress: these are its figures so far, and its errors are listed at \

@@ -167,7 +167,11 @@ impl Runner {
         console: &mut Console,
     ) -> Result<Exit, Error> {
         let cancel = CancellationToken::new();
-        let running = self.spawn(local.document, Some(local.name), cancel.clone())?;
+        let running = self.spawn(
+            local.document,
+            Some(local.name).filter(|name| !name.starts_with("--")),
+            cancel.clone(),
+        )?;
         let executor = Arc::clone(&self.executor);
         let stderr = console.stderr();
         let say = |said| match said {

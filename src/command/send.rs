@@ -20,7 +20,7 @@ use crate::event::{Event, FailureKind, State};
 use crate::load::TestLimits;
 use crate::wire::dialect::Reply;
 use crate::wire::op::Op;
-use crate::wire::parameters::{MOST_DETAIL, Parameters};
+use crate::wire::parameters::{MOST_DETAIL, Parameters, check_name};
 use crate::wire::refusal::Refusal;
 use crate::wire::request::Request;
 use crate::wire::text::read_failure;
@@ -58,7 +58,8 @@ pub(super) fn send(args: &Send, verbose: u8, console: &mut Console) -> Result<Ex
         ..Parameters::default()
     };
     let needs_runs = parameters != Parameters::default();
-    let parameters = Parameters { verbose: verbose.min(MOST_DETAIL), ..parameters };
+    let file = args.file.as_deref().map(document::name).filter(|file| check_name(file).is_ok());
+    let parameters = Parameters { verbose: verbose.min(MOST_DETAIL), file, ..parameters };
     let request = Request::run(&*local.written).with(parameters);
     let role = if args.detach { Role::Detach } else { Role::Hold };
     let silence = timeout.unwrap_or(SILENCE);

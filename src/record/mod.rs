@@ -37,7 +37,7 @@ pub use recorder::Recorder;
 pub use sample::{
     ErrorId, Label, LabelId, MAX_LABEL_BYTES, NO_STATUS, OTHER_NAMES, Row, Sample, TICK_NANOS,
 };
-pub use summary::{Given, LatencySummary, Metric, NameSummary, Summary};
+pub use summary::{Given, LatencySummary, Metric, Metrics, NameSummary, Summary};
 
 /// What a finished run takes at least, in bytes.
 const FIXED_BYTES: usize = 4096;

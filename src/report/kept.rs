@@ -12,8 +12,8 @@ use super::figures::{
     Course, ErrorFigures, Facts, Figures, MAX_ERRORS, MAX_NAMES, MAX_NAMES_OF_ERROR, MAX_POINTS,
     NameFigures, Point, Stats, TestFacts, bar_of,
 };
-use crate::record::Iterations;
 use crate::record::live::Series;
+use crate::record::{Conditions, Iterations};
 use crate::value::{Map, Value};
 
 /// What the figures of a test are made of, besides its summary and its errors.
@@ -25,12 +25,14 @@ pub struct OfTest<'a> {
     pub took: Duration,
     /// The beginning of its action, without secrets.
     pub document: Option<&'a str>,
+    /// How its load was generated.
+    pub conditions: &'a Conditions,
     /// Its figures by method and name.
     pub series: &'a [Series],
 }
 
 /// The members of a test's figures.
-pub fn members(of: OfTest<'_>) -> [(&'static str, Value); 5] {
+pub fn members(of: OfTest<'_>) -> [(&'static str, Value); 6] {
     let mut order: Vec<&Series> = of.series.iter().filter(|series| series.requests > 0).collect();
     order.sort_by(|a, b| {
         let (a_is, b_is) = ((&a.method, &a.name), (&b.method, &b.name));
@@ -48,6 +50,7 @@ pub fn members(of: OfTest<'_>) -> [(&'static str, Value); 5] {
         ("started", started.as_secs_f64().into()),
         ("seconds", of.took.as_secs_f64().into()),
         ("document", of.document.map_or(Value::Null, Value::from)),
+        ("conditions", Value::Dict(of.conditions.to_members())),
         ("names", Value::List(names)),
         ("version", Value::from(1u64)),
     ]
@@ -99,6 +102,8 @@ pub(super) struct KeptTest<'a> {
     pub(super) seconds: f64,
     pub(super) warnings: Vec<&'a str>,
     pub(super) document: Option<&'a str>,
+    pub(super) load: Option<&'a str>,
+    pub(super) seed: Option<u64>,
     pub(super) interrupted: u64,
     pub(super) iterations: Iterations,
     pub(super) names: Vec<KeptName<'a>>,
@@ -173,6 +178,11 @@ impl<'a> Kept<'a> {
 const ERROR: f64 = 0.01;
 
 impl Kept<'_> {
+    /// The summary over all tests.
+    pub fn summary(&self) -> &Value {
+        self.summary
+    }
+
     /// The figures for a page.
     pub fn figures(&self) -> Figures {
         let mut names: IndexMap<(&str, &str), Sum> = IndexMap::new();
@@ -329,7 +339,8 @@ impl KeptTest<'_> {
             took: Duration::try_from_secs_f64(self.seconds).unwrap_or_default(),
             warnings: self.warnings.iter().map(|&warning| warning.to_owned()).collect(),
             document: self.document.map(str::to_owned),
-            ..TestFacts::default()
+            load: self.load.map(str::to_owned),
+            seed: self.seed,
         }
     }
 }
@@ -425,6 +436,7 @@ fn test(figures: &Value) -> KeptTest<'_> {
             together => further_errors = (together as usize, count(Some(row), "count")),
         }
     }
+    let condition = |key| figures.get("conditions")?.get(key);
     let summary = figures.get("summary");
     let of = |block, key| count(summary.and_then(|summary| summary.get(block)), key);
     KeptTest {
@@ -432,6 +444,8 @@ fn test(figures: &Value) -> KeptTest<'_> {
         seconds: number(Some(figures), "seconds"),
         warnings: list(figures, "warnings").iter().filter_map(Value::as_str).collect(),
         document: figures.get("document").and_then(Value::as_str),
+        load: condition("load").and_then(Value::as_str),
+        seed: condition("seed").and_then(|seed| seed.to_text().parse().ok()),
         interrupted: of("totals", "interrupted"),
         iterations: Iterations {
             started: of("iterations", "started"),
@@ -541,6 +555,7 @@ pub(super) mod tests {
             started: recording.started_at(),
             took: Duration::from_secs(4),
             document: Some("the document"),
+            conditions: &recording.conditions,
             series,
         };
         test.extend(members(of).map(|(key, value)| (key.to_owned(), value)));

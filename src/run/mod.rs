@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::event::{Event, State};
 use crate::lock::lock;
 use crate::memory::{Memory, Share};
+use crate::record::gates::Rule;
 use crate::record::{Recording, Records};
 use crate::value::{Map, Value};
 use series::Series;
@@ -103,6 +104,8 @@ struct Inner {
     test: Option<Arc<Test>>,
     /// The records of its tests, as long as they are kept.
     records: Vec<Weak<Recording>>,
+    /// The gates that they were judged by.
+    gates: Vec<Rule>,
     failed: usize,
     /// Why it ends early: [`State::Cancelled`] or [`State::Lost`].
     ending: Option<State>,
@@ -137,6 +140,7 @@ impl Run {
                 took: None,
                 test: None,
                 records: Vec::new(),
+                gates: Vec::new(),
                 failed: 0,
                 ending: None,
                 message: None,
@@ -168,9 +172,9 @@ impl Run {
         self.submission.name.as_deref()
     }
 
-    /// What its document is called, or else its own name.
-    pub fn document_name(&self) -> Option<&str> {
-        self.submission.file.as_deref().or_else(|| self.name())
+    /// What its document is called.
+    pub fn file(&self) -> Option<&str> {
+        self.submission.file.as_deref()
     }
 
     /// Cancelled when it should end early.
@@ -290,6 +294,16 @@ impl Run {
     /// Its test has ended with this record. It is there as long as it is kept elsewhere.
     pub fn note_records(&self, recording: &Arc<Recording>) {
         lock(&self.inner).records.push(Arc::downgrade(recording));
+    }
+
+    /// Keeps the gates that its tests were judged by, for reports.
+    pub fn keep_gates(&self, gates: &[Rule]) {
+        lock(&self.inner).gates = gates.to_vec();
+    }
+
+    /// The gates that its tests were judged by.
+    pub fn gates(&self) -> Vec<Rule> {
+        lock(&self.inner).gates.clone()
     }
 
     /// The records of its tests, if all of them are still kept.

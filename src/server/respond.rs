@@ -82,7 +82,7 @@ impl ServerState {
     /// Responds to a request. The session itself handles a quit.
     pub(super) fn respond(&self, request: Request<Located>, peer: IpAddr) -> Response {
         let executor = Arc::clone(&self.server.executor);
-        let Parameters { name, detach, queue, verbose, run, limit, state, format } =
+        let Parameters { name, file, detach, queue, verbose, run, limit, state, format } =
             request.parameters;
         match request.op {
             Op::Run => match request.document {
@@ -92,7 +92,7 @@ impl ServerState {
                     let hold = (events && !detach).then(Arc::<Hold>::default);
                     let submission = Submission {
                         name,
-                        file: None,
+                        file,
                         peer: Some(peer.to_string()),
                         hold: hold.clone(),
                         patience: queue,

@@ -24,6 +24,8 @@ const LONGEST_QUEUE: f64 = 7.0 * 24.0 * 3600.0;
 pub struct Parameters {
     /// The name of the run, with a document.
     pub name: Option<String>,
+    /// What the document is called, for reports: the name of its file.
+    pub file: Option<String>,
     /// Whether the reply ends once the document is accepted, and the run goes on without it.
     pub detach: bool,
     /// How long the run may wait for the place of another test.
@@ -83,12 +85,18 @@ impl Parameters {
             }
             other => Err(wrong("verbose", &format!("0 to {MOST_DETAIL}"), &other)),
         });
+        let file = present("file").map(|value| match value {
+            // Only reports show it.
+            Value::Str(file) => Ok(Some(file).filter(|file| check_name(file).is_ok())),
+            other => Err(wrong("file", "a text", &other)),
+        });
         let name = present("name").map(|value| match value {
             Value::Str(name) => check_name(&name).map(|()| name).map_err(|why| refused(&why)),
             other => Err(wrong("name", "a text", &other)),
         });
         Ok(Self {
             name: name.transpose()?,
+            file: file.transpose()?.flatten(),
             detach: detach.transpose()?.unwrap_or_default(),
             queue: queue.transpose()?,
             verbose: verbose.transpose()?.unwrap_or_default(),
@@ -106,6 +114,9 @@ impl Parameters {
         };
         if let Some(name) = &self.name {
             member("name", json!(name));
+        }
+        if let Some(file) = &self.file {
+            member("file", json!(file));
         }
         if self.detach {
             member("detach", json!(true));
@@ -165,6 +176,7 @@ mod tests {
     fn what_is_written_is_read_back() {
         let all = Parameters {
             name: Some("nightly \"é\"".to_owned()),
+            file: Some("tests/shop.json".to_owned()),
             detach: true,
             queue: Some(Duration::from_millis(1500)),
             verbose: 2,

@@ -116,9 +116,9 @@ pub fn parse(text: &str) -> Result<Value, Refusal> {
 pub const STEP: usize = 16 * 1024;
 
 /// The members of an envelope, and how many of them are not [`Parameters`].
-const MEMBERS: [&str; 12] = [
+const MEMBERS: [&str; 13] = [
     "token", "command", "op", "reply", "name", "detach", "queue", "verbose", "run", "limit",
-    "state", "format",
+    "state", "format", "file",
 ];
 const OWN: usize = 4;
 

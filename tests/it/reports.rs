@@ -131,7 +131,9 @@ fn every_report_of_a_run_has_the_same_figures() {
 
     bench.value(r#"["LD_generate_html_report", ["run"]]"#);
     let page = bench.file("run.html");
-    assert!(page.contains("requests failed (50"), "half of them");
+    // About half of them, whichever request was the last.
+    let share = |tens| page.contains(&format!("requests failed ({tens}"));
+    assert!(share(4) || share(5), "{failed} of {total}");
     assert!(page.contains("&lt;good&gt; &amp; &quot;so&quot;"));
     assert!(page.contains("LD_start_test"), "the document is shown");
 

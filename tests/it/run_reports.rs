@@ -126,6 +126,33 @@ fn a_run_in_progress_is_reported_so_far_and_its_rows_later() {
 }
 
 #[test]
+fn the_report_of_a_run_names_its_file_and_its_load_and_shows_its_gates_with_and_without_rows() {
+    let (target, server) = (Target::start(), Server::start(&[], None));
+    let data = tempfile::tempdir().expect("a directory");
+    let file = data.path().join("shop.json");
+    let gate = json!(["LD_assert_sla", [[{"type": "failure_rate", "value": 0.01}]]]);
+    fs::write(&file, json!([short(&target, "a"), gate]).to_string()).expect("a document");
+    told(&server, &["send", &file.display().to_string()]);
+    let check = |page: &str| {
+        for shown in [
+            "shop.json</dd>",
+            "<dt>Load</dt><dd>closed: 1 user",
+            "<dt>Seed</dt>",
+            "<dt>Machine</dt>",
+            "✓ Passed: the gate holds",
+            "<td class=\"text\" data-l=\"Limit\">at most 1 %</td>",
+        ] {
+            assert!(page.contains(shown), "{shown}: {page}");
+        }
+    };
+    check(&report(&server, "html"));
+    told(&server, &["send", "--json", r#"[["LD_clear_records"]]"#]);
+    let page = told(&server, &["report", "1"]);
+    assert!(page.contains("are not kept"));
+    check(&page);
+}
+
+#[test]
 fn a_report_in_a_file_is_private_and_one_that_fails_leaves_the_old_file() {
     let (target, server) = (Target::start(), Server::start(&[], None));
     let data = tempfile::tempdir().expect("a directory");

@@ -493,6 +493,7 @@ impl Command for StartTest {
             started: recording.started_at(),
             took,
             document: recording.document.as_deref(),
+            conditions: &recording.conditions,
             series: &series,
         });
         drop(series);
