@@ -64,8 +64,8 @@ const ENDING: &str = "latencies of names are of successes only \
 fn at_every_width_no_line_is_broken_and_nothing_is_left_behind_after_a_resize() {
     let target = Target::start();
     let directory = tempfile::tempdir().expect("a directory");
-    let file = file(&directory, &document(&target, 4.0));
-    for (first, second, expected) in [
+    let file = file(&directory, &document(&target, 6.0));
+    let cases = [
         (
             120,
             50,
@@ -96,26 +96,37 @@ fn at_every_width_no_line_is_broken_and_nothing_is_left_behind_after_a_resize() 
                 "total  0  0  0%  0  0  0  0  0  0",
             ],
         ),
-    ] {
-        let terminal = Terminal::start(first, &["run", &file]);
-        terminal.wait_for("LD_start_test starts");
-        terminal.wait_for(" requests  ");
-        terminal.resize(second);
-        // Drawn anew.
-        let before = terminal.lines();
-        soon_true(|| terminal.lines() != before);
-        let (code, screen) = terminal.end();
-        assert_eq!(code, Some(1));
-        assert_eq!(screen.broken, [""; 0], "{first} {second}");
-        let (table, ending) = below_the_title(&screen);
-        assert_eq!(table, expected, "{first} {second}");
-        assert_eq!(ending, ENDING, "{first} {second}");
-        let above = screen.lines();
-        let above = above.iter().take_while(|line| !line.starts_with("latency in ms"));
-        let left: Vec<_> = above.filter(|line| line.contains("requests")).collect();
-        assert!(left.is_empty(), "{first} {second}: {left:?}");
-        assert!(screen.colours.contains(&"[31m".to_owned()), "failures are red");
-    }
+    ];
+    // Side by side: each takes as long as its test.
+    std::thread::scope(|scope| {
+        for (first, second, table) in &cases {
+            scope.spawn(|| resized(*first, *second, &file, table));
+        }
+    });
+}
+
+/// A run on a terminal that becomes another during its test.
+fn resized(first: u16, second: u16, file: &str, expected: &[&str]) {
+    let terminal = Terminal::start(first, &["run", file]);
+    terminal.wait_for("LD_start_test starts");
+    terminal.wait_for(" requests  ");
+    terminal.resize(second);
+    // Drawn anew.
+    let before = terminal.lines();
+    soon_true(|| terminal.lines() != before);
+    let drawn = terminal.lines();
+    assert!(drawn.len() <= 1, "{first} {second}: something is left behind: {drawn:#?}");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(1));
+    assert_eq!(screen.broken, [""; 0], "{first} {second}");
+    let (table, ending) = below_the_title(&screen);
+    assert_eq!(table, expected, "{first} {second}");
+    assert_eq!(ending, ENDING, "{first} {second}");
+    let above = screen.lines();
+    let above = above.iter().take_while(|line| !line.starts_with("latency in ms"));
+    let left: Vec<_> = above.filter(|line| line.contains("requests")).collect();
+    assert!(left.is_empty(), "{first} {second}: {left:?}");
+    assert!(screen.colours.contains(&"[31m".to_owned()), "failures are red");
 }
 
 /// A test that would outlast any deadline here, in a shape whose length is a sum.
