@@ -27,6 +27,8 @@ struct PipeState {
     waiting: Vec<u8>,
     /// Taken and not yet written.
     writing: usize,
+    /// The last bytes are about to be added.
+    ending: bool,
     ended: bool,
     dropped: bool,
     /// The reader is gone.
@@ -39,6 +41,7 @@ impl Pipe {
             share,
             waiting: Vec::new(),
             writing: 0,
+            ending: false,
             ended: false,
             dropped: false,
             left: false,
@@ -83,6 +86,16 @@ impl Pipe {
         drop(state);
         self.filled.notify_one();
         true
+    }
+
+    /// The run is over, and the last bytes follow.
+    pub(super) fn conclude(&self) {
+        self.state().ending = true;
+    }
+
+    /// Whether the run is over: a client that leaves then has what it waited for.
+    pub(super) fn is_concluded(&self) -> bool {
+        self.state().ending
     }
 
     /// Marks the end of the reply.

@@ -581,6 +581,7 @@ impl<S: Transport> Session<S> {
                 Sent::Whole => {}
                 Sent::Broken => {
                     match &hold {
+                        _ if pipe.is_concluded() => {}
                         Some(hold) => {
                             tracing::warn!("{}: the client left; its run is stopped", self.peer);
                             hold.let_go();

@@ -62,6 +62,7 @@ impl PipeWriter {
 
     fn end(&mut self) {
         if let Some(writer) = self.writer.take() {
+            self.pipe.conclude();
             let (piece, timeout) = (self.limits.reply_queue / 4, self.limits.write);
             writer.finish(piece, |bytes| self.pipe.push(bytes, timeout));
         }
