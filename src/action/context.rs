@@ -419,6 +419,12 @@ impl<'a> Context<'a> {
         self.shared.files.read_within(path, self.memory())
     }
 
+    /// Keeps a share of the ceiling until the next action of the outermost document starts: for a value
+    /// that this action returns.
+    pub(crate) fn hold(&mut self, share: Share) {
+        self.held.push(share);
+    }
+
     /// Reads a whole JSON file. So many copies of its value take a share of the ceiling until the next
     /// action of the outermost document starts.
     pub(crate) fn read_json(

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use super::command::Declaration;
 use super::commands::{
-    builtins, database, execute, exporters, gates, har, lint, records, reports, resolver, schema,
-    start, stub,
+    builtins, database, execute, exporters, gates, governance, har, lint, records, regression,
+    reports, resolver, schema, start, stub, tags,
 };
 
 /// The commands of every family, in the order of their documentation. To add a command:
@@ -29,6 +29,9 @@ const FAMILIES: &[Family] = &[
     Family { title: "Reports in files", commands: &reports::FILES },
     Family { title: "Reports as values", commands: reports::VALUES },
     Family { title: "Stored runs", commands: database::COMMANDS },
+    Family { title: "Tags of stored runs", commands: tags::COMMANDS },
+    Family { title: "Trends, verdicts and errors", commands: regression::COMMANDS },
+    Family { title: "Audit log, catalog and links", commands: governance::COMMANDS },
     Family { title: "Exporters", commands: exporters::COMMANDS },
     Family { title: "Stub server", commands: stub::COMMANDS },
     Family { title: "Recordings", commands: har::COMMANDS },

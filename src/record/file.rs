@@ -14,6 +14,19 @@ pub fn reading() -> OpenOptions {
     options
 }
 
+/// Opens a file that exists for reading and for adding to its end; a link is refused.
+pub fn appending() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true);
+    #[cfg(unix)]
+    {
+        use cap_std::fs::OpenOptionsExt;
+        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+        options.custom_flags(flags.bits().cast_signed());
+    }
+    options
+}
+
 /// Creates a file that does not exist yet, for its owner alone.
 pub fn creating() -> OpenOptions {
     let mut options = OpenOptions::new();

@@ -5,6 +5,7 @@
 //! and nothing here knows HTTP.
 
 mod allowance;
+pub mod clusters;
 mod columns;
 mod conditions;
 pub mod diff;
@@ -22,6 +23,7 @@ pub mod sqlite;
 pub mod stats;
 mod statuses;
 mod summary;
+pub mod trend;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -1,5 +1,5 @@
 //! Statistics over plain numbers, identical to the reference's to the last bit: Python's
-//! `math.fsum`, the two means based on it, and percentiles.
+//! `math.fsum`, the two means based on it, percentiles, and rounding.
 
 /// The arithmetic mean, the exact sum divided once (Python's `statistics.fmean`); 0 without
 /// numbers.
@@ -68,6 +68,12 @@ pub fn interpolate(count: usize, percentile: f64, at: impl Fn(usize) -> f64) -> 
     low + (high - low) * (rank - below as f64)
 }
 
+/// Python's `round(number, decimals)`: formatting rounds the exact value, half to even, and parsing
+/// returns the nearest float.
+pub fn decimals(number: f64, decimals: usize) -> f64 {
+    format!("{number:.decimals$}").parse().unwrap_or(number)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +114,22 @@ mod tests {
         assert_eq!(mean(&[f64::MAX, f64::MAX]), f64::INFINITY);
         assert_eq!(mean(&[1.0, f64::INFINITY]), f64::INFINITY);
         assert!(mean(&[f64::NEG_INFINITY, f64::INFINITY]).is_nan());
+    }
+
+    #[test]
+    fn numbers_are_rounded_half_to_even_by_their_exact_value() {
+        for (number, places, expected) in [
+            (2.675, 2, 2.67),
+            (0.125, 2, 0.12),
+            (0.375, 2, 0.38),
+            (-1.005, 2, -1.0),
+            (22.000000000000004, 2, 22.0),
+            (1e22, 4, 1e22),
+        ] {
+            assert_eq!(decimals(number, places), expected, "{number}");
+        }
+        assert!(decimals(f64::NAN, 2).is_nan());
+        assert_eq!(decimals(f64::INFINITY, 2), f64::INFINITY);
     }
 
     #[test]

@@ -170,7 +170,7 @@ const STRICTER: [(&str, &str); 6] = [
     (r#""user_detail_dict":{"min":1"#, "what has no effect there is advised against"),
     (r#""action_list":"#, "what is no document is told when it runs"),
     (r#""key":"#, "any value is a key by its text"),
-    (r#""rules":["#, "a gate that cannot be judged is told when it is judged"),
+    (r#"rules":["#, "a gate that cannot be judged is told when it is judged"),
     (r#""rules":null"#, "a stub server's rules must be given, and null gives none"),
     ("LD_start_influxdb_sink", "only the fields of the chosen transport are read"),
 ];

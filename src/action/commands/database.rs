@@ -163,19 +163,19 @@ const TOLERANCE: Field = Field::optional(
 /// Runs that a refusal lists.
 const SHOWN_RUNS: usize = 10;
 
-const DATABASE: Field =
+pub(super) const DATABASE: Field =
     Field::required("database_path", Kind::Path, "The SQLite file, in the data directory.")
         .example("\"runs.db\"");
 
 /// Parses an integer; a negative limit means no limit, and no run has a negative number.
-fn whole(reader: &Reader<'_>) -> Result<i64, Invalid> {
+pub(super) fn whole(reader: &Reader<'_>) -> Result<i64, Invalid> {
     match reader.value() {
         Value::Int(number) => Ok(*number),
         _ => Err(reader.expected("an integer")),
     }
 }
 
-fn failed(error: DatabaseError) -> Failure {
+pub(super) fn failed(error: DatabaseError) -> Failure {
     let kind = match error {
         DatabaseError::Full { .. }
         | DatabaseError::TooLarge { .. }
@@ -188,7 +188,7 @@ fn failed(error: DatabaseError) -> Failure {
 
 /// Opens a file's directory inside the data directory. SQLite reports a missing one, in the
 /// reference's words.
-fn located(context: &Context<'_>, path: &str) -> Result<Place, Failure> {
+pub(super) fn located(context: &Context<'_>, path: &str) -> Result<Place, Failure> {
     if context.files().lacks_directory(path) {
         return Err(failed(DatabaseError::CannotOpen));
     }
@@ -196,7 +196,7 @@ fn located(context: &Context<'_>, path: &str) -> Result<Place, Failure> {
 }
 
 /// Reads from an existing file; `None` is a database without runs, and a warning.
-fn read<T: Send + 'static>(
+pub(super) fn read<T: Send + 'static>(
     context: &mut Context<'_>,
     path: &str,
     work: impl FnOnce(&mut Database) -> Result<T, DatabaseError> + Send + 'static,

@@ -7,7 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Statement, TransactionBehavior, params};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension, Params, Statement, TransactionBehavior, params,
+};
 
 use super::super::diff::{Run, RunMetrics};
 use super::super::{Records, Row};
@@ -31,7 +33,7 @@ const LEAST_HEAP: usize = 64 << 20;
 const STEP: usize = 64 * 1024;
 
 /// What a name takes in a comparison, in bytes: its figures in both runs as a value.
-const NAME_BYTES: usize = 2048;
+pub(super) const NAME_BYTES: usize = 2048;
 
 /// The tables and indexes.
 const SCHEMA: &str = "
@@ -176,7 +178,7 @@ impl Database {
             "SELECT id, started_at, label, metadata_json FROM load_density_runs \
              ORDER BY id DESC LIMIT ?",
             &RUN_COLUMNS,
-            i64::try_from(limit).unwrap_or(i64::MAX),
+            [i64::try_from(limit).unwrap_or(i64::MAX)],
             "runs",
         )?;
         Ok((rows, left))
@@ -188,7 +190,7 @@ impl Database {
             "SELECT outcome, method, test_url, name, status_code, response_time_ms, \
              response_length, error FROM load_density_records WHERE run_id = ? ORDER BY id",
             &RECORD_COLUMNS,
-            run,
+            [run],
             "records of a run",
         )?;
         match left {
@@ -198,11 +200,11 @@ impl Database {
     }
 
     /// At most [`MAX_FETCH`] rows, and whether there are more.
-    fn rows(
+    pub(super) fn rows(
         &self,
         query: &str,
         names: &'static [&'static str],
-        argument: i64,
+        arguments: impl Params,
         what: &'static str,
     ) -> Result<(Rows, bool), DatabaseError> {
         let mut rows = Rows::new(names, self.memory.share(what));
@@ -211,7 +213,7 @@ impl Database {
         }
         let failed = |error| self.failed(&error);
         let mut query = self.prepared(query)?;
-        let mut found = query.query([argument]).map_err(failed)?;
+        let mut found = query.query(arguments).map_err(failed)?;
         while let Some(row) = found.next().map_err(failed)? {
             if rows.len() == MAX_FETCH {
                 return Ok((rows, true));
@@ -230,18 +232,30 @@ impl Database {
                 rows.push(cell).map_err(|full| self.full(full))?;
             }
             if rows.text_bytes() > MAX_BYTES {
-                return Err(DatabaseError::TooLarge { path: self.path.clone(), what });
+                return Err(self.too_large(what));
             }
         }
         Ok((rows, false))
     }
 
-    fn full(&self, full: Full) -> DatabaseError {
+    pub(super) fn memory(&self) -> &Arc<Memory> {
+        &self.memory
+    }
+
+    pub(super) fn too_large(&self, what: &'static str) -> DatabaseError {
+        DatabaseError::TooLarge { path: self.path.clone(), what }
+    }
+
+    pub(super) fn too_many_names(&self, run: i64) -> DatabaseError {
+        DatabaseError::TooManyNames { path: self.path.clone(), run }
+    }
+
+    pub(super) fn full(&self, full: Full) -> DatabaseError {
         DatabaseError::Full { path: self.path.clone(), full }
     }
 
     /// Whether the file has our tables.
-    fn has_tables(&self) -> Result<bool, DatabaseError> {
+    pub(super) fn has_tables(&self) -> Result<bool, DatabaseError> {
         for (table, _) in TABLES {
             let query = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?";
             let found = self.connection.query_row(query, [table], |_| Ok(())).optional();
@@ -253,7 +267,7 @@ impl Database {
     }
 
     /// Prepares a query that returns rows as it finds them: sorting would hold all of them.
-    fn prepared(&self, query: &str) -> Result<Statement<'_>, DatabaseError> {
+    pub(super) fn prepared(&self, query: &str) -> Result<Statement<'_>, DatabaseError> {
         let plan = || -> rusqlite::Result<bool> {
             let mut plan = self.connection.prepare(&format!("EXPLAIN QUERY PLAN {query}"))?;
             let mut steps = plan.raw_query();
@@ -372,7 +386,7 @@ impl Database {
             }
             if !names.contains_key(&*name) {
                 if names.len() == MAX_NAMES {
-                    return Err(DatabaseError::TooManyNames { path: self.path.clone(), run });
+                    return Err(self.too_many_names(run));
                 }
                 take(NAME_BYTES + 2 * name.len(), &mut share)?;
                 names.insert(name.clone().into_owned(), Default::default());
@@ -420,7 +434,7 @@ fn insert_row(insert: &mut Statement<'_>, run: i64, row: &Row<'_>) -> rusqlite::
 }
 
 /// A cell's text; in SQLite any cell can hold any type.
-fn text_of(cell: ValueRef<'_>) -> Cow<'_, str> {
+pub(super) fn text_of(cell: ValueRef<'_>) -> Cow<'_, str> {
     match cell {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes),
         ValueRef::Null => Value::Null.to_text().into(),

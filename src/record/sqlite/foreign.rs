@@ -6,6 +6,9 @@ use rusqlite::limits::Limit;
 
 use super::error::DatabaseError;
 
+/// The table of tags, which only runs with tags need, and its columns.
+const TAGS: (&str, &[&str]) = ("load_density_run_tags", &["run_id", "key", "value"]);
+
 /// The columns of each table that are read and written.
 pub(super) const TABLES: [(&str, &[&str]); 2] = [
     ("load_density_runs", &RUN_COLUMNS),
@@ -103,18 +106,23 @@ pub(super) fn check(connection: &Connection, path: &str) -> Result<(), DatabaseE
         return Err(DatabaseError::Newer { path: path.to_owned(), version });
     }
     for (table, columns) in TABLES {
-        if let Some(detail) = objection(connection, table, columns).map_err(failed)? {
+        if let Some(detail) = objection(connection, table, columns, true).map_err(failed)? {
             return foreign(detail);
         }
+    }
+    let (table, columns) = TAGS;
+    if let Some(detail) = objection(connection, table, columns, false).map_err(failed)? {
+        return foreign(detail);
     }
     Ok(())
 }
 
-/// What speaks against using a table, if it exists.
+/// What speaks against using a table, if it exists; `numbered` says that its rows have a number.
 fn objection(
     connection: &Connection,
     table: &str,
     columns: &[&str],
+    numbered: bool,
 ) -> rusqlite::Result<Option<String>> {
     let mut query = connection.prepare(
         "SELECT type, name, rootpage FROM sqlite_schema \
@@ -138,10 +146,8 @@ fn objection(
         return Ok(Some(format!("its table {table} has {indexes} indexes")));
     }
     match exists {
-        true => {
-            Ok(column_objection(connection, table, columns)?
-                .or(index_objection(connection, table)?))
-        }
+        true => Ok(column_objection(connection, table, columns, numbered)?
+            .or(index_objection(connection, table)?)),
         false => Ok(None),
     }
 }
@@ -151,6 +157,7 @@ fn column_objection(
     connection: &Connection,
     table: &str,
     columns: &[&str],
+    needs_number: bool,
 ) -> rusqlite::Result<Option<String>> {
     let mut query = connection
         .prepare("SELECT name, type, dflt_value, pk, hidden FROM pragma_table_xinfo(?)")?;
@@ -175,7 +182,9 @@ fn column_objection(
     let missing = columns.iter().find(|column| !names.iter().any(|name| name == *column));
     Ok(match missing {
         Some(column) => Some(format!("its table {table} has no column {column}")),
-        None if !numbered => Some(format!("its column {table}.id is not the key of its rows")),
+        None if needs_number && !numbered => {
+            Some(format!("its column {table}.id is not the key of its rows"))
+        }
         None => None,
     })
 }

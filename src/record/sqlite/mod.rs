@@ -1,4 +1,4 @@
-//! Runs in an SQLite file, in exactly the reference's two tables, so that either program opens the
+//! Runs in an SQLite file, in exactly the reference's tables, so that either program opens the
 //! other's files. A run is one transaction: a reader finds all of it or nothing. A file that is
 //! damaged, locked, of a newer format or from another program is refused before anything is
 //! written.
@@ -28,6 +28,8 @@ mod error;
 mod foreign;
 mod guard;
 mod place;
+mod tags;
+mod trend;
 
 pub use database::Database;
 pub use error::{DatabaseError, MAX_FETCH};

@@ -4,6 +4,9 @@
 //! leaves nothing; only where the file system knows no files without a name, or between the last two
 //! steps, a file stays whose name is a UUID. Nothing removes it: a user's file may be named like that.
 
+mod log;
+mod tree;
+
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, BufWriter, Read, Write};
@@ -156,14 +159,7 @@ impl Files {
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<PathBuf, Failure> {
         let inside = self.inside(path)?;
-        let name = inside.file_name().ok_or_else(|| refusal(path, "does not name a file"))?;
-        let parent = match inside.parent() {
-            Some(parent) if parent != Path::new("") => {
-                self.check_links(path, parent)?;
-                self.dir.open_dir(parent).map_err(|error| failure(path, &error))?
-            }
-            _ => self.dir.try_clone().map_err(|error| failure(path, &error))?,
-        };
+        let (parent, name) = self.parent(path, &inside)?;
         self.replaceable(&parent, name).map_err(|why| refusal(path, why))?;
         let work = || -> io::Result<()> {
             let mut temporary = TempFile::new(&parent)?;
@@ -179,6 +175,13 @@ impl Files {
         };
         work().map_err(|error| failure(path, &error))?;
         Ok(PathBuf::from(path))
+    }
+
+    /// Whether there is nothing under a path that lies inside.
+    pub fn is_missing(&self, path: &str) -> Result<bool, Failure> {
+        let inside = self.inside(path)?;
+        let found = self.dir.symlink_metadata(&inside);
+        Ok(found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound))
     }
 
     /// Checks that a report with one of these signs near its beginning may take the place of a file.
@@ -259,9 +262,31 @@ impl Files {
         parent.is_some_and(|parent| !self.dir.exists(parent))
     }
 
+    /// The open directory of a file inside, and the file's name.
+    fn parent<'a>(&self, path: &str, inside: &'a Path) -> Result<(Dir, &'a OsStr), Failure> {
+        let name = inside.file_name().ok_or_else(|| refusal(path, "does not name a file"))?;
+        let parent = match inside.parent() {
+            Some(parent) if parent != Path::new("") => {
+                self.check_links(path, parent)?;
+                self.dir.open_dir(parent)
+            }
+            _ => self.dir.try_clone(),
+        };
+        Ok((parent.map_err(|error| failure(path, &error))?, name))
+    }
+
+    /// Returns the path of a file relative to the data directory.
+    fn inside(&self, path: &str) -> Result<PathBuf, Failure> {
+        let clean = self.relative(path)?;
+        if clean.as_os_str().is_empty() || path.ends_with('/') {
+            return Err(refusal(path, "is a directory; name a file"));
+        }
+        Ok(clean)
+    }
+
     /// Returns the path relative to the data directory. Everything that the text alone shows is
     /// refused here, with its reason; cap-std handles links.
-    fn inside(&self, path: &str) -> Result<PathBuf, Failure> {
+    fn relative(&self, path: &str) -> Result<PathBuf, Failure> {
         if let FileAccess::Nothing(why) = &self.access {
             let why = format!("cannot be used: documents have no data directory, because {why}");
             return Err(refusal(path, &format!("{why}; name one with --data-dir")));
@@ -293,9 +318,6 @@ impl Files {
                     return Err(refusal(path, OUTSIDE));
                 }
             }
-        }
-        if clean.as_os_str().is_empty() || path.ends_with('/') {
-            return Err(refusal(path, "is a directory; name a file"));
         }
         if self.access != FileAccess::All && is_hidden(&clean) {
             return Err(refusal(path, HIDDEN));
@@ -413,7 +435,7 @@ fn failure(path: &str, error: &io::Error) -> Failure {
 mod tests {
     use super::*;
 
-    fn data_dir() -> (tempfile::TempDir, Files) {
+    pub(super) fn data_dir() -> (tempfile::TempDir, Files) {
         let dir = tempfile::tempdir().expect("a directory");
         let inside = dir.path().join("data");
         std::fs::create_dir(&inside).expect("a directory");

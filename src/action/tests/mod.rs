@@ -1,3 +1,6 @@
+mod governance;
+mod regression;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
