@@ -43,7 +43,9 @@ complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "run" -d 'Run documents 
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "lint" -d 'Check documents for errors and likely mistakes'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "explain" -d 'Explain the format of documents: a concept, a command or a parameter'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "schema" -d 'Print the JSON Schema of documents, for editors'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "context" -d 'Keep servers under names, with how to connect to them'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "completions" -d 'Print a shell\'s completion script'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l host -d 'Address or name to listen on; localhost means IPv4 and IPv6 loopback. Other than loopback requires a token. Ignored, like --port, with socket activation' -r -f -a "(__fish_print_hostnames)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l port -d 'TCP port to listen on; 0 picks a free port and prints it on the first line' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l data-dir -d 'Directory in which documents may read and write files [default: the working directory]' -r -f -a "(__fish_complete_directories)"
@@ -95,8 +97,10 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l seed -d 'Seed of ra
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s o -l output -d 'Output format on stdout [default: summary on a terminal, else text]' -r -f -a "summary\t'Figures, errors, gates and a verdict, for people'
 text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l port -d 'The server\'s TCP port' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l server -d 'The server\'s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l host -d 'The server\'s address or name, apart from its port' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l port -d 'The server\'s TCP port [default: 9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l context -d 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
@@ -119,8 +123,10 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l wait -d 'Retry unti
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l timeout -d 'Give up after this long without a reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l output -d 'Output format on stdout; -v adds the server\'s counters to the text' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
-complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
-complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l port -d 'The server\'s TCP port' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l server -d 'The server\'s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l host -d 'The server\'s address or name, apart from its port' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l port -d 'The server\'s TCP port [default: 9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l context -d 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
@@ -140,8 +146,10 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -s h -l help -d 'Print
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l timeout -d 'Give up after this long without a reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
-complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
-complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l port -d 'The server\'s TCP port' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l server -d 'The server\'s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l host -d 'The server\'s address or name, apart from its port' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l port -d 'The server\'s TCP port [default: 9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l context -d 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
@@ -162,8 +170,10 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand status" -s h -l help -d 'Pri
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l timeout -d 'Give up after this long without a reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
-complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
-complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l port -d 'The server\'s TCP port' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l server -d 'The server\'s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l host -d 'The server\'s address or name, apart from its port' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l port -d 'The server\'s TCP port [default: 9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l context -d 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
@@ -192,8 +202,10 @@ interrupted\t'The server ended while it ran'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l timeout -d 'Give up after this long without a reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
-complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
-complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l port -d 'The server\'s TCP port' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l server -d 'The server\'s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l host -d 'The server\'s address or name, apart from its port' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l port -d 'The server\'s TCP port [default: 9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l context -d 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
@@ -214,8 +226,10 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l timeout -d 'Give 
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -s o -l output -d 'Output format on stdout [default: summary on a terminal, else text]' -r -f -a "summary\t'Figures, errors, gates and a verdict, for people'
 text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
-complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
-complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l port -d 'The server\'s TCP port' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l server -d 'The server\'s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l host -d 'The server\'s address or name, apart from its port' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l port -d 'The server\'s TCP port [default: 9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l context -d 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
@@ -240,9 +254,11 @@ csv\t'Every request as a row of CSV; needs the rows of the run'
 junit\t'A testcase for each name, for CI systems'
 summary\t'The figures of LD_summary as JSON'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -s o -l output -d 'Write it to this file, which others cannot read, instead of stdout' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l timeout -d 'Give up after this many seconds without a reply [default: 10 while connecting, 600 between replies]' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
-complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l port -d 'The server\'s TCP port' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l timeout -d 'Give up after this long without a reply [default: 10s while connecting, 10m between replies]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l server -d 'The server\'s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l host -d 'The server\'s address or name, apart from its port' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l port -d 'The server\'s TCP port [default: 9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l context -d 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
@@ -260,8 +276,10 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l token-prompt -d '
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l timeout -d 'Give up after this long without a reply' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
-complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l port -d 'The server\'s TCP port' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l server -d 'The server\'s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l host -d 'The server\'s address or name, apart from its port' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l port -d 'The server\'s TCP port [default: 9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l context -d 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
@@ -307,6 +325,7 @@ json\t'One JSON object per line'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
 always\t'Always'
 never\t'Never'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l once -d 'Run one iteration of one user, and show every request and response, what is extracted and what assertions say, without secrets'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l print-document -d 'Print the document that would be run, and run nothing'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l http2 -d 'Use HTTP/2, or offer it with TLS'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l insecure -d 'Do not verify the certificate'
@@ -332,8 +351,86 @@ always\t'Always'
 never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand schema" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and not __fish_seen_subcommand_from add use ls show rm help" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and not __fish_seen_subcommand_from add use ls show rm help" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and not __fish_seen_subcommand_from add use ls show rm help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and not __fish_seen_subcommand_from add use ls show rm help" -f -a "add" -d 'Keep a server under a name: its address, how to connect to it, and where its token is'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and not __fish_seen_subcommand_from add use ls show rm help" -f -a "use" -d 'Make a context the current one'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and not __fish_seen_subcommand_from add use ls show rm help" -f -a "ls" -d 'List the contexts; * is the current one'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and not __fish_seen_subcommand_from add use ls show rm help" -f -a "show" -d 'Show a context, by default the current one'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and not __fish_seen_subcommand_from add use ls show rm help" -f -a "rm" -d 'Remove a context'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and not __fish_seen_subcommand_from add use ls show rm help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l server -d 'The server\'s address or name, and its port [default: 9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l tls-key -d 'Private key of the client certificate (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l token-env -d 'Read the token from this environment variable. The token itself is never kept in a context' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l token-file -d 'Read the token from this file, which only its owner can read' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l current -d 'Make it the current context'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l tls -d 'Connect with TLS (1.2 or 1.3)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l tls-insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read the token'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from use" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from use" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from use" -s h -l help -d 'Print help'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from ls" -s o -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
+json\t'One JSON object per line'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from ls" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from show" -s o -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
+json\t'One JSON object per line'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from show" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from rm" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from rm" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from help" -f -a "add" -d 'Keep a server under a name: its address, how to connect to it, and where its token is'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from help" -f -a "use" -d 'Make a context the current one'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from help" -f -a "ls" -d 'List the contexts; * is the current one'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show a context, by default the current one'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from help" -f -a "rm" -d 'Remove a context'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand completions" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
 always\t'Always'
 never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand completions" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint explain schema context completions help" -f -a "serve" -d 'Serve the control socket until a client sends `quit`'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint explain schema context completions help" -f -a "send" -d 'Send a document to a server and print each action\'s result'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint explain schema context completions help" -f -a "ping" -d 'Check that a server is up (no side effects)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint explain schema context completions help" -f -a "status" -d 'Show the test that a server is running, or any run'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint explain schema context completions help" -f -a "stop" -d 'Stop the running test, or any run; its client still gets the results'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint explain schema context completions help" -f -a "runs" -d 'List the runs of a server, the newest first'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint explain schema context completions help" -f -a "attach" -d 'Follow a run from its beginning to its end, whoever requested it'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint explain schema context completions help" -f -a "report" -d 'Fetch the report of a run, also of one that is in progress or ended long ago'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint explain schema context completions help" -f -a "quit" -d 'Shut a server down'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint explain schema context completions help" -f -a "run" -d 'Run documents in this process, without a server'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint explain schema context completions help" -f -a "lint" -d 'Check documents for errors and likely mistakes'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint explain schema context completions help" -f -a "explain" -d 'Explain the format of documents: a concept, a command or a parameter'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint explain schema context completions help" -f -a "schema" -d 'Print the JSON Schema of documents, for editors'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint explain schema context completions help" -f -a "context" -d 'Keep servers under names, with how to connect to them'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint explain schema context completions help" -f -a "completions" -d 'Print a shell\'s completion script'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint explain schema context completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and __fish_seen_subcommand_from context" -f -a "add" -d 'Keep a server under a name: its address, how to connect to it, and where its token is'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and __fish_seen_subcommand_from context" -f -a "use" -d 'Make a context the current one'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and __fish_seen_subcommand_from context" -f -a "ls" -d 'List the contexts; * is the current one'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and __fish_seen_subcommand_from context" -f -a "show" -d 'Show a context, by default the current one'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and __fish_seen_subcommand_from context" -f -a "rm" -d 'Remove a context'

@@ -93,6 +93,7 @@ fn linked(value: &Value, user: &UserKind, http2: bool) -> Result<(), Invalid> {
         targets: Targets::default(),
         max_body_bytes: MAX_BODY_BYTES,
         memory: Memory::of_machine(),
+        tracer: None,
     };
     workload.link(bindings, &reach, settings).map(|_| ())
 }

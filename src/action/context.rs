@@ -21,6 +21,7 @@ use crate::event::{ActionResult, Event, Failure, FailureKind, Sink};
 use crate::load::{self, CsvError, CsvRows, CsvTable, CsvTables};
 use crate::lock::lock;
 use crate::memory::{Memory, Share, readable};
+use crate::protocol::{Reach, Tracer};
 use crate::record::gates::Rule;
 use crate::record::live::Cumulative;
 use crate::record::sqlite::Guard;
@@ -66,6 +67,7 @@ pub(super) struct ExecutorState {
     pub(super) output: Box<dyn Fn(String) + Send + Sync>,
     /// The command of the program that owns this: `ldctl serve`.
     pub(super) command: Option<&'static str>,
+    pub(super) tracer: Option<Tracer>,
     /// The counters of the server that these documents come from, if any.
     pub(super) counters: Option<Arc<Counters>>,
     pub(super) services: Services,
@@ -89,6 +91,7 @@ impl ExecutorState {
             policy,
             output: Box::new(|_| ()),
             command: None,
+            tracer: None,
             counters: None,
             services: Services::default(),
             databases: Mutex::default(),
@@ -238,6 +241,11 @@ impl<'a> Context<'a> {
     /// Files of the data directory.
     pub(crate) fn files(&self) -> &'a Files {
         &self.shared.files
+    }
+
+    /// What the tasks of a test may reach and keep, and who is shown what they do.
+    pub(crate) fn reach(&self) -> Reach {
+        Reach { tracer: self.shared.tracer.clone(), ..self.shared.policy.reach() }
     }
 
     /// What documents may access, for `${env.…}`.

@@ -17,6 +17,7 @@ use super::schema;
 use crate::counters::Counters;
 use crate::event::{ActionResult, Event, Failure, FailureKind, PROTOCOL, Sink, State, Status};
 use crate::memory::Memory;
+use crate::protocol::Tracer;
 use crate::record::Records;
 use crate::record::live::Cumulative;
 use crate::run::{HistoryError, Run, Runs, Stopped, Submission};
@@ -92,6 +93,12 @@ impl Executor {
     #[must_use]
     pub fn owned_by(mut self, command: &'static str) -> Self {
         self.shared.command = Some(command);
+        self
+    }
+
+    /// Shows the requests and responses of tests; for a test of one iteration, because it is slow.
+    pub fn with_trace(mut self, show: Box<dyn Fn(String) + Send + Sync>) -> Self {
+        self.shared.tracer = Some(Tracer::new(show));
         self
     }
 

@@ -35,6 +35,8 @@ pub struct Overrides {
     pub gates: Vec<Value>,
     /// The seed of random choices.
     pub seed: Option<u64>,
+    /// Whether a test is one iteration of one user.
+    pub once: bool,
 }
 
 /// What became of the overrides in a document.
@@ -63,6 +65,7 @@ impl Overrides {
             ("--var", !self.variables.is_empty()),
             ("--gate", !self.gates.is_empty()),
             ("--seed", self.seed.is_some()),
+            ("--once", self.once),
         ];
         given.into_iter().filter_map(|(option, given)| given.then_some(option)).collect()
     }
@@ -176,7 +179,19 @@ impl Walk<'_> {
 
     /// Users, rates and duration.
     fn load(&mut self, arguments: &mut Map, place: &str) -> Result<(), String> {
-        let Overrides { users, spawn_rate, test_time, rate, .. } = *self.overrides;
+        let Overrides { users, spawn_rate, test_time, rate, once, .. } = *self.overrides;
+        if once {
+            for name in ["load_shape", "shape_config", "arrival_rate"] {
+                arguments.shift_remove(name);
+            }
+            let time = test_time.map_or(Value::Null, Value::of_number);
+            for (name, value) in
+                [("user_count", Value::Int(1)), ("iterations", Value::Int(1)), ("test_time", time)]
+            {
+                arguments.insert(name.to_owned(), value);
+            }
+            return Ok(());
+        }
         let given = [
             ("--users", users.is_some()),
             ("--spawn-rate", spawn_rate.is_some()),
@@ -353,6 +368,17 @@ mod tests {
             r#","user_count":5,"test_time":90,"spawn_rate":2.5,"seed":18446744073709551615"#,
             &[],
         );
+    }
+
+    #[test]
+    fn once_is_one_iteration_of_one_user_whatever_the_load() {
+        let once = Overrides { once: true, ..Overrides::default() };
+        let one = r#","user_count":1,"iterations":1,"test_time":null"#;
+        check(&once, "", one, &[]);
+        check(&once, r#","load_shape":"soak","shape_config":{"users":5}"#, one, &[]);
+        check(&once, r#","arrival_rate":{"rate":1,"max_users":9}"#, one, &[]);
+        let limited = Overrides { test_time: Some(5.0), ..once };
+        check(&limited, "", r#","user_count":1,"iterations":1,"test_time":5"#, &[]);
     }
 
     #[test]

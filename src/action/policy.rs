@@ -77,6 +77,7 @@ impl Policy {
             targets: self.targets.clone(),
             max_body_bytes: self.max_body_bytes,
             memory: Arc::clone(&self.memory),
+            tracer: None,
         }
     }
 

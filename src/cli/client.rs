@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum, ValueHint};
 use super::connection::{Connection, TokenSource};
 use super::output::{Output, Printing};
 use super::overrides::Overrides;
-use super::values::{queue_seconds, run_name, seconds};
+use super::values::{ServerAddress, queue_seconds, run_name, seconds};
 
 /// `ldctl send`
 #[derive(Args)]
@@ -59,6 +59,10 @@ pub struct Send {
 /// `ldctl ping`
 #[derive(Args)]
 pub struct Ping {
+    /// The server, as with --server
+    #[arg(value_name = "HOST:PORT", conflicts_with_all = ["server", "host", "port"])]
+    pub address: Option<ServerAddress>,
+
     /// Retry until the server answers, for at most this long. A rejected token or an
     /// untrusted certificate fails immediately
     #[arg(long, value_name = "TIME", value_parser = seconds)]

@@ -4,30 +4,51 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::values::{DEFAULT_PORT, TOKEN_VARIABLE, host};
+use super::values::{ServerAddress, TOKEN_VARIABLE, context_name, host};
 
 /// The server's address and how to connect to it.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct Connection {
-    /// The server's address or name
+    /// The server's address or name, and its port [default: that of LDCTL_SERVER or of the context,
+    /// else localhost:9940]
     #[arg(
         long,
-        default_value = "localhost",
+        value_name = "HOST:PORT",
+        conflicts_with_all = ["host", "port"],
+        help_heading = "Connection"
+    )]
+    pub server: Option<ServerAddress>,
+
+    /// The server's address or name, apart from its port
+    #[arg(
+        long,
         value_hint = ValueHint::Hostname,
         value_parser = host,
         help_heading = "Connection"
     )]
-    pub host: String,
+    pub host: Option<String>,
 
-    /// The server's TCP port
+    /// The server's TCP port [default: 9940]
     #[arg(
         long,
-        default_value_t = DEFAULT_PORT,
         value_parser = clap::value_parser!(u16).range(1..),
         help_heading = "Connection"
     )]
-    pub port: u16,
+    pub port: Option<u16>,
 
+    /// Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the
+    /// current one]
+    #[arg(long, value_name = "NAME", value_parser = context_name, help_heading = "Connection")]
+    pub context: Option<String>,
+
+    /// How to connect.
+    #[command(flatten)]
+    pub way: Way,
+}
+
+/// How to connect to a server.
+#[derive(Args, Clone)]
+pub struct Way {
     /// Send an unframed request, for a LoadDensity server started without --framed; ldctl serve
     /// accepts both
     #[arg(long, help_heading = "Connection")]
@@ -75,7 +96,7 @@ pub struct Connection {
 
 /// The source of the token: at most one. Without any, systemd's credential `ldctl.token`, otherwise
 /// [`TOKEN_VARIABLE`] if it is set.
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[group(id = "token source", multiple = false)]
 pub struct TokenSource {
     /// Read the token from an environment variable (default LOAD_DENSITY_SOCKET_TOKEN) and fail if

@@ -27,6 +27,11 @@ pub struct Run {
     #[arg(long, value_name = "TEXT", conflicts_with = "files")]
     pub json: Option<String>,
 
+    /// Run one iteration of one user, and show every request and response, what is extracted and what
+    /// assertions say, without secrets
+    #[arg(long, conflicts_with_all = ["users", "spawn_rate", "rate", "requests"])]
+    pub once: bool,
+
     /// Print the document that would be run, and run nothing
     #[arg(long)]
     pub print_document: bool,

@@ -3,6 +3,7 @@
 
 mod client;
 mod connection;
+mod context;
 mod explain;
 mod local;
 mod one_liner;
@@ -12,10 +13,14 @@ mod report;
 mod serve;
 mod values;
 
+use std::sync::LazyLock;
+
 use clap::{ArgAction, Parser, Subcommand};
 
+use crate::event::PROTOCOL;
 pub use client::{Asking, Attach, Ping, Quit, RunState, Runs, Send, Status, Stop};
-pub use connection::{Connection, TokenSource};
+pub use connection::{Connection, TokenSource, Way};
+pub use context::{Context, ContextAdd, ContextVerb};
 pub use explain::{Explain, Form};
 pub use local::{Completions, DocumentLimits, Lint, Run};
 pub use one_liner::OneLiner;
@@ -23,7 +28,7 @@ pub use output::{Color, Format, Output, Printing};
 pub use overrides::Overrides;
 pub use report::{Report, ReportFormat};
 pub use serve::{Limits, Serve};
-pub use values::{DEFAULT_PORT, TOKEN_VARIABLE};
+pub use values::{DEFAULT_PORT, ServerAddress, TOKEN_VARIABLE};
 
 /// The verbs that signals concern, and the meaning of each signal for them, as man pages print it.
 pub const SIGNALS: &[(&str, &[(&str, &str)])] = &[
@@ -69,6 +74,48 @@ pub const SIGNALS: &[(&str, &[(&str, &str)])] = &[
     ),
 ];
 
+/// The variable that names the server.
+pub const SERVER_VARIABLE: &str = "LDCTL_SERVER";
+
+/// The variable that names the context.
+pub const CONTEXT_VARIABLE: &str = "LDCTL_CONTEXT";
+
+/// The variables that the program reads, as man pages print them.
+pub const ENVIRONMENT: &[(&str, &str)] = &[
+    (
+        SERVER_VARIABLE,
+        "The control server, HOST:PORT, of verbs that ask one. --server, --host, --port and --context \
+         take precedence",
+    ),
+    (CONTEXT_VARIABLE, "The context to use, unless an option or LDCTL_SERVER names a server"),
+    (
+        TOKEN_VARIABLE,
+        "The token, unless an option, the context or the systemd credential ldctl.token says where \
+         it is",
+    ),
+    (
+        "XDG_CONFIG_HOME, HOME",
+        "Where contexts are: ldctl/contexts.json in the first, or in ~/.config",
+    ),
+    ("CREDENTIALS_DIRECTORY", "The credentials of systemd: ldctl.token, ldctl.crt, ldctl.key"),
+    ("STATE_DIRECTORY", "The directory of the history of ldctl serve, from systemd"),
+    (
+        "http_proxy, https_proxy, all_proxy, no_proxy",
+        "The proxies of load tests that name none; those of ldctl serve need --allow-env",
+    ),
+    ("NO_COLOR, CLICOLOR_FORCE, TERM", "Whether colours are used, unless --color says so"),
+];
+
+/// The version, that of the event dialect, and the commit if the build was told (`LDCTL_COMMIT`).
+fn version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let commit = option_env!("LDCTL_COMMIT").map(|commit| format!(", commit {commit}"));
+        let (version, commit) = (env!("CARGO_PKG_VERSION"), commit.unwrap_or_default());
+        format!("{version} (protocol {PROTOCOL}{commit})")
+    });
+    &VERSION
+}
+
 /// The meaning of each exit code, as help and man pages print it.
 pub const EXIT_CODES: &str = "\
 Exit codes:
@@ -87,11 +134,10 @@ Exit codes:
 #[derive(Parser)]
 #[command(
     name = "ldctl",
-    version,
+    version = version(),
     after_help = EXIT_CODES,
     after_long_help = EXIT_CODES,
     arg_required_else_help = true,
-    disable_help_subcommand = true,
     max_term_width = 100
 )]
 pub struct Cli {
@@ -157,6 +203,9 @@ pub enum Verb {
     /// Print the JSON Schema of documents, for editors
     #[command(after_long_help = EXIT_CODES)]
     Schema,
+    /// Keep servers under names, with how to connect to them
+    #[command(after_long_help = EXIT_CODES)]
+    Context(Context),
     /// Print a shell's completion script
     #[command(after_long_help = EXIT_CODES)]
     Completions(Completions),

@@ -22,9 +22,9 @@ pub struct Report {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
 
-    /// Give up after this many seconds without a reply [default: 10 while connecting, 600 between
+    /// Give up after this long without a reply [default: 10s while connecting, 10m between
     /// replies]
-    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
     pub timeout: Option<f64>,
 
     /// The server.

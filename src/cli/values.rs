@@ -1,6 +1,8 @@
 //! Parsers of the values of options.
 
+use std::fmt;
 use std::net::Ipv6Addr;
+use std::str::FromStr;
 
 use crate::escape::is_interpreted;
 use crate::event::MAX_NAME;
@@ -95,6 +97,59 @@ pub(super) fn host(text: &str) -> Result<String, String> {
     Err("expected a name or an address, without a scheme; the port goes to --port".into())
 }
 
+/// A control server's address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerAddress {
+    /// A name or an address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+}
+
+impl FromStr for ServerAddress {
+    type Err = String;
+
+    /// Parses `HOST`, `HOST:PORT`, `[IPv6]:PORT`, or a bare IPv6 address.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, port) = match text.rsplit_once(':') {
+            Some((name, port)) if name.ends_with(']') || !name.contains(':') => (name, Some(port)),
+            _ => (text, None),
+        };
+        let wrong = |what: &str| format!("{what}; expected HOST, HOST:PORT or [IPv6]:PORT");
+        if text.contains("://") {
+            return Err(wrong("a server has no scheme"));
+        }
+        let host = host(name).map_err(|_| wrong("not a name or an address"))?;
+        let port = port.map_or(Ok(DEFAULT_PORT), |port| {
+            let port = port.parse().ok().filter(|port| *port > 0);
+            port.ok_or_else(|| wrong("the port is a number from 1 to 65535"))
+        })?;
+        Ok(Self { host, port })
+    }
+}
+
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port } = self;
+        if host.contains(':') {
+            write!(out, "[{host}]:{port}")
+        } else {
+            write!(out, "{host}:{port}")
+        }
+    }
+}
+
+/// Parses the name of a context.
+pub(super) fn context_name(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    match text.len() {
+        1..=64 if text.chars().all(is_plain) && !text.starts_with(['-', '.']) => {
+            Ok(text.to_owned())
+        }
+        _ => Err("expected 1 to 64 letters, digits, dots, dashes and underscores".to_owned()),
+    }
+}
+
 /// Parses the name of an environment variable.
 pub(super) fn variable(text: &str) -> Result<String, String> {
     match text {
@@ -169,6 +224,28 @@ mod tests {
         assert_eq!(assignment("a="), Ok(("a".to_owned(), String::new())));
         for text in ["", "a", "=b", "a b=c", "${a}=b"] {
             assignment(text).expect_err(text);
+        }
+    }
+
+    #[test]
+    fn a_server_is_a_host_and_perhaps_a_port() {
+        for (text, host, port) in [
+            ("there", "there", 9940),
+            ("there:1", "there", 1),
+            ("10.0.0.1:65535", "10.0.0.1", 65535),
+            ("[::1]:9941", "::1", 9941),
+            ("[::1]", "::1", 9940),
+            ("::1", "::1", 9940),
+            ("fe80::1%eth0", "fe80::1%eth0", 9940),
+        ] {
+            let address: ServerAddress = text.parse().expect(text);
+            assert_eq!((address.host.as_str(), address.port), (host, port), "{text}");
+            assert_eq!(address.to_string().parse::<ServerAddress>(), Ok(address), "{text}");
+        }
+        for text in ["", ":1", "a:", "a:0", "a:65536", "a:b", "http://a", "[a]:1", "a/b:1", "a:1:2"]
+        {
+            let refusal = text.parse::<ServerAddress>().expect_err(text);
+            assert!(refusal.contains("HOST:PORT"), "{refusal}");
         }
     }
 

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::token;
-use crate::cli::{Connection, TokenSource};
+use super::{choice, token};
+use crate::cli::{Connection, DEFAULT_PORT, TokenSource, Way};
 use crate::client::{ClientError, Endpoint};
 use crate::console::Console;
 use crate::error::{Error, Exit};
@@ -22,19 +22,25 @@ pub(super) fn resolve(
     connect_timeout: Duration,
     console: &mut Console,
 ) -> Result<(Endpoint, Option<Token>), Error> {
-    let mode = if args.legacy { Mode::Legacy } else { Mode::Framed };
-    let (host, port, tls) = (args.host.clone(), args.port, tls(args)?);
-    if args.tls_insecure {
+    let (Connection { host, port, way, .. }, source) = choice::chosen(args, source)?;
+    let host = host.unwrap_or_else(|| DEFAULT_HOST.to_owned());
+    let port = port.unwrap_or(DEFAULT_PORT);
+    let mode = if way.legacy { Mode::Legacy } else { Mode::Framed };
+    let tls = tls(&way)?;
+    if way.tls_insecure {
         console.warn(
             "--tls-insecure: anyone on the network path can read the token and change replies",
         );
     }
-    let token = token::resolve(source, console)?;
+    let token = token::resolve(&source, console)?;
     if token.is_some() && tls.is_none() && !is_loopback(&host) {
         console.warn("without TLS, anyone on the way can read the token; --tls prevents that");
     }
     Ok((Endpoint { host, port, mode, tls, connect_timeout }, token))
 }
+
+/// The server where nothing names one.
+const DEFAULT_HOST: &str = "localhost";
 
 /// Whether a host is this machine by its name alone, as it is for the server.
 fn is_loopback(host: &str) -> bool {
@@ -81,7 +87,7 @@ fn exit(error: &ClientError) -> Exit {
     }
 }
 
-fn tls(args: &Connection) -> Result<Option<ClientTls>, Error> {
+pub(super) fn tls(args: &Way) -> Result<Option<ClientTls>, Error> {
     if !args.tls {
         return match without_tls(args) {
             Some(option) => {
@@ -102,7 +108,7 @@ fn tls(args: &Connection) -> Result<Option<ClientTls>, Error> {
 }
 
 /// Returns an option that has no meaning without TLS, if one is given.
-fn without_tls(args: &Connection) -> Option<&'static str> {
+fn without_tls(args: &Way) -> Option<&'static str> {
     let path = |given: &Option<PathBuf>| given.is_some();
     [
         ("--tls-ca", path(&args.tls_ca)),

@@ -1,8 +1,11 @@
 //! The verbs, one per file: each resolves its options, runs, and returns an exit code. Only this
 //! module connects the command line and the console with the client, the server and the executor.
 
+mod choice;
 mod completions;
 mod connection;
+mod context;
+mod contexts;
 mod core_dump;
 mod credential;
 mod descriptors;
@@ -56,6 +59,7 @@ pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
         Verb::Lint(args) => lint::lint(args, console),
         Verb::Explain(args) => explain::explain(args, console),
         Verb::Schema => explain::schema(console),
+        Verb::Context(args) => context::context(args, console),
         Verb::Completions(args) => {
             completions::completions(args, console);
             Ok(Exit::Done)

@@ -18,6 +18,7 @@ pub(super) fn resolve(args: &cli::Overrides) -> Result<Overrides, Error> {
         variables: args.var.clone(),
         gates: args.gate.iter().map(read).collect::<Result<_, _>>()?,
         seed: args.seed,
+        once: false,
     })
 }
 

@@ -19,7 +19,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) fn ping(args: &Ping, verbose: bool, console: &mut Console) -> Result<Exit, Error> {
     let timeout = Duration::from_secs_f64(args.timeout);
-    let (endpoint, token) = connection::resolve(&args.connection, &args.token, timeout, console)?;
+    let mut server = args.connection.clone();
+    server.server = args.address.clone().or(server.server);
+    let (endpoint, token) = connection::resolve(&server, &args.token, timeout, console)?;
     console.replies(Some(args.output.into()), false);
     let wait = Duration::from_secs_f64(args.wait.unwrap_or_default());
     block_on(signal::unless_interrupted(async {

@@ -38,6 +38,8 @@ enum DocumentEvent {
     Event(Box<Event>),
     /// A line of the command `print`.
     Print(String),
+    /// Lines about a request or a response.
+    Trace(String),
 }
 
 pub(super) fn run(args: &Run, verbose: u8, console: &mut Console) -> Result<Exit, Error> {
@@ -48,9 +50,10 @@ pub(super) fn run(args: &Run, verbose: u8, console: &mut Console) -> Result<Exit
     let columns = |file: &str| document::columns(&data_dir, file);
     let mut overrides = overrides::resolve(&args.overrides)?;
     overrides.target = overrides.target.or_else(|| args.host.clone());
+    overrides.once = args.once;
     let one_liner = one_liner::resolve(args, overrides.users)?;
     // Nothing is to read its lines: what it is for are its figures.
-    let usual = one_liner.is_some().then_some(Format::Summary);
+    let usual = (args.once || one_liner.is_some()).then_some(Format::Summary);
     let given = one_liner.or_else(|| args.json.clone());
     let locals = match (given, args.files.as_slice()) {
         (Some(text), files) => {
@@ -82,7 +85,8 @@ pub(super) fn run(args: &Run, verbose: u8, console: &mut Console) -> Result<Exit
         memory: memory(&args.documents),
     };
     console.replies(args.printing.output.or(usual), args.printing.quiet);
-    block_on(Runner::new(policy, verbose.min(MOST_DETAIL))?.run_all(locals, console))
+    let detail = verbose.min(MOST_DETAIL);
+    block_on(Runner::new(policy, detail, args.once)?.run_all(locals, console))
 }
 
 struct Runner {
@@ -96,15 +100,20 @@ struct Runner {
 }
 
 impl Runner {
-    fn new(policy: Policy, detail: u8) -> Result<Self, Error> {
+    /// `traced` says whether requests and responses are shown.
+    fn new(policy: Policy, detail: u8, traced: bool) -> Result<Self, Error> {
         let (sender, said) = mpsc::unbounded_channel();
-        let printer = sender.clone();
-        let executor = Executor::new(policy)
+        let (printer, tracer) = (sender.clone(), sender.clone());
+        let mut executor = Executor::new(policy)
             .map_err(|error| {
                 Error::usage(format!("cannot prepare to run documents: {}", reason(&error)))
             })?
             .owned_by("ldctl run")
             .with_output(Box::new(move |line| drop(printer.send(DocumentEvent::Print(line)))));
+        if traced {
+            let show = move |lines| drop(tracer.send(DocumentEvent::Trace(lines)));
+            executor = executor.with_trace(Box::new(show));
+        }
         Ok(Self { executor: Arc::new(executor), sender, said, detail, abandoned: false })
     }
 
@@ -177,6 +186,7 @@ impl Runner {
         let say = |said| match said {
             DocumentEvent::Event(event) => console.event(&event),
             DocumentEvent::Print(line) => console.printed(&line),
+            DocumentEvent::Trace(lines) => console.trace(&lines),
         };
         let asked = |signal| match signal {
             Asked::Status => {
@@ -273,7 +283,7 @@ mod tests {
     #[tokio::test]
     async fn a_run_that_has_ended_does_not_hold_the_executor() {
         let dir = tempfile::tempdir().unwrap();
-        let runner = Runner::new(Policy::inside(dir.path()), 0).unwrap();
+        let runner = Runner::new(Policy::inside(dir.path()), 0, false).unwrap();
         for _ in 0..100 {
             let action = Value::parse(r#"[["abs", [1]]]"#).unwrap();
             let document = Document::parse(action).unwrap();
@@ -292,6 +302,7 @@ mod tests {
         let say = |one| match one {
             DocumentEvent::Print(line) => printed.push(line),
             DocumentEvent::Event(event) => panic!("{event:?}"),
+            DocumentEvent::Trace(lines) => panic!("{lines}"),
         };
         let mut interrupt = Interrupt::listen().unwrap();
         let ended =

@@ -258,6 +258,11 @@ impl Console {
         self.say(text, &Printed { event: "print", text });
     }
 
+    /// Prints lines about a request or a response: an object with JSON output.
+    pub fn trace(&mut self, text: &str) {
+        self.say(text, &Printed { event: "trace", text });
+    }
+
     /// Prints the number of a run, where it is not a part of the event itself.
     pub fn number(&mut self, run: u64) {
         if self.format != Format::Json {

@@ -12,6 +12,7 @@ mod labels;
 mod own_limits;
 mod placed;
 pub mod socket;
+mod trace;
 mod user;
 
 use crate::load::driver::Tasks as _;
@@ -22,6 +23,7 @@ pub use fault::ConnectionFault;
 pub(crate) use http::PROXY;
 pub use json_path::JsonPath;
 pub use own_limits::own_limits;
+pub use trace::Tracer;
 pub use user::{AnyTasks, Reach, Setup, UserKind, Workload};
 
 /// The users. The refusal of an unknown one and the schema's list are made from it, the README's is

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::trace::Tracer;
 use crate::load;
 use crate::memory::Memory;
 use crate::net::Targets;
@@ -17,6 +18,8 @@ pub struct Reach {
     pub max_body_bytes: usize,
     /// The ceiling for what they make the process hold.
     pub memory: Arc<Memory>,
+    /// What is shown of their requests and responses, if anything is.
+    pub tracer: Option<Tracer>,
 }
 
 /// Tasks of any protocol while they are parsed.

@@ -7,7 +7,7 @@ use std::fs;
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
-use ldctl::cli::{Cli, EXIT_CODES, SIGNALS};
+use ldctl::cli::{Cli, ENVIRONMENT, EXIT_CODES, SIGNALS};
 use snapbox::{Assert, Data};
 
 use crate::support::manual;
@@ -33,7 +33,7 @@ fn the_man_pages_are_those_of_the_command_line() {
     let mut command = Cli::command();
     command.build();
     let mut files = Files::new();
-    for verb in command.get_subcommands().cloned() {
+    for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help").cloned() {
         let (name, page) = page(verb);
         files.insert(name, page);
     }
@@ -90,6 +90,13 @@ fn page(command: Command) -> (String, Vec<u8>) {
     if let Some((_, signals)) = signals {
         out.extend(b".SH SIGNALS\n");
         for (names, meaning) in *signals {
+            let meaning = meaning.replace("--", "\\-\\-");
+            out.extend(format!(".TP\n\\fB{names}\\fR\n{meaning}\n").bytes());
+        }
+    }
+    if has_verbs {
+        out.extend(b".SH ENVIRONMENT\n");
+        for (names, meaning) in ENVIRONMENT {
             let meaning = meaning.replace("--", "\\-\\-");
             out.extend(format!(".TP\n\\fB{names}\\fR\n{meaning}\n").bytes());
         }

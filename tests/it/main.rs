@@ -19,6 +19,7 @@ mod transcripts;
 mod wire_server;
 mod wire_support;
 
+mod contexts;
 mod control;
 mod diagnosis;
 
@@ -42,6 +43,7 @@ mod growth;
 mod holds;
 mod limits;
 mod load;
+mod once;
 mod one_liner;
 mod operating;
 mod overrides;

@@ -541,7 +541,7 @@ impl StartTest {
             trace,
             seed: self.seed.unwrap_or_else(|| fastrand::u64(..)),
         };
-        let plan = self.workload.link(bindings, &policy.reach(), settings).map_err(|invalid| {
+        let plan = self.workload.link(bindings, &context.reach(), settings).map_err(|invalid| {
             Failure::new(FailureKind::InvalidArgument, format!("LD_start_test: {invalid}"))
         })?;
         Ok((self.echo, plan, files.into_inner()))

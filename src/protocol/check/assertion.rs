@@ -86,6 +86,17 @@ impl Assertion<Draft> {
 }
 
 impl Assertion<Template> {
+    /// Its type in documents, and what it looks at.
+    pub(super) fn kind(&self) -> String {
+        match self {
+            Self::Status { want, .. } => format!("status_code {}", want.written()),
+            Self::Contains(_) => "contains".to_owned(),
+            Self::ContainsNot(_) => "not_contains".to_owned(),
+            Self::Json { path, .. } => format!("json_path {}", path.written.written()),
+            Self::Header { name, .. } => format!("header {}", name.written()),
+        }
+    }
+
     pub(super) fn check<R: Checked>(
         &self,
         body: &Body<'_, R>,

@@ -4,6 +4,7 @@ use super::path::Path;
 use crate::load::misses::Kind as Miss;
 use crate::load::template::{Compiler, Draft, Linker, Scope, Slot, Space, Template};
 use crate::protocol::checked::{Body, Checked, lacks};
+use crate::redact;
 use crate::value::{Field, Invalid, Kind, Literal, Reader, Value};
 
 pub(super) const EXTRACTOR: &[Field] = &[
@@ -109,25 +110,49 @@ impl Extractor<Template> {
         self.described.split(": ").next().unwrap_or_default()
     }
 
+    /// What it takes from a response, in words.
+    pub(super) fn explain<R: Checked>(&self, body: &Body<'_, R>, scope: &mut Scope) -> String {
+        let found = match &self.from {
+            ExtractFrom::Status => Ok(body.response.status().map(|status| status.to_string())),
+            _ => self.find(body, scope),
+        };
+        let name = self.variable();
+        match found {
+            Ok(Some(_)) if redact::names_secret(name) => format!("{name} = {}", redact::REDACTED),
+            Ok(Some(value)) => format!("{name} = {value:?}"),
+            Ok(None) => self.described.to_string(),
+            Err(why) => format!("{name}: {why}"),
+        }
+    }
+
+    /// What it finds in the body or the headers.
+    fn find<R: Checked>(
+        &self,
+        body: &Body<'_, R>,
+        scope: &mut Scope,
+    ) -> Result<Option<String>, String> {
+        Ok(match &self.from {
+            ExtractFrom::Json(path) => match path.find(body.json()?, scope)? {
+                None | Some(Value::Null) => None,
+                Some(Value::Str(value)) => Some(value),
+                Some(value) => Some(value.to_text()),
+            },
+            ExtractFrom::Header(name) => body.response.header(&name.text(scope)),
+            ExtractFrom::Status => None,
+        })
+    }
+
     pub(super) fn take<R: Checked>(
         &self,
         body: &Body<'_, R>,
         scope: &mut Scope,
     ) -> Result<(), String> {
-        let response = body.response;
         let set = match &self.from {
-            ExtractFrom::Json(path) => match path.find(body.json()?, scope)? {
-                None | Some(Value::Null) => None,
-                Some(Value::Str(value)) => Some(scope.set(self.slot, &value)),
-                Some(value) => Some(scope.set(self.slot, &value.to_text())),
-            },
-            ExtractFrom::Header(name) => {
-                response.header(&name.text(scope)).map(|value| scope.set(self.slot, &value))
-            }
             ExtractFrom::Status => {
-                let status = response.status().unwrap_or(0);
+                let status = body.response.status().unwrap_or(0);
                 Some(scope.set(self.slot, itoa::Buffer::new().format(status)))
             }
+            _ => self.find(body, scope)?.map(|value| scope.set(self.slot, &value)),
         };
         match set {
             Some(set) => set.map_err(|why| format!("extract {}: {why}", self.variable()))?,

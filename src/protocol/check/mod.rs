@@ -158,6 +158,25 @@ impl Checks {
         None
     }
 
+    /// What each check says of a response, one line for each.
+    pub(crate) fn explain<R: Checked>(&self, response: &R, scope: &mut Scope) -> Vec<String> {
+        let body = Body::of(response);
+        let mut lines: Vec<String> = Vec::new();
+        let mut failed = false;
+        for assertion in &self.assertions {
+            let outcome = assertion.check(&body, scope);
+            failed |= outcome.is_err();
+            lines.push(match outcome {
+                Ok(()) => format!("✓ {}", assertion.kind()),
+                Err(why) => format!("✗ {why}"),
+            });
+        }
+        for extractor in self.extractors.iter().filter(|_| !failed) {
+            lines.push(extractor.explain(&body, scope));
+        }
+        lines
+    }
+
     fn check<R: Checked>(&self, body: &Body<'_, R>, scope: &mut Scope) -> Result<(), String> {
         for assertion in &self.assertions {
             assertion.check(body, scope)?;

@@ -17,6 +17,7 @@ use super::tls::Settings;
 use crate::load::driver::VirtualUser;
 use crate::net::Targets;
 use crate::protocol::labels::{Name, Naming};
+use crate::protocol::trace::Tracer;
 use crate::record::LabelId;
 
 /// One execution of one task.
@@ -28,6 +29,7 @@ pub(super) struct Attempt<'a> {
     pub(super) user: &'a mut User,
     pub(super) task: &'a Task,
     pub(super) virtual_user: &'a mut VirtualUser,
+    pub(super) tracer: Option<&'a Tracer>,
 }
 
 impl Attempt<'_> {

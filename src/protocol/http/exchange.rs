@@ -16,8 +16,10 @@ use super::pool::{PooledConnection, Transport};
 use super::proxy::Proxy;
 use super::target::Origin;
 use super::task::Authorization;
+use super::trace;
 use crate::memory::Held;
 use crate::net::Stream;
+use crate::protocol::checked::Capture;
 use crate::protocol::fault::ConnectionFault;
 
 impl Attempt<'_> {
@@ -128,6 +130,11 @@ impl Attempt<'_> {
         capture.head |= self.task.uses_digest();
         let user = &mut *self.user;
         let request = self.task.request(&user.request);
+        let http2 = matches!(pooled.transport, Transport::Http2(_));
+        if let Some(tracer) = self.tracer {
+            capture = Capture { head: true, body: true };
+            tracer.show(trace::request(request, &pooled.origin.authority, http2));
+        }
         match &mut pooled.transport {
             Transport::Http1(stream) => {
                 let outgoing = match &pooled.via {
@@ -163,6 +170,9 @@ impl Attempt<'_> {
                     .await
                     .map_err(|_| ConnectionFault::Deadline)??;
             }
+        }
+        if let Some(tracer) = self.tracer {
+            tracer.show(trace::response(&user.response, http2));
         }
         if user.response.keep_alive && !request.closes() {
             user.connections.keep(pooled);

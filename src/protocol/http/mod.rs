@@ -16,7 +16,7 @@
 //! 6. [`fields`], [`form`], [`multipart`], [`body`], [`task`], [`draft`]: a task as documents write it,
 //!    as it runs, and how the first becomes the second.
 //! 7. [`cookies`], [`digest`], [`state`]: what a user keeps between requests.
-//! 8. [`attempt`], [`exchange`], [`redirect`]: one execution of a task: its request, how that is sent,
+//! 8. [`attempt`], [`trace`], [`exchange`], [`redirect`]: one execution of a task: its request, how that is sent,
 //!    and where its response leads.
 //!
 //! This file is the driver: it performs a task as an [`Attempt`], runs its checks
@@ -52,6 +52,7 @@ mod state;
 mod target;
 mod task;
 mod tls;
+mod trace;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -79,6 +80,7 @@ use crate::load::template::{Compiler, Linker};
 use crate::memory::Memory;
 use crate::net::{Dialer, Targets};
 use crate::protocol::fault::ConnectionFault;
+use crate::protocol::trace::Tracer;
 use crate::protocol::user::{AnyTasks, Reach, Setup};
 use crate::record::LabelId;
 use crate::value::{Field, Invalid, Object, Reader};
@@ -144,9 +146,9 @@ impl Tasks for HttpTasks {
         if self.assumed && self.relative {
             linker.warn(format!("no \"host\" is given: relative URLs go to {HOST}"));
         }
-        let Reach { targets, max_body_bytes, memory } = reach.clone();
+        let Reach { targets, max_body_bytes, memory, tracer } = reach.clone();
         let (tasks, settings) = (Vec::new(), Settings::default());
-        let mut http = Http { tasks, settings, targets, max_body_bytes, memory };
+        let mut http = Http { tasks, settings, targets, max_body_bytes, memory, tracer };
         for draft in self.tasks {
             let place = draft.place.clone();
             let (mut task, setting) = draft.link(linker)?;
@@ -173,6 +175,7 @@ pub struct Http {
     max_body_bytes: usize,
     /// The ceiling for what its users hold.
     memory: Arc<Memory>,
+    tracer: Option<Tracer>,
 }
 
 impl Driver for Http {
@@ -199,8 +202,9 @@ impl Driver for Http {
         };
         let start = Instant::now();
         user.deadline.set(start + task.timeout);
-        let (settings, targets) = (&self.settings, &self.targets);
-        let mut attempt = Attempt { settings, targets, worker, cache, user, task, virtual_user };
+        let (settings, targets, tracer) = (&self.settings, &self.targets, self.tracer.as_ref());
+        let mut attempt =
+            Attempt { settings, targets, worker, cache, user, task, virtual_user, tracer };
         let label;
         let mut outcome = match attempt.prepare() {
             Ok((origin, name)) => {
@@ -231,7 +235,15 @@ impl Driver for Http {
         };
         user.in_flight = false;
         let outcome = outcome.map(|_| checked);
-        let verdict = conclude(task, user, virtual_user, label, (start, end), outcome);
+        let verdict = conclude(
+            task,
+            user,
+            virtual_user,
+            label,
+            (start, end),
+            outcome,
+            tracer.map(|to| (to, index)),
+        );
         user.settle();
         if shortage {
             Box::pin(user.back_off.wait()).await;
@@ -261,6 +273,7 @@ fn conclude(
     label: LabelId,
     times: (Instant, Instant),
     outcome: Result<Option<Option<String>>, Fault>,
+    traced: Option<(&Tracer, usize)>,
 ) -> Verdict {
     let response = &user.response;
     let (verdict, error) = match outcome {
@@ -281,6 +294,15 @@ fn conclude(
             }
         }
     };
+    if let Some((tracer, index)) = traced {
+        let took = times.1.saturating_duration_since(times.0);
+        let responded = !matches!(verdict, Verdict::Transient);
+        let checks = match responded {
+            true => task.checks.explain(response, &mut virtual_user.scope),
+            false => Vec::new(),
+        };
+        tracer.verdict(index, took, error.as_deref(), checks);
+    }
     virtual_user.record(measured(response, label, times, error.as_deref()));
     verdict
 }

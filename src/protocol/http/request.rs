@@ -110,6 +110,11 @@ impl Request {
         std::str::from_utf8(self.part(&self.target)).unwrap_or_default()
     }
 
+    /// The request line and the headers, as HTTP/1.1 sends them.
+    pub(crate) fn head(&self) -> &[u8] {
+        self.part(&(0..self.body))
+    }
+
     /// The bytes before the target, and after the request line.
     pub(crate) fn around_target(&self) -> (&[u8], &[u8]) {
         let line_end = self.target.end + VERSION.len();

@@ -30,6 +30,7 @@ use crate::protocol::deadline::Deadline;
 use crate::protocol::fault::ConnectionFault;
 use crate::protocol::labels::Labels;
 use crate::protocol::own_limits::BackOff;
+use crate::protocol::trace::Tracer;
 use crate::protocol::user::{AnyTasks, Reach, Setup};
 use crate::record::{LabelId, NO_STATUS};
 use crate::value::{Field, Invalid, Object};
@@ -69,9 +70,10 @@ impl Tasks for SocketTasks {
     }
 
     fn link(self, linker: &mut Linker<'_>, reach: &Reach) -> Result<Socket, Invalid> {
-        let Reach { targets, max_body_bytes, memory } = reach.clone();
+        let Reach { targets, max_body_bytes, memory, tracer } = reach.clone();
         let tasks = self.tasks.into_iter().map(|draft| draft.link(linker));
-        Ok(Socket { tasks: tasks.collect::<Result<_, _>>()?, targets, max_body_bytes, memory })
+        let tasks = tasks.collect::<Result<_, _>>()?;
+        Ok(Socket { tasks, targets, max_body_bytes, memory, tracer })
     }
 }
 
@@ -84,6 +86,7 @@ pub struct Socket {
     max_body_bytes: usize,
     /// The ceiling for what its users hold.
     memory: Arc<Memory>,
+    tracer: Option<Tracer>,
 }
 
 /// What the users of one worker share.
@@ -159,7 +162,8 @@ impl Driver for Socket {
         };
         let label = labels.borrow_mut().find(task.naming(), &target, virtual_user);
         user.in_flight = true;
-        let step = Step { worker, user, task, target: &target, virtual_user };
+        let tracer = self.tracer.as_ref();
+        let step = Step { worker, user, task, target: &target, virtual_user, tracer };
         let outcome = step.run().await;
         user.in_flight = false;
         let shortage = matches!(outcome, Err(Failure::Connection(ConnectionFault::Own(_))));
@@ -172,6 +176,13 @@ impl Driver for Socket {
             Err(Failure::Task(why)) => (Verdict::Transient, Some(why)),
             Err(Failure::Checked(why)) => (Verdict::Flaky, Some(why)),
         };
+        if let Some(tracer) = tracer {
+            let checks = match verdict {
+                Verdict::Transient => Vec::new(),
+                _ => task.checks.explain(&user.reply, &mut virtual_user.scope),
+            };
+            tracer.verdict(index, start.elapsed(), error.as_deref(), checks);
+        }
         virtual_user.record(user.measured((label, start), error.as_deref()));
         user.settle();
         if shortage {
@@ -229,11 +240,12 @@ struct Step<'a> {
     task: &'a Task,
     target: &'a str,
     virtual_user: &'a mut VirtualUser,
+    tracer: Option<&'a Tracer>,
 }
 
 impl Step<'_> {
     async fn run(self) -> Result<(), Failure> {
-        let Self { worker, user, task, target, virtual_user } = self;
+        let Self { worker, user, task, target, virtual_user, tracer } = self;
         let wrong = |why: &str| Failure::Task(format!("invalid bytes: {why}"));
         let address = split(target).map_err(Failure::Task)?;
         if task.fixed.is_none() {
@@ -245,7 +257,7 @@ impl Step<'_> {
                 return Err(Failure::Task(format!("its bytes exceed {} MiB", MAX_TEXT >> 20)));
             }
         }
-        user.reply.clear(task.looks() || virtual_user.keeps_bodies());
+        user.reply.clear(task.looks() || virtual_user.keeps_bodies() || tracer.is_some());
         task.ending(&mut virtual_user.scope, user.reply.ending()).map_err(wrong)?;
         let mut connection = match user.kept(task, target) {
             Some(connection) => connection,
@@ -259,7 +271,13 @@ impl Step<'_> {
         let User { payload, reply, deadline, sent, .. } = &mut *user;
         let payload = task.fixed.as_deref().unwrap_or(payload);
         let exchange = connection.exchange(payload, reply, task.end, &worker.scratch);
+        if let Some(tracer) = tracer {
+            tracer.bytes('>', payload, payload.len() as u64);
+        }
         let outcome = deadline.race(exchange).await.unwrap_or(Err(ConnectionFault::Deadline));
+        if let Some(tracer) = tracer {
+            tracer.bytes('<', reply.kept(), reply.received());
+        }
         let progress = outcome.map_err(Failure::Connection)?;
         *sent = payload.len() as u64;
         if let Some(why) = reply.lacks(task.end, progress) {

@@ -36,7 +36,9 @@ pub(crate) fn ldctl() -> Command {
 }
 
 /// What the environment of whoever runs the tests must not change: the token, and the proxies.
-pub(crate) const CALLERS: [&str; 8] = [
+pub(crate) const CALLERS: [&str; 10] = [
+    "LDCTL_SERVER",
+    "LDCTL_CONTEXT",
     "LOAD_DENSITY_SOCKET_TOKEN",
     "CREDENTIALS_DIRECTORY",
     "http_proxy",
