@@ -57,7 +57,8 @@ pub const FORMATS: &[Format] = &[
                 "baseline",
                 Kind::Either(&[Kind::Integer, Kind::Name]),
                 "A stored run to compare with: its number, the label of the newest such run, or \
-                 \"latest\"; a run that this document has stored is not compared with itself.",
+                 \"latest\", the default with a database_path; a run that this document has stored is not \
+                 compared with itself.",
             ),
             Field::optional(
                 "database_path",

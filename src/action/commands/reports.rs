@@ -93,6 +93,7 @@ fn earlier(given: &Arguments<'_>) -> Result<Option<Earlier>, Invalid> {
     let path = given.if_present("database_path", |path| path.string())?;
     let tolerance = given.or_default("tolerance", |share| share.number())?;
     let run = given.if_present("baseline", RunName::read)?;
+    let run = run.or_else(|| path.is_some().then_some(RunName::Newest));
     Ok(run.map(|run| Earlier { path, run, tolerance }))
 }
 
@@ -142,14 +143,14 @@ impl Command for FileReport {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
         let records = context.records();
         let Self { format, name, label, earlier, mut options } = *self;
+        // Its memory is given back when the report is written.
+        let (baseline, _share) = earlier.map_or(Ok(None), |earlier| earlier.read(context))?.unzip();
+        options.baseline = baseline;
         match format.empty {
             Empty::NoPage if records.is_empty() => return Err(no_page()),
             Empty::NoRecords if records.is_empty() => return Err(no_records()),
             _ => {}
         }
-        // Its memory is given back when the report is written.
-        let (baseline, _share) = earlier.map_or(Ok(None), |earlier| earlier.read(context))?.unzip();
-        options.baseline = baseline;
         describe(&mut options, label, context);
         if format.empty == Empty::NoPage && options.rules.is_empty() {
             options.rules = context.gates().to_vec();
