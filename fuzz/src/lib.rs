@@ -11,6 +11,7 @@ pub mod envelope;
 pub mod events;
 pub mod frame;
 pub mod har;
+pub mod kept;
 pub mod legacy;
 pub mod names;
 pub mod paths;
@@ -24,7 +25,7 @@ pub mod value;
 pub type Body = fn(&[u8]);
 
 /// Every body by the name of its target and corpus.
-pub const BODIES: [(&str, Body); 15] = [
+pub const BODIES: [(&str, Body); 16] = [
     ("answer", answer::check),
     ("csv", csv::check),
     ("decode", decode::check),
@@ -33,6 +34,7 @@ pub const BODIES: [(&str, Body); 15] = [
     ("events", events::check),
     ("frame", frame::check),
     ("har", har::check),
+    ("kept", kept::check),
     ("legacy", legacy::check),
     ("names", names::check),
     ("paths", paths::check),
