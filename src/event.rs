@@ -344,6 +344,27 @@ pub struct RunInfo {
     /// Why it is in this state, in one line.
     #[serde(default)]
     pub message: Option<String>,
+    /// Why requests failed, the most frequent first; only in the status of one run that has ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<RequestErrors>,
+}
+
+/// Requests that failed for one reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RequestErrors {
+    /// How many.
+    pub count: u64,
+    /// Their method; empty in the row of further kinds.
+    pub method: String,
+    /// Their name.
+    pub name: String,
+    /// What was wrong.
+    pub error: String,
+    /// When the first of them ended (RFC 3339, UTC).
+    pub first: Option<String>,
+    /// When the last of them ended.
+    pub last: Option<String>,
 }
 
 /// One line for people.

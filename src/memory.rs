@@ -12,6 +12,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// The least ceiling, in bytes. A server at rest takes about 6 MB.
 pub const LEAST: usize = 16 << 20;
 
+/// Rows of requests that are kept in all by default: some 600 MB.
+pub const RECORDS: usize = 20_000_000;
+
+/// Rows that a test finds room for at its start: a chunk for each of eight workers.
+const ROOM: usize = 65_536;
+
+/// The least number of rows that a ceiling allows: a few chunks for each worker.
+pub const LEAST_RECORDS: usize = 100_000;
+
 /// The ceiling where neither a control group nor the machine says how much memory there is.
 const UNKNOWN: usize = 1 << 30;
 
@@ -20,6 +29,8 @@ const UNKNOWN: usize = 1 << 30;
 pub struct Memory {
     most: usize,
     taken: AtomicUsize,
+    /// The ceiling for rows of requests, which counts rows.
+    rows: Option<Arc<Memory>>,
 }
 
 /// Memory that does not fit under the ceiling.
@@ -40,9 +51,9 @@ pub struct Full {
 }
 
 impl Memory {
-    /// A ceiling of so many bytes.
+    /// A ceiling of so many bytes, and the default for rows of requests.
     pub fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, taken: AtomicUsize::new(0) })
+        Self::with_records(most, RECORDS)
     }
 
     /// The default: half of the memory that the control group, or the machine, allows.
@@ -50,9 +61,28 @@ impl Memory {
         Self::new(half_of_machine())
     }
 
+    /// A ceiling of so many bytes, and of so many rows of requests.
+    pub fn with_records(most: usize, records: usize) -> Arc<Self> {
+        let rows = Self { most: records, taken: AtomicUsize::new(0), rows: None };
+        Arc::new(Self { most, taken: AtomicUsize::new(0), rows: Some(Arc::new(rows)) })
+    }
+
     /// No ceiling, where nothing outside decides how much is held.
     pub fn unlimited() -> Arc<Self> {
-        Self::new(usize::MAX)
+        Self::with_records(usize::MAX, usize::MAX)
+    }
+
+    /// An empty share of the rows of requests; it counts rows instead of bytes.
+    pub fn rows(&self) -> Option<Share> {
+        self.rows.as_ref().map(|rows| rows.share("rows of requests"))
+    }
+
+    /// How many rows of requests have to give way so that a test in progress finds room for the next:
+    /// an eighth is kept free for it, and a little of a small ceiling.
+    pub fn excess_rows(&self) -> usize {
+        let free = |most: usize| (most / 8).max(ROOM).min(most / 2);
+        let of = |rows: &Arc<Self>| rows.taken().saturating_sub(rows.most - free(rows.most));
+        self.rows.as_ref().map_or(0, of)
     }
 
     /// Whether more than half is taken: results that are kept give way to what is to come.
@@ -80,8 +110,8 @@ impl Memory {
         Held(Some(self.share(what)))
     }
 
-    fn take(&self, what: &'static str, wanted: usize) -> Result<(), Full> {
-        let grown = |taken: usize| taken.checked_add(wanted).filter(|sum| *sum <= self.most);
+    fn take(&self, what: &'static str, wanted: usize, most: usize) -> Result<(), Full> {
+        let grown = |taken: usize| taken.checked_add(wanted).filter(|sum| *sum <= most);
         match self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown) {
             Ok(_) => Ok(()),
             Err(taken) => Err(Full { what, wanted, taken, most: self.most }),
@@ -104,7 +134,15 @@ pub struct Share {
 impl Share {
     /// Takes more bytes; on an error the share is as it was.
     pub fn grow(&mut self, more: usize) -> Result<(), Full> {
-        self.memory.take(self.what, more)?;
+        self.memory.take(self.what, more, self.memory.most)?;
+        self.bytes += more;
+        Ok(())
+    }
+
+    /// Takes more bytes only if an eighth of the ceiling stays free: of what can do with less.
+    pub fn grow_modestly(&mut self, more: usize) -> Result<(), Full> {
+        let most = self.memory.most - self.memory.most / 8;
+        self.memory.take(self.what, more, most)?;
         self.bytes += more;
         Ok(())
     }
@@ -119,6 +157,11 @@ impl Share {
                 Ok(())
             }
         }
+    }
+
+    /// What is taken of its ceiling by all.
+    pub fn taken(&self) -> usize {
+        self.memory.taken()
     }
 
     /// Bytes held.

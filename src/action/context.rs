@@ -115,19 +115,24 @@ impl ExecutorState {
     /// newest `keep`, and returns them. The log says so once until the records are cleared.
     fn make_room(&self, keep: usize) -> Vec<Arc<Recording>> {
         let memory = &self.policy.memory;
-        let Some(excess) = memory.taken().checked_sub(memory.most() / 2).filter(|more| *more > 0)
-        else {
+        let excess = memory.taken().saturating_sub(memory.most() / 2);
+        let rows = memory.excess_rows();
+        if excess == 0 && rows == 0 {
             return Vec::new();
-        };
+        }
         let (dropped, first) = {
             let mut records = lock(&self.records);
             let first = records.dropped() == 0;
-            (records.give_way(excess, keep), first)
+            let mut dropped = records.give_way(excess, keep);
+            let freed: usize = dropped.iter().map(|recording| recording.len()).sum();
+            dropped.extend(records.give_way_rows(rows.saturating_sub(freed), keep));
+            (dropped, first)
         };
         if first && !dropped.is_empty() {
             tracing::warn!(
-                "more than half of --max-memory {} is in use: the records of the oldest tests are \
-                 dropped; LD_clear_records frees them, LD_persist_records keeps them in a file",
+                "more than half of --max-memory {} or nearly all of --max-records is in use: the \
+                 records of the oldest tests are dropped; LD_clear_records frees them, \
+                 LD_persist_records keeps them in a file",
                 readable(memory.most())
             );
         }
@@ -277,6 +282,7 @@ impl<'a> Context<'a> {
         let memory = &self.shared.policy.memory;
         let excess = memory.taken().saturating_sub(memory.most() / 2);
         drop(self.own.give_way(excess, keep));
+        drop(self.own.give_way_rows(memory.excess_rows(), keep));
     }
 
     /// What the user must know of the memory: which results it has cost, and whether it runs short.
@@ -297,6 +303,7 @@ impl<'a> Context<'a> {
     pub(crate) fn records(&mut self) -> Records {
         let records = self.records_apart();
         self.warnings.extend(records.warning());
+        self.warnings.extend(records.recordings().iter().filter_map(|test| test.beyond()));
         records
     }
 

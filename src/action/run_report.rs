@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::executor::Executor;
 use super::machine;
-use crate::event::{ReportFormat, State, Status};
+use crate::event::{ReportFormat, RequestErrors, State, Status};
 use crate::lock::lock;
 use crate::memory::Memory;
 use crate::record::gates::{GateResult, Rule};
@@ -86,6 +86,26 @@ impl Executor {
         kept(run, format, &status, figures.unwrap_or_default())
     }
 
+    /// The state of a run, its figures, and its errors once it has ended; `None` if there is no such run.
+    pub fn describe(&self, run: u64) -> Result<Option<Status>, HistoryError> {
+        let table = self.table();
+        let Some(mut status) = table.info(run)? else { return Ok(None) };
+        if status.state.is_final()
+            && let Some(info) = &mut status.run
+        {
+            let figures = match (table.find(run), table.history()) {
+                (Some(run), _) => run.figures(),
+                (None, Some(history)) => {
+                    let [_, figures] = history.details(run)?;
+                    figures.and_then(|figures| Value::parse(&figures).ok())
+                }
+                (None, None) => None,
+            };
+            info.errors = errors(&figures.unwrap_or_default());
+        }
+        Ok(Some(status))
+    }
+
     /// Writes a report. Those that count all rows before they write anything take turns, because they
     /// take memory.
     pub fn write_report(&self, report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
@@ -133,7 +153,7 @@ impl RunReport {
         match &self.source {
             Source::Rows(records) => match self.format {
                 ReportFormat::Html | ReportFormat::Other => {
-                    let figures = Figures::of(records, Some(memory));
+                    let figures = kept::figures_of(records, Some(memory));
                     self.draw(figures, &records.summary(), out)
                 }
                 ReportFormat::Json => json::write_all(records, out),
@@ -154,6 +174,29 @@ impl RunReport {
     }
 }
 
+/// The errors among the figures of a run.
+fn errors(figures: &Value) -> Vec<RequestErrors> {
+    let list = |of: &Value, key: &str| match of.get(key) {
+        Some(Value::List(items)) => items.clone(),
+        _ => Vec::new(),
+    };
+    let tests = list(figures, "tests");
+    let errors = tests.iter().flat_map(|test| list(test, "errors"));
+    errors
+        .map(|error| {
+            let text = |key: &str| error.get(key).and_then(Value::as_str).map(str::to_owned);
+            RequestErrors {
+                count: error.get("count").and_then(Value::as_f64).unwrap_or(0.0) as u64,
+                method: text("method").unwrap_or_default(),
+                name: text("name").unwrap_or_default(),
+                error: text("error").unwrap_or_default(),
+                first: text("first"),
+                last: text("last"),
+            }
+        })
+        .collect()
+}
+
 /// Whether a report lists every request.
 fn needs_rows(format: ReportFormat) -> bool {
     matches!(format, ReportFormat::Json | ReportFormat::Xml | ReportFormat::Csv)
@@ -170,7 +213,12 @@ fn of_run(run: &Run, format: ReportFormat) -> Result<RunReport, ReportError> {
     if test.has_ended()
         && let Some(records) = run.records()
     {
-        return Ok(RunReport::new(number, format, &status, Source::Rows(records)));
+        let mut warnings: Vec<String> = records.warning().into_iter().collect();
+        if needs_rows(format) {
+            warnings.extend(records.recordings().iter().filter_map(|test| test.beyond()));
+        }
+        let report = RunReport::new(number, format, &status, Source::Rows(records));
+        return Ok(RunReport { warnings, ..report });
     }
     if status.state.is_final() {
         return kept(number, format, &status, run.figures().unwrap_or_default());

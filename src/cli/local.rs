@@ -131,6 +131,17 @@ pub struct DocumentLimits {
     #[arg(long, value_name = "SIZE", value_parser = memory, help_heading = "Limits")]
     pub max_memory: Option<usize>,
 
+    /// Maximum rows of requests that are kept in all, 30 bytes each, for reports that list requests. The
+    /// oldest tests give theirs up first; a test beyond it goes on with histograms alone
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "20000000",
+        value_parser = RangedU64ValueParser::<usize>::new().range(LEAST_RECORDS..=MOST_RECORDS),
+        help_heading = "Limits"
+    )]
+    pub max_records: usize,
+
     /// Let documents open listeners (the Prometheus exporter) on this address beyond loopback
     /// (repeatable); 0.0.0.0 and :: are every address [default: loopback only]
     #[arg(long, value_name = "ADDRESS", help_heading = "Limits")]
@@ -142,3 +153,9 @@ pub struct DocumentLimits {
     #[arg(long, value_name = "HOST|CIDR[:PORT]", help_heading = "Limits")]
     pub allow_target: Vec<String>,
 }
+
+/// The least number of rows, in the type of the parser.
+const LEAST_RECORDS: u64 = crate::memory::LEAST_RECORDS as u64;
+
+/// More rows than fit into the memory of a machine: certainly a typing error.
+const MOST_RECORDS: u64 = 1 << 36;

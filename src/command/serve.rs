@@ -261,6 +261,7 @@ fn raised(args: &cli::Serve) -> impl Iterator<Item = String> + use<> {
         ("--max-users", documents.max_users as f64, allowed.users as f64),
         ("--max-test-time", documents.max_test_time, allowed.seconds),
         ("--max-tasks", documents.max_tasks as f64, allowed.tasks as f64),
+        ("--max-records", documents.max_records as f64, memory::RECORDS as f64),
         ("--max-body-bytes", documents.max_body_bytes as f64, Policy::DEFAULT_BODY_BYTES as f64),
         ("--max-connections", server.max_connections as f64, defaults.connections as f64),
         ("--handshake-timeout", server.handshake_timeout, defaults.handshake.as_secs_f64()),
@@ -315,5 +316,6 @@ mod tests {
         assert_eq!(format!("{:?}", limits(&args.limits)), format!("{:?}", Limits::default()));
         assert_eq!(test_limits(&args.documents), TestLimits::default());
         assert_eq!(args.documents.max_body_bytes, Policy::DEFAULT_BODY_BYTES);
+        assert_eq!(args.documents.max_records, memory::RECORDS);
     }
 }

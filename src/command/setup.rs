@@ -9,7 +9,7 @@ use tokio::runtime::Builder;
 use crate::cli::DocumentLimits;
 use crate::error::{Error, reason};
 use crate::load::TestLimits;
-use crate::memory::Memory;
+use crate::memory::{Memory, half_of_machine};
 use crate::net::{AllowedTarget, Targets};
 
 /// Runs the work on this thread; load has its own threads. Blocking calls that outlast it, such as
@@ -41,7 +41,8 @@ pub(super) fn targets(args: &DocumentLimits) -> Result<Targets, Error> {
 
 /// The ceiling for memory.
 pub(super) fn memory(args: &DocumentLimits) -> Arc<Memory> {
-    args.max_memory.map_or_else(Memory::of_machine, Memory::new)
+    let most = args.max_memory.unwrap_or_else(half_of_machine);
+    Memory::with_records(most, args.max_records)
 }
 
 /// The data directory.

@@ -138,6 +138,7 @@ pub(super) fn run<D: Driver>(
     warnings.extend(accuracy_warnings(iterations, &gathered));
     let mut recording =
         Recording::new(started_at, gathered.into_iter().map(|part| part.recorder).collect());
+    warnings.extend(recording.beyond());
     recording.warnings = warnings;
     recording.users = curve;
     recording.iterations = iterations;

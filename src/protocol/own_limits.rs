@@ -41,7 +41,7 @@ impl BackOff {
 
 /// Returns a warning for each limit that a run hit, with the number of requests and the remedy.
 pub fn own_limits(recording: &Recording) -> Vec<String> {
-    let total = recording.len();
+    let total = recording.requests();
     let warn = |limit: OwnLimit| {
         let count = recording.count_errors(&OwnError(limit).to_string());
         (count > 0).then(|| {

@@ -1,6 +1,6 @@
 //! What one run may keep: a bounded number of different names, which its workers share, and memory.
-//! A run whose memory does not fit under the ceiling ends early, with everything it has measured;
-//! dropping rows instead would make its reports wrong.
+//! When its rows do not fit it goes on with histograms alone. When even these do not, it ends early,
+//! with everything it has measured.
 
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
@@ -60,6 +60,11 @@ impl Allowance {
     pub fn of(memory: &Arc<Memory>) -> Self {
         let (names, exhausted) = (Mutex::default(), OnceLock::new());
         Self { memory: Arc::clone(memory), names, exhausted }
+    }
+
+    /// An empty share of the rows of requests that are kept in all.
+    pub(super) fn rows(&self) -> Option<Share> {
+        self.memory.rows()
     }
 
     pub(super) fn share(&self, what: &'static str) -> Share {

@@ -6,7 +6,10 @@ use std::time::Duration;
 use super::sample::{ErrorId, LabelId, Sample, TICK_NANOS};
 
 /// Rows in a chunk, 240 KiB each: a short run wastes little and a long one rarely allocates.
-const CHUNK: usize = 8192;
+pub(super) const CHUNK: usize = 8192;
+
+/// The memory of a row, in bytes.
+const ROW_BYTES: usize = size_of::<u64>() + 5 * size_of::<u32>() + size_of::<u16>();
 
 /// Marks a cell whose value is in the side table.
 const WIDE: u32 = u32::MAX;
@@ -79,17 +82,24 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// Adds a row; returns whether that took another chunk.
+    /// The memory of a chunk, in bytes.
+    pub(super) const CHUNK_BYTES: usize = CHUNK * ROW_BYTES;
+
+    /// Adds room for a chunk of rows.
+    pub(super) fn grow(&mut self) {
+        self.chunks.push(Chunk::new());
+    }
+
+    /// Adds a row if there is room for it; returns whether there was.
     pub(super) fn push(&mut self, sample: Sample) -> bool {
+        if self.chunks.last().is_none_or(|chunk| chunk.start.len() == CHUNK) {
+            return false;
+        }
         let row = self.rows;
         self.rows += 1;
         let service = self.wide_service.narrow(row, ticks(sample.service));
         let delay = self.wide_delay.narrow(row, ticks(sample.delay));
         let bytes = self.wide_bytes.narrow(row, sample.bytes);
-        let full = self.chunks.last().is_none_or(|chunk| chunk.start.len() == CHUNK);
-        if full {
-            self.chunks.push(Chunk::new());
-        }
         if let Some(chunk) = self.chunks.last_mut() {
             chunk.start.push(ticks(sample.start));
             chunk.service.push(service);
@@ -99,7 +109,7 @@ impl Columns {
             chunk.error.push(sample.error.map_or(0, |error| error.0 + 1));
             chunk.status.push(sample.status);
         }
-        full
+        true
     }
 
     /// Frees what the last chunk does not use: no more rows come.
@@ -117,10 +127,9 @@ impl Columns {
     }
 
     pub(super) fn memory(&self) -> usize {
-        let row = size_of::<u64>() + 5 * size_of::<u32>() + size_of::<u16>();
         let side = [&self.wide_service, &self.wide_delay, &self.wide_bytes];
         let last = self.chunks.last().map_or(0, |chunk| chunk.start.capacity());
-        (self.chunks.len().saturating_sub(1) * CHUNK + last) * row
+        (self.chunks.len().saturating_sub(1) * CHUNK + last) * ROW_BYTES
             + side.iter().map(|side| side.0.capacity() * 16).sum::<usize>()
     }
 
@@ -172,7 +181,14 @@ mod tests {
                 status: 200,
             })
             .collect();
-        let chunks = samples.iter().filter(|sample| columns.push(**sample)).count();
+        let mut chunks = 0;
+        for sample in &samples {
+            if !columns.push(*sample) {
+                columns.grow();
+                chunks += 1;
+                assert!(columns.push(*sample), "there is room");
+            }
+        }
         assert!(columns.iter().eq(samples.iter().copied()));
         assert_eq!((columns.len(), chunks), (samples.len(), 3));
         let before = columns.memory();
@@ -185,6 +201,9 @@ mod tests {
     fn a_million_rows_take_at_most_forty_bytes_each() {
         let mut columns = Columns::default();
         for row in 0..1_000_000 {
+            if row % CHUNK as u64 == 0 {
+                columns.grow();
+            }
             columns.push(Sample {
                 start: Duration::from_micros(row),
                 service: Duration::from_micros(50),

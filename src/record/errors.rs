@@ -1,8 +1,10 @@
 //! Why requests failed: each error text with the requests that had it, the most frequent first.
 
 use std::collections::HashMap;
+use std::time::SystemTime;
 
-use super::{Label, Records};
+use super::Records;
+use super::beyond::Times;
 use crate::value::Value;
 
 /// An error and the requests that had it.
@@ -10,6 +12,10 @@ use crate::value::Value;
 pub struct ErrorCount<'a> {
     /// How many requests.
     pub count: u64,
+    /// When the first of them ended.
+    pub first: SystemTime,
+    /// When the last of them ended.
+    pub last: SystemTime,
     /// Their method.
     pub method: &'a str,
     /// Their name.
@@ -26,26 +32,77 @@ impl ErrorCount<'_> {
             ("method", self.method.into()),
             ("name", self.name.into()),
             ("error", self.error.into()),
+            ("first", time(self.first).into()),
+            ("last", time(self.last).into()),
         ])
+    }
+}
+
+/// A moment in RFC 3339, UTC, to the millisecond.
+fn time(moment: SystemTime) -> String {
+    format!("{:.3}", jiff::Timestamp::try_from(moment).unwrap_or_default())
+}
+
+/// The errors of some requests.
+#[derive(Debug, Default)]
+pub struct Errors<'a> {
+    /// The most frequent first.
+    pub kinds: Vec<ErrorCount<'a>>,
+    /// How many further kinds there were, and how many requests had them.
+    pub further: (usize, u64),
+}
+
+impl<'a> Errors<'a> {
+    /// Keeps the most frequent kinds, at most `most` of them.
+    pub fn truncate(&mut self, most: usize) {
+        let further = self.kinds.split_off(self.kinds.len().min(most));
+        self.further.0 += further.len();
+        self.further.1 += further.iter().map(|kind| kind.count).sum::<u64>();
+    }
+
+    /// As the result of a test has them: the further kinds share a row.
+    pub fn to_value(&self) -> Value {
+        let mut rows: Vec<Value> = self.kinds.iter().map(ErrorCount::to_value).collect();
+        let (kinds, count) = self.further;
+        if kinds > 0 {
+            rows.push(Value::dict([
+                ("count", Value::from(count)),
+                ("method", "".into()),
+                ("name", "".into()),
+                ("error", format!("{kinds} further kinds of error").into()),
+                ("together", (kinds as u64).into()),
+            ]));
+        }
+        Value::List(rows)
     }
 }
 
 impl Records {
     /// The errors, at most `most` of them.
-    pub fn errors(&self, most: usize) -> Vec<ErrorCount<'_>> {
-        let mut counts: HashMap<(&str, &str, &str), u64> = HashMap::new();
-        let parts = self.recordings.iter().flat_map(|recording| recording.parts());
-        for (Label { method, name, .. }, error, count) in parts.flat_map(|part| part.failures()) {
-            *counts.entry((&**method, &**name, error)).or_default() += count;
+    pub fn errors(&self, most: usize) -> Errors<'_> {
+        let mut counts: HashMap<(&str, &str, &str), ErrorCount<'_>> = HashMap::new();
+        for recording in &self.recordings {
+            let started = recording.started_at();
+            let failures = recording.parts().iter().flat_map(|part| part.failures());
+            for (method, name, error, Times { count, first, last }) in failures {
+                let (first, last) = (started + first, started + last);
+                let new = ErrorCount { count, first, last, method, name, error };
+                counts
+                    .entry((method, name, error))
+                    .and_modify(|known| {
+                        known.count += count;
+                        known.first = known.first.min(first);
+                        known.last = known.last.max(last);
+                    })
+                    .or_insert(new);
+            }
         }
-        let mut errors: Vec<_> = counts
-            .into_iter()
-            .map(|((method, name, error), count)| ErrorCount { count, method, name, error })
-            .collect();
+        let mut errors: Vec<_> = counts.into_values().collect();
         errors.sort_unstable_by(|a, b| {
             let (a_is, b_is) = ((a.name, a.method, a.error), (b.name, b.method, b.error));
             b.count.cmp(&a.count).then(a_is.cmp(&b_is))
         });
+        let mut errors = Errors { kinds: errors, further: (0, 0) };
         errors.truncate(most);
         errors
     }
@@ -65,10 +122,15 @@ mod tests {
             ("GET", "u", "b", 404, 1.0, 1, Some("missing")),
         ]);
         let errors = |most| {
-            let errors = records.errors(most).into_iter();
+            let errors = records.errors(most).kinds.into_iter();
             errors.map(|error| (error.count, error.name, error.error)).collect::<Vec<_>>()
         };
         assert_eq!(errors(9), [(2, "b", "broken"), (1, "a", "broken"), (1, "b", "missing")]);
         assert_eq!(errors(1), [(2, "b", "broken")]);
+        assert_eq!(records.errors(1).further, (2, 2));
+        let text = records.errors(1).to_value().to_text();
+        let times = "'first': '2023-11-14T22:13:20.001Z', 'last': '2023-11-14T22:13:20.001Z'}";
+        assert!(text.contains(times), "{text}");
+        assert!(text.ends_with("'error': '2 further kinds of error', 'together': 2}]"), "{text}");
     }
 }

@@ -5,6 +5,7 @@
 //! and nothing here knows HTTP.
 
 mod allowance;
+mod beyond;
 pub mod clusters;
 mod columns;
 mod conditions;
@@ -28,12 +29,15 @@ pub mod trend;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use indexmap::IndexMap;
+
+use self::live::Series;
 use crate::memory::{Memory, Share};
 
 pub use allowance::Allowance;
 pub use columns::Columns;
 pub use conditions::Conditions;
-pub use errors::ErrorCount;
+pub use errors::{ErrorCount, Errors};
 pub use iterations::Iterations;
 pub use recorder::Recorder;
 pub use sample::{
@@ -104,14 +108,29 @@ impl Recording {
         self.started_at
     }
 
-    /// The number of requests.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         self.parts.iter().map(Recorder::len).sum()
     }
 
+    /// The number of requests, with and without rows.
+    pub fn requests(&self) -> u64 {
+        self.parts.iter().map(Recorder::requests).sum()
+    }
+
     /// Whether it holds no requests.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.requests() == 0
+    }
+
+    /// Says from when on its requests have no rows, if some have none.
+    pub fn beyond(&self) -> Option<String> {
+        let (since, limit) = self.parts.iter().filter_map(Recorder::beyond).min()?;
+        let at = jiff::Timestamp::try_from(self.started_at + since).unwrap_or_default();
+        Some(format!(
+            "from {} UTC on, requests are counted but not kept as rows ({limit})",
+            at.strftime("%H:%M:%S")
+        ))
     }
 
     /// Requests without a response that were dropped at the end of the run, which it does not hold.
@@ -132,7 +151,7 @@ impl Recording {
     }
 
     /// How many requests failed with this error.
-    pub fn count_errors(&self, text: &str) -> usize {
+    pub fn count_errors(&self, text: &str) -> u64 {
         self.parts.iter().map(|part| part.count_errors(text)).sum()
     }
 
@@ -188,6 +207,49 @@ impl Records {
         self.dropped
     }
 
+    /// Removes the oldest runs until they had so many rows, but none of the newest `keep`, as
+    /// [`Self::give_way`] does.
+    pub fn give_way_rows(&mut self, rows: usize, keep: usize) -> Vec<Arc<Recording>> {
+        let most = self.recordings.len().saturating_sub(keep);
+        let mut freed = 0;
+        let before_enough = |recording: &&Arc<Recording>| {
+            let more = freed < rows;
+            freed += recording.len();
+            more
+        };
+        let count = self.recordings.iter().take(most).take_while(before_enough).count();
+        self.dropped += count;
+        self.recordings.drain(..count).collect()
+    }
+
+    /// Whether some requests are counted without rows.
+    pub fn are_partial(&self) -> bool {
+        self.recordings.iter().flat_map(|run| run.parts()).any(|part| part.beyond().is_some())
+    }
+
+    /// All requests by method and name, with and without rows, exact to 1 %.
+    pub fn series(&self) -> Vec<Series> {
+        let mut all: IndexMap<(Arc<str>, Arc<str>), Series> = IndexMap::new();
+        let of = |method: &Arc<str>, name: &Arc<str>| Series::none(method, name);
+        for part in self.recordings.iter().flat_map(|recording| recording.parts()) {
+            let mut labels: Vec<Series> =
+                part.labels().iter().map(|label| of(&label.method, &label.name)).collect();
+            for sample in part.samples() {
+                if let Some(series) = labels.get_mut(sample.label.0 as usize) {
+                    let latency = sample.service + sample.delay;
+                    series.record(latency, sample.bytes, sample.error.is_some());
+                }
+            }
+            let beyond = part.without_rows().into_iter().flat_map(|beyond| beyond.names());
+            let beyond = beyond.flat_map(|(successes, failures)| [successes, failures]);
+            for series in labels.iter().chain(beyond) {
+                let key = (Arc::clone(&series.method), Arc::clone(&series.name));
+                all.entry(key).or_insert_with_key(|(method, name)| of(method, name)).merge(series);
+            }
+        }
+        all.into_values().collect()
+    }
+
     /// What the user of these figures must know.
     pub fn warning(&self) -> Option<String> {
         let runs = match self.dropped {
@@ -196,7 +258,8 @@ impl Records {
             count => format!("{count} earlier runs were"),
         };
         Some(format!(
-            "{runs} dropped for --max-memory and {} not in these figures; LD_clear_records frees memory",
+            "{runs} dropped for --max-memory or --max-records and {} not in these figures; \
+             LD_clear_records frees memory",
             if self.dropped == 1 { "is" } else { "are" }
         ))
     }
@@ -206,14 +269,14 @@ impl Records {
         &self.recordings
     }
 
-    /// The number of requests in all runs.
+    /// The number of rows of all runs.
     pub fn len(&self) -> usize {
         self.recordings.iter().map(|recording| recording.len()).sum()
     }
 
     /// Whether they hold no requests.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.recordings.iter().all(|recording| recording.is_empty())
     }
 
     /// Every request of every run.
@@ -275,7 +338,10 @@ mod tests {
         assert_eq!(records.give_way(usize::MAX, 1).len(), 2);
         assert_eq!((ages(&records), records.dropped()), (vec![4u64], 4));
         let warning = records.warning().expect("a warning");
-        assert!(warning.starts_with("4 earlier runs were dropped for --max-memory"), "{warning}");
+        assert!(
+            warning.starts_with("4 earlier runs were dropped for --max-memory or --max-records"),
+            "{warning}"
+        );
         let held = memory.taken();
         drop((dropped, copy));
         assert!(memory.taken() < held);

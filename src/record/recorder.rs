@@ -1,13 +1,14 @@
 //! What one worker writes during a run: its columns, the tables that the columns refer to, and its
 //! part of the live figures. Memory is taken with each chunk of rows and once a tick, never for a
-//! request.
+//! request. When there is none for another chunk, requests are counted without rows.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::allowance::Allowance;
-use super::columns::Columns;
+use super::beyond::{Beyond, OTHERS, Times};
+use super::columns::{CHUNK, Columns};
 use super::live::{Live, Unmerged};
 use super::sample::{ErrorId, Label, LabelId, NO_STATUS, OTHER_URLS, Row, Sample};
 use crate::memory::Share;
@@ -61,8 +62,12 @@ pub struct Recorder {
     /// Requests that were dropped at the end of the run, before their response.
     interrupted: u64,
     live: Unmerged,
+    /// The requests after the last row, once there is no room for more.
+    beyond: Option<Box<Beyond>>,
     allowance: Arc<Allowance>,
     share: Share,
+    /// The rows of all records together are limited, too.
+    rows: Option<Share>,
     /// Bytes of texts and bodies since memory was last taken.
     fresh: usize,
 }
@@ -90,6 +95,8 @@ impl Recorder {
             bodies_bytes: 0,
             interrupted: 0,
             live: Unmerged::default(),
+            beyond: None,
+            rows: allowance.rows(),
             share: allowance.share("records of the run"),
             allowance: Arc::clone(allowance),
             fresh: 0,
@@ -116,6 +123,9 @@ impl Recorder {
         }
         let id = LabelId(u32::try_from(self.labels.len()).unwrap_or(u32::MAX));
         self.series.push(self.live.series(&label));
+        if let Some(beyond) = &mut self.beyond {
+            beyond.add_name(&label);
+        }
         self.labels.push(label.clone());
         self.label_ids.insert(label, id);
         id
@@ -173,13 +183,72 @@ impl Recorder {
             let latency = sample.service + sample.delay;
             self.live.record(*series, latency, sample.bytes, sample.error.is_some());
         }
-        if self.columns.push(sample) {
-            self.settle();
+        if !self.columns.push(sample) {
+            self.record_beyond(sample);
         }
+    }
+
+    /// Makes room for further rows, or counts the request without one.
+    #[cold]
+    fn record_beyond(&mut self, sample: Sample) {
+        if self.beyond.is_none() {
+            let Some(limit) = self.full() else {
+                self.columns.grow();
+                self.columns.push(sample);
+                return self.settle();
+            };
+            let since = sample.start + sample.service;
+            self.beyond = Some(Box::new(Beyond::new(since, limit, &self.live)));
+        }
+        if let (Some(beyond), Some(place)) =
+            (&mut self.beyond, self.series.get(sample.label.0 as usize))
+        {
+            beyond.record(*place, &sample);
+        }
+    }
+
+    /// Takes memory for another chunk of rows, or returns the option that leaves none.
+    fn full(&mut self) -> Option<&'static str> {
+        if self.rows.as_mut().is_some_and(|rows| rows.grow(CHUNK).is_err()) {
+            return Some("--max-records");
+        }
+        // The first requests have rows as long as anything fits.
+        let grown = match self.columns.len() {
+            0 => self.share.grow(Columns::CHUNK_BYTES),
+            _ => self.share.grow_modestly(Columns::CHUNK_BYTES + CHUNK * SUMMARY_BYTES),
+        };
+        match grown {
+            Ok(()) => None,
+            Err(_) => {
+                self.settle_rows();
+                Some("--max-memory")
+            }
+        }
+    }
+
+    /// Gives back the rows that are taken and not there.
+    fn settle_rows(&mut self) {
+        if let Some(rows) = &mut self.rows {
+            // Less always fits.
+            let _ = rows.set(self.columns.len());
+        }
+    }
+
+    /// Whether requests were counted without rows: when the first of them ended, from the start of the
+    /// run, and the option that limits rows.
+    pub fn beyond(&self) -> Option<(Duration, &'static str)> {
+        self.beyond.as_ref().map(|beyond| (beyond.since, beyond.limit))
+    }
+
+    pub(super) fn without_rows(&self) -> Option<&Beyond> {
+        self.beyond.as_deref()
     }
 
     /// Keeps the body of the last recorded request, without its secrets.
     pub fn keep_body(&mut self, body: &str) {
+        if self.beyond.is_some() {
+            return;
+        }
         let row = self.columns.len() as u64;
         let cut = redact::cut(body, MAX_BODY_BYTES);
         if self.bodies_bytes + cut.len() <= MAX_BODIES_BYTES {
@@ -206,6 +275,7 @@ impl Recorder {
         let texts = self.labels.iter().map(|label| label.text_bytes() + LABEL_BYTES);
         self.labels_bytes = texts.sum();
         self.bodies.shrink_to_fit();
+        self.settle_rows();
         self.settle();
     }
 
@@ -237,19 +307,29 @@ impl Recorder {
         self.interrupted
     }
 
-    /// The number of requests.
+    /// The number of requests, with and without rows.
+    pub fn requests(&self) -> u64 {
+        self.len() as u64 + self.beyond.as_ref().map_or(0, |beyond| beyond.requests())
+    }
+
+    /// The number of rows.
     pub fn len(&self) -> usize {
         self.columns.len()
     }
 
     /// Whether it holds no requests.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.requests() == 0
     }
 
-    pub(super) fn count_errors(&self, text: &str) -> usize {
+    pub(super) fn count_errors(&self, text: &str) -> u64 {
         let Some(id) = self.error_ids.get(text) else { return 0 };
-        self.columns.iter().filter(|sample| sample.error == Some(*id)).count()
+        let rows = self.columns.iter().filter(|sample| sample.error == Some(*id)).count() as u64;
+        let beyond = self.beyond.iter().flat_map(|beyond| beyond.errors());
+        rows + beyond
+            .filter(|(_, error, _)| error == id)
+            .map(|(.., times)| times.count)
+            .sum::<u64>()
     }
 
     pub(super) fn memory(&self) -> usize {
@@ -261,10 +341,16 @@ impl Recorder {
             + bodies
             + summary
             + self.live.bytes()
+            + self.beyond.as_ref().map_or(0, |beyond| beyond.bytes())
     }
 
     pub(super) fn labels(&self) -> &[Label] {
         &self.labels
+    }
+
+    /// Each row.
+    pub(super) fn samples(&self) -> impl Iterator<Item = Sample> {
+        self.columns.iter()
     }
 
     /// Label index, failed, response time: what a summary needs of each row.
@@ -274,18 +360,28 @@ impl Recorder {
         })
     }
 
-    /// The failed requests: how many of each label had each error.
-    pub(super) fn failures(&self) -> impl Iterator<Item = (&Label, &str, u64)> {
-        let mut counts: HashMap<(LabelId, ErrorId), u64> = HashMap::new();
+    /// The failed requests: method, name and error, and how often and when it occurred.
+    pub(super) fn failures(&self) -> impl Iterator<Item = (&str, &str, &str, Times)> {
+        let mut counts: HashMap<(LabelId, ErrorId), Times> = HashMap::new();
         for sample in self.columns.iter() {
             if let Some(error) = sample.error {
-                *counts.entry((sample.label, error)).or_default() += 1;
+                let times = Times::once(sample.start + sample.service);
+                let known = counts.entry((sample.label, error));
+                known.and_modify(|known| known.add(times)).or_insert(times);
             }
         }
-        counts.into_iter().filter_map(|((label, error), count)| {
+        let text = |error: ErrorId| match error {
+            OTHERS => Some(OTHER_ERRORS),
+            error => self.errors.get(error.0 as usize).map(|text| &**text),
+        };
+        let rows = counts.into_iter().filter_map(move |((label, error), times)| {
             let label = self.labels.get(label.0 as usize)?;
-            Some((label, &**self.errors.get(error.0 as usize)?, count))
-        })
+            Some((&*label.method, &*label.name, text(error)?, times))
+        });
+        let beyond = self.beyond.iter().flat_map(|beyond| beyond.errors());
+        rows.chain(beyond.filter_map(move |(series, error, times)| {
+            Some((&*series.method, &*series.name, text(error)?, times))
+        }))
     }
 
     /// The status of each request that has one; 0 without a response.
@@ -320,6 +416,7 @@ mod tests {
     use super::*;
     use crate::memory::Memory;
     use crate::record::sample::{MAX_LABEL_BYTES, OTHER_NAMES};
+    use crate::record::{Recording, Records};
 
     fn label(url: &str, name: &str) -> Label {
         Label { method: "GET".into(), url: url.into(), name: name.into() }
@@ -374,9 +471,8 @@ mod tests {
     }
 
     #[test]
-    fn t34_rows_texts_and_bodies_take_memory_and_the_run_says_when_there_is_none() {
-        let grow: [fn(&mut Recorder, usize); 4] = [
-            |worker, _| (0..1000).for_each(|_| worker.record(request(LabelId(0)))),
+    fn t34_texts_and_bodies_take_memory_and_the_run_says_when_there_is_none() {
+        let grow: [fn(&mut Recorder, usize); 3] = [
             |worker, turn| {
                 worker.label(label(&format!("{turn} {}", "u".repeat(2000)), "n"));
             },
@@ -404,6 +500,72 @@ mod tests {
             drop(worker);
             assert_eq!(memory.taken(), 0);
         }
+    }
+
+    /// Two workers that record more requests than there is room for rows.
+    fn filled(memory: &Arc<Memory>, each: u64) -> [Recorder; 2] {
+        let allowance = Arc::new(Allowance::of(memory));
+        let mut workers = [Recorder::new(&allowance), Recorder::new(&allowance)];
+        for number in 0..each {
+            for worker in &mut workers {
+                // One name appears late.
+                let name = if number > each - 10 { "late" } else { "early" };
+                let label = worker.label(label("u", name));
+                let error = (number % 4 == 0).then(|| worker.error("broken"));
+                let (start, service) =
+                    (Duration::from_millis(number), Duration::from_millis(number % 100));
+                worker.record(Sample { start, service, error, ..request(label) });
+                worker.keep_body("body");
+            }
+        }
+        assert_eq!(allowance.exhausted(), None);
+        workers.iter_mut().for_each(Recorder::seal);
+        workers
+    }
+
+    fn recorded(workers: [Recorder; 2]) -> Records {
+        let mut records = Records::default();
+        records.push(Arc::new(Recording::new(std::time::UNIX_EPOCH, workers.into())));
+        records
+    }
+
+    fn check_beyond(memory: &Arc<Memory>, limit: &str) {
+        let each = 5 * CHUNK as u64;
+        let (whole, partial) =
+            (recorded(filled(&Memory::unlimited(), each)), recorded(filled(memory, each)));
+        assert!((CHUNK..10 * CHUNK).contains(&partial.len()), "{} rows", partial.len());
+        let (exact, counted) = (whole.summary(), partial.summary());
+        assert_eq!((counted.requests, counted.failures), (2 * each, exact.failures));
+        for (exact, counted) in exact.per_name.iter().zip(&counted.per_name) {
+            assert_eq!((&exact.name, exact.requests), (&counted.name, counted.requests));
+            assert_eq!(exact.latency.count, counted.latency.count);
+            let (exact, counted) = (&exact.latency, &counted.latency);
+            for (exact, counted) in [(exact.p50_ms, counted.p50_ms), (exact.p99_ms, counted.p99_ms)]
+            {
+                assert!((exact - counted).abs() <= exact * 0.02, "{counted} for {exact}");
+            }
+        }
+        assert_eq!(counted.per_name.len(), 2);
+        assert_eq!(whole.errors(9).kinds, partial.errors(9).kinds);
+        let said = partial.recordings()[0].beyond().expect("a notice");
+        let want = format!(" UTC on, requests are counted but not kept as rows ({limit})");
+        assert!(said.starts_with("from 00:00:") && said.ends_with(&want), "{said}");
+        let series = partial.series();
+        assert_eq!(series.iter().map(|series| series.requests).sum::<u64>(), 2 * each);
+        assert_eq!(whole.recordings()[0].beyond(), None);
+        drop(partial);
+        assert_eq!(memory.taken(), 0);
+        assert_eq!(memory.rows().expect("a ceiling").taken(), 0);
+    }
+
+    #[test]
+    fn t63_requests_beyond_the_ceiling_for_rows_are_counted_by_name_and_none_is_lost() {
+        check_beyond(&Memory::with_records(usize::MAX, 3 * CHUNK), "--max-records");
+    }
+
+    #[test]
+    fn t63_a_test_whose_rows_fill_the_memory_goes_on_with_histograms() {
+        check_beyond(&Memory::new(2 << 20), "--max-memory");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 
@@ -146,6 +147,9 @@ impl Summary {
         let mut places: HashMap<Arc<str>, usize> = HashMap::new();
         // Exactly as large as needed: the memory of a record includes it.
         let mut all: Vec<u64> = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
+        // Requests without rows: all, and the successes by name.
+        let mut counted = None::<Series>;
+        let mut counted_names: HashMap<usize, Series> = HashMap::new();
         for part in parts {
             let of_label: Vec<usize> = part
                 .labels()
@@ -190,21 +194,32 @@ impl Summary {
                     successes.push(ticks);
                 }
             }
+            let beyond = part.without_rows().into_iter().flat_map(|beyond| beyond.names());
+            for (successes, failures) in beyond {
+                let sum = counted.get_or_insert_with(|| total([]));
+                sum.merge(successes);
+                sum.merge(failures);
+                let Some(place) = places.get(&successes.name).copied() else { continue };
+                counted_names.entry(place).or_insert_with(|| total([])).merge(successes);
+                if let Some((_, count, _)) = names.get_mut(place) {
+                    *count += failures.requests;
+                }
+            }
         }
         let failures = names.iter().map(|(_, failures, _)| failures).sum();
+        let without_rows = counted.as_ref().map_or(0, |counted| counted.requests);
         Self {
-            requests: all.len() as u64,
+            requests: all.len() as u64 + without_rows,
             failures,
-            overall: LatencySummary::of_ticks(&mut all),
+            overall: LatencySummary::of_both(&mut all, counted.as_ref()),
             per_name: names
                 .into_iter()
                 .zip(methods)
-                .map(|((name, failures, mut ticks), method)| NameSummary {
-                    name,
-                    method,
-                    requests: failures + ticks.len() as u64,
-                    failures,
-                    latency: LatencySummary::of_ticks(&mut ticks),
+                .enumerate()
+                .map(|(place, ((name, failures, mut ticks), method))| {
+                    let latency = LatencySummary::of_both(&mut ticks, counted_names.get(&place));
+                    let requests = failures + latency.count;
+                    NameSummary { name, method, requests, failures, latency }
                 })
                 .filter(|name| name.requests > 0)
                 .collect(),
@@ -311,6 +326,20 @@ impl LatencySummary {
             ("p99_ms", self.p99_ms.into()),
         ];
         members.map(|(key, figure)| (key.to_owned(), figure)).into_iter().collect()
+    }
+
+    /// Over the ticks of rows and over requests that are counted without rows; exact where there are
+    /// none of these.
+    fn of_both(ticks: &mut [u64], counted: Option<&Series>) -> Self {
+        let Some(counted) = counted.filter(|counted| counted.requests > 0) else {
+            return Self::of_ticks(ticks);
+        };
+        let mut sum = counted.clone();
+        for ticks in ticks {
+            let nanos = ticks.saturating_mul(TICK_NANOS);
+            sum.record(Duration::from_nanos(nanos), 0, false);
+        }
+        Self::of_series(&sum)
     }
 
     fn of_ticks(ticks: &mut [u64]) -> Self {

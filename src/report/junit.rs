@@ -105,6 +105,9 @@ const FURTHER: &str = "further names";
 type Names<'a> = IndexMap<(&'a str, &'a str), SuiteCounts<'a>>;
 
 fn names<W: Write>(records: &Records, writer: &mut Writer<W>) -> io::Result<()> {
+    if records.are_partial() {
+        return names_of_all(records, writer);
+    }
     let mut names: Names<'_> = IndexMap::new();
     for row in records.rows() {
         let totals = names.entry((&row.label.method, name_of(&row))).or_default();
@@ -113,6 +116,24 @@ fn names<W: Write>(records: &Records, writer: &mut Writer<W>) -> io::Result<()> 
         if let Some(error) = row.error {
             totals.failures += 1;
             *totals.errors.entry(error).or_default() += 1;
+        }
+    }
+    cases(span(records), names, writer)
+}
+
+/// The same where some requests have no rows.
+fn names_of_all<W: Write>(records: &Records, writer: &mut Writer<W>) -> io::Result<()> {
+    let series = records.series();
+    let mut names: Names<'_> = IndexMap::new();
+    for series in &series {
+        let totals = names.entry((&series.method, &series.name)).or_default();
+        totals.requests += series.requests;
+        totals.failures += series.failures;
+        totals.seconds += series.latency_sum_us as f64 / 1e6;
+    }
+    for error in records.errors(usize::MAX).kinds {
+        if let Some(totals) = names.get_mut(&(error.method, error.name)) {
+            *totals.errors.entry(error.error).or_default() += error.count;
         }
     }
     cases(span(records), names, writer)

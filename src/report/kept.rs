@@ -4,16 +4,18 @@
 //! come: what is missing in them is zero or empty.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use indexmap::IndexMap;
 
 use super::figures::{
     Course, ErrorFigures, Facts, Figures, MAX_ERRORS, MAX_NAMES, MAX_NAMES_OF_ERROR, MAX_POINTS,
-    NameFigures, Point, Stats, TestFacts, bar_of,
+    Moment, NameFigures, Point, Stats, TestFacts, bar_of,
 };
+use crate::memory::Memory;
 use crate::record::live::Series;
-use crate::record::{Conditions, Iterations};
+use crate::record::{Conditions, Iterations, Recording, Records};
 use crate::value::{Map, Value};
 
 /// What the figures of a test are made of, besides its summary and its errors.
@@ -135,6 +137,8 @@ pub(super) struct KeptError<'a> {
     pub(super) method: &'a str,
     pub(super) name: &'a str,
     pub(super) error: &'a str,
+    pub(super) first: Option<SystemTime>,
+    pub(super) last: Option<SystemTime>,
 }
 
 /// A second of the run, or what several were thinned to.
@@ -212,10 +216,7 @@ impl Kept<'_> {
         if further_names > 0 {
             rows.push(NameFigures { stats: further.stats(), ..NameFigures::default() });
         }
-        let mut latencies = BTreeMap::new();
-        for (micros, count) in &total.latencies {
-            *latencies.entry(bar_of(*micros as f64 / 1000.0)).or_default() += count;
-        }
+        let latencies = total.bars();
         let (errors, further_errors) = self.errors();
         let iterations = self.tests.iter().fold(Iterations::default(), |sum, test| Iterations {
             started: sum.started + test.iterations.started,
@@ -266,11 +267,27 @@ impl Kept<'_> {
     fn errors(&self) -> (Vec<ErrorFigures>, (usize, u64)) {
         let mut kinds: IndexMap<&str, ErrorFigures> = IndexMap::new();
         let mut left = (0, 0);
+        let mut offset = 0.0;
         for test in &self.tests {
             for error in &test.errors {
                 let kind = kinds.entry(error.error).or_default();
                 error.error.clone_into(&mut kind.text);
                 kind.count += error.count;
+                let at = |moment: Option<SystemTime>| {
+                    let since = moment?.duration_since(test.started?).unwrap_or_default();
+                    Some(Moment { at: moment?, seconds: offset + since.as_secs_f64() })
+                };
+                let earlier = |known: &Moment, new: &Moment| new.at < known.at;
+                if let Some(new) = at(error.first)
+                    && kind.first.as_ref().is_none_or(|known| earlier(known, &new))
+                {
+                    kind.first = Some(new);
+                }
+                if let Some(new) = at(error.last)
+                    && kind.last.as_ref().is_none_or(|known| earlier(&new, known))
+                {
+                    kind.last = Some(new);
+                }
                 let is_it = |(method, name, _): &&mut (String, String, u64)| {
                     method == error.method && name == error.name
                 };
@@ -284,6 +301,7 @@ impl Kept<'_> {
                 }
             }
             left = (left.0 + test.further_errors.0, left.1 + test.further_errors.1);
+            offset += test.seconds;
         }
         let mut kinds: Vec<ErrorFigures> = kinds.into_values().collect();
         kinds.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.text.cmp(&b.text)));
@@ -345,6 +363,45 @@ impl KeptTest<'_> {
     }
 }
 
+/// The figures of a record: where some requests have no rows, the sums are those of all requests, exact
+/// to 1 %, and the course is that of the rows.
+pub fn figures_of(records: &Records, memory: Option<&Arc<Memory>>) -> Figures {
+    let mut figures = Figures::of(records, memory);
+    if !records.are_partial() {
+        return figures;
+    }
+    let (mut total, mut further, mut further_names) = (Sum::default(), Sum::default(), 0);
+    for series in records.series().iter().filter(|series| series.requests > 0) {
+        let sum = Sum::of(series);
+        total.merge(&sum);
+        let is_it = |row: &&mut NameFigures| {
+            let label = row.label.as_ref();
+            label.is_some_and(|(method, name)| **method == *series.method && **name == *series.name)
+        };
+        match figures.names.iter_mut().find(is_it) {
+            Some(row) => row.stats = sum.stats(),
+            None => {
+                further.merge(&sum);
+                further_names += 1;
+            }
+        }
+    }
+    figures.names.retain(|row| row.label.is_some());
+    if further_names > 0 {
+        figures.names.push(NameFigures { stats: further.stats(), ..NameFigures::default() });
+    }
+    figures.further_names = further_names;
+    figures.total = total.stats();
+    figures.latencies = total.bars();
+    let length = |recording: &Arc<Recording>| {
+        recording.users.last().map_or(0.0, |last| last.at.as_secs_f64())
+    };
+    let length = records.recordings().iter().map(length).sum();
+    figures.seconds = figures.seconds.max(length);
+    figures.error = Some(ERROR);
+    figures
+}
+
 /// The figures of several names or tests.
 #[derive(Debug, Default)]
 struct Sum {
@@ -380,6 +437,30 @@ impl Sum {
         *sum = sum.saturating_add(count);
     }
 
+    fn of(series: &Series) -> Self {
+        let mut sum = Self {
+            requests: series.requests,
+            failures: series.failures,
+            bytes: series.bytes,
+            sum_ms: series.latency_sum_us as f64 / 1000.0,
+            ..Self::default()
+        };
+        for (millis, count) in series.latencies_ms() {
+            sum.count((millis * 1000.0).round() as u64, count);
+            sum.max_ms = millis;
+        }
+        sum
+    }
+
+    /// How many lie in each bar of the distribution.
+    fn bars(&self) -> BTreeMap<i32, u64> {
+        let mut bars = BTreeMap::new();
+        for (micros, count) in &self.latencies {
+            *bars.entry(bar_of(*micros as f64 / 1000.0)).or_default() += count;
+        }
+        bars
+    }
+
     fn stats(&self) -> Stats {
         let (requests, failures, bytes) = (self.requests, self.failures, Some(self.bytes));
         let mut stats = Stats { requests, failures, bytes, ..Stats::default() };
@@ -407,7 +488,8 @@ impl KeptName<'_> {
     pub(super) fn latencies(&self) -> impl Iterator<Item = (u64, u64)> {
         self.latencies.split(' ').filter_map(|pair| {
             let (micros, count) = pair.split_once(':')?;
-            Some((micros.parse().ok()?, count.parse().ok()?))
+            let number = |text: &str| text.parse().ok().map(|number: u64| number.min(MOST_COUNT));
+            Some((number(micros)?, number(count)?))
         })
     }
 }
@@ -432,6 +514,8 @@ fn test(figures: &Value) -> KeptTest<'_> {
                 method: text(row, "method"),
                 name: text(row, "name"),
                 error: text(row, "error"),
+                first: moment(text(row, "first")),
+                last: moment(text(row, "last")),
             }),
             together => further_errors = (together as usize, count(Some(row), "count")),
         }
@@ -483,10 +567,13 @@ fn points(series: Option<&Value>) -> Vec<KeptPoint> {
     let mut before = (None, 0.0, 0, 0);
     for place in 0..list(series, "elapsed_s").len() {
         let whole = |key: &str| match at(key, place) {
-            Some(Value::Int(number)) => u64::try_from(*number).unwrap_or(0),
+            Some(Value::Int(number)) => u64::try_from(*number).unwrap_or(0).min(MOST_COUNT),
             _ => 0,
         };
-        let float = |key: &str| at(key, place).and_then(Value::as_f64).filter(|it| it.is_finite());
+        let float = |key: &str| {
+            let number = at(key, place).and_then(Value::as_f64);
+            number.filter(|number| *number >= 0.0).map(|number| number.min(MOST_NUMBER))
+        };
         let test = whole("test");
         if before.0 != Some(test) {
             before = (Some(test), 0.0, 0, 0);
@@ -507,6 +594,13 @@ fn points(series: Option<&Value>) -> Vec<KeptPoint> {
     points
 }
 
+/// A moment in RFC 3339.
+fn moment(text: &str) -> Option<SystemTime> {
+    let moment = text.parse::<jiff::Timestamp>().ok()?;
+    let millis = u64::try_from(moment.as_millisecond()).ok()?;
+    UNIX_EPOCH.checked_add(Duration::from_millis(millis))
+}
+
 fn list<'a>(of: &'a Value, key: &str) -> &'a [Value] {
     match of.get(key) {
         Some(Value::List(items) | Value::Tuple(items)) => items,
@@ -518,9 +612,15 @@ fn text<'a>(of: &'a Value, key: &str) -> &'a str {
     of.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// More than a run counts or measures, so that sums do not overflow.
+const MOST_NUMBER: f64 = 1e12;
+
+/// The same for counts.
+const MOST_COUNT: u64 = 1 << 50;
+
 fn count(of: Option<&Value>, key: &str) -> u64 {
     match of.and_then(|of| of.get(key)) {
-        Some(Value::Int(number)) => u64::try_from(*number).unwrap_or(0),
+        Some(Value::Int(number)) => u64::try_from(*number).unwrap_or(0).min(MOST_COUNT),
         _ => 0,
     }
 }
@@ -528,7 +628,7 @@ fn count(of: Option<&Value>, key: &str) -> u64 {
 /// A number of at least 0; 0 for anything else.
 fn number(of: Option<&Value>, key: &str) -> f64 {
     let number = of.and_then(|of| of.get(key)).and_then(Value::as_f64);
-    number.filter(|number| number.is_finite() && *number >= 0.0).unwrap_or(0.0)
+    number.filter(|number| *number >= 0.0).map_or(0.0, |number| number.min(MOST_NUMBER))
 }
 
 /// Figures of a run with one test.
@@ -539,16 +639,14 @@ pub fn of_run(test: Map, series: Value) -> Value {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::record::Records;
     use crate::record::live::Live;
 
     /// What is kept of a run with these records, through JSON as a history has it.
     pub(crate) fn kept_of(records: &Records, series: &[Series]) -> Value {
-        let errors = records.errors(100).iter().map(|error| error.to_value()).collect();
         let recording = records.recordings().first().expect("a run");
         let mut test = Map::from_iter([
             ("summary".to_owned(), records.summary().to_details()),
-            ("errors".to_owned(), Value::List(errors)),
+            ("errors".to_owned(), records.errors(100).to_value()),
             ("warnings".to_owned(), Value::List(vec!["slow".into()])),
         ]);
         let of = OfTest {
@@ -596,6 +694,9 @@ pub(super) mod tests {
         assert_eq!(latencies, [1, 1]);
         assert!((first.max_ms - 50.0).abs() < 0.5, "{}", first.max_ms);
         assert_eq!((test.errors[0].error, test.errors[0].count), ("x", 1));
+        let error = &kept.figures().errors[0];
+        let first = error.first.expect("a time");
+        assert_eq!((first.seconds, error.last), (0.05, Some(first)));
         assert_eq!((test.warnings[0], test.document), ("slow", Some("the document")));
         let course: Vec<_> = kept.points.iter().map(|point| point.requests).collect();
         assert_eq!(course, [10, 20, 30, 10]);

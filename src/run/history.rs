@@ -411,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_history_is_refused_and_stays_as_it_is() {
+    fn t62_a_file_that_is_no_history_is_refused_and_stays_as_it_is() {
         let directory = tempfile::tempdir().expect("a directory");
         let file = |name: &str| directory.path().join(name);
         std::fs::write(
@@ -441,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_server_cannot_use_the_same_file() {
+    fn t62_a_second_server_cannot_use_the_same_file() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("history.db");
         let (_history, _) = History::open(&path).expect("a new file");
@@ -450,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_runs_give_way() {
+    fn t64_the_oldest_runs_give_way() {
         let directory = tempfile::tempdir().expect("a directory");
         let (history, _) = History::open(&directory.path().join("h.db")).expect("a new file");
         let number = MOST_RUNS as u64 + PRUNING;

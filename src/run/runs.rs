@@ -609,7 +609,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_is_gone_before_its_run_exists_ends_it_at_once() {
+    fn t61_a_connection_that_is_gone_before_its_run_exists_ends_it_at_once() {
         let runs = Runs::default();
         let hold = Arc::new(Hold::default());
         hold.let_go();
@@ -636,7 +636,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_last_ended_runs_are_kept() {
+    fn t64_only_the_last_ended_runs_are_kept() {
         let runs = Runs::new(1, 3, &Memory::unlimited());
         let all: Vec<_> = (0..5).map(|_| submit(&runs)).collect();
         for run in &all {

@@ -194,7 +194,7 @@ impl Execute for Executor {
     }
 
     fn describe(self: Arc<Self>, run: u64) -> Job {
-        Box::new(move |sink, _| match self.table().info(run) {
+        Box::new(move |sink, _| match Self::describe(&self, run) {
             Ok(Some(status)) => {
                 sink.emit(Event::Status(status));
                 sink.emit(Event::DONE);

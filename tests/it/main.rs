@@ -47,6 +47,7 @@ mod once;
 mod one_liner;
 mod operating;
 mod overrides;
+mod pulled;
 mod report_page;
 mod reports;
 mod results;

@@ -2,13 +2,15 @@
 //! progress, and of one of an earlier server.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
 use crate::endings::endless;
 use crate::runs::{short, told, wait_for};
-use crate::support::{Server, Target, ldctl};
+use crate::support::{Running, Server, Target, ldctl, resident};
 
 const WITH_ROWS: [&str; 3] = ["json", "xml", "csv"];
 const WITHOUT_ROWS: [&str; 3] = ["html", "junit", "summary"];
@@ -150,6 +152,151 @@ fn the_report_of_a_run_names_its_file_and_its_load_and_shows_its_gates_with_and_
     let page = told(&server, &["report", "1"]);
     assert!(page.contains("are not kept"));
     check(&page);
+}
+
+#[test]
+fn two_runs_at_once_have_reports_gates_and_errors_of_their_own() {
+    let (target, server) = (Target::start(), Server::start(&["--max-tests", "2"], None));
+    let document = |name: &str, url: &str, most: f64| {
+        let mut test = short(&target, name);
+        test[1]["test_time"] = json!(1);
+        test[1]["tasks"][0]["request_url"] = json!(url);
+        let gate = json!(["LD_assert_sla", {"rules": [{"type": "failure_rate", "value": most}]}]);
+        json!([test, gate]).to_string()
+    };
+    let port = server.port();
+    let send = |document: &str| {
+        Running::start(&["send", "--output", "json", "--port", &port, "--json", document], None)
+    };
+    let first = send(&document("alpha", "/", 0.0));
+    first.line_with(r#""event":"accepted""#);
+    let second = send(&document("omega", "/missing", 0.0));
+    second.line_with(r#""event":"accepted""#);
+    assert_eq!((first.end().0, second.end().0), (Some(0), Some(1)));
+    for (run, mine, other) in [("1", "alpha", "omega"), ("2", "omega", "alpha")] {
+        for format in WITH_ROWS.into_iter().chain(WITHOUT_ROWS) {
+            let text = told(&server, &["report", run, "--format", format]);
+            assert!(text.contains(mine) && !text.contains(other), "{format} of {run}: {text}");
+        }
+    }
+    let status = |run: &str| -> Value {
+        serde_json::from_str(&told(&server, &["status", run, "--output", "json"])).expect("JSON")
+    };
+    assert_eq!(status("1").get("errors"), None);
+    let failed = status("2");
+    let error = &failed["errors"][0];
+    assert_eq!((&error["name"], &error["count"]), (&json!("omega"), &failed["failures"]));
+    assert!(error["first"].as_str() <= error["last"].as_str() && error["first"].is_string());
+    assert!(error["error"].as_str().is_some_and(|text| text.contains("404")), "{error}");
+}
+
+/// A load test of an open model that makes so many requests, all with the same name.
+fn many(target: &Target, requests: u64) -> Value {
+    json!(["LD_start_test", {
+        "user_detail_dict": {"user": "fast_http_user", "host": target.url()},
+        "arrival_rate": {"rate": requests as f64 / 2.0, "max_users": 100}, "test_time": 2,
+        "tasks": [{"method": "get", "request_url": "/", "name": "a"}]}])
+}
+
+#[test]
+fn t63_rows_of_the_oldest_run_give_way_and_its_figures_stay() {
+    let (target, server) = (Target::start(), Server::start(&["--max-records", "100000"], None));
+    let fast = |test: &mut Value| {
+        test[1]["test_time"] = json!(1);
+        test[1]["wait_time"] = json!(0);
+        test[1]["user_count"] = json!(8);
+    };
+    let mut runs = 0;
+    let requests = |run: u64| -> u64 {
+        let status = told(&server, &["status", &run.to_string(), "--output", "json"]);
+        let status: Value = serde_json::from_str(&status).expect("JSON");
+        status["requests"].as_u64().expect("a count")
+    };
+    let port = server.port();
+    // Until the rows of the first run have given way to those of later ones.
+    loop {
+        let mut test = short(&target, "a");
+        fast(&mut test);
+        told(&server, &["send", "--json", &json!([test]).to_string()]);
+        runs += 1;
+        let asked = ldctl().args(["report", "1", "--format", "csv", "--port", &port]).output();
+        let asked = asked.expect("the program");
+        if !asked.status.success() {
+            let why = String::from_utf8_lossy(&asked.stderr).into_owned();
+            assert!(why.contains("the rows of run 1 are no longer kept"), "{why}");
+            break;
+        }
+        assert!(runs < 100, "no rows give way");
+    }
+    let summary = told(&server, &["report", "1", "--format", "summary"]);
+    let summary: Value = serde_json::from_str(&summary).expect("JSON");
+    assert_eq!(summary["totals"]["requests"], requests(1), "{summary}");
+    let kept = told(&server, &["report", &runs.to_string(), "--format", "csv"]);
+    // Or with histograms from some moment on, where many workers share the ceiling.
+    assert!((2..=requests(runs) + 1).contains(&(kept.lines().count() as u64)));
+}
+
+#[test]
+fn two_hundred_watchers_of_whom_ten_do_not_read_get_all_and_cost_the_run_nothing() {
+    let (target, server) = (Target::start(), Server::start(&[], None));
+    let document = json!([many(&target, 400), ["LD_summary"]]).to_string();
+    told(&server, &["send", "--detach", "--json", &document]);
+    let attach = br#"{"token": null, "op": "attach", "run": 1}"#;
+    let watchers: Vec<TcpStream> = (0..200)
+        .map(|_| {
+            let stream = TcpStream::connect(format!("127.0.0.1:{}", server.port()));
+            let mut stream = stream.expect("a server");
+            stream.write_all(&(attach.len() as u32).to_be_bytes()).expect("a connection");
+            stream.write_all(attach).expect("a connection");
+            stream
+        })
+        .collect();
+    let (silent, reading) = watchers.split_at(10);
+    for stream in reading {
+        let mut reply = Vec::new();
+        let mut stream = stream;
+        stream.read_to_end(&mut reply).expect("the whole reply");
+        let reply = String::from_utf8_lossy(&reply);
+        for part in [r#""event":"accepted""#, r#""index":0"#, r#""index":1"#, r#""event":"done""#] {
+            assert!(reply.contains(part), "{part}: {reply}");
+        }
+        assert!(reply.ends_with("Return_Data_Over_JE\n"), "{reply}");
+    }
+    let summary = told(&server, &["report", "1", "--format", "summary"]);
+    let summary: Value = serde_json::from_str(&summary).expect("JSON");
+    let iterations = &summary["iterations"];
+    assert_eq!((&iterations["dropped"], &iterations["started"]), (&json!(0), &json!(400)));
+    assert_eq!(summary["totals"]["requests"], 400, "{summary}");
+    assert_eq!(silent.len(), 10);
+}
+
+#[test]
+fn t64_many_short_runs_leave_no_more_than_the_kept_ones_in_memory() {
+    let server = Server::start(&["--keep-runs", "20"], None);
+    let document = r#"{"token": null, "reply": "events", "command": [["abs", [-1]]]}"#;
+    let send = || {
+        let mut stream =
+            TcpStream::connect(format!("127.0.0.1:{}", server.port())).expect("a server");
+        stream.write_all(&(document.len() as u32).to_be_bytes()).expect("a connection");
+        stream.write_all(document.as_bytes()).expect("a connection");
+        let mut reply = Vec::new();
+        stream.read_to_end(&mut reply).expect("a reply");
+        assert!(String::from_utf8_lossy(&reply).contains(r#""state":"passed""#));
+    };
+    (0..500).for_each(|_| send());
+    let before = resident(server.id());
+    (0..1500).for_each(|_| send());
+    let after = resident(server.id());
+    assert!(after < before + (4 << 20), "{before} bytes became {after}");
+    let runs = told(&server, &["runs", "--limit", "1000", "--output", "json"]);
+    let runs: Value = serde_json::from_str(&runs).expect("JSON");
+    let numbers: Vec<u64> = runs["runs"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|run| run["run"].as_u64())
+        .collect();
+    assert_eq!(numbers, (1981..=2000).rev().collect::<Vec<_>>());
 }
 
 #[test]

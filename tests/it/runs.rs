@@ -239,7 +239,7 @@ fn watchers_that_do_not_read_cost_the_run_nothing() {
 }
 
 #[test]
-fn a_history_survives_the_server_and_no_document_reaches_it() {
+fn t62_a_history_survives_the_server_and_no_document_reaches_it() {
     let (target, data) = (Target::start(), tempfile::tempdir().expect("a directory"));
     let history = data.path().join("history.db").display().to_string();
     let directory = data.path().display().to_string();

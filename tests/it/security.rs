@@ -56,7 +56,11 @@ const ABUSE: &[(usize, &str, &str)] = &[
         "one row for those beyond 5000; every request counts",
     ),
     (33, "new names in every run, for weeks", "counters are bounded; their sums never decrease"),
-    (34, "a run that outgrows the memory", "ends early, says so and keeps what it measured"),
+    (
+        34,
+        "a run that outgrows the memory",
+        "goes on without rows, or ends early, says so and keeps what it measured",
+    ),
     (35, "URLs and names that a target makes long", "cut at 2 KiB in records and everywhere else"),
     (36, "results that are kept for weeks", "the oldest give way, and later summaries say so"),
     (37, "scrapers that do not read", "their texts take memory; refused beyond it"),
@@ -132,6 +136,18 @@ const ABUSE: &[(usize, &str, &str)] = &[
         "never targets, in every form of IPv6 that holds an IPv4 address",
     ),
     (60, "a local user of a port without a token", "the server says so at its start"),
+    (61, "a client that is gone without a word", "its run is stopped; its results are kept"),
+    (
+        62,
+        "a history that others wrote, damaged, or a document's file",
+        "refused, and left as it is",
+    ),
+    (
+        63,
+        "a run of more requests than there is room for rows",
+        "goes on with histograms, says from when, and counts every request",
+    ),
+    (64, "very many runs on one server", "the last are kept; memory ceases to grow"),
 ];
 
 /// Number, fault and expected behaviour.

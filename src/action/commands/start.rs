@@ -558,7 +558,7 @@ fn no_success(summary: &Summary, error: Option<&ErrorCount<'_>>) -> String {
         (0, waiting, _) => {
             format!("no request succeeded: all {waiting} had no response when the test ended")
         }
-        (all, _, Some(ErrorCount { count, method, name, error })) => {
+        (all, _, Some(ErrorCount { count, method, name, error, .. })) => {
             format!("none of {all} requests succeeded; {count} × {method} {name}: {error}")
         }
         (all, _, None) => format!("none of {all} requests succeeded"),
@@ -581,25 +581,25 @@ fn conclude(
     of_this_test.push(recording);
     let summary = of_this_test.summary();
     let mut errors = of_this_test.errors(KEPT_ERRORS);
-    let texts = |errors: &[ErrorCount<'_>]| errors.iter().map(ErrorCount::to_value).collect();
     let listed: Vec<Value> = warnings.iter().map(|text| text.as_str().into()).collect();
     let figures = [
         ("summary", summary.to_details()),
-        ("errors", Value::List(texts(&errors))),
+        ("errors", errors.to_value()),
         ("warnings", Value::List(listed.clone())),
     ];
     let figures = figures.into_iter().chain(kept).map(|(key, value)| (key.to_owned(), value));
     context.keep_figures(Value::Dict(figures.collect()));
     errors.truncate(MOST_ERRORS);
     if summary.requests == summary.failures {
-        context.fail(Failure::new(FailureKind::NoSuccess, no_success(&summary, errors.first())));
+        context
+            .fail(Failure::new(FailureKind::NoSuccess, no_success(&summary, errors.kinds.first())));
     }
     let mut rich = match &echo {
         Value::Dict(members) => members.clone(),
         _ => Map::new(),
     };
     rich.insert("summary".to_owned(), summary.to_details());
-    rich.insert("errors".to_owned(), Value::List(texts(&errors)));
+    rich.insert("errors".to_owned(), errors.to_value());
     rich.insert("statuses".to_owned(), statuses(&of_this_test));
     rich.insert("peak_users".to_owned(), peak.map(u64::from).into());
     if !warnings.is_empty() {

@@ -17,7 +17,7 @@ use indexmap::IndexMap;
 use super::allowance::Allowance;
 use super::sample::Label;
 use cumulative::Tables;
-use series::{Figures, Key, size_place};
+use series::{Figures, Key};
 use table::Table;
 
 pub use cumulative::{Changes, CountsFromNow, Cumulative};
@@ -44,17 +44,35 @@ impl Unmerged {
         place
     }
 
+    /// The same names without figures.
+    pub(super) fn emptied(&self) -> Self {
+        let empty = |(key, _): (&Key, &Series)| (key.clone(), Series::empty(key));
+        Self { series: self.series.iter().map(empty).collect(), bytes: 0 }
+    }
+
+    /// The figures of each name.
+    pub(super) fn each(&self) -> impl Iterator<Item = &Series> {
+        self.series.values()
+    }
+
+    /// The figures at this place.
+    pub(super) fn at(&self, place: usize) -> Option<&Series> {
+        self.series.get_index(place).map(|(_, series)| series)
+    }
+
+    /// All requests.
+    pub(super) fn requests(&self) -> u64 {
+        self.each().map(|series| series.requests).sum()
+    }
+
+    /// The memory that they take now, in bytes.
+    pub(super) fn held(&self) -> usize {
+        self.each().map(Figures::bytes).sum()
+    }
+
     pub(super) fn record(&mut self, place: usize, latency: Duration, bytes: u64, failed: bool) {
         let Some((_, series)) = self.series.get_index_mut(place) else { return };
-        let micros = latency.as_micros() as u64;
-        series.requests += 1;
-        series.failures += u64::from(failed);
-        series.bytes += bytes;
-        series.latency_sum_us += micros;
-        if let Some(count) = series.sizes.get_mut(size_place(bytes)) {
-            *count += 1;
-        }
-        series.latency.record(micros);
+        series.record(latency, bytes, failed);
     }
 
     /// Adds these figures to those of the run and of all runs, and resets them. Touches only what

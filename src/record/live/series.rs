@@ -2,6 +2,7 @@
 //! ([`Counted`]), which is what most exporters publish.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::latencies::Latencies;
 use crate::record::sample::Label;
@@ -180,6 +181,31 @@ impl Figures for Counted {
 
     fn bytes(&self) -> usize {
         size_of::<Self>()
+    }
+}
+
+impl Series {
+    /// Adds a request.
+    pub(in crate::record) fn record(&mut self, latency: Duration, bytes: u64, failed: bool) {
+        let micros = latency.as_micros() as u64;
+        self.requests += 1;
+        self.failures += u64::from(failed);
+        self.bytes += bytes;
+        self.latency_sum_us += micros;
+        if let Some(count) = self.sizes.get_mut(size_place(bytes)) {
+            *count += 1;
+        }
+        self.latency.record(micros);
+    }
+
+    /// No requests of this method and name.
+    pub(in crate::record) fn none(method: &Arc<str>, name: &Arc<str>) -> Self {
+        Self::empty(&(Arc::clone(method), Arc::clone(name)))
+    }
+
+    /// Adds the requests of another.
+    pub(in crate::record) fn merge(&mut self, other: &Self) {
+        self.add(other);
     }
 }
 

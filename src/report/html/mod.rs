@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 
 use self::text::{ERROR_ROOM, known};
 use super::figures::{Figures, Stats};
+use super::kept;
 use super::options::Options;
 use crate::record::Records;
 use crate::record::diff::{RunMetrics, of_records};
@@ -38,7 +39,7 @@ const MOST_WARNINGS: usize = 20;
 /// Writes the page of a record. Rules and a baseline, if any, decide the verdict; without them a run
 /// fails if a request failed, and nothing else is said of it.
 pub fn write(records: &Records, options: &Options, out: &mut dyn Write) -> io::Result<()> {
-    let mut figures = Figures::of(records, options.memory.as_ref());
+    let mut figures = kept::figures_of(records, options.memory.as_ref());
     figures.facts = options.facts.clone();
     figures.baseline =
         options.baseline.clone().map(|baseline| baseline.against(&of_records(records)));
