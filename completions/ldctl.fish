@@ -63,6 +63,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-test-time -d '
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-tasks -d 'Maximum tasks per test' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-body-bytes -d 'Maximum bytes of a response body that assertions and extractors see, decompressed. Checks of a longer body fail' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-memory -d 'Ceiling for what the process holds in memory: records, figures, files, bodies, documents. What would exceed it is refused or dropped, with a message [default: half of the memory of the control group or the machine]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-records -d 'Maximum rows of requests that are kept in all, 30 bytes each, for reports that list requests. The oldest tests give theirs up first; a test beyond it goes on with histograms alone' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-listen -d 'Let documents open listeners (the Prometheus exporter) on this address beyond loopback (repeatable); 0.0.0.0 and :: are every address [default: loopback only]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-target -d 'Restrict targets to this host or network (repeatable): example.com, 10.0.0.0/8 or [2001:db8::/32], each optionally with :PORT [default: any address but link-local ones and metadata services]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-connections -d 'Maximum concurrent connections; others get a `busy` reply' -r
@@ -317,6 +318,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-test-time -d 'Ma
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-tasks -d 'Maximum tasks per test' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-body-bytes -d 'Maximum bytes of a response body that assertions and extractors see, decompressed. Checks of a longer body fail' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-memory -d 'Ceiling for what the process holds in memory: records, figures, files, bodies, documents. What would exceed it is refused or dropped, with a message [default: half of the memory of the control group or the machine]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-records -d 'Maximum rows of requests that are kept in all, 30 bytes each, for reports that list requests. The oldest tests give theirs up first; a test beyond it goes on with histograms alone' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l allow-listen -d 'Let documents open listeners (the Prometheus exporter) on this address beyond loopback (repeatable); 0.0.0.0 and :: are every address [default: loopback only]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l allow-target -d 'Restrict targets to this host or network (repeatable): example.com, 10.0.0.0/8 or [2001:db8::/32], each optionally with :PORT [default: any address but link-local ones and metadata services]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s o -l output -d 'Output format on stdout [default: summary on a terminal, else text]' -r -f -a "summary\t'Figures, errors, gates and a verdict, for people'
@@ -434,3 +436,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand help; and __fish_seen_subcom
 complete -c ldctl -n "__fish_ldctl_using_subcommand help; and __fish_seen_subcommand_from context" -f -a "ls" -d 'List the contexts; * is the current one'
 complete -c ldctl -n "__fish_ldctl_using_subcommand help; and __fish_seen_subcommand_from context" -f -a "show" -d 'Show a context, by default the current one'
 complete -c ldctl -n "__fish_ldctl_using_subcommand help; and __fish_seen_subcommand_from context" -f -a "rm" -d 'Remove a context'
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -f -k -a "(ldctl __runs fish (commandline -opc)[2..] 2>/dev/null)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -f -k -a "(ldctl __runs fish (commandline -opc)[2..] 2>/dev/null)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -f -k -a "(ldctl __runs fish (commandline -opc)[2..] 2>/dev/null)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -f -k -a "(ldctl __runs fish (commandline -opc)[2..] 2>/dev/null)"

@@ -4,12 +4,17 @@ use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::Parser;
-use ldctl::cli::{Cli, Verb};
+use ldctl::cli::{Cli, RUNS, Verb};
 use ldctl::command;
 use ldctl::console::Console;
 use ldctl::error::{Exit, chain, reason};
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|first| first == RUNS) {
+        command::complete_runs(&words.collect::<Vec<_>>(), &mut Console::default());
+        return ExitCode::SUCCESS;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // Help and version are reported this way too.

@@ -2,6 +2,7 @@
 //! module connects the command line and the console with the client, the server and the executor.
 
 mod choice;
+mod complete_runs;
 mod completions;
 mod connection;
 mod context;
@@ -32,6 +33,8 @@ mod working_directory;
 use crate::cli::{Cli, Verb};
 use crate::console::Console;
 use crate::error::{Error, Exit};
+
+pub use complete_runs::complete_runs;
 
 /// Runs the verb of the command line.
 pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {

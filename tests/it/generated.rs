@@ -7,7 +7,7 @@ use std::fs;
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
-use ldctl::cli::{Cli, ENVIRONMENT, EXIT_CODES, SIGNALS};
+use ldctl::cli::{Cli, ENVIRONMENT, EXIT_CODES, SIGNALS, completion_script};
 use snapbox::{Assert, Data};
 
 use crate::support::manual;
@@ -20,8 +20,7 @@ fn the_completions_are_those_of_the_command_line() {
     let files = [Shell::Bash, Shell::Elvish, Shell::Fish, Shell::PowerShell, Shell::Zsh]
         .into_iter()
         .map(|shell| {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "ldctl", &mut script);
+            let script = completion_script(shell).into_bytes();
             (clap_complete::Generator::file_name(&shell, "ldctl"), script)
         })
         .collect();

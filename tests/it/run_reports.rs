@@ -300,6 +300,35 @@ fn t64_many_short_runs_leave_no_more_than_the_kept_ones_in_memory() {
 }
 
 #[test]
+fn numbers_of_runs_complete_where_a_server_answers_and_nothing_is_said_elsewhere() {
+    let (server, port) = {
+        let server = Server::start(&[], None);
+        let port = server.port();
+        (server, port)
+    };
+    told(&server, &["send", "--name", "nightly: \u{e9}", "--json", r#"[["len", ["a"]]]"#]);
+    told(&server, &["send", "--json", r#"[["len", ["a"]]]"#]);
+    let completed = |words: &[&str]| {
+        let output = ldctl().arg("__runs").args(words).output().expect("the program");
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    assert_eq!(completed(&["bash", "attach", "--port", &port, ""]), "2\n1\n");
+    let described = completed(&["zsh", "status", "--port", &port, "--watch"]);
+    assert_eq!(described, "2:passed\n1:passed nightly\\: \u{e9}\n");
+    assert_eq!(
+        completed(&["fish", "report", "--port", &port, "--format"]),
+        "2\tpassed\n1\tpassed nightly: \u{e9}\n"
+    );
+    assert_eq!(completed(&["bash", "stop", "--port", &port, "--token-prompt"]), "");
+    assert_eq!(completed(&["bash", "send", "--port", &port]), "");
+    assert_eq!(completed(&[]), "");
+    told(&server, &["quit"]);
+    server.end();
+    assert_eq!(completed(&["bash", "attach", "--port", &port]), "");
+}
+
+#[test]
 fn a_report_in_a_file_is_private_and_one_that_fails_leaves_the_old_file() {
     let (target, server) = (Target::start(), Server::start(&[], None));
     let data = tempfile::tempdir().expect("a directory");
