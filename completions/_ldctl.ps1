@@ -39,6 +39,8 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             [CompletionResult]::new('quit', 'quit', [CompletionResultType]::ParameterValue, 'Shut a server down')
             [CompletionResult]::new('run', 'run', [CompletionResultType]::ParameterValue, 'Run documents in this process, without a server')
             [CompletionResult]::new('lint', 'lint', [CompletionResultType]::ParameterValue, 'Check documents for errors and likely mistakes')
+            [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Check documents for errors and likely mistakes')
+            [CompletionResult]::new('validate', 'validate', [CompletionResultType]::ParameterValue, 'Check documents for errors and likely mistakes')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain the format of documents: a concept, a command or a parameter')
             [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of documents, for editors')
             [CompletionResult]::new('context', 'context', [CompletionResultType]::ParameterValue, 'Keep servers under names, with how to connect to them')
@@ -114,6 +116,7 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             [CompletionResult]::new('--token', '--token', [CompletionResultType]::ParameterName, 'The token itself; other users of this machine can see it in the process list')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('--detach', '--detach', [CompletionResultType]::ParameterName, 'Print the number of the run and leave it on its own. Without, the run is stopped when this program ends')
+            [CompletionResult]::new('--no-check', '--no-check', [CompletionResultType]::ParameterName, 'Do it although the check of the document finds errors (see `ldctl lint`)')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print only errors')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print only errors')
             [CompletionResult]::new('--legacy', '--legacy', [CompletionResultType]::ParameterName, 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both')
@@ -345,6 +348,7 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             [CompletionResult]::new('--print-document', '--print-document', [CompletionResultType]::ParameterName, 'Print the document that would be run, and run nothing')
             [CompletionResult]::new('--http2', '--http2', [CompletionResultType]::ParameterName, 'Use HTTP/2, or offer it with TLS')
             [CompletionResult]::new('--insecure', '--insecure', [CompletionResultType]::ParameterName, 'Do not verify the certificate')
+            [CompletionResult]::new('--no-check', '--no-check', [CompletionResultType]::ParameterName, 'Do it although the check of the document finds errors (see `ldctl lint`)')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print only errors')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print only errors')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
@@ -354,6 +358,30 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             break
         }
         'ldctl;lint' {
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'The document itself, instead of files')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Output format on stdout')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format on stdout')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'ldctl;check' {
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'The document itself, instead of files')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Output format on stdout')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format on stdout')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'ldctl;validate' {
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'The document itself, instead of files')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Output format on stdout')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format on stdout')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')

@@ -36,6 +36,8 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand quit 'Shut a server down'
             cand run 'Run documents in this process, without a server'
             cand lint 'Check documents for errors and likely mistakes'
+            cand check 'Check documents for errors and likely mistakes'
+            cand validate 'Check documents for errors and likely mistakes'
             cand explain 'Explain the format of documents: a concept, a command or a parameter'
             cand schema 'Print the JSON Schema of documents, for editors'
             cand context 'Keep servers under names, with how to connect to them'
@@ -109,6 +111,7 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --token 'The token itself; other users of this machine can see it in the process list'
             cand --color 'When to use colours'
             cand --detach 'Print the number of the run and leave it on its own. Without, the run is stopped when this program ends'
+            cand --no-check 'Do it although the check of the document finds errors (see `ldctl lint`)'
             cand -q 'Print only errors'
             cand --quiet 'Print only errors'
             cand --legacy 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
@@ -332,6 +335,7 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --print-document 'Print the document that would be run, and run nothing'
             cand --http2 'Use HTTP/2, or offer it with TLS'
             cand --insecure 'Do not verify the certificate'
+            cand --no-check 'Do it although the check of the document finds errors (see `ldctl lint`)'
             cand -q 'Print only errors'
             cand --quiet 'Print only errors'
             cand -v 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
@@ -340,6 +344,28 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'ldctl;lint'= {
+            cand --json 'The document itself, instead of files'
+            cand -o 'Output format on stdout'
+            cand --output 'Output format on stdout'
+            cand --color 'When to use colours'
+            cand -v 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+            cand --verbose 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'ldctl;check'= {
+            cand --json 'The document itself, instead of files'
+            cand -o 'Output format on stdout'
+            cand --output 'Output format on stdout'
+            cand --color 'When to use colours'
+            cand -v 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+            cand --verbose 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'ldctl;validate'= {
+            cand --json 'The document itself, instead of files'
+            cand -o 'Output format on stdout'
             cand --output 'Output format on stdout'
             cand --color 'When to use colours'
             cand -v 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'

@@ -41,6 +41,8 @@ complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "report" -d 'Fetch the r
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "quit" -d 'Shut a server down'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "run" -d 'Run documents in this process, without a server'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "lint" -d 'Check documents for errors and likely mistakes'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "check" -d 'Check documents for errors and likely mistakes'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "validate" -d 'Check documents for errors and likely mistakes'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "explain" -d 'Explain the format of documents: a concept, a command or a parameter'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "schema" -d 'Print the JSON Schema of documents, for editors'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "context" -d 'Keep servers under names, with how to connect to them'
@@ -113,6 +115,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l color -d 'When to u
 always\t'Always'
 never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l detach -d 'Print the number of the run and leave it on its own. Without, the run is stopped when this program ends'
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l no-check -d 'Do it although the check of the document finds errors (see `ldctl lint`)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s q -l quiet -d 'Print only errors'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls -d 'Connect with TLS (1.2 or 1.3)'
@@ -331,16 +334,37 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l once -d 'Run one ite
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l print-document -d 'Print the document that would be run, and run nothing'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l http2 -d 'Use HTTP/2, or offer it with TLS'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l insecure -d 'Do not verify the certificate'
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l no-check -d 'Do it although the check of the document finds errors (see `ldctl lint`)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s q -l quiet -d 'Print only errors'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
-json\t'One JSON object per line'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -l json -d 'The document itself, instead of files' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -s o -l output -d 'Output format on stdout' -r -f -a "text\t'One line per finding: FILE:LINE:COLUMN: severity: place: message [rule]'
+json\t'One JSON object per line'
+sarif\t'A log of SARIF 2.1.0'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
 always\t'Always'
 never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand check" -l json -d 'The document itself, instead of files' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand check" -s o -l output -d 'Output format on stdout' -r -f -a "text\t'One line per finding: FILE:LINE:COLUMN: severity: place: message [rule]'
+json\t'One JSON object per line'
+sarif\t'A log of SARIF 2.1.0'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand check" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand check" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand validate" -l json -d 'The document itself, instead of files' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand validate" -s o -l output -d 'Output format on stdout' -r -f -a "text\t'One line per finding: FILE:LINE:COLUMN: severity: place: message [rule]'
+json\t'One JSON object per line'
+sarif\t'A log of SARIF 2.1.0'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand validate" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand validate" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand explain" -s o -l output -d 'Output format on stdout' -r -f -a "text\t'For people'
 json\t'For tools'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand explain" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use ldctl::action::check as check_document;
+use ldctl::action::{Surroundings, check as check_document};
 use ldctl::event::{Failure, FailureKind};
 use ldctl::load::pacer::{Pacing, Wait};
 use ldctl::load::scenario::{STEP, Task, Throttles, tasks};
@@ -55,9 +55,10 @@ fn user(choice: u8) -> &'static UserKind {
 /// Everything else about the test: users, shape, pacing, limits.
 fn read(arguments: &Value) {
     let action = Value::List(vec!["LD_start_test".into(), arguments.clone()]);
-    for finding in check_document(&Value::List(vec![action])) {
+    for finding in check_document(&Value::List(vec![action]), &Surroundings::unknown()) {
         assert!(!finding.message.starts_with("a fault in ldctl"), "{}", finding.message);
-        assert!(finding.location.starts_with("actions[0]"), "{}", finding.location);
+        let location = finding.place.to_string();
+        assert!(location.starts_with("actions[0]"), "{location}");
     }
 }
 

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use crate::event::{Failure, FailureKind};
 use crate::load::TestLimits;
 use crate::value::field::nearest;
-use crate::value::{Field, Invalid, Map, Reader, Value};
+use crate::value::{Awaited, Field, Invalid, Map, Reader, Value};
 
 /// The arguments in a document.
 #[derive(Debug)]
@@ -15,6 +15,54 @@ pub(crate) enum Call<'a> {
     Positional(Cow<'a, [Value]>),
     /// `[name, {key: value, …}]`
     Keywords(&'a Map),
+}
+
+impl<'a> Call<'a> {
+    /// Converts the payload of an action to arguments: an object to keywords, a list to positions, and
+    /// a string to one position per character, as Python unpacks it.
+    pub(super) fn of(command: &str, payload: Option<&'a Value>) -> Result<Self, Failure> {
+        Ok(match payload {
+            None => Self::Positional(Cow::Borrowed(&[])),
+            Some(Value::Dict(keywords)) => Self::Keywords(keywords),
+            Some(Value::List(arguments)) => Self::Positional(Cow::Borrowed(arguments)),
+            Some(Value::Str(text)) => Self::Positional(Cow::Owned(
+                text.chars().map(|character| Value::Str(character.into())).collect(),
+            )),
+            Some(other) => {
+                let message = format!(
+                    "{command}() takes its arguments as a list or an object, not {}",
+                    other.kind()
+                );
+                return Err(refusal(message));
+            }
+        })
+    }
+}
+
+/// Why a call is refused: the failure that it ends with, and for checks the place among its arguments,
+/// and what is wrong there.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) failure: Failure,
+    pub(super) place: Invalid,
+}
+
+impl Refused {
+    /// An argument, or a part of one, is wrong.
+    pub(super) fn argument(command: &str, place: Invalid) -> Self {
+        Self { failure: refusal(format!("{command}: {place}")), place }
+    }
+
+    fn call(failure: String, pointer: String, message: String) -> Self {
+        Self { failure: refusal(failure), place: Invalid { pointer, message } }
+    }
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        let place = Invalid { pointer: String::new(), message: failure.message.clone() };
+        Self { failure, place }
+    }
 }
 
 /// Arguments by parameter name.
@@ -80,7 +128,8 @@ impl<'a> Arguments<'a> {
             Some(reader) => read(&reader),
             None => {
                 let default = self.declared(name).and_then(|field| field.default);
-                read(&at(name, &default.ok_or_else(|| missing(name))?.value()))
+                let value = default.ok_or_else(|| missing(name))?.value();
+                read(&Reader::at(&value, format!("/{name}")))
             }
         }
     }
@@ -104,17 +153,16 @@ pub(super) fn bind<'a>(
     fields: &'static [Field],
     call: &'a Call<'_>,
     limits: TestLimits,
-) -> Result<Arguments<'a>, Failure> {
+    awaited: &Awaited,
+) -> Result<Arguments<'a>, Refused> {
+    let at = |name: &str, value: &'a Value| Reader::awaiting(value, format!("/{name}"), awaited);
     let given: Vec<(&'static str, Reader<'a>)> = match call {
         Call::Positional(values) => {
             if values.len() > fields.len() {
-                let message = format!(
-                    "{command}() takes at most {} arguments ({}), got {}",
-                    fields.len(),
-                    names(fields),
-                    values.len()
-                );
-                return Err(refusal(message));
+                let (most, takes, got) = (fields.len(), names(fields), values.len());
+                let message = format!("takes at most {most} arguments ({takes}), got {got}");
+                let failure = format!("{command}() {message}");
+                return Err(Refused::call(failure, String::new(), message));
             }
             let pairs = fields.iter().zip(values.iter());
             pairs.map(|(field, value)| (field.name, at(field.name, value))).collect()
@@ -124,10 +172,16 @@ pub(super) fn bind<'a>(
                 let known = fields.iter().find(|field| field.name == key);
                 known.map(|field| (field.name, at(field.name, value))).ok_or_else(|| {
                     let takes = names(fields);
-                    let meant = nearest(key, fields.iter().map(|field| field.name))
-                        .map(|name| format!(" (did you mean {name:?}?)"))
-                        .unwrap_or_default();
-                    refusal(format!("{command}() has no argument {key:?}{meant}; it takes {takes}"))
+                    let meant = nearest(key, fields.iter().map(|field| field.name));
+                    let hint = meant.map(|name| format!(" (did you mean {name:?}?)"));
+                    let hint = hint.unwrap_or_default();
+                    let failure =
+                        format!("{command}() has no argument {key:?}{hint}; it takes {takes}");
+                    let message = match meant {
+                        Some(name) => format!("unknown argument; did you mean {name:?}?"),
+                        None => format!("unknown argument; {command} takes {takes}"),
+                    };
+                    Refused::call(failure, pointer_of(key), message)
                 })
             });
             bound.collect::<Result<_, _>>()?
@@ -137,14 +191,15 @@ pub(super) fn bind<'a>(
         .iter()
         .find(|field| field.is_required() && given.iter().all(|(name, _)| *name != field.name));
     if let Some(field) = missing {
-        let message = format!("{command}() needs the argument {:?}", field.name);
-        return Err(refusal(message));
+        let failure = format!("{command}() needs the argument {:?}", field.name);
+        return Err(Refused::call(failure, String::new(), format!("missing {:?}", field.name)));
     }
     Ok(Arguments { command, fields, given, limits })
 }
 
-fn at<'a>(name: &str, value: &'a Value) -> Reader<'a> {
-    Reader::at(value, format!("/{name}"))
+/// A key as a JSON pointer.
+fn pointer_of(key: &str) -> String {
+    format!("/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 fn names(fields: &[Field]) -> String {

@@ -3,11 +3,11 @@
 
 use std::fmt::Debug;
 
-use super::arguments::{Arguments, Call, bind};
+use super::arguments::{Arguments, Call, Refused, bind};
 use super::context::Context;
-use crate::event::{Failure, FailureKind};
+use crate::event::Failure;
 use crate::load::TestLimits;
-use crate::value::{Field, Invalid, Value};
+use crate::value::{Awaited, Field, Invalid, Path, Step, Value};
 
 /// The command that runs a load test.
 pub(crate) const START_TEST: &str = "LD_start_test";
@@ -113,20 +113,34 @@ impl Declaration {
         }
     }
 
-    /// Parses the arguments. A refusal names the command and the argument's place.
+    /// Parses the arguments. A refusal names the command and the argument's place; the places of
+    /// numbers that a variable gives are noted in `awaited`.
     pub(super) fn read(
         &self,
         call: &Call<'_>,
         limits: TestLimits,
-    ) -> Result<Box<dyn Command>, Failure> {
+        awaited: &Awaited,
+    ) -> Result<Box<dyn Command>, Refused> {
         match self.form {
-            Form::Free(parse) => parse(call),
-            Form::Named(fields, parse) => {
-                parse(&bind(self.name, fields, call, limits)?).map_err(|invalid| {
-                    let message = format!("{}: {invalid}", self.name);
-                    Failure::new(FailureKind::InvalidArgument, message)
-                })
-            }
+            Form::Free(parse) => Ok(parse(call)?),
+            Form::Named(fields, parse) => parse(&bind(self.name, fields, call, limits, awaited)?)
+                .map_err(|invalid| Refused::argument(self.name, invalid)),
         }
+    }
+
+    /// The path to a place among the arguments in the payload, which may hold them by position.
+    pub(super) fn path(&self, pointer: &str, payload: &Value) -> Path {
+        let (Value::List(values), Some(fields)) = (payload, self.parameters()) else {
+            return Path::of_pointer(pointer, payload);
+        };
+        let mut tokens = pointer.splitn(3, '/').skip(1);
+        let name = tokens.next().unwrap_or_default();
+        let position = fields.iter().position(|field| field.name == name);
+        let Some((position, value)) = position.and_then(|at| Some((at, values.get(at)?))) else {
+            return Path::default();
+        };
+        let below = tokens.next().map(|rest| format!("/{rest}")).unwrap_or_default();
+        let below = Path::of_pointer(&below, value);
+        std::iter::once(Step::Element(position)).chain(below.steps().iter().cloned()).collect()
     }
 }

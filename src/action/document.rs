@@ -4,11 +4,10 @@
 //! number of elements, then the payload, then the arguments.
 
 use std::any::Any;
-use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::arguments::Call;
 use super::command::{Command, START_TEST};
+use super::numbers;
 use super::registry;
 use crate::event::{Failure, FailureKind};
 use crate::load::TestLimits;
@@ -16,7 +15,7 @@ use crate::redact;
 use crate::value::Value;
 
 /// The key of the list in a document that is an object.
-const KEY: &str = "load_density";
+pub(super) const KEY: &str = "load_density";
 
 /// The actions of a document, whichever of its two forms it has; none of what is not a document.
 pub(super) fn listed(document: &Value) -> &[Value] {
@@ -123,15 +122,6 @@ fn holds_test(value: &Value) -> bool {
     elements.first().and_then(Value::as_str) == Some(START_TEST) || elements.iter().any(holds_test)
 }
 
-/// The actions that cannot be run, by index, with the reasons.
-pub(super) fn refusals(
-    value: &Value,
-) -> Result<impl Iterator<Item = (usize, Failure)>, InvalidDocument> {
-    let document = Document::within(value, TestLimits::default())?;
-    let actions = document.actions.into_iter().enumerate();
-    Ok(actions.filter_map(|(index, action)| Some((index, action.planned.err()?))))
-}
-
 /// One action: its text, and the command or why there is none.
 #[derive(Debug)]
 pub(super) struct Action {
@@ -200,27 +190,7 @@ fn plan(action: &Value, limits: TestLimits) -> Result<Box<dyn Command>, Failure>
     if surplus {
         return Err(invalid());
     }
-    declaration.read(&call(declaration.name(), payload)?, limits)
-}
-
-/// Converts the payload to arguments: an object to keywords, a list to positions, and a string to
-/// one position per character, as Python unpacks it.
-fn call<'a>(command: &str, payload: Option<&'a Value>) -> Result<Call<'a>, Failure> {
-    Ok(match payload {
-        None => Call::Positional(Cow::Borrowed(&[])),
-        Some(Value::Dict(keywords)) => Call::Keywords(keywords),
-        Some(Value::List(arguments)) => Call::Positional(Cow::Borrowed(arguments)),
-        Some(Value::Str(text)) => Call::Positional(Cow::Owned(
-            text.chars().map(|character| Value::Str(character.into())).collect(),
-        )),
-        Some(other) => {
-            let message = format!(
-                "{command}() takes its arguments as a list or an object, not {}",
-                other.kind()
-            );
-            return Err(Failure::new(FailureKind::InvalidArgument, message));
-        }
-    })
+    numbers::plan(declaration, payload, limits).map_err(|refused| refused.failure)
 }
 
 fn malformed(message: &str) -> Failure {

@@ -1,18 +1,17 @@
-//! Likely mistakes in a document, found without running it: for the commands
-//! `LD_lint_action(_file)`, and [`check`] for the command line, which also reports what this
-//! program would refuse. The rules and their texts are the reference's.
+//! Likely mistakes in a document as the reference's linter finds them, for the commands
+//! `LD_lint_action(_file)`. The rules and their texts are the reference's; what this program finds is
+//! in [`check`](super::check).
 
-use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{document, registry};
+use super::registry;
 use crate::redact;
 use crate::value::{Map, Value, quote};
 
 /// The largest body of a task without a finding, in characters.
-const LARGE_BODY: usize = 1024 * 1024;
+pub(super) const LARGE_BODY: usize = 1024 * 1024;
 
 /// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,32 +85,6 @@ pub fn lint(document: &Value) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, action) in actions.iter().enumerate() {
         lint_one(action, &format!("actions[{index}]"), &mut findings);
-    }
-    findings
-}
-
-/// [`lint`], and under the rule `refused` every action that this program would refuse to start,
-/// with the place of the mistake. An unknown command is reported once.
-pub fn check(document: &Value) -> Vec<Finding> {
-    let mut findings = lint(document);
-    let refusals = match document::refusals(document) {
-        Ok(refusals) => refusals,
-        Err(invalid) => {
-            if findings.is_empty() {
-                let message = invalid.to_string();
-                findings.push(Finding::new("invalid-shape", Severity::Error, message, ""));
-            }
-            return findings;
-        }
-    };
-    let is_error = |finding: &&Finding| finding.severity == Severity::Error;
-    let places = findings.iter().filter(is_error).map(|finding| finding.location.clone());
-    let reported: HashSet<String> = places.collect();
-    for (index, failure) in refusals {
-        let location = format!("actions[{index}]");
-        if !reported.contains(&location) {
-            findings.push(Finding::new("refused", Severity::Error, failure.message, location));
-        }
     }
     findings
 }
@@ -195,7 +168,8 @@ fn lint_task(task: &Value, place: &str, findings: &mut Vec<Finding>) {
     }
 }
 
-fn is_hard_coded(url: &str) -> bool {
+/// Whether a URL names its host itself.
+pub(super) fn is_hard_coded(url: &str) -> bool {
     static ABSOLUTE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?i)^https?://").ok());
     static PLACEHOLDER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$\{[^}]+\}").ok());
     let matches =
@@ -268,54 +242,5 @@ mod tests {
             reported.map(|finding| finding.message.as_str()),
             Some("task body is 1048577 bytes; consider streaming or a smaller fixture")
         );
-    }
-
-    #[test]
-    fn the_check_also_reports_refused_actions() {
-        let document = Value::parse(r#"[["LD_list_runs"], ["LD_nope"], ["LD_summary", [1], 2]]"#)
-            .expect("JSON");
-        let reported: Vec<_> =
-            check(&document).into_iter().map(|finding| (finding.rule, finding.location)).collect();
-        let at = |index| format!("actions[{index}]");
-        assert_eq!(reported, [("unknown-command", at(1)), ("refused", at(0)), ("refused", at(2))]);
-        assert_eq!(check(&Value::List(Vec::new()))[0].rule, "invalid-shape");
-    }
-
-    fn refused(task: &str) -> Vec<String> {
-        let json = format!(
-            r#"[["LD_start_test", {{"user_detail_dict": {{"host": "${{env.BASE}}"}}, "tasks": [{task}]}}]]"#
-        );
-        let findings = check(&Value::parse(&json).expect("JSON"));
-        findings.into_iter().filter(|found| found.rule == "refused").map(|f| f.message).collect()
-    }
-
-    #[test]
-    fn a_task_that_cannot_run_is_reported_with_its_place() {
-        for (task, message) in [
-            (r#"{"method": "got", "url": "/"}"#, "/tasks/0/method: unknown method \"got\";"),
-            (r#"{"method": "get", "url": "/", "wieght": 2}"#, "/tasks/0/wieght: unknown field"),
-            (r#"{"method": "get", "url": "/", "weight": "x"}"#, "/tasks/0/weight: expected"),
-            (
-                r#"{"method": "get", "url": "/", "assertions": [{"value": 1}]}"#,
-                "/tasks/0/assertions/0: missing \"type\"",
-            ),
-        ] {
-            let reported = refused(task);
-            let [reported] = &reported[..] else { panic!("{task}: {reported:?}") };
-            assert!(reported.starts_with(&format!("LD_start_test: {message}")), "{reported}");
-        }
-    }
-
-    #[test]
-    fn references_to_things_created_before_the_test_runs_are_not_refused() {
-        for task in [
-            r#"{"method": "get", "url": "/"}"#,
-            r#"{"method": "${csv.users.method}", "url": "${csv.users.url}"}"#,
-            r#"{"method": "get", "url": "http://${env.HOST}:${port}/"}"#,
-            r#"{"method": "post", "url": "/", "files": {"a": {"path": "later.txt"}}}"#,
-            r#"{"method": "get", "url": "/", "verify": "later.pem", "cert": ["later.crt", "later.key"]}"#,
-        ] {
-            assert_eq!(refused(task), [""; 0], "{task}");
-        }
     }
 }

@@ -12,18 +12,19 @@
 //!               run_report             the report of a run, on request
 //!                executor              runs documents, also those inside documents
 //!      one_liner   overrides           what the command line makes and changes
-//!      lint   advice   schema          what is known of documents without running them
+//!      check   lint   schema           what is known of documents without running them
 //!          reference                   what people read about them
 //!           document                   a value becomes typed commands
 //!           registry                   which commands there are
 //!           commands                   one file per family
+//!           numbers                    numbers that variables give
 //!      command    arguments            what a command is
 //!           context                    what it may touch
 //!      services resolver policy files
 //! ```
 
-mod advice;
 mod arguments;
+mod check;
 mod command;
 mod commands;
 mod context;
@@ -33,6 +34,7 @@ mod files;
 mod kept_figures;
 mod lint;
 mod machine;
+mod numbers;
 mod one_liner;
 mod overrides;
 mod policy;
@@ -42,13 +44,16 @@ mod resolver;
 mod run_report;
 mod schema;
 mod services;
+mod tasks;
 
-pub use advice::{STALE_RECORDS, advise};
+pub use check::{
+    Environment, Finding, MOST_ACTIONS, Place, Surroundings, Where, check, located, repeated, rule,
+};
 pub use command::{Declaration, Manual};
 pub use document::{Document, InvalidDocument};
 pub use executor::{DocumentOutcome, Executor};
 pub use files::{Files, MAX_READ_BYTES};
-pub use lint::{Finding, Severity, check, lint};
+pub use lint::{Severity, lint};
 pub use one_liner::{Body as RequestBody, OneLiner, is_url, meant_url};
 pub use overrides::{Applied, Overrides, gate};
 pub use policy::{FileAccess, Policy};

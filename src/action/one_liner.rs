@@ -177,7 +177,7 @@ impl Target {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{advise, check, overrides::Overrides};
+    use super::super::{Surroundings, check, overrides::Overrides};
     use super::*;
 
     #[track_caller]
@@ -187,8 +187,7 @@ mod tests {
             r#"[["LD_start_test",{{"user_detail_dict":{{"user":"fast_http_user","host":"http://h:81"}},{rest},"tasks":[{{{task}}}]}}]]"#
         );
         assert_eq!(serde_json::to_string(&document).expect("JSON"), expected);
-        assert_eq!(check(&document), []);
-        assert_eq!(advise(&document, &|_| None), []);
+        assert_eq!(check(&document, &Surroundings::unknown()), []);
     }
 
     const REST: &str = r#""user_count":50,"spawn_rate":500,"test_time":10,"wait_time":0"#;
@@ -258,7 +257,7 @@ mod tests {
         let mut document = of("http://h:81/").document().expect("a document");
         let overrides = Overrides { rate: Some(200.0), ..Overrides::default() };
         assert!(overrides.apply(&mut document).expect("applied").taken);
-        assert_eq!(check(&document), []);
+        assert_eq!(check(&document, &Surroundings::unknown()), []);
     }
 
     #[test]

@@ -2,11 +2,11 @@
 //! so that it means the same to this program and to every server. Places stay as they are written:
 //! nothing is inserted before an action unless there is no other way.
 
-use super::advice::{is_relative, tasks};
 use super::command::START_TEST;
 use super::commands::start::{SPAWN_RATE, TEST_TIME, USERS};
 use super::document::listed_mut;
 use super::registry;
+use super::tasks::{is_relative, tasks};
 use crate::value::{Map, Value};
 
 /// The rule of a gate as it is written on the command line.
@@ -259,7 +259,7 @@ impl Walk<'_> {
     }
 
     fn target(&mut self, arguments: &mut Map, target: &str, place: &str) -> Result<(), String> {
-        let tasks = tasks(arguments.get("tasks"), place);
+        let tasks = tasks(arguments.get("tasks"));
         let fixed = tasks.iter().filter(|(_, task)| has_url(task) && !is_relative(task)).count();
         match (fixed, tasks.len()) {
             (0, _) => {}
@@ -334,7 +334,8 @@ mod tests {
             (true, notes.iter().map(|s| (*s).to_owned()).collect())
         );
         let document = Value::parse(&document).expect("JSON");
-        assert_eq!(super::super::check(&document), [], "it can run");
+        let around = super::super::Surroundings::unknown();
+        assert_eq!(super::super::check(&document, &around), [], "it can run");
     }
 
     #[track_caller]

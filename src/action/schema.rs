@@ -234,13 +234,15 @@ impl Printer {
             }),
             Kind::Boolean => types(&["boolean"]),
             Kind::Scalar => types(&["string", "number", "boolean", "null"]),
-            Kind::Integer => types(&["integer"]),
-            Kind::Count => whole(0, i64::MAX),
-            Kind::Between(least, most) => whole(*least, *most),
+            Kind::Integer => self.or_variable(types(&["integer"])),
+            Kind::Count => self.or_variable(whole(0, i64::MAX)),
+            Kind::Between(least, most) => self.or_variable(whole(*least, *most)),
             Kind::Port => whole(0, 65_535),
-            Kind::Real => types(&["number"]),
-            Kind::Number | Kind::Seconds | Kind::Milliseconds => number("minimum"),
-            Kind::Timeout | Kind::Rate => number("exclusiveMinimum"),
+            Kind::Real => self.or_variable(types(&["number"])),
+            Kind::Number | Kind::Seconds | Kind::Milliseconds => {
+                self.or_variable(number("minimum"))
+            }
+            Kind::Timeout | Kind::Rate => self.or_variable(number("exclusiveMinimum")),
             Kind::Exactly(literal) => object([("const", literal.value())]),
             Kind::OneOf(texts) => object([(
                 "enum",
@@ -282,6 +284,17 @@ impl Printer {
             Kind::Document => reference("document"),
             Kind::Tasks => self.named("tasks", Self::tasks),
         }
+    }
+
+    /// A number, or the placeholder of a variable that gives it when the action starts.
+    fn or_variable(&mut self, number: Value) -> Value {
+        let variable = self.named("numberFromVariable", |_| {
+            let doc = "A variable that gives the number when the action starts: ${env.NAME} or \
+                       ${var.NAME}";
+            let pattern = "^\\s*\\$\\{\\s*(env\\.|var\\.)?[^}.()]+\\}\\s*$";
+            described(doc, object([("type", "string".into()), ("pattern", pattern.into())]))
+        });
+        any_of(vec![number, variable])
     }
 
     /// The schema of a test's tasks, for any kind of user.

@@ -6,6 +6,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::connection::{Connection, TokenSource};
+use super::lint::Checking;
 use super::output::{Output, Printing};
 use super::overrides::Overrides;
 use super::values::{ServerAddress, queue_seconds, run_name, seconds};
@@ -42,6 +43,10 @@ pub struct Send {
     /// What takes the place of the document's own values.
     #[command(flatten)]
     pub overrides: Overrides,
+
+    /// Whether it is checked.
+    #[command(flatten)]
+    pub checking: Checking,
 
     /// Output of replies.
     #[command(flatten)]

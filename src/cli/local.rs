@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueHint};
 
+use super::lint::Checking;
 use super::one_liner::OneLiner;
-use super::output::{Output, Printing};
+use super::output::Printing;
 use super::overrides::Overrides;
 use super::values::{memory, test_seconds};
 
@@ -52,6 +53,10 @@ pub struct Run {
     #[command(flatten)]
     pub overrides: Overrides,
 
+    /// Whether they are checked.
+    #[command(flatten)]
+    pub checking: Checking,
+
     /// Limits of the documents.
     #[command(flatten)]
     pub documents: DocumentLimits,
@@ -59,18 +64,6 @@ pub struct Run {
     /// How results are printed.
     #[command(flatten)]
     pub printing: Printing,
-}
-
-/// `ldctl lint`
-#[derive(Args)]
-pub struct Lint {
-    /// Documents to check; - reads one from stdin. Exits with 1 on errors, not on warnings
-    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
-    pub files: Vec<PathBuf>,
-
-    /// Output format on stdout
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Output::Text)]
-    pub output: Output,
 }
 
 /// `ldctl completions`

@@ -6,6 +6,7 @@ mod completion;
 mod connection;
 mod context;
 mod explain;
+mod lint;
 mod local;
 mod one_liner;
 mod output;
@@ -24,7 +25,8 @@ pub use completion::{RUNS, completion_script};
 pub use connection::{Connection, TokenSource, Way};
 pub use context::{Context, ContextAdd, ContextVerb};
 pub use explain::{Explain, Form};
-pub use local::{Completions, DocumentLimits, Lint, Run};
+pub use lint::{Checking, Lint, LintOutput};
+pub use local::{Completions, DocumentLimits, Run};
 pub use one_liner::OneLiner;
 pub use output::{Color, Format, Output, Printing};
 pub use overrides::Overrides;
@@ -123,7 +125,7 @@ pub const EXIT_CODES: &str = "\
 Exit codes:
   0    done
   1    an action failed
-  2    the command line or a local file is invalid; nothing was sent
+  2    the command line or a document is invalid; nothing was sent or run
   3    the server is unreachable, TLS failed, timed out, or not a control server
   4    the server rejected the token
   5    the server is busy
@@ -197,7 +199,7 @@ pub enum Verb {
     #[command(after_long_help = EXIT_CODES)]
     Run(Run),
     /// Check documents for errors and likely mistakes
-    #[command(after_long_help = EXIT_CODES)]
+    #[command(visible_aliases = ["check", "validate"], after_long_help = EXIT_CODES)]
     Lint(Lint),
     /// Explain the format of documents: a concept, a command or a parameter
     #[command(after_long_help = EXIT_CODES)]

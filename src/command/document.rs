@@ -1,5 +1,5 @@
-//! Local documents, checked before anything is sent or run: readable, UTF-8, JSON, and a list of
-//! actions. A refusal names the file, and the line and column where there is one.
+//! Local documents, checked before anything is sent or run: readable, UTF-8, JSON, a list of actions,
+//! and without errors that are known before. A refusal names the file, the line and the column.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,19 +7,25 @@ use std::path::{Path, PathBuf};
 
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::action::{Applied, Document, Finding, Overrides, STALE_RECORDS, advise, meant_url};
+use super::guess;
+use crate::action::rule::{
+    HARDCODED_URL, NOT_A_DOCUMENT, NOT_JSON, OVERSIZE_BODY, Rule, STALE_RECORDS,
+};
+use crate::action::{
+    Applied, Document, Finding, MOST_ACTIONS, Overrides, Place, Severity, Surroundings, check,
+    located, meant_url, repeated,
+};
 use crate::console::Console;
 use crate::error::{Error, reason};
-use crate::load::CsvRows;
-use crate::load::TestLimits;
-use crate::value::Value;
+use crate::value::{ParseError, Value, count_elements, line_and_column};
 
 /// The largest document that is read, in bytes. Servers accept only far smaller ones; this guards
 /// against a wrong file name (`/dev/zero`).
 const LARGEST: u64 = 64 * 1024 * 1024;
 
-/// As much of a CSV file as is read for the names of its columns, in bytes.
-const LONGEST_HEADER: u64 = 64 * 1024;
+/// Rules that only `ldctl lint` remarks on: matters of style, and records that are this document's or
+/// the server's to keep.
+const LINT_ONLY: [&Rule; 3] = [STALE_RECORDS, HARDCODED_URL, OVERSIZE_BODY];
 
 /// A document that can be run.
 pub(super) struct Local {
@@ -33,8 +39,27 @@ pub(super) struct Local {
     pub(super) taken: bool,
     /// What the overrides do not reach, or replace.
     notes: Vec<String>,
-    /// What it will probably not do as it was meant.
-    advice: Vec<Finding>,
+    /// What is wrong with it, and what it will probably not do as it was meant.
+    findings: Vec<Located>,
+}
+
+/// A finding, and where it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Located {
+    pub(super) finding: Finding,
+    pub(super) line: usize,
+    pub(super) column: usize,
+}
+
+impl Located {
+    /// The finding in one line, as compilers print theirs.
+    pub(super) fn text(&self, file: &str) -> String {
+        let Self { finding: Finding { rule, severity, message, place }, line, column } = self;
+        let place = place.to_string();
+        let separator = if place.is_empty() { "" } else { ": " };
+        let (severity, rule) = (severity.text(), rule.name);
+        format!("{file}:{line}:{column}: {severity}: {place}{separator}{message} [{rule}]")
+    }
 }
 
 impl Local {
@@ -51,28 +76,45 @@ impl Local {
         for note in &self.notes {
             console.advise(&format!("{}: {note}", self.name));
         }
-        for Finding { location, message, .. } in &self.advice {
-            console.advise(&format!("{}: {location}: {message}", self.name));
+        for located in &self.findings {
+            console.finding(&located.text(&self.name), false);
         }
     }
 }
 
-/// Reads the document at a path; `-` means stdin. `columns` returns those of its CSV files.
-pub(super) fn read(
-    path: &Path,
-    limits: TestLimits,
-    overrides: &Overrides,
-    columns: &dyn Fn(&str) -> Option<Vec<String>>,
-) -> Result<Local, Error> {
-    let (text, place) = load(path)?;
-    check(&text, &place, limits, overrides, columns)
+/// Refuses documents with errors, and prints all of them; `what` is not done then.
+pub(super) fn without_errors(
+    locals: &[Local],
+    what: &str,
+    console: &mut Console,
+) -> Result<(), Error> {
+    let mut wrong = Vec::new();
+    for local in locals {
+        let errors = local.findings.iter().filter(|located| located.finding.is_error()).count();
+        if errors == 0 {
+            continue;
+        }
+        for located in &local.findings {
+            console.finding(&located.text(&local.name), located.finding.is_error());
+        }
+        let plural = if errors == 1 { "" } else { "s" };
+        wrong.push(format!("{} has {errors} error{plural}", local.name));
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let wrong = wrong.join(", ");
+    Err(Error::usage(format!("{wrong}; nothing was {what} (--no-check does it all the same)")))
 }
 
-/// The columns of a CSV file in a directory, where it can be read.
-pub(super) fn columns(directory: &Path, file: &str) -> Option<Vec<String>> {
-    let file = directory.join(file);
-    file.metadata().ok().filter(|metadata| metadata.is_file())?;
-    CsvRows::header(File::open(file).ok()?.take(LONGEST_HEADER)).ok()
+/// Reads the document at a path; `-` means stdin.
+pub(super) fn read(
+    path: &Path,
+    overrides: &Overrides,
+    around: &Surroundings<'_>,
+) -> Result<Local, Error> {
+    let (text, name) = load(path)?;
+    of_text(&text, &name, overrides, around)
 }
 
 /// Refuses a list that contains stdin twice, because it is empty the second time.
@@ -109,52 +151,121 @@ pub(super) fn load(path: &Path) -> Result<(String, String), Error> {
             "{place}: larger than {LARGEST} bytes is not a document"
         )));
     }
-    let text = String::from_utf8(bytes).map_err(|error| not_utf8(&place, &error))?;
+    let text = String::from_utf8(bytes).map_err(|error| not_utf8(&error).of(&place))?;
     Ok((text, place))
 }
 
-/// Parses a text as JSON; `place` names it in messages.
-pub(super) fn parse(text: &str, place: &str) -> Result<Value, Error> {
-    if text.starts_with('\u{feff}') {
-        return Err(Error::usage(format!(
-            "{place}: not JSON: a byte order mark at line 1 column 1; save the file as UTF-8 without it"
-        )));
-    }
-    Value::parse(text).map_err(|error| not_json(place, &error))
+/// Why a text is not JSON, and where.
+struct Fault {
+    line: usize,
+    column: usize,
+    message: String,
 }
 
-/// Checks a document; `place` names it in messages. A test that exceeds a limit is refused when it
-/// would run, like other invalid actions.
-pub(super) fn check(
+impl Fault {
+    fn of(self, name: &str) -> Error {
+        let Self { line, column, message } = self;
+        Error::usage(format!("{name}:{line}:{column}: {message}"))
+    }
+}
+
+/// Parses a text as JSON.
+fn parse(text: &str) -> Result<Value, Fault> {
+    let at = |at: usize, message: String| {
+        let (line, column) = line_and_column(text, at);
+        Fault { line, column, message: format!("not JSON: {message}") }
+    };
+    if text.starts_with('\u{feff}') {
+        return Err(at(0, "a byte order mark; save the file as UTF-8 without it".to_owned()));
+    }
+    Value::parse(text).map_err(|error| match error {
+        ParseError::Syntax(error) => {
+            // serde_json counts bytes.
+            let begin = text.split_inclusive('\n').take(error.line().saturating_sub(1));
+            let begin: usize = begin.map(str::len).sum();
+            let place = begin + error.column().saturating_sub(1);
+            let words = error.to_string();
+            let words = words.split(" at line ").next().unwrap_or_default();
+            let hint = guess::syntax(text, place).map(|hint| format!("; {hint}"));
+            at(place, format!("{words}{}", hint.unwrap_or_default()))
+        }
+        error => at(0, error.to_string()),
+    })
+}
+
+/// Parses a document, unless it has far too many actions.
+fn parse_document(text: &str) -> Result<Value, Fault> {
+    let actions = count_elements(text, "load_density");
+    if actions > MOST_ACTIONS {
+        let (line, column) = line_and_column(text, 0);
+        let message =
+            format!("{actions} actions exceed the limit of {MOST_ACTIONS}; use LD_execute_files");
+        return Err(Fault { line, column, message });
+    }
+    parse(text)
+}
+
+/// Parses a text as JSON; `name` is what messages call it.
+pub(super) fn json(text: &str, name: &str) -> Result<Value, Error> {
+    parse(text).map_err(|fault| fault.of(name))
+}
+
+/// Checks a document, whatever is wrong with it; `overrides` are not in its text.
+pub(super) fn findings(
     text: &str,
-    place: &str,
-    limits: TestLimits,
     overrides: &Overrides,
-    columns: &dyn Fn(&str) -> Option<Vec<String>>,
+    around: &Surroundings<'_>,
+) -> Vec<Located> {
+    match parse_document(text) {
+        Ok(mut value) => {
+            let _ = overrides.apply(&mut value);
+            all(&value, text, around)
+        }
+        Err(Fault { line, column, message }) => {
+            let finding = Finding::new(NOT_JSON, Severity::Error, message, Place::default());
+            vec![Located { finding, line, column }]
+        }
+    }
+}
+
+/// All findings, in the order of their places.
+fn all(value: &Value, text: &str, around: &Surroundings<'_>) -> Vec<Located> {
+    let mut findings = check(value, around);
+    findings.append(&mut repeated(value, text));
+    let places = located(&findings, value, text);
+    let placed = findings.into_iter().zip(places);
+    let mut all: Vec<Located> =
+        placed.map(|(finding, (line, column))| Located { finding, line, column }).collect();
+    all.sort_by_key(|located| (located.line, located.column));
+    all
+}
+
+/// Reads a document from its text; `name` is what messages call it.
+pub(super) fn of_text(
+    text: &str,
+    name: &str,
+    overrides: &Overrides,
+    around: &Surroundings<'_>,
 ) -> Result<Local, Error> {
-    let mut value = parse(text, place)?;
+    let mut value = parse_document(text).map_err(|fault| fault.of(name))?;
     let applied = overrides.apply(&mut value);
-    let Applied { taken, notes } =
-        applied.map_err(|why| Error::usage(format!("{place}: {why}")))?;
+    let Applied { taken, notes } = applied.map_err(|why| Error::usage(format!("{name}: {why}")))?;
     let written = match overrides.is_empty() {
         true => serde_json::from_str(text),
         false => to_raw_value(&value),
     };
-    let written = written.map_err(|error| not_json(place, &error))?;
-    let document = Document::within(&value, limits).map_err(|_| {
-        Error::usage(format!(
-            "{place}: not a document: expected a list of actions that is not empty, or an object \
-             with that list under \"load_density\""
-        ))
-    })?;
-    let mut advice = advise(&value, columns);
-    // Here the records are this document's or the server's to keep: only `ldctl lint` remarks on it.
-    advice.retain(|finding| finding.rule != STALE_RECORDS);
-    Ok(Local { written, document, name: place.to_owned(), taken, notes, advice })
-}
-
-fn not_json(place: &str, error: &dyn std::error::Error) -> Error {
-    Error::usage(format!("{place}: not JSON: {error}"))
+    let written = written.map_err(|error| Error::usage(format!("{name}: not JSON: {error}")))?;
+    let mut findings = all(&value, text, around);
+    findings.retain(|located| !LINT_ONLY.contains(&located.finding.rule));
+    if let Some(Located { finding, line, column }) =
+        findings.iter().find(|located| located.finding.rule == NOT_A_DOCUMENT)
+    {
+        return Err(Error::usage(format!("{name}:{line}:{column}: {}", finding.message)));
+    }
+    let document = Document::within(&value, around.limits)
+        .map_err(|invalid| Error::usage(format!("{name}: {invalid}")))?;
+    let name = name.to_owned();
+    Ok(Local { written, document, name, taken, notes, findings })
 }
 
 fn bytes(from: impl Read) -> io::Result<Vec<u8>> {
@@ -163,11 +274,13 @@ fn bytes(from: impl Read) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn not_utf8(place: &str, error: &std::string::FromUtf8Error) -> Error {
-    let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
-    let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
-    let column = good.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
-    Error::usage(format!("{place}: not UTF-8 at line {line} column {column}"))
+fn not_utf8(error: &std::string::FromUtf8Error) -> Fault {
+    let bytes = error.as_bytes();
+    let good = bytes.get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+    let text = String::from_utf8_lossy(good);
+    let (line, column) = line_and_column(&text, text.len());
+    let hint = guess::bytes(bytes).map(|hint| format!("; {hint}")).unwrap_or_default();
+    Fault { line, column, message: format!("not UTF-8{hint}") }
 }
 
 #[cfg(test)]
@@ -176,7 +289,7 @@ mod tests {
 
     #[track_caller]
     fn check_refusal(text: &str, expected: &str) {
-        let error = check(text, "a.json", TestLimits::default(), &Overrides::default(), &|_| None)
+        let error = of_text(text, "a.json", &Overrides::default(), &Surroundings::unknown())
             .err()
             .expect("a refusal");
         assert_eq!(error.to_string(), expected);
@@ -184,32 +297,50 @@ mod tests {
 
     #[test]
     fn a_text_that_is_not_json_is_refused_with_line_and_column() {
-        check_refusal(
-            "[\n  [\"LD_summary\",]\n]",
-            "a.json: not JSON: trailing comma at line 2 column 17",
-        );
+        check_refusal("[\n  [\"LD_summary\",]\n]", "a.json:2:17: not JSON: trailing comma");
+        check_refusal("[[\"é\", x]]", "a.json:1:8: not JSON: expected value");
     }
 
     #[test]
     fn the_error_for_a_byte_order_mark_names_it() {
         check_refusal(
             "\u{feff}[[\"LD_summary\"]]",
-            "a.json: not JSON: a byte order mark at line 1 column 1; save the file as UTF-8 without it",
+            "a.json:1:1: not JSON: a byte order mark; save the file as UTF-8 without it",
         );
     }
 
     #[test]
     fn json_that_is_not_a_document_is_refused() {
+        let expected = "not a document: expected a list of actions that is not empty, or an object \
+                        with that list under \"load_density\"";
+        check_refusal("{\"load_density\": []}", &format!("a.json:1:1: {expected}"));
         check_refusal(
-            "{\"load_density\": []}",
-            "a.json: not a document: expected a list of actions that is not empty, or an object \
-             with that list under \"load_density\"",
+            "\n {\"load-density\": [[\"LD_summary\"]]}",
+            &format!("a.json:2:2: {expected}; did you mean that by \"load-density\"?"),
+        );
+    }
+
+    #[test]
+    fn a_recording_of_a_browser_is_sent_to_convert() {
+        check_refusal(
+            "{\"log\": {\"entries\": []}}",
+            "a.json:1:1: a HAR recording is not a document; `ldctl convert` makes one of it",
+        );
+    }
+
+    #[test]
+    fn a_document_of_too_many_actions_is_refused_before_it_is_parsed() {
+        let text = format!("[{}1]", "[\"LD_summary\"],".repeat(MOST_ACTIONS));
+        check_refusal(
+            &text,
+            "a.json:1:1: 200001 actions exceed the limit of 200000; use LD_execute_files",
         );
     }
 
     #[test]
     fn the_error_for_invalid_utf_8_names_line_and_column() {
         let error = String::from_utf8(b"[\n \xff]".to_vec()).expect_err("not UTF-8");
-        assert_eq!(not_utf8("a.json", &error).to_string(), "a.json: not UTF-8 at line 2 column 2");
+        let Fault { line, column, message } = not_utf8(&error);
+        assert_eq!((line, column, message.as_str()), (2, 2, "not UTF-8"));
     }
 }

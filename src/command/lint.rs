@@ -2,44 +2,74 @@
 
 use std::path::Path;
 
-use super::document;
-use crate::action::{Finding, Severity, advise, check};
-use crate::cli::Lint;
+use super::document::{self, Located};
+use super::sarif;
+use crate::action::{FileAccess, Files, Overrides, Surroundings, Where};
+use crate::cli::{Format, Lint, LintOutput};
 use crate::console::Console;
 use crate::error::{Error, Exit};
+use crate::load::TestLimits;
 
-/// A finding as JSON: that of `LD_lint_action`, and its file.
+/// A finding as JSON.
 #[derive(serde::Serialize)]
 struct FileFinding<'a> {
     file: &'a str,
+    line: usize,
+    column: usize,
     rule: &'static str,
     severity: &'static str,
     message: &'a str,
-    location: &'a str,
+    location: String,
 }
 
 pub(super) fn lint(args: &Lint, console: &mut Console) -> Result<Exit, Error> {
     document::stdin_once(&args.files)?;
-    console.replies(Some(args.output.into()), false);
-    let mut exit = Exit::Done;
-    for path in &args.files {
-        let (text, file) = document::load(path)?;
-        let document = document::parse(&text, &file)?;
-        let columns = |file: &str| document::columns(Path::new("."), file);
-        for finding in check(&document).into_iter().chain(advise(&document, &columns)) {
-            if finding.severity == Severity::Error {
-                exit = Exit::ActionFailed;
+    let files = Files::open(Path::new(".")).ok().map(|files| files.allowing(FileAccess::All));
+    let mut checked = Vec::new();
+    let mut check = |text: &str, name: String| {
+        let around = Surroundings {
+            place: Where::Anywhere,
+            limits: TestLimits::default(),
+            files: files.as_ref(),
+            environment: None,
+            later: false,
+        };
+        let found = document::findings(text, &Overrides::default(), &around);
+        checked.push((name, found));
+    };
+    match &args.json {
+        Some(text) => check(text, "--json".to_owned()),
+        None => {
+            for path in &args.files {
+                let (text, name) = document::load(path)?;
+                check(&text, name);
             }
-            print_finding(&file, &finding, console);
         }
     }
-    Ok(exit)
+    match args.output {
+        LintOutput::Sarif => console.write(sarif::log(&checked).as_bytes()),
+        LintOutput::Text => console.replies(Some(Format::Text), false),
+        LintOutput::Json => console.replies(Some(Format::Json), false),
+    }
+    let found =
+        || checked.iter().flat_map(|(file, found)| found.iter().map(move |one| (file, one)));
+    if args.output != LintOutput::Sarif {
+        found().for_each(|(file, located)| print_finding(file, located, console));
+    }
+    let is_wrong = found().any(|(_, located)| located.finding.is_error());
+    Ok(if is_wrong { Exit::ActionFailed } else { Exit::Done })
 }
 
-fn print_finding(file: &str, finding: &Finding, console: &mut Console) {
-    let Finding { rule, severity, message, location } = finding;
-    let severity = severity.text();
-    let place = if location.is_empty() { file.to_owned() } else { format!("{file}: {location}") };
-    let line = format!("{place}: {severity}: {message} [{rule}]");
-    console.say(&line, &FileFinding { file, rule, severity, message, location });
+fn print_finding(file: &str, located: &Located, console: &mut Console) {
+    let Located { finding, line, column } = located;
+    let object = FileFinding {
+        file,
+        line: *line,
+        column: *column,
+        rule: finding.rule.name,
+        severity: finding.severity.text(),
+        message: &finding.message,
+        location: finding.place.to_string(),
+    };
+    console.say(&located.text(file), &object);
 }

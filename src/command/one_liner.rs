@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::document;
-use crate::action::{OneLiner, RequestBody, check, is_url};
+use crate::action::{OneLiner, RequestBody, Surroundings, check, is_url};
 use crate::cli::Run;
 use crate::error::Error;
 
@@ -40,7 +40,8 @@ pub(super) fn resolve(args: &Run, users: Option<u64>) -> Result<Option<String>, 
         users,
     };
     let document = one.document().map_err(Error::usage)?;
-    match check(&document).first() {
+    let findings = check(&document, &Surroundings::unknown());
+    match findings.iter().find(|finding| finding.is_error()) {
         Some(finding) => Err(Error::usage(finding.message.clone())),
         None => {
             serde_json::to_string(&document).map(Some).map_err(|why| Error::usage(why.to_string()))
@@ -63,7 +64,7 @@ fn body(args: &Run) -> Result<Option<RequestBody>, Error> {
     }
     let Some(text) = &args.one_liner.json_body else { return Ok(None) };
     let (text, place) = content(text, "--json-body")?;
-    document::parse(&text, &place).map(RequestBody::Json).map(Some)
+    document::json(&text, &place).map(RequestBody::Json).map(Some)
 }
 
 /// The text itself or, after an @, that of a file, and its name in messages.

@@ -3,7 +3,6 @@
 //! its records; a second signal does not wait for that.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
@@ -17,7 +16,9 @@ use super::document::{self, Local};
 use super::setup::{block_on, data_dir, memory, targets, test_limits};
 use super::signal::{Asked, Interrupt};
 use super::{descriptors, one_liner, overrides};
-use crate::action::{Document, DocumentOutcome, Executor, FileAccess, Policy};
+use crate::action::{
+    Document, DocumentOutcome, Executor, FileAccess, Files, Overrides, Policy, Surroundings, Where,
+};
 use crate::cli::{Format, Run, TOKEN_VARIABLE};
 use crate::console::{Console, Stderr};
 use crate::error::{Error, Exit, reason};
@@ -47,7 +48,6 @@ pub(super) fn run(args: &Run, verbose: u8, console: &mut Console) -> Result<Exit
     let limits = test_limits(&args.documents);
     document::stdin_once(&args.files)?;
     let data_dir = data_dir(args.data_dir.as_deref())?;
-    let columns = |file: &str| document::columns(&data_dir, file);
     let mut overrides = overrides::resolve(&args.overrides)?;
     overrides.target = overrides.target.or_else(|| args.host.clone());
     overrides.once = args.once;
@@ -55,22 +55,6 @@ pub(super) fn run(args: &Run, verbose: u8, console: &mut Console) -> Result<Exit
     // Nothing is to read its lines: what it is for are its figures.
     let usual = (args.once || one_liner.is_some()).then_some(Format::Summary);
     let given = one_liner.or_else(|| args.json.clone());
-    let locals = match (given, args.files.as_slice()) {
-        (Some(text), files) => {
-            let place =
-                files.first().map_or_else(|| "--json".to_owned(), |url| document::name(url));
-            vec![document::check(&text, &place, limits, &overrides, &columns)?]
-        }
-        (None, files) => {
-            let read = |path: &PathBuf| document::read(path, limits, &overrides, &columns);
-            files.iter().map(read).collect::<Result<_, _>>()?
-        }
-    };
-    overrides::must_be_taken(&overrides, &locals)?;
-    if args.print_document {
-        locals.iter().for_each(|local| console.print(&local.pretty()));
-        return Ok(Exit::Done);
-    }
     let policy = Policy {
         data_dir,
         // The documents are files of whoever runs them.
@@ -84,9 +68,44 @@ pub(super) fn run(args: &Run, verbose: u8, console: &mut Console) -> Result<Exit
         max_body_bytes: args.documents.max_body_bytes,
         memory: memory(&args.documents),
     };
+    let locals = read(args, given, &overrides, &policy)?;
+    overrides::must_be_taken(&overrides, &locals)?;
+    if args.print_document {
+        locals.iter().for_each(|local| console.print(&local.pretty()));
+        return Ok(Exit::Done);
+    }
     console.replies(args.printing.output.or(usual), args.printing.quiet);
+    if !args.checking.no_check {
+        document::without_errors(&locals, "run", console)?;
+    }
     let detail = verbose.min(MOST_DETAIL);
     block_on(Runner::new(policy, detail, args.once)?.run_all(locals, console))
+}
+
+/// Reads and checks all documents before the first one runs; `given` is the one of the command line.
+fn read(
+    args: &Run,
+    given: Option<String>,
+    overrides: &Overrides,
+    policy: &Policy,
+) -> Result<Vec<Local>, Error> {
+    let files = Files::open(&policy.data_dir).ok();
+    let files = files.map(|files| files.allowing(policy.access.clone()));
+    let environment = |name: &str| policy.env(name);
+    let around = |later| Surroundings {
+        place: Where::Here,
+        limits: policy.limits,
+        files: files.as_ref(),
+        environment: Some(&environment),
+        later,
+    };
+    if let Some(text) = given {
+        let name =
+            args.files.first().map_or_else(|| "--json".to_owned(), |url| document::name(url));
+        return Ok(vec![document::of_text(&text, &name, overrides, &around(false))?]);
+    }
+    let numbered = args.files.iter().enumerate();
+    numbered.map(|(index, path)| document::read(path, overrides, &around(index > 0))).collect()
 }
 
 struct Runner {

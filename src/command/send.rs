@@ -12,12 +12,13 @@ use super::document;
 use super::overrides;
 use super::setup::block_on;
 use super::signal::Interrupt;
+use crate::action::{Surroundings, Where};
 use crate::cli::{Attach, Send};
 use crate::client::{CONNECT_TIMEOUT, ClientError, Endpoint, diagnose, stop};
 use crate::console::Console;
 use crate::error::{Error, Exit};
 use crate::event::{Event, FailureKind, State};
-use crate::load::TestLimits;
+use crate::load::{MOST_SECONDS, MOST_TASKS, MOST_USERS, TestLimits};
 use crate::wire::dialect::Reply;
 use crate::wire::op::Op;
 use crate::wire::parameters::{MOST_DETAIL, Parameters, check_name};
@@ -34,21 +35,25 @@ const SILENCE: Duration = Duration::from_secs(3600);
 const STOPPING: Duration = Duration::from_secs(12);
 
 pub(super) fn send(args: &Send, verbose: u8, console: &mut Console) -> Result<Exit, Error> {
-    // The limits are for the server to enforce.
-    let limits = TestLimits::default();
+    // Files, the environment and the limits are the server's.
+    let limits = TestLimits { users: MOST_USERS, seconds: MOST_SECONDS, tasks: MOST_TASKS };
+    let around = Surroundings { place: Where::Server, limits, ..Surroundings::unknown() };
     let overrides = overrides::resolve(&args.overrides)?;
     let local = match (&args.json, &args.file) {
-        (Some(text), _) => document::check(text, "--json", limits, &overrides, &|_| None)?,
-        (None, Some(path)) => document::read(path, limits, &overrides, &|_| None)?,
+        (Some(text), _) => document::of_text(text, "--json", &overrides, &around)?,
+        (None, Some(path)) => document::read(path, &overrides, &around)?,
         (None, None) => {
             return Err(Error::usage("no document; name a file, - for stdin, or give --json"));
         }
     };
     overrides::must_be_taken(&overrides, slice::from_ref(&local))?;
+    console.replies(args.printing.output, args.printing.quiet);
+    if !args.checking.no_check {
+        document::without_errors(slice::from_ref(&local), "sent", console)?;
+    }
     let timeout = args.timeout.map(Duration::from_secs_f64);
     let patience = timeout.unwrap_or(CONNECT_TIMEOUT);
     let (endpoint, token) = connection::resolve(&args.connection, &args.token, patience, console)?;
-    console.replies(args.printing.output, args.printing.quiet);
     console.document(&local.name);
     local.warn(console);
     let parameters = Parameters {

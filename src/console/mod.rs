@@ -321,6 +321,13 @@ impl Console {
         }
     }
 
+    /// Prints a finding about a document on stderr, in its own form; with `quiet` only an error.
+    pub fn finding(&mut self, line: &str, is_error: bool) {
+        if is_error || !self.quiet {
+            let _ = writeln!(io::stderr(), "{}", escape::for_terminal(line).replace('\n', " "));
+        }
+    }
+
     /// Prints an error on stderr.
     pub fn error(&mut self, text: &str) {
         self.stderr.error(text);

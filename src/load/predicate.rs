@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use super::template::{Compiler, Draft, Linker, Scope, Template, Text};
+use crate::value::field::alternatives;
 use crate::value::{Field, Invalid, Kind, Map, Reader, Value};
 
 /// The fields of a condition in documents.
@@ -94,9 +95,10 @@ impl Predicate<Draft> {
             "equals" => Ok(Self::Equals(left, right)),
             "not_equals" => Ok(Self::NotEquals(left, right)),
             "in" => Ok(Self::In(left, right)),
-            _ => Err(operand.invalid(
-                "unknown condition; the conditions are equals, not_equals, in and truthy",
-            )),
+            unknown => {
+                let known = alternatives(unknown, &["equals", "not_equals", "in", "truthy"]);
+                Err(operand.invalid(format!("unknown condition {unknown:?}{known}")))
+            }
         }
     }
 
@@ -280,7 +282,7 @@ mod tests {
     fn a_wrong_condition_is_refused_with_its_place() {
         assert_eq!(
             holds(r#"{"eq": [1, 1]}"#).unwrap_err().to_string(),
-            "/run_if/eq: unknown condition; the conditions are equals, not_equals, in and truthy"
+            "/run_if/eq: unknown condition \"eq\"; expected equals, not_equals, in or truthy"
         );
         assert_eq!(
             holds(r#"{"equals": [1]}"#).unwrap_err().to_string(),

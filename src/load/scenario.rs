@@ -155,7 +155,7 @@ pub fn tasks<'a>(
             mode = match place.text()?.to_ascii_lowercase().as_str() {
                 "sequence" | "conditional" => TaskOrder::Sequence,
                 "weighted" => TaskOrder::Weighted,
-                _ => return Err(place.expected("\"sequence\", \"weighted\" or \"conditional\"")),
+                _ => return Err(place.choice(&["sequence", "weighted", "conditional"])),
             };
         }
         list = fields.required("tasks")?;

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::limits::TestLimits;
+use crate::value::field::alternatives;
 use crate::value::{Field, Invalid, Kind, Literal, Object, Reader};
 
 /// The most stages a shape may have.
@@ -93,9 +94,10 @@ impl Shape {
             "stages" => Self::stages(config, limits),
             "spike" => Self::spike(config, limits),
             "soak" => Self::soak(config, limits),
-            other => Err(name.invalid(format!(
-                "unknown load shape {other:?}; the shapes are stages, spike and soak"
-            ))),
+            other => {
+                let known = alternatives(other, &["stages", "spike", "soak"]);
+                Err(name.invalid(format!("unknown load shape {other:?}{known}")))
+            }
         }
     }
 
@@ -300,7 +302,7 @@ mod tests {
         );
         assert_eq!(
             refusal("wave", "{}"),
-            "/load_shape: unknown load shape \"wave\"; the shapes are stages, spike and soak"
+            "/load_shape: unknown load shape \"wave\"; expected stages, spike or soak"
         );
         assert_eq!(
             refusal("soak", r#"{"users": 1, "ramp_seconds": -1}"#),

@@ -118,6 +118,12 @@ impl TlsProblem {
     }
 }
 
+/// A name as people write it: the library gives `DnsName("localhost")` and `IpAddress(127.0.0.1)`.
+fn plain(name: &str) -> String {
+    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    inner.unwrap_or(name).trim_matches('"').to_owned()
+}
+
 impl From<&CertificateError> for CertificateProblem {
     fn from(error: &CertificateError) -> Self {
         use CertificateError::{
@@ -135,7 +141,7 @@ impl From<&CertificateError> for CertificateProblem {
             NotValidYet | NotValidYetContext { .. } => Self::NotValidYet,
             NotValidForName => Self::WrongName { names: Vec::new() },
             NotValidForNameContext { presented, .. } => {
-                Self::WrongName { names: presented.clone() }
+                Self::WrongName { names: presented.iter().map(|name| plain(name)).collect() }
             }
             // The verifier's own error type is not a dependency of this crate; its text names the
             // kind.
@@ -174,5 +180,11 @@ mod tests {
             assert_eq!(TlsProblem::of(&io::Error::other(error)), Some(expected));
         }
         assert_eq!(TlsProblem::of(&io::ErrorKind::ConnectionReset.into()), None);
+    }
+
+    #[test]
+    fn the_names_of_a_certificate_are_those_that_people_write() {
+        let names = ["DnsName(\"localhost\")", "IpAddress(127.0.0.1)", "other"].map(plain);
+        assert_eq!(names, ["localhost", "127.0.0.1", "other"]);
     }
 }

@@ -141,10 +141,12 @@ fn words(problem: &TlsProblem) -> String {
 /// The hint for a certificate that is not trusted.
 fn advice(problem: &CertificateProblem) -> &'static str {
     match problem {
-        CertificateProblem::UnknownIssuer => "; name its authority with \"verify\"",
+        CertificateProblem::UnknownIssuer => {
+            "; name its authority with \"verify\": \"ca.pem\", or trust anyone with \"verify\": false"
+        }
         CertificateProblem::WrongName { .. } => "; use one of its names in the URL",
         CertificateProblem::Authority | CertificateProblem::FirstVersion => {
-            "; name it with \"verify\""
+            "; name it with \"verify\": \"cert.pem\", or trust anyone with \"verify\": false"
         }
         CertificateProblem::Expired
         | CertificateProblem::NotValidYet

@@ -91,16 +91,6 @@ impl UserKind {
     pub fn named(field: &Reader<'_>) -> Result<&'static Self, Invalid> {
         let name = field.text()?;
         let found = USERS.iter().find(|user| user.name == name);
-        found.ok_or_else(|| field.expected(&any_of(USERS.iter().map(|user| user.name))))
-    }
-}
-
-/// `"a", "b" or "c"`
-fn any_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let quoted: Vec<String> = names.map(|name| format!("{name:?}")).collect();
-    match quoted.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, others)) => format!("{} or {last}", others.join(", ")),
-        None => String::new(),
+        found.ok_or_else(|| field.choice(&USER_NAMES))
     }
 }

@@ -7,6 +7,7 @@
 use super::live::{Live, Series};
 use super::summary::{Metric, Metrics};
 use crate::redact;
+use crate::value::field::nearest;
 use crate::value::{Field, Invalid, Kind, Literal, Reader, Value};
 
 /// The metrics and their names in documents.
@@ -35,7 +36,8 @@ const NUMBER: Kind = Kind::Matching(
     r"^\s*[-+]?([0-9._]+([eE][-+]?[0-9]+)?|[iI][nN][fF]([iI][nN][iI][tT][yY])?|[nN][aA][nN])\s*$",
 );
 
-const RULE: &[Field] = &[
+/// The fields of a gate.
+pub const RULE: &[Field] = &[
     Field::required("type", Kind::OneOf(&NAMES), "The figure to check.")
         .note(
             "Latencies in milliseconds; `failure_rate` and `dropped_rate` from 0 to 1; \
@@ -67,7 +69,7 @@ const RULE: &[Field] = &[
 
 /// The names of the metrics.
 #[expect(clippy::indexing_slicing, reason = "a constant: an index out of bounds does not compile")]
-pub(crate) const NAMES: [&str; METRICS.len()] = {
+pub const NAMES: [&str; METRICS.len()] = {
     let mut names = [""; METRICS.len()];
     let mut at = 0;
     while at < names.len() {
@@ -96,6 +98,9 @@ enum Comparison {
     Above,
     AtLeast,
 }
+
+/// The spellings of comparisons.
+pub const OPS: [&str; 4] = ["lt", "lte", "gt", "gte"];
 
 impl Comparison {
     fn parse(text: &str) -> Option<Self> {
@@ -180,6 +185,8 @@ impl Rule {
             return Ok(Self { written, condition: Err("rule missing 'value'".to_owned()) });
         };
         let number = match value.value() {
+            // Read again when the variable is known.
+            _ if value.awaits_number() => Some(0.0),
             Value::Str(text) => text.trim().parse().ok(),
             other => other.as_f64(),
         };
@@ -383,7 +390,12 @@ impl AbortOn {
             (None, _) => {
                 let running = METRICS.iter().filter(|(_, metric)| !metric.is_of_the_end());
                 let names: Vec<&str> = running.map(|(name, _)| *name).collect();
-                Err(kind.expected(&format!("one of {}", names.join(", "))))
+                let mut invalid = kind.expected(&format!("one of {}", names.join(", ")));
+                let wrong = kind.value().as_str().unwrap_or_default();
+                if let Some(meant) = nearest(wrong, names.iter().copied()) {
+                    invalid.message.push_str(&format!("; did you mean {meant:?}?"));
+                }
+                Err(invalid)
             }
             (Some(metric), _) if metric.is_of_the_end() => Err(kind.invalid(format!(
                 "{} is known only after the run (LD_assert_sla)",
@@ -560,7 +572,8 @@ mod tests {
             (
                 r#"[{"type": "latency_p42", "value": 1}]"#,
                 "/abort_on/0/type: expected one of latency_p50, latency_p90, latency_p95, \
-                 latency_p99, latency_mean, failure_rate, requests, got \"latency_p42\"",
+                 latency_p99, latency_mean, failure_rate, requests, got \"latency_p42\"; did you mean \
+                 \"latency_p50\"?",
             ),
             (
                 r#"[{"type": "requests", "op": "gte", "value": 1}]"#,
@@ -572,7 +585,10 @@ mod tests {
                 "/abort_on/0/type: dropped_iterations is known only after the run (LD_assert_sla)",
             ),
             (r#"[{"type": "requests"}]"#, "/abort_on/0: rule missing 'value'"),
-            (r#"[{"type": "requests", "value": 1, "x": 1}]"#, "/abort_on/0/x: unknown field"),
+            (
+                r#"[{"type": "requests", "value": 1, "x": 1}]"#,
+                "/abort_on/0/x: unknown field; expected type, op, value or name",
+            ),
         ] {
             assert_eq!(abort_on(json), Err(refusal.to_owned()));
         }

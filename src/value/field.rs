@@ -278,18 +278,53 @@ impl Literal {
 }
 
 /// The one of these names that was probably meant by a wrong one: at most two typing errors away (a
-/// missing, surplus, wrong or swapped character), and never more than a third of the name.
+/// missing, surplus, wrong or swapped character), and never more than a third of the name; or the only
+/// one that it is a part of.
 pub fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // No name is nearly as long, and the distance takes the product of the lengths.
     if wrong.len() > 64 {
         return None;
     }
-    let close = names.filter_map(|name| {
+    let lower = wrong.to_lowercase();
+    let (mut close, mut longer) = (None, Vec::new());
+    for name in names {
         let most = (name.chars().count() / 3).min(2);
-        let errors = strsim::osa_distance(&wrong.to_lowercase(), name);
-        (errors <= most).then_some((errors, name))
-    });
-    close.min_by_key(|(errors, _)| *errors).map(|(_, name)| name)
+        let errors = strsim::osa_distance(&lower, &name.to_lowercase());
+        if errors <= most && close.is_none_or(|(fewest, _)| errors < fewest) {
+            close = Some((errors, name));
+        }
+        let rest = name.strip_prefix(&*lower).or_else(|| name.strip_suffix(&*lower));
+        if lower.len() > 2 && rest.is_some_and(|rest| rest.starts_with('_') || rest.ends_with('_'))
+        {
+            longer.push(name);
+        }
+    }
+    match (close, longer.as_slice()) {
+        (Some((_, name)), _) => Some(name),
+        // `p95` for `latency_p95`, if it is the only one.
+        (None, [name]) => Some(name),
+        _ => None,
+    }
+}
+
+/// The end of a message about a wrong name: the one that was probably meant, and all that there are.
+pub fn alternatives(wrong: &str, names: &[&str]) -> String {
+    let meant = nearest(wrong, names.iter().copied());
+    let expected = any_of(names.iter().map(|name| (*name).to_owned()));
+    match meant {
+        Some(meant) => format!("; did you mean {meant:?}? expected {expected}"),
+        None => format!("; expected {expected}"),
+    }
+}
+
+/// `a, b or c`
+pub(super) fn any_of(names: impl Iterator<Item = String>) -> String {
+    let names: Vec<String> = names.collect();
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
 }
 
 #[cfg(test)]
@@ -313,5 +348,20 @@ mod tests {
         ] {
             assert_eq!(nearest(wrong, names.into_iter()), meant, "{wrong}");
         }
+        let figures = ["latency_p50", "latency_p95", "failure_rate"];
+        for (wrong, meant) in
+            [("p95", Some("latency_p95")), ("failure", Some("failure_rate")), ("latency", None)]
+        {
+            assert_eq!(nearest(wrong, figures.into_iter()), meant, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_message_lists_the_alternatives() {
+        assert_eq!(
+            alternatives("got", &["get", "put"]),
+            "; did you mean \"get\"? expected get or put"
+        );
+        assert_eq!(alternatives("fetch", &["a", "b", "c"]), "; expected a, b or c");
     }
 }

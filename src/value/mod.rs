@@ -5,7 +5,9 @@
 
 pub mod field;
 mod parse;
+mod path;
 mod pattern;
+mod positions;
 mod python;
 mod reader;
 mod redacted;
@@ -21,12 +23,14 @@ use serde::ser::{Serialize, Serializer};
 
 pub use field::{Field, Kind, Literal};
 pub use parse::{MAX_INTEGER_DIGITS, ParseError};
+pub use path::{Path, Step};
 pub use pattern::Patterns;
+pub use positions::{Position, count_elements, line_and_column, positions, repeated_members};
 pub use python::{
     Charset, Extent, FaultText, JsonOut, json_fault, json_into, json_text_into, piece, quote,
     quoted_into,
 };
-pub use reader::{Invalid, Object, Reader};
+pub use reader::{Awaited, Invalid, Object, Reader};
 pub use rows::{Cell, Rows};
 pub use scan::{Fault, Outline, Scanner};
 pub use weight::json_weight;

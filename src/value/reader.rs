@@ -2,11 +2,12 @@
 //! every refusal can name it as a JSON pointer (`/tasks/2/weight: expected a positive integer, got
 //! "x"`). An [`Object`] hands out its members one by one and refuses the rest.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use num_bigint::Sign;
 
-use super::field::{Field, nearest};
+use super::field::{Field, any_of, nearest};
 use super::{Map, Value};
 use crate::redact::{self, REDACTED};
 
@@ -19,6 +20,9 @@ pub struct Invalid {
     /// What is wrong, and what is expected.
     pub message: String,
 }
+
+/// The places of numbers that the document leaves to variables, as JSON pointers.
+pub type Awaited = Rc<RefCell<Vec<String>>>;
 
 /// A value and its place.
 #[derive(Debug, Clone)]
@@ -37,8 +41,9 @@ struct Place<'a> {
 
 #[derive(Debug, Clone)]
 enum Step<'a> {
-    /// A place that is known as a JSON pointer.
-    Root(Rc<str>),
+    /// A place that is known as a JSON pointer, and where the numbers below it are noted that a
+    /// variable gives.
+    Root(Rc<str>, Option<Awaited>),
     Member(&'a str),
     Element(usize),
 }
@@ -47,7 +52,7 @@ impl Place<'_> {
     fn pointer(&self) -> String {
         let mut pointer = self.around.as_ref().map(|around| around.pointer()).unwrap_or_default();
         match &self.step {
-            Step::Root(text) => pointer.push_str(text),
+            Step::Root(text, _) => pointer.push_str(text),
             Step::Member(key) => {
                 pointer.push('/');
                 pointer.push_str(&escape(key));
@@ -55,6 +60,14 @@ impl Place<'_> {
             Step::Element(index) => pointer.push_str(&format!("/{index}")),
         }
         pointer
+    }
+
+    fn awaited(&self) -> Option<&Awaited> {
+        match (&self.step, &self.around) {
+            (Step::Root(_, awaited), _) => awaited.as_ref(),
+            (_, Some(around)) => around.awaited(),
+            (_, None) => None,
+        }
     }
 }
 
@@ -66,7 +79,27 @@ impl<'a> Reader<'a> {
 
     /// A value at a known place.
     pub fn at(value: &'a Value, pointer: impl Into<Rc<str>>) -> Self {
-        Self { value, place: Place { around: None, step: Step::Root(pointer.into()) } }
+        Self { value, place: Place { around: None, step: Step::Root(pointer.into(), None) } }
+    }
+
+    /// [`Self::at`], and numbers may be written as placeholders: each is read as 1, and its place is
+    /// noted in `awaited`. What was read is of no use then; it is read again with their values.
+    pub fn awaiting(value: &'a Value, pointer: impl Into<Rc<str>>, awaited: &Awaited) -> Self {
+        let step = Step::Root(pointer.into(), Some(Rc::clone(awaited)));
+        Self { value, place: Place { around: None, step } }
+    }
+
+    /// Whether a variable gives this number when the action starts; notes its place.
+    pub fn awaits_number(&self) -> bool {
+        let Value::Str(text) = self.value else { return false };
+        let inner = text.trim().strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+        let Some(awaited) =
+            inner.and_then(|name| self.place.awaited().filter(|_| !name.contains('}')))
+        else {
+            return false;
+        };
+        awaited.borrow_mut().push(self.pointer());
+        true
     }
 
     /// The value itself.
@@ -88,6 +121,17 @@ impl<'a> Reader<'a> {
     pub fn expected(&self, what: &str) -> Invalid {
         let got = if self.holds_secret() { REDACTED.to_owned() } else { brief(self.value) };
         self.invalid(format!("expected {what}, got {got}"))
+    }
+
+    /// A refusal that says which texts are accepted, and which one was probably meant.
+    pub fn choice(&self, names: &[&str]) -> Invalid {
+        let quoted = names.iter().map(|name| format!("{name:?}"));
+        let mut invalid = self.expected(&any_of(quoted));
+        let meant = self.value.as_str().and_then(|wrong| nearest(wrong, names.iter().copied()));
+        if let Some(meant) = meant {
+            invalid.message.push_str(&format!("; did you mean {meant:?}?"));
+        }
+        invalid
     }
 
     /// Whether its place says that it is a secret. `auth` may be misspelled as a pair or a text.
@@ -123,6 +167,9 @@ impl<'a> Reader<'a> {
 
     /// Parses an integer of at least `least`; a float without a fraction is accepted (`50.0`).
     pub fn integer(&self, least: u64) -> Result<u64, Invalid> {
+        if self.awaits_number() {
+            return Ok(least.max(1));
+        }
         let whole = match self.value {
             Value::Int(value) => u64::try_from(*value).ok(),
             Value::Big(value) => match u64::try_from(value) {
@@ -146,6 +193,9 @@ impl<'a> Reader<'a> {
 
     /// Parses a finite number of at least 0 (seconds, rates).
     pub fn number(&self) -> Result<f64, Invalid> {
+        if self.awaits_number() {
+            return Ok(1.0);
+        }
         self.value
             .as_f64()
             .filter(|value| value.is_finite() && *value >= 0.0)
@@ -154,6 +204,9 @@ impl<'a> Reader<'a> {
 
     /// Parses a finite number above 0.
     pub fn positive(&self) -> Result<f64, Invalid> {
+        if self.awaits_number() {
+            return Ok(1.0);
+        }
         self.value
             .as_f64()
             .filter(|value| value.is_finite() && *value > 0.0)
@@ -289,11 +342,17 @@ impl<'a> Object<'a> {
         // Only members of a table are taken one by one, so these are few.
         let left = |key: &&String| !self.all_taken && !self.taken.contains(&key.as_str());
         let Some(key) = self.members.keys().find(left) else { return Ok(()) };
-        let known = self.tables.iter().flat_map(|table| table.iter()).flat_map(Field::keys);
-        let meant = nearest(key, known).map(|name| format!("; did you mean {name:?}?"));
+        let known = || self.tables.iter().flat_map(|table| table.iter()).flat_map(Field::keys);
+        let hint = match (nearest(key, known()), known().count()) {
+            (Some(name), _) => format!("; did you mean {name:?}?"),
+            (None, 1..=MOST_LISTED) => {
+                format!("; expected {}", any_of(known().map(str::to_owned)))
+            }
+            _ => String::new(),
+        };
         Err(Invalid {
             pointer: member(&self.place, key).pointer(),
-            message: format!("unknown field{}", meant.unwrap_or_default()),
+            message: format!("unknown field{hint}"),
         })
     }
 }
@@ -301,6 +360,9 @@ impl<'a> Object<'a> {
 fn member<'b>(around: &Rc<Place<'b>>, key: &'b str) -> Place<'b> {
     Place { around: Some(Rc::clone(around)), step: Step::Member(key) }
 }
+
+/// The most fields that the refusal of an unknown one lists.
+const MOST_LISTED: usize = 12;
 
 /// The longest key in a JSON pointer, in bytes. The rest of a longer one is left out.
 const LONGEST_KEY: usize = 200;
@@ -389,7 +451,8 @@ mod tests {
     fn the_refusal_of_an_unknown_field_suggests_the_intended_one() {
         let meant = "/tasks/2/wieght: unknown field; did you mean \"weight\"?";
         check_fields(r#"{"wieght": 5}"#, Err(meant));
-        check_fields(r#"{"colour": 5}"#, Err("/tasks/2/colour: unknown field"));
+        let fields = "/tasks/2/colour: unknown field; expected weight, request_url or url";
+        check_fields(r#"{"colour": 5}"#, Err(fields));
     }
 
     #[test]

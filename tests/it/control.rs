@@ -121,7 +121,9 @@ fn an_action_that_fails_ends_with_1_and_the_others_run() {
         .stdout_eq(
             "LoadDensityTestExecuteException(\"executor received invalid data ['LD_nope']\")\n3\n",
         )
-        .stderr_eq("");
+        .stderr_eq(
+            "stdin:1:2: warning: actions[0]: unknown command \"LD_nope\"; `ldctl explain` lists them [unknown-command]\n",
+        );
 }
 
 #[test]

@@ -102,6 +102,20 @@ fn f02_a_file_that_cannot_grow_fails_by_name_and_leaves_the_old_one() {
     assert_eq!(runs, 2);
 }
 
+#[test]
+fn f02_a_database_for_which_there_is_no_room_leaves_no_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let run = after("trap '' XFSZ; ulimit -f 0")
+        .args(["run", "--output", "json", "--json", r#"[["LD_persist_records", ["h.db"]]]"#])
+        .current_dir(directory.path())
+        .output()
+        .expect("the program");
+    assert_eq!(run.status.code(), Some(1));
+    let why = results(&run.stdout).remove(0)["error"]["message"].to_string();
+    assert!(why.contains("h.db") && why.contains("free space on the disk"), "{why}");
+    assert_eq!(files(directory.path()).into_keys().collect::<Vec<_>>(), [""; 0]);
+}
+
 #[tokio::test]
 async fn f04_without_descriptors_accepting_waits_and_then_recovers() {
     let server = Server::start_after("ulimit -n 32", &[]);

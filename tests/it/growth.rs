@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ldctl::action::{Executor, Policy, check as lint};
+use ldctl::action::{Document, Executor, Policy, lint};
 use ldctl::event::{Event, Sink};
 use ldctl::server::Execute;
 use ldctl::value::{Value, json_fault, json_weight};
@@ -73,6 +73,7 @@ fn accept(text: &str) {
     assert!(json_weight(text) > 0);
     let _ = value.redacted();
     let _ = lint(&value);
+    let _ = Document::parse(value);
 }
 
 /// Runs it, too: a test is linked on this thread before its users start on others.

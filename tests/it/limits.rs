@@ -27,7 +27,7 @@ fn shape(name: &str, config: Value) -> Value {
 
 fn sent(server: &Server, document: &str) -> String {
     let sent = ldctl()
-        .args(["send", "-", "--port", &server.port()])
+        .args(["send", "-", "--no-check", "--port", &server.port()])
         .stdin(document.to_owned())
         .assert()
         .code(1);
@@ -121,7 +121,7 @@ fn t18_a_test_over_a_limit_is_refused_with_its_place_before_any_user_starts() {
         fs::write(&file, document).expect("a file");
         let message = "1000000 tasks exceed --max-tasks 10000";
         ldctl()
-            .args(["run", &file.display().to_string()])
+            .args(["run", "--no-check", &file.display().to_string()])
             .assert()
             .code(1)
             .stdout_eq(format!("TypeError('LD_start_test: {place}: {message}')\n"));
@@ -163,7 +163,11 @@ fn limits_are_raised_and_lowered_by_their_options_on_a_server_and_without_one() 
         let refusal = format!("TypeError('LD_start_test: {line} {option} {value}')\n");
         let server = Server::start(&[option, value], None);
         assert_eq!(sent(&server, &document), refusal);
-        ldctl().args(["run", &path, option, value]).assert().code(1).stdout_eq(refusal);
+        let run = || ldctl().args(["run", &path, option, value]);
+        run().arg("--no-check").assert().code(1).stdout_eq(refusal);
+        let checked = run().assert().code(2).stdout_eq("");
+        let said = String::from_utf8_lossy(&checked.get_output().stderr).into_owned();
+        assert!(said.contains(&format!("{option} {value} [refused]\n")), "{said}");
     }
     let more = json!([test_with(&target, json!({"user_count": 100_001, "test_time": 1e-9}))]);
     fs::write(&file, more.to_string()).expect("a file");

@@ -19,6 +19,7 @@ mod transcripts;
 mod wire_server;
 mod wire_support;
 
+mod check_first;
 mod contexts;
 mod control;
 mod diagnosis;

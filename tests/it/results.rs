@@ -133,7 +133,8 @@ fn quiet_prints_only_errors() {
     let target = Target::start();
     let gate =
         json!(["LD_assert_sla", {"rules": [{"type": "requests", "op": "gt", "value": 1e9}]}]);
-    let said = run(&["-q"], &[json!([test(&target, "/"), gate]), json!([["LD_nope"]])]);
+    let said =
+        run(&["-q", "--no-check"], &[json!([test(&target, "/"), gate]), json!([["LD_nope"]])]);
     assert_eq!((said.code, said.stdout.as_str()), (Some(1), ""));
     let lines: Vec<&str> = said.stderr.lines().collect();
     let [gate, unknown] = &lines[..] else { panic!("{lines:?}") };
@@ -164,14 +165,15 @@ fn a_gate_does_not_judge_other_figures_when_its_test_was_refused() {
     };
     send(&json!([test(&target, "/")]), &[]).success();
     let refused = json!([["LD_start_test", {"user_detail_dict": {}}], no_failures()]);
-    let output = send(&refused, &["--output", "json"]).code(1).get_output().stdout.clone();
+    let output =
+        send(&refused, &["--no-check", "--output", "json"]).code(1).get_output().stdout.clone();
     let output = String::from_utf8(output).expect("UTF-8");
     let gate = output.lines().find(|line| line.contains("LD_assert_sla") && line.contains("ok"));
     let gate: Value = serde_json::from_str(gate.expect("a result")).expect("JSON");
     assert_eq!((&gate["ok"], &gate["error"]["kind"]), (&json!(false), &json!("gate")));
     // An old client has the reference's line.
     let line = "TypeError([..])\n[{'passed': True, [..]}]\n";
-    send(&refused, &["--legacy"]).code(1).stdout_eq(line);
+    send(&refused, &["--no-check", "--legacy"]).code(1).stdout_eq(line);
 }
 
 #[test]
@@ -213,13 +215,13 @@ fn what_had_no_value_is_counted_and_what_can_be_known_is_told_before() {
     test[1]["tasks"][0]["headers"] = json!({"X-User": "${user}", "X-Row": "${csv.users.name}"});
     test[1]["tasks"][0]["extract"] = json!([{"var": "id", "path": "$.id", "from": "json_path"}]);
     let said = run(&["--output", "json"], &[json!([test])]);
-    let place = "warning: 0.json: actions[0].tasks[0].headers";
+    let place = " warning: actions[0].tasks[0].headers";
     for words in [
         format!(
-            "{place}.X-User: ${{user}} is used as it is written: nothing here registers or extracts \"user\"\n"
+            "{place}.X-User: ${{user}} is used as it is written: nothing here registers or extracts \"user\" [unresolved-placeholder]\n"
         ),
         format!(
-            "{place}.X-Row: ${{csv.users.name}} is used as it is written: nothing here registers the CSV source \"users\"\n"
+            "{place}.X-Row: ${{csv.users.name}} is used as it is written: nothing here registers the CSV source \"users\" [unresolved-placeholder]\n"
         ),
     ] {
         assert!(said.stderr.contains(&words), "{words}: {}", said.stderr);
@@ -245,10 +247,11 @@ fn a_test_without_a_host_says_where_its_requests_go() {
         "user_detail_dict": {"hots": "http://127.0.0.1:1"}, "user_count": 1, "test_time": 0.05,
         "tasks": [{"method": "get", "request_url": "/x", "skip_if": true}]
     }]]);
-    let said = run(&[], std::slice::from_ref(&document));
+    let said = run(&["--no-check"], std::slice::from_ref(&document));
     for words in [
-        "warning: 0.json: actions[0].user_detail_dict: \"hots\" has no effect; did you mean \"host\"?\n",
-        "warning: 0.json: actions[0].tasks[0]: no \"host\" is given: relative URLs go to http://localhost\n",
+        " warning: actions[0].user_detail_dict.hots: \"hots\" has no effect; did you mean \"host\"? [unknown-member]\n",
+        " error: actions[0].tasks[0].request_url: no \"host\" is given: relative URLs go to http://localhost; \
+         add one to user_detail_dict [missing-host]\n",
         "warning: no \"host\" is given: relative URLs go to http://localhost\n",
     ] {
         assert!(said.stderr.contains(words), "{words}: {}", said.stderr);

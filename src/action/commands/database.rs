@@ -170,6 +170,7 @@ pub(super) const DATABASE: Field =
 /// Parses an integer; a negative limit means no limit, and no run has a negative number.
 pub(super) fn whole(reader: &Reader<'_>) -> Result<i64, Invalid> {
     match reader.value() {
+        _ if reader.awaits_number() => Ok(1),
         Value::Int(number) => Ok(*number),
         _ => Err(reader.expected("an integer")),
     }

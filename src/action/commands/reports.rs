@@ -106,7 +106,7 @@ fn per(given: &Arguments<'_>, rules: &[Rule]) -> Result<Per, Invalid> {
         "name" => Ok(Per::Name),
         "rule" if rules.is_empty() => Err(per.invalid("\"rule\" needs \"rules\": a list of gates")),
         "rule" => Ok(Per::Rule),
-        _ => Err(per.expected("\"request\", \"name\" or \"rule\"")),
+        _ => Err(per.choice(&["request", "name", "rule"])),
     }
 }
 

@@ -281,7 +281,7 @@ fn parse(given: &Arguments<'_>) -> Parsed {
     if let Some(engine) = given.present("engine")
         && !ENGINES.contains(&engine.text()?)
     {
-        return Err(engine.expected("\"locust\" or \"asyncio\""));
+        return Err(engine.choice(&ENGINES));
     }
     let limits = given.limits();
     // The default is checked against the limits only where it applies, by `model`.

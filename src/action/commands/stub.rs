@@ -386,7 +386,11 @@ mod tests {
     #[test]
     fn an_invalid_rule_is_refused_with_its_place() {
         for (rules, refusal) in [
-            (r#"[{"nope": 1}]"#, "/0/nope: unknown field"),
+            (
+                r#"[{"nope": 1}]"#,
+                "/0/nope: unknown field; expected method, path, path_regex, status, headers, json, body or \
+                 delay_ms",
+            ),
             (r#"[{"status": 99}]"#, "/0/status: expected a status of 200 to 999, got 99"),
             (r#"[{"delay_ms": -1}]"#, "/0/delay_ms: expected a number of at least 0, got -1"),
             (r#"[{"path_regex": "("}]"#, "/0/path_regex: not a regular expression: unclosed group"),

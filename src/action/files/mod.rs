@@ -184,6 +184,14 @@ impl Files {
         Ok(found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound))
     }
 
+    /// Checks that a file could be written now; nothing is left behind.
+    pub fn check_writable(&self, path: &str) -> Result<(), Failure> {
+        let inside = self.inside(path)?;
+        let (parent, name) = self.parent(path, &inside)?;
+        self.replaceable(&parent, name).map_err(|why| refusal(path, why))?;
+        TempFile::new(&parent).map(|_| ()).map_err(|error| failure(path, &error))
+    }
+
     /// Checks that a report with one of these signs near its beginning may take the place of a file.
     /// Where the operator has not named the directory, only files with such a sign are replaced, and
     /// empty ones.
@@ -422,11 +430,8 @@ fn failure(path: &str, error: &io::Error) -> Failure {
         io::ErrorKind::NotFound => {
             refusal(path, "does not exist in the data directory (or its directory does not)")
         }
-        // cap-std's error for a link that leads out, and the system's for a missing permission.
-        io::ErrorKind::PermissionDenied => refusal(
-            path,
-            &format!("cannot be used, or leads out of the data directory: {}", reason(error)),
-        ),
+        // cap-std's own error has no number of the system.
+        io::ErrorKind::PermissionDenied if error.raw_os_error().is_none() => refusal(path, OUTSIDE),
         _ => refusal(path, &format!("cannot be used: {}", reason(error))),
     }
 }
@@ -441,6 +446,17 @@ mod tests {
         std::fs::create_dir(&inside).expect("a directory");
         let files = Files::open(&inside).expect("a data directory");
         (dir, files)
+    }
+
+    #[test]
+    fn a_missing_permission_and_a_way_out_have_messages_of_their_own() {
+        let permission = io::Error::from_raw_os_error(13);
+        assert_eq!(permission.kind(), io::ErrorKind::PermissionDenied);
+        let said = failure("r.html", &permission).message;
+        assert_eq!(said, "\"r.html\" cannot be used: Permission denied");
+        let out = io::Error::new(io::ErrorKind::PermissionDenied, "a path led outside");
+        let said = failure("r.html", &out).message;
+        assert!(said.starts_with("\"r.html\" leads out of the data directory; "), "{said}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::compile::{Reference, references};
 use super::scope::{Names, Variable};
 use super::{Compiler, Draft, Escape, Hole, Piece, Space, Symbol, Template};
 use crate::load::source::CsvRows;
@@ -40,6 +41,21 @@ impl Bindings<'static> {
 
 /// Warnings that are kept; further ones are dropped.
 const MOST_WARNINGS: usize = 50;
+
+/// Why a variable of the environment has no value.
+pub fn not_set(name: &str) -> String {
+    format!("{name} is not set, or documents may not read it (--allow-env)")
+}
+
+/// The variable of the environment that a linked text begins with, which has no value then.
+pub fn unset_variable(text: &str) -> Option<&str> {
+    match references(text).next()? {
+        (written, Reference::Environment(name)) if text.trim_start().starts_with(written) => {
+            Some(name)
+        }
+        _ => None,
+    }
+}
 
 /// Turns drafts into templates.
 pub struct Linker<'a> {
@@ -148,7 +164,7 @@ impl<'a> Linker<'a> {
                     out.push_literal(&escape.written(&text));
                     return Ok(());
                 }
-                Err(format!("{name} is not set, or documents may not read it (--allow-env)"))
+                Err(not_set(&name))
             }
             Symbol::Column { source, column } => self.column(&source, &column),
             Symbol::File { path, place } => {

@@ -18,7 +18,7 @@ use super::misses::Kind;
 use crate::value::{Charset, json_text_into};
 
 pub use compile::{Compiler, Reference, references};
-pub use link::{Bindings, Linker};
+pub use link::{Bindings, Linker, not_set, unset_variable};
 pub use scope::{MAX_EXTRACTED, Names, Scope, Unkept};
 
 /// The namespace of a variable.

@@ -4,15 +4,13 @@ use super::path::Path;
 use crate::load::predicate::Operand;
 use crate::load::template::{Compiler, Draft, Linker, Scope, Template};
 use crate::protocol::checked::{Body, Checked, lacks};
+use crate::value::field::alternatives;
 use crate::value::{Field, Invalid, Kind, Reader, Value};
 
+const TYPES: [&str; 5] = ["status_code", "contains", "not_contains", "json_path", "header"];
+
 pub(super) const ASSERTION: &[Field] = &[
-    Field::required(
-        "type",
-        Kind::OneOf(&["status_code", "contains", "not_contains", "json_path", "header"]),
-        "What to check.",
-    )
-    .note(
+    Field::required("type", Kind::OneOf(&TYPES), "What to check.").note(
         "`status_code`; `contains` and `not_contains`: a text in the body; `json_path`: a \
          value in the body; `header`.",
     ),
@@ -57,7 +55,10 @@ impl Assertion<Draft> {
                 value: Operand::compile(value.value(), compiler),
             },
             known @ ("status_code" | "header") => return Err(lacks(&kind, known)),
-            unknown => return Err(kind.invalid(format!("unknown assertion {unknown:?}"))),
+            unknown => {
+                let known = alternatives(unknown, &TYPES);
+                return Err(kind.invalid(format!("unknown assertion {unknown:?}{known}")));
+            }
         };
         fields.finish()?;
         Ok(assertion)

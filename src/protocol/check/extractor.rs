@@ -5,7 +5,10 @@ use crate::load::misses::Kind as Miss;
 use crate::load::template::{Compiler, Draft, Linker, Scope, Slot, Space, Template};
 use crate::protocol::checked::{Body, Checked, lacks};
 use crate::redact;
+use crate::value::field::alternatives;
 use crate::value::{Field, Invalid, Kind, Literal, Reader, Value};
+
+const SOURCES: [&str; 3] = ["json_path", "header", "status_code"];
 
 pub(super) const EXTRACTOR: &[Field] = &[
     Field::required("var", Kind::Name, "The variable's name.")
@@ -14,12 +17,8 @@ pub(super) const EXTRACTOR: &[Field] = &[
          not seen by other users or later tests.",
         )
         .example("\"token\""),
-    Field::optional(
-        "from",
-        Kind::OneOf(&["json_path", "header", "status_code"]),
-        "What to extract.",
-    )
-    .or(Literal::Text("json_path")),
+    Field::optional("from", Kind::OneOf(&SOURCES), "What to extract.")
+        .or(Literal::Text("json_path")),
     Field::optional(
         "scope",
         Kind::OneOf(&["var", "session"]),
@@ -64,7 +63,7 @@ impl Extractor<Draft> {
             Some(scope) => match scope.text()? {
                 "var" => Space::Var,
                 "session" => Space::Session,
-                _ => return Err(scope.expected("\"var\" or \"session\"")),
+                _ => return Err(scope.choice(&["var", "session"])),
             },
         };
         let from = match fields.present("from") {
@@ -77,9 +76,8 @@ impl Extractor<Draft> {
                 "status_code" if R::HAS_STATUS => ExtractFrom::Status,
                 known @ ("status_code" | "header") => return Err(lacks(&from, known)),
                 unknown => {
-                    return Err(from.invalid(format!(
-                        "unknown extractor {unknown:?}; expected json_path, header or status_code"
-                    )));
+                    let known = alternatives(unknown, &SOURCES);
+                    return Err(from.invalid(format!("unknown extractor {unknown:?}{known}")));
                 }
             },
         };

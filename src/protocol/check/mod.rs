@@ -317,7 +317,8 @@ mod tests {
         let refusal = |assertions, extract| run(assertions, extract, "").unwrap_err().to_string();
         assert_eq!(
             refusal(r#"[{"type": "status", "value": 1}]"#, "[]"),
-            "/tasks/2/assertions/0/type: unknown assertion \"status\""
+            "/tasks/2/assertions/0/type: unknown assertion \"status\"; did you mean \"status_code\"? \
+             expected status_code, contains, not_contains, json_path or header"
         );
         assert_eq!(
             refusal("[]", r#"[{"var": "x", "from": "cookie"}]"#),

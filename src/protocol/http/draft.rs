@@ -245,7 +245,7 @@ fn parse_auth(
             password: text(&mut auth, "password"),
         },
         "bearer" => Authorization::Bearer(text(&mut auth, "token")),
-        _ => return Err(kind.expected("\"basic\", \"digest\" or \"bearer\"")),
+        _ => return Err(kind.choice(&["basic", "digest", "bearer"])),
     };
     auth.finish()?;
     Ok(Some(authorization))

@@ -11,12 +11,18 @@ use super::flavor::Flavor;
 use super::h2::Message;
 use super::request::{Head, Request, RequestLine, is_cookie};
 use super::target::{Origin, basic};
-use crate::load::template::{Draft, Filled, Linker, Scope, Slot, Template};
+use crate::load::template::{
+    Draft, Filled, Linker, Scope, Slot, Template, not_set, unset_variable,
+};
 use crate::protocol::check::Checks;
 use crate::value::Invalid;
+use crate::value::field::alternatives;
 
 /// The methods that documents may use.
 pub(crate) const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+
+/// The same as most documents write them.
+const LOWER_METHODS: [&str; 7] = ["get", "post", "put", "patch", "delete", "head", "options"];
 
 /// A worker keeps a buffer for bodies up to this size, in bytes.
 const MOST_SCRATCH: usize = 4 * 1024 * 1024;
@@ -116,8 +122,13 @@ impl Task {
         let (Some(method), Some(url)) = (method, self.url.as_literal()) else {
             return Ok(None);
         };
-        let refusal =
-            |fault: Fault| Invalid { pointer: place.to_owned(), message: fault.to_string() };
+        let refusal = |fault: Fault| {
+            let message = match unset_variable(url) {
+                Some(name) => not_set(name),
+                None => fault.to_string(),
+            };
+            Invalid { pointer: place.to_owned(), message }
+        };
         let (origin, rest) = Origin::split(url).map_err(refusal)?;
         // A label is found once for a constant request, so its name counts too.
         let literal = self.name.as_ref().is_none_or(|name| name.as_literal().is_some())
@@ -255,9 +266,7 @@ pub(crate) fn method(template: &Template, scope: &mut Scope) -> Result<&'static 
 pub(super) fn literal_method(text: &str, place: &str) -> Result<&'static str, Invalid> {
     known_method(text).ok_or_else(|| Invalid {
         pointer: place.to_owned(),
-        message: format!(
-            "unknown method {text:?}; expected get, post, put, patch, delete, head or options"
-        ),
+        message: format!("unknown method {text:?}{}", alternatives(text, &LOWER_METHODS)),
     })
 }
 

@@ -8,7 +8,9 @@ use super::reply::{End, Reply};
 use crate::load::pacer;
 use crate::load::predicate::Operand;
 use crate::load::scenario::TaskSource;
-use crate::load::template::{Compiler, Draft, Linker, Scope, Template, Text};
+use crate::load::template::{
+    Compiler, Draft, Linker, Scope, Template, Text, not_set, unset_variable,
+};
 use crate::protocol::check::Checks;
 use crate::protocol::labels::{Name, Naming};
 use crate::protocol::placed::Placed;
@@ -151,7 +153,10 @@ impl TaskDraft {
     pub(super) fn link(self, linker: &mut Linker<'_>) -> Result<Task, Invalid> {
         let target = self.target.link(linker)?;
         if let Some(text) = target.value.as_literal() {
-            split(text).map_err(|why| target.refusal(why))?;
+            split(text).map_err(|why| match unset_variable(text) {
+                Some(name) => target.refusal(not_set(name)),
+                None => target.refusal(why),
+            })?;
         }
         let payload = Placed { value: self.payload.value.link(linker)?, place: self.payload.place };
         let fixed = constant(&payload, self.transport)?;
@@ -195,7 +200,7 @@ fn target(
         None => None,
         Some(field) => {
             let found = Transport::named(field.text()?);
-            Some(found.ok_or_else(|| field.expected("\"tcp\" or \"udp\""))?)
+            Some(found.ok_or_else(|| field.choice(&["tcp", "udp"]))?)
         }
     };
     let field = match (fields.present("target"), fields.present("host")) {

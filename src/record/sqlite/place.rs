@@ -82,7 +82,7 @@ impl Place {
         if !self.exists() {
             return Ok(None);
         }
-        self.with(guard, memory, work).map(Some)
+        self.with(guard, memory, false, work).map(Some)
     }
 
     /// Writes to a file, which is created if it does not exist.
@@ -94,22 +94,28 @@ impl Place {
     ) -> Result<T, DatabaseError> {
         // By the open directory, so that SQLite creates nothing under a path. What prevents it, SQLite
         // reports.
-        let _ = self.directory.open_with(&self.name, &creating());
-        self.with(guard, memory, work)
+        let created = self.directory.open_with(&self.name, &creating()).is_ok();
+        self.with(guard, memory, created, work)
     }
 
-    /// Does the work on a thread of its own.
+    /// Does the work on a thread of its own. A file that was `created` for it goes again if the disk has
+    /// no room for its first run.
     fn with<T: Send + 'static>(
         self,
         guard: &Guard,
         memory: &Arc<Memory>,
+        created: bool,
         work: impl FnOnce(&mut Database) -> Result<T, DatabaseError> + Send + 'static,
     ) -> Result<T, DatabaseError> {
         let (done, result) = sync_channel(1);
         let (shown, ends) = (self.shown.clone(), guard.clone());
         let (guard, memory) = (guard.clone(), Arc::clone(memory));
         let thread = std::thread::Builder::new().name("database".to_owned()).spawn(move || {
-            let _ = done.send(self.opened(guard, &memory).and_then(|mut open| work(&mut open)));
+            let outcome = self.opened(guard, &memory).and_then(|mut open| work(&mut open));
+            if created && matches!(outcome, Err(DatabaseError::Disk { .. })) {
+                self.remove();
+            }
+            let _ = done.send(outcome);
         });
         let thread = thread.map_err(|error| DatabaseError::Other {
             path: shown.clone(),
@@ -130,6 +136,15 @@ impl Place {
                 Some(known) => ended = Some(known),
                 None => ended = ends.ended(&shown).map(|why| (why, Instant::now())),
             }
+        }
+    }
+
+    /// Removes the file and those that SQLite keeps beside it.
+    fn remove(&self) {
+        for ending in COMPANIONS.into_iter().chain([""]) {
+            let mut name = self.name.clone();
+            name.push(ending);
+            let _ = self.directory.remove_file(name);
         }
     }
 

@@ -196,14 +196,21 @@ fn t25_no_output_no_file_and_no_command_line_shows_the_token() {
         keep(output(client(&["ping"])), 0);
         keep(output(client(&["ping", "--legacy"])), 0);
         // One of its actions is none.
-        keep(output(client(&["send", "--output", "json", "--json", &document])), 1);
+        keep(output(client(&["send", "--no-check", "--output", "json", "--json", &document])), 1);
         keep(output(client(&["send", "--legacy", "--json", "[[\"LD_summary\"]]"])), 0);
         keep(output(client(&["ping", "--tls", "--tls-insecure"])), 3);
         // What runs without a server has no token, but may inherit the variable. Another's name it
         // cannot know, and a local document reads what its user lets it inherit.
         let local = data.path().join("local.json");
         fs::write(&local, &document).expect("a file");
-        let mut run = program(&["run", "-vv", &local.display().to_string(), "--data-dir", &place]);
+        let mut run = program(&[
+            "run",
+            "--no-check",
+            "-vv",
+            &local.display().to_string(),
+            "--data-dir",
+            &place,
+        ]);
         run.env("LOAD_DENSITY_SOCKET_TOKEN", CANARY);
         run.stdin(Stdio::null());
         keep(output(run), 1);

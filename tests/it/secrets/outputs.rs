@@ -162,7 +162,8 @@ fn t53_no_output_and_no_file_shows_the_passwords_of_requests() {
     let serve = Server::listening(Running::of(serve.stdin(Stdio::null())));
     let document = document(port);
     let send = |arguments: &[&str]| {
-        let mut send = program(&["send", "-vv", "--port", &serve.port(), "--json", &document]);
+        let mut send =
+            program(&["send", "--no-check", "-vv", "--port", &serve.port(), "--json", &document]);
         send.args(arguments);
         output(send)
     };
@@ -184,7 +185,7 @@ fn t53_no_output_and_no_file_shows_the_passwords_of_requests() {
     for verb in ["run", "lint"] {
         let mut command = program(&[verb, "-vv", &local]);
         if verb == "run" {
-            command.args(["--data-dir", &place]);
+            command.args(["--no-check", "--data-dir", &place]);
             command.env("http_proxy", format!("http://user:{SECRET}@127.0.0.1:1"));
         }
         assert_clean(output(command).as_bytes(), verb);
@@ -233,7 +234,7 @@ fn t54_files_of_documents_are_for_their_owner_alone_whatever_the_umask() {
                 .expect("a file");
         }
         let serve = Server::start_after(&format!("umask {umask}"), &["--data-dir", &place]);
-        output(program(&["send", "--port", &serve.port(), "--json", &document]));
+        output(program(&["send", "--no-check", "--port", &serve.port(), "--json", &document]));
         let mut files = 0;
         for entry in fs::read_dir(&data).expect("a directory") {
             let path = entry.expect("an entry").path();

@@ -1,0 +1,131 @@
+//! Gates that cannot be judged, and so fail whatever a test measures.
+
+use std::collections::HashSet;
+
+use super::finding::{Finding, Place};
+use super::rule::{BROKEN_GATE, MISSING_MEMBER, NO_GATES, UNKNOWN_MEMBER};
+use crate::action::lint::Severity;
+use crate::record::gates::{NAMES, OPS, RULE};
+use crate::redact;
+use crate::value::field::{alternatives, nearest};
+use crate::value::{Field, Value};
+
+/// The commands over gates alone, of which the second fails.
+pub(super) const EVALUATE: &str = "LD_evaluate_sla";
+pub(super) const ASSERT: &str = "LD_assert_sla";
+
+/// The names that requests of a document's tests are recorded under.
+#[derive(Debug, Default)]
+pub(super) struct RequestNames {
+    names: HashSet<String>,
+    /// Whether there may be others, from placeholders and from other documents.
+    pub(super) others: bool,
+}
+
+impl RequestNames {
+    /// None, unless there may be others.
+    pub(super) fn unless(others: bool) -> Self {
+        Self { others, ..Self::default() }
+    }
+
+    /// Adds a name as a document writes it.
+    pub(super) fn add(&mut self, name: &str) {
+        self.others |= name.contains("${");
+        self.names.insert(redact::url(name).into_owned());
+    }
+
+    /// Forgets them.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Whether no request can have a name.
+    fn lacks(&self, name: &str) -> bool {
+        !self.others && !self.names.is_empty() && !self.names.contains(&*redact::url(name))
+    }
+
+    fn nearest(&self, name: &str) -> Option<&str> {
+        let close = nearest(name, self.names.iter().map(String::as_str));
+        close.or_else(|| {
+            self.names.iter().map(String::as_str).min().filter(|_| self.names.len() == 1)
+        })
+    }
+}
+
+/// What is wrong with the gates of a command. `names` are those of the requests that they may name.
+pub(super) fn gates(
+    command: &str,
+    rules: &Value,
+    place: &Place,
+    names: Option<&RequestNames>,
+) -> Vec<Finding> {
+    // Elsewhere a gate that fails is shown, and nothing else fails.
+    let severity = if command == ASSERT { Severity::Error } else { Severity::Warning };
+    let Value::List(rules) = rules else { return Vec::new() };
+    if rules.is_empty() && [ASSERT, EVALUATE].contains(&command) {
+        let message = "there are no gates, so this always passes";
+        return vec![Finding::new(NO_GATES, Severity::Warning, message, place.clone())];
+    }
+    let mut found = Vec::new();
+    for (index, rule) in rules.iter().enumerate() {
+        if matches!(rule, Value::Dict(_)) {
+            gate(rule, &place.element(index), severity, names, &mut found);
+        }
+    }
+    found
+}
+
+fn gate(
+    rule: &Value,
+    place: &Place,
+    severity: Severity,
+    names: Option<&RequestNames>,
+    found: &mut Vec<Finding>,
+) {
+    let mut broken = |rule, message: String, place| {
+        found.push(Finding::new(rule, severity, message, place));
+    };
+    let kind = rule.get("type").map(Value::to_text);
+    match &kind {
+        None => broken(MISSING_MEMBER, "missing \"type\"".to_owned(), place.clone()),
+        Some(kind) if !NAMES.contains(&kind.as_str()) => {
+            let message = format!("unknown figure {kind:?}{}", alternatives(kind, &NAMES));
+            broken(BROKEN_GATE, message, place.member("type"));
+        }
+        Some(_) => {}
+    }
+    if let Some(op) = rule.get("op").map(Value::to_text)
+        && !OPS.contains(&op.to_lowercase().as_str())
+    {
+        let sign = [("<", "lt"), ("<=", "lte"), (">", "gt"), (">=", "gte")];
+        let hint = match sign.iter().find(|(sign, _)| *sign == op) {
+            Some((_, meant)) => format!("; did you mean {meant:?}? expected lt, lte, gt or gte"),
+            None => alternatives(&op, &OPS),
+        };
+        broken(BROKEN_GATE, format!("unknown op {op:?}{hint}"), place.member("op"));
+    }
+    if rule.get("value").is_none_or(|value| matches!(value, Value::Null)) {
+        broken(MISSING_MEMBER, "missing \"value\"".to_owned(), place.clone());
+    }
+    let name = rule.get("name").map(Value::to_text).filter(|name| !name.is_empty());
+    match (&name, names) {
+        (None, _) if kind.as_deref() == Some("latency_mean") => {
+            let message = "latency_mean is known of names only; add a \"name\"";
+            broken(BROKEN_GATE, message.to_owned(), place.clone());
+        }
+        (Some(name), Some(names)) if names.lacks(name) => {
+            let meant = names.nearest(name).map(|meant| format!("; did you mean {meant:?}?"));
+            let message = format!("no task has the name {name:?}{}", meant.unwrap_or_default());
+            broken(BROKEN_GATE, message, place.member("name"));
+        }
+        _ => {}
+    }
+    let Value::Dict(members) = rule else { return };
+    let known = || RULE.iter().flat_map(Field::keys);
+    for key in members.keys().filter(|key| known().all(|known| known != key.as_str())) {
+        let meant = nearest(key, known()).map(|name| format!("; did you mean {name:?}?"));
+        let message = format!("{key:?} has no effect{}", meant.unwrap_or_default());
+        let place = place.member(key).key();
+        found.push(Finding::new(UNKNOWN_MEMBER, Severity::Warning, message, place));
+    }
+}
