@@ -96,6 +96,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l rate -d 'Start this
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l target -d 'Base of the relative URLs of tasks (host)' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l var -d 'Set the variable ${var.NAME} (repeatable); takes precedence over the document\'s' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l gate -d 'Fail unless the figures meet this rule (repeatable): latency_p95<200ms, failure_rate<1%, failure_rate(NAME)<1%, requests>=1000, achieved_rate>=190, dropped_iterations<1%' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l report -d 'Write a report when the document has ended, whatever became of it (repeatable): html, json, xml, csv, junit, summary, or db for a run in an SQLite file (only `run`)' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l seed -d 'Seed of random choices: tasks by weight, waits, generated data' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s o -l output -d 'Output format on stdout [default: summary on a terminal, else text]' -r -f -a "summary\t'Figures, errors, gates and a verdict, for people'
 text\t'One line per result, as LoadDensity writes it'
@@ -315,6 +316,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l rate -d 'Start this 
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l target -d 'Base of the relative URLs of tasks (host)' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l var -d 'Set the variable ${var.NAME} (repeatable); takes precedence over the document\'s' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l gate -d 'Fail unless the figures meet this rule (repeatable): latency_p95<200ms, failure_rate<1%, failure_rate(NAME)<1%, requests>=1000, achieved_rate>=190, dropped_iterations<1%' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l report -d 'Write a report when the document has ended, whatever became of it (repeatable): html, json, xml, csv, junit, summary, or db for a run in an SQLite file (only `run`)' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l seed -d 'Seed of random choices: tasks by weight, waits, generated data' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-users -d 'Maximum virtual users per test' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-test-time -d 'Maximum duration of a test. Also ends tests that set no duration' -r

@@ -33,6 +33,10 @@ pub struct Overrides {
     pub variables: Vec<(String, String)>,
     /// Rules of gates.
     pub gates: Vec<Value>,
+    /// Whether reports are written of it.
+    pub reports: bool,
+    /// The SQLite file that the records go to.
+    pub database: Option<String>,
     /// The seed of random choices.
     pub seed: Option<u64>,
     /// Whether a test is one iteration of one user.
@@ -64,6 +68,7 @@ impl Overrides {
             ("--target", self.target.is_some()),
             ("--var", !self.variables.is_empty()),
             ("--gate", !self.gates.is_empty()),
+            ("--report", self.reports || self.database.is_some()),
             ("--seed", self.seed.is_some()),
             ("--once", self.once),
         ];
@@ -83,6 +88,9 @@ impl Overrides {
         if let (true, Some(actions)) = (taken, listed_mut(document)) {
             if tests > 0 && !self.gates.is_empty() {
                 actions.push(action("LD_assert_sla", "rules", Value::List(self.gates.clone())));
+            }
+            if let Some(path) = self.database.as_deref().filter(|_| tests > 0) {
+                actions.push(action("LD_persist_records", "database_path", path.into()));
             }
             // The tests of files take what was registered before.
             if files && !self.variables.is_empty() {

@@ -36,6 +36,11 @@ pub struct Overrides {
     #[arg(long, value_name = "RULE", help_heading = "Overrides")]
     pub gate: Vec<String>,
 
+    /// Write a report when the document has ended, whatever became of it (repeatable): html, json, xml,
+    /// csv, junit, summary, or db for a run in an SQLite file (only `run`)
+    #[arg(long, value_name = "FORMAT=FILE", help_heading = "Overrides")]
+    pub report: Vec<String>,
+
     /// Seed of random choices: tasks by weight, waits, generated data
     #[arg(long, value_name = "N", help_heading = "Overrides")]
     pub seed: Option<u64>,

@@ -19,6 +19,7 @@ mod overrides;
 mod ping;
 mod quit;
 mod report;
+mod report_files;
 mod run;
 mod sarif;
 mod secrets;

@@ -17,6 +17,8 @@ pub(super) fn resolve(args: &cli::Overrides) -> Result<Overrides, Error> {
         target: args.target.clone(),
         variables: args.var.clone(),
         gates: args.gate.iter().map(read).collect::<Result<_, _>>()?,
+        reports: !args.report.is_empty(),
+        database: None,
         seed: args.seed,
         once: false,
     })

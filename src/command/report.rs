@@ -1,7 +1,7 @@
 //! `ldctl report`: fetches the report of a run, to stdout or into a file.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -107,14 +107,31 @@ impl Wanted<'_> {
 }
 
 /// A file that is not complete yet; removed unless it is kept.
-struct Draft {
+pub(super) struct Draft {
     file: File,
     path: Option<PathBuf>,
 }
 
 impl Draft {
+    /// Writes a file, which is there when it is whole.
+    pub(super) fn write(
+        path: &Path,
+        content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> io::Result<()> {
+        // What is no file, such as /dev/null or a pipe, cannot be replaced.
+        if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            return content(&mut OpenOptions::new().write(true).open(path)?);
+        }
+        let mut draft = Self::beside(path)?;
+        let mut out = BufWriter::new(&mut draft.file);
+        content(&mut out)?;
+        out.flush()?;
+        drop(out);
+        draft.keep(path)
+    }
+
     /// A new file in the directory of another.
-    fn beside(path: &Path) -> io::Result<Self> {
+    pub(super) fn beside(path: &Path) -> io::Result<Self> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);

@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use super::report::{Draft, Wanted};
 use crate::action::Executor;
 use crate::cli;
+use crate::console::Console;
 use crate::error::{Error, Exit, reason};
 use crate::event::ReportFormat;
 
@@ -53,7 +54,8 @@ impl Reports {
             }
             let format = cli::ReportFormat::from_str(name, false)
                 .map_err(|_| refused(format!("no format is called {name:?}; {}", formats())))?;
-            let cannot = |error: io::Error| refused(format!("cannot be written: {}", reason(&error)));
+            let cannot =
+                |error: io::Error| refused(format!("cannot be written: {}", reason(&error)));
             if path.is_dir() {
                 return Err(refused("is a directory".to_owned()));
             }
@@ -108,8 +110,18 @@ impl ReportFile {
     }
 }
 
-/// The exit code where reports could not be written.
-pub(super) fn exit(before: Exit, outcomes: &[Result<String, String>]) -> Exit {
+/// Says what was written and what was not, and returns the exit code.
+pub(super) fn tell(
+    before: Exit,
+    outcomes: &[Result<String, String>],
+    console: &mut Console,
+) -> Exit {
+    for outcome in outcomes {
+        match outcome {
+            Ok(text) => console.message(text),
+            Err(text) => console.error(text),
+        }
+    }
     match before {
         Exit::Done if outcomes.iter().any(Result::is_err) => Exit::ActionFailed,
         before => before,
@@ -117,7 +129,8 @@ pub(super) fn exit(before: Exit, outcomes: &[Result<String, String>]) -> Exit {
 }
 
 fn formats() -> String {
-    let values = cli::ReportFormat::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+    let values =
+        cli::ReportFormat::value_variants().iter().filter_map(ValueEnum::to_possible_value);
     let mut names: Vec<String> = values.map(|value| value.get_name().to_owned()).collect();
     names.push(DATABASE.to_owned());
     format!("the formats are {}", names.join(", "))

@@ -13,6 +13,7 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use super::document::{self, Local};
+use super::report_files::{self, Reports};
 use super::setup::{block_on, data_dir, memory, targets, test_limits};
 use super::signal::{Asked, Interrupt};
 use super::{descriptors, one_liner, overrides};
@@ -51,6 +52,9 @@ pub(super) fn run(args: &Run, verbose: u8, console: &mut Console) -> Result<Exit
     let mut overrides = overrides::resolve(&args.overrides)?;
     overrides.target = overrides.target.or_else(|| args.host.clone());
     overrides.once = args.once;
+    let reports = Reports::resolve(&args.overrides.report)?;
+    let database = reports.database.as_deref();
+    overrides.database = database.map(|path| report_files::inside(path, &data_dir)).transpose()?;
     let one_liner = one_liner::resolve(args, overrides.users)?;
     // Nothing is to read its lines: what it is for are its figures.
     let usual = (args.once || one_liner.is_some()).then_some(Format::Summary);
@@ -70,6 +74,9 @@ pub(super) fn run(args: &Run, verbose: u8, console: &mut Console) -> Result<Exit
     };
     let locals = read(args, given, &overrides, &policy)?;
     overrides::must_be_taken(&overrides, &locals)?;
+    if locals.len() > 1 && !args.overrides.report.is_empty() {
+        return Err(Error::usage("--report is for one document; run several one after the other"));
+    }
     if args.print_document {
         locals.iter().for_each(|local| console.print(&local.pretty()));
         return Ok(Exit::Done);
@@ -79,7 +86,8 @@ pub(super) fn run(args: &Run, verbose: u8, console: &mut Console) -> Result<Exit
         document::without_errors(&locals, "run", console)?;
     }
     let detail = verbose.min(MOST_DETAIL);
-    block_on(Runner::new(policy, detail, args.once)?.run_all(locals, console))
+    let runner = Runner { reports, ..Runner::new(policy, detail, args.once)? };
+    block_on(runner.run_all(locals, console))
 }
 
 /// Reads and checks all documents before the first one runs; `given` is the one of the command line.
@@ -112,6 +120,8 @@ struct Runner {
     executor: Arc<Executor>,
     sender: mpsc::UnboundedSender<DocumentEvent>,
     said: mpsc::UnboundedReceiver<DocumentEvent>,
+    /// Written when the document has ended.
+    reports: Reports,
     /// How much is shown of requests.
     detail: u8,
     /// Whether a second signal has ended the wait for a document.
@@ -133,7 +143,14 @@ impl Runner {
             let show = move |lines| drop(tracer.send(DocumentEvent::Trace(lines)));
             executor = executor.with_trace(Box::new(show));
         }
-        Ok(Self { executor: Arc::new(executor), sender, said, detail, abandoned: false })
+        Ok(Self {
+            executor: Arc::new(executor),
+            sender,
+            said,
+            reports: Reports::default(),
+            detail,
+            abandoned: false,
+        })
     }
 
     /// Runs all documents, then stops what they have left running.
@@ -177,6 +194,7 @@ impl Runner {
             // Gates and reports of a file apply to its own tests.
             self.executor.clear_records();
             let exit = self.run_one(local, interrupt, console).await?;
+            let exit = self.report(exit, interrupt, console).await;
             console.verdict(exit);
             if exit == Exit::Interrupted {
                 return Ok(exit);
@@ -186,6 +204,32 @@ impl Runner {
         let mut failed = exits.iter().filter(|exit| **exit != Exit::Done);
         console.verdict_of_all(exits.len(), failed.clone().count());
         Ok(failed.next_back().copied().unwrap_or(Exit::Done))
+    }
+
+    /// Writes the reports, unless a second signal has ended the wait.
+    async fn report(
+        &mut self,
+        exit: Exit,
+        interrupt: &mut Interrupt,
+        console: &mut Console,
+    ) -> Exit {
+        if self.abandoned || self.reports.is_empty() {
+            return exit;
+        }
+        let (reports, executor) = (self.reports.clone(), Arc::clone(&self.executor));
+        let mut writing = spawn_blocking(move || reports.write(&executor));
+        loop {
+            tokio::select! {
+                outcomes = &mut writing => {
+                    let outcomes = outcomes.unwrap_or_default();
+                    return report_files::tell(exit, &outcomes, console);
+                }
+                signal = interrupt.next() => if signal == Asked::Stop {
+                    self.abandoned = true;
+                    return Exit::Interrupted;
+                }
+            }
+        }
     }
 
     async fn run_one(

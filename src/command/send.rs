@@ -10,6 +10,8 @@ use serde_json::value::RawValue;
 use super::connection;
 use super::document;
 use super::overrides;
+use super::report::Wanted;
+use super::report_files::{self, Reports};
 use super::setup::block_on;
 use super::signal::Interrupt;
 use crate::action::{Surroundings, Where};
@@ -17,7 +19,7 @@ use crate::cli::{Attach, Send};
 use crate::client::{CONNECT_TIMEOUT, ClientError, Endpoint, diagnose, stop};
 use crate::console::Console;
 use crate::error::{Error, Exit};
-use crate::event::{Event, FailureKind, State};
+use crate::event::{Event, FailureKind, ReportFormat, State};
 use crate::load::{MOST_SECONDS, MOST_TASKS, MOST_USERS, TestLimits};
 use crate::wire::dialect::Reply;
 use crate::wire::op::Op;
@@ -47,6 +49,15 @@ pub(super) fn send(args: &Send, verbose: u8, console: &mut Console) -> Result<Ex
         }
     };
     overrides::must_be_taken(&overrides, slice::from_ref(&local))?;
+    let reports = Reports::resolve(&args.overrides.report)?;
+    if reports.database.is_some() {
+        return Err(Error::usage("--report db= is for run; LD_persist_records writes on a server"));
+    }
+    if args.detach && !reports.is_empty() {
+        return Err(Error::usage(
+            "--detach waits for no report; run ldctl report when it has ended",
+        ));
+    }
     console.replies(args.printing.output, args.printing.quiet);
     if !args.checking.no_check {
         document::without_errors(slice::from_ref(&local), "sent", console)?;
@@ -69,7 +80,7 @@ pub(super) fn send(args: &Send, verbose: u8, console: &mut Console) -> Result<Ex
     let role = if args.detach { Role::Detach } else { Role::Hold };
     let silence = timeout.unwrap_or(SILENCE);
     let talk = Talk { endpoint: &endpoint, token: token.as_ref(), silence, role, needs_runs };
-    block_on(converse(talk, request, console))
+    block_on(converse(talk, request, &reports, console))
 }
 
 pub(super) fn attach(args: &Attach, console: &mut Console) -> Result<Exit, Error> {
@@ -82,7 +93,7 @@ pub(super) fn attach(args: &Attach, console: &mut Console) -> Result<Exit, Error
     let silence = timeout.unwrap_or(SILENCE);
     let (role, needs_runs) = (Role::Watch, true);
     let talk = Talk { endpoint: &endpoint, token: token.as_ref(), silence, role, needs_runs };
-    block_on(converse(talk, request, console))
+    block_on(converse(talk, request, &Reports::default(), console))
 }
 
 /// What the connection is to the run.
@@ -110,18 +121,45 @@ struct Talk<'a> {
 async fn converse(
     talk: Talk<'_>,
     request: Request<&RawValue>,
+    reports: &Reports,
     console: &mut Console,
 ) -> Result<Exit, Error> {
     let mut interrupt = Interrupt::listen()?;
     let mut listener = Listener::new(talk, console);
     let outcome = listener.listen(request, &mut interrupt).await;
     let failure = match outcome {
-        Ok(exit) => return Ok(exit),
+        Ok(exit) => return fetch(reports, exit, &mut listener, &mut interrupt).await,
         // A reply that has begun identifies the port; without one a diagnosis may.
         Err(error) if listener.received => error,
         Err(error) => diagnose(talk.endpoint, error).await,
     };
     Err(connection::failure(&failure))
+}
+
+/// Fetches the reports of a run that has ended.
+async fn fetch(
+    reports: &Reports,
+    exit: Exit,
+    listener: &mut Listener<'_>,
+    interrupt: &mut Interrupt,
+) -> Result<Exit, Error> {
+    // Who has left at once waits for no report either.
+    if reports.is_empty() || !listener.done && exit == Exit::Interrupted {
+        return Ok(exit);
+    }
+    let Talk { endpoint, token, silence, .. } = listener.talk;
+    let Some(run) = listener.run.filter(|_| listener.done) else {
+        listener.console.error("this server does not know runs: there is no report; upgrade it");
+        return Ok(if exit == Exit::Done { Exit::ActionFailed } else { exit });
+    };
+    let (run, format) = (Some(run), ReportFormat::Html);
+    let wanted = Wanted { endpoint, token, run, format, silence };
+    tokio::select! {
+        outcomes = reports.fetch(&wanted) => {
+            Ok(report_files::tell(exit, &outcomes, listener.console))
+        }
+        () = interrupt.stop() => Ok(Exit::Interrupted),
+    }
 }
 
 /// A request to stop the run, in progress.

@@ -49,6 +49,7 @@ mod one_liner;
 mod operating;
 mod overrides;
 mod pulled;
+mod report_files;
 mod report_page;
 mod reports;
 mod results;

@@ -1,0 +1,122 @@
+//! `--report FORMAT=FILE` of `run` and `send`.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::support::{Running, Server, Target, ldctl, signal, soon_true};
+
+/// A document of one test that ends by count, and an action that fails.
+fn document(target: &Target) -> String {
+    let test = json!({
+        "user_detail_dict": {"host": target.url()}, "user_count": 2, "test_time": null,
+        "iterations": 5, "wait_time": 0, "tasks": [{"method": "get", "request_url": "/"}],
+    });
+    json!([["LD_start_test", test], ["LD_assert_sla", {"rules": [{"type": "requests", "value": 1}]}]])
+        .to_string()
+}
+
+/// The formats of files, and a text that each contains.
+const FORMATS: [(&str, &str); 6] = [
+    ("html", "<title>"),
+    ("json", "test_url"),
+    ("xml", "test_url"),
+    ("csv", "outcome,Method,test_url"),
+    ("junit", "<testsuite"),
+    ("summary", "\"totals\""),
+];
+
+#[test]
+fn run_and_send_write_every_report_also_when_an_action_failed() {
+    let (target, server) = (Target::start(), Server::start(&[], None));
+    let (text, port) = (document(&target), server.port());
+    for verb in [vec!["run"], vec!["send", "--port", &port]] {
+        let data = tempfile::tempdir().expect("a directory");
+        let mut command = ldctl().current_dir(data.path()).args(&verb).args(["--json", &text]);
+        for (format, _) in FORMATS {
+            command = command.args(["--report", &format!("{format}={format}.out")]);
+        }
+        let ended = command.assert().code(1);
+        let told = String::from_utf8_lossy(&ended.get_output().stderr).into_owned();
+        for (format, content) in FORMATS {
+            let report =
+                fs::read_to_string(data.path().join(format!("{format}.out"))).expect(format);
+            assert!(report.contains(content), "{format}: {report}");
+            assert!(told.contains(&format!("note: {format} report in {format}.out\n")), "{told}");
+        }
+        assert_eq!(data.path().read_dir().expect("a list").count(), FORMATS.len());
+    }
+    ldctl().args(["quit", "--port", &port]).assert().success();
+    server.end();
+}
+
+#[test]
+fn a_report_is_written_of_a_run_that_is_interrupted() {
+    let (target, server) = (Target::start(), Server::start(&[], None));
+    let data = tempfile::tempdir().expect("a directory");
+    let text = json!([["LD_start_test", {
+        "user_detail_dict": {"host": target.url()}, "user_count": 1, "test_time": 3600,
+        "tasks": [{"method": "get", "request_url": "/"}],
+    }]])
+    .to_string();
+    let port = server.port();
+    for verb in [vec!["run"], vec!["send", "--port", &port]] {
+        let file = data.path().join(format!("{}.json", verb[0]));
+        let report = format!("summary={}", file.display());
+        let (before, rest) = (target.requests(), ["--json", &text, "--report", &report]);
+        let running = Running::start(&[&verb[..], &rest].concat(), None);
+        soon_true(|| target.requests() > before + 2);
+        signal("INT", running.id());
+        assert_eq!(running.end().0, Some(130));
+        let report = fs::read_to_string(&file).expect("a report");
+        let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+        assert!(report["totals"]["requests"].as_u64() >= Some(2), "{report}");
+    }
+    ldctl().args(["quit", "--port", &port]).assert().success();
+    server.end();
+}
+
+#[test]
+fn a_database_gets_the_run() {
+    let target = Target::start();
+    let data = tempfile::tempdir().expect("a directory");
+    let text = document(&target);
+    let run = |rest: &[&str]| ldctl().current_dir(data.path()).arg("run").args(rest).assert();
+    run(&["--json", &text, "--report", "db=runs.db"]).code(1);
+    let runs = run(&["--json", r#"[["LD_list_runs", {"database_path": "runs.db"}]]"#]).success();
+    assert!(String::from_utf8_lossy(&runs.get_output().stdout).contains("'id': 1"));
+    let outside = run(&["--json", &text, "--report", "db=../runs.db"]).code(2);
+    let told = String::from_utf8_lossy(&outside.get_output().stderr).into_owned();
+    assert!(told.contains("is outside the directory of documents' files"), "{told}");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_known_before_anything_runs() {
+    let target = Target::start();
+    let data = tempfile::tempdir().expect("a directory");
+    fs::create_dir(data.path().join("dir")).expect("a directory");
+    let text = document(&target);
+    for (report, words) in [
+        ("html", "expected FORMAT=FILE"),
+        ("html=", "expected FORMAT=FILE"),
+        (
+            "pdf=a",
+            "no format is called \"pdf\"; the formats are html, json, xml, csv, junit, summary, db",
+        ),
+        ("html=none/a.html", "cannot be written: No such file or directory"),
+        ("html=dir", "is a directory"),
+    ] {
+        for verb in ["run", "send"] {
+            let line = [verb, "--json", &text, "--report", report];
+            let refused = ldctl().current_dir(data.path()).args(line).assert().code(2);
+            let told = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+            assert!(told.contains(words), "{told}");
+        }
+    }
+    let same = ["run", "--json", &text, "--report", "html=a", "--report", "csv=a"];
+    ldctl().current_dir(data.path()).args(same).assert().code(2);
+    let none = ["run", "--json", r#"[["LD_summary"]]"#, "--report", "html=a"];
+    ldctl().current_dir(data.path()).args(none).assert().code(2);
+    assert_eq!(target.requests(), 0);
+    assert_eq!(data.path().read_dir().expect("a list").count(), 1);
+}
