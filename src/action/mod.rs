@@ -12,6 +12,7 @@
 //!               run_report             the report of a run, on request
 //!                executor              runs documents, also those inside documents
 //!      one_liner   overrides           what the command line makes and changes
+//!      convert   pretty                recordings as documents; documents as text
 //!      check   lint   schema           what is known of documents without running them
 //!          reference                   what people read about them
 //!           document                   a value becomes typed commands
@@ -28,6 +29,7 @@ mod check;
 mod command;
 mod commands;
 mod context;
+pub mod convert;
 pub mod document;
 mod executor;
 mod files;
@@ -38,6 +40,7 @@ mod numbers;
 mod one_liner;
 mod overrides;
 mod policy;
+mod pretty;
 pub mod reference;
 mod registry;
 mod resolver;
@@ -57,6 +60,7 @@ pub use lint::{Severity, lint};
 pub use one_liner::{Body as RequestBody, OneLiner, is_url, meant_url};
 pub use overrides::{Applied, Overrides, gate};
 pub use policy::{FileAccess, Policy};
+pub use pretty::pretty;
 pub use registry::{Family, commands, declarations, families};
 pub use resolver::Resolver;
 pub use run_report::{ReportError, RunReport};

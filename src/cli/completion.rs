@@ -1,93 +1,148 @@
-//! Completion scripts: those that clap generates, and in bash, zsh and fish the numbers of runs, for which
-//! they call `ldctl __runs` ([`RUNS`]).
+//! Completion scripts: clap's, and what its hints cannot say. Variables of the environment are
+//! completed where an option names one, documents come before other files, and fish learns the values
+//! of arguments without an option, which clap's script for it leaves out.
 
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 
 use super::Cli;
+use super::run_numbers::with_run_numbers;
 
-/// What scripts call to complete the number of a run: the shell, then the words that were typed after
-/// the program's name. It is no verb, and not for people.
-pub const RUNS: &str = "__runs";
+/// The options whose values name variables of the environment.
+const VARIABLES: [&str; 1] = ["--allow-env"];
 
-/// The verbs whose argument is the number of a run.
-const VERBS: [&str; 4] = ["attach", "report", "status", "stop"];
+/// The verbs whose files are documents.
+const DOCUMENTS: [&str; 3] = ["run", "send", "lint"];
 
-/// The completion script of a shell.
+/// The script of a shell.
 pub fn completion_script(shell: Shell) -> String {
+    let mut command = Cli::command();
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "ldctl", &mut script);
+    clap_complete::generate(shell, &mut command, "ldctl", &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
-    match shell {
-        Shell::Bash => bash(script),
+    let script = match shell {
+        Shell::Bash => bash(&script),
+        Shell::Fish => script + &fish(&command),
         Shell::Zsh => zsh(&script),
-        Shell::Fish => fish(script),
         _ => script,
-    }
+    };
+    with_run_numbers(shell, script)
 }
 
-/// A word that begins no option and follows none is the number.
-fn bash(mut script: String) -> String {
-    for verb in VERBS {
-        let block = format!("        ldctl__subcmd__{verb})\n");
-        let Some(begin) = script.find(&block) else { continue };
-        let numbers = format!(
-            "            if [[ ${{cur}} != -* && ${{prev}} != -* ]] ; then\n                \
-             COMPREPLY=( $(compgen -W \"$(\"${{COMP_WORDS[0]}}\" {RUNS} bash \
-             \"${{COMP_WORDS[@]:1}}\" 2>/dev/null)\" -- \"${{cur}}\") )\n                \
-             return 0\n            fi\n"
-        );
-        script.insert_str(begin + block.len(), &numbers);
+/// In bash an option's values follow the case that is its name.
+fn bash(script: &str) -> String {
+    let mut out = String::with_capacity(script.len());
+    let mut option = "";
+    let mut verb = String::new();
+    for line in script.lines() {
+        let label = line.trim();
+        if let Some(name) =
+            label.strip_suffix(')').filter(|name| name.starts_with("ldctl__subcmd__"))
+        {
+            verb = name.trim_start_matches("ldctl__subcmd__").to_owned();
+        }
+        if label.starts_with("--") && label.ends_with(')') {
+            option = label.trim_end_matches(')');
+        }
+        if VARIABLES.contains(&option) && label.starts_with("COMPREPLY=($(compgen -f") {
+            out.push_str(&line.replace("compgen -f", "compgen -v"));
+            option = "";
+        } else if DOCUMENTS.contains(&&*verb)
+            && label == "COMPREPLY=( $(compgen -W \"${opts}\" -- \"${cur}\") )"
+        {
+            let indent = line.len() - label.len();
+            out.push_str(line);
+            // Documents and directories; where there are none, bash offers all files.
+            out.push_str(&format!(
+                "\n{0:indent$}if [[ ${{cur}} != -* ]] ; then\n\
+                 {0:indent$}    COMPREPLY=( $(compgen -f -X '!*.json' -- \"${{cur}}\") $(compgen -d -- \"${{cur}}\") )\n\
+                 {0:indent$}fi",
+                ""
+            ));
+        } else {
+            out.push_str(line);
+        }
+        out.push('\n');
     }
-    script
+    out
 }
 
-fn zsh(script: &str) -> String {
-    let script: Vec<String> = script
-        .lines()
-        .map(|line| match line.strip_suffix(":_default' \\") {
-            Some(argument) if argument.starts_with("'::run -- ") => {
-                format!("{argument}:_ldctl_runs' \\")
+/// Lines that fish adds to those of clap.
+fn fish(command: &Command) -> String {
+    let mut out = String::new();
+    let within =
+        |verb: &str| format!("complete -c ldctl -n \"__fish_ldctl_using_subcommand {verb}\"");
+    for verb in command.get_subcommands() {
+        let name = verb.get_name();
+        for argument in verb.get_positionals() {
+            let values = argument.get_possible_values();
+            if values.is_empty() {
+                continue;
             }
-            _ => line.to_owned(),
-        })
-        .collect();
-    let function = format!(
-        "_ldctl_runs() {{\n    local -a runs\n    runs=(\"${{(@f)$(ldctl {RUNS} zsh \
-         \"${{(@Q)words}}\" 2>/dev/null)}}\")\n    [[ -n $runs ]] && _describe -V 'run' runs\n}}\n\n"
-    );
-    let script = script.join("\n") + "\n";
-    script.replacen("_ldctl() {\n", &format!("{function}_ldctl() {{\n"), 1)
+            let names: Vec<&str> = values.iter().map(|value| value.get_name()).collect();
+            out.push_str(&format!("{} -f -a \"{}\"\n", within(name), names.join(" ")));
+        }
+        for option in verb.get_opts() {
+            let long = option.get_long().unwrap_or_default();
+            if VARIABLES.contains(&&*format!("--{long}")) {
+                out.push_str(&format!(
+                    "{} -l {long} -x -a \"(set --names --export)\"\n",
+                    within(name)
+                ));
+            }
+        }
+    }
+    for verb in DOCUMENTS {
+        out.push_str(&format!("{} -k -f -a \"(__fish_complete_suffix .json)\"\n", within(verb)));
+    }
+    out
 }
 
-fn fish(mut script: String) -> String {
-    for verb in VERBS {
-        script.push_str(&format!(
-            "complete -c ldctl -n \"__fish_ldctl_using_subcommand {verb}\" -f -k -a \"(ldctl {RUNS} \
-             fish (commandline -opc)[2..] 2>/dev/null)\"\n"
-        ));
-    }
-    script
+/// In zsh an option is one line that ends with what completes its values.
+fn zsh(script: &str) -> String {
+    let mut verb = "";
+    let lines = script.lines().map(|line| {
+        let label = line.trim();
+        if let Some(name) = label.strip_prefix('(').and_then(|label| label.strip_suffix(')')) {
+            verb = name;
+        }
+        let is_variable = VARIABLES.iter().any(|name| label.contains(&format!("{name}=")));
+        if is_variable {
+            line.replace(":_default'", ":_parameters -g \"*export*\"'")
+        } else if DOCUMENTS.contains(&verb)
+            && (label.starts_with("'::") || label.starts_with("'*::") || label.starts_with("':"))
+        {
+            line.replace(":_files'", ":_files -g \"*.json\"'")
+        } else {
+            line.to_owned()
+        }
+    });
+    lines.map(|line| line + "\n").collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[track_caller]
+    fn check(shell: Shell, has: &[&str]) {
+        let script = completion_script(shell);
+        for part in has {
+            assert!(script.contains(part), "the script of {shell} lacks {part}");
+        }
+    }
+
     #[test]
-    fn the_scripts_ask_for_runs_once_for_each_verb_that_takes_one() {
-        let count = |shell, text: &str| completion_script(shell).matches(text).count();
-        assert_eq!(count(Shell::Bash, "__runs bash"), VERBS.len());
-        assert_eq!(count(Shell::Fish, "__runs fish"), VERBS.len());
-        assert_eq!(count(Shell::Zsh, ":_ldctl_runs' \\"), VERBS.len());
-        assert_eq!(count(Shell::Zsh, "__runs zsh"), 1);
-        assert_eq!(count(Shell::Elvish, "__runs"), 0);
-        let cli = Cli::command();
-        let takes_run =
-            |verb: &&clap::Command| verb.get_positionals().any(|arg| arg.get_id() == "run");
-        let mut verbs: Vec<&str> =
-            cli.get_subcommands().filter(takes_run).map(clap::Command::get_name).collect();
-        verbs.sort_unstable();
-        assert_eq!(verbs, VERBS);
+    fn a_shell_completes_variables_documents_and_the_names_of_shells() {
+        check(Shell::Bash, &["compgen -v", "compgen -f -X '!*.json'"]);
+        check(
+            Shell::Fish,
+            &[
+                "using_subcommand completions\" -f -a \"bash elvish fish powershell zsh\"",
+                "using_subcommand serve\" -l allow-env -x -a \"(set --names --export)\"",
+                "using_subcommand run\" -k -f -a \"(__fish_complete_suffix .json)\"",
+            ],
+        );
+        check(Shell::Zsh, &["_parameters -g \"*export*\"", "_files -g \"*.json\""]);
     }
 }

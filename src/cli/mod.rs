@@ -12,8 +12,10 @@ mod one_liner;
 mod output;
 mod overrides;
 mod report;
+mod run_numbers;
 mod serve;
 mod values;
+mod write;
 
 use std::sync::LazyLock;
 
@@ -21,7 +23,7 @@ use clap::{ArgAction, Parser, Subcommand};
 
 use crate::event::PROTOCOL;
 pub use client::{Asking, Attach, Ping, Quit, RunState, Runs, Send, Status, Stop};
-pub use completion::{RUNS, completion_script};
+pub use completion::completion_script;
 pub use connection::{Connection, TokenSource, Way};
 pub use context::{Context, ContextAdd, ContextVerb};
 pub use explain::{Explain, Form};
@@ -31,8 +33,10 @@ pub use one_liner::OneLiner;
 pub use output::{Color, Format, Output, Printing};
 pub use overrides::Overrides;
 pub use report::{Report, ReportFormat};
+pub use run_numbers::RUNS;
 pub use serve::{Limits, Serve};
 pub use values::{DEFAULT_PORT, ServerAddress, TOKEN_VARIABLE};
+pub use write::{Convert, Init, Origin, Template};
 
 /// The verbs that signals concern, and the meaning of each signal for them, as man pages print it.
 pub const SIGNALS: &[(&str, &[(&str, &str)])] = &[
@@ -210,6 +214,12 @@ pub enum Verb {
     /// Keep servers under names, with how to connect to them
     #[command(after_long_help = EXIT_CODES)]
     Context(Context),
+    /// Write a document to begin with
+    #[command(after_long_help = EXIT_CODES)]
+    Init(Init),
+    /// Convert a recording of a browser (HAR) or commands of curl into a document
+    #[command(after_long_help = EXIT_CODES)]
+    Convert(Convert),
     /// Print a shell's completion script
     #[command(after_long_help = EXIT_CODES)]
     Completions(Completions),

@@ -7,13 +7,16 @@ mod completions;
 mod connection;
 mod context;
 mod contexts;
+mod convert;
 mod core_dump;
 mod credential;
 mod descriptors;
 mod document;
 mod explain;
 mod guess;
+mod init;
 mod lint;
+mod new_file;
 mod one_liner;
 mod overrides;
 mod ping;
@@ -66,6 +69,8 @@ pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
         Verb::Explain(args) => explain::explain(args, console),
         Verb::Schema => explain::schema(console),
         Verb::Context(args) => context::context(args, console),
+        Verb::Init(args) => init::init(args, console),
+        Verb::Convert(args) => convert::convert(args, console),
         Verb::Completions(args) => {
             completions::completions(args, console);
             Ok(Exit::Done)

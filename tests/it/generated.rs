@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use clap::{Command, CommandFactory};
+use clap::{ArgAction, Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
 use ldctl::cli::{Cli, ENVIRONMENT, EXIT_CODES, SIGNALS, completion_script};
@@ -72,6 +72,7 @@ fn page(command: Command) -> (String, Vec<u8>) {
     let has_verbs = command.has_subcommands();
     let signals = SIGNALS.iter().find(|(verb, _)| *verb == command.get_name());
     let command = command.after_help(None::<&str>).after_long_help(None::<&str>);
+    let described = command.clone();
     let man = Man::new(command)
         .date("")
         .source(concat!("ldctl ", env!("CARGO_PKG_VERSION")))
@@ -80,7 +81,7 @@ fn page(command: Command) -> (String, Vec<u8>) {
     let out = &mut page;
     man.render_title(out).expect("memory");
     man.render_name_section(out).expect("memory");
-    man.render_synopsis_section(out).expect("memory");
+    out.extend(synopsis(&described).bytes());
     man.render_description_section(out).expect("memory");
     man.render_options_section(out).expect("memory");
     if has_verbs {
@@ -101,7 +102,46 @@ fn page(command: Command) -> (String, Vec<u8>) {
         }
     }
     out.extend(exit_status().bytes());
+    out.extend(manual::sections(described.get_name()).bytes());
     (man.get_filename(), page)
+}
+
+/// The synopsis, with the values of options.
+fn synopsis(command: &Command) -> String {
+    let name = command.get_bin_name().unwrap_or(command.get_name());
+    let mut line = format!(".SH SYNOPSIS\n\\fB{name}\\fR");
+    let shown = command.get_arguments();
+    let shown = shown.filter(|option| !option.is_positional() && !option.is_hide_set());
+    for option in shown {
+        let long = option.get_long().map(|long| format!("\\-\\-{}", long.replace('-', "\\-")));
+        let short = option.get_short().map(|short| format!("\\-{short}"));
+        let flag = short.or(long).unwrap_or_default();
+        let takes = option.get_action().takes_values();
+        let values = option.get_value_names().unwrap_or_default().join(" ").replace('-', "\\-");
+        let value = if takes { format!(" \\fI{values}\\fR") } else { String::new() };
+        let dots = if matches!(option.get_action(), ArgAction::Append | ArgAction::Count) {
+            "..."
+        } else {
+            ""
+        };
+        let one = format!("\\fB{flag}\\fR{value}");
+        let one = if option.is_required_set() { one } else { format!("[{one}]") };
+        line.push_str(&format!(" {one}{dots}"));
+    }
+    for argument in command.get_positionals() {
+        let values = argument.get_value_names().unwrap_or_default().join(" ");
+        let dots = if matches!(argument.get_action(), ArgAction::Append) { "..." } else { "" };
+        let value = format!("\\fI{values}\\fR{dots}");
+        line.push_str(&if argument.is_required_set() {
+            format!(" {value}")
+        } else {
+            format!(" [{value}]")
+        });
+    }
+    if command.has_subcommands() {
+        line.push_str(" \\fIVERB\\fR");
+    }
+    line + "\n"
 }
 
 fn exit_status() -> String {

@@ -8,6 +8,7 @@ mod support;
 
 mod changelog;
 mod dependencies;
+mod format;
 mod generated;
 mod layering;
 mod packaging;

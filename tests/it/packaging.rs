@@ -35,6 +35,23 @@ fn systemd_finds_nothing_wrong_with_the_units() {
     assert_eq!(told, "");
 }
 
+#[test]
+fn every_file_that_the_package_names_is_there() {
+    let manifest = fs::read_to_string("Cargo.toml").expect("a manifest");
+    let sources = manifest.lines().filter_map(|line| line.trim().strip_prefix("{ source = \""));
+    let sources: Vec<&str> = sources.filter_map(|line| line.split('"').next()).collect();
+    assert!(sources.len() > 10, "{sources:?}");
+    for source in sources.into_iter().filter(|source| !source.starts_with("target/")) {
+        let (directory, pattern) = source.rsplit_once('/').unwrap_or((".", source));
+        let (begin, end) = pattern.split_once('*').unwrap_or((pattern, ""));
+        let entries = fs::read_dir(directory).expect(directory);
+        let names = entries.map(|entry| entry.expect("an entry").file_name());
+        let names = names.filter_map(|name| name.into_string().ok());
+        let found = names.filter(|name| name.starts_with(begin) && name.ends_with(end)).count();
+        assert!(found > 0, "{source} matches no file");
+    }
+}
+
 fn check(args: &[&str]) -> String {
     let output = Command::new("systemd-analyze").args(args).output().expect("systemd-analyze");
     let told = [output.stdout, output.stderr].concat();

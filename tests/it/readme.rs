@@ -117,6 +117,9 @@ fn run(block: &[Step]) -> String {
     fs::create_dir(&examples).expect("a directory");
     for entry in fs::read_dir("examples").expect("the examples") {
         let from = entry.expect("an entry").path();
+        if from.is_dir() {
+            continue;
+        }
         fs::copy(&from, examples.join(from.file_name().expect("a name"))).expect("a copy");
     }
     let mut script = PREAMBLE.to_owned();

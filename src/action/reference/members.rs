@@ -98,6 +98,7 @@ pub fn type_text(kind: &Kind) -> String {
             or(&quoted)
         }
         Kind::List(of) => format!("list of {}", item(of)),
+        Kind::Items { of: Kind::Any, least: 2, most: Some(2) } => "pair".to_owned(),
         Kind::Items { of, least, most } if Some(*least) == *most => {
             format!("list of {least}: {}", item(of))
         }
@@ -121,6 +122,7 @@ fn item(kind: &Kind) -> String {
         Kind::Text => "strings".to_owned(),
         Kind::Path => "paths".to_owned(),
         Kind::Any => "values".to_owned(),
+        Kind::Items { of: Kind::Any, least: 2, most: Some(2) } => "pairs".to_owned(),
         Kind::Named(_, kind) => item(kind),
         kind => type_text(kind),
     }
@@ -166,7 +168,7 @@ mod tests {
             (&Kind::Rate, "number > 0"),
             (&Kind::OneOf(&["a", "A", "b", "c"]), "\"a\", \"b\" or \"c\""),
             (&Kind::List(&Kind::Path), "list of paths"),
-            (&PAIR, "list of 2: values"),
+            (&PAIR, "pair"),
             (&crate::load::pacer::WAIT, "number >= 0 or object {min, max}"),
             (&Kind::MEMBERS, "object"),
         ] {

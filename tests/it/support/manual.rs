@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use ldctl::action::reference::{Group, concepts, groups, type_text};
 use ldctl::action::{Declaration, families};
+use ldctl::cli::ENVIRONMENT;
 use ldctl::value::Field;
 use roff::{Inline, Roff, bold, roman};
 
@@ -73,9 +74,10 @@ fn markdown_table(fields: &[&'static Field], out: &mut String) {
         };
         let alias = field.alias.map(|alias| format!(", `{alias}`")).unwrap_or_default();
         let mut meaning = sentences(field);
-        // A table's cell is one line; longer examples stand in the text.
-        if !field.example.is_empty() && !field.example.contains('\n') {
-            meaning.push_str(&format!(" Example: `{}`", field.example));
+        if !field.example.is_empty() {
+            // A table's cell is one line.
+            let lines: Vec<&str> = field.example.lines().map(str::trim).collect();
+            meaning.push_str(&format!(" Example: `{}`", lines.join(" ")));
         }
         let cells = [
             format!("`{}`{alias}", field.name),
@@ -284,4 +286,161 @@ fn inlines(text: &str) -> Vec<Inline> {
     let text = link.replace_all(text, "$1");
     let parts = text.split('`').enumerate().filter(|(_, part)| !part.is_empty());
     parts.map(|(at, part)| if at % 2 == 1 { bold(part) } else { roman(part) }).collect()
+}
+
+/// A verb's examples, each with what it does.
+const EXAMPLES: [(&str, &[(&str, &str)]); 8] = [
+    (
+        "ldctl",
+        &[
+            ("ldctl init http first.json", "Write a document to begin with."),
+            ("ldctl run first.json", "Run it in this process."),
+            ("ldctl explain LD_start_test", "Read about the command that makes load."),
+        ],
+    ),
+    (
+        "run",
+        &[
+            (
+                "ldctl run test.json --target https://staging.example --users 5 --test-time 30s",
+                "Run a document against another target, with less load.",
+            ),
+            (
+                "ldctl run test.json --gate 'latency_p95<300ms'",
+                "Exit with 1 if the figures are worse.",
+            ),
+        ],
+    ),
+    (
+        "send",
+        &[
+            ("ldctl send --host load.example --tls test.json", "Run a document on a server."),
+            (
+                "ldctl send --detach --name nightly soak.json",
+                "Leave it there, and print its number.",
+            ),
+        ],
+    ),
+    (
+        "serve",
+        &[(
+            "ldctl serve --framed --token-file token --data-dir /srv/load --allow-env SHOP_PASSWORD",
+            "Serve documents with files of one directory, which may read one variable.",
+        )],
+    ),
+    ("lint", &[("ldctl lint load/*.json", "Check documents before they are committed.")]),
+    (
+        "explain",
+        &[
+            ("ldctl explain", "List commands and concepts."),
+            ("ldctl explain tasks.assertions", "Read about a member of tasks."),
+            ("ldctl explain -o json LD_assert_sla", "The same for tools."),
+        ],
+    ),
+    (
+        "init",
+        &[
+            (
+                "ldctl init login shop.json --host https://shop.example",
+                "A document that logs in, for a target.",
+            ),
+            (
+                "ldctl init csv users.json",
+                "One that runs as it stands, with the data that it reads.",
+            ),
+        ],
+    ),
+    (
+        "convert",
+        &[
+            (
+                "ldctl convert recording.har --host-only --think-time -o test.json",
+                "Replay what a browser recorded.",
+            ),
+            ("ldctl convert - --from curl -o test.json", "Paste a command of curl, then Ctrl-D."),
+        ],
+    ),
+];
+
+/// The verbs that talk to a server.
+const CLIENTS: &[&str] = &["send", "ping", "status", "stop", "runs", "attach", "report", "quit"];
+
+/// Which verbs a variable concerns, by the first of its names in `ENVIRONMENT`; the pages of `ldctl`
+/// and `ldctl context` list all of them.
+const CONCERNED: [(&str, &[&str]); 8] = [
+    ("LDCTL_SERVER", CLIENTS),
+    ("LDCTL_CONTEXT", CLIENTS),
+    ("LOAD_DENSITY_SOCKET_TOKEN", CLIENTS),
+    ("XDG_CONFIG_HOME", CLIENTS),
+    ("CREDENTIALS_DIRECTORY", &["serve"]),
+    ("STATE_DIRECTORY", &["serve"]),
+    ("http_proxy", &["run", "serve"]),
+    ("NO_COLOR", &["run", "send", "attach"]),
+];
+
+/// Files, the verbs that they concern, and their meaning.
+const FILES: [(&str, &[&str], &str); 3] = [
+    (
+        "/usr/share/ldctl/actions.json",
+        &["ldctl", "schema", "init", "lint"],
+        "The JSON Schema of documents.",
+    ),
+    ("/etc/ldctl/token", &["ldctl", "serve"], "The token of the packaged service."),
+    (
+        "/usr/share/doc/ldctl/examples",
+        &["ldctl", "run", "init"],
+        "Documents that run as they stand.",
+    ),
+];
+
+/// The last sections of a verb's page: EXAMPLES, ENVIRONMENT, FILES and SEE ALSO.
+pub(crate) fn sections(verb: &str) -> String {
+    let mut page = Roff::new();
+    let examples = EXAMPLES.iter().find(|(known, _)| *known == verb).map(|(_, examples)| *examples);
+    if let Some(examples) = examples {
+        page.control("SH", ["EXAMPLES"]);
+        for (command, does) in examples {
+            page.control("TP", []);
+            page.text([bold(*command)]);
+            page.text([roman(*does)]);
+        }
+    }
+    let variables = ENVIRONMENT.iter().filter(|(names, _)| {
+        let first = names.split(',').next().unwrap_or_default();
+        let (_, verbs) = CONCERNED
+            .iter()
+            .find(|(known, _)| *known == first)
+            .unwrap_or_else(|| panic!("say which verbs {first} concerns"));
+        verbs.contains(&verb)
+    });
+    let variables: Vec<(&str, &str)> = variables.copied().collect();
+    let files = FILES.iter().filter(|(_, verbs, _)| verbs.contains(&verb));
+    let files = files.map(|(name, _, meaning)| (*name, *meaning)).collect();
+    for (title, rows) in [("ENVIRONMENT", variables), ("FILES", files)] {
+        if rows.is_empty() {
+            continue;
+        }
+        page.control("SH", [title]);
+        for (name, meaning) in rows {
+            page.control("TP", []);
+            page.text([bold(name)]);
+            page.text([roman(meaning)]);
+        }
+    }
+    page.control("SH", ["SEE ALSO"]);
+    let others: &[&str] = match verb {
+        "ldctl" => &["ldctl-run", "ldctl-serve", "ldctl-send", "ldctl-explain", "ldctl-init"],
+        "explain" | "schema" | "init" | "convert" | "lint" => {
+            &["ldctl", "ldctl-run", "ldctl-explain"]
+        }
+        _ => &["ldctl", "ldctl-explain"],
+    };
+    let mut listed: Vec<Inline> = Vec::new();
+    for name in others.iter().filter(|name| **name != format!("ldctl-{verb}")) {
+        listed.extend([bold(*name), roman("(1), ")]);
+    }
+    listed.extend([bold("ldctl-actions"), roman("(5)")]);
+    page.text(listed);
+    // Roff writes the definition of an apostrophe in front, which the page has already.
+    page.to_roff()
 }

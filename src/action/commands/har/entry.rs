@@ -54,7 +54,11 @@ pub(super) struct Entry<'a> {
     pub(super) location: Option<&'a str>,
     /// A redirect made by the browser itself, such as for a host that requires HTTPS.
     internal: bool,
-    started: Option<Timestamp>,
+    pub(super) started: Option<Timestamp>,
+    /// How long it took, in milliseconds.
+    millis: Option<f64>,
+    /// Whether the response is a page.
+    pub(super) page: bool,
 }
 
 impl<'a> Entry<'a> {
@@ -73,6 +77,8 @@ impl<'a> Entry<'a> {
             started: entry
                 .present("startedDateTime")
                 .and_then(|field| field.value().as_str()?.parse().ok()),
+            millis: entry.present("time").and_then(|time| time.value().as_f64()),
+            page: false,
         };
         if let Some(request) = entry.present("request") {
             read.request(&request)?;
@@ -123,6 +129,10 @@ impl<'a> Entry<'a> {
             let whole = (100.0..1000.0).contains(&number) && number.fract() == 0.0;
             self.status = whole.then_some(number as u16);
         }
+        let content = response.present("content");
+        let kind = content.as_ref().and_then(|content| content.value().get("mimeType")?.as_str());
+        self.page = self.status.is_some_and(|status| status < 300)
+            && kind.is_some_and(|kind| kind.trim_start().starts_with("text/html"));
         let text = response.present("statusText");
         self.internal = self.status == Some(307)
             && text.is_some_and(|text| {
@@ -142,6 +152,12 @@ impl<'a> Entry<'a> {
             }
         }
         Ok(())
+    }
+
+    /// When the response was complete, if the recording says so.
+    pub(super) fn ended(&self) -> Option<Timestamp> {
+        let millis = self.millis.filter(|millis| (0.0..1e9).contains(millis)).unwrap_or_default();
+        self.started?.checked_add(jiff::SignedDuration::from_secs_f64(millis / 1000.0)).ok()
     }
 
     /// Returns why no task can represent it, if so.

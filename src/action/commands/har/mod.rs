@@ -12,6 +12,7 @@ mod redirects;
 
 use std::fmt::Display;
 
+use jiff::Timestamp;
 use regex::Regex;
 use serde::Deserialize;
 
@@ -118,11 +119,33 @@ fn tasks(given: &Arguments<'_>) -> Result<(Vec<Value>, Vec<String>), Invalid> {
     import(&har, wanted)
 }
 
+/// A recorded request as a task, and when it was made.
+#[derive(Debug)]
+pub(crate) struct RecordedRequest {
+    /// The task.
+    pub(crate) task: Map,
+    /// The start of the request.
+    pub(crate) started: Option<Timestamp>,
+    /// The end of the response, of the last one where redirects were followed.
+    pub(crate) ended: Option<Timestamp>,
+    /// Whether the response is a page.
+    pub(crate) page: bool,
+}
+
 /// The tasks of the entries with a matching URL, and the notices about differences.
 fn import(
     har: &Reader<'_>,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<(Vec<Value>, Vec<String>), Invalid> {
+    let (requests, notices) = recorded(har, wanted)?;
+    Ok((requests.into_iter().map(|request| Value::Dict(request.task)).collect(), notices))
+}
+
+/// The requests of the entries with a matching URL, and the notices about differences.
+pub(crate) fn recorded(
+    har: &Reader<'_>,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<(Vec<RecordedRequest>, Vec<String>), Invalid> {
     let Some(log) = har.object()?.present("log") else { return Ok(Default::default()) };
     let Some(list) = log.object()?.present("entries") else { return Ok(Default::default()) };
     let mut notices = Notices::default();
@@ -139,8 +162,13 @@ fn import(
         }
     }
     entry::sort(&mut entries);
-    let tasks = steps(&entries).into_iter().map(|step| task(&step, &mut notices));
-    Ok((tasks.collect(), notices.lines()))
+    let requests = steps(&entries).into_iter().map(|step| RecordedRequest {
+        task: task(&step, &mut notices),
+        started: step.entry.started,
+        ended: step.last.ended(),
+        page: step.last.page,
+    });
+    Ok((requests.collect(), notices.lines()))
 }
 
 /// Parses a list of regular expressions, each of which may match anywhere in the URL.
@@ -149,7 +177,7 @@ fn patterns(given: &Arguments<'_>, name: &str) -> Result<Vec<Regex>, Invalid> {
     given.or_default(name, |list| list.list()?.iter().map(|it| patterns.compile(it)).collect())
 }
 
-fn task(step: &Step<'_>, notices: &mut Notices) -> Value {
+fn task(step: &Step<'_>, notices: &mut Notices) -> Map {
     let entry = step.entry;
     let name = format!("{} {}", entry.method, path(&entry.url));
     let mut headers = entry.headers(notices);
@@ -179,7 +207,7 @@ fn task(step: &Step<'_>, notices: &mut Notices) -> Value {
         }
         None => notices.without_response += 1,
     }
-    Value::Dict(task)
+    task
 }
 
 /// The URL from its path on; all of a relative one.

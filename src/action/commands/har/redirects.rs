@@ -19,6 +19,8 @@ const MAX_CHAIN: usize = 20;
 #[derive(Debug)]
 pub(super) struct Step<'a> {
     pub(super) entry: &'a Entry<'a>,
+    /// The last entry of its chain of redirects.
+    pub(super) last: &'a Entry<'a>,
     /// The status of its last response, if any.
     pub(super) status: Option<u16>,
     /// Whether its redirect must not be followed.
@@ -33,12 +35,13 @@ pub(super) fn steps<'a>(entries: &'a [Entry<'a>]) -> Vec<Step<'a>> {
         if taken.get(index) == Some(&true) {
             continue;
         }
-        let mut step = Step { entry, status: entry.status, stays: false };
+        let mut step = Step { entry, last: entry, status: entry.status, stays: false };
         if redirects(entry) {
             match chain(entries, index, &taken) {
                 None => step.stays = true,
                 Some((links, status)) => {
                     step.status = status;
+                    step.last = links.last().and_then(|last| entries.get(*last)).unwrap_or(entry);
                     links
                         .into_iter()
                         .filter_map(|link| taken.get_mut(link).map(|taken| *taken = true))

@@ -1,0 +1,106 @@
+//! The hosts of recorded requests: one becomes the test's host, the others variables.
+
+use indexmap::IndexMap;
+use url::Url;
+
+use crate::action::commands::har::RecordedRequest;
+use crate::value::{Map, Value};
+
+/// The hosts of a recording.
+#[derive(Debug)]
+pub(super) struct Hosts {
+    /// The origin of the test; `None` if all URLs are relative.
+    base: Option<String>,
+    /// Other origins and their variables.
+    others: IndexMap<String, String>,
+    /// Other origins whose requests were left out, and how many there were.
+    left_out: IndexMap<String, usize>,
+}
+
+/// The origin of an absolute URL, and what follows its host.
+pub(super) fn origin(url: &str) -> Option<(String, &str)> {
+    let parsed = Url::parse(url).ok()?;
+    if !matches!(parsed.scheme(), "http" | "https") {
+        return None;
+    }
+    let (_, rest) = url.split_once("://")?;
+    let rest = rest.find(['/', '?', '#']).and_then(|at| rest.get(at..)).unwrap_or_default();
+    Some((parsed.origin().ascii_serialization(), rest))
+}
+
+fn of_task(task: &Map) -> Option<(String, &str)> {
+    origin(task.get("request_url")?.as_str()?)
+}
+
+impl Hosts {
+    /// Chooses the host of the test: that of the first page, else the most frequent one.
+    pub(super) fn of(requests: &[RecordedRequest]) -> Self {
+        let mut counts: IndexMap<String, usize> = IndexMap::new();
+        for (origin, _) in requests.iter().filter_map(|request| of_task(&request.task)) {
+            *counts.entry(origin).or_default() += 1;
+        }
+        let page = requests.iter().find(|request| request.page);
+        let page = page.and_then(|request| of_task(&request.task)).map(|(origin, _)| origin);
+        // Of several the first.
+        let most = || counts.iter().rev().max_by_key(|(_, count)| **count);
+        let base = page.or_else(|| most().map(|(origin, _)| origin.clone()));
+        Self { base, others: IndexMap::new(), left_out: IndexMap::new() }
+    }
+
+    /// Whether a request goes to the host of the test; counts it otherwise.
+    pub(super) fn keeps(&mut self, task: &Map) -> bool {
+        match of_task(task) {
+            Some((origin, _)) if Some(&origin) != self.base.as_ref() => {
+                *self.left_out.entry(origin).or_default() += 1;
+                false
+            }
+            _ => true,
+        }
+    }
+
+    /// What was left out, for people.
+    pub(super) fn left_out(&self) -> Option<String> {
+        let hosts = self.left_out.iter().map(|(origin, count)| format!("{origin} ({count})"));
+        let hosts = hosts.collect::<Vec<_>>().join(", ");
+        (!hosts.is_empty()).then(|| format!("left out requests to other hosts: {hosts}"))
+    }
+
+    /// Takes the host out of a task's URL. The name keeps the path, without its query.
+    pub(super) fn split(&mut self, task: &mut Map) {
+        let Some((origin, rest)) = of_task(task) else { return };
+        let slash = if rest.starts_with('/') { "" } else { "/" };
+        let path = rest.split(['?', '#']).next().unwrap_or_default().to_owned();
+        let path = if path.is_empty() { "/".to_owned() } else { path };
+        let method = task.get("method").and_then(Value::as_str).unwrap_or_default().to_uppercase();
+        let (url, name) = if Some(&origin) == self.base.as_ref() {
+            (format!("{slash}{rest}"), format!("{method} {path}"))
+        } else {
+            let host = origin.split_once("://").map_or(&*origin, |(_, host)| host).to_owned();
+            let url = format!("${{{}}}{slash}{rest}", self.variable(&origin));
+            (url, format!("{method} {host}{path}"))
+        };
+        task.insert("request_url".to_owned(), url.into());
+        task.insert("name".to_owned(), name.into());
+    }
+
+    fn variable(&mut self, origin: &str) -> &str {
+        let host = origin.split_once("://").map_or(origin, |(_, host)| host);
+        let mut name: String =
+            host.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        // The same host by http and https.
+        while self.others.iter().any(|(known, used)| *used == name && known != origin) {
+            name.push('_');
+        }
+        self.others.entry(origin.to_owned()).or_insert(name)
+    }
+
+    /// The host of the test.
+    pub(super) fn base(&self) -> Option<String> {
+        self.base.clone()
+    }
+
+    /// The variables of the others.
+    pub(super) fn variables(self) -> Map {
+        self.others.into_iter().map(|(origin, name)| (name, origin.into())).collect()
+    }
+}

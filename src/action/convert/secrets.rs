@@ -1,0 +1,157 @@
+//! Secrets of recorded requests, by the names of headers, parameters and members. Each becomes a
+//! placeholder of the environment, the same value the same.
+
+use std::collections::BTreeSet;
+
+use indexmap::IndexMap;
+
+use crate::redact;
+use crate::value::{Map, Value};
+
+/// The secrets that were found.
+#[derive(Debug, Default)]
+pub(super) struct Secrets {
+    /// The variables by their values.
+    names: IndexMap<String, String>,
+    /// Requests whose bodies may hold more.
+    doubts: BTreeSet<String>,
+}
+
+impl Secrets {
+    /// Replaces the secrets of a task.
+    pub(super) fn replace(&mut self, task: &mut Map) {
+        if let Some(Value::Str(url)) = task.get_mut("request_url") {
+            *url = self.url(url);
+        }
+        if let Some(Value::Dict(headers)) = task.get_mut("headers") {
+            for (name, value) in headers {
+                if let Value::Str(text) = value
+                    && redact::names_secret(name)
+                {
+                    *text = self.header(name, text);
+                }
+            }
+        }
+        if let Some(Value::Dict(cookies)) = task.get_mut("cookies") {
+            for (name, value) in cookies {
+                if let Value::Str(text) = value {
+                    *text = self.placeholder(&format!("COOKIE_{name}"), text);
+                }
+            }
+        }
+        for member in ["auth", "json", "data", "params"] {
+            if let Some(value) = task.get_mut(member) {
+                self.members(value);
+            }
+        }
+        if let Some(Value::Str(text)) = task.get_mut("data")
+            && !text.trim_start().starts_with(['{', '[', '<'])
+        {
+            *text = self.parameters(text);
+        }
+        if let Some(Value::Str(text)) = task.get("data")
+            && redact::text(text) != text.as_str()
+        {
+            let name = task.get("name").map(Value::to_text).unwrap_or_default();
+            self.doubts.insert(name);
+        }
+    }
+
+    /// The variables.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.names.values().cloned().collect()
+    }
+
+    /// What people have to look at.
+    pub(super) fn doubts(&self) -> Option<String> {
+        let names = self.doubts.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        (!names.is_empty())
+            .then(|| format!("bodies that may hold secrets, kept as they are: {names}"))
+    }
+
+    /// Values of members with telling names, at any depth; also of fields as pairs.
+    fn members(&mut self, value: &mut Value) {
+        match value {
+            Value::Dict(members) => {
+                for (name, member) in members {
+                    match member {
+                        Value::Str(text) if redact::names_secret(name) => {
+                            *text = self.placeholder(name, text);
+                        }
+                        member => self.members(member),
+                    }
+                }
+            }
+            Value::List(items) => match items.as_mut_slice() {
+                [Value::Str(name), Value::Str(text)] if redact::names_secret(name) => {
+                    *text = self.placeholder(name, text);
+                }
+                items => items.iter_mut().for_each(|item| self.members(item)),
+            },
+            _ => {}
+        }
+    }
+
+    /// A header's value; the scheme of credentials stays.
+    fn header(&mut self, name: &str, value: &str) -> String {
+        match value.split_once(' ') {
+            Some((scheme, secret)) if name.eq_ignore_ascii_case("authorization") => {
+                let kind =
+                    if scheme.eq_ignore_ascii_case("bearer") { "TOKEN" } else { "CREDENTIALS" };
+                format!("{scheme} {}", self.placeholder(kind, secret.trim()))
+            }
+            _ => self.placeholder(name, value),
+        }
+    }
+
+    /// A URL whose query has telling names.
+    fn url(&mut self, url: &str) -> String {
+        let Some((path, query)) = url.split_once('?') else { return url.to_owned() };
+        let (query, fragment) = match query.split_once('#') {
+            Some((query, fragment)) => (query, format!("#{fragment}")),
+            None => (query, String::new()),
+        };
+        format!("{path}?{}{fragment}", self.parameters(query))
+    }
+
+    /// A query or a form, some of whose names are telling.
+    fn parameters(&mut self, text: &str) -> String {
+        let parameters = text.split('&').map(|parameter| match parameter.split_once('=') {
+            Some((name, value)) if redact::names_secret(name) => {
+                format!("{name}={}", self.placeholder(name, value))
+            }
+            _ => parameter.to_owned(),
+        });
+        parameters.collect::<Vec<_>>().join("&")
+    }
+
+    fn placeholder(&mut self, name: &str, value: &str) -> String {
+        if value.is_empty() || value.starts_with("${") {
+            return value.to_owned();
+        }
+        let known = self.names.get(value).cloned();
+        let variable = known.unwrap_or_else(|| {
+            let base = variable(name);
+            let mut free = base.clone();
+            let mut number = 1;
+            while self.names.values().any(|used| *used == free) {
+                number += 1;
+                free = format!("{base}_{number}");
+            }
+            self.names.insert(value.to_owned(), free.clone());
+            free
+        });
+        format!("${{env.{variable}}}")
+    }
+}
+
+/// `X-Api-Key` and `user[api_key]` as variables.
+fn variable(name: &str) -> String {
+    let name = name.trim_start_matches("X-").trim_start_matches("x-");
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let name = words.collect::<Vec<_>>().join("_").to_ascii_uppercase();
+    match name.chars().next() {
+        Some(first) if !first.is_ascii_digit() => name,
+        _ => format!("SECRET_{name}").trim_end_matches('_').to_owned(),
+    }
+}

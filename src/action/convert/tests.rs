@@ -1,0 +1,165 @@
+use super::*;
+
+/// The only task of a text with commands of curl, as JSON, without its method and URL where they are
+/// `get` and `/`.
+#[track_caller]
+fn check_curl(command: &str, task: &str) {
+    let converted = convert(command, None, Choices::default()).expect(command);
+    let tasks = tasks(&converted.document);
+    let [Value::Dict(found)] = tasks.as_slice() else { panic!("{tasks:?}") };
+    let expected = Value::parse(task).expect("JSON");
+    let Value::Dict(expected) = expected else { panic!("{task}") };
+    let found: Map = found.clone().into_iter().filter(|(key, _)| key != "name").collect();
+    assert_eq!(Value::Dict(found).to_text(), Value::Dict(expected).to_text(), "{command}");
+}
+
+fn tasks(document: &Value) -> Vec<Value> {
+    let Some(Value::List(actions)) = document.get("load_density") else { panic!("{document:?}") };
+    let Some(Value::List(action)) = actions.first() else { panic!("{document:?}") };
+    let tasks = action.get(1).and_then(|test| test.get("tasks")?.get("tasks"));
+    let Some(Value::List(tasks)) = tasks else { panic!("{document:?}") };
+    tasks.clone()
+}
+
+#[test]
+fn the_options_of_curl_become_members_of_a_task() {
+    for (command, task) in [
+        ("curl http://h/a", r#"{"method": "get", "request_url": "/a", "allow_redirects": false}"#),
+        ("curl -L h", r#"{"method": "get", "request_url": "/"}"#),
+        ("curl -LI http://h/", r#"{"method": "head", "request_url": "/"}"#),
+        (
+            "curl -L -X PUT --url http://h/a -H 'X-A: b c' -A me -e http://r/ --compressed -sS",
+            r#"{"method": "put", "request_url": "/a",
+                "headers": {"X-A": "b c", "User-Agent": "me", "Referer": "http://r/"}}"#,
+        ),
+        (
+            r#"curl -L http://h/a -H 'Content-Type: application/json' --data-raw '{"a": [1, "it'\''s"]}'"#,
+            r#"{"method": "post", "request_url": "/a", "headers": {"Content-Type": "application/json"},
+                "json": {"a": [1, "it's"]}}"#,
+        ),
+        (
+            r#"curl -L http://h/a --json '{"a": 1}'"#,
+            r#"{"method": "post", "request_url": "/a",
+                "headers": {"Content-Type": "application/json", "Accept": "application/json"}, "json": {"a": 1}}"#,
+        ),
+        (
+            "curl -L http://h/a -d a=1 --data-urlencode 'b=x y&z'",
+            r#"{"method": "post", "request_url": "/a",
+                "headers": {"Content-Type": "application/x-www-form-urlencoded"},
+                "data": {"a": "1", "b": "x y&z"}}"#,
+        ),
+        (
+            "curl -L -G http://h/a?x=1 -d a=1 --data-urlencode 'b=x y'",
+            r#"{"method": "get", "request_url": "/a?x=1&a=1&b=x+y"}"#,
+        ),
+        (
+            "curl -L http://h/up -F 'photo=@a.png;type=image/png' -F note=hi",
+            r#"{"method": "post", "request_url": "/up",
+                "files": {"photo": {"path": "a.png", "content_type": "image/png"}, "note": [null, "hi"]}}"#,
+        ),
+        (
+            "curl -L http://h/ -k -u ann:pw --digest -m 3 -x proxy:3128 --http2",
+            r#"{"method": "get", "request_url": "/",
+                "auth": {"type": "digest", "username": "ann", "password": "${env.PASSWORD}"},
+                "verify": false, "http2": true, "proxy": "http://proxy:3128", "timeout": 3.0}"#,
+        ),
+        (
+            "curl -L http://h/ -b 'sid=abc; theme=dark' -H 'Authorization: Bearer t0k' -H 'X-Api-Key: k3y'",
+            r#"{"method": "get", "request_url": "/",
+                "headers": {"Authorization": "Bearer ${env.TOKEN}", "X-Api-Key": "${env.API_KEY}"},
+                "cookies": {"sid": "${env.COOKIE_SID}", "theme": "${env.COOKIE_THEME}"}}"#,
+        ),
+        (
+            "curl -L $'http://h/a' --data-raw $'{\"a\":\"it\\'s\\u0021\\n\"}' -H 'content-type: text/plain'",
+            r#"{"method": "post", "request_url": "/a", "headers": {"content-type": "text/plain"},
+                "data": "{\"a\":\"it's!\n\"}"}"#,
+        ),
+        (
+            "$ curl -L \\\n  http://h/a?token=s3cret \\\n  | jq .",
+            r#"{"method": "get", "request_url": "/a?token=${env.TOKEN}"}"#,
+        ),
+    ] {
+        check_curl(command, task);
+    }
+}
+
+#[track_caller]
+fn check_refusal(text: &str, why: &str) {
+    assert_eq!(convert(text, None, Choices::default()).expect_err(text).to_string(), why);
+}
+
+#[test]
+fn what_cannot_be_converted_is_refused_with_the_reason() {
+    check_refusal("hello", "neither a HAR recording nor a command of curl");
+    check_refusal("{}", "not a HAR recording: it has no \"log\"");
+    check_refusal(r#"{"log": {"entries": []}}"#, "it has no request");
+    check_refusal("curl", "no URL");
+    check_refusal("curl 'http://h", "a quote is not closed");
+    check_refusal("curl http://h --ftp-pasv", "--ftp-pasv cannot be converted; remove it");
+    check_refusal(
+        "curl http://h\ncurl -Q x http://h",
+        "command 2: -Q cannot be converted; remove it",
+    );
+    check_refusal(
+        "curl http://h -d @no-such-file",
+        "cannot read no-such-file: No such file or directory",
+    );
+}
+
+#[test]
+fn the_first_page_decides_on_the_host_and_others_become_variables() {
+    let entry = |url: &str, kind: &str| {
+        format!(
+            r#"{{"request": {{"method": "GET", "url": "{url}"}},
+                "response": {{"status": 200, "content": {{"mimeType": "{kind}"}}}}}}"#
+        )
+    };
+    let entries = [
+        entry("https://cdn.example/a.js", "text/javascript"),
+        entry("https://cdn.example/b.js", "text/javascript"),
+        entry("https://shop.example/?a#b", "text/html; charset=utf-8"),
+        entry("http://cdn.example:8080", "text/plain"),
+    ];
+    let har = format!(r#"{{"log": {{"entries": [{}]}}}}"#, entries.join(","));
+    let converted = convert(&har, None, Choices::default()).expect("a document");
+    let urls: Vec<String> = tasks(&converted.document)
+        .iter()
+        .map(|task| {
+            format!(
+                "{} {}",
+                task.get("request_url").expect("a URL").to_text(),
+                task.get("name").expect("a name").to_text()
+            )
+        })
+        .collect();
+    assert_eq!(
+        urls,
+        [
+            "${cdn_example}/a.js GET cdn.example/a.js",
+            "${cdn_example}/b.js GET cdn.example/b.js",
+            "/?a#b GET /",
+            "${cdn_example_8080}/ GET cdn.example:8080/",
+        ]
+    );
+    let own = Choices { host_only: true, ..Choices::default() };
+    let converted = convert(&har, None, own).expect("a document");
+    assert_eq!(tasks(&converted.document).len(), 1);
+    assert_eq!(
+        converted.notes,
+        ["left out requests to other hosts: https://cdn.example (2), http://cdn.example:8080 (1)"]
+    );
+}
+
+#[test]
+fn the_same_secret_has_one_variable_and_different_ones_have_several() {
+    let text = "curl http://h/ -d password=a\ncurl http://h/ -d password=b -H 'X-Password: a'";
+    let converted = convert(text, None, Choices::default()).expect("a document");
+    assert_eq!(converted.variables, ["PASSWORD", "PASSWORD_2"]);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_conversion_panic(text in "curl ([-a-zA-Z'\"$\\\\=@{}:/ ]|http://h){0,40}") {
+        let _ = convert(&text, None, Choices::default());
+    }
+}

@@ -1,0 +1,80 @@
+//! The options of the verbs that write documents.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum, ValueHint};
+
+/// `ldctl init`
+#[derive(Args)]
+#[command(allow_missing_positional = true)]
+pub struct Init {
+    /// What the document shows
+    #[arg(value_enum, value_name = "TEMPLATE", default_value_t = Template::Http)]
+    pub template: Template,
+
+    /// The file to write; - prints to stdout
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+
+    /// The target [default: a stub server that the document starts, so that it runs as it stands]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub host: Option<String>,
+
+    /// Replace files that exist
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// The documents to begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Template {
+    /// A request and an assertion
+    Http,
+    /// Logging in once per user, and sending the token
+    Login,
+    /// Users from a CSV file
+    Csv,
+    /// A fixed number of iterations per second
+    OpenModel,
+    /// A number of users that changes over time
+    Stages,
+    /// Gates and reports for CI
+    Gates,
+}
+
+/// `ldctl convert`
+#[derive(Args)]
+pub struct Convert {
+    /// A HAR recording, or a text with commands of curl; - reads stdin
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+
+    /// What the file is [default: found out]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub from: Option<Origin>,
+
+    /// Leave out requests to other hosts than that of the first page
+    #[arg(long)]
+    pub host_only: bool,
+
+    /// Keep recorded pauses as waits (think_time)
+    #[arg(long)]
+    pub think_time: bool,
+
+    /// The file to write [default: stdout]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+
+    /// Replace a file that exists
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// What can be converted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Origin {
+    /// A recording of a browser or proxy
+    Har,
+    /// Commands of curl
+    Curl,
+}

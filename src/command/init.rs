@@ -1,0 +1,111 @@
+//! `ldctl init`: a document to begin with, made from one of the examples. Those start a stub server,
+//! so that they run as they stand; with `--host` it is left out.
+
+use std::path::{Path, PathBuf};
+
+use super::new_file;
+use crate::action::{pretty, schema};
+use crate::cli::{Init, Template};
+use crate::console::Console;
+use crate::error::{Error, Exit};
+use crate::value::Value;
+
+/// Where a package has the schema.
+const INSTALLED: &str = "/usr/share/ldctl/actions.json";
+
+/// The schema's name beside a document.
+const BESIDE: &str = "ldctl.schema.json";
+
+/// The CSV file of the examples, its name beside a document, and its content.
+const USERS: (&str, &str, &str) =
+    ("examples/users.csv", "users.csv", include_str!("../../examples/users.csv"));
+
+fn source(template: Template) -> &'static str {
+    match template {
+        Template::Http => include_str!("../../examples/quickstart.json"),
+        Template::Login => include_str!("../../examples/login-and-token.json"),
+        Template::Csv => include_str!("../../examples/users-from-csv.json"),
+        Template::OpenModel => include_str!("../../examples/open-model.json"),
+        Template::Stages => include_str!("../../examples/stages.json"),
+        Template::Gates => include_str!("../../examples/gates-in-ci.json"),
+    }
+}
+
+pub(super) fn init(args: &Init, console: &mut Console) -> Result<Exit, Error> {
+    let broken =
+        |why: &dyn std::fmt::Display| Error::usage(format!("the template is broken: {why}"));
+    let example = Value::parse(source(args.template)).map_err(|error| broken(&error))?;
+    let stdout = args.file.as_os_str() == "-";
+    let directory = args.file.parent().filter(|_| !stdout).unwrap_or(Path::new("")).to_owned();
+    let installed = Path::new(INSTALLED).exists();
+    let schema_place = if installed { INSTALLED.to_owned() } else { format!("./{BESIDE}") };
+    let users = beside(&directory, USERS.1);
+    let mut document = document(&example, &schema_place, args.host.as_deref());
+    rename(&mut document, USERS.0, &users);
+    let text = pretty(&document);
+    if stdout {
+        console.write(text.as_bytes());
+        return Ok(Exit::Done);
+    }
+    new_file::write(&args.file, &text, args.force)?;
+    let mut written = vec![args.file.display().to_string()];
+    let mut companion = |path: PathBuf, text: &str| -> Result<(), Error> {
+        // What is there already is the user's.
+        if args.force || !path.exists() {
+            new_file::write(&path, text, args.force)?;
+            written.push(path.display().to_string());
+        }
+        Ok(())
+    };
+    if args.template == Template::Csv {
+        companion(directory.join(USERS.1), USERS.2)?;
+    }
+    if !installed {
+        let schema = serde_json::to_string_pretty(&schema()).map_err(|error| broken(&error))?;
+        companion(directory.join(BESIDE), &(schema + "\n"))?;
+    }
+    console.message(&format!("wrote {}", written.join(", ")));
+    let file = args.file.display();
+    console.message(&match &args.host {
+        Some(host) => format!("`ldctl run {file}` makes load on {host}"),
+        None => {
+            format!("`ldctl run {file}` makes load on a stub server; add --host URL for a target")
+        }
+    });
+    Ok(Exit::Done)
+}
+
+/// The path of a file in the directory of a document, as the document names it.
+fn beside(directory: &Path, name: &str) -> String {
+    directory.join(name).display().to_string()
+}
+
+/// An example with another schema, and without its stub server where a host is given.
+fn document(example: &Value, schema: &str, host: Option<&str>) -> Value {
+    let actions = example.get("load_density").unwrap_or(example);
+    let Value::List(actions) = actions else { return example.clone() };
+    let mut actions = actions.clone();
+    if let Some(host) = host {
+        let is_stub = |action: &Value| matches!(action, Value::List(action) if action.first().and_then(Value::as_str).is_some_and(|name| name.ends_with("_stub_server")));
+        actions.retain(|action| !is_stub(action));
+        for action in &mut actions {
+            if let Value::List(action) = action
+                && let Some(Value::Dict(arguments)) = action.get_mut(1)
+                && let Some(Value::Dict(detail)) = arguments.get_mut("user_detail_dict")
+            {
+                detail.insert("host".to_owned(), host.into());
+            }
+        }
+    }
+    Value::dict([("$schema", Value::from(schema)), ("load_density", Value::List(actions))])
+}
+
+/// Replaces a text wherever it stands.
+fn rename(value: &mut Value, from: &str, to: &str) {
+    match value {
+        Value::Str(text) if text == from => *text = to.to_owned(),
+        Value::List(items) => items.iter_mut().for_each(|item| rename(item, from, to)),
+        Value::Dict(members) => members.values_mut().for_each(|member| rename(member, from, to)),
+        _ => {}
+    }
+}
