@@ -21,7 +21,7 @@
 //!           numbers                    numbers that variables give
 //!      command    arguments            what a command is
 //!           context                    what it may touch
-//!      services resolver policy files
+//!      services resolver policy files format
 //! ```
 
 mod arguments;
@@ -33,8 +33,10 @@ pub mod convert;
 pub mod document;
 mod executor;
 mod files;
+mod format;
 mod kept_figures;
 mod lint;
+mod listed;
 mod machine;
 mod numbers;
 mod one_liner;
@@ -56,6 +58,7 @@ pub use command::{Declaration, Manual};
 pub use document::{Document, InvalidDocument};
 pub use executor::{DocumentOutcome, Executor};
 pub use files::{Files, MAX_READ_BYTES};
+pub use format::formatted;
 pub use lint::{Severity, lint};
 pub use one_liner::{Body as RequestBody, OneLiner, is_url, meant_url};
 pub use overrides::{Applied, Overrides, gate};

@@ -4,7 +4,7 @@
 
 use super::command::START_TEST;
 use super::commands::start::{SPAWN_RATE, TEST_TIME, USERS};
-use super::document::listed_mut;
+use super::listed::listed_mut;
 use super::registry;
 use super::tasks::{is_relative, tasks};
 use crate::value::{Map, Value};

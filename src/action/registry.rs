@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use super::command::Declaration;
 use super::commands::{
-    builtins, database, execute, exporters, gates, governance, har, lint, records, regression,
-    reports, resolver, schema, start, stub, tags,
+    builtins, database, execute, exporters, exports, formats, gates, governance, har, lint,
+    records, regression, reports, resolver, schema, start, stub, tags,
 };
 
 /// The commands of every family, in the order of their documentation. To add a command:
@@ -27,6 +27,7 @@ const FAMILIES: &[Family] = &[
     Family { title: "Variables and CSV sources", commands: resolver::COMMANDS },
     Family { title: "Gates", commands: gates::COMMANDS },
     Family { title: "Reports in files", commands: &reports::FILES },
+    Family { title: "Reports for other tools", commands: exports::COMMANDS },
     Family { title: "Reports as values", commands: reports::VALUES },
     Family { title: "Stored runs", commands: database::COMMANDS },
     Family { title: "Tags of stored runs", commands: tags::COMMANDS },
@@ -36,6 +37,7 @@ const FAMILIES: &[Family] = &[
     Family { title: "Stub server", commands: stub::COMMANDS },
     Family { title: "Recordings", commands: har::COMMANDS },
     Family { title: "Checks of documents", commands: lint::COMMANDS },
+    Family { title: "Forms of documents", commands: formats::COMMANDS },
     Family { title: "Schema", commands: schema::COMMANDS },
     Family { title: "Python's builtins", commands: builtins::COMMANDS },
 ];

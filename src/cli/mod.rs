@@ -6,6 +6,7 @@ mod completion;
 mod connection;
 mod context;
 mod explain;
+mod fmt;
 mod lint;
 mod local;
 mod one_liner;
@@ -27,6 +28,7 @@ pub use completion::completion_script;
 pub use connection::{Connection, TokenSource, Way};
 pub use context::{Context, ContextAdd, ContextVerb};
 pub use explain::{Explain, Form};
+pub use fmt::Fmt;
 pub use lint::{Checking, Lint, LintOutput};
 pub use local::{Completions, DocumentLimits, Run};
 pub use one_liner::OneLiner;
@@ -205,6 +207,9 @@ pub enum Verb {
     /// Check documents for errors and likely mistakes
     #[command(visible_aliases = ["check", "validate"], after_long_help = EXIT_CODES)]
     Lint(Lint),
+    /// Format documents, without changing what they do
+    #[command(after_long_help = EXIT_CODES)]
+    Fmt(Fmt),
     /// Explain the format of documents: a concept, a command or a parameter
     #[command(after_long_help = EXIT_CODES)]
     Explain(Explain),

@@ -47,6 +47,7 @@ pub(super) struct Local {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Located {
     pub(super) finding: Finding,
+    /// From 1; 0 where the text is not the file's.
     pub(super) line: usize,
     pub(super) column: usize,
 }
@@ -58,7 +59,8 @@ impl Located {
         let place = place.to_string();
         let separator = if place.is_empty() { "" } else { ": " };
         let (severity, rule) = (severity.text(), rule.name);
-        format!("{file}:{line}:{column}: {severity}: {place}{separator}{message} [{rule}]")
+        let at = if *line == 0 { String::new() } else { format!(":{line}:{column}") };
+        format!("{file}{at}: {severity}: {place}{separator}{message} [{rule}]")
     }
 }
 
@@ -113,8 +115,19 @@ pub(super) fn read(
     overrides: &Overrides,
     around: &Surroundings<'_>,
 ) -> Result<Local, Error> {
-    let (text, name) = load(path)?;
-    of_text(&text, &name, overrides, around)
+    let (text, name) = load_document(path)?;
+    let mut local = of_text(&text, &name, overrides, around)?;
+    displace(path, &mut local.findings);
+    Ok(local)
+}
+
+/// Takes the lines from findings in a file that is not JSON: they are those of the JSON made of it.
+pub(super) fn displace(path: &Path, findings: &mut [Located]) {
+    if form(path).is_some() {
+        for located in findings {
+            (located.line, located.column) = (0, 0);
+        }
+    }
 }
 
 /// Refuses a list that contains stdin twice, because it is empty the second time.
@@ -128,6 +141,46 @@ pub(super) fn stdin_once(paths: &[PathBuf]) -> Result<(), Error> {
 /// The name of a document in messages.
 pub(super) fn name(path: &Path) -> String {
     if path.as_os_str() == "-" { "stdin".to_owned() } else { path.display().to_string() }
+}
+
+/// How the texts of a format are parsed, and what it is called.
+type Form = (&'static str, fn(&str) -> Result<Value, String>);
+
+/// The format of a file that is not JSON, by its ending.
+pub(super) fn form(path: &Path) -> Option<Form> {
+    match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+        "yaml" | "yml" => {
+            Some(("YAML", |text| Value::parse_yaml(text).map_err(|error| error.to_string())))
+        }
+        "toml" => Some(("TOML", Value::parse_toml)),
+        _ => None,
+    }
+}
+
+/// Reads the document at a path as JSON, which is made of YAML and TOML.
+pub(super) fn load_document(path: &Path) -> Result<(String, String), Error> {
+    let (text, place) = load(path)?;
+    let Some((format, parse)) = form(path) else { return Ok((text, place)) };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let value =
+        parse(text).map_err(|error| Error::usage(format!("{place}: not {format}: {error}")))?;
+    if let Some(number) = infinite(&value) {
+        let why = format!("not a document: JSON has no number {number}");
+        return Err(Error::usage(format!("{place}: {why}")));
+    }
+    let json = serde_json::to_string(&value)
+        .map_err(|error| Error::usage(format!("{place}: not JSON: {error}")))?;
+    Ok((json, place))
+}
+
+/// A number that JSON does not have.
+pub(super) fn infinite(value: &Value) -> Option<f64> {
+    match value {
+        Value::Float(number) => Some(*number).filter(|number| !number.is_finite()),
+        Value::List(items) => items.iter().find_map(infinite),
+        Value::Dict(members) => members.values().find_map(infinite),
+        _ => None,
+    }
 }
 
 /// Reads the text at a path; returns also its name in messages.

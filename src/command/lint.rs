@@ -14,8 +14,10 @@ use crate::load::TestLimits;
 #[derive(serde::Serialize)]
 struct FileFinding<'a> {
     file: &'a str,
-    line: usize,
-    column: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
     rule: &'static str,
     severity: &'static str,
     message: &'a str,
@@ -26,7 +28,7 @@ pub(super) fn lint(args: &Lint, console: &mut Console) -> Result<Exit, Error> {
     document::stdin_once(&args.files)?;
     let files = Files::open(Path::new(".")).ok().map(|files| files.allowing(FileAccess::All));
     let mut checked = Vec::new();
-    let mut check = |text: &str, name: String| {
+    let mut check = |text: &str, name: String, path: Option<&Path>| {
         let around = Surroundings {
             place: Where::Anywhere,
             limits: TestLimits::default(),
@@ -34,15 +36,18 @@ pub(super) fn lint(args: &Lint, console: &mut Console) -> Result<Exit, Error> {
             environment: None,
             later: false,
         };
-        let found = document::findings(text, &Overrides::default(), &around);
+        let mut found = document::findings(text, &Overrides::default(), &around);
+        if let Some(path) = path {
+            document::displace(path, &mut found);
+        }
         checked.push((name, found));
     };
     match &args.json {
-        Some(text) => check(text, "--json".to_owned()),
+        Some(text) => check(text, "--json".to_owned(), None),
         None => {
             for path in &args.files {
-                let (text, name) = document::load(path)?;
-                check(&text, name);
+                let (text, name) = document::load_document(path)?;
+                check(&text, name, Some(path));
             }
         }
     }
@@ -64,8 +69,8 @@ fn print_finding(file: &str, located: &Located, console: &mut Console) {
     let Located { finding, line, column } = located;
     let object = FileFinding {
         file,
-        line: *line,
-        column: *column,
+        line: Some(*line).filter(|line| *line > 0),
+        column: Some(*column).filter(|column| *column > 0),
         rule: finding.rule.name,
         severity: finding.severity.text(),
         message: &finding.message,

@@ -13,6 +13,7 @@ mod credential;
 mod descriptors;
 mod document;
 mod explain;
+mod fmt;
 mod guess;
 mod init;
 mod lint;
@@ -66,6 +67,7 @@ pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
         Verb::Quit(args) => quit::quit(args, console),
         Verb::Run(args) => run::run(args, cli.verbose, console),
         Verb::Lint(args) => lint::lint(args, console),
+        Verb::Fmt(args) => fmt::fmt(args, console),
         Verb::Explain(args) => explain::explain(args, console),
         Verb::Schema => explain::schema(console),
         Verb::Context(args) => context::context(args, console),

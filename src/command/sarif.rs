@@ -44,12 +44,11 @@ fn result(file: &str, located: &Located) -> Json {
         "" => finding.message.clone(),
         place => format!("{place}: {}", finding.message),
     };
-    let mut location = json!({
-        "physicalLocation": {
-            "artifactLocation": {"uri": uri(file)},
-            "region": {"startLine": line, "startColumn": column},
-        },
-    });
+    let mut physical = json!({"artifactLocation": {"uri": uri(file)}});
+    if let (true, Some(members)) = (*line > 0, physical.as_object_mut()) {
+        members.insert("region".to_owned(), json!({"startLine": line, "startColumn": column}));
+    }
+    let mut location = json!({"physicalLocation": physical});
     if let (false, Some(members)) = (place.is_empty(), location.as_object_mut()) {
         members.insert("logicalLocations".to_owned(), json!([{"fullyQualifiedName": place}]));
     }

@@ -88,6 +88,8 @@ pub struct VirtualUser {
     reads_bodies: bool,
     trace: Option<Arc<Trace>>,
     requests: u64,
+    /// The label of the request before.
+    previous: Option<LabelId>,
 }
 
 /// One request, as measured by a driver.
@@ -120,7 +122,18 @@ impl VirtualUser {
     ) -> Self {
         let reads_bodies = keep_bodies || trace.is_some();
         let (intended, requests) = (None, 0);
-        Self { scope, start, intended, recorder, keep_bodies, reads_bodies, trace, requests }
+        let previous = None;
+        Self {
+            scope,
+            start,
+            intended,
+            recorder,
+            keep_bodies,
+            reads_bodies,
+            trace,
+            requests,
+            previous,
+        }
     }
 
     pub(super) fn begin(&mut self, intended: Option<Duration>) {
@@ -165,6 +178,9 @@ impl VirtualUser {
         let delay = self.intended.take().map_or(Duration::ZERO, |due| start.saturating_sub(due));
         let mut recorder = self.recorder.borrow_mut();
         let error = measured.error.map(|text| recorder.error(text));
+        if let Some(before) = self.previous.replace(measured.label) {
+            recorder.step(before, measured.label);
+        }
         recorder.record(Sample {
             label: measured.label,
             start,

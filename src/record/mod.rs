@@ -23,6 +23,7 @@ mod sample;
 pub mod sqlite;
 pub mod stats;
 mod statuses;
+mod steps;
 mod summary;
 pub mod trend;
 
@@ -153,6 +154,16 @@ impl Recording {
     /// How many requests failed with this error.
     pub fn count_errors(&self, text: &str) -> u64 {
         self.parts.iter().map(|part| part.count_errors(text)).sum()
+    }
+
+    /// Which names virtual users went from and to, and how often.
+    pub fn steps(&self) -> impl Iterator<Item = (&str, &str, u64)> {
+        self.parts.iter().flat_map(Recorder::steps)
+    }
+
+    /// What its requests are reported under; some of them several times.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().flat_map(|part| part.labels().iter().map(Label::shown))
     }
 
     pub(crate) fn parts(&self) -> &[Recorder] {

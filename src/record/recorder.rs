@@ -11,6 +11,7 @@ use super::beyond::{Beyond, OTHERS, Times};
 use super::columns::{CHUNK, Columns};
 use super::live::{Live, Unmerged};
 use super::sample::{ErrorId, Label, LabelId, NO_STATUS, OTHER_URLS, Row, Sample};
+use super::steps::Steps;
 use crate::memory::Share;
 use crate::redact;
 
@@ -61,6 +62,10 @@ pub struct Recorder {
     bodies_bytes: usize,
     /// Requests that were dropped at the end of the run, before their response.
     interrupted: u64,
+    /// By the numbers of series.
+    steps: Steps,
+    /// The first label of each series.
+    first_labels: Vec<usize>,
     live: Unmerged,
     /// The requests after the last row, once there is no room for more.
     beyond: Option<Box<Beyond>>,
@@ -94,6 +99,8 @@ impl Recorder {
             bodies: HashMap::new(),
             bodies_bytes: 0,
             interrupted: 0,
+            steps: Steps::default(),
+            first_labels: Vec::new(),
             live: Unmerged::default(),
             beyond: None,
             rows: allowance.rows(),
@@ -122,7 +129,11 @@ impl Recorder {
             return *id;
         }
         let id = LabelId(u32::try_from(self.labels.len()).unwrap_or(u32::MAX));
-        self.series.push(self.live.series(&label));
+        let series = self.live.series(&label);
+        if series >= self.first_labels.len() {
+            self.first_labels.push(self.labels.len());
+        }
+        self.series.push(series);
         if let Some(beyond) = &mut self.beyond {
             beyond.add_name(&label);
         }
@@ -244,6 +255,29 @@ impl Recorder {
         self.beyond.as_deref()
     }
 
+    /// Counts that a virtual user made a request of one label right after one of another.
+    pub fn step(&mut self, before: LabelId, after: LabelId) {
+        if before == after {
+            return;
+        }
+        let series = |label: LabelId| self.series.get(label.0 as usize).copied();
+        if let (Some(before), Some(after)) = (series(before), series(after))
+            && before != after
+        {
+            self.steps.count(before, after);
+        }
+    }
+
+    /// The names of such requests, and how often one followed the other.
+    pub(super) fn steps(&self) -> impl Iterator<Item = (&str, &str, u64)> {
+        let name =
+            |series: usize| self.first_labels.get(series).and_then(|label| self.labels.get(*label));
+        self.steps.pairs().filter_map(move |(before, after, count)| {
+            let (before, after) = (name(before)?.shown(), name(after)?.shown());
+            (before != after).then_some((before, after, count))
+        })
+    }
+
     /// Keeps the body of the last recorded request, without its secrets.
     pub fn keep_body(&mut self, body: &str) {
         if self.beyond.is_some() {
@@ -342,6 +376,7 @@ impl Recorder {
             + summary
             + self.live.bytes()
             + self.beyond.as_ref().map_or(0, |beyond| beyond.bytes())
+            + self.steps.memory()
     }
 
     pub(super) fn labels(&self) -> &[Label] {

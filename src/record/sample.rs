@@ -68,6 +68,11 @@ pub struct Label {
 }
 
 impl Label {
+    /// What a request is reported under: its name, or its URL without one.
+    pub fn shown(&self) -> &str {
+        if self.name.is_empty() { &self.url } else { &self.name }
+    }
+
     /// This label without secrets.
     pub(super) fn redacted(self) -> Self {
         let Self { method, url, name } = self;

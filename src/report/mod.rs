@@ -3,6 +3,7 @@
 //! of requests (the page in [`html`] aggregates first). The caller chooses where the text goes: a
 //! file inside the data directory, a value, a pipe.
 
+pub mod allure;
 pub mod csv;
 pub mod figures;
 pub mod github;
@@ -12,8 +13,12 @@ pub mod junit;
 pub mod kept;
 mod options;
 mod rows;
+pub mod sarif;
+pub mod service_map;
 pub mod summary;
+pub mod xlsx;
 pub mod xml;
+mod zip;
 
 use std::fmt;
 use std::io::{self, Write};

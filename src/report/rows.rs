@@ -38,7 +38,7 @@ pub(super) fn in_order(records: &Records) -> impl Iterator<Item = (Outcome, Row<
 
 /// What a request is reported under: its name, or its URL without one.
 pub(super) fn name_of<'a>(row: &Row<'a>) -> &'a str {
-    if row.label.name.is_empty() { &row.label.url } else { &row.label.name }
+    row.label.shown()
 }
 
 /// A status as Python's `str()` writes it.

@@ -13,7 +13,9 @@ mod reader;
 mod redacted;
 mod rows;
 mod scan;
+mod toml;
 mod weight;
+mod yaml;
 
 use std::sync::Arc;
 
@@ -33,7 +35,9 @@ pub use python::{
 pub use reader::{Awaited, Invalid, Object, Reader};
 pub use rows::{Cell, Rows};
 pub use scan::{Fault, Outline, Scanner};
+pub use toml::NoToml;
 pub use weight::json_weight;
+pub use yaml::YamlError;
 
 /// An object's members, in the order they were written.
 pub type Map = IndexMap<String, Value>;

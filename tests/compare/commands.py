@@ -22,6 +22,8 @@ import sys
 import tempfile
 import threading
 import time
+import xml.etree.ElementTree as ElementTree
+import zipfile
 from http.server import ThreadingHTTPServer
 
 from reports import Comparison, Ldctl, Target, short
@@ -109,6 +111,37 @@ EQUAL = [
       for wanted in ({}, {"tag": "smoke"}, {"tag": "smo"}, {"owner": "shop"}, {"text": "BUY"}, {"text": "in"},
                      {"tag": "x", "owner": "other"}, {"tag": None, "owner": "", "text": None})],
     ["LD_verify_share_link", ["nodot", "s"]],
+    *[["LD_format_action_document", [document]] for document in (
+        [["LD_start_test", {"tasks": [{"json": {}, "timeout": 5, "name": "n", "method": "get", "url": "/"}, 5],
+                            "user_detail_dict": {}}], ["LD_summary"], ["x", [1]]],
+        {"load_density": [["LD_start_test", {"tasks": [{"url": "/", "method": "get"}]}]]},
+        [["LD_start_test", {"tasks": {"mode": "sequence", "tasks": [{"url": "/", "method": "get"}]}}]],
+        {"load_density": 5}, {}, [], None, "x")],
+    *[["LD_format_action_string", [text, *indent]] for text in (
+        '[["LD_start_test", {"tasks": [{"url": "/é", "method": "get", "json": {"a": [], "b": {}, "c": [1, 2.50, 1e20]}}]}]]',
+        '{"load_density": [["LD_summary"]]}', '[]', '"x"', 'null')
+      for indent in ([], [4], [0])],
+    ["LD_format_action_file", ["format.json"]],
+    *[["LD_read_action_yaml", [f"{name}.yaml"]] for name in ("plain", "odd", "anchors", "empty", "text")],
+    *[["LD_read_action_toml", [f"{name}.toml"]] for name in ("plain", "odd")],
+    ["LD_write_action_yaml", ["written.yaml", {"load_density": [["LD_start_test", {"a": None, "b": [True, 1.5, 1e20, "yes",
+        "1:30", "a: b", "é", "", " x ", "a\nb", "it's", "2026-01-01", "#x", "- x", 12345678901234567890], "c": {}, "d": []}]]}]],
+    ["LD_read_action_yaml", ["written.yaml"]],
+    ["LD_write_action_yaml", ["scalar.yaml", "x"]],
+    ["LD_read_action_yaml", ["scalar.yaml"]],
+    ["LD_write_action_toml", ["written.toml", {"load_density": [["LD_start_test", {"a": True, "b": [1, 1.5, "x\"y\\", 1e20], "c": {}}]], "n": 5}]],
+    ["LD_read_action_toml", ["written.toml"]],
+    ["LD_write_action_toml", ["list.toml", [1]]],
+    ["LD_write_action_toml", ["null.toml", {"a": [None]}]],
+    ["LD_generate_excel_report", ["excel", "a label"]],
+    ["LD_generate_sarif_report", ["sarif"]],
+    ["LD_generate_sarif_report", {"report_name": "more", "tool_version": "2", "extra_records": [
+        {"name": "a", "error": "b", "Method": "GET", "status_code": 5, "response_time_ms": 1.5},
+        {"test_url": "u", "status_code": 404}, {}]}],
+    ["LD_generate_allure_report", ["allure", "a label"]],
+    ["LD_generate_cost_report", ["cost0"]],
+    ["LD_generate_cost_report", ["cost1", 1234.5, 3, 0.2, 12, 0.0912345, {"a": 1.23456, "b": 2}]],
+    ["LD_generate_cost_report", {"report_name": "cost2", "duration_seconds": 60, "extras_usd": {}}],
     ["LD_verify_share_link", ["a.b", "s"]],
 ]
 
@@ -126,6 +159,19 @@ DIFFERENT = [
     ("a database that does not exist has no runs to calibrate by",
      ["LD_calibrate_sla", ["new.db"]],
      lambda ours, theirs: ours == [] and "no such table" in theirs["failed"]),
+    ("formatting keeps the members of a document",
+     ["LD_format_action_document", [{"load_density": [], "metadata": {"name": "x"}}]],
+     lambda ours, theirs: ours == {"load_density": [], "metadata": {"name": "x"}} and theirs == {"load_density": []}),
+    ("a text with a line end is written as TOML that can be read",
+     ["LD_write_action_toml", ["lines.toml", {"a": "x\ny"}]], lambda ours, theirs: ours is None and theirs is None),
+    ("and is read", ["LD_read_action_toml", ["lines.toml"]],
+     lambda ours, theirs: ours == {"a": "x\ny"} and "failed" in theirs),
+    ("a date in YAML stays text", ["LD_read_action_yaml", ["date.yaml"]],
+     lambda ours, theirs: ours == theirs == {"a": "2026-01-01"}),
+    ("keys in YAML are text", ["LD_read_action_yaml", ["keys.yaml"]],
+     lambda ours, theirs: ours == {"1": "a", "true": "b"}),
+    ("a file that does not exist", ["LD_read_action_yaml", ["none.yaml"]],
+     lambda ours, theirs: "none.yaml" in ours["failed"] and theirs["failed"] == "can't find JSON file"),
     ("secrets are not stored",
      ["LD_append_audit_entry", ["secret.jsonl", "x", "y", {"password": "s3cret"}]],
      lambda ours, theirs: ours is None and theirs is None),
@@ -133,6 +179,20 @@ DIFFERENT = [
      ["LD_emit_github_annotations", ["a\n::b"]],
      lambda ours, theirs: ours == theirs),
 ]
+
+FILES = {
+    "format.json": '{"load_density": [["LD_start_test", {"tasks": [{"url": "/", "method": "get"}]}]]}',
+    "plain.yaml": "load_density:\n- - LD_start_test\n  - user_count: 5\n    tasks:\n    - {method: get, url: 'http://x/'}\n",
+    "odd.yaml": "# a comment\n- [yes, No, on, ~, null, '', 010, 0x1f, 0b11, 1_000, 1:30, 1e3, 1.5e+3, .5, -.5, 1., y, 08]\n"
+                "- {a: !!str 5, b: !!int '7', c: !!float 3, d: \"\\x41\\u00e9\\n\"}\n- ? x\n  : y\n- >-\n  folded\n  text\n\n  end\n",
+    "anchors.yaml": "base: &b {x: 1, y: 2}\nmore: {<<: *b, y: 3}\nlist: [*b, *b]\nboth: {<<: [{x: 5}, *b], z: 1}\n",
+    "empty.yaml": "",
+    "text.yaml": "a: |\n  one\n   two\n\nb: |+\n  x\n\nc: 'it''s'\nd: plain text with spaces\ne: http://x/#y\n",
+    "date.yaml": "a: 2026-01-01\n",
+    "keys.yaml": "1: a\ntrue: b\n",
+    "plain.toml": 'load_density = [["LD_start_test", {user_count = 5, tasks = [{method = "get"}]}]]\n[metadata]\nname = "x"\n',
+    "odd.toml": "z = 0x1f\na = 1_000\nf = 1e3\ng = -0.5\ninf = [1, 2.5, true]\n\"a b\".c = '''x\ny\n'''\n[[t]]\nk = 1\n[[t]]\nk = 2\n",
+}
 
 CATALOG = {
     "catalog/a.json": {"load_density": [["LD_summary"]], "metadata": {
@@ -148,6 +208,8 @@ def prepare(place):
         path = place / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(document))
+    for name, text in FILES.items():
+        (place / name).write_text(text)
     (place / "catalog/broken.json").write_text("{")
     (place / "catalog/note.txt").write_text("x")
     (place / "log.jsonl").write_text('{"a": 1}\n\n  [2]  \nbroken\n"x"\n')
@@ -170,6 +232,8 @@ def normal(name, value):
     """A value without what depends on the moment or on the order of directory entries."""
     if isinstance(value, dict) and "failed" in value:
         return {"failed": value["failed"].removeprefix(f"{name}: ")}
+    if name in ("LD_generate_sarif_report", "LD_generate_excel_report", "LD_generate_allure_report", "LD_generate_cost_report"):
+        return pathlib.Path(value).name
     if name == "LD_index_catalog":
         return sorted(value, key=lambda entry: entry["path"])
     return value
@@ -210,9 +274,75 @@ def compare(ldctl, reference, ours, theirs, base):
     result.equal("audit log", entries(ours / "audit.jsonl"), entries(theirs / "audit.jsonl"))
     result.equal("no secret in a log", "s3cret" in (ours / "secret.jsonl").read_text(), False)
     result.equal("tags in the file", *(tags(place / "runs.db") for place in (ours, theirs)))
+    result.equal("format.json", *((place / "format.json").read_text() for place in (ours, theirs)))
+    for ending in ("yaml", "toml"):
+        command = f"LD_read_action_{ending}"
+        read = [reference.run([[command, [str(place / f"written.{ending}")]]])[0] for place in (ours, theirs)]
+        result.equal(f"written {ending}, read by the reference", *read)
+    for name in ("sarif.sarif.json", "more.sarif.json", "cost0.json", "cost1.json", "cost2.json"):
+        result.equal(name, *(typed(json.loads((place / name).read_text())) for place in (ours, theirs)))
+    result.equal("Excel", *(sheet(place / "excel.xlsx") for place in (ours, theirs)))
+    result.equal("Allure", *(allure(place / "allure") for place in (ours, theirs)))
+    service_map(ldctl, reference, result, base, ours, theirs)
     annotations(ldctl, reference, result, restore[0], ours, theirs)
     links(ldctl, reference, result)
     return result
+
+
+def typed(value):
+    """Statuses of stored records are text in the reference."""
+    if isinstance(value, dict):
+        return {key: str(member) if key == "status_code" else typed(member) for key, member in value.items()}
+    return [typed(member) for member in value] if isinstance(value, list) else value
+
+
+def sheet(path):
+    """The cells of an Excel file, and its other parts."""
+    main = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        root = ElementTree.fromstring(archive.read("xl/worksheets/sheet1.xml"))
+        label = archive.read("docProps/loaddensity.txt").decode()
+        names = sorted(archive.namelist())
+    cells = [[(cell.get("r"), "".join(cell.itertext())) for cell in row] for row in root.iter(f"{main}row")]
+    return [[(place, plain(text)) for place, text in row] for row in cells], label, names
+
+
+def plain(text):
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def allure(directory):
+    """The results in a directory without what each run has of its own."""
+    found = []
+    for path in directory.glob("*-result.json"):
+        result = json.loads(path.read_text())
+        assert path.name == f"{result.pop('uuid')}-result.json"
+        found.append({**result, "start": 0, "stop": result["stop"] - result["start"]})
+    found.sort(key=lambda result: json.dumps(result))
+    return found, (directory / "environment.properties").read_text()
+
+
+def service_map(ldctl, reference, result, base, ours, theirs):
+    """Of one user; between several the reference counts steps that nobody made."""
+    tasks = [{"method": "get", "request_url": f"{base}/ok", "name": name} for name in ("a", "b", "b", "c")]
+    test = ["LD_start_test", {"user_detail_dict": {"user": "fast_http_user"}, "tasks": tasks, "user_count": 1,
+                              "test_time": 0.5, "wait_time": 0}]
+    ldctl.run([test, ["LD_persist_records", ["map.db"]], ["LD_generate_service_map", ["map"]],
+               ["LD_generate_service_map", ["few", 1000000]]])
+    shutil.copy(ours / "map.db", theirs / "map.db")
+    reference.run([["LD_generate_service_map", ["map"]], ["LD_generate_service_map", ["few", 1000000]]], records=["map.db", 1])
+    for name in ("map.json", "few.json"):
+        maps = [json.loads((place / name).read_text()) for place in (ours, theirs)]
+        for graph in maps:
+            graph["edges"].sort(key=lambda edge: (edge["source"], edge["target"]))
+        result.equal(name, *maps)
+    ldctl.run([["LD_start_test", {**test[1], "user_count": 5, "spawn_rate": 100}], ["LD_generate_service_map", ["users"]]])
+    edges = {(edge["source"], edge["target"]) for edge in json.loads((ours / "users.json").read_text())["edges"]}
+    result.equal("steps of several users", sorted(edges), [("a", "b"), ("b", "c"), ("c", "a")])
 
 
 def tags(path):

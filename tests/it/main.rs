@@ -29,6 +29,7 @@ mod bad_input;
 mod crash;
 mod endings;
 mod faults;
+mod fmt;
 mod fuzz;
 mod service;
 mod stdout;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::rule::Rule;
 use crate::action::lint::Severity;
-use crate::action::{document, registry};
+use crate::action::{listed, registry};
 use crate::redact;
 use crate::value::{Path, Position, Step, Value, line_and_column, positions};
 
@@ -81,7 +81,7 @@ impl Place {
     fn in_document(&self, document: &Value) -> Path {
         let mut steps = Vec::new();
         if matches!(document, Value::Dict(_)) && self.action.is_some() {
-            steps.push(Step::Member(document::KEY.to_owned()));
+            steps.push(Step::Member(listed::KEY.to_owned()));
         }
         let Some(action) = self.action else { return self.path.clone() };
         steps.push(Step::Element(action));
@@ -101,7 +101,7 @@ impl Place {
 
 /// The arguments of an action, and its command.
 fn payload(document: &Value, action: usize) -> Option<(&Value, &str)> {
-    let Some(Value::List(elements)) = document::listed(document).get(action) else {
+    let Some(Value::List(elements)) = listed::listed(document).get(action) else {
         return None;
     };
     Some((elements.get(1)?, elements.first()?.as_str()?))

@@ -6,6 +6,8 @@ mod connections;
 pub(super) mod database;
 pub(super) mod execute;
 pub(super) mod exporters;
+pub(super) mod exports;
+pub(super) mod formats;
 pub(super) mod gates;
 pub(super) mod governance;
 pub(super) mod har;

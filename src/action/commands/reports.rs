@@ -118,14 +118,15 @@ fn no_records() -> Failure {
     Failure::new(FailureKind::NoRecords, "can't generate JSON report")
 }
 
-/// Writes one file and returns its path as in the document.
-fn written(
+/// Writes one file and returns its path as in the document. Where the operator has not named the
+/// directory, it replaces only files with one of these signs.
+pub(super) fn written(
     context: &Context<'_>,
-    format: &Format,
+    signs: &[&str],
     path: &str,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<Value, Failure> {
-    context.files().may_replace(path, format.signs)?;
+    context.files().may_replace(path, signs)?;
     let path = context.files().write_atomically(path, write)?;
     Ok(path.to_string_lossy().into_owned().into())
 }
@@ -157,13 +158,15 @@ impl Command for FileReport {
         }
         let ending = format.ending;
         match format.content {
-            Content::Whole(write) => written(context, format, &format!("{name}.{ending}"), |out| {
-                write(&records, &options, out)
-            }),
+            Content::Whole(write) => {
+                written(context, format.signs, &format!("{name}.{ending}"), |out| {
+                    write(&records, &options, out)
+                })
+            }
             Content::Halves(write) => {
                 let paths = [Outcome::Success, Outcome::Failure].map(|outcome| {
                     let path = format!("{name}_{}.{ending}", outcome.text());
-                    written(context, format, &path, |out| write(&records, outcome, out))
+                    written(context, format.signs, &path, |out| write(&records, outcome, out))
                 });
                 Ok(Value::Tuple(paths.into_iter().collect::<Result<_, _>>()?))
             }

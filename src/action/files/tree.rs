@@ -1,7 +1,7 @@
 //! The files below a directory.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Files, SECRET, failure, is_hidden, refusal};
 use crate::action::policy::FileAccess;
@@ -14,6 +14,29 @@ const MAX_ENTRIES: usize = 100_000;
 const MAX_DEPTH: usize = 32;
 
 impl Files {
+    /// Creates a directory and those above it, unless it exists.
+    pub fn make_directory(&self, path: &str) -> Result<(), Failure> {
+        let inside = self.inside(path.trim_end_matches('/'))?;
+        if self.is_directory(path, &inside)? {
+            return Ok(());
+        }
+        let existing = inside.ancestors().skip(1).find(|above| self.dir.exists(above));
+        self.check_links(path, existing.unwrap_or(Path::new("")))?;
+        self.dir.create_dir_all(&inside).map_err(|error| failure(path, &error))
+    }
+
+    /// Whether there is a directory at a path inside; anything else there is refused.
+    fn is_directory(&self, path: &str, inside: &Path) -> Result<bool, Failure> {
+        self.check_links(path, inside)?;
+        match self.dir.metadata(inside) {
+            Ok(found) if found.is_dir() => Ok(true),
+            Ok(found) if self.is_secret(&found) => Err(refusal(path, SECRET)),
+            Ok(_) => Err(refusal(path, "is no directory")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(failure(path, &error)),
+        }
+    }
+
     /// The regular files below a directory whose names have an ending, by their paths from it, in order;
     /// hidden ones only where documents may use them. Links to directories are not followed. At most
     /// `most`, and whether there are more. `None` if the directory does not exist.
@@ -27,13 +50,8 @@ impl Files {
             whole if whole.as_os_str().is_empty() => PathBuf::from("."),
             part => part,
         };
-        self.check_links(path, &inside)?;
-        match self.dir.metadata(&inside) {
-            Ok(found) if found.is_dir() => {}
-            Ok(found) if self.is_secret(&found) => return Err(refusal(path, SECRET)),
-            Ok(_) => return Err(refusal(path, "is no directory")),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failure(path, &error)),
+        if !self.is_directory(path, &inside)? {
+            return Ok(None);
         }
         let root = self.dir.open_dir(&inside).map_err(|error| failure(path, &error))?;
         let (mut found, mut seen) = (Vec::new(), 0);

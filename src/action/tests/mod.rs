@@ -1,3 +1,5 @@
+mod exports;
+mod formats;
 mod governance;
 mod regression;
 

@@ -19,6 +19,48 @@ impl Value {
         json_into(self, &mut out);
         out.text
     }
+
+    /// Python's `json.dumps(value, indent=indent, ensure_ascii=False)`.
+    pub fn to_json_lines(&self, indent: usize) -> String {
+        let mut out = Plain { charset: Charset::Unicode, text: String::new() };
+        lines_into(self, indent, 1, &mut out);
+        out.text
+    }
+}
+
+/// Writes a value with each item on a line of its own.
+fn lines_into(value: &Value, indent: usize, level: usize, out: &mut Plain) {
+    let begin = |index: usize, out: &mut Plain| {
+        out.raw(if index > 0 { ",\n" } else { "\n" });
+        out.raw(&" ".repeat(indent * level));
+    };
+    let end = |bracket: &str, out: &mut Plain| {
+        out.raw("\n");
+        out.raw(&" ".repeat(indent * level.saturating_sub(1)));
+        out.raw(bracket);
+    };
+    match value {
+        Value::List(items) | Value::Tuple(items) if !items.is_empty() => {
+            out.raw("[");
+            for (index, item) in items.iter().enumerate() {
+                begin(index, out);
+                lines_into(item, indent, level + 1, out);
+            }
+            end("]", out);
+        }
+        Value::Dict(members) if !members.is_empty() => {
+            out.raw("{");
+            for (index, (key, item)) in members.iter().enumerate() {
+                begin(index, out);
+                out.raw("\"");
+                out.key(key);
+                out.raw("\": ");
+                lines_into(item, indent, level + 1, out);
+            }
+            end("}", out);
+        }
+        other => json_into(other, out),
+    }
 }
 
 /// A receiver of JSON.

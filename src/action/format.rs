@@ -1,0 +1,67 @@
+//! The order of keys in documents, so that two documents that do the same differ in what matters only.
+//! Nothing is lost: every member stays, those of the document as well.
+
+use super::listed::listed_mut;
+use crate::value::{Map, Value};
+
+/// The keys of a task that come first.
+const FIRST: [&str; 6] = ["method", "request_url", "url", "name", "weight", "timeout"];
+
+/// A document with the keys of its tasks in order. What is no document is returned as it is.
+pub fn formatted(mut document: Value) -> Value {
+    for action in listed_mut(&mut document).into_iter().flatten() {
+        let Value::List(elements) = action else { continue };
+        let [_, Value::Dict(arguments)] = elements.as_mut_slice() else { continue };
+        let Some(Value::List(tasks)) = arguments.get_mut("tasks") else { continue };
+        for task in tasks {
+            if let Value::Dict(members) = task {
+                *members = in_order(std::mem::take(members));
+            }
+        }
+    }
+    document
+}
+
+fn in_order(mut task: Map) -> Map {
+    let mut ordered = Map::with_capacity(task.len());
+    for key in FIRST {
+        if let Some((key, value)) = task.shift_remove_entry(key) {
+            ordered.insert(key, value);
+        }
+    }
+    ordered.extend(task);
+    ordered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(document: &str, expected: &str) {
+        let document = Value::parse(document).expect("JSON");
+        let expected = Value::parse(expected).expect("JSON");
+        // As text, because equal objects may have their members in another order.
+        assert_eq!(formatted(document).to_text(), expected.to_text());
+    }
+
+    #[test]
+    fn the_keys_of_tasks_are_put_in_order_and_nothing_is_lost() {
+        check(
+            r#"{"metadata": {"name": "x"}, "load_density": [["LD_start_test", {"tasks": [
+                {"json": {"timeout": 1, "method": 2}, "timeout": 5, "name": "n", "method": "get"}, 5],
+                "user_detail_dict": {}}], ["LD_summary"]], "$schema": "s"}"#,
+            r#"{"metadata": {"name": "x"}, "load_density": [["LD_start_test", {"tasks": [
+                {"method": "get", "name": "n", "timeout": 5, "json": {"timeout": 1, "method": 2}}, 5],
+                "user_detail_dict": {}}], ["LD_summary"]], "$schema": "s"}"#,
+        );
+        check(
+            r#"[["LD_start_test", {"tasks": {"mode": "sequence", "tasks": [{"url": "/", "method": "get"}]}}]]"#,
+            r#"[["LD_start_test", {"tasks": {"mode": "sequence", "tasks": [{"url": "/", "method": "get"}]}}]]"#,
+        );
+        for other in ["null", "5", "{}", "[]", "[[]]", r#"{"load_density": 5}"#, r#"[["x", [1]]]"#]
+        {
+            check(other, other);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! `ldctl fmt`: writes documents in one form, so that changes of them show what matters. A file is
+//! replaced whole, and keeps its mode.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, Permissions};
+use cap_tempfile::TempFile;
+
+use super::document;
+use crate::action::{Document, formatted};
+use crate::cli::Fmt;
+use crate::console::Console;
+use crate::error::{Error, Exit, reason};
+use crate::load::TestLimits;
+
+/// Blanks for each level: the default of `LD_format_action_file`.
+const INDENT: usize = 2;
+
+pub(super) fn fmt(args: &Fmt, console: &mut Console) -> Result<Exit, Error> {
+    document::stdin_once(&args.files)?;
+    // All are read before the first one is written.
+    let mut changed = Vec::new();
+    for path in &args.files {
+        let (text, place) = document::load(path)?;
+        if document::form(path).is_some() {
+            return Err(Error::usage(format!(
+                "{place}: only JSON is formatted: the comments of YAML and TOML would be lost"
+            )));
+        }
+        let new = lines(&text, &place)?;
+        let is_stdin = path.as_os_str() == "-";
+        if is_stdin && !args.check {
+            console.write(new.as_bytes());
+        } else if new != text {
+            changed.push((path, place, new));
+        }
+    }
+    for (path, place, new) in &changed {
+        if args.check {
+            console.write(format!("{place}\n").as_bytes());
+        } else {
+            replace(path, new).map_err(|error| {
+                Error::usage(format!("cannot write {place}: {}", reason(&error)))
+            })?;
+        }
+    }
+    Ok(if args.check && !changed.is_empty() { Exit::ActionFailed } else { Exit::Done })
+}
+
+fn lines(text: &str, place: &str) -> Result<String, Error> {
+    let value = document::json(text, place)?;
+    if document::infinite(&value).is_some() {
+        let why = "a number in it is larger than any that is computed with";
+        return Err(Error::usage(format!("{place}: {why}")));
+    }
+    Document::within(&value, TestLimits::default())
+        .map_err(|_| Error::usage(format!("{place}: not a document, and not changed")))?;
+    Ok(formatted(value).to_json_lines(INDENT) + "\n")
+}
+
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let path = path.canonicalize()?;
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let mode = path.metadata()?.permissions();
+    let directory = Dir::open_ambient_dir(parent, ambient_authority())?;
+    let mut file = TempFile::new(&directory)?;
+    file.as_file().set_permissions(Permissions::from_std(mode))?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.replace(name)
+}

@@ -1,0 +1,196 @@
+//! Values as TOML. A document is one table; a date becomes text, because JSON has none.
+
+use ::toml::Spanned;
+use ::toml::de::{DeTable, DeValue};
+use num_bigint::BigInt;
+use num_traits::{Num, ToPrimitive};
+
+use super::{MAX_INTEGER_DIGITS, Map, Value};
+
+/// Why a value cannot be written as TOML.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoToml {
+    /// The document is no object.
+    #[error("TOML root must be a dict")]
+    Root,
+    /// It holds a `null`, which TOML does not have.
+    #[error("unsupported TOML scalar type: NoneType")]
+    Null,
+}
+
+impl Value {
+    /// Parses a text of TOML; the error names line and column.
+    pub fn parse_toml(text: &str) -> Result<Self, String> {
+        let table = DeTable::parse(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            let before = text.get(..text.floor_char_boundary(at)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            let message = error.message().lines().next().unwrap_or_default().to_owned();
+            format!("{message} at line {line} column {column}")
+        })?;
+        self::table(table.into_inner())
+    }
+
+    /// The value, which is an object, as TOML: a line for each member.
+    pub fn to_toml(&self) -> Result<String, NoToml> {
+        let Self::Dict(members) = self else { return Err(NoToml::Root) };
+        let mut out = String::new();
+        for (key, value) in members {
+            written_key(key, &mut out);
+            out.push_str(" = ");
+            written(value, &mut out)?;
+            out.push('\n');
+        }
+        Ok(out)
+    }
+}
+
+fn table(table: DeTable<'_>) -> Result<Value, String> {
+    let members = table.into_iter().map(|(key, value)| {
+        let key = key.into_inner().into_owned();
+        self::value(value).map(|value| (key, value))
+    });
+    members.collect::<Result<Map, _>>().map(Value::Dict)
+}
+
+fn value(value: Spanned<DeValue<'_>>) -> Result<Value, String> {
+    Ok(match value.into_inner() {
+        DeValue::String(text) => text.into_owned().into(),
+        DeValue::Boolean(truth) => truth.into(),
+        DeValue::Datetime(moment) => moment.to_string().into(),
+        DeValue::Integer(number) => {
+            let text = number.as_str();
+            let parsed = BigInt::from_str_radix(text, number.radix()).ok();
+            let parsed = parsed.filter(|_| text.len() <= MAX_INTEGER_DIGITS);
+            let parsed = parsed.ok_or_else(|| format!("{text:.20} is no integer"))?;
+            parsed.to_i64().map_or(Value::Big(parsed), Value::Int)
+        }
+        DeValue::Float(number) => {
+            let text = number.as_str();
+            text.parse().map(Value::Float).map_err(|_| format!("{text:.20} is no number"))?
+        }
+        DeValue::Array(items) => {
+            items.into_iter().map(self::value).collect::<Result<Vec<_>, _>>()?.into()
+        }
+        DeValue::Table(members) => table(members)?,
+    })
+}
+
+fn written(value: &Value, out: &mut String) -> Result<(), NoToml> {
+    match value {
+        Value::Null => return Err(NoToml::Null),
+        Value::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
+        Value::Str(text) => quoted(text, out),
+        Value::List(items) | Value::Tuple(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                out.push_str(if index > 0 { ", " } else { "" });
+                written(item, out)?;
+            }
+            out.push(']');
+        }
+        Value::Dict(members) => {
+            out.push('{');
+            for (index, (key, item)) in members.iter().enumerate() {
+                out.push_str(if index > 0 { ", " } else { "" });
+                written_key(key, out);
+                out.push_str(" = ");
+                written(item, out)?;
+            }
+            out.push('}');
+        }
+        // Python writes numbers as TOML does.
+        number => out.push_str(&number.to_repr()),
+    }
+    Ok(())
+}
+
+fn written_key(key: &str, out: &mut String) {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    match !key.is_empty() && key.bytes().all(is_bare) {
+        true => out.push_str(key),
+        false => quoted(key, out),
+    }
+}
+
+fn quoted(text: &str, out: &mut String) {
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            control if control.is_control() => {
+                out.push_str(&format!("\\u{:04x}", u32::from(control)));
+            }
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_document_is_read_in_its_order() {
+        let text = "z = 1\nload_density = [[\"LD_start_test\", {user_count = 5, x.y = 0x1f}]]\n\
+                    [metadata]\nname = 'a'\nwhen = 2026-01-01T10:00:00Z\nrate = 1e3\nbig = 123_456\n";
+        let json = r#"{"z": 1, "load_density": [["LD_start_test", {"user_count": 5, "x": {"y": 31}}]],
+            "metadata": {"name": "a", "when": "2026-01-01T10:00:00Z", "rate": 1000.0, "big": 123456}}"#;
+        let value = Value::parse_toml(text).expect("TOML");
+        assert_eq!(value.to_text(), Value::parse(json).expect("JSON").to_text());
+    }
+
+    #[test]
+    fn a_text_that_is_not_toml_is_refused_with_its_place() {
+        let error = Value::parse_toml("a = 1\nb = \n").expect_err("refused");
+        assert!(error.contains(" at line 2 column "), "{error}");
+        for text in ["a = 1\na = 2", "a = [", "= 1", "a = 1979-13-45"] {
+            Value::parse_toml(text).expect_err(text);
+        }
+        Value::parse_toml(&format!("a = {}", "[".repeat(100_000))).expect_err("too deep");
+    }
+
+    #[test]
+    fn what_toml_lacks_is_refused() {
+        let written = |json: &str| Value::parse(json).expect("JSON").to_toml();
+        assert_eq!(written("[1]"), Err(NoToml::Root));
+        assert_eq!(written(r#"{"a": [{"b": null}]}"#), Err(NoToml::Null));
+        let odd = r#"{"a b": "x\"\\\n\u0001é", "c": {"d.e": [1, 1.5, true, 1e22]}}"#;
+        let expected =
+            "\"a b\" = \"x\\\"\\\\\\n\\u0001é\"\nc = {\"d.e\" = [1, 1.5, true, 1e+22]}\n";
+        assert_eq!(written(odd), Ok(expected.to_owned()));
+    }
+
+    fn values() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(Value::Int),
+            any::<f64>().prop_filter("a number", |number| !number.is_nan()).prop_map(Value::Float),
+            "\\PC{0,12}".prop_map(Value::Str),
+            "[ -~\n\t\r\u{85}\u{0}\u{7f}\u{1b}]{0,12}".prop_map(Value::Str),
+        ];
+        leaf.prop_recursive(4, 32, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
+                prop::collection::vec(("[ -~]{0,6}", inner), 0..4)
+                    .prop_map(|members| Value::Dict(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(value in values()) {
+            let value = Value::dict([("a", value)]);
+            let text = value.to_toml().expect("a table");
+            prop_assert_eq!(Value::parse_toml(&text), Ok(value), "{}", text);
+        }
+    }
+}
