@@ -41,11 +41,14 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             [CompletionResult]::new('lint', 'lint', [CompletionResultType]::ParameterValue, 'Check documents for errors and likely mistakes')
             [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Check documents for errors and likely mistakes')
             [CompletionResult]::new('validate', 'validate', [CompletionResultType]::ParameterValue, 'Check documents for errors and likely mistakes')
+            [CompletionResult]::new('fmt', 'fmt', [CompletionResultType]::ParameterValue, 'Format documents, without changing what they do')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain the format of documents: a concept, a command or a parameter')
             [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of documents, for editors')
+            [CompletionResult]::new('context', 'context', [CompletionResultType]::ParameterValue, 'Keep servers under names, with how to connect to them')
             [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write a document to begin with')
             [CompletionResult]::new('convert', 'convert', [CompletionResultType]::ParameterValue, 'Convert a recording of a browser (HAR) or commands of curl into a document')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a shell''s completion script')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
         'ldctl;serve' {
@@ -104,8 +107,10 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Seed of random choices: tasks by weight, waits, generated data')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Output format on stdout [default: summary on a terminal, else text]')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format on stdout [default: summary on a terminal, else text]')
-            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name')
-            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]')
+            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name, apart from its port')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port [default: 9940]')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]')
             [CompletionResult]::new('--tls-ca', '--tls-ca', [CompletionResultType]::ParameterName, 'Certificate authorities to trust (PEM) [default: the system''s]')
             [CompletionResult]::new('--tls-server-name', '--tls-server-name', [CompletionResultType]::ParameterName, 'Name to expect in the server''s certificate [default: the host]')
             [CompletionResult]::new('--tls-cert', '--tls-cert', [CompletionResultType]::ParameterName, 'Client certificate chain (PEM)')
@@ -132,8 +137,10 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Retry until the server answers, for at most this long. A rejected token or an untrusted certificate fails immediately')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this long without a reply')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format on stdout; -v adds the server''s counters to the text')
-            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name')
-            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]')
+            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name, apart from its port')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port [default: 9940]')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]')
             [CompletionResult]::new('--tls-ca', '--tls-ca', [CompletionResultType]::ParameterName, 'Certificate authorities to trust (PEM) [default: the system''s]')
             [CompletionResult]::new('--tls-server-name', '--tls-server-name', [CompletionResultType]::ParameterName, 'Name to expect in the server''s certificate [default: the host]')
             [CompletionResult]::new('--tls-cert', '--tls-cert', [CompletionResultType]::ParameterName, 'Client certificate chain (PEM)')
@@ -155,8 +162,10 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
         'ldctl;status' {
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this long without a reply')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format on stdout')
-            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name')
-            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]')
+            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name, apart from its port')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port [default: 9940]')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]')
             [CompletionResult]::new('--tls-ca', '--tls-ca', [CompletionResultType]::ParameterName, 'Certificate authorities to trust (PEM) [default: the system''s]')
             [CompletionResult]::new('--tls-server-name', '--tls-server-name', [CompletionResultType]::ParameterName, 'Name to expect in the server''s certificate [default: the host]')
             [CompletionResult]::new('--tls-cert', '--tls-cert', [CompletionResultType]::ParameterName, 'Client certificate chain (PEM)')
@@ -179,8 +188,10 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
         'ldctl;stop' {
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this long without a reply')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format on stdout')
-            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name')
-            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]')
+            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name, apart from its port')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port [default: 9940]')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]')
             [CompletionResult]::new('--tls-ca', '--tls-ca', [CompletionResultType]::ParameterName, 'Certificate authorities to trust (PEM) [default: the system''s]')
             [CompletionResult]::new('--tls-server-name', '--tls-server-name', [CompletionResultType]::ParameterName, 'Name to expect in the server''s certificate [default: the host]')
             [CompletionResult]::new('--tls-cert', '--tls-cert', [CompletionResultType]::ParameterName, 'Client certificate chain (PEM)')
@@ -204,8 +215,10 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             [CompletionResult]::new('--state', '--state', [CompletionResultType]::ParameterName, 'Show only runs in this state')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this long without a reply')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format on stdout')
-            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name')
-            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]')
+            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name, apart from its port')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port [default: 9940]')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]')
             [CompletionResult]::new('--tls-ca', '--tls-ca', [CompletionResultType]::ParameterName, 'Certificate authorities to trust (PEM) [default: the system''s]')
             [CompletionResult]::new('--tls-server-name', '--tls-server-name', [CompletionResultType]::ParameterName, 'Name to expect in the server''s certificate [default: the host]')
             [CompletionResult]::new('--tls-cert', '--tls-cert', [CompletionResultType]::ParameterName, 'Client certificate chain (PEM)')
@@ -228,8 +241,10 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this long without a reply [default: 10s while connecting, 1h between replies]')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Output format on stdout [default: summary on a terminal, else text]')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format on stdout [default: summary on a terminal, else text]')
-            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name')
-            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]')
+            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name, apart from its port')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port [default: 9940]')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]')
             [CompletionResult]::new('--tls-ca', '--tls-ca', [CompletionResultType]::ParameterName, 'Certificate authorities to trust (PEM) [default: the system''s]')
             [CompletionResult]::new('--tls-server-name', '--tls-server-name', [CompletionResultType]::ParameterName, 'Name to expect in the server''s certificate [default: the host]')
             [CompletionResult]::new('--tls-cert', '--tls-cert', [CompletionResultType]::ParameterName, 'Client certificate chain (PEM)')
@@ -254,9 +269,11 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'Format of the report')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Write it to this file, which others cannot read, instead of stdout')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Write it to this file, which others cannot read, instead of stdout')
-            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this many seconds without a reply [default: 10 while connecting, 600 between replies]')
-            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name')
-            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this long without a reply [default: 10s while connecting, 10m between replies]')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]')
+            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name, apart from its port')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port [default: 9940]')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]')
             [CompletionResult]::new('--tls-ca', '--tls-ca', [CompletionResultType]::ParameterName, 'Certificate authorities to trust (PEM) [default: the system''s]')
             [CompletionResult]::new('--tls-server-name', '--tls-server-name', [CompletionResultType]::ParameterName, 'Name to expect in the server''s certificate [default: the host]')
             [CompletionResult]::new('--tls-cert', '--tls-cert', [CompletionResultType]::ParameterName, 'Client certificate chain (PEM)')
@@ -277,8 +294,10 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
         }
         'ldctl;quit' {
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this long without a reply')
-            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name')
-            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]')
+            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name, apart from its port')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port [default: 9940]')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]')
             [CompletionResult]::new('--tls-ca', '--tls-ca', [CompletionResultType]::ParameterName, 'Certificate authorities to trust (PEM) [default: the system''s]')
             [CompletionResult]::new('--tls-server-name', '--tls-server-name', [CompletionResultType]::ParameterName, 'Name to expect in the server''s certificate [default: the host]')
             [CompletionResult]::new('--tls-cert', '--tls-cert', [CompletionResultType]::ParameterName, 'Client certificate chain (PEM)')
@@ -330,6 +349,7 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Output format on stdout [default: summary on a terminal, else text]')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format on stdout [default: summary on a terminal, else text]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('--once', '--once', [CompletionResultType]::ParameterName, 'Run one iteration of one user, and show every request and response, what is extracted and what assertions say, without secrets')
             [CompletionResult]::new('--print-document', '--print-document', [CompletionResultType]::ParameterName, 'Print the document that would be run, and run nothing')
             [CompletionResult]::new('--http2', '--http2', [CompletionResultType]::ParameterName, 'Use HTTP/2, or offer it with TLS')
             [CompletionResult]::new('--insecure', '--insecure', [CompletionResultType]::ParameterName, 'Do not verify the certificate')
@@ -375,6 +395,15 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'ldctl;fmt' {
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('--check', '--check', [CompletionResultType]::ParameterName, 'Write nothing; print the files that are not formatted, and exit with 1 if there are any')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'ldctl;explain' {
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Output format on stdout')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format on stdout')
@@ -391,6 +420,102 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'ldctl;context' {
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Keep a server under a name: its address, how to connect to it, and where its token is')
+            [CompletionResult]::new('use', 'use', [CompletionResultType]::ParameterValue, 'Make a context the current one')
+            [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List the contexts; * is the current one')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show a context, by default the current one')
+            [CompletionResult]::new('rm', 'rm', [CompletionResultType]::ParameterValue, 'Remove a context')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'ldctl;context;add' {
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s address or name, and its port [default: 9940]')
+            [CompletionResult]::new('--tls-ca', '--tls-ca', [CompletionResultType]::ParameterName, 'Certificate authorities to trust (PEM) [default: the system''s]')
+            [CompletionResult]::new('--tls-server-name', '--tls-server-name', [CompletionResultType]::ParameterName, 'Name to expect in the server''s certificate [default: the host]')
+            [CompletionResult]::new('--tls-cert', '--tls-cert', [CompletionResultType]::ParameterName, 'Client certificate chain (PEM)')
+            [CompletionResult]::new('--tls-key', '--tls-key', [CompletionResultType]::ParameterName, 'Private key of the client certificate (PEM)')
+            [CompletionResult]::new('--token-env', '--token-env', [CompletionResultType]::ParameterName, 'Read the token from this environment variable. The token itself is never kept in a context')
+            [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'Read the token from this file, which only its owner can read')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('--current', '--current', [CompletionResultType]::ParameterName, 'Make it the current context')
+            [CompletionResult]::new('--legacy', '--legacy', [CompletionResultType]::ParameterName, 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both')
+            [CompletionResult]::new('--tls', '--tls', [CompletionResultType]::ParameterName, 'Connect with TLS (1.2 or 1.3)')
+            [CompletionResult]::new('--tls-insecure', '--tls-insecure', [CompletionResultType]::ParameterName, 'Do not verify the server''s certificate: anyone on the network path can read the token')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'ldctl;context;use' {
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'ldctl;context;ls' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Output format on stdout')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format on stdout')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'ldctl;context;show' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Output format on stdout')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format on stdout')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'ldctl;context;rm' {
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'ldctl;context;help' {
+            [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Keep a server under a name: its address, how to connect to it, and where its token is')
+            [CompletionResult]::new('use', 'use', [CompletionResultType]::ParameterValue, 'Make a context the current one')
+            [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List the contexts; * is the current one')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show a context, by default the current one')
+            [CompletionResult]::new('rm', 'rm', [CompletionResultType]::ParameterValue, 'Remove a context')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'ldctl;context;help;add' {
+            break
+        }
+        'ldctl;context;help;use' {
+            break
+        }
+        'ldctl;context;help;ls' {
+            break
+        }
+        'ldctl;context;help;show' {
+            break
+        }
+        'ldctl;context;help;rm' {
+            break
+        }
+        'ldctl;context;help;help' {
             break
         }
         'ldctl;init' {
@@ -423,6 +548,105 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'ldctl;help' {
+            [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Serve the control socket until a client sends `quit`')
+            [CompletionResult]::new('send', 'send', [CompletionResultType]::ParameterValue, 'Send a document to a server and print each action''s result')
+            [CompletionResult]::new('ping', 'ping', [CompletionResultType]::ParameterValue, 'Check that a server is up (no side effects)')
+            [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show the test that a server is running, or any run')
+            [CompletionResult]::new('stop', 'stop', [CompletionResultType]::ParameterValue, 'Stop the running test, or any run; its client still gets the results')
+            [CompletionResult]::new('runs', 'runs', [CompletionResultType]::ParameterValue, 'List the runs of a server, the newest first')
+            [CompletionResult]::new('attach', 'attach', [CompletionResultType]::ParameterValue, 'Follow a run from its beginning to its end, whoever requested it')
+            [CompletionResult]::new('report', 'report', [CompletionResultType]::ParameterValue, 'Fetch the report of a run, also of one that is in progress or ended long ago')
+            [CompletionResult]::new('quit', 'quit', [CompletionResultType]::ParameterValue, 'Shut a server down')
+            [CompletionResult]::new('run', 'run', [CompletionResultType]::ParameterValue, 'Run documents in this process, without a server')
+            [CompletionResult]::new('lint', 'lint', [CompletionResultType]::ParameterValue, 'Check documents for errors and likely mistakes')
+            [CompletionResult]::new('fmt', 'fmt', [CompletionResultType]::ParameterValue, 'Format documents, without changing what they do')
+            [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain the format of documents: a concept, a command or a parameter')
+            [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of documents, for editors')
+            [CompletionResult]::new('context', 'context', [CompletionResultType]::ParameterValue, 'Keep servers under names, with how to connect to them')
+            [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write a document to begin with')
+            [CompletionResult]::new('convert', 'convert', [CompletionResultType]::ParameterValue, 'Convert a recording of a browser (HAR) or commands of curl into a document')
+            [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a shell''s completion script')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'ldctl;help;serve' {
+            break
+        }
+        'ldctl;help;send' {
+            break
+        }
+        'ldctl;help;ping' {
+            break
+        }
+        'ldctl;help;status' {
+            break
+        }
+        'ldctl;help;stop' {
+            break
+        }
+        'ldctl;help;runs' {
+            break
+        }
+        'ldctl;help;attach' {
+            break
+        }
+        'ldctl;help;report' {
+            break
+        }
+        'ldctl;help;quit' {
+            break
+        }
+        'ldctl;help;run' {
+            break
+        }
+        'ldctl;help;lint' {
+            break
+        }
+        'ldctl;help;fmt' {
+            break
+        }
+        'ldctl;help;explain' {
+            break
+        }
+        'ldctl;help;schema' {
+            break
+        }
+        'ldctl;help;context' {
+            [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Keep a server under a name: its address, how to connect to it, and where its token is')
+            [CompletionResult]::new('use', 'use', [CompletionResultType]::ParameterValue, 'Make a context the current one')
+            [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List the contexts; * is the current one')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show a context, by default the current one')
+            [CompletionResult]::new('rm', 'rm', [CompletionResultType]::ParameterValue, 'Remove a context')
+            break
+        }
+        'ldctl;help;context;add' {
+            break
+        }
+        'ldctl;help;context;use' {
+            break
+        }
+        'ldctl;help;context;ls' {
+            break
+        }
+        'ldctl;help;context;show' {
+            break
+        }
+        'ldctl;help;context;rm' {
+            break
+        }
+        'ldctl;help;init' {
+            break
+        }
+        'ldctl;help;convert' {
+            break
+        }
+        'ldctl;help;completions' {
+            break
+        }
+        'ldctl;help;help' {
             break
         }
     })

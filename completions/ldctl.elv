@@ -38,11 +38,14 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand lint 'Check documents for errors and likely mistakes'
             cand check 'Check documents for errors and likely mistakes'
             cand validate 'Check documents for errors and likely mistakes'
+            cand fmt 'Format documents, without changing what they do'
             cand explain 'Explain the format of documents: a concept, a command or a parameter'
             cand schema 'Print the JSON Schema of documents, for editors'
+            cand context 'Keep servers under names, with how to connect to them'
             cand init 'Write a document to begin with'
             cand convert 'Convert a recording of a browser (HAR) or commands of curl into a document'
             cand completions 'Print a shell''s completion script'
+            cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'ldctl;serve'= {
             cand --host 'Address or name to listen on; localhost means IPv4 and IPv6 loopback. Other than loopback requires a token. Ignored, like --port, with socket activation'
@@ -99,8 +102,10 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --seed 'Seed of random choices: tasks by weight, waits, generated data'
             cand -o 'Output format on stdout [default: summary on a terminal, else text]'
             cand --output 'Output format on stdout [default: summary on a terminal, else text]'
-            cand --host 'The server''s address or name'
-            cand --port 'The server''s TCP port'
+            cand --server 'The server''s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]'
+            cand --host 'The server''s address or name, apart from its port'
+            cand --port 'The server''s TCP port [default: 9940]'
+            cand --context 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]'
             cand --tls-ca 'Certificate authorities to trust (PEM) [default: the system''s]'
             cand --tls-server-name 'Name to expect in the server''s certificate [default: the host]'
             cand --tls-cert 'Client certificate chain (PEM)'
@@ -126,8 +131,10 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --wait 'Retry until the server answers, for at most this long. A rejected token or an untrusted certificate fails immediately'
             cand --timeout 'Give up after this long without a reply'
             cand --output 'Output format on stdout; -v adds the server''s counters to the text'
-            cand --host 'The server''s address or name'
-            cand --port 'The server''s TCP port'
+            cand --server 'The server''s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]'
+            cand --host 'The server''s address or name, apart from its port'
+            cand --port 'The server''s TCP port [default: 9940]'
+            cand --context 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]'
             cand --tls-ca 'Certificate authorities to trust (PEM) [default: the system''s]'
             cand --tls-server-name 'Name to expect in the server''s certificate [default: the host]'
             cand --tls-cert 'Client certificate chain (PEM)'
@@ -148,8 +155,10 @@ set edit:completion:arg-completer[ldctl] = {|@words|
         &'ldctl;status'= {
             cand --timeout 'Give up after this long without a reply'
             cand --output 'Output format on stdout'
-            cand --host 'The server''s address or name'
-            cand --port 'The server''s TCP port'
+            cand --server 'The server''s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]'
+            cand --host 'The server''s address or name, apart from its port'
+            cand --port 'The server''s TCP port [default: 9940]'
+            cand --context 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]'
             cand --tls-ca 'Certificate authorities to trust (PEM) [default: the system''s]'
             cand --tls-server-name 'Name to expect in the server''s certificate [default: the host]'
             cand --tls-cert 'Client certificate chain (PEM)'
@@ -171,8 +180,10 @@ set edit:completion:arg-completer[ldctl] = {|@words|
         &'ldctl;stop'= {
             cand --timeout 'Give up after this long without a reply'
             cand --output 'Output format on stdout'
-            cand --host 'The server''s address or name'
-            cand --port 'The server''s TCP port'
+            cand --server 'The server''s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]'
+            cand --host 'The server''s address or name, apart from its port'
+            cand --port 'The server''s TCP port [default: 9940]'
+            cand --context 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]'
             cand --tls-ca 'Certificate authorities to trust (PEM) [default: the system''s]'
             cand --tls-server-name 'Name to expect in the server''s certificate [default: the host]'
             cand --tls-cert 'Client certificate chain (PEM)'
@@ -195,8 +206,10 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --state 'Show only runs in this state'
             cand --timeout 'Give up after this long without a reply'
             cand --output 'Output format on stdout'
-            cand --host 'The server''s address or name'
-            cand --port 'The server''s TCP port'
+            cand --server 'The server''s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]'
+            cand --host 'The server''s address or name, apart from its port'
+            cand --port 'The server''s TCP port [default: 9940]'
+            cand --context 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]'
             cand --tls-ca 'Certificate authorities to trust (PEM) [default: the system''s]'
             cand --tls-server-name 'Name to expect in the server''s certificate [default: the host]'
             cand --tls-cert 'Client certificate chain (PEM)'
@@ -218,8 +231,10 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --timeout 'Give up after this long without a reply [default: 10s while connecting, 1h between replies]'
             cand -o 'Output format on stdout [default: summary on a terminal, else text]'
             cand --output 'Output format on stdout [default: summary on a terminal, else text]'
-            cand --host 'The server''s address or name'
-            cand --port 'The server''s TCP port'
+            cand --server 'The server''s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]'
+            cand --host 'The server''s address or name, apart from its port'
+            cand --port 'The server''s TCP port [default: 9940]'
+            cand --context 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]'
             cand --tls-ca 'Certificate authorities to trust (PEM) [default: the system''s]'
             cand --tls-server-name 'Name to expect in the server''s certificate [default: the host]'
             cand --tls-cert 'Client certificate chain (PEM)'
@@ -243,9 +258,11 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --format 'Format of the report'
             cand -o 'Write it to this file, which others cannot read, instead of stdout'
             cand --output 'Write it to this file, which others cannot read, instead of stdout'
-            cand --timeout 'Give up after this many seconds without a reply [default: 10 while connecting, 600 between replies]'
-            cand --host 'The server''s address or name'
-            cand --port 'The server''s TCP port'
+            cand --timeout 'Give up after this long without a reply [default: 10s while connecting, 10m between replies]'
+            cand --server 'The server''s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]'
+            cand --host 'The server''s address or name, apart from its port'
+            cand --port 'The server''s TCP port [default: 9940]'
+            cand --context 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]'
             cand --tls-ca 'Certificate authorities to trust (PEM) [default: the system''s]'
             cand --tls-server-name 'Name to expect in the server''s certificate [default: the host]'
             cand --tls-cert 'Client certificate chain (PEM)'
@@ -265,8 +282,10 @@ set edit:completion:arg-completer[ldctl] = {|@words|
         }
         &'ldctl;quit'= {
             cand --timeout 'Give up after this long without a reply'
-            cand --host 'The server''s address or name'
-            cand --port 'The server''s TCP port'
+            cand --server 'The server''s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]'
+            cand --host 'The server''s address or name, apart from its port'
+            cand --port 'The server''s TCP port [default: 9940]'
+            cand --context 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]'
             cand --tls-ca 'Certificate authorities to trust (PEM) [default: the system''s]'
             cand --tls-server-name 'Name to expect in the server''s certificate [default: the host]'
             cand --tls-cert 'Client certificate chain (PEM)'
@@ -317,6 +336,7 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand -o 'Output format on stdout [default: summary on a terminal, else text]'
             cand --output 'Output format on stdout [default: summary on a terminal, else text]'
             cand --color 'When to use colours'
+            cand --once 'Run one iteration of one user, and show every request and response, what is extracted and what assertions say, without secrets'
             cand --print-document 'Print the document that would be run, and run nothing'
             cand --http2 'Use HTTP/2, or offer it with TLS'
             cand --insecure 'Do not verify the certificate'
@@ -358,6 +378,14 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'ldctl;fmt'= {
+            cand --color 'When to use colours'
+            cand --check 'Write nothing; print the files that are not formatted, and exit with 1 if there are any'
+            cand -v 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+            cand --verbose 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'ldctl;explain'= {
             cand -o 'Output format on stdout'
             cand --output 'Output format on stdout'
@@ -373,6 +401,89 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --verbose 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
+        }
+        &'ldctl;context'= {
+            cand --color 'When to use colours'
+            cand -v 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+            cand --verbose 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand add 'Keep a server under a name: its address, how to connect to it, and where its token is'
+            cand use 'Make a context the current one'
+            cand ls 'List the contexts; * is the current one'
+            cand show 'Show a context, by default the current one'
+            cand rm 'Remove a context'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'ldctl;context;add'= {
+            cand --server 'The server''s address or name, and its port [default: 9940]'
+            cand --tls-ca 'Certificate authorities to trust (PEM) [default: the system''s]'
+            cand --tls-server-name 'Name to expect in the server''s certificate [default: the host]'
+            cand --tls-cert 'Client certificate chain (PEM)'
+            cand --tls-key 'Private key of the client certificate (PEM)'
+            cand --token-env 'Read the token from this environment variable. The token itself is never kept in a context'
+            cand --token-file 'Read the token from this file, which only its owner can read'
+            cand --color 'When to use colours'
+            cand --current 'Make it the current context'
+            cand --legacy 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
+            cand --tls 'Connect with TLS (1.2 or 1.3)'
+            cand --tls-insecure 'Do not verify the server''s certificate: anyone on the network path can read the token'
+            cand -v 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+            cand --verbose 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'ldctl;context;use'= {
+            cand --color 'When to use colours'
+            cand -v 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+            cand --verbose 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'ldctl;context;ls'= {
+            cand -o 'Output format on stdout'
+            cand --output 'Output format on stdout'
+            cand --color 'When to use colours'
+            cand -v 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+            cand --verbose 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'ldctl;context;show'= {
+            cand -o 'Output format on stdout'
+            cand --output 'Output format on stdout'
+            cand --color 'When to use colours'
+            cand -v 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+            cand --verbose 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'ldctl;context;rm'= {
+            cand --color 'When to use colours'
+            cand -v 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+            cand --verbose 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'ldctl;context;help'= {
+            cand add 'Keep a server under a name: its address, how to connect to it, and where its token is'
+            cand use 'Make a context the current one'
+            cand ls 'List the contexts; * is the current one'
+            cand show 'Show a context, by default the current one'
+            cand rm 'Remove a context'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'ldctl;context;help;add'= {
+        }
+        &'ldctl;context;help;use'= {
+        }
+        &'ldctl;context;help;ls'= {
+        }
+        &'ldctl;context;help;show'= {
+        }
+        &'ldctl;context;help;rm'= {
+        }
+        &'ldctl;context;help;help'= {
         }
         &'ldctl;init'= {
             cand --host 'The target [default: a stub server that the document starts, so that it runs as it stands]'
@@ -402,6 +513,80 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --verbose 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
+        }
+        &'ldctl;help'= {
+            cand serve 'Serve the control socket until a client sends `quit`'
+            cand send 'Send a document to a server and print each action''s result'
+            cand ping 'Check that a server is up (no side effects)'
+            cand status 'Show the test that a server is running, or any run'
+            cand stop 'Stop the running test, or any run; its client still gets the results'
+            cand runs 'List the runs of a server, the newest first'
+            cand attach 'Follow a run from its beginning to its end, whoever requested it'
+            cand report 'Fetch the report of a run, also of one that is in progress or ended long ago'
+            cand quit 'Shut a server down'
+            cand run 'Run documents in this process, without a server'
+            cand lint 'Check documents for errors and likely mistakes'
+            cand fmt 'Format documents, without changing what they do'
+            cand explain 'Explain the format of documents: a concept, a command or a parameter'
+            cand schema 'Print the JSON Schema of documents, for editors'
+            cand context 'Keep servers under names, with how to connect to them'
+            cand init 'Write a document to begin with'
+            cand convert 'Convert a recording of a browser (HAR) or commands of curl into a document'
+            cand completions 'Print a shell''s completion script'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'ldctl;help;serve'= {
+        }
+        &'ldctl;help;send'= {
+        }
+        &'ldctl;help;ping'= {
+        }
+        &'ldctl;help;status'= {
+        }
+        &'ldctl;help;stop'= {
+        }
+        &'ldctl;help;runs'= {
+        }
+        &'ldctl;help;attach'= {
+        }
+        &'ldctl;help;report'= {
+        }
+        &'ldctl;help;quit'= {
+        }
+        &'ldctl;help;run'= {
+        }
+        &'ldctl;help;lint'= {
+        }
+        &'ldctl;help;fmt'= {
+        }
+        &'ldctl;help;explain'= {
+        }
+        &'ldctl;help;schema'= {
+        }
+        &'ldctl;help;context'= {
+            cand add 'Keep a server under a name: its address, how to connect to it, and where its token is'
+            cand use 'Make a context the current one'
+            cand ls 'List the contexts; * is the current one'
+            cand show 'Show a context, by default the current one'
+            cand rm 'Remove a context'
+        }
+        &'ldctl;help;context;add'= {
+        }
+        &'ldctl;help;context;use'= {
+        }
+        &'ldctl;help;context;ls'= {
+        }
+        &'ldctl;help;context;show'= {
+        }
+        &'ldctl;help;context;rm'= {
+        }
+        &'ldctl;help;init'= {
+        }
+        &'ldctl;help;convert'= {
+        }
+        &'ldctl;help;completions'= {
+        }
+        &'ldctl;help;help'= {
         }
     ]
     $completions[$command]

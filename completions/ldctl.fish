@@ -41,11 +41,16 @@ complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "report" -d 'Fetch the r
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "quit" -d 'Shut a server down'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "run" -d 'Run documents in this process, without a server'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "lint" -d 'Check documents for errors and likely mistakes'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "check" -d 'Check documents for errors and likely mistakes'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "validate" -d 'Check documents for errors and likely mistakes'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "fmt" -d 'Format documents, without changing what they do'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "explain" -d 'Explain the format of documents: a concept, a command or a parameter'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "schema" -d 'Print the JSON Schema of documents, for editors'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "context" -d 'Keep servers under names, with how to connect to them'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "init" -d 'Write a document to begin with'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "convert" -d 'Convert a recording of a browser (HAR) or commands of curl into a document'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "completions" -d 'Print a shell\'s completion script'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l host -d 'Address or name to listen on; localhost means IPv4 and IPv6 loopback. Other than loopback requires a token. Ignored, like --port, with socket activation' -r -f -a "(__fish_print_hostnames)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l port -d 'TCP port to listen on; 0 picks a free port and prints it on the first line' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l data-dir -d 'Directory in which documents may read and write files [default: the working directory]' -r -f -a "(__fish_complete_directories)"
@@ -63,6 +68,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-test-time -d '
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-tasks -d 'Maximum tasks per test' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-body-bytes -d 'Maximum bytes of a response body that assertions and extractors see, decompressed. Checks of a longer body fail' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-memory -d 'Ceiling for what the process holds in memory: records, figures, files, bodies, documents. What would exceed it is refused or dropped, with a message [default: half of the memory of the control group or the machine]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-records -d 'Maximum rows of requests that are kept in all, 30 bytes each, for reports that list requests. The oldest tests give theirs up first; a test beyond it goes on with histograms alone' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-listen -d 'Let documents open listeners (the Prometheus exporter) on this address beyond loopback (repeatable); 0.0.0.0 and :: are every address [default: loopback only]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-target -d 'Restrict targets to this host or network (repeatable): example.com, 10.0.0.0/8 or [2001:db8::/32], each optionally with :PORT [default: any address but link-local ones and metadata services]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-connections -d 'Maximum concurrent connections; others get a `busy` reply' -r
@@ -93,12 +99,15 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l rate -d 'Start this
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l target -d 'Base of the relative URLs of tasks (host)' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l var -d 'Set the variable ${var.NAME} (repeatable); takes precedence over the document\'s' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l gate -d 'Fail unless the figures meet this rule (repeatable): latency_p95<200ms, failure_rate<1%, failure_rate(NAME)<1%, requests>=1000, achieved_rate>=190, dropped_iterations<1%' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l report -d 'Write a report when the document has ended, whatever became of it (repeatable): html, json, xml, csv, junit, summary, or db for a run in an SQLite file (only `run`)' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l seed -d 'Seed of random choices: tasks by weight, waits, generated data' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s o -l output -d 'Output format on stdout [default: summary on a terminal, else text]' -r -f -a "summary\t'Figures, errors, gates and a verdict, for people'
 text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l port -d 'The server\'s TCP port' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l server -d 'The server\'s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l host -d 'The server\'s address or name, apart from its port' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l port -d 'The server\'s TCP port [default: 9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l context -d 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
@@ -110,6 +119,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l color -d 'When to u
 always\t'Always'
 never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l detach -d 'Print the number of the run and leave it on its own. Without, the run is stopped when this program ends'
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l no-check -d 'Do it although the check of the document finds errors (see `ldctl lint`)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s q -l quiet -d 'Print only errors'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l tls -d 'Connect with TLS (1.2 or 1.3)'
@@ -121,8 +131,10 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l wait -d 'Retry unti
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l timeout -d 'Give up after this long without a reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l output -d 'Output format on stdout; -v adds the server\'s counters to the text' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
-complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
-complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l port -d 'The server\'s TCP port' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l server -d 'The server\'s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l host -d 'The server\'s address or name, apart from its port' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l port -d 'The server\'s TCP port [default: 9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l context -d 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
@@ -142,8 +154,10 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand ping" -s h -l help -d 'Print
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l timeout -d 'Give up after this long without a reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
-complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
-complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l port -d 'The server\'s TCP port' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l server -d 'The server\'s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l host -d 'The server\'s address or name, apart from its port' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l port -d 'The server\'s TCP port [default: 9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l context -d 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
@@ -164,8 +178,10 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand status" -s h -l help -d 'Pri
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l timeout -d 'Give up after this long without a reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
-complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
-complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l port -d 'The server\'s TCP port' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l server -d 'The server\'s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l host -d 'The server\'s address or name, apart from its port' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l port -d 'The server\'s TCP port [default: 9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l context -d 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
@@ -194,8 +210,10 @@ interrupted\t'The server ended while it ran'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l timeout -d 'Give up after this long without a reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
-complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
-complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l port -d 'The server\'s TCP port' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l server -d 'The server\'s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l host -d 'The server\'s address or name, apart from its port' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l port -d 'The server\'s TCP port [default: 9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l context -d 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
@@ -216,8 +234,10 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l timeout -d 'Give 
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -s o -l output -d 'Output format on stdout [default: summary on a terminal, else text]' -r -f -a "summary\t'Figures, errors, gates and a verdict, for people'
 text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
-complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
-complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l port -d 'The server\'s TCP port' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l server -d 'The server\'s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l host -d 'The server\'s address or name, apart from its port' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l port -d 'The server\'s TCP port [default: 9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l context -d 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
@@ -242,9 +262,11 @@ csv\t'Every request as a row of CSV; needs the rows of the run'
 junit\t'A testcase for each name, for CI systems'
 summary\t'The figures of LD_summary as JSON'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -s o -l output -d 'Write it to this file, which others cannot read, instead of stdout' -r -F
-complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l timeout -d 'Give up after this many seconds without a reply [default: 10 while connecting, 600 between replies]' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
-complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l port -d 'The server\'s TCP port' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l timeout -d 'Give up after this long without a reply [default: 10s while connecting, 10m between replies]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l server -d 'The server\'s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l host -d 'The server\'s address or name, apart from its port' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l port -d 'The server\'s TCP port [default: 9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l context -d 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
@@ -262,8 +284,10 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l token-prompt -d '
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l timeout -d 'Give up after this long without a reply' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l host -d 'The server\'s address or name' -r -f -a "(__fish_print_hostnames)"
-complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l port -d 'The server\'s TCP port' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l server -d 'The server\'s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l host -d 'The server\'s address or name, apart from its port' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l port -d 'The server\'s TCP port [default: 9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l context -d 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
@@ -295,12 +319,14 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l rate -d 'Start this 
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l target -d 'Base of the relative URLs of tasks (host)' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l var -d 'Set the variable ${var.NAME} (repeatable); takes precedence over the document\'s' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l gate -d 'Fail unless the figures meet this rule (repeatable): latency_p95<200ms, failure_rate<1%, failure_rate(NAME)<1%, requests>=1000, achieved_rate>=190, dropped_iterations<1%' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l report -d 'Write a report when the document has ended, whatever became of it (repeatable): html, json, xml, csv, junit, summary, or db for a run in an SQLite file (only `run`)' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l seed -d 'Seed of random choices: tasks by weight, waits, generated data' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-users -d 'Maximum virtual users per test' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-test-time -d 'Maximum duration of a test. Also ends tests that set no duration' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-tasks -d 'Maximum tasks per test' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-body-bytes -d 'Maximum bytes of a response body that assertions and extractors see, decompressed. Checks of a longer body fail' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-memory -d 'Ceiling for what the process holds in memory: records, figures, files, bodies, documents. What would exceed it is refused or dropped, with a message [default: half of the memory of the control group or the machine]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-records -d 'Maximum rows of requests that are kept in all, 30 bytes each, for reports that list requests. The oldest tests give theirs up first; a test beyond it goes on with histograms alone' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l allow-listen -d 'Let documents open listeners (the Prometheus exporter) on this address beyond loopback (repeatable); 0.0.0.0 and :: are every address [default: loopback only]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l allow-target -d 'Restrict targets to this host or network (repeatable): example.com, 10.0.0.0/8 or [2001:db8::/32], each optionally with :PORT [default: any address but link-local ones and metadata services]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s o -l output -d 'Output format on stdout [default: summary on a terminal, else text]' -r -f -a "summary\t'Figures, errors, gates and a verdict, for people'
@@ -309,19 +335,47 @@ json\t'One JSON object per line'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
 always\t'Always'
 never\t'Never'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l once -d 'Run one iteration of one user, and show every request and response, what is extracted and what assertions say, without secrets'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l print-document -d 'Print the document that would be run, and run nothing'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l http2 -d 'Use HTTP/2, or offer it with TLS'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l insecure -d 'Do not verify the certificate'
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l no-check -d 'Do it although the check of the document finds errors (see `ldctl lint`)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s q -l quiet -d 'Print only errors'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
-json\t'One JSON object per line'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -l json -d 'The document itself, instead of files' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -s o -l output -d 'Output format on stdout' -r -f -a "text\t'One line per finding: FILE:LINE:COLUMN: severity: place: message [rule]'
+json\t'One JSON object per line'
+sarif\t'A log of SARIF 2.1.0'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
 always\t'Always'
 never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand check" -l json -d 'The document itself, instead of files' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand check" -s o -l output -d 'Output format on stdout' -r -f -a "text\t'One line per finding: FILE:LINE:COLUMN: severity: place: message [rule]'
+json\t'One JSON object per line'
+sarif\t'A log of SARIF 2.1.0'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand check" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand check" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand validate" -l json -d 'The document itself, instead of files' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand validate" -s o -l output -d 'Output format on stdout' -r -f -a "text\t'One line per finding: FILE:LINE:COLUMN: severity: place: message [rule]'
+json\t'One JSON object per line'
+sarif\t'A log of SARIF 2.1.0'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand validate" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand validate" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand fmt" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand fmt" -l check -d 'Write nothing; print the files that are not formatted, and exit with 1 if there are any'
+complete -c ldctl -n "__fish_ldctl_using_subcommand fmt" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand fmt" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand explain" -s o -l output -d 'Output format on stdout' -r -f -a "text\t'For people'
 json\t'For tools'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand explain" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
@@ -334,6 +388,63 @@ always\t'Always'
 never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand schema" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and not __fish_seen_subcommand_from add use ls show rm help" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and not __fish_seen_subcommand_from add use ls show rm help" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and not __fish_seen_subcommand_from add use ls show rm help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and not __fish_seen_subcommand_from add use ls show rm help" -f -a "add" -d 'Keep a server under a name: its address, how to connect to it, and where its token is'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and not __fish_seen_subcommand_from add use ls show rm help" -f -a "use" -d 'Make a context the current one'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and not __fish_seen_subcommand_from add use ls show rm help" -f -a "ls" -d 'List the contexts; * is the current one'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and not __fish_seen_subcommand_from add use ls show rm help" -f -a "show" -d 'Show a context, by default the current one'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and not __fish_seen_subcommand_from add use ls show rm help" -f -a "rm" -d 'Remove a context'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and not __fish_seen_subcommand_from add use ls show rm help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l server -d 'The server\'s address or name, and its port [default: 9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l tls-key -d 'Private key of the client certificate (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l token-env -d 'Read the token from this environment variable. The token itself is never kept in a context' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l token-file -d 'Read the token from this file, which only its owner can read' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l current -d 'Make it the current context'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l tls -d 'Connect with TLS (1.2 or 1.3)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l tls-insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read the token'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from use" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from use" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from use" -s h -l help -d 'Print help'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from ls" -s o -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
+json\t'One JSON object per line'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from ls" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from show" -s o -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
+json\t'One JSON object per line'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from show" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from rm" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from rm" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from help" -f -a "add" -d 'Keep a server under a name: its address, how to connect to it, and where its token is'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from help" -f -a "use" -d 'Make a context the current one'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from help" -f -a "ls" -d 'List the contexts; * is the current one'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show a context, by default the current one'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from help" -f -a "rm" -d 'Remove a context'
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand init" -l host -d 'The target [default: a stub server that the document starts, so that it runs as it stands]' -r -f
 complete -c ldctl -n "__fish_ldctl_using_subcommand init" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
 always\t'Always'
@@ -357,9 +468,37 @@ always\t'Always'
 never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand completions" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "serve" -d 'Serve the control socket until a client sends `quit`'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "send" -d 'Send a document to a server and print each action\'s result'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "ping" -d 'Check that a server is up (no side effects)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "status" -d 'Show the test that a server is running, or any run'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "stop" -d 'Stop the running test, or any run; its client still gets the results'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "runs" -d 'List the runs of a server, the newest first'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "attach" -d 'Follow a run from its beginning to its end, whoever requested it'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "report" -d 'Fetch the report of a run, also of one that is in progress or ended long ago'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "quit" -d 'Shut a server down'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "run" -d 'Run documents in this process, without a server'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "lint" -d 'Check documents for errors and likely mistakes'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "fmt" -d 'Format documents, without changing what they do'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "explain" -d 'Explain the format of documents: a concept, a command or a parameter'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "schema" -d 'Print the JSON Schema of documents, for editors'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "context" -d 'Keep servers under names, with how to connect to them'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "init" -d 'Write a document to begin with'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "convert" -d 'Convert a recording of a browser (HAR) or commands of curl into a document'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "completions" -d 'Print a shell\'s completion script'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and __fish_seen_subcommand_from context" -f -a "add" -d 'Keep a server under a name: its address, how to connect to it, and where its token is'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and __fish_seen_subcommand_from context" -f -a "use" -d 'Make a context the current one'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and __fish_seen_subcommand_from context" -f -a "ls" -d 'List the contexts; * is the current one'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and __fish_seen_subcommand_from context" -f -a "show" -d 'Show a context, by default the current one'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and __fish_seen_subcommand_from context" -f -a "rm" -d 'Remove a context'
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-env -x -a "(set --names --export)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand init" -f -a "http login csv open-model stages gates"
 complete -c ldctl -n "__fish_ldctl_using_subcommand completions" -f -a "bash elvish fish powershell zsh"
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -k -f -a "(__fish_complete_suffix .json)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -k -f -a "(__fish_complete_suffix .json)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -k -f -a "(__fish_complete_suffix .json)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -f -k -a "(ldctl __runs fish (commandline -opc)[2..] 2>/dev/null)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand report" -f -k -a "(ldctl __runs fish (commandline -opc)[2..] 2>/dev/null)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand status" -f -k -a "(ldctl __runs fish (commandline -opc)[2..] 2>/dev/null)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -f -k -a "(ldctl __runs fish (commandline -opc)[2..] 2>/dev/null)"
