@@ -86,7 +86,8 @@ fn t16_no_command_reads_or_writes_outside_with_any_path() {
     }
     symlink(&outside, data.join("out")).expect("a link");
     let reports = FORMATS.iter().flat_map(endings);
-    for ending in reports.chain([String::new()]).collect::<BTreeSet<_>>() {
+    let others = OTHER_ENDINGS.map(str::to_owned);
+    for ending in reports.chain(others).collect::<BTreeSet<_>>() {
         fs::write(outside.join(format!("kept{ending}")), "kept").expect("a file");
         symlink(format!("../outside/kept{ending}"), data.join(format!("link{ending}")))
             .expect("a link");
@@ -127,6 +128,9 @@ fn t16_no_command_reads_or_writes_outside_with_any_path() {
     }
 }
 
+/// The endings of what is written without a format of its own.
+const OTHER_ENDINGS: [&str; 3] = ["", ".sarif.json", ".xlsx"];
+
 /// What a format adds to a name, for each file that it writes.
 fn endings(format: &Format) -> Vec<String> {
     let parts: &[&str] = match format.content {
@@ -137,7 +141,8 @@ fn endings(format: &Format) -> Vec<String> {
 }
 
 /// What only writes a file: a special one is replaced or refused, whichever comes first.
-const WRITERS: [&str; 2] = ["LD_export_schema", "LD_persist_records"];
+const WRITERS: [&str; 4] =
+    ["LD_export_schema", "LD_persist_records", "LD_write_action_yaml", "LD_write_action_toml"];
 
 /// The actions that read what they name.
 fn reading(path: &str) -> Vec<Value> {

@@ -190,6 +190,7 @@ fn a_queued_run_says_what_it_waits_for_and_a_watched_one_is_drawn_in_its_place()
     ldctl().args(["send", "--detach", "--port", &port, &file]).assert().success();
     let waiting = [
         "send",
+        "--no-check",
         "--queue",
         "60",
         "--port",

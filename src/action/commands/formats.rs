@@ -6,7 +6,7 @@ use crate::action::context::Context;
 use crate::action::format::formatted;
 use crate::event::{Failure, FailureKind};
 use crate::memory::Full;
-use crate::value::{Field, Kind, Literal, Value, json_weight};
+use crate::value::{Field, Invalid, Kind, Literal, NoToml, Value, json_weight};
 
 pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
@@ -75,7 +75,7 @@ pub(crate) const COMMANDS: &[Declaration] = &[
         &[
             Field::required("yaml_save_path", Kind::Path, "The file, in the data directory.")
                 .example("\"checkout.yaml\""),
-            DOCUMENT,
+            Field::required("action_doc", Kind::Any, "The document."),
         ],
         |given| {
             let document = given.required("action_doc")?;
@@ -104,11 +104,15 @@ pub(crate) const COMMANDS: &[Declaration] = &[
         &[
             Field::required("toml_save_path", Kind::Path, "The file, in the data directory.")
                 .example("\"checkout.toml\""),
-            DOCUMENT,
+            Field::required("action_doc", Kind::MEMBERS, "The document."),
         ],
         |given| {
-            let text = given.required("action_doc")?.value().to_toml();
-            let text = text.map_err(|error| error.to_string());
+            let text = match given.required("action_doc")?.value().to_toml() {
+                Err(root @ NoToml::Root) => {
+                    return Err(Invalid { pointer: String::new(), message: root.to_string() });
+                }
+                text => text.map_err(|error| error.to_string()),
+            };
             Ok(Box::new(Write { path: given.required("toml_save_path")?.string()?, text }))
         },
     )
@@ -122,8 +126,6 @@ pub(crate) const COMMANDS: &[Declaration] = &[
 
 const INDENT: Field =
     Field::optional("indent", Kind::Between(0, 16), "Blanks for each level.").or(Literal::Int(2));
-
-const DOCUMENT: Field = Field::required("action_doc", Kind::Any, "The document.");
 
 /// What documents have near their beginning, so that no other file is replaced.
 const SIGNS: [&str; 2] = ["LD_", "load_density"];

@@ -16,9 +16,12 @@ const MAX_DEPTH: usize = 32;
 impl Files {
     /// Creates a directory and those above it, unless it exists.
     pub fn make_directory(&self, path: &str) -> Result<(), Failure> {
-        let inside = self.inside(path.trim_end_matches('/'))?;
-        if self.is_directory(path, &inside)? {
+        let inside = self.relative(path)?;
+        if inside.as_os_str().is_empty() || self.is_directory(path, &inside)? {
             return Ok(());
+        }
+        if inside.components().count() > MAX_DEPTH {
+            return Err(refusal(path, "is too deep: directories are made up to 32 levels"));
         }
         let existing = inside.ancestors().skip(1).find(|above| self.dir.exists(above));
         self.check_links(path, existing.unwrap_or(Path::new("")))?;
@@ -95,6 +98,21 @@ fn sorted(mut paths: Vec<String>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::super::tests::data_dir;
+
+    #[test]
+    fn directories_are_made_inside_and_not_without_end() {
+        let (dir, files) = data_dir();
+        let data = dir.path().join("data");
+        for path in ["a/b/", "a/b", ".", "c"] {
+            files.make_directory(path).expect(path);
+        }
+        assert!(data.join("a/b").is_dir() && data.join("c").is_dir());
+        std::fs::write(data.join("file"), "kept").expect("written");
+        for path in ["../x", "file", "file/x", ".x", "", &"x/".repeat(33), &"x/".repeat(2048)] {
+            files.make_directory(path).expect_err(path);
+        }
+        assert!(!data.join("x").exists());
+    }
 
     #[cfg(unix)]
     #[test]

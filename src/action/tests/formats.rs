@@ -39,7 +39,7 @@ fn documents_are_written_and_read_as_yaml_and_toml() {
     check(
         r#"[["LD_write_action_toml", ["a.toml", [1]]], ["LD_write_action_toml", ["a.toml", {"a": null}]]]"#,
         &[
-            "TypeError('TOML root must be a dict')",
+            "TypeError('LD_write_action_toml: TOML root must be a dict')",
             "TypeError('unsupported TOML scalar type: NoneType')",
         ],
     );
