@@ -727,6 +727,9 @@ _ldctl() {
             opts="-v -h --check --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                if [[ ${cur} != -* ]] ; then
+                    COMPREPLY=( $(compgen -f -- "${cur}" | grep -E '[.](json|ya?ml|toml)$') $(compgen -d -- "${cur}") )
+                fi
                 return 0
             fi
             case "${prev}" in
@@ -739,6 +742,9 @@ _ldctl() {
                     ;;
             esac
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            if [[ ${cur} != -* ]] ; then
+                COMPREPLY=( $(compgen -f -- "${cur}" | grep -E '[.](json|ya?ml|toml)$') $(compgen -d -- "${cur}") )
+            fi
             return 0
             ;;
         ldctl__subcmd__help)
@@ -1118,7 +1124,7 @@ _ldctl() {
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 if [[ ${cur} != -* ]] ; then
-                    COMPREPLY=( $(compgen -f -X '!*.json' -- "${cur}") $(compgen -d -- "${cur}") )
+                    COMPREPLY=( $(compgen -f -- "${cur}" | grep -E '[.](json|ya?ml|toml)$') $(compgen -d -- "${cur}") )
                 fi
                 return 0
             fi
@@ -1145,7 +1151,7 @@ _ldctl() {
             esac
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             if [[ ${cur} != -* ]] ; then
-                COMPREPLY=( $(compgen -f -X '!*.json' -- "${cur}") $(compgen -d -- "${cur}") )
+                COMPREPLY=( $(compgen -f -- "${cur}" | grep -E '[.](json|ya?ml|toml)$') $(compgen -d -- "${cur}") )
             fi
             return 0
             ;;
@@ -1530,7 +1536,7 @@ _ldctl() {
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 if [[ ${cur} != -* ]] ; then
-                    COMPREPLY=( $(compgen -f -X '!*.json' -- "${cur}") $(compgen -d -- "${cur}") )
+                    COMPREPLY=( $(compgen -f -- "${cur}" | grep -E '[.](json|ya?ml|toml)$') $(compgen -d -- "${cur}") )
                 fi
                 return 0
             fi
@@ -1672,7 +1678,7 @@ _ldctl() {
             esac
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             if [[ ${cur} != -* ]] ; then
-                COMPREPLY=( $(compgen -f -X '!*.json' -- "${cur}") $(compgen -d -- "${cur}") )
+                COMPREPLY=( $(compgen -f -- "${cur}" | grep -E '[.](json|ya?ml|toml)$') $(compgen -d -- "${cur}") )
             fi
             return 0
             ;;
@@ -1821,7 +1827,7 @@ _ldctl() {
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 if [[ ${cur} != -* ]] ; then
-                    COMPREPLY=( $(compgen -f -X '!*.json' -- "${cur}") $(compgen -d -- "${cur}") )
+                    COMPREPLY=( $(compgen -f -- "${cur}" | grep -E '[.](json|ya?ml|toml)$') $(compgen -d -- "${cur}") )
                 fi
                 return 0
             fi
@@ -1984,7 +1990,7 @@ _ldctl() {
             esac
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             if [[ ${cur} != -* ]] ; then
-                COMPREPLY=( $(compgen -f -X '!*.json' -- "${cur}") $(compgen -d -- "${cur}") )
+                COMPREPLY=( $(compgen -f -- "${cur}" | grep -E '[.](json|ya?ml|toml)$') $(compgen -d -- "${cur}") )
             fi
             return 0
             ;;

@@ -498,6 +498,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand completions" -f -a "bash elv
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -k -f -a "(__fish_complete_suffix .json)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -k -f -a "(__fish_complete_suffix .json)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -k -f -a "(__fish_complete_suffix .json)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand fmt" -k -f -a "(__fish_complete_suffix .json)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -f -k -a "(ldctl __runs fish (commandline -opc)[2..] 2>/dev/null)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -f -k -a "(ldctl __runs fish (commandline -opc)[2..] 2>/dev/null)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -f -k -a "(ldctl __runs fish (commandline -opc)[2..] 2>/dev/null)"

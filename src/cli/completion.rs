@@ -12,7 +12,7 @@ use super::run_numbers::with_run_numbers;
 const VARIABLES: [&str; 1] = ["--allow-env"];
 
 /// The verbs whose files are documents.
-const DOCUMENTS: [&str; 3] = ["run", "send", "lint"];
+const DOCUMENTS: [&str; 4] = ["run", "send", "lint", "fmt"];
 
 /// The script of a shell.
 pub fn completion_script(shell: Shell) -> String {
@@ -55,7 +55,7 @@ fn bash(script: &str) -> String {
             // Documents and directories; where there are none, bash offers all files.
             out.push_str(&format!(
                 "\n{0:indent$}if [[ ${{cur}} != -* ]] ; then\n\
-                 {0:indent$}    COMPREPLY=( $(compgen -f -X '!*.json' -- \"${{cur}}\") $(compgen -d -- \"${{cur}}\") )\n\
+                 {0:indent$}    COMPREPLY=( $(compgen -f -- \"${{cur}}\" | grep -E '[.](json|ya?ml|toml)$') $(compgen -d -- \"${{cur}}\") )\n\
                  {0:indent$}fi",
                 ""
             ));
@@ -112,7 +112,7 @@ fn zsh(script: &str) -> String {
         } else if DOCUMENTS.contains(&verb)
             && (label.starts_with("'::") || label.starts_with("'*::") || label.starts_with("':"))
         {
-            line.replace(":_files'", ":_files -g \"*.json\"'")
+            line.replace(":_files'", ":_files -g \"*.(json|yaml|yml|toml)\"'")
         } else {
             line.to_owned()
         }
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_shell_completes_variables_documents_and_the_names_of_shells() {
-        check(Shell::Bash, &["compgen -v", "compgen -f -X '!*.json'"]);
+        check(Shell::Bash, &["compgen -v", "[.](json|ya?ml|toml)$"]);
         check(
             Shell::Fish,
             &[
@@ -143,6 +143,6 @@ mod tests {
                 "using_subcommand run\" -k -f -a \"(__fish_complete_suffix .json)\"",
             ],
         );
-        check(Shell::Zsh, &["_parameters -g \"*export*\"", "_files -g \"*.json\""]);
+        check(Shell::Zsh, &["_parameters -g \"*export*\"", "_files -g \"*.(json|yaml|yml|toml)\""]);
     }
 }

@@ -1,5 +1,6 @@
 //! Files that are made from the definitions of the command line and of the actions: completions, man
-//! pages and the manual of documents. When one is stale, `TRYCMD=overwrite cargo test --test it` writes it anew, as it does with the transcripts.
+//! pages and the manual of documents. When one is stale, `TRYCMD=overwrite cargo test --test it` writes
+//! it anew, as it does with the transcripts.
 
 use std::collections::BTreeMap;
 use std::fs;
