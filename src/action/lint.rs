@@ -1,6 +1,6 @@
 //! Likely mistakes in a document as the reference's linter finds them, for the commands
 //! `LD_lint_action(_file)`. The rules and their texts are the reference's; what this program finds is
-//! in [`check`](super::check).
+//! in [`check`](mod@super::check).
 
 use std::sync::LazyLock;
 

@@ -27,7 +27,8 @@ pub struct Lint {
 /// Output formats of findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LintOutput {
-    /// One line per finding: FILE:LINE:COLUMN: severity: place: message [rule]
+    /// One line per finding.
+    #[value(help = "One line per finding: FILE:LINE:COLUMN: severity: place: message [rule]")]
     Text,
     /// One JSON object per line
     Json,

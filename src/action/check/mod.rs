@@ -1,6 +1,6 @@
 //! Everything that is known to be wrong with a document before it runs, in this program's own words:
 //! for `ldctl lint`, and for `ldctl run` and `ldctl send`, which refuse what has errors. The reference's
-//! linter is [`lint`](super::lint); its findings are part of these.
+//! linter is [`lint`](mod@super::lint); its findings are part of these.
 
 mod advice;
 mod files;

@@ -11,7 +11,7 @@ pub struct Rule {
 
 macro_rules! rules {
     ($($(#[$attr:meta])* $constant:ident = $name:literal, $doc:literal;)*) => {
-        $($(#[$attr])* #[doc = $doc] pub const $constant: &Rule = &Rule { name: $name, doc: $doc };)*
+        $($(#[$attr])* #[doc = $doc] #[allow(rustdoc::broken_intra_doc_links)] pub const $constant: &Rule = &Rule { name: $name, doc: $doc };)*
 
         /// All of them.
         pub const RULES: &[&Rule] = &[$($constant),*];

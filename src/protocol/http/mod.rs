@@ -20,7 +20,7 @@
 //!    and where its response leads.
 //!
 //! This file is the driver: it performs a task as an [`Attempt`], runs its checks
-//! ([`check`](super::check)) and records the measurement.
+//! ([`check`](mod@super::check)) and records the measurement.
 
 mod address;
 mod attempt;

@@ -1,6 +1,6 @@
 //! Socket tasks: bytes over TCP or UDP, and the response. It is the smallest protocol, and the
 //! example for adding another. The path of a task: [`task`] parses and links it; of its bytes:
-//! [`connection`] → [`reply`] → [`check`](super::check) → a sample.
+//! [`connection`] → [`reply`] → [`check`](mod@super::check) → a sample.
 //!
 //! Unlike in LoadDensity, `timeout` covers the whole step, a response that is too short fails, and
 //! `expect_substring` without `expect_bytes` reads until it is found.
