@@ -1395,7 +1395,7 @@ _ldctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "html json xml csv junit summary" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "html json xml csv junit summary github sarif" -- "${cur}"))
                     return 0
                     ;;
                 --output)

@@ -99,7 +99,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l rate -d 'Start this
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l target -d 'Base of the relative URLs of tasks (host)' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l var -d 'Set the variable ${var.NAME} (repeatable); takes precedence over the document\'s' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l gate -d 'Fail unless the figures meet this rule (repeatable): latency_p95<200ms, failure_rate<1%, failure_rate(NAME)<1%, requests>=1000, achieved_rate>=190, dropped_iterations<1%' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l report -d 'Write a report when the document has ended, whatever became of it (repeatable): html, json, xml, csv, junit, summary, or db for a run in an SQLite file (only `run`)' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l report -d 'Write a report when the document has ended, whatever became of it (repeatable): html, json, xml, csv, junit, summary, github, sarif, or db for a run in an SQLite file (only `run`)' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l seed -d 'Seed of random choices: tasks by weight, waits, generated data' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s o -l output -d 'Output format on stdout [default: summary on a terminal, else text]' -r -f -a "summary\t'Figures, errors, gates and a verdict, for people'
 text\t'One line per result, as LoadDensity writes it'
@@ -260,7 +260,9 @@ json\t'Every request as JSON; needs the rows of the run'
 xml\t'Every request as XML; needs the rows of the run'
 csv\t'Every request as a row of CSV; needs the rows of the run'
 junit\t'A testcase for each name, for CI systems'
-summary\t'The figures of LD_summary as JSON'"
+summary\t'The figures of LD_summary as JSON'
+github\t'Workflow commands of GitHub Actions for failed requests; needs the rows of the run'
+sarif\t'Failed requests as SARIF; needs the rows of the run'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -s o -l output -d 'Write it to this file, which others cannot read, instead of stdout' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l timeout -d 'Give up after this long without a reply [default: 10s while connecting, 10m between replies]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l server -d 'The server\'s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]' -r
@@ -319,7 +321,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l rate -d 'Start this 
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l target -d 'Base of the relative URLs of tasks (host)' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l var -d 'Set the variable ${var.NAME} (repeatable); takes precedence over the document\'s' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l gate -d 'Fail unless the figures meet this rule (repeatable): latency_p95<200ms, failure_rate<1%, failure_rate(NAME)<1%, requests>=1000, achieved_rate>=190, dropped_iterations<1%' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l report -d 'Write a report when the document has ended, whatever became of it (repeatable): html, json, xml, csv, junit, summary, or db for a run in an SQLite file (only `run`)' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l report -d 'Write a report when the document has ended, whatever became of it (repeatable): html, json, xml, csv, junit, summary, github, sarif, or db for a run in an SQLite file (only `run`)' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l seed -d 'Seed of random choices: tasks by weight, waits, generated data' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-users -d 'Maximum virtual users per test' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-test-time -d 'Maximum duration of a test. Also ends tests that set no duration' -r

@@ -129,6 +129,10 @@ pub enum ReportFormat {
     Junit,
     /// The figures as JSON.
     Summary,
+    /// A workflow command of GitHub Actions for each failed request.
+    Github,
+    /// Every failed request as SARIF, for code hosts.
+    Sarif,
     /// A format that is unknown to this version.
     #[serde(other)]
     Other,
@@ -136,8 +140,16 @@ pub enum ReportFormat {
 
 impl ReportFormat {
     /// Those that can be requested.
-    pub const ALL: [Self; 6] =
-        [Self::Html, Self::Json, Self::Xml, Self::Csv, Self::Junit, Self::Summary];
+    pub const ALL: [Self; 8] = [
+        Self::Html,
+        Self::Json,
+        Self::Xml,
+        Self::Csv,
+        Self::Junit,
+        Self::Summary,
+        Self::Github,
+        Self::Sarif,
+    ];
 
     /// Its name on the wire.
     pub fn name(self) -> &'static str {
@@ -147,6 +159,8 @@ impl ReportFormat {
             Self::Xml => "xml",
             Self::Csv => "csv",
             Self::Junit => "junit",
+            Self::Github => "github",
+            Self::Sarif => "sarif",
             Self::Summary => "summary",
             Self::Other => "other",
         }

@@ -17,7 +17,7 @@ const MOST_PASSES: usize = 4;
 /// Words that name a secret, also inside a longer name: `X-Api-Key`, `csrftoken`.
 macro_rules! words {
     () => {
-        r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|signature|credential|session[_-]?id)s?"
+        r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|signature|credential|session[_-]?id|routing[_-]?key|webhook(?:[_-]?url)?)s?"
     };
 }
 

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use super::command::Declaration;
 use super::commands::{
-    builtins, database, execute, exporters, exports, formats, gates, governance, har, lint,
-    records, regression, reports, resolver, schema, start, stub, tags,
+    builtins, data, database, execute, exporters, exports, formats, gates, governance, har, lint,
+    notifiers, records, regression, reports, resolver, schema, start, stub, tags,
 };
 
 /// The commands of every family, in the order of their documentation. To add a command:
@@ -33,12 +33,14 @@ const FAMILIES: &[Family] = &[
     Family { title: "Tags of stored runs", commands: tags::COMMANDS },
     Family { title: "Trends, verdicts and errors", commands: regression::COMMANDS },
     Family { title: "Audit log, catalog and links", commands: governance::COMMANDS },
+    Family { title: "Messages about a run", commands: notifiers::COMMANDS },
     Family { title: "Exporters", commands: exporters::COMMANDS },
     Family { title: "Stub server", commands: stub::COMMANDS },
     Family { title: "Recordings", commands: har::COMMANDS },
     Family { title: "Checks of documents", commands: lint::COMMANDS },
     Family { title: "Forms of documents", commands: formats::COMMANDS },
     Family { title: "Schema", commands: schema::COMMANDS },
+    Family { title: "Data for tests", commands: data::COMMANDS },
     Family { title: "Python's builtins", commands: builtins::COMMANDS },
 ];
 

@@ -14,7 +14,7 @@ use crate::record::{Conditions, Metrics, Records, Summary};
 use crate::report::figures::Figures;
 use crate::report::html;
 use crate::report::kept::{self, OfTest};
-use crate::report::{Facts, Kept, csv, json, junit, summary, xml};
+use crate::report::{Facts, Kept, csv, github, json, junit, sarif, summary, xml};
 use crate::run::{HistoryError, Run, Test};
 use crate::value::{Map, Value};
 
@@ -161,6 +161,8 @@ impl RunReport {
                 ReportFormat::Csv => csv::write(records, out),
                 ReportFormat::Junit => junit::write(records, junit::Per::Name, &[], out),
                 ReportFormat::Summary => summary::write_details(records, out),
+                ReportFormat::Github => github::write(records, out),
+                ReportFormat::Sarif => sarif::write(records, sarif::TOOL_VERSION, &[], out),
             },
             Source::Kept(figures) => {
                 let Some(kept) = Kept::read(figures) else { return Ok(()) };
@@ -199,7 +201,12 @@ fn errors(figures: &Value) -> Vec<RequestErrors> {
 
 /// Whether a report lists every request.
 fn needs_rows(format: ReportFormat) -> bool {
-    matches!(format, ReportFormat::Json | ReportFormat::Xml | ReportFormat::Csv)
+    match format {
+        ReportFormat::Json | ReportFormat::Xml | ReportFormat::Csv => true,
+        ReportFormat::Github | ReportFormat::Sarif => true,
+        ReportFormat::Html | ReportFormat::Junit | ReportFormat::Summary => false,
+        ReportFormat::Other => false,
+    }
 }
 
 /// Of a run in memory.

@@ -37,7 +37,7 @@ pub struct Overrides {
     pub gate: Vec<String>,
 
     /// Write a report when the document has ended, whatever became of it (repeatable): html, json, xml,
-    /// csv, junit, summary, or db for a run in an SQLite file (only `run`)
+    /// csv, junit, summary, github, sarif, or db for a run in an SQLite file (only `run`)
     #[arg(long, value_name = "FORMAT=FILE", help_heading = "Overrides")]
     pub report: Vec<String>,
 

@@ -51,6 +51,10 @@ pub enum ReportFormat {
     Junit,
     /// The figures of LD_summary as JSON
     Summary,
+    /// Workflow commands of GitHub Actions for failed requests; needs the rows of the run
+    Github,
+    /// Failed requests as SARIF; needs the rows of the run
+    Sarif,
 }
 
 impl From<ReportFormat> for crate::event::ReportFormat {
@@ -62,6 +66,8 @@ impl From<ReportFormat> for crate::event::ReportFormat {
             ReportFormat::Csv => Self::Csv,
             ReportFormat::Junit => Self::Junit,
             ReportFormat::Summary => Self::Summary,
+            ReportFormat::Github => Self::Github,
+            ReportFormat::Sarif => Self::Sarif,
         }
     }
 }

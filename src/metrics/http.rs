@@ -44,7 +44,7 @@ impl FromStr for Endpoint {
 /// Without user, password and query, which may hold secrets.
 impl fmt::Debug for Endpoint {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Endpoint({})", self.0.origin().ascii_serialization())
+        write!(out, "Endpoint({})", self.origin())
     }
 }
 
@@ -57,6 +57,11 @@ impl Endpoint {
         self
     }
 
+    /// Its scheme, host and port, without what may be secret.
+    pub fn origin(&self) -> String {
+        self.0.origin().ascii_serialization()
+    }
+
     /// Whether the URL has a path.
     pub(super) fn has_path(&self) -> bool {
         self.0.path() != "/"
@@ -66,6 +71,18 @@ impl Endpoint {
     pub(super) fn port(&self) -> Option<u16> {
         self.0.port_or_known_default()
     }
+}
+
+/// Sends one body to an endpoint and returns the response's status; any but 2xx is an error.
+pub fn post(
+    endpoint: Endpoint,
+    targets: Targets,
+    timeout: Duration,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> io::Result<u16> {
+    let status = Client::new(endpoint, targets, timeout)?.post(headers, body)?;
+    Ok(status.as_u16())
 }
 
 /// Sends to one endpoint.
@@ -126,8 +143,12 @@ impl Client {
         })
     }
 
-    /// Sends a body and waits for the response's head; any status but 2xx is an error.
-    pub(super) fn post(&mut self, headers: &[(&str, &str)], body: Vec<u8>) -> io::Result<()> {
+    /// Sends a body and returns the response's status; any but 2xx is an error.
+    pub(super) fn post(
+        &mut self,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> io::Result<hyper::StatusCode> {
         let request = self.request(headers, body)?;
         self.runtime.block_on(async {
             let deadline = Instant::now() + self.timeout;
@@ -178,11 +199,15 @@ impl Client {
         request.header("authorization", format!("Basic {encoded}"))
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>, deadline: Instant) -> io::Result<()> {
+    async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+        deadline: Instant,
+    ) -> io::Result<hyper::StatusCode> {
         let stream = self.connect(0, deadline).await?;
         let status = send(stream, request).await?;
         if status.is_success() {
-            return Ok(());
+            return Ok(status);
         }
         Err(io::Error::other(format!("the receiver responded with {status}")))
     }
@@ -307,10 +332,15 @@ pub(super) mod tests {
         Collector { address, got, _runtime: runtime }
     }
 
-    fn post(url: &str, targets: Targets) -> io::Result<()> {
+    fn post(url: &str, targets: Targets) -> io::Result<u16> {
         let endpoint = url.parse().expect("a URL");
-        let mut client = Client::new(endpoint, targets, Duration::from_secs(30)).expect("a client");
-        client.post(&[("x-test", "1")], b"body".to_vec())
+        super::post(
+            endpoint,
+            targets,
+            Duration::from_secs(30),
+            &[("x-test", "1")],
+            b"body".to_vec(),
+        )
     }
 
     #[test]

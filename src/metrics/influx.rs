@@ -106,7 +106,7 @@ fn sender(transport: Transport, targets: &Targets) -> io::Result<Send> {
                 let mut headers = vec![("content-type", "text/plain; charset=utf-8")];
                 headers
                     .extend(authorization.as_ref().map(|value| ("authorization", value.as_str())));
-                client.post(&headers, lines.join("\n").into_bytes()).into()
+                client.post(&headers, lines.join("\n").into_bytes()).map(|_| ()).into()
             })
         }
     })

@@ -17,7 +17,7 @@ mod udp;
 
 use std::time::Instant;
 
-pub use http::{Endpoint, InvalidEndpoint};
+pub use http::{Endpoint, InvalidEndpoint, post};
 
 /// A running exporter. Dropping it stops it, and waits until it has sent what is left.
 pub trait Exporter {

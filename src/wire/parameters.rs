@@ -208,7 +208,8 @@ mod tests {
             ),
             (
                 r#"{"format": "pdf"}"#,
-                "format: expected one of html, json, xml, csv, junit, summary, got pdf",
+                "format: expected one of html, json, xml, csv, junit, summary, github, sarif, \
+                 got pdf",
             ),
             (r#"{"queue": -1}"#, "queue: expected 0 to 604800 seconds, got -1"),
             (r#"{"verbose": 3}"#, "verbose: expected 0 to 2, got 3"),

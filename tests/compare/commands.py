@@ -24,7 +24,7 @@ import threading
 import time
 import xml.etree.ElementTree as ElementTree
 import zipfile
-from http.server import ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from reports import Comparison, Ldctl, Target, short
 
@@ -45,10 +45,11 @@ with contextlib.redirect_stdout(printed):
     values = []
     for name, arguments in job["commands"]:
         try:
-            if isinstance(arguments, dict):
-                values.append(executor.event_dict[name](**arguments))
-            else:
-                values.append(executor.event_dict[name](*arguments))
+            named = isinstance(arguments, dict)
+            command = executor.event_dict[name]
+            value = command(**arguments) if named else command(*arguments)
+            json.dumps(value, default=str)  # An integer of many digits fails here, as in a reply.
+            values.append(value)
         except Exception as error:
             values.append({"failed": str(error), "type": type(error).__name__})
 json.dump([values, printed.getvalue()], sys.stdout, default=str)
@@ -133,6 +134,26 @@ EQUAL = [
     ["LD_read_action_toml", ["written.toml"]],
     ["LD_write_action_toml", ["list.toml", [1]]],
     ["LD_write_action_toml", ["null.toml", {"a": [None]}]],
+    *[["LD_pii_scrub_string", [text]] for text in (
+        "", "mail a.b+c@d-e.example.test, or x@y", "a@b.com_x@c.de %a@b.cd", "call +48 123-456-789.", "++12345678",
+        "4111 1111 1111 1111 x", "12345678901234567890 1", "12 345678 9x", "x12345678", "1234-5678-9012-3456-789 00",
+        "10.0.0.1 and 1.2.3.4.5 and 999.999.999.999", "żółw@x.pl ١٢٣٤٥٦٧٨ 1234567", "1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0")],
+    ["LD_pii_scrub", [{"user": "ann@example.test", "Password": "x", "api-key": 5, "tokens": {"a": "b 10.0.0.1"},
+                       "list": ["+48123456789", None, 1.5, {"my_SECRET_x": ""}]}]],
+    *[[name, arguments] for name, several in {
+        "all": ([[1, "x", []]], [[]], ["ab"], [5], []), "any": ([[0, None, "x"]], [{}], [[]]),
+        "ascii": (["żé🦀"], [["a", "é"]], []), "repr": ([["a", None, 1.0]], ["it's"]), "callable": (["len"], [5]),
+        "bin": ([-5], [True], [2 ** 70], [1.5]), "oct": ([8],), "hex": ([255], [-1], ["x"]),
+        "chr": ([8364], [65], [1114112], [-1], ["x"]), "ord": (["€"], ["ab"], [5], [""]),
+        "divmod": ([-7, 2], [7, -2], [-7.5, 2], [7, 0], [1.5, 0], [2 ** 70, 3], [0.0, -3], [1, "x"], [1]),
+        "pow": ([2, 100], [2, -1], [-3, 5, 7], [3, -1, 7], [2, -1, 4], [0, 0], [2.5, 2], [0, -1], [2, 3, 0], [1, 2, 1.5],
+                [-1, 10 ** 30], [10, 5000], ["x", 1], [2]),
+        "format": ([1234.5, ",.2f"], [255, "#06x"], [0.256, ".1%"], [12345.678, ".2e"], ["ab", "*^7.1s"], [-5, "+05d"],
+                   [[1]], [True, "d"], ["x", "d"], [1.5], [1.5, ">8"], [1e30, ".3f"], [5, "^+9d"], [10 ** 20, "_d"],
+                   [255, "b"], [0.125, ".2f"], [2.5, ".0f"], [1, "q"], [5, ".2d"], [None, "x"], ["ab", ">5"], [1e-7, "E"]),
+    }.items() for arguments in several],
+    ["LD_build_user_pool", [0]],
+    ["LD_build_user_pool", [-3]],
     ["LD_generate_excel_report", ["excel", "a label"]],
     ["LD_generate_sarif_report", ["sarif"]],
     ["LD_generate_sarif_report", {"report_name": "more", "tool_version": "2", "extra_records": [
@@ -284,6 +305,8 @@ def compare(ldctl, reference, ours, theirs, base):
     result.equal("Excel", *(sheet(place / "excel.xlsx") for place in (ours, theirs)))
     result.equal("Allure", *(allure(place / "allure") for place in (ours, theirs)))
     service_map(ldctl, reference, result, base, ours, theirs)
+    users(ldctl, reference, result)
+    messages(ldctl, reference, result)
     annotations(ldctl, reference, result, restore[0], ours, theirs)
     links(ldctl, reference, result)
     return result
@@ -343,6 +366,62 @@ def service_map(ldctl, reference, result, base, ours, theirs):
     ldctl.run([["LD_start_test", {**test[1], "user_count": 5, "spawn_rate": 100}], ["LD_generate_service_map", ["users"]]])
     edges = {(edge["source"], edge["target"]) for edge in json.loads((ours / "users.json").read_text())["edges"]}
     result.equal("steps of several users", sorted(edges), [("a", "b"), ("b", "c"), ("c", "a")])
+
+
+def users(ldctl, reference, result):
+    """Random data in the same forms."""
+    commands = [["LD_build_user_pool", [20, {"role": "x"}]], ["LD_build_user", {}]]
+    for values in (ldctl.run(commands), reference.run(commands)[0]):
+        for user in [*values[0], values[1]]:
+            forms = {"email": r"user_[0-9a-f]{8}@example\.test", "username": r"user_[0-9a-f]{6}",
+                     "password": r"[A-Za-z0-9!@#$%^&*]{16}", "uuid_hex": r"[0-9a-f]{32}", "int_id": r"\d{1,10}"}
+            result.equal("a user", [key for key in forms if not re.fullmatch(forms[key], str(user[key]))], [])
+        result.equal("members of users", [list(values[0][0]), list(values[1])], [[*forms, "role"], list(forms)])
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Keeps what is posted."""
+    got = []
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        headers = {name: self.headers[name] for name in ("Content-Type", "Authorization", "Private-Token")}
+        self.got.append([self.path, headers, json.loads(body)])
+        self.send_response(404 if self.path.endswith("/none") else 202)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def messages(ldctl, reference, result):
+    """What notifiers post."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+    odd = {"totals": {"requests": 3, "failures": 0, "failure_rate": 0}, "latency_overall": {"p95_ms": 2.5}}
+    commands = [[name, {**arguments, "summary": summary, **more}] for summary in (SUMMARY, odd, {})
+                for name, arguments in (
+                    ("LD_post_slack_summary", {"webhook_url": f"{url}/services/T?x=1"}),
+                    ("LD_post_teams_summary", {"webhook_url": f"{url}/hook"}),
+                    ("LD_post_pagerduty_event", {"routing_key": "key", "api_url": f"{url}/v2/enqueue"}),
+                    ("LD_post_opsgenie_alert", {"api_key": "key", "api_url": f"{url}/v2/alerts"}),
+                    ("LD_post_gitlab_mr_summary", {"project_id": "shop/a b~é", "merge_request_iid": 7, "token": "key",
+                                                   "base_url": f"{url}/api/v4/"}))
+                for more in ([{}, {"message": "é"}] if "opsgenie" in name else [{}, {"title": "Żółw \"x\""}])]
+    commands.append(["LD_post_slack_summary", [f"{url}/none", SUMMARY]])
+    values, got = [], []
+    for run in (ldctl.run, lambda commands: reference.run(commands)[0]):
+        Receiver.got.clear()
+        values.append(run(commands))
+        got.append(list(Receiver.got))
+    for command, ours, theirs in zip(commands, *got, strict=True):
+        result.equal(f"what is posted by {short(command)}", ours, theirs)
+    result.equal("statuses", values[0][:-1], values[1][:-1])
+    failed = [value[-1]["failed"] for value in values]
+    result.equal("a refusal", ["404 Not Found" in failed[0], failed[1]], [True, "HTTP Error 404: Not Found"])
+    server.shutdown()
 
 
 def tags(path):

@@ -10,20 +10,22 @@ use crate::support::{Running, Server, Target, ldctl, signal, soon_true};
 fn document(target: &Target) -> String {
     let test = json!({
         "user_detail_dict": {"host": target.url()}, "user_count": 2, "test_time": null,
-        "iterations": 5, "wait_time": 0, "tasks": [{"method": "get", "request_url": "/"}],
+        "iterations": 5, "wait_time": 0, "tasks": [{"method": "get", "request_url": "/"}, {"method": "get", "request_url": "http://127.0.0.1:1/"}],
     });
     json!([["LD_start_test", test], ["LD_assert_sla", {"rules": [{"type": "requests", "value": 1}]}]])
         .to_string()
 }
 
 /// The formats of files, and a text that each contains.
-const FORMATS: [(&str, &str); 6] = [
+const FORMATS: [(&str, &str); 8] = [
     ("html", "<title>"),
     ("json", "test_url"),
     ("xml", "test_url"),
     ("csv", "outcome,Method,test_url"),
     ("junit", "<testsuite"),
     ("summary", "\"totals\""),
+    ("github", "::error title=LoadDensity::GET http://127.0.0.1:1/: "),
+    ("sarif", "\"ruleId\": \"LD0001\""),
 ];
 
 #[test]
@@ -101,7 +103,8 @@ fn a_report_that_cannot_be_written_is_known_before_anything_runs() {
         ("html=", "expected FORMAT=FILE"),
         (
             "pdf=a",
-            "no format is called \"pdf\"; the formats are html, json, xml, csv, junit, summary, db",
+            "no format is called \"pdf\"; the formats are html, json, xml, csv, junit, summary, github, \
+             sarif, db",
         ),
         ("html=none/a.html", "cannot be written: No such file or directory"),
         ("html=dir", "is a directory"),

@@ -3,6 +3,7 @@
 
 pub(super) mod builtins;
 mod connections;
+pub(super) mod data;
 pub(super) mod database;
 pub(super) mod execute;
 pub(super) mod exporters;
@@ -12,6 +13,7 @@ pub(super) mod gates;
 pub(super) mod governance;
 pub(super) mod har;
 pub(super) mod lint;
+pub(super) mod notifiers;
 pub(super) mod records;
 pub(super) mod regression;
 pub(super) mod reports;

@@ -1,6 +1,8 @@
+mod data;
 mod exports;
 mod formats;
 mod governance;
+mod notifiers;
 mod regression;
 
 use std::sync::{Arc, Mutex};

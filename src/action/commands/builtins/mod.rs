@@ -1,10 +1,11 @@
-//! Python's builtins that documents may call: `print len max min sum round abs sorted`, which
-//! compute JSON values exactly like Python 3.11. A payload holds either positions or keywords, so
+//! Python's builtins that documents may call, which compute JSON values exactly like Python 3.11. A payload holds either positions or keywords, so
 //! only the keywords of `print` and `round` can be useful; the others are refused like in Python.
 
+mod arithmetic;
 mod errors;
 mod number;
 mod order;
+mod spelling;
 
 use crate::action::arguments::Call;
 use crate::action::command::{Command, Declaration};
@@ -54,6 +55,72 @@ pub(crate) const COMMANDS: &[Declaration] = &[
     })
     .returns("A list.")
     .example(r#"["sorted", [[3, 1, 2]]]"#),
+    Declaration::free("all", "Returns whether all items of a list are true.", |call| {
+        computed(truths("all", call).map(|truths| truths.into_iter().all(|truth| truth).into()))
+    })
+    .returns("`true` or `false`.")
+    .example(r#"["all", [[1, true]]]"#),
+    Declaration::free("any", "Returns whether an item of a list is true.", |call| {
+        computed(truths("any", call).map(|truths| truths.into_iter().any(|truth| truth).into()))
+    })
+    .returns("`true` or `false`.")
+    .example(r#"["any", [[0, 1]]]"#),
+    Declaration::free("ascii", "Returns how Python writes a value, in ASCII.", |call| {
+        computed(
+            only("ascii", positions("ascii", call)?).map(|value| spelling::ascii(value).into()),
+        )
+    })
+    .returns("A text.")
+    .example(r#"["ascii", ["é"]]"#),
+    Declaration::free("repr", "Returns how Python writes a value.", |call| {
+        computed(only("repr", positions("repr", call)?).map(|value| value.to_repr().into()))
+    })
+    .returns("A text.")
+    .example(r#"["repr", [["a", null]]]"#),
+    Declaration::free(
+        "callable",
+        "Returns `false`: no value of a document is a function.",
+        |call| computed(only("callable", positions("callable", call)?).map(|_| false.into())),
+    )
+    .returns("`false`.")
+    .example(r#"["callable", ["len"]]"#),
+    Declaration::free("bin", "Returns an integer in base 2.", |call| in_base("bin", call, 2, "0b"))
+        .returns("A text.")
+        .example(r#"["bin", [5]]"#),
+    Declaration::free("oct", "Returns an integer in base 8.", |call| in_base("oct", call, 8, "0o"))
+        .returns("A text.")
+        .example(r#"["oct", [8]]"#),
+    Declaration::free("hex", "Returns an integer in base 16.", |call| {
+        in_base("hex", call, 16, "0x")
+    })
+    .returns("A text.")
+    .example(r#"["hex", [255]]"#),
+    Declaration::free("chr", "Returns the character of a code point.", |call| {
+        computed(only("chr", positions("chr", call)?).and_then(spelling::chr).map(Value::from))
+    })
+    .returns("A text.")
+    .example(r#"["chr", [8364]]"#),
+    Declaration::free("ord", "Returns the code point of a character.", |call| {
+        computed(only("ord", positions("ord", call)?).and_then(spelling::ord))
+    })
+    .returns("An integer.")
+    .example(r#"["ord", ["€"]]"#),
+    Declaration::free("divmod", "Returns quotient and rest of a division.", |call| {
+        computed(arithmetic::divmod(positions("divmod", call)?))
+    })
+    .returns("Two numbers.")
+    .example(r#"["divmod", [7, 2]]"#),
+    Declaration::free("pow", "Returns a power, of integers also by a modulus.", |call| {
+        computed(pow(call))
+    })
+    .returns("A number.")
+    .example(r#"["pow", [2, 10]]"#),
+    Declaration::free("format", "Returns a value in a format of Python, as `.2f`.", |call| {
+        computed(format(positions("format", call)?))
+    })
+    .text("The format codes `g`, `n` and `c` are not supported.")
+    .returns("A text.")
+    .example(r#"["format", [0.256, ".1%"]]"#),
 ];
 
 /// A value that depends only on the arguments, computed when they are parsed.
@@ -125,6 +192,67 @@ fn only<'a>(name: &str, arguments: &'a [Value]) -> Result<&'a Value, Failure> {
             Err(type_error(format!("{name}() takes exactly one argument ({given} given)")))
         }
     }
+}
+
+/// Whether each item of the single argument is true.
+fn truths(name: &str, call: &Call<'_>) -> Result<Vec<bool>, Failure> {
+    let items = iterate(only(name, positions(name, call)?)?)?;
+    Ok(items.iter().map(Value::is_truthy).collect())
+}
+
+fn in_base(
+    name: &str,
+    call: &Call<'_>,
+    base: u32,
+    prefix: &str,
+) -> Result<Box<dyn Command>, Failure> {
+    let value = only(name, positions(name, call)?)?;
+    computed(spelling::in_base(value, base, prefix).map(Value::from))
+}
+
+fn pow(call: &Call<'_>) -> Result<Value, Failure> {
+    let missing = |name: &str, place: u8| {
+        type_error(format!("pow() missing required argument '{name}' (pos {place})"))
+    };
+    match call {
+        Call::Positional(arguments) => match &**arguments {
+            [] => Err(missing("base", 1)),
+            [_] => Err(missing("exp", 2)),
+            [base, exponent] => arithmetic::pow(base, exponent, None),
+            [base, exponent, modulus] => arithmetic::pow(base, exponent, Some(modulus)),
+            more => {
+                let given = more.len();
+                Err(type_error(format!("pow() takes at most 3 arguments ({given} given)")))
+            }
+        },
+        Call::Keywords(keywords) => {
+            let known = ["base", "exp", "mod"];
+            if let Some(key) = keywords.keys().find(|key| !known.contains(&key.as_str())) {
+                let message = format!("'{key}' is an invalid keyword argument for pow()");
+                return Err(type_error(message));
+            }
+            let base = keywords.get("base").ok_or_else(|| missing("base", 1))?;
+            let exponent = keywords.get("exp").ok_or_else(|| missing("exp", 2))?;
+            arithmetic::pow(base, exponent, keywords.get("mod"))
+        }
+    }
+}
+
+fn format(arguments: &[Value]) -> Result<Value, Failure> {
+    let (value, specification) = match arguments {
+        [] => return Err(type_error("format expected at least 1 argument, got 0")),
+        [value] => (value, ""),
+        [value, Value::Str(specification)] => (value, specification.as_str()),
+        [_, other] => {
+            let kind = type_name(other);
+            return Err(type_error(format!("format() argument 2 must be str, not {kind}")));
+        }
+        more => {
+            let given = more.len();
+            return Err(type_error(format!("format expected at most 2 arguments, got {given}")));
+        }
+    };
+    spelling::format(value, specification).map(Value::from)
 }
 
 fn len(arguments: &[Value]) -> Result<Value, Failure> {

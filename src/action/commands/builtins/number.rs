@@ -58,7 +58,7 @@ impl Number {
         }
     }
 
-    fn float(self) -> Result<f64, Failure> {
+    pub(super) fn float(self) -> Result<f64, Failure> {
         match self {
             Self::Float(value) => Ok(value),
             Self::Int(value) => value
