@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{
-    Connection, OpenFlags, OptionalExtension, Params, Statement, TransactionBehavior, params,
+    Connection, ErrorCode, OpenFlags, OptionalExtension, Params, Statement, TransactionBehavior,
+    params,
 };
 
 use super::super::diff::{Run, RunMetrics};
@@ -143,9 +144,12 @@ impl Database {
         metadata_json: &str,
         cache_kib: usize,
     ) -> rusqlite::Result<i64> {
-        // A file whose journal mode another process keeps in use stays in that mode: the result is
-        // the same.
-        self.connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+        // A file that another process uses stays in its journal mode: the result is the same. SQLite does
+        // not wait for its turn to change it, even where another is just doing that.
+        match self.connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())) {
+            Err(error) if is_busy(&error) => {}
+            set => set?,
+        }
         self.connection.pragma_update(None, "synchronous", "FULL")?;
         self.connection.pragma_update(None, "cache_size", format!("-{cache_kib}"))?;
         let transaction =
@@ -441,4 +445,9 @@ pub(super) fn text_of(cell: ValueRef<'_>) -> Cow<'_, str> {
         ValueRef::Integer(number) => Value::from(number).to_text().into(),
         ValueRef::Real(number) => Value::from(number).to_text().into(),
     }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }

@@ -356,6 +356,21 @@ fn a_locked_database_is_refused_and_unchanged() {
 }
 
 #[test]
+fn a_new_file_that_another_process_is_writing_is_waited_for() {
+    let (_dir, file) = place();
+    let lock = file.clone();
+    let written = write(&file, move |database| {
+        // Such a file is in no mode yet, and SQLite asks nobody to wait who wants to change that.
+        let other = Connection::open(&lock).expect("opened");
+        other.execute_batch("BEGIN IMMEDIATE; CREATE TABLE other (x)").expect("locked");
+        let release = move |_| other.execute_batch("COMMIT").is_ok();
+        database.connection.busy_handler(Some(release)).expect("set");
+        database.persist(&two(), "", None, "{}")
+    });
+    assert_eq!(written.expect("written"), 1);
+}
+
+#[test]
 fn other_tables_in_the_same_file_are_ignored() {
     let (_dir, file) = place();
     let other = format!(
