@@ -4,7 +4,7 @@
 use ldctl::action::rule::NOT_A_DOCUMENT;
 use ldctl::action::{Document, Severity, Surroundings, check as check_document, lint, located};
 use ldctl::event::{Failure, FailureKind};
-use ldctl::value::Value;
+use ldctl::value::{Syntax, Value};
 
 use super::support::one_line;
 
@@ -16,8 +16,14 @@ pub fn check(data: &[u8]) {
     let wrong = checked.iter().any(|finding| finding.severity == Severity::Error);
     let linted_wrong = linted.iter().any(|finding| finding.severity == Severity::Error);
     assert!(wrong || !linted_wrong, "the check leaves out what the lint finds");
-    let places = located(&checked, &document, text);
+    let places = located(&checked, &document, text, Syntax::Json);
     assert_eq!(places.len(), checked.len());
+    // The same document in other syntaxes; TOML has no lists at its root, and no null.
+    let yaml = located(&checked, &document, &document.to_yaml(), Syntax::Yaml);
+    assert_eq!(yaml.len(), checked.len());
+    if let Ok(toml) = document.to_toml() {
+        assert_eq!(located(&checked, &document, &toml, Syntax::Toml).len(), checked.len());
+    }
     let count = Document::parse(document.clone()).map(|document| document.len());
     for finding in &checked {
         one_line(finding.rule.name);

@@ -17,7 +17,7 @@ use crate::action::{
 };
 use crate::console::Console;
 use crate::error::{Error, reason};
-use crate::value::{ParseError, Value, count_elements, line_and_column};
+use crate::value::{ParseError, Syntax, Value, count_elements, line_and_column};
 
 /// The largest document that is read, in bytes. Servers accept only far smaller ones; this guards
 /// against a wrong file name (`/dev/zero`).
@@ -47,7 +47,7 @@ pub(super) struct Local {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Located {
     pub(super) finding: Finding,
-    /// From 1; 0 where the text is not the file's.
+    /// From 1.
     pub(super) line: usize,
     pub(super) column: usize,
 }
@@ -59,8 +59,7 @@ impl Located {
         let place = place.to_string();
         let separator = if place.is_empty() { "" } else { ": " };
         let (severity, rule) = (severity.text(), rule.name);
-        let at = if *line == 0 { String::new() } else { format!(":{line}:{column}") };
-        format!("{file}{at}: {severity}: {place}{separator}{message} [{rule}]")
+        format!("{file}:{line}:{column}: {severity}: {place}{separator}{message} [{rule}]")
     }
 }
 
@@ -115,19 +114,8 @@ pub(super) fn read(
     overrides: &Overrides,
     around: &Surroundings<'_>,
 ) -> Result<Local, Error> {
-    let (text, name) = load_document(path)?;
-    let mut local = of_text(&text, &name, overrides, around)?;
-    displace(path, &mut local.findings);
-    Ok(local)
-}
-
-/// Takes the lines from findings in a file that is not JSON: they are those of the JSON made of it.
-pub(super) fn displace(path: &Path, findings: &mut [Located]) {
-    if form(path).is_some() {
-        for located in findings {
-            (located.line, located.column) = (0, 0);
-        }
-    }
+    let (source, name) = load_document(path)?;
+    of_text(&source, &name, overrides, around)
 }
 
 /// Refuses a list that contains stdin twice, because it is empty the second time.
@@ -143,34 +131,46 @@ pub(super) fn name(path: &Path) -> String {
     if path.as_os_str() == "-" { "stdin".to_owned() } else { path.display().to_string() }
 }
 
-/// How the texts of a format are parsed, and what it is called.
-type Form = (&'static str, fn(&str) -> Result<Value, String>);
+/// The text of a document: the JSON of it, and what stands in the file.
+pub(super) struct Source {
+    json: String,
+    /// What the JSON has been made of.
+    original: Option<(Syntax, String)>,
+}
 
-/// The format of a file that is not JSON, by its ending.
-pub(super) fn form(path: &Path) -> Option<Form> {
-    match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
-        "yaml" | "yml" => {
-            Some(("YAML", |text| Value::parse_yaml(text).map_err(|error| error.to_string())))
+impl Source {
+    /// A text that is JSON.
+    pub(super) fn json(text: &str) -> Self {
+        Self { json: text.to_owned(), original: None }
+    }
+
+    /// What findings have their lines in.
+    fn shown(&self) -> (Syntax, &str) {
+        match &self.original {
+            Some((syntax, text)) => (*syntax, text),
+            None => (Syntax::Json, &self.json),
         }
-        "toml" => Some(("TOML", Value::parse_toml)),
-        _ => None,
     }
 }
 
-/// Reads the document at a path as JSON, which is made of YAML and TOML.
-pub(super) fn load_document(path: &Path) -> Result<(String, String), Error> {
+/// Reads the document at a path, and its name in messages. YAML and TOML become JSON.
+pub(super) fn load_document(path: &Path) -> Result<(Source, String), Error> {
     let (text, place) = load(path)?;
-    let Some((format, parse)) = form(path) else { return Ok((text, place)) };
+    let syntax = Syntax::of(path);
+    if syntax == Syntax::Json {
+        return Ok((Source { json: text, original: None }, place));
+    }
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let value =
-        parse(text).map_err(|error| Error::usage(format!("{place}: not {format}: {error}")))?;
+    let value = syntax
+        .parse(text)
+        .map_err(|error| Error::usage(format!("{place}: not {}: {error}", syntax.name())))?;
     if let Some(number) = infinite(&value) {
         let why = format!("not a document: JSON has no number {number}");
         return Err(Error::usage(format!("{place}: {why}")));
     }
     let json = serde_json::to_string(&value)
         .map_err(|error| Error::usage(format!("{place}: not JSON: {error}")))?;
-    Ok((json, place))
+    Ok((Source { json, original: Some((syntax, text.to_owned())) }, place))
 }
 
 /// A number that JSON does not have.
@@ -265,14 +265,14 @@ pub(super) fn json(text: &str, name: &str) -> Result<Value, Error> {
 
 /// Checks a document, whatever is wrong with it; `overrides` are not in its text.
 pub(super) fn findings(
-    text: &str,
+    source: &Source,
     overrides: &Overrides,
     around: &Surroundings<'_>,
 ) -> Vec<Located> {
-    match parse_document(text) {
+    match parse_document(&source.json) {
         Ok(mut value) => {
             let _ = overrides.apply(&mut value);
-            all(&value, text, around)
+            all(&value, source, around)
         }
         Err(Fault { line, column, message }) => {
             let finding = Finding::new(NOT_JSON, Severity::Error, message, Place::default());
@@ -282,10 +282,12 @@ pub(super) fn findings(
 }
 
 /// All findings, in the order of their places.
-fn all(value: &Value, text: &str, around: &Surroundings<'_>) -> Vec<Located> {
+fn all(value: &Value, source: &Source, around: &Surroundings<'_>) -> Vec<Located> {
     let mut findings = check(value, around);
-    findings.append(&mut repeated(value, text));
-    let places = located(&findings, value, text);
+    // Neither YAML nor TOML has a member twice.
+    findings.append(&mut repeated(value, &source.json));
+    let (syntax, text) = source.shown();
+    let places = located(&findings, value, text, syntax);
     let placed = findings.into_iter().zip(places);
     let mut all: Vec<Located> =
         placed.map(|(finding, (line, column))| Located { finding, line, column }).collect();
@@ -295,20 +297,20 @@ fn all(value: &Value, text: &str, around: &Surroundings<'_>) -> Vec<Located> {
 
 /// Reads a document from its text; `name` is what messages call it.
 pub(super) fn of_text(
-    text: &str,
+    source: &Source,
     name: &str,
     overrides: &Overrides,
     around: &Surroundings<'_>,
 ) -> Result<Local, Error> {
-    let mut value = parse_document(text).map_err(|fault| fault.of(name))?;
+    let mut value = parse_document(&source.json).map_err(|fault| fault.of(name))?;
     let applied = overrides.apply(&mut value);
     let Applied { taken, notes } = applied.map_err(|why| Error::usage(format!("{name}: {why}")))?;
     let written = match overrides.is_empty() {
-        true => serde_json::from_str(text),
+        true => serde_json::from_str(&source.json),
         false => to_raw_value(&value),
     };
     let written = written.map_err(|error| Error::usage(format!("{name}: not JSON: {error}")))?;
-    let mut findings = all(&value, text, around);
+    let mut findings = all(&value, source, around);
     findings.retain(|located| !LINT_ONLY.contains(&located.finding.rule));
     if let Some(Located { finding, line, column }) =
         findings.iter().find(|located| located.finding.rule == NOT_A_DOCUMENT)
@@ -342,9 +344,10 @@ mod tests {
 
     #[track_caller]
     fn check_refusal(text: &str, expected: &str) {
-        let error = of_text(text, "a.json", &Overrides::default(), &Surroundings::unknown())
-            .err()
-            .expect("a refusal");
+        let error =
+            of_text(&Source::json(text), "a.json", &Overrides::default(), &Surroundings::unknown())
+                .err()
+                .expect("a refusal");
         assert_eq!(error.to_string(), expected);
     }
 

@@ -14,6 +14,7 @@ use crate::cli::Fmt;
 use crate::console::Console;
 use crate::error::{Error, Exit, reason};
 use crate::load::TestLimits;
+use crate::value::Syntax;
 
 /// Blanks for each level: the default of `LD_format_action_file`.
 const INDENT: usize = 2;
@@ -24,7 +25,7 @@ pub(super) fn fmt(args: &Fmt, console: &mut Console) -> Result<Exit, Error> {
     let mut changed = Vec::new();
     for path in &args.files {
         let (text, place) = document::load(path)?;
-        if document::form(path).is_some() {
+        if Syntax::of(path) != Syntax::Json {
             return Err(Error::usage(format!(
                 "{place}: only JSON is formatted: the comments of YAML and TOML would be lost"
             )));

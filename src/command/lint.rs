@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::document::{self, Located};
+use super::document::{self, Located, Source};
 use super::sarif;
 use crate::action::{FileAccess, Files, Overrides, Surroundings, Where};
 use crate::cli::{Format, Lint, LintOutput};
@@ -14,10 +14,8 @@ use crate::load::TestLimits;
 #[derive(serde::Serialize)]
 struct FileFinding<'a> {
     file: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    column: Option<usize>,
+    line: usize,
+    column: usize,
     rule: &'static str,
     severity: &'static str,
     message: &'a str,
@@ -28,7 +26,7 @@ pub(super) fn lint(args: &Lint, console: &mut Console) -> Result<Exit, Error> {
     document::stdin_once(&args.files)?;
     let files = Files::open(Path::new(".")).ok().map(|files| files.allowing(FileAccess::All));
     let mut checked = Vec::new();
-    let mut check = |text: &str, name: String, path: Option<&Path>| {
+    let mut check = |source: &Source, name: String| {
         let around = Surroundings {
             place: Where::Anywhere,
             limits: TestLimits::default(),
@@ -36,18 +34,14 @@ pub(super) fn lint(args: &Lint, console: &mut Console) -> Result<Exit, Error> {
             environment: None,
             later: false,
         };
-        let mut found = document::findings(text, &Overrides::default(), &around);
-        if let Some(path) = path {
-            document::displace(path, &mut found);
-        }
-        checked.push((name, found));
+        checked.push((name, document::findings(source, &Overrides::default(), &around)));
     };
     match &args.json {
-        Some(text) => check(text, "--json".to_owned(), None),
+        Some(text) => check(&Source::json(text), "--json".to_owned()),
         None => {
             for path in &args.files {
-                let (text, name) = document::load_document(path)?;
-                check(&text, name, Some(path));
+                let (source, name) = document::load_document(path)?;
+                check(&source, name);
             }
         }
     }
@@ -69,8 +63,8 @@ fn print_finding(file: &str, located: &Located, console: &mut Console) {
     let Located { finding, line, column } = located;
     let object = FileFinding {
         file,
-        line: Some(*line).filter(|line| *line > 0),
-        column: Some(*column).filter(|column| *column > 0),
+        line: *line,
+        column: *column,
         rule: finding.rule.name,
         severity: finding.severity.text(),
         message: &finding.message,

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use super::document::{self, Local};
+use super::document::{self, Local, Source};
 use super::report_files::{self, Reports};
 use super::setup::{block_on, data_dir, memory, targets, test_limits};
 use super::signal::{Asked, Interrupt};
@@ -110,7 +110,12 @@ fn read(
     if let Some(text) = given {
         let name =
             args.files.first().map_or_else(|| "--json".to_owned(), |url| document::name(url));
-        return Ok(vec![document::of_text(&text, &name, overrides, &around(false))?]);
+        return Ok(vec![document::of_text(
+            &Source::json(&text),
+            &name,
+            overrides,
+            &around(false),
+        )?]);
     }
     let numbered = args.files.iter().enumerate();
     numbered.map(|(index, path)| document::read(path, overrides, &around(index > 0))).collect()

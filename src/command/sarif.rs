@@ -83,8 +83,16 @@ mod tests {
     #[test]
     fn the_log_has_the_required_members_of_the_standard() {
         let text = "[[\"LD_nope\"], [\"LD_assert_sla\",\n {\"rules\": []}], 7]";
-        let found = document::findings(text, &Overrides::default(), &Surroundings::unknown());
-        let broken = document::findings("[", &Overrides::default(), &Surroundings::unknown());
+        let found = document::findings(
+            &document::Source::json(text),
+            &Overrides::default(),
+            &Surroundings::unknown(),
+        );
+        let broken = document::findings(
+            &document::Source::json("["),
+            &Overrides::default(),
+            &Surroundings::unknown(),
+        );
         let log = log(&[("a b/ä.json".to_owned(), found), ("-".to_owned(), broken)]);
         let log: Json = serde_json::from_str(&log).expect("JSON");
         assert_eq!(log["version"], "2.1.0");

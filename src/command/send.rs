@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::value::RawValue;
 
 use super::connection;
-use super::document;
+use super::document::{self, Source};
 use super::overrides;
 use super::report::Wanted;
 use super::report_files::{self, Reports};
@@ -42,7 +42,7 @@ pub(super) fn send(args: &Send, verbose: u8, console: &mut Console) -> Result<Ex
     let around = Surroundings { place: Where::Server, limits, ..Surroundings::unknown() };
     let overrides = overrides::resolve(&args.overrides)?;
     let local = match (&args.json, &args.file) {
-        (Some(text), _) => document::of_text(text, "--json", &overrides, &around)?,
+        (Some(text), _) => document::of_text(&Source::json(text), "--json", &overrides, &around)?,
         (None, Some(path)) => document::read(path, &overrides, &around)?,
         (None, None) => {
             return Err(Error::usage("no document; name a file, - for stdin, or give --json"));

@@ -13,6 +13,7 @@ mod reader;
 mod redacted;
 mod rows;
 mod scan;
+mod syntax;
 mod toml;
 mod weight;
 mod yaml;
@@ -35,6 +36,7 @@ pub use python::{
 pub use reader::{Awaited, Invalid, Object, Reader};
 pub use rows::{Cell, Rows};
 pub use scan::{Fault, Outline, Scanner};
+pub use syntax::Syntax;
 pub use toml::NoToml;
 pub use weight::json_weight;
 pub use yaml::YamlError;

@@ -5,6 +5,8 @@ use ::toml::de::{DeTable, DeValue};
 use num_bigint::BigInt;
 use num_traits::{Num, ToPrimitive};
 
+use super::path::{Path, Step};
+use super::positions::Position;
 use super::{MAX_INTEGER_DIGITS, Map, Value};
 
 /// Why a value cannot be written as TOML.
@@ -44,6 +46,38 @@ impl Value {
         }
         Ok(out)
     }
+}
+
+/// Where paths lead in a text that is TOML: to the deepest part that is there.
+pub(super) fn positions(text: &str, paths: &[Path]) -> Vec<Position> {
+    let Ok(root) = DeTable::parse(text) else { return vec![Position::default(); paths.len()] };
+    paths.iter().map(|path| position(root.get_ref(), path.steps())).collect()
+}
+
+fn position(root: &DeTable<'_>, steps: &[Step]) -> Position {
+    let mut found = Position::default();
+    let Some((Step::Member(first), mut steps)) = steps.split_first() else { return found };
+    let mut member = root.get_key_value(first.as_str());
+    while let Some((key, value)) = member.take() {
+        let mut value: &Spanned<DeValue<'_>> = value;
+        found = Position { key: Some(key.span().start), value: value.span().start };
+        while let Some((step, rest)) = steps.split_first() {
+            steps = rest;
+            match (step, value.get_ref()) {
+                (Step::Element(index), DeValue::Array(items)) => {
+                    let Some(item) = items.get(*index) else { return found };
+                    value = item;
+                    found = Position { key: None, value: value.span().start };
+                }
+                (Step::Member(key), DeValue::Table(table)) => {
+                    member = table.get_key_value(key.as_str());
+                    break;
+                }
+                _ => return found,
+            }
+        }
+    }
+    found
 }
 
 fn table(table: DeTable<'_>) -> Result<Value, String> {

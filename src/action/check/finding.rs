@@ -6,7 +6,7 @@ use super::rule::Rule;
 use crate::action::lint::Severity;
 use crate::action::{listed, registry};
 use crate::redact;
-use crate::value::{Path, Position, Step, Value, line_and_column, positions};
+use crate::value::{Path, Position, Step, Syntax, Value, line_and_column};
 
 /// A place in a document.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -161,11 +161,16 @@ impl Finding {
     }
 }
 
-/// Line and column of each finding in the document's text.
-pub fn located(findings: &[Finding], document: &Value, text: &str) -> Vec<(usize, usize)> {
+/// Line and column of each finding in the document's text, which is of this syntax.
+pub fn located(
+    findings: &[Finding],
+    document: &Value,
+    text: &str,
+    syntax: Syntax,
+) -> Vec<(usize, usize)> {
     let paths: Vec<Path> =
         findings.iter().map(|finding| finding.place.in_document(document)).collect();
-    let found = if paths.is_empty() { Vec::new() } else { positions(text, &paths) };
+    let found = if paths.is_empty() { Vec::new() } else { syntax.positions(text, &paths) };
     let of = |(finding, found): (&Finding, Position)| {
         let position = finding.place.at.unwrap_or(found);
         let key = position.key.filter(|_| finding.place.of_key);

@@ -4,6 +4,7 @@ use super::*;
 use crate::action::files::Files;
 use crate::action::policy::FileAccess;
 use crate::report::FORMATS;
+use crate::value::Syntax;
 
 /// The findings in a document: place, message and rule.
 fn found(document: &str, around: &Surroundings<'_>) -> Vec<String> {
@@ -483,7 +484,7 @@ fn findings_are_placed_in_the_text() {
             "actions[1].tasks[0].method repeated-member",
         ]
     );
-    assert_eq!(located(&findings, &document, text), [(2, 36), (4, 35), (4, 48)]);
+    assert_eq!(located(&findings, &document, text, Syntax::Json), [(2, 36), (4, 35), (4, 48)]);
 }
 
 #[test]

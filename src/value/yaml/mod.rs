@@ -8,6 +8,8 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
+use super::path::{Path, Step};
+use super::positions::Position;
 use super::{Charset, Map, Value};
 
 /// The deepest nesting, as in JSON.
@@ -56,6 +58,104 @@ impl Value {
     /// The value as YAML, in block style.
     pub fn to_yaml(&self) -> String {
         write::text(self)
+    }
+}
+
+/// Where paths lead in a text that is YAML: to the deepest part that is there. What an alias stands for
+/// is where the alias is.
+pub(super) fn positions(text: &str, paths: &[Path]) -> Vec<Position> {
+    let mut walk = Walk { paths, found: vec![Position::default(); paths.len()], open: Vec::new() };
+    for (event, span) in Parser::new_from_str(text).map_while(Result::ok) {
+        walk.take(&event, span.start.index());
+    }
+    let mut found = walk.found;
+    let mut places: Vec<&mut usize> = found
+        .iter_mut()
+        .flat_map(|position| position.key.as_mut().into_iter().chain([&mut position.value]))
+        .collect();
+    places.sort();
+    // The parser counts characters.
+    let mut bytes = text.char_indices().map(|(at, _)| at).enumerate().peekable();
+    for place in places {
+        while bytes.next_if(|(character, _)| character < place).is_some() {}
+        *place = bytes.peek().map_or(text.len(), |(_, at)| *at);
+    }
+    found
+}
+
+/// A walk over the events of a text, with the paths that lead to or through each open collection.
+struct Walk<'a> {
+    paths: &'a [Path],
+    found: Vec<Position>,
+    open: Vec<Around>,
+}
+
+/// An open collection.
+struct Around {
+    wanted: Vec<usize>,
+    /// The element that comes next, or the key that waits for its value, with its place.
+    next: Next,
+}
+
+enum Next {
+    Element(usize),
+    Key,
+    Member(String, usize),
+}
+
+impl Walk<'_> {
+    fn take(&mut self, event: &Event<'_>, at: usize) {
+        match event {
+            Event::Scalar(text, ..) => {
+                if let Some(Around { next: next @ Next::Key, .. }) = self.open.last_mut() {
+                    *next = Next::Member(text.to_string(), at);
+                } else {
+                    self.arrive(at);
+                }
+            }
+            Event::Alias(_) => drop(self.arrive(at)),
+            Event::SequenceStart(..) => {
+                let wanted = self.arrive(at);
+                self.open.push(Around { wanted, next: Next::Element(0) });
+            }
+            Event::MappingStart(..) => {
+                let wanted = self.arrive(at);
+                self.open.push(Around { wanted, next: Next::Key });
+            }
+            Event::SequenceEnd | Event::MappingEnd => drop(self.open.pop()),
+            _ => {}
+        }
+    }
+
+    /// Notes a value for the paths that lead to or through it, and returns them.
+    fn arrive(&mut self, at: usize) -> Vec<usize> {
+        let depth = self.open.len();
+        let Some(around) = self.open.last_mut() else {
+            self.found.fill(Position { key: None, value: at });
+            return (0..self.paths.len()).collect();
+        };
+        let (step, key) = match std::mem::replace(&mut around.next, Next::Key) {
+            Next::Element(index) => {
+                around.next = Next::Element(index + 1);
+                (Step::Element(index), None)
+            }
+            Next::Member(name, key) => (Step::Member(name), Some(key)),
+            // A key that is a collection; no path has one.
+            Next::Key => {
+                around.next = Next::Member(String::new(), at);
+                return Vec::new();
+            }
+        };
+        let leads = |path: &&usize| {
+            self.paths.get(**path).and_then(|path| path.steps().get(depth - 1)) == Some(&step)
+        };
+        let wanted: Vec<usize> = around.wanted.iter().filter(leads).copied().collect();
+        for path in &wanted {
+            if let Some(found) = self.found.get_mut(*path) {
+                *found = Position { key, value: at };
+            }
+        }
+        wanted
     }
 }
 
