@@ -40,12 +40,14 @@ pub(super) struct Summary {
     /// What the document is called.
     title: String,
     tally: Tally,
+    /// The totals of the table that was shown last.
+    totals: Option<Value>,
 }
 
 impl Summary {
     /// The summary of a document that begins.
     pub(super) fn of(title: &str) -> Self {
-        Self { title: title.to_owned(), tally: Tally::default() }
+        Self { title: title.to_owned(), ..Self::default() }
     }
 
     /// The lines of an event.
@@ -79,7 +81,9 @@ impl Summary {
                 explained = self.note_test_failure(result);
             }
             Some(value) if is_summary(Some(value)) => {
-                lines.extend(table::table(value, None, page.width, page.style));
+                if self.is_news(value) {
+                    lines.extend(table::table(value, None, page.width, page.style));
+                }
             }
             Some(value) => match (gates::verdicts(value), report(result)) {
                 (Some(verdicts), _) => {
@@ -117,10 +121,22 @@ impl Summary {
         self.tally.dropped += count(iterations, "dropped").unwrap_or(0);
         let seconds = number(iterations, "span_s");
         let mut lines = self.head(value, iterations, page);
+        self.is_news(summary);
         lines.extend(table::table(summary, seconds, page.width, page.style));
         lines.extend(section("errors", errors(value, failures, page.style), page));
         lines.extend(section("statuses", statuses(value, page.style), page));
         lines
+    }
+
+    /// Whether a summary is another than the one that was shown last: `LD_summary` after a test repeats
+    /// its figures.
+    fn is_news(&mut self, summary: &Value) -> bool {
+        let counts = ["requests", "successes", "failures"];
+        let totals = summary.get("totals").unwrap_or(&Value::Null);
+        let totals: Vec<Value> =
+            counts.iter().filter_map(|count| totals.get(count).cloned()).collect();
+        let totals = Some(Value::List(totals));
+        std::mem::replace(&mut self.totals, totals.clone()) != totals
     }
 
     /// The line above the figures of a test.

@@ -70,6 +70,21 @@ fn a_test_is_shown_with_its_load_figures_errors_statuses_and_warnings() {
 }
 
 #[test]
+fn a_summary_that_repeats_the_figures_of_the_test_is_not_shown_again() {
+    let mut summary = Summary::of("a.json");
+    let test = test();
+    let value = test.value.as_ref().and_then(|value| value.get("summary")).expect("a summary");
+    let same = ActionResult::new(1, "LD_summary", Ok(value.clone()));
+    let mut other = value.clone();
+    let Value::Dict(members) = &mut other else { panic!("{other:?}") };
+    members["totals"] = Value::parse(r#"{"requests": 7, "failures": 0}"#).expect("JSON");
+    let other = ActionResult::new(2, "LD_summary", Ok(other));
+    let lengths = [test, same.clone(), other, same]
+        .map(|result| summary.event(&Event::Result(result), PAGE).len() > 2);
+    assert_eq!(lengths, [true, false, true, true]);
+}
+
+#[test]
 fn gates_and_reports_follow_and_what_has_no_figures_is_short() {
     let mut summary = Summary::of("a.json");
     let mut gates = result(

@@ -147,12 +147,15 @@ fn verdict(figures: &Figures, gates: &[GateResult]) -> Markup {
                 1 => "Passed: the gate holds".to_owned(),
                 count => format!("Passed: all {count} gates hold"),
             };
-            (success(&words, figures, true))
+            (success(&words, figures))
         } @else if failures > 0 {
             @let share = text::percent(figures.total.failure_rate());
-            (bad(&format!("{} of {} requests failed ({share})", text::count(failures), text::count(requests))))
+            @let words = format!("{} of {} requests failed ({share})", text::count(failures), text::count(requests));
+            @if failures == requests { (bad(&words)) } @else {
+                p class="verdict warn" { "⚠ " (words) "; no gate judges them" }
+            }
         } @else {
-            (success("No request failed", figures, regressed.is_some()))
+            (success("No request failed", figures))
         }
         @match regressed {
             Some((true, words)) => p class="verdict second bad" { "✗ " (words) },
@@ -164,14 +167,13 @@ fn verdict(figures: &Figures, gates: &[GateResult]) -> Markup {
 
 /// Nothing is wrong with the requests that were made; whether all were made, and whether they were as
 /// they should be, are other questions.
-fn success(words: &str, figures: &Figures, judged: bool) -> Markup {
+fn success(words: &str, figures: &Figures) -> Markup {
     let not_made = not_made(figures)
         .map(|share| format!(", but {:.0} % of the load was not made", share * 100.0));
     html! {
-        @match (not_made, judged) {
-            (Some(but), _) => p class="verdict warn" { "⚠ " (words) (but) },
-            (None, false) => p class="verdict warn" { "⚠ " (words) "; nothing was judged (no gates)" },
-            (None, true) => p class="verdict good" { "✓ " (words) },
+        @match not_made {
+            Some(but) => p class="verdict warn" { "⚠ " (words) (but) },
+            None => p class="verdict good" { "✓ " (words) },
         }
     }
 }
@@ -266,6 +268,7 @@ mod tests {
     fn the_verdict_comes_first_and_is_a_sentence() {
         let good = [("GET", "u", "a", 200, 1.0, 1, None)];
         let bad = [("GET", "u", "a", 500, 1.0, 1, Some("x"))];
+        let mixed = [good[0], bad[0]];
         let json = Value::parse(
             r#"[{"type": "failure_rate", "value": 0}, {"type": "latency_p95", "value": 100}]"#,
         )
@@ -273,7 +276,8 @@ mod tests {
         let rules = Rule::read_list(&Reader::root(&json)).expect("rules");
         for (rows, rules, want) in [
             (&[][..], &[][..], "✗ Nothing was measured"),
-            (&good[..], &[][..], "⚠ No request failed; nothing was judged (no gates)"),
+            (&good[..], &[][..], "✓ No request failed"),
+            (&mixed[..], &[][..], "⚠ 1 of 2 requests failed (50.00 %); no gate judges them"),
             (&bad[..], &[][..], "✗ 1 of 1 requests failed (100 %)"),
             (&good[..], &rules[..], "✓ Passed: all 2 gates hold"),
             (&bad[..], &rules[..], "✗ Failed: 1 of 2 gates broken"),
@@ -359,7 +363,7 @@ mod tests {
             .collect();
         let page = page_without_rows(&records(&rows));
         for shown in [
-            "✗ 1 of 70 requests failed (1.43 %)",
+            "⚠ 1 of 70 requests failed (1.43 %); no gate judges them",
             "run 7 · &lt;nightly&gt;",
             "⚠ slow",
             "<td class=\"text\">GET a</td>",

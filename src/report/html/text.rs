@@ -108,8 +108,10 @@ pub(super) fn short_key(value: f64) -> String {
     if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.3}") }
 }
 
-/// A latency on an axis.
+/// A latency on an axis, with three significant digits.
 pub(super) fn tick_millis(value: f64) -> String {
+    let digit = 10f64.powf(value.max(1e-6).log10().floor() - 2.0);
+    let value = (value / digit).round() * digit;
     match value {
         _ if value >= 999.999 => format!("{} s", short(value / 1000.0)),
         _ if value >= 0.999_999 => format!("{} ms", short(value)),
@@ -173,6 +175,9 @@ mod tests {
             [0.0, 0.000_001, 0.0123, 0.999_999, 1.0].into_iter().map(percent).collect();
         assert_eq!(shares, ["0 %", "< 0.01 %", "1.23 %", "> 99.99 %", "100 %"]);
         assert_eq!([bytes(10), bytes(1536), bytes(5 << 30)], ["10 B", "1.5 KiB", "5.0 GiB"]);
+        let ticks: Vec<String> =
+            [0.316_227_766, 3.162_277_66, 20.0, 5000.0].into_iter().map(tick_millis).collect();
+        assert_eq!(ticks, ["316 µs", "3.16 ms", "20 ms", "5 s"]);
         assert_eq!([short(0.25), short(2500.0), short(12_500.0)], ["0.25", "2500", "12.5k"]);
     }
 
