@@ -37,9 +37,9 @@ pub use reader::{Awaited, Invalid, Object, Reader};
 pub use rows::{Cell, Rows};
 pub use scan::{Fault, Outline, Scanner};
 pub use syntax::Syntax;
-pub use toml::NoToml;
+pub use toml::{NoToml, toml_weight};
 pub use weight::json_weight;
-pub use yaml::YamlError;
+pub use yaml::{YamlError, yaml_weight};
 
 /// An object's members, in the order they were written.
 pub type Map = IndexMap<String, Value>;

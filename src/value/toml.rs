@@ -23,6 +23,9 @@ pub enum NoToml {
 impl Value {
     /// Parses a text of TOML; the error names line and column.
     pub fn parse_toml(text: &str) -> Result<Self, String> {
+        if depth(text) > MAX_DEPTH {
+            return Err(format!("more than {MAX_DEPTH} levels"));
+        }
         let table = DeTable::parse(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
             let before = text.get(..text.floor_char_boundary(at)).unwrap_or_default();
@@ -46,6 +49,96 @@ impl Value {
         }
         Ok(out)
     }
+}
+
+/// The deepest nesting, as in JSON and YAML.
+const MAX_DEPTH: usize = 128;
+
+/// The memory that the values of a TOML text take while it is parsed, in bytes, estimated: lists of one
+/// number each are the worst, four bytes of text for two allocations of the parser's and two of ours.
+pub fn toml_weight(text: &str) -> usize {
+    text.len().saturating_mul(160)
+}
+
+/// The levels of the deepest value, or more. The parser limits inline tables and the parts of a dotted
+/// key one by one, and together they would nest deeper than a stack.
+fn depth(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    // Levels above the innermost open collection, and of its entry's key.
+    let (mut open, mut key, mut header): (Vec<usize>, usize, usize) = (Vec::new(), 1, 0);
+    let (mut at, mut deepest) = (0, 0);
+    let mut in_key = true;
+    let mut begins_line = true;
+    while let Some(&byte) = bytes.get(at) {
+        at += 1;
+        let level = open.last().copied().unwrap_or(header);
+        match byte {
+            b'#' => {
+                at +=
+                    bytes.get(at..).unwrap_or_default().iter().take_while(|b| **b != b'\n').count()
+            }
+            b'"' | b'\'' => at = string_end(bytes, at - 1),
+            b'.' if in_key => key += 1,
+            b'=' => in_key = false,
+            b',' => (key, in_key) = (1, true),
+            b'\n' => {
+                if open.is_empty() {
+                    (key, in_key) = (1, true);
+                }
+                begins_line = true;
+                continue;
+            }
+            b'[' if open.is_empty() && begins_line => {
+                let line = bytes.get(at..).unwrap_or_default().iter().take_while(|b| **b != b'\n');
+                header = 2 + line.filter(|b| **b == b'.').count();
+                at +=
+                    bytes.get(at..).unwrap_or_default().iter().take_while(|b| **b != b'\n').count();
+            }
+            b'[' | b'{' => {
+                open.push(level + key);
+                (key, in_key) = (1, byte == b'{');
+            }
+            b']' | b'}' => {
+                open.pop();
+                (key, in_key) = (1, false);
+            }
+            b' ' | b'\t' | b'\r' => continue,
+            _ => {}
+        }
+        begins_line = false;
+        deepest = deepest.max(open.last().copied().unwrap_or(header) + key);
+    }
+    deepest
+}
+
+/// Where the string that begins here ends.
+fn string_end(bytes: &[u8], begin: usize) -> usize {
+    let rest = bytes.get(begin..).unwrap_or_default();
+    let quote = rest.first().copied().unwrap_or_default();
+    let fence = rest.iter().take_while(|byte| **byte == quote).count();
+    let fence = match fence {
+        // Empty.
+        2 => return begin + 2,
+        3.. => 3,
+        _ => 1,
+    };
+    let mut at = fence;
+    while let Some(&byte) = rest.get(at) {
+        match byte {
+            b'\\' if quote == b'"' => at += 2,
+            byte if byte == quote => {
+                let run = rest.get(at..).unwrap_or_default().iter().take_while(|b| **b == quote);
+                let run = run.count();
+                if run >= fence {
+                    // Up to two quotes may stand before the fence.
+                    return begin + at + if fence == 3 { run.min(5) } else { 1 };
+                }
+                at += run;
+            }
+            _ => at += 1,
+        }
+    }
+    bytes.len()
 }
 
 /// Where paths lead in a text that is TOML: to the deepest part that is there.
@@ -189,6 +282,21 @@ mod tests {
             Value::parse_toml(text).expect_err(text);
         }
         Value::parse_toml(&format!("a = {}", "[".repeat(100_000))).expect_err("too deep");
+    }
+
+    #[test]
+    fn keys_lists_and_tables_together_are_as_deep_as_in_json() {
+        // Each of them is within what the parser allows.
+        let key = vec!["a"; 60].join(".");
+        let nested =
+            format!("{key} = {}{key} = 1{}", format!("{{ {key} = ").repeat(60), "}".repeat(60));
+        let under = format!("[{key}]\n{key} = {{ {key} = 1 }}");
+        for text in [&*nested, &*under] {
+            assert_eq!(Value::parse_toml(text).expect_err("too deep"), "more than 128 levels");
+        }
+        let strings = "a = [\"[[[\", '{{', \"\"\"[\"[\"\"\"\", 1.5, {b.c = '\\'}] # [[[[\n[d.e]\nf = '[' # ]\n";
+        assert_eq!((depth(strings), depth("a = 1"), depth("a.b = [[{c = 1}]]")), (4, 1, 5));
+        Value::parse_toml(strings).expect("TOML");
     }
 
     #[test]

@@ -5,10 +5,10 @@
 use super::{Map, Value};
 
 /// What an allocation takes besides its bytes, and the least that it takes.
-const ALLOCATION: usize = 16;
+pub(super) const ALLOCATION: usize = 16;
 
 /// A member of an object: its hash, its name and its value.
-const MEMBER: usize = size_of::<usize>() + size_of::<String>() + size_of::<Value>();
+pub(super) const MEMBER: usize = size_of::<usize>() + size_of::<String>() + size_of::<Value>();
 
 /// The index of an object, per member and in all.
 const INDEX: (usize, usize) = (2 * size_of::<usize>(), 64);

@@ -1,12 +1,14 @@
 //! Documents in their forms: `LD_format_action_*`, which puts the keys of tasks in order, and files of
 //! YAML and TOML, `LD_read_action_*` and `LD_write_action_*`.
 
-use crate::action::command::{Command, Declaration, Parsed};
+use crate::action::command::{Command, Declaration};
 use crate::action::context::Context;
 use crate::action::format::formatted;
 use crate::event::{Failure, FailureKind};
 use crate::memory::Full;
-use crate::value::{Field, Invalid, Kind, Literal, NoToml, Value, json_weight};
+use crate::value::{
+    Field, Invalid, Kind, Literal, NoToml, Syntax, Value, json_weight, toml_weight, yaml_weight,
+};
 
 pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
@@ -61,9 +63,8 @@ pub(crate) const COMMANDS: &[Declaration] = &[
         &[Field::required("yaml_file_path", Kind::Path, "The file, in the data directory.")
             .example("\"checkout.yaml\"")],
         |given| {
-            read(given.required("yaml_file_path")?.string()?, "YAML", |text| {
-                Value::parse_yaml(text).map_err(|error| error.to_string())
-            })
+            let path = given.required("yaml_file_path")?.string()?;
+            Ok(Box::new(Read { path, syntax: Syntax::Yaml, weigh: yaml_weight }))
         },
     )
     .text("The rules are those of YAML 1.1: `yes` is `true`, `1:30` is 90. Dates stay texts.")
@@ -93,7 +94,10 @@ pub(crate) const COMMANDS: &[Declaration] = &[
         "Returns the document in a TOML file.",
         &[Field::required("toml_file_path", Kind::Path, "The file, in the data directory.")
             .example("\"checkout.toml\"")],
-        |given| read(given.required("toml_file_path")?.string()?, "TOML", Value::parse_toml),
+        |given| {
+            let path = given.required("toml_file_path")?.string()?;
+            Ok(Box::new(Read { path, syntax: Syntax::Toml, weigh: toml_weight }))
+        },
     )
     .text("Dates stay texts.")
     .returns("The document.")
@@ -181,26 +185,17 @@ impl Command for FormatFile {
     }
 }
 
-/// Parses a text, or says why it cannot.
-type Parse = fn(&str) -> Result<Value, String>;
-
-fn read(path: String, format: &'static str, parse: Parse) -> Parsed {
-    Ok(Box::new(Read { path, format, parse }))
-}
-
 #[derive(Debug)]
 struct Read {
     path: String,
-    format: &'static str,
-    parse: Parse,
+    syntax: Syntax,
+    /// The memory that the values of a text take while they are built.
+    weigh: fn(&str) -> usize,
 }
-
-/// What a byte of YAML or TOML may unfold to, in bytes: a list of small numbers is the worst.
-const UNFOLDED: usize = 40;
 
 impl Command for Read {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
-        let Self { path, format, parse } = *self;
+        let Self { path, syntax, weigh } = *self;
         let invalid = |why: String| Failure::new(FailureKind::InvalidFile, why);
         let content = context.read(&path).map_err(|failure| invalid(failure.message))?;
         let text = std::str::from_utf8(&content).map_err(|error| {
@@ -208,10 +203,11 @@ impl Command for Read {
         })?;
         let mut share = context.memory().share("values of a file");
         let full = |why: Full| invalid(format!("{path:?}: {why}"));
-        share.grow(text.len().saturating_mul(UNFOLDED)).map_err(full)?;
+        share.grow(weigh(text)).map_err(full)?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let value =
-            parse(text).map_err(|why| invalid(format!("{path:?} is not {format}: {why}")))?;
+        let value = syntax
+            .parse(text)
+            .map_err(|why| invalid(format!("{path:?} is not {}: {why}", syntax.name())))?;
         share.set(value.weight()).map_err(full)?;
         context.hold(share);
         Ok(value)

@@ -4,12 +4,13 @@
 mod scalar;
 mod write;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
 use super::path::{Path, Step};
 use super::positions::Position;
+use super::weight::{ALLOCATION, MEMBER};
 use super::{Charset, Map, Value};
 
 /// The deepest nesting, as in JSON.
@@ -47,7 +48,7 @@ fn wrong(span: Span, what: impl Into<String>) -> YamlError {
 impl Value {
     /// Parses a text of one YAML document; an empty one is `null`.
     pub fn parse_yaml(text: &str) -> Result<Self, YamlError> {
-        let mut reader = Reader::default();
+        let mut reader = Reader { aliased: aliased(text), ..Reader::default() };
         for event in Parser::new_from_str(text) {
             let (event, span) = event?;
             reader.take(event, span)?;
@@ -171,9 +172,49 @@ enum Key {
     Merge,
 }
 
+/// The anchors that aliases name. Only these are kept: every level of a text may have an anchor, and
+/// copies of all levels would take many times the memory of the text.
+fn aliased(text: &str) -> HashSet<usize> {
+    if !text.contains('*') {
+        return HashSet::new();
+    }
+    let events = Parser::new_from_str(text).map_while(Result::ok);
+    let named = events.filter_map(|(event, _)| match event {
+        Event::Alias(anchor) => Some(anchor),
+        _ => None,
+    });
+    named.collect()
+}
+
+/// The memory that the values of a YAML text take when they are built, in bytes, estimated. Aliases are
+/// counted by their limit.
+pub fn yaml_weight(text: &str) -> usize {
+    let each = size_of::<Value>();
+    let mut has_aliases = false;
+    let events = Parser::new_from_str(text).map_while(Result::ok);
+    let sum = events.fold(each, |sum, (event, _)| {
+        let more = match event {
+            Event::Scalar(text, ..) => ALLOCATION + text.len() + 2 * MEMBER,
+            // The least room of a list and of a mapping.
+            Event::SequenceStart(..) => ALLOCATION + 4 * each,
+            Event::MappingStart(..) => 4 * (ALLOCATION + MEMBER),
+            Event::Alias(_) => {
+                has_aliases = true;
+                2 * MEMBER
+            }
+            _ => 0,
+        };
+        sum.saturating_add(more)
+    });
+    // What is aliased is kept once more.
+    sum.saturating_add(if has_aliases { 2 * MAX_ALIASES } else { 0 })
+}
+
 #[derive(Default)]
 struct Reader {
     open: Vec<Open>,
+    /// Anchors that aliases name.
+    aliased: HashSet<usize>,
     anchors: HashMap<usize, Value>,
     unfolded: usize,
     root: Option<Value>,
@@ -196,12 +237,8 @@ impl Reader {
             Event::Alias(anchor) => {
                 let known = self.anchors.get(&anchor);
                 let value = known.ok_or_else(|| wrong(span, "an alias inside what it names"))?;
-                self.unfolded = self.unfolded.saturating_add(value.weight());
-                if self.unfolded > MAX_ALIASES {
-                    let what = format!("aliases unfold to more than {} MiB", MAX_ALIASES >> 20);
-                    return Err(wrong(span, what));
-                }
                 let value = value.clone();
+                self.unfold(&value, span)?;
                 self.complete(value, 0, span)
             }
             Event::SequenceStart(anchor, tag) => {
@@ -225,6 +262,16 @@ impl Reader {
         }
     }
 
+    /// Counts a copy of a value.
+    fn unfold(&mut self, value: &Value, span: Span) -> Result<(), YamlError> {
+        self.unfolded = self.unfolded.saturating_add(value.weight());
+        if self.unfolded > MAX_ALIASES {
+            let what = format!("aliases unfold to more than {} MiB", MAX_ALIASES >> 20);
+            return Err(wrong(span, what));
+        }
+        Ok(())
+    }
+
     fn begin(&mut self, open: Open, span: Span) -> Result<(), YamlError> {
         if self.open.len() >= MAX_DEPTH {
             return Err(wrong(span, format!("more than {MAX_DEPTH} levels")));
@@ -246,7 +293,8 @@ impl Reader {
 
     /// Adds a complete value to the collection that it is in.
     fn complete(&mut self, value: Value, anchor: usize, span: Span) -> Result<(), YamlError> {
-        if anchor > 0 {
+        if self.aliased.contains(&anchor) {
+            self.unfold(&value, span)?;
             self.anchors.insert(anchor, value.clone());
         }
         match self.open.last_mut() {
@@ -338,6 +386,29 @@ mod tests {
     fn check(yaml: &str, json: &str) {
         let found = Value::parse_yaml(yaml).unwrap_or_else(|error| panic!("{yaml}: {error}"));
         assert_eq!(found, Value::parse(json).expect("JSON"), "{yaml}");
+    }
+
+    #[test]
+    fn anchors_that_no_alias_names_cost_nothing_and_copies_of_others_are_bounded() {
+        let nested = |begin: &str, end: &str| {
+            let open: String = (0..100).map(|level| format!("&a{level} [")).collect();
+            format!("[{begin}{open}{}{}{end}]", "1,".repeat(200_000), "]".repeat(100))
+        };
+        Value::parse_yaml(&nested("", "")).expect("YAML");
+        let named: String = (0..100).map(|level| format!(",*a{level}")).collect();
+        let error = Value::parse_yaml(&nested("", &named)).expect_err("too much");
+        assert!(error.to_string().starts_with("aliases unfold to more than 16 MiB"), "{error}");
+    }
+
+    #[test]
+    fn a_text_is_weighed_at_least_as_heavy_as_its_values() {
+        for unit in ["[1],", "{a},", "{a: [b]},", "'x',", "12,", "[[[]]],"] {
+            let text = format!("[{}]", unit.repeat(5000));
+            let (estimated, built) =
+                (yaml_weight(&text), Value::parse_yaml(&text).expect("YAML").weight());
+            assert!(estimated >= built, "{unit}: {estimated} for {built}");
+            assert!(estimated <= 12 * built + 1000, "{unit}: {estimated} for {built}");
+        }
     }
 
     #[test]
