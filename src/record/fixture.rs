@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use super::allowance::Allowance;
+use super::columns::CHUNK;
 use super::live::Live;
 use super::{Label, Recorder, Recording, Records, Sample};
+use crate::memory::Memory;
 
 /// Strings that would break a format that does not escape: HTML, XML, formulas, terminal
 /// escapes, line ends, quotes.
@@ -26,6 +29,24 @@ pub(crate) type Written<'a> = (&'a str, &'a str, &'a str, u16, f64, u64, Option<
 /// A worker's record of these requests.
 pub(crate) fn recorder(rows: &[Written<'_>]) -> Recorder {
     let mut recorder = Recorder::default();
+    add(&mut recorder, rows);
+    recorder
+}
+
+/// Records of one run of which only 8,192 requests, successes named `first`, have rows; these follow.
+pub(crate) fn partial(beyond: &[Written<'_>]) -> Records {
+    let memory = Memory::with_records(usize::MAX, CHUNK);
+    let mut recorder = Recorder::new(&Arc::new(Allowance::of(&memory)));
+    add(&mut recorder, &vec![("GET", "u", "first", 200, 10.0, 1, None); CHUNK]);
+    add(&mut recorder, beyond);
+    recorder.seal();
+    let mut records = Records::default();
+    records.push(Arc::new(Recording::new(UNIX_EPOCH, vec![recorder])));
+    assert!(records.are_partial() && records.len() == CHUNK);
+    records
+}
+
+fn add(recorder: &mut Recorder, rows: &[Written<'_>]) {
     for (method, url, name, status, millis, bytes, error) in rows {
         let label = recorder.label(Label {
             method: (*method).into(),
@@ -43,7 +64,6 @@ pub(crate) fn recorder(rows: &[Written<'_>]) -> Recorder {
             error,
         });
     }
-    recorder
 }
 
 /// Records of one run with these requests.

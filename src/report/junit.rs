@@ -125,7 +125,7 @@ fn names<W: Write>(records: &Records, writer: &mut Writer<W>) -> io::Result<()> 
 fn names_of_all<W: Write>(records: &Records, writer: &mut Writer<W>) -> io::Result<()> {
     let series = records.series();
     let mut names: Names<'_> = IndexMap::new();
-    for series in &series {
+    for series in series.iter().filter(|series| series.requests > 0) {
         let totals = names.entry((&series.method, &series.name)).or_default();
         totals.requests += series.requests;
         totals.failures += series.failures;
@@ -294,6 +294,15 @@ mod tests {
             ("GET", "http://x/a", "n <1>", 200, 12.5, 3, None),
             ("POST", "http://x/", "", 200, 5.0, 0, None),
         ])
+    }
+
+    #[test]
+    fn names_of_a_record_with_requests_beyond_its_rows_have_all_their_requests() {
+        let records =
+            crate::record::fixture::partial(&[("GET", "u", "late", 500, 2.0, 1, Some("x"))]);
+        let xml = written(|out| write(&records, Per::Name, &[], out));
+        assert!(xml.contains("name=\"late\"") && xml.contains("1 of 1 requests failed"), "{xml}");
+        assert_eq!(xml.matches("<testcase").count(), 2, "{xml}");
     }
 
     #[test]

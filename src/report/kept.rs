@@ -14,8 +14,9 @@ use super::figures::{
     Moment, NameFigures, Point, Stats, TestFacts, bar_of,
 };
 use crate::memory::Memory;
+use crate::record::diff::{self, Run, RunMetrics};
 use crate::record::live::Series;
-use crate::record::{Conditions, Iterations, Recording, Records};
+use crate::record::{Conditions, ErrorCount, Iterations, Recording, Records};
 use crate::value::{Map, Value};
 
 /// What the figures of a test are made of, besides its summary and its errors.
@@ -265,55 +266,16 @@ impl Kept<'_> {
 
     /// The errors, the most frequent first, and what is left of them.
     fn errors(&self) -> (Vec<ErrorFigures>, (usize, u64)) {
-        let mut kinds: IndexMap<&str, ErrorFigures> = IndexMap::new();
-        let mut left = (0, 0);
+        let mut kinds = Kinds::default();
         let mut offset = 0.0;
         for test in &self.tests {
             for error in &test.errors {
-                let kind = kinds.entry(error.error).or_default();
-                error.error.clone_into(&mut kind.text);
-                kind.count += error.count;
-                let at = |moment: Option<SystemTime>| {
-                    let since = moment?.duration_since(test.started?).unwrap_or_default();
-                    Some(Moment { at: moment?, seconds: offset + since.as_secs_f64() })
-                };
-                let earlier = |known: &Moment, new: &Moment| new.at < known.at;
-                if let Some(new) = at(error.first)
-                    && kind.first.as_ref().is_none_or(|known| earlier(known, &new))
-                {
-                    kind.first = Some(new);
-                }
-                if let Some(new) = at(error.last)
-                    && kind.last.as_ref().is_none_or(|known| earlier(&new, known))
-                {
-                    kind.last = Some(new);
-                }
-                let is_it = |(method, name, _): &&mut (String, String, u64)| {
-                    method == error.method && name == error.name
-                };
-                match kind.names.iter_mut().find(is_it) {
-                    Some((.., count)) => *count += error.count,
-                    None => kind.names.push((
-                        error.method.to_owned(),
-                        error.name.to_owned(),
-                        error.count,
-                    )),
-                }
+                kinds.add(error, test.started, offset);
             }
-            left = (left.0 + test.further_errors.0, left.1 + test.further_errors.1);
+            kinds.leave(test.further_errors);
             offset += test.seconds;
         }
-        let mut kinds: Vec<ErrorFigures> = kinds.into_values().collect();
-        kinds.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.text.cmp(&b.text)));
-        for kind in kinds.split_off(kinds.len().min(MAX_ERRORS)) {
-            left = (left.0 + 1, left.1 + kind.count);
-        }
-        for kind in &mut kinds {
-            kind.names.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| a.cmp(b)));
-            kind.further_names = kind.names.len().saturating_sub(MAX_NAMES_OF_ERROR);
-            kind.names.truncate(MAX_NAMES_OF_ERROR);
-        }
-        (kinds, left)
+        kinds.into_figures()
     }
 
     /// Points at about equal distances. Of several seconds that share one, the slowest counts.
@@ -341,12 +303,71 @@ impl Kept<'_> {
             let whole = Point { seconds, requests, failures, users, asked, p50_ms, p95_ms, p99_ms };
             return Course { width: seconds, points: vec![whole] };
         };
-        let width = first.seconds;
-        // The last may be shorter.
+        // The first and the last may be shorter.
+        let width = points.get(points.len() / 2).unwrap_or(first).seconds;
         if points.len() > 1 && points.last().is_some_and(|last| last.seconds < width * 0.9) {
             points.pop();
         }
         Course { width, points }
+    }
+}
+
+/// Errors by their text.
+#[derive(Debug, Default)]
+struct Kinds {
+    kinds: IndexMap<String, ErrorFigures>,
+    left: (usize, u64),
+}
+
+impl Kinds {
+    /// Adds the error of a test that began at a moment, and on the time axis at a second.
+    fn add(&mut self, error: &KeptError<'_>, started: Option<SystemTime>, offset: f64) {
+        let kind = self.kinds.entry(error.error.to_owned()).or_default();
+        error.error.clone_into(&mut kind.text);
+        kind.count += error.count;
+        let at = |moment: Option<SystemTime>| {
+            let since = moment?.duration_since(started?).unwrap_or_default();
+            Some(Moment { at: moment?, seconds: offset + since.as_secs_f64() })
+        };
+        let earlier = |known: &Moment, new: &Moment| new.at < known.at;
+        if let Some(new) = at(error.first)
+            && kind.first.as_ref().is_none_or(|known| earlier(known, &new))
+        {
+            kind.first = Some(new);
+        }
+        if let Some(new) = at(error.last)
+            && kind.last.as_ref().is_none_or(|known| earlier(&new, known))
+        {
+            kind.last = Some(new);
+        }
+        let is_it = |(method, name, _): &&mut (String, String, u64)| {
+            method == error.method && name == error.name
+        };
+        match kind.names.iter_mut().find(is_it) {
+            Some((.., count)) => *count += error.count,
+            None => {
+                kind.names.push((error.method.to_owned(), error.name.to_owned(), error.count));
+            }
+        }
+    }
+
+    /// Adds kinds of which only the number and the requests are known.
+    fn leave(&mut self, (kinds, count): (usize, u64)) {
+        self.left = (self.left.0 + kinds, self.left.1 + count);
+    }
+
+    fn into_figures(mut self) -> (Vec<ErrorFigures>, (usize, u64)) {
+        let mut kinds: Vec<ErrorFigures> = std::mem::take(&mut self.kinds).into_values().collect();
+        kinds.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.text.cmp(&b.text)));
+        for kind in kinds.split_off(kinds.len().min(MAX_ERRORS)) {
+            self.leave((1, kind.count));
+        }
+        for kind in &mut kinds {
+            kind.names.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| a.cmp(b)));
+            kind.further_names = kind.names.len().saturating_sub(MAX_NAMES_OF_ERROR);
+            kind.names.truncate(MAX_NAMES_OF_ERROR);
+        }
+        (kinds, self.left)
     }
 }
 
@@ -396,10 +417,37 @@ pub fn figures_of(records: &Records, memory: Option<&Arc<Memory>>) -> Figures {
     let length = |recording: &Arc<Recording>| {
         recording.users.last().map_or(0.0, |last| last.at.as_secs_f64())
     };
-    let length = records.recordings().iter().map(length).sum();
-    figures.seconds = figures.seconds.max(length);
+    let mut errors = Kinds::default();
+    let mut offset = 0.0;
+    for recording in records.recordings() {
+        let mut one = Records::default();
+        one.push(Arc::clone(recording));
+        for error in one.errors(usize::MAX).kinds {
+            let ErrorCount { count, first, last, method, name, error } = error;
+            let (first, last) = (Some(first), Some(last));
+            let error = KeptError { count, method, name, error, first, last };
+            errors.add(&error, Some(recording.started_at()), offset);
+        }
+        offset += length(recording);
+    }
+    (figures.errors, figures.further_errors) = errors.into_figures();
+    figures.seconds = figures.seconds.max(offset);
     figures.error = Some(ERROR);
+    figures.is_partial = true;
     figures
+}
+
+/// The figures of a record by name, for a comparison; exact unless some requests have no rows.
+pub fn run_of(records: &Records) -> Run {
+    if !records.are_partial() {
+        return diff::of_records(records);
+    }
+    // By name alone, whatever the method.
+    let mut names: BTreeMap<String, Sum> = BTreeMap::new();
+    for series in records.series().iter().filter(|series| series.requests > 0) {
+        names.entry(series.name.to_string()).or_default().merge(&Sum::of(series));
+    }
+    names.into_iter().map(|(name, sum)| (name, sum.metrics())).collect()
 }
 
 /// The figures of several names or tests.
@@ -459,6 +507,24 @@ impl Sum {
             *bars.entry(bar_of(*micros as f64 / 1000.0)).or_default() += count;
         }
         bars
+    }
+
+    /// What a comparison looks at.
+    fn metrics(&self) -> RunMetrics {
+        let stats = self.stats();
+        let known = Option::unwrap_or_default;
+        RunMetrics {
+            requests: stats.requests,
+            failures: stats.failures,
+            p50_ms: known(stats.p50_ms),
+            p95_ms: known(stats.p95_ms),
+            p99_ms: known(stats.p99_ms),
+            mean_ms: known(stats.mean_ms),
+            min_ms: known(stats.min_ms),
+            p90_ms: known(stats.p90_ms),
+            p999_ms: known(stats.p999_ms),
+            max_ms: known(stats.max_ms),
+        }
     }
 
     fn stats(&self) -> Stats {
@@ -700,6 +766,28 @@ pub(super) mod tests {
         assert_eq!((test.warnings[0], test.document), ("slow", Some("the document")));
         let course: Vec<_> = kept.points.iter().map(|point| point.requests).collect();
         assert_eq!(course, [10, 20, 30, 10]);
+    }
+
+    #[test]
+    fn figures_and_comparisons_of_a_record_count_requests_without_rows() {
+        let failed = ("GET", "u", "late", 500, 1000.0, 1, Some("broken"));
+        let posted = ("POST", "u", "first", 200, 1000.0, 1, None);
+        let records =
+            crate::record::fixture::partial(&[vec![failed; 50], vec![posted; 9000]].concat());
+        let figures = figures_of(&records, None);
+        assert_eq!((figures.total.failures, figures.is_partial), (50, true));
+        let error = &figures.errors[0];
+        assert_eq!((&*error.text, error.count), ("broken", 50));
+        assert_eq!(error.names, [("GET".to_owned(), "late".to_owned(), 50)]);
+        let run = run_of(&records);
+        assert_eq!((run["late"].failures, run["first"].requests), (50, 8192 + 9000));
+        assert!((run["first"].p95_ms - 1000.0).abs() < 20.0, "{:?}", run["first"]);
+        let page = crate::report::tests::written(|out| {
+            crate::report::html::write(&records, &crate::report::Options::default(), out)
+        });
+        assert!(page.contains("Some requests have no rows"));
+        assert!(!page.contains("rows of this run are not kept"));
+        assert!(page.contains("Requests by status (those with rows)"));
     }
 
     #[test]

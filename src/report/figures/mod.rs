@@ -74,6 +74,8 @@ pub struct Figures {
     pub baseline: Option<Baseline>,
     /// The relative error of latencies: 0.01 for 1 %; `None` where they are exact.
     pub error: Option<f64>,
+    /// Whether some requests have no rows: they are in the sums and not in courses and statuses.
+    pub is_partial: bool,
     /// Their memory.
     pub share: Option<Share>,
 }

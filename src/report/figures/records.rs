@@ -304,7 +304,7 @@ fn add_load(points: &mut [Point], records: &Records, axis: &Axis, lengths: &[f64
         hold_users(points, axis.range(test), &counts);
         let Some(rate) = recording.conditions.rate else { continue };
         let made = recording.iterations.started;
-        let requests = recording.len() as u64 + recording.interrupted();
+        let requests = recording.requests() + recording.interrupted();
         let asked = rate * requests as f64 / made.max(1) as f64;
         let end = end_of_load(recording).unwrap_or(*length).min(*length);
         for place in axis.range(test) {

@@ -25,7 +25,7 @@ use super::figures::{Figures, Stats};
 use super::kept;
 use super::options::Options;
 use crate::record::Records;
-use crate::record::diff::{RunMetrics, of_records};
+use crate::record::diff::RunMetrics;
 use crate::record::gates::GateResult;
 
 pub use self::document::document;
@@ -42,7 +42,7 @@ pub fn write(records: &Records, options: &Options, out: &mut dyn Write) -> io::R
     let mut figures = kept::figures_of(records, options.memory.as_ref());
     figures.facts = options.facts.clone();
     figures.baseline =
-        options.baseline.clone().map(|baseline| baseline.against(&of_records(records)));
+        options.baseline.clone().map(|baseline| baseline.against(&kept::run_of(records)));
     let gates: Vec<GateResult> = if options.rules.is_empty() {
         Vec::new()
     } else {
@@ -110,8 +110,18 @@ fn page(figures: &Figures, gates: &[GateResult]) -> Markup {
                         @match figures.error {
                             None => "They are exact. ",
                             Some(error) => {
-                                "The rows of this run are not kept: latencies are exact to "
-                                (text::percent(error)) ", and of a point of a curve the slowest second counts. "
+                                @match figures.is_partial {
+                                    false => {
+                                        "The rows of this run are not kept: latencies are exact to "
+                                        (text::percent(error))
+                                        ", and of a point of a curve the slowest second counts. "
+                                    }
+                                    true => {
+                                        "Some requests have no rows: latencies are exact to "
+                                        (text::percent(error))
+                                        ", curves and statuses are those of the rows. "
+                                    }
+                                }
                             }
                         }
                         "A point of a curve covers " (text::decimals(figures.course.width, 2)) " s."

@@ -217,7 +217,9 @@ pub(super) fn statuses(figures: &Figures) -> Markup {
         @if !figures.statuses.is_empty() {
             div class="wide" {
                 table {
-                    caption { "Requests by status" }
+                    caption {
+                        "Requests by status" @if figures.is_partial { " (those with rows)" }
+                    }
                     thead {
                         tr {
                             th class="text" scope="col" { "Status" }
