@@ -90,7 +90,8 @@
 //! - Tokens are compared as digests in constant time, never printed, and unreadable for documents.
 //! - Documents are parsed at the edge: inside are types that cannot hold an invalid state, and a refusal
 //!   names its place.
-//! - The path of a load test's request takes no shared lock; threads are merged on a tick.
+//! - The path of a load test's request takes no shared lock; threads are merged on a tick. Only where
+//!   details are asked for (`-v`), failures and new connections do, until enough kinds are known.
 //! - `record`, `report` and parsing never await; `load` is tested on a paused clock.
 //! - Only `net` opens sockets and resolves names, and every way out passes [`net::Targets`].
 //! - Every spawned task has an owner, a panic ends one connection or one run, and nothing below `main`

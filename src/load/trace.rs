@@ -3,7 +3,7 @@
 //! requests cost a look at an `Option`.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,6 +30,10 @@ pub struct Trace {
     /// Whether requests are shown, and not only failures.
     requests: bool,
     count: AtomicU64,
+    /// Whether no further kind of failure, and no further host, has a line: what is looked at without
+    /// the lock, which all workers share.
+    has_failures: AtomicBool,
+    has_hosts: AtomicBool,
     inner: Mutex<Inner>,
 }
 
@@ -54,16 +58,29 @@ pub(super) struct Ended<'a> {
 impl Trace {
     /// What is shown with so much detail: nothing for 0, also the first requests for 2.
     pub fn new(detail: u8) -> Option<Arc<Self>> {
-        let (count, inner) = (AtomicU64::new(0), Mutex::default());
-        (detail > 0).then(|| Arc::new(Self { requests: detail > 1, count, inner }))
+        (detail > 0).then(|| {
+            Arc::new(Self {
+                requests: detail > 1,
+                count: AtomicU64::new(0),
+                has_failures: AtomicBool::new(false),
+                has_hosts: AtomicBool::new(false),
+                inner: Mutex::default(),
+            })
+        })
     }
 
     /// A connection was made.
     pub fn connection(&self, host: &str, describe: impl FnOnce() -> String) {
-        let mut inner = lock(&self.inner);
-        if inner.hosts.len() < MOST_KINDS && inner.hosts.insert(host.to_owned()) {
-            inner.lines.push(format!("first connection to {host}: {}", describe()));
+        if self.has_hosts.load(Ordering::Relaxed) {
+            return;
         }
+        let mut inner = lock(&self.inner);
+        if inner.hosts.contains(host) {
+            return;
+        }
+        inner.hosts.insert(host.to_owned());
+        inner.lines.push(format!("first connection to {host}: {}", describe()));
+        self.has_hosts.store(inner.hosts.len() >= MOST_KINDS, Ordering::Relaxed);
     }
 
     /// A request has ended.
@@ -86,12 +103,16 @@ impl Trace {
     }
 
     fn failure(&self, ended: &Ended<'_>, error: &str) {
+        if self.has_failures.load(Ordering::Relaxed) {
+            return;
+        }
         let mut inner = lock(&self.inner);
         let kind = error.get(..error.floor_char_boundary(ERROR)).unwrap_or_default();
         if inner.failures.contains(kind) || inner.failures.len() >= MOST_KINDS {
             return;
         }
         inner.failures.insert(kind.to_owned());
+        self.has_failures.store(inner.failures.len() >= MOST_KINDS, Ordering::Relaxed);
         let Ended { label, body, .. } = ended;
         let body = match shown(&String::from_utf8_lossy(body), BODY) {
             body if body.is_empty() => body,
@@ -184,6 +205,11 @@ mod tests {
             trace.connection(&format!("host-{number}"), || "an address".to_owned());
         }
         trace.connection("host-0", || "an address".to_owned());
+        // From here on nothing takes the lock.
+        let held = lock(&trace.inner);
+        end(&trace, 500, Some("one more"), "");
+        trace.connection("one more", || "an address".to_owned());
+        drop(held);
         assert_eq!(trace.take().len(), 2 * MOST_KINDS);
         assert!(Trace::new(0).is_none());
     }
