@@ -146,7 +146,7 @@ fn number(written: &str, own: Option<&Value>, context: &Context<'_>) -> Result<V
 }
 
 /// A value in a message.
-fn shown(name: &str, text: &str) -> String {
+pub(super) fn shown(name: &str, text: &str) -> String {
     if redact::names_secret(name) {
         return REDACTED.to_owned();
     }

@@ -14,6 +14,7 @@ use super::rule::{
 use super::surroundings::{Surroundings, Where};
 use crate::action::command::START_TEST;
 use crate::action::lint::{LARGE_BODY, Severity, is_hard_coded};
+use crate::action::numbers::shown;
 use crate::action::tasks::{is_relative, tasks, url};
 use crate::load::template::{Reference, Space, references};
 use crate::value::field::nearest;
@@ -145,8 +146,10 @@ impl<'a> Advisor<'a> {
                 self.files_written(given.text("database_path", 0), Some(place));
             }
             START_TEST => {
-                if let Some(Value::Dict(arguments)) = given.0 {
-                    self.test(arguments, place);
+                match given.0 {
+                    Some(Value::Dict(arguments)) => self.test(arguments, place),
+                    // By position.
+                    _ => self.names.others = true,
                 }
                 self.tested = true;
             }
@@ -379,12 +382,9 @@ impl<'a> Advisor<'a> {
             .path()
             .key()
             .is_some_and(|key| ["request_url", "url", "host", "base_url", "target"].contains(&key));
-        let why = match std::env::var_os(name) {
-            None => "is not set",
-            Some(_) => "may not be read by documents",
-        };
+        let (why, what) = unavailable(name);
         if is_url && begins {
-            let message = format!("{name} {why}; export it, or give the URL itself");
+            let message = format!("{name} {why}; {what}, or give the URL itself");
             self.findings.push(Finding::new(
                 UNSET_VARIABLE,
                 Severity::Error,
@@ -442,14 +442,15 @@ impl<'a> Advisor<'a> {
         let mut found = |rule, severity, message: String| {
             self.findings.push(Finding::new(rule, severity, message, place.clone()));
         };
-        let text = match reference {
+        let (name, text) = match reference {
             Reference::Environment(name) => match self.around.environment.map(|of| of(name)) {
                 None => return,
                 Some(None) => {
-                    let message = format!("{name} is not set; export it");
+                    let (why, what) = unavailable(name);
+                    let message = format!("{name} {why}; {what}");
                     return found(UNSET_VARIABLE, Severity::Error, message);
                 }
-                Some(Some(text)) => text,
+                Some(Some(text)) => (name, text),
             },
             Reference::Variable(Space::Var, name) => {
                 let value = own.and_then(|own| own.get(name)).or_else(|| self.variables.get(name));
@@ -469,7 +470,7 @@ impl<'a> Advisor<'a> {
                             place.clone(),
                         ));
                     }
-                    Some(value) => value.to_text(),
+                    Some(value) => (name, value.to_text()),
                 }
             }
             _ => {
@@ -482,9 +483,17 @@ impl<'a> Advisor<'a> {
         };
         let is_number = Value::parse(text.trim()).is_ok_and(|value| value.as_f64().is_some());
         if !is_number {
-            let message = format!("{written} is {text:?}, which is no number");
+            let message = format!("{written} is {}, which is no number", shown(name, &text));
             found(NOT_A_NUMBER, Severity::Error, message);
         }
+    }
+}
+
+/// Why a variable of the environment has no value, and what to do.
+fn unavailable(name: &str) -> (&'static str, String) {
+    match std::env::var_os(name) {
+        None => ("is not set", "export it".to_owned()),
+        Some(_) => ("may not be read by documents", format!("allow it with --allow-env {name}")),
     }
 }
 

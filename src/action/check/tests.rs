@@ -38,6 +38,7 @@ fn here(document: &str) -> Vec<String> {
     let environment = |name: &str| match name {
         "USERS" => Some("5".to_owned()),
         "WORD" => Some("many".to_owned()),
+        "API_TOKEN" => Some("s3cret".to_owned()),
         _ => None,
     };
     let around = Surroundings {
@@ -312,6 +313,10 @@ fn a_gate_over_names_that_are_not_known_is_not_judged() {
     ] {
         assert_eq!(anywhere(&document(tasks)), [""; 0], "{tasks}");
     }
+    // A test by position.
+    let by_position = r#"[["LD_clear_records"], ["LD_start_test", [{"host": "http://h"}]],
+        ["LD_assert_sla", {"rules": [{"type": "requests", "value": 1, "name": "x"}]}]]"#;
+    assert_eq!(anywhere(by_position).iter().filter(|line| line.contains("broken-gate")).count(), 0);
     let found = anywhere(&document(TASK));
     let expected = "actions[2].rules[0].name: error: no task has the name \"x\"; did you mean \
                     \"/\"? [broken-gate]";
@@ -415,6 +420,20 @@ fn a_number_from_a_variable_is_judged_before_the_test_starts() {
         ("${var.n}", r#"{"n": "7"}"#, None),
         ("${n}", r#"{"n": 7}"#, None),
         ("${env.NOPE}", "{}", Some(error("NOPE is not set; export it", "unset-variable"))),
+        (
+            // It is set, and not for documents.
+            "${env.PATH}",
+            "{}",
+            Some(error(
+                "PATH may not be read by documents; allow it with --allow-env PATH",
+                "unset-variable",
+            )),
+        ),
+        (
+            "${env.API_TOKEN}",
+            "{}",
+            Some(error("${env.API_TOKEN} is [redacted], which is no number", "not-a-number")),
+        ),
         (
             "${env.WORD}",
             "{}",
