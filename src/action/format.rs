@@ -9,17 +9,37 @@ const FIRST: [&str; 6] = ["method", "request_url", "url", "name", "weight", "tim
 
 /// A document with the keys of its tasks in order. What is no document is returned as it is.
 pub fn formatted(mut document: Value) -> Value {
-    for action in listed_mut(&mut document).into_iter().flatten() {
+    format(&mut document);
+    document
+}
+
+fn format(document: &mut Value) {
+    for action in listed_mut(document).into_iter().flatten() {
         let Value::List(elements) = action else { continue };
-        let [_, Value::Dict(arguments)] = elements.as_mut_slice() else { continue };
-        let Some(Value::List(tasks)) = arguments.get_mut("tasks") else { continue };
+        let [Value::Str(command), payload] = elements.as_mut_slice() else { continue };
+        if command == "LD_execute_action" {
+            match payload {
+                Value::List(positions) => {
+                    positions.iter_mut().take(1).for_each(format);
+                }
+                Value::Dict(named) => {
+                    named.values_mut().for_each(format);
+                }
+                _ => {}
+            }
+        }
+        let Value::Dict(arguments) = payload else { continue };
+        let tasks = match arguments.get_mut("tasks") {
+            Some(Value::Dict(mode)) => mode.get_mut("tasks"),
+            tasks => tasks,
+        };
+        let Some(Value::List(tasks)) = tasks else { continue };
         for task in tasks {
             if let Value::Dict(members) = task {
                 *members = in_order(std::mem::take(members));
             }
         }
     }
-    document
 }
 
 fn in_order(mut task: Map) -> Map {
@@ -57,7 +77,11 @@ mod tests {
         );
         check(
             r#"[["LD_start_test", {"tasks": {"mode": "sequence", "tasks": [{"url": "/", "method": "get"}]}}]]"#,
-            r#"[["LD_start_test", {"tasks": {"mode": "sequence", "tasks": [{"url": "/", "method": "get"}]}}]]"#,
+            r#"[["LD_start_test", {"tasks": {"mode": "sequence", "tasks": [{"method": "get", "url": "/"}]}}]]"#,
+        );
+        check(
+            r#"[["LD_execute_action", [[["LD_start_test", {"tasks": [{"url": "/", "method": "get"}]}]]]]]"#,
+            r#"[["LD_execute_action", [[["LD_start_test", {"tasks": [{"method": "get", "url": "/"}]}]]]]]"#,
         );
         for other in ["null", "5", "{}", "[]", "[[]]", r#"{"load_density": 5}"#, r#"[["x", [1]]]"#]
         {

@@ -37,7 +37,10 @@ pub const STEP: &[Field] = &[
         Kind::Scalar,
         "The name that its requests are reported under; also the default key of its throttle.",
     )
-    .otherwise("the URL as it is sent, or the target of a socket task")
+    .otherwise(
+        "the URL as it is written (`http_user`: path and query as they are sent), or the target of a \
+         socket task",
+    )
     .example("\"list items\""),
     Field::optional("weight", Kind::Count, "The relative frequency of the task in weighted mode.")
         .or(Literal::Int(1))

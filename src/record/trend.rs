@@ -109,7 +109,7 @@ pub fn to_value(runs: &[TrendRun]) -> Value {
     ])
 }
 
-/// Gates that these runs would have passed, with this headroom above the worst of them.
+/// Gates with this headroom above the worst of these runs.
 pub fn gates(runs: &[TrendRun], tolerance_pct: f64) -> Value {
     if runs.is_empty() {
         return Vec::new().into();

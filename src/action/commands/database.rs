@@ -372,6 +372,7 @@ impl Earlier {
             None if must_exist => {
                 Err(Failure::new(FailureKind::InvalidValue, format!("{path} does not exist")))
             }
+            // The context has a warning then.
             None => Ok(None),
         }
     }

@@ -6,7 +6,7 @@ use super::reports::written;
 use crate::action::arguments::Arguments;
 use crate::action::command::{Command, Declaration, Parsed};
 use crate::action::context::Context;
-use crate::event::Failure;
+use crate::event::{Failure, FailureKind};
 use crate::record::stats::decimals;
 use crate::redact;
 use crate::report::{allure, sarif, service_map, xlsx};
@@ -191,9 +191,11 @@ impl Command for Allure {
             let path = below("environment.properties");
             written(context, &["label="], &path, |out| writeln!(out, "label={line}"))?;
         }
-        for (file, text) in allure::results(&records) {
+        for (number, (file, text)) in allure::results(&records).enumerate() {
             if context.cancel().is_cancelled() {
-                break;
+                let why =
+                    format!("{directory:?} has {number} requests: the document was cancelled");
+                return Err(Failure::new(FailureKind::Cancelled, why));
             }
             written(context, &[], &below(&file), |out| out.write_all(text.as_bytes()))?;
         }

@@ -260,7 +260,7 @@ impl Command for Index {
                     return Err(Failure::new(FailureKind::Cancelled, why));
                 }
                 let path = format!("{}/{file}", directory.trim_end_matches('/'));
-                if let Some(entry) = entry(context, &path) {
+                if let Some(entry) = entry(context, &path)? {
                     share.grow(entry.weight()).map_err(|why| full(&why))?;
                     entries.push(entry);
                 }
@@ -272,12 +272,16 @@ impl Command for Index {
 }
 
 /// The entry of a document; `None` for a file that cannot be read or is not JSON, as in the reference.
-fn entry(context: &Context<'_>, path: &str) -> Option<Value> {
-    let content = context.read(path).ok()?;
-    let text = std::str::from_utf8(&content).ok()?;
+fn entry(context: &Context<'_>, path: &str) -> Result<Option<Value>, Failure> {
+    let content = match context.read(path) {
+        Err(failure) if failure.kind == FailureKind::Refused => return Err(failure),
+        content => content.ok(),
+    };
+    let Some(content) = content else { return Ok(None) };
+    let Ok(text) = std::str::from_utf8(&content) else { return Ok(None) };
     let mut share = context.memory().share("values of a JSON file");
-    share.grow(json_weight(text)).ok()?;
-    let document = Value::parse(text).ok()?;
+    share.grow(json_weight(text)).map_err(|why| full(&why))?;
+    let Ok(document) = Value::parse(text) else { return Ok(None) };
     let metadata = document.get("metadata").filter(|metadata| matches!(metadata, Value::Dict(_)));
     let member = |name: &str| {
         let value = metadata.and_then(|metadata| metadata.get(name));
@@ -289,13 +293,13 @@ fn entry(context: &Context<'_>, path: &str) -> Option<Value> {
         _ => Vec::new(),
     };
     let base = path.rsplit('/').next().unwrap_or(path);
-    Some(Value::dict([
+    Ok(Some(Value::dict([
         ("path", Value::from(path)),
         ("name", member("name").unwrap_or_else(|| base.into())),
         ("owner", member("owner").unwrap_or_else(|| "".into())),
         ("tags", tags.into()),
         ("description", member("description").unwrap_or_else(|| "".into())),
-    ]))
+    ])))
 }
 
 #[derive(Debug)]

@@ -38,7 +38,7 @@ pub(crate) const COMMANDS: &[Declaration] = &[
     .example(r#"["LD_trend_runs", {"database_path": "runs.db", "limit": 5}]"#),
     Declaration::named(
         "LD_calibrate_sla",
-        "Returns gates that the newest runs of an SQLite file would have passed, with some headroom.",
+        "Returns gates for all requests, made of the newest runs of an SQLite file with some headroom.",
         &[
             DATABASE,
             Field::optional("runs_to_use", Kind::Integer, "The maximum number of runs.")
@@ -59,7 +59,9 @@ pub(crate) const COMMANDS: &[Declaration] = &[
     )
     .text(
         "The gates are `latency_p95` and `failure_rate` above the worst run, and at least half of \
-         the median number of requests. A failure rate of 1 % is always allowed.",
+         the median number of requests. A failure rate of 1 % is always allowed. The 95th percentile is \
+         that of the nearest rank, where LD_assert_sla interpolates: with fewer than some hundred \
+         requests a run may break the gate that was made of it.",
     )
     .returns("A list of rules for LD_assert_sla; empty without runs.")
     .example(r#"["LD_calibrate_sla", {"database_path": "runs.db", "tolerance_pct": 20}]"#),
@@ -234,6 +236,10 @@ impl Command for Canary {
                 reasons.push(format!("SLA: {rule}").into());
             }
             findings.push(finding);
+        }
+        let requests = summary.get("totals").and_then(|totals| totals.get("requests"));
+        if requests.and_then(Value::as_f64).is_none_or(|requests| requests <= 0.0) {
+            reasons.push("no requests were recorded".into());
         }
         let mut diff = Vec::new();
         for ((metric, before), (_, after)) in baseline.into_iter().zip(candidate) {

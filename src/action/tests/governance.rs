@@ -112,6 +112,16 @@ fn in_an_assumed_directory_only_logs_grow() {
 }
 
 #[test]
+fn a_catalog_that_does_not_fit_under_the_memory_is_refused_and_not_cut() {
+    let bench = Bench::new().with_file("a.json", &format!("[{}1]", "1,".repeat(20_000)));
+    let memory = &bench.executor.shared.policy.memory;
+    let mut others = memory.share("others");
+    others.grow(memory.most() - memory.taken() - 100_000).expect("room");
+    let line = bench.lines(r#"[["LD_index_catalog", [["."]]]]"#).remove(0);
+    assert!(line.contains("do not fit") && line.contains("--max-memory"), "{line}");
+}
+
+#[test]
 fn a_catalog_has_what_documents_say_of_themselves() {
     let bench = Bench::new()
         .with_file("list.json", r#"[["LD_summary"]]"#)

@@ -93,6 +93,12 @@ fn a_canary_is_rolled_back_for_a_failed_gate_or_a_regression_and_for_nothing_els
         let expected = format!("{{'verdict': '{verdict}', 'reasons': {reasons}, ");
         assert!(line.starts_with(&expected), "{line}");
     }
+    for candidate in ["{}", r#"{"totals": {"requests": 0}}"#] {
+        let json = format!(r#"[["LD_canary_verdict", [{{}}, {candidate}, []]]]"#);
+        let line = Bench::new().lines(&json).remove(0);
+        let expected = "{'verdict': 'rollback', 'reasons': ['no requests were recorded'], ";
+        assert!(line.starts_with(expected), "{line}");
+    }
 }
 
 #[test]
