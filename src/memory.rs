@@ -18,7 +18,8 @@ pub const RECORDS: usize = 20_000_000;
 /// Rows that a test finds room for at its start: a chunk for each of eight workers.
 const ROOM: usize = 65_536;
 
-/// The least number of rows that a ceiling allows: a few chunks for each worker.
+/// The least number of rows that a ceiling allows: twelve chunks. Workers beyond the twelfth have
+/// histograms alone then.
 pub const LEAST_RECORDS: usize = 100_000;
 
 /// The ceiling where neither a control group nor the machine says how much memory there is.

@@ -10,9 +10,19 @@ pub(super) fn in_words() -> String {
     let mut parts = vec![format!("{cores} {}", if cores == 1 { "core" } else { "cores" })];
     let memory = physical().and_then(|bytes| usize::try_from(bytes).ok());
     parts.extend(memory.map(|bytes| format!("{} of memory", readable(bytes))));
+    parts.push(system());
+    parts.join(", ")
+}
+
+#[cfg(unix)]
+fn system() -> String {
     let system = rustix::system::uname();
     let [name, release, machine] =
         [system.sysname(), system.release(), system.machine()].map(|part| part.to_string_lossy());
-    parts.push(format!("{name} {release} {machine}"));
-    parts.join(", ")
+    format!("{name} {release} {machine}")
+}
+
+#[cfg(not(unix))]
+fn system() -> String {
+    format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)
 }

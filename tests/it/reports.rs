@@ -201,6 +201,12 @@ fn a_page_compares_with_an_earlier_run_if_a_baseline_is_given() {
     let first = page(r#""baseline": "weekly", "database_path": "runs.db""#);
     assert_eq!(first.error, None, "the first of its kind has nothing to compare with");
     assert!(first.warnings[0].starts_with("the report has no baseline: "), "{:?}", first.warnings);
+    let nowhere = page(r#""baseline": "nightly", "database_path": "rnus.db""#);
+    assert_eq!(nowhere.error, None);
+    assert_eq!(
+        nowhere.warnings,
+        ["\"rnus.db\" does not exist; it counts as a database without runs"]
+    );
     assert_eq!(page(r#""database_path": "runs.db""#).error, None);
     assert!(bench.file("p.html").contains("than in run 1 (nightly)"), "the latest by default");
     let nowhere = page(r#""baseline": "latest""#).error.expect("no file is named").message;
