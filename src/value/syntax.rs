@@ -73,7 +73,7 @@ mod tests {
             ("/load_density/0/1/tasks/1/missing", 59, 67, 77),
         ];
         for (syntax, text) in [(Syntax::Json, json), (Syntax::Yaml, yaml), (Syntax::Toml, toml)] {
-            assert_eq!(syntax.parse(text).expect(syntax.name()), root, "{}", syntax.name());
+            assert_eq!(syntax.parse(text).as_ref(), Ok(&root), "{}", syntax.name());
             for (pointer, ..) in pointers {
                 let found = syntax.positions(text, &[Path::of_pointer(pointer, &root)]);
                 let [Position { key, value }] = found[..] else { panic!("{found:?}") };

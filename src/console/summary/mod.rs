@@ -81,9 +81,8 @@ impl Summary {
                 explained = self.note_test_failure(result);
             }
             Some(value) if is_summary(Some(value)) => {
-                if self.is_news(value) {
-                    lines.extend(table::table(value, None, page.width, page.style));
-                }
+                let table = || table::table(value, None, page.width, page.style);
+                lines.extend(self.is_news(value).then(table).into_iter().flatten());
             }
             Some(value) => match (gates::verdicts(value), report(result)) {
                 (Some(verdicts), _) => {
