@@ -24,7 +24,14 @@ fn choose(
     open: &dyn Fn() -> Result<Option<Store>, Error>,
 ) -> Result<(Connection, TokenSource), Error> {
     let (mut args, mut source) = (args.clone(), source.clone());
-    let is_named = args.server.is_some() || args.host.is_some() || args.port.is_some();
+    let half = args.host.as_ref().map(|_| "--host").or(args.port.map(|_| "--port"));
+    if let (Some(name), Some(option)) = (&args.context, half) {
+        return Err(Error::usage(format!(
+            "{option} is half of an address, and --context {name} has a whole one; give --server \
+             HOST:PORT to send its token elsewhere"
+        )));
+    }
+    let is_named = args.server.is_some() || half.is_some();
     let asked = match (&args.context, is_named) {
         (Some(name), _) => Some(Some(name.clone())),
         (None, true) => None,
@@ -151,6 +158,19 @@ mod tests {
         ] {
             let found = chosen(options, environment);
             assert_eq!(found.as_deref(), Ok(expected), "{options:?} {environment:?}");
+        }
+    }
+
+    #[test]
+    fn half_an_address_does_not_take_the_place_of_a_contexts_server() {
+        for options in [
+            &["--context", "a", "--port", "7"][..],
+            &["--context", "a", "--host", "h"],
+            &["--context", "a", "--host", "h", "--port", "7"],
+            &["--context", "a", "--port", "7", "--token-env=T"],
+        ] {
+            let refusal = chosen(options, &[]).expect_err("half an address");
+            assert!(refusal.contains("give --server HOST:PORT"), "{options:?}: {refusal}");
         }
     }
 

@@ -107,3 +107,15 @@ fn a_damaged_file_of_contexts_is_named_and_not_read_where_a_server_is() {
     assert!(told.contains(&words) && told.contains("at line 2 column 8"), "{told}");
     run(data.path(), "ping localhost:1 --timeout 1").assert().code(3);
 }
+
+#[test]
+fn a_contexts_token_goes_to_no_server_that_half_an_option_names() {
+    let data = tempfile::tempdir().expect("a directory");
+    run(data.path(), "context add prod --server prod.example:1 --token-env T").assert().success();
+    for half in ["--port 1", "--host localhost", "--host localhost --port 1"] {
+        let status = run(data.path(), &format!("status --context prod {half}")).env("T", "sekret");
+        let refused = status.assert().code(2);
+        let told = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+        assert!(told.contains("give --server HOST:PORT to send its token elsewhere"), "{told}");
+    }
+}
