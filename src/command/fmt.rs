@@ -1,14 +1,8 @@
 //! `ldctl fmt`: writes documents in one form, so that changes of them show what matters. A file is
 //! replaced whole, and keeps its mode.
 
-use std::io::{self, Write as _};
-use std::path::Path;
-
-use cap_std::ambient_authority;
-use cap_std::fs::{Dir, Permissions};
-use cap_tempfile::TempFile;
-
 use super::document;
+use super::draft::Draft;
 use crate::action::{Document, formatted};
 use crate::cli::Fmt;
 use crate::console::Console;
@@ -42,7 +36,7 @@ pub(super) fn fmt(args: &Fmt, console: &mut Console) -> Result<Exit, Error> {
         if args.check {
             console.write(format!("{place}\n").as_bytes());
         } else {
-            replace(path, new).map_err(|error| {
+            Draft::replace(path, new).map_err(|error| {
                 Error::usage(format!("cannot write {place}: {}", reason(&error)))
             })?;
         }
@@ -59,18 +53,4 @@ fn lines(text: &str, place: &str) -> Result<String, Error> {
     Document::within(&value, TestLimits::default())
         .map_err(|_| Error::usage(format!("{place}: not a document, and not changed")))?;
     Ok(formatted(value).to_json_lines(INDENT) + "\n")
-}
-
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let path = path.canonicalize()?;
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(io::ErrorKind::InvalidInput.into());
-    };
-    let mode = path.metadata()?.permissions();
-    let directory = Dir::open_ambient_dir(parent, ambient_authority())?;
-    let mut file = TempFile::new(&directory)?;
-    file.as_file().set_permissions(Permissions::from_std(mode))?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.replace(name)
 }

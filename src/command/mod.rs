@@ -12,6 +12,7 @@ mod core_dump;
 mod credential;
 mod descriptors;
 mod document;
+mod draft;
 mod explain;
 mod fmt;
 mod guess;

@@ -1,16 +1,18 @@
-//! Files that ldctl writes for people: never over one that exists, unless it was told to.
+//! Files that ldctl writes for people: never over one that exists, unless it was told to, and then whole.
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
+use super::draft::Draft;
 use crate::error::{Error, reason};
 
 /// Writes a file; one that exists is replaced only if `force` is set.
 pub(super) fn write(path: &Path, text: &str, force: bool) -> Result<(), Error> {
-    let mut options = OpenOptions::new();
-    options.write(true).truncate(force).create(force).create_new(!force);
-    let written = options.open(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    let written = match force && path.exists() {
+        true => Draft::replace(path, text),
+        false => create(path, text),
+    };
     written.map_err(|error| {
         let path = path.display();
         Error::usage(match error.kind() {
@@ -18,4 +20,14 @@ pub(super) fn write(path: &Path, text: &str, force: bool) -> Result<(), Error> {
             _ => format!("cannot write {path}: {}", reason(&error)),
         })
     })
+}
+
+/// Writes a new file; what could not be written whole is removed.
+fn create(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    let written = file.write_all(text.as_bytes());
+    if written.is_err() {
+        let _ = fs::remove_file(path);
+    }
+    written
 }

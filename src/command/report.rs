@@ -1,10 +1,10 @@
 //! `ldctl report`: fetches the report of a run, to stdout or into a file.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::time::Duration;
 
+use super::draft::Draft;
 use super::setup::block_on;
 use super::{connection, signal};
 use crate::cli::Report;
@@ -21,7 +21,8 @@ pub(super) const SILENCE: Duration = Duration::from_secs(600);
 pub(super) fn report(args: &Report, console: &mut Console) -> Result<Exit, Error> {
     let format = ReportFormat::from(args.format);
     let terminal = io::stdout().is_terminal();
-    if args.output.is_none() && terminal && format == ReportFormat::Html {
+    let output = args.output.as_deref().filter(|path| path.as_os_str() != "-");
+    if output.is_none() && terminal && format == ReportFormat::Html {
         return Err(Error::usage(
             "an HTML report is not for a terminal; name a file with -o, redirect stdout, or use \
              --format summary",
@@ -38,7 +39,7 @@ pub(super) fn report(args: &Report, console: &mut Console) -> Result<Exit, Error
         silence: timeout.unwrap_or(SILENCE),
     };
     block_on(signal::unless_interrupted(async {
-        let notes = match &args.output {
+        let notes = match output {
             Some(path) => wanted.into_file(path).await?,
             None => {
                 let mut print = |text: &str| {
@@ -76,15 +77,9 @@ impl Wanted<'_> {
         let fault = |error: io::Error| {
             Error::new(Exit::ActionFailed, format!("{}: {}", path.display(), reason(&error)))
         };
-        // What is no file, such as /dev/null or a pipe, cannot be replaced.
-        let in_place = fs::metadata(path).is_ok_and(|found| !found.is_file());
-        if in_place {
-            let mut file = OpenOptions::new().write(true).open(path).map_err(fault)?;
-            return self.into(&mut |text| file.write_all(text.as_bytes())).await;
-        }
-        let mut draft = Draft::beside(path).map_err(fault)?;
-        let notes = self.into(&mut |text| draft.file.write_all(text.as_bytes())).await?;
-        draft.keep(path).map_err(fault)?;
+        let mut draft = Draft::open(path).map_err(fault)?;
+        let notes = self.into(&mut |text| draft.write_all(text.as_bytes())).await?;
+        draft.keep().map_err(fault)?;
         Ok(notes)
     }
 
@@ -102,71 +97,6 @@ impl Wanted<'_> {
                 let why = format!("the report cannot be written: {}", reason(&error));
                 Err(Error::new(Exit::ActionFailed, why))
             }
-        }
-    }
-}
-
-/// A file that is not complete yet; removed unless it is kept.
-pub(super) struct Draft {
-    file: File,
-    path: Option<PathBuf>,
-}
-
-impl Draft {
-    /// Writes a file, which is there when it is whole.
-    pub(super) fn write(
-        path: &Path,
-        content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-    ) -> io::Result<()> {
-        // What is no file, such as /dev/null or a pipe, cannot be replaced.
-        if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-            return content(&mut OpenOptions::new().write(true).open(path)?);
-        }
-        let mut draft = Self::beside(path)?;
-        let mut out = BufWriter::new(&mut draft.file);
-        content(&mut out)?;
-        out.flush()?;
-        drop(out);
-        draft.keep(path)
-    }
-
-    /// A new file in the directory of another.
-    pub(super) fn beside(path: &Path) -> io::Result<Self> {
-        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut attempts = 0;
-        loop {
-            let mut draft = std::ffi::OsString::from(".");
-            draft.push(name);
-            draft.push(format!(".{:08x}", fastrand::u32(..)));
-            let path = path.with_file_name(draft);
-            match options.open(&path) {
-                Ok(file) => return Ok(Self { file, path: Some(path) }),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempts < 9 => {
-                    attempts += 1;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    fn keep(mut self, path: &Path) -> io::Result<()> {
-        self.file.sync_all()?;
-        if let Some(draft) = &self.path {
-            fs::rename(draft, path)?;
-        }
-        self.path = None;
-        Ok(())
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            let _ = fs::remove_file(path);
         }
     }
 }

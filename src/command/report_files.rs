@@ -1,13 +1,13 @@
 //! `--report FORMAT=FILE`: reports of a document that are written once it has ended, whatever became of
 //! its actions. That they can be written is known before it runs.
 
-use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::report::{Draft, Wanted};
+use super::draft::Draft;
+use super::report::Wanted;
 use crate::action::Executor;
 use crate::cli;
 use crate::console::Console;
@@ -59,9 +59,7 @@ impl Reports {
             if path.is_dir() {
                 return Err(refused("is a directory".to_owned()));
             }
-            if fs::metadata(&path).is_ok_and(|found| found.is_file()) || !path.exists() {
-                Draft::beside(&path).map_err(cannot)?;
-            }
+            Draft::check(&path).map_err(cannot)?;
             reports.files.push(ReportFile { name: name.to_owned(), format: format.into(), path });
         }
         Ok(reports)
