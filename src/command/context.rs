@@ -12,14 +12,12 @@ pub(super) fn context(args: &cli::Context, console: &mut Console) -> Result<Exit
     match &args.verb {
         ContextVerb::Add(args) => add(args)?,
         ContextVerb::Use(args) => {
-            let mut store = Store::required()?;
-            store.find(&args.name)?;
+            let mut store = to_change(&args.name)?;
             store.contexts.current = Some(args.name.clone());
             store.write()?;
         }
         ContextVerb::Rm(args) => {
-            let mut store = Store::required()?;
-            store.find(&args.name)?;
+            let mut store = to_change(&args.name)?;
             store.contexts.contexts.remove(&args.name);
             store.contexts.current.take_if(|current| *current == args.name);
             store.write()?;
@@ -30,16 +28,24 @@ pub(super) fn context(args: &cli::Context, console: &mut Console) -> Result<Exit
     Ok(Exit::Done)
 }
 
+/// The contexts, with the one that shall be changed among them. Without it nothing is created.
+fn to_change(name: &str) -> Result<Store, Error> {
+    Store::required()?.find(name)?;
+    let store = Store::to_change()?;
+    store.find(name)?;
+    Ok(store)
+}
+
 fn add(args: &ContextAdd) -> Result<(), Error> {
-    let mut store = Store::required()?;
+    // Refuses what does not fit together, as its use would.
+    connection::tls(&args.way)?;
+    let mut store = Store::to_change()?;
     let name = &args.name;
     if store.contexts.contexts.contains_key(name) {
         return Err(Error::usage(format!(
             "there is a context {name}; remove it first with ldctl context rm {name}"
         )));
     }
-    // Refuses what does not fit together, as its use would.
-    connection::tls(&args.way)?;
     let way = &args.way;
     let context = Context {
         server: args.server.to_string(),

@@ -4,20 +4,22 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::DirBuilder;
-use std::io::{self, Write};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use cap_std::ambient_authority;
-use cap_std::fs::Dir;
-use cap_tempfile::TempFile;
 use serde::{Deserialize, Serialize};
 
+use super::draft::Draft;
 use crate::error::{Error, reason};
 use crate::wire::guarded::{Content, GuardError, Guarded};
 
 /// Its name.
 const FILE: &str = "contexts.json";
+
+/// The file beside it that is locked for the time of a change. The other one is replaced, so a lock on
+/// it would be one on the past.
+const LOCK: &str = "contexts.lock";
 
 /// The longest that is read, in bytes: some thousand contexts.
 const LONGEST: usize = 1 << 20;
@@ -79,6 +81,8 @@ pub(super) struct Store {
     path: PathBuf,
     /// What it holds.
     pub(super) contexts: Contexts,
+    /// Locked while this is a change.
+    _lock: Option<File>,
 }
 
 impl Store {
@@ -91,14 +95,22 @@ impl Store {
 
     /// [`Self::open`], where a place is needed.
     pub(super) fn required() -> Result<Self, Error> {
-        Self::open()?.ok_or_else(|| {
-            Error::usage("there is no place for contexts; export HOME or XDG_CONFIG_HOME")
-        })
+        Self::open()?.ok_or_else(nowhere)
+    }
+
+    /// Reads the file to change it. Until this is dropped, others wait with their changes.
+    pub(super) fn to_change() -> Result<Self, Error> {
+        let directory = directory(&|name| std::env::var_os(name)).ok_or_else(nowhere)?;
+        let lock = hold(&directory).map_err(|error| {
+            let (place, why) = (directory.display(), reason(&error));
+            Error::usage(format!("cannot lock the contexts in {place}: {why}"))
+        })?;
+        Ok(Self { _lock: Some(lock), ..Self::read(directory.join(FILE))? })
     }
 
     #[cfg(test)]
     pub(super) fn of(path: PathBuf, contexts: Contexts) -> Self {
-        Self { path, contexts }
+        Self { path, contexts, _lock: None }
     }
 
     fn read(path: PathBuf) -> Result<Self, Error> {
@@ -107,7 +119,8 @@ impl Store {
         let bytes = match (Guarded { path: &path, what, content: Content::Secret }).read(LONGEST) {
             Ok(bytes) => bytes,
             Err(GuardError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Self { path, contexts: Contexts::default() });
+                let contexts = Contexts::default();
+                return Ok(Self { path, contexts, _lock: None });
             }
             Err(GuardError::Open(text)) => return Err(Error::usage(text)),
             Err(error) => return Err(Error::usage(format!("cannot read {what} {file}: {error}"))),
@@ -121,7 +134,7 @@ impl Store {
                 )));
             }
         }
-        Ok(Self { path, contexts })
+        Ok(Self { path, contexts, _lock: None })
     }
 
     /// The file's path.
@@ -151,17 +164,23 @@ impl Store {
     }
 
     fn replace(&self) -> io::Result<()> {
-        let directory = self.path.parent().unwrap_or(Path::new("."));
-        create(directory)?;
         let mut text = serde_json::to_vec_pretty(&self.contexts)?;
         text.push(b'\n');
-        let directory = Dir::open_ambient_dir(directory, ambient_authority())?;
-        let mut file = TempFile::new(&directory)?;
-        make_private(&file)?;
-        file.write_all(&text)?;
-        file.as_file().sync_all()?;
-        file.replace(FILE)
+        Draft::write(&self.path, |out| out.write_all(&text))
     }
+}
+
+fn nowhere() -> Error {
+    Error::usage("there is no place for contexts; export HOME or XDG_CONFIG_HOME")
+}
+
+/// Waits until no other process changes the contexts of a directory.
+fn hold(directory: &Path) -> io::Result<File> {
+    create(directory)?;
+    let mut options = OpenOptions::new();
+    let lock = options.write(true).create(true).truncate(false).open(directory.join(LOCK))?;
+    lock.lock()?;
+    Ok(lock)
 }
 
 /// Where the user's settings are: `XDG_CONFIG_HOME`, else `~/.config`.
@@ -182,23 +201,14 @@ fn create(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).create(directory)
 }
 
-#[cfg(unix)]
-fn make_private(file: &TempFile<'_>) -> io::Result<()> {
-    use cap_std::fs::{Permissions, PermissionsExt};
-    file.as_file().set_permissions(Permissions::from_mode(0o600))
-}
-
-#[cfg(not(unix))]
-fn make_private(_: &TempFile<'_>) -> io::Result<()> {
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn store(directory: &Path) -> Store {
-        Store { path: directory.join("a/b").join(FILE), contexts: Contexts::default() }
+        let directory = directory.join("a/b");
+        create(&directory).expect("a directory");
+        Store::of(directory.join(FILE), Contexts::default())
     }
 
     /// A directory that only this user can change.
@@ -248,7 +258,7 @@ mod tests {
             let parent = store.path.parent().expect("a directory");
             assert_eq!((mode(&store.path), mode(parent)), (0o600, 0o700));
             let left: Vec<_> = parent.read_dir().expect("a list").collect();
-            assert_eq!(left.len(), 1);
+            assert_eq!(left.len(), 1, "no draft stays");
         }
     }
 

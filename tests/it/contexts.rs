@@ -5,7 +5,7 @@ use std::path::Path;
 
 use snapbox::cmd::Command;
 
-use crate::support::{Server, ldctl, make_private};
+use crate::support::{Server, ldctl, make_private, program, wait};
 
 /// The program with its settings in this directory.
 fn with_settings(directory: &Path, arguments: &[&str]) -> Command {
@@ -106,6 +106,21 @@ fn a_damaged_file_of_contexts_is_named_and_not_read_where_a_server_is() {
     let words = format!("{} is damaged: unknown field `token`", file.display());
     assert!(told.contains(&words) && told.contains("at line 2 column 8"), "{told}");
     run(data.path(), "ping localhost:1 --timeout 1").assert().code(3);
+}
+
+#[test]
+fn contexts_that_are_added_at_once_are_all_kept() {
+    let data = tempfile::tempdir().expect("a directory");
+    let add = |number: usize| {
+        let mut command =
+            program(&["context", "add", &format!("c{number}"), "--server", "h", "--current"]);
+        command.env("XDG_CONFIG_HOME", data.path()).spawn().expect("the program")
+    };
+    let mut adding: Vec<_> = (0..20).map(add).collect();
+    adding.iter_mut().for_each(|child| assert_eq!(wait(child), Some(0)));
+    let shown = run(data.path(), "context ls").assert().success();
+    let shown = String::from_utf8_lossy(&shown.get_output().stdout).into_owned();
+    assert_eq!(shown.lines().count(), 20, "{shown}");
 }
 
 #[test]
