@@ -30,7 +30,7 @@ pub struct Run {
 
     /// Run one iteration of one user, and show every request and response, what is extracted and what
     /// assertions say, without secrets
-    #[arg(long, conflicts_with_all = ["users", "spawn_rate", "rate", "requests"])]
+    #[arg(long, conflicts_with_all = ["users", "spawn_rate", "rate", "requests", "quiet"])]
     pub once: bool,
 
     /// Print the document that would be run, and run nothing

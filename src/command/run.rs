@@ -52,7 +52,7 @@ pub(super) fn run(args: &Run, verbose: u8, console: &mut Console) -> Result<Exit
     let mut overrides = overrides::resolve(&args.overrides)?;
     overrides.target = overrides.target.or_else(|| args.host.clone());
     overrides.once = args.once;
-    let reports = Reports::resolve(&args.overrides.report)?;
+    let reports = Reports::resolve(&args.overrides.report, &args.files)?;
     let database = reports.database.as_deref();
     overrides.database = database.map(|path| report_files::inside(path, &data_dir)).transpose()?;
     let one_liner = one_liner::resolve(args, overrides.users)?;
@@ -226,8 +226,7 @@ impl Runner {
         loop {
             tokio::select! {
                 outcomes = &mut writing => {
-                    let outcomes = outcomes.unwrap_or_default();
-                    return report_files::tell(exit, &outcomes, console);
+                    return report_files::tell(exit, &report_files::joined(outcomes), console);
                 }
                 signal = interrupt.next() => if signal == Asked::Stop {
                     self.abandoned = true;

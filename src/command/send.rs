@@ -49,7 +49,7 @@ pub(super) fn send(args: &Send, verbose: u8, console: &mut Console) -> Result<Ex
         }
     };
     overrides::must_be_taken(&overrides, slice::from_ref(&local))?;
-    let reports = Reports::resolve(&args.overrides.report)?;
+    let reports = Reports::resolve(&args.overrides.report, args.file.as_slice())?;
     if reports.database.is_some() {
         return Err(Error::usage("--report db= is for run; LD_persist_records writes on a server"));
     }
@@ -128,7 +128,13 @@ async fn converse(
     let mut listener = Listener::new(talk, console);
     let outcome = listener.listen(request, &mut interrupt).await;
     let failure = match outcome {
-        Ok(exit) => return fetch(reports, exit, &mut listener, &mut interrupt).await,
+        Ok(exit) => {
+            let exit = fetch(reports, exit, &mut listener, &mut interrupt).await?;
+            if listener.ended {
+                listener.console.verdict(exit);
+            }
+            return Ok(exit);
+        }
         // A reply that has begun identifies the port; without one a diagnosis may.
         Err(error) if listener.received => error,
         Err(error) => diagnose(talk.endpoint, error).await,
@@ -150,6 +156,7 @@ async fn fetch(
     let Talk { endpoint, token, silence, .. } = listener.talk;
     let Some(run) = listener.run.filter(|_| listener.done) else {
         listener.console.error("this server does not know runs: there is no report; upgrade it");
+        listener.console.report_missing();
         return Ok(if exit == Exit::Done { Exit::ActionFailed } else { exit });
     };
     let (run, format) = (Some(run), ReportFormat::Html);
@@ -186,13 +193,15 @@ struct Listener<'a> {
     done: bool,
     failed: usize,
     busy: bool,
+    /// Whether the reply has ended, so that a verdict is due.
+    ended: bool,
 }
 
 impl<'a> Listener<'a> {
     fn new(talk: Talk<'a>, console: &'a mut Console) -> Self {
         let started = Instant::now();
-        let (received, run, done, failed, busy) = (false, None, false, 0, false);
-        Self { talk, console, started, received, run, done, failed, busy }
+        let (received, run, done, failed, busy, ended) = (false, None, false, 0, false, false);
+        Self { talk, console, started, received, run, done, failed, busy, ended }
     }
 
     async fn listen(
@@ -263,14 +272,9 @@ impl<'a> Listener<'a> {
             Role::Detach if !self.done && self.run.is_some() => Ok(Exit::Done),
             _ if interrupted => {
                 self.end();
-                self.console.verdict(Exit::Interrupted);
                 Ok(Exit::Interrupted)
             }
-            _ => {
-                let exit = self.end();
-                self.console.verdict(exit);
-                Ok(exit)
-            }
+            _ => Ok(self.end()),
         }
     }
 
@@ -358,6 +362,7 @@ impl<'a> Listener<'a> {
 
     /// The end of the reply; prints the event of it where the server has sent none.
     fn end(&mut self) -> Exit {
+        self.ended = true;
         let (ok, failed) = (self.failed == 0, self.failed);
         if !self.done {
             let elapsed_s = self.started.elapsed().as_secs_f64();

@@ -241,6 +241,11 @@ impl Console {
         Page { width: width.unwrap_or(WIDTH).max(LEAST_WIDTH), style: self.style }
     }
 
+    /// Notes that a report that was asked for is not there: the verdict says so.
+    pub fn report_missing(&mut self) {
+        self.summary.note_missing_report();
+    }
+
     /// Prints one line of a reply in the text dialect, as the JSON object `{"event": "line", …}`
     /// with JSON output.
     pub fn reply_line(&mut self, text: &str, ok: bool) {
@@ -300,7 +305,7 @@ impl Console {
                 self.stderr.clear();
             }
             let written = self.out.write_all(bytes).and_then(|()| self.out.flush());
-            self.note(written);
+            self.keep(written);
         }
     }
 
@@ -312,6 +317,13 @@ impl Console {
     /// Prints a warning on stderr.
     pub fn warn(&mut self, text: &str) {
         self.stderr.warn(text);
+    }
+
+    /// A message that is left out where only errors are asked for.
+    pub fn note(&mut self, text: &str) {
+        if !self.quiet {
+            self.message(text);
+        }
     }
 
     /// A warning that is left out where only errors are asked for.
@@ -385,7 +397,8 @@ impl Console {
         }
     }
 
-    fn note(&mut self, outcome: io::Result<()>) {
+    /// Keeps what became of stdout.
+    fn keep(&mut self, outcome: io::Result<()>) {
         if let Err(error) = outcome {
             self.state = match error.kind() {
                 io::ErrorKind::BrokenPipe => State::Closed,

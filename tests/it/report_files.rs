@@ -123,3 +123,80 @@ fn a_report_that_cannot_be_written_is_known_before_anything_runs() {
     assert_eq!(target.requests(), 0);
     assert_eq!(data.path().read_dir().expect("a list").count(), 1);
 }
+
+#[test]
+fn what_must_be_known_of_a_report_is_said_when_it_is_written() {
+    let server = Server::start(&["--max-records", "100000"], None);
+    let data = tempfile::tempdir().expect("a directory");
+    let port = server.port();
+    // More requests than are kept as rows; nobody has to listen for datagrams.
+    let text = json!([["LD_start_test", {
+        "user_detail_dict": {"user": "socket_user"}, "user_count": 8, "spawn_rate": 1000,
+        "test_time": null, "iterations": 110_000, "wait_time": 0,
+        "tasks": [{"target": "127.0.0.1:9", "protocol": "udp", "payload": "x"}],
+    }]])
+    .to_string();
+    for verb in [vec!["run", "--max-records", "100000"], vec!["send", "--port", &port]] {
+        let rest = ["-o", "json", "--json", &text, "--report", "csv=a.csv"];
+        let ended = ldctl().current_dir(data.path()).args(&verb).args(rest).assert().success();
+        let told = String::from_utf8_lossy(&ended.get_output().stderr).into_owned();
+        assert!(told.contains("note: csv report in a.csv\nwarning: csv report: "), "{told}");
+        assert!(told.contains("not kept as rows (--max-records)\n"), "{told}");
+    }
+    ldctl().args(["quit", "--port", &port]).assert().success();
+    server.end();
+}
+
+#[test]
+fn a_report_that_is_missing_is_in_the_verdict_and_the_exit_code() {
+    let (target, server) = (Target::start(), Server::start(&[], None));
+    let text = json!([["LD_start_test", {
+        "user_detail_dict": {"host": target.url()}, "user_count": 1, "test_time": null,
+        "iterations": 1, "tasks": [{"method": "get", "request_url": "/"}],
+    }]])
+    .to_string();
+    let port = server.port();
+    for verb in [vec!["run"], vec!["send", "--port", &port]] {
+        let rest = ["-o", "summary", "--json", &text, "--report", "html=/dev/full"];
+        let ended = ldctl().args(&verb).args(rest).assert().code(1);
+        let said = String::from_utf8_lossy(&ended.get_output().stdout).into_owned();
+        let told = String::from_utf8_lossy(&ended.get_output().stderr).into_owned();
+        assert!(said.ends_with("failed: 1 report was not written\n"), "{said}");
+        assert!(!said.contains("passed"), "{said}");
+        assert!(told.contains("error: the html report /dev/full was not written: "), "{told}");
+    }
+    ldctl().args(["quit", "--port", &port]).assert().success();
+    server.end();
+}
+
+#[test]
+fn quiet_says_nothing_of_reports_that_are_written() {
+    let target = Target::start();
+    let data = tempfile::tempdir().expect("a directory");
+    let text = document(&target).replace("\"value\":1", "\"value\":1,\"op\":\"gte\"");
+    let line = ["run", "-q", "--json", &text, "--report", "json=a.json"];
+    ldctl().current_dir(data.path()).args(line).assert().success().stdout_eq("").stderr_eq("");
+    assert!(data.path().join("a.json").exists());
+    ldctl().args(["run", "--once", "-q", "--json", &text]).assert().code(2);
+}
+
+#[test]
+fn a_dash_is_stdout_and_no_file() {
+    let target = Target::start();
+    let data = tempfile::tempdir().expect("a directory");
+    let within = |args: &[&str]| ldctl().current_dir(data.path()).args(args);
+    let text = document(&target);
+    let refused = within(&["run", "--json", &text, "--report", "html=-"]).assert().code(2);
+    let told = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(told.contains("stdout has the results; name a file"), "{told}");
+    let server = Server::start(&[], None);
+    let port = server.port();
+    within(&["send", "--port", &port, "--json", &text]).assert().code(1);
+    let made = within(&["report", "--port", &port, "--format", "summary", "-o", "-"]).assert();
+    assert!(String::from_utf8_lossy(&made.get_output().stdout).contains("\"totals\""));
+    let made = within(&["convert", "-", "-o", "-"]).stdin("curl http://h/").assert().success();
+    assert!(String::from_utf8_lossy(&made.get_output().stdout).contains("LD_start_test"));
+    within(&["quit", "--port", &port]).assert().success();
+    server.end();
+    assert_eq!(data.path().read_dir().expect("a list").count(), 0);
+}

@@ -67,6 +67,11 @@ impl Summary {
         self.tally.failed += 1;
     }
 
+    /// Notes that a report of the command line was not written.
+    pub(super) fn note_missing_report(&mut self) {
+        self.tally.reports += 1;
+    }
+
     /// The words of the last line, and whether they are good ones.
     pub(super) fn verdict(&self, exit: Exit) -> (Role, String) {
         self.tally.verdict(exit)

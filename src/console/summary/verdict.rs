@@ -30,6 +30,8 @@ pub(super) struct Tally {
     pub(super) no_success: bool,
     /// Actions that failed for other reasons.
     pub(super) failed: u64,
+    /// Reports of the command line that were not written.
+    pub(super) reports: u64,
 }
 
 impl Tally {
@@ -60,6 +62,10 @@ impl Tally {
             reasons.push("no request succeeded".to_owned());
         } else if self.failures > 0 {
             reasons.push(self.failed_requests());
+        }
+        if self.reports > 0 {
+            let verb = if self.reports == 1 { "was" } else { "were" };
+            reasons.push(format!("{} {verb} not written", counted(self.reports, "report")));
         }
         if self.failed > 0 || reasons.is_empty() {
             let actions = counted(self.failed.max(1), "action");
@@ -170,6 +176,18 @@ mod tests {
             "failed: 1 of 2 gates does not hold, 600 of 1200 requests failed (50 %), 1 action failed",
         );
         check(Tally::default(), Exit::ActionFailed, Role::Bad, "failed: 1 action failed");
+        check(
+            Tally { reports: 1, ..tally() },
+            Exit::ActionFailed,
+            Role::Bad,
+            "failed: 1 report was not written",
+        );
+        check(
+            Tally { reports: 2, failures: 12, failed: 1, ..tally() },
+            Exit::ActionFailed,
+            Role::Bad,
+            "failed: 12 of 1200 requests failed (1 %), 2 reports were not written, 1 action failed",
+        );
         check(tally(), Exit::Interrupted, Role::Bad, "interrupted: the figures are partial");
         check(Tally::default(), Exit::Busy, Role::Bad, "not run: another test is running");
     }
