@@ -83,7 +83,7 @@ fn linked(value: &Value, user: &UserKind, http2: bool) -> Result<(), Invalid> {
     let workload = Workload::read(&place, (user.open)(&setup)?, &limits)?;
     conditions(&place, &limits, bindings)?;
     let settings = Settings {
-        shape: Shape::immediate(1, None),
+        users: Shape::immediate(1, None).into(),
         pacing: Pacing::Closed(Wait::DEFAULT),
         keep_bodies: false,
         iterations: None,

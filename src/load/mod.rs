@@ -18,6 +18,7 @@ pub mod template;
 mod throttle;
 mod trace;
 mod user;
+mod users;
 mod words;
 mod workload;
 
@@ -28,6 +29,7 @@ pub use runner::RunError;
 pub use source::{CsvError, CsvRows, CsvTable, CsvTables};
 pub use throttle::Throttle;
 pub use trace::Trace;
+pub use users::{Commands, Users};
 pub use words::in_words;
 pub use workload::{AnyTasks, Runnable, Workload};
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::driver::Driver;
 use super::pacer::Pacing;
 use super::scenario::Scenario;
-use super::shape::Shape;
 use super::template::Names;
 use super::trace::Trace;
+use super::users::Users;
 
 /// A load test, ready to run.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub struct Plan<D: Driver> {
 #[derive(Debug)]
 pub struct Settings {
     /// How many users over time, and when it ends.
-    pub shape: Shape,
+    pub users: Users,
     /// When iterations start.
     pub pacing: Pacing,
     /// Whether the bodies of failed requests are kept.

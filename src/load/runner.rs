@@ -34,6 +34,9 @@ const TICK: Duration = Duration::from_millis(250);
 /// How often the number of users is adjusted to the shape while it changes.
 const RAMP_TICK: Duration = Duration::from_millis(5);
 
+/// How often the figures are merged while users finish that somebody waits for.
+const SETTLE_TICK: Duration = Duration::from_millis(20);
+
 /// How long requests in progress may take after the end before they are dropped.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 
@@ -80,7 +83,7 @@ pub(super) fn run<D: Driver>(
     watch: &mut dyn FnMut(&Progress<'_>) -> ControlFlow<String>,
 ) -> Result<Recording, RunError> {
     let plan = Arc::new(plan);
-    let workers = workers.clamp(1, plan.settings.shape.peak().max(1));
+    let workers = workers.clamp(1, plan.settings.users.peak().max(1));
     let stop = cancel.child_token();
     // The workers end however this function returns.
     let _stops = stop.clone().drop_guard();
@@ -202,12 +205,13 @@ pub(super) async fn worker<D: Driver>(
         spawned: 0,
         broken: 0,
     };
+    let mut follower = plan.settings.users.follow();
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut ticks, mut lagging) = (0, 0);
     let ended = loop {
         let at = start.elapsed();
-        if stop.is_cancelled() || plan.settings.shape.end().is_some_and(|end| at >= end) {
+        if stop.is_cancelled() || plan.settings.users.are_over(at) {
             break at;
         }
         let spent = turns.spent.get();
@@ -216,11 +220,16 @@ pub(super) async fn worker<D: Driver>(
         }
         let before = pool.signals.len();
         if !spent {
-            pool.resize(plan.settings.shape.users(at));
+            pool.resize(plan.settings.users.at(at));
+        }
+        if follower.drops() {
+            pool.abort();
         }
         let now = pool.signals.len();
         live.change_users(before, now);
-        let next = match (plan.settings.shape.level_until(at), plan.settings.shape.end()) {
+        follower.note(now + pool.ending.len());
+        let next = match (plan.settings.users.level_until(at), plan.settings.users.end()) {
+            _ if follower.is_awaited() => at + SETTLE_TICK,
             (Some(until), _) if until <= at => at + RAMP_TICK,
             (Some(until), _) => until,
             (None, Some(end)) => end,
@@ -232,6 +241,7 @@ pub(super) async fn worker<D: Driver>(
                 () = sleep_until(start + next) => None,
                 () = stop.cancelled() => None,
                 () = turns.done.notified(), if !spent => None,
+                () = follower.changed() => None,
                 Some(ended) = pool.tasks.join_next(), if spent => {
                     crashed = ended.is_err();
                     None
@@ -245,19 +255,32 @@ pub(super) async fn worker<D: Driver>(
         if let Some(due) = due {
             ticks += 1;
             lagging += u64::from(due.elapsed() > LAG);
+        }
+        if due.is_some() || follower.is_awaited() {
             recorder.borrow_mut().merge_into(live);
             pool.reap();
         }
+        follower.note(pool.signals.len() + pool.ending.len());
     };
     live.change_users(pool.signals.len(), 0);
     pool.resize(0);
-    let drained = timeout(GRACE, pool.drain());
+    let drained = timeout(GRACE, async {
+        let mut tick = interval(TICK);
+        loop {
+            tokio::select! {
+                () = pool.drain() => break,
+                // What has ended must not wait for what hangs.
+                _ = tick.tick() => recorder.borrow_mut().merge_into(live),
+            }
+        }
+    });
     if turn(drained, || turns.turn.set(None)).await.is_err() {
         pool.abort();
         pool.drain().await;
     }
     drop(turns);
     recorder.borrow_mut().merge_into(live);
+    follower.note(0);
     let (starts, late) = (pool.context.starts.get(), pool.context.late.get());
     let misses = pool.context.misses.take();
     let broken = pool.broken;
@@ -349,7 +372,7 @@ pub(super) fn user_seed(seed: u64, user: u64) -> u64 {
 pub(super) fn iterations<D: Driver>(plan: &Plan<D>, parts: &[WorkerResult]) -> Iterations {
     let started = parts.iter().map(|part| part.starts).sum();
     let ended = parts.iter().map(|part| part.ended).max().unwrap_or_default();
-    let span = plan.settings.shape.end().map_or(ended, |end| end.min(ended));
+    let span = plan.settings.users.end().map_or(ended, |end| end.min(ended));
     let most = plan.settings.iterations.unwrap_or(u64::MAX);
     let planned = match plan.settings.pacing {
         Pacing::Open { rate } => ((rate * span.as_secs_f64()) as u64).min(most),

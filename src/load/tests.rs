@@ -20,6 +20,7 @@ use super::runner::{GRACE, WorkerResult, accuracy_warnings, iterations, worker};
 use super::scenario::{STEP, Scenario, Task, TaskOrder, Throttles, Verdict};
 use super::shape::{SHAPE, Shape};
 use super::template::{Bindings, Compiler, Linker};
+use super::users::{Commands, Users};
 use crate::memory::Memory;
 use crate::record::live::{Cumulative, Live};
 use crate::record::stats::interpolate;
@@ -176,7 +177,7 @@ fn plan(
 
 /// A test of the engine, described by its setup.
 struct Scene {
-    shape: Shape,
+    users: Users,
     pacing: Pacing,
     mode: TaskOrder,
     tasks: &'static str,
@@ -212,7 +213,7 @@ fn closed(json: &str) -> Pacing {
 
 fn users(count: u64, seconds: f64) -> Scene {
     Scene {
-        shape: Shape::immediate(count, Some(seconds)),
+        users: Shape::immediate(count, Some(seconds)).into(),
         pacing: closed("0"),
         mode: TaskOrder::Sequence,
         tasks: "[{}]",
@@ -226,7 +227,11 @@ fn users(count: u64, seconds: f64) -> Scene {
 
 impl Scene {
     fn shape(self, shape: Shape) -> Self {
-        Self { shape, ..self }
+        self.users(shape)
+    }
+
+    fn users(self, users: impl Into<Users>) -> Self {
+        Self { users: users.into(), ..self }
     }
 
     fn pacing(self, pacing: Pacing) -> Self {
@@ -282,7 +287,7 @@ impl Scene {
             ..Bindings::NONE
         };
         let settings = Settings {
-            shape: self.shape,
+            users: self.users,
             pacing: self.pacing,
             keep_bodies: false,
             iterations: self.iterations,
@@ -383,6 +388,56 @@ async fn check_curve(shape: Shape, lasts: u64) {
 async fn users_start_at_the_spawn_rate() {
     check_curve(Shape::constant(500, 37.0, Some(20.0)), 20).await;
     check_curve(Shape::constant(7, 0.5, Some(20.0)), 20).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_follow_commands_at_once_up_and_down_over_all_workers() {
+    let commands = Commands::new(70, Some(Duration::from_secs(8)));
+    let scene = users(0, 0.0).users(Users::Commanded(Arc::clone(&commands)));
+    let scene = scene.pacing(closed("0.01")).workers(3);
+    let giver = Arc::clone(&commands);
+    let give = async move {
+        for (at, users) in [(1, 50), (2, 51), (3, 7), (4, 900), (5, 0), (6, 1)] {
+            sleep_until(Instant::now() + Duration::from_secs(1)).await;
+            assert_eq!(giver.set(users), users.min(70), "{at}");
+        }
+    };
+    let watched: Vec<Duration> = (0..8).map(|n| Duration::from_millis(n * 1000 + 100)).collect();
+    let (run, ()) = tokio::join!(scene.watch(watched), give);
+    let seen: Vec<usize> = run.seen.iter().map(|(_, seen)| *seen).collect();
+    assert_eq!(seen, [0, 50, 51, 7, 70, 0, 1, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_ends_the_test_and_drops_what_hangs_only_when_told_to() {
+    let commands = Commands::new(10, None);
+    let scene = users(0, 0.0).users(Users::Commanded(Arc::clone(&commands))).workers(2);
+    // Users of even numbers hang.
+    let scene = scene.act(|call| match call.user % 2 {
+        0 => Reply { service: None, verdict: Verdict::Passed, recorded: true },
+        _ => passes_after(MILLI),
+    });
+    let giver = Arc::clone(&commands);
+    let give = async move {
+        let pause = async |millis| sleep(Duration::from_millis(millis)).await;
+        giver.set(8);
+        pause(500).await;
+        assert_eq!(giver.busy(), 8);
+        giver.set(0);
+        pause(1000).await;
+        assert_eq!(giver.busy(), 4, "those that hang");
+        giver.drop_unfinished();
+        pause(100).await;
+        assert_eq!(giver.busy(), 0);
+        giver.set(1);
+        pause(100).await;
+        assert_eq!(giver.busy(), 1, "it goes on");
+        giver.end();
+        assert_eq!((giver.set(5), giver.users()), (5, 0), "the end is the last command");
+    };
+    let (run, ()) = tokio::join!(scene.watch(Vec::new()), give);
+    assert_eq!(run.recording.interrupted(), 5);
+    assert!(run.elapsed < Duration::from_millis(1800) + GRACE, "{:?}", run.elapsed);
 }
 
 #[tokio::test(start_paused = true)]
@@ -763,7 +818,7 @@ fn threaded(act: impl Fn(Call) -> Reply + Send + Sync + 'static) -> Plan<Script>
         begin: Instant::now(),
     };
     let settings = Settings {
-        shape: Shape::immediate(8, None),
+        users: Shape::immediate(8, None).into(),
         pacing: closed("0"),
         keep_bodies: false,
         iterations: None,

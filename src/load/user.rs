@@ -141,7 +141,7 @@ async fn arrive<D: Driver>(
     let now = Instant::now();
     // The clock ends the test, also for arrivals that are late.
     let latest = due.max(now.saturating_duration_since(context.start));
-    if context.plan.settings.shape.end().is_some_and(|end| latest >= end) {
+    if context.plan.settings.users.end().is_some_and(|end| latest >= end) {
         return None;
     }
     let at = context.start + due;

@@ -534,7 +534,7 @@ impl StartTest {
             memory: Some(context.memory()),
         };
         let settings = Settings {
-            shape: self.shape,
+            users: self.shape.into(),
             pacing: self.pacing,
             keep_bodies: self.keep_bodies,
             iterations: self.iterations,
