@@ -134,13 +134,19 @@ impl Columns {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = Sample> {
-        let cells = self.chunks.iter().flat_map(|chunk| {
+        self.since(0)
+    }
+
+    /// The rows from this number on.
+    pub(super) fn since(&self, row: usize) -> impl Iterator<Item = Sample> {
+        let before = row / CHUNK;
+        let cells = self.chunks.iter().skip(before).flat_map(|chunk| {
             let numbers = chunk.start.iter().zip(&chunk.service).zip(&chunk.delay);
             let sizes = chunk.bytes.iter().zip(&chunk.status);
             let names = chunk.label.iter().zip(&chunk.error);
             numbers.zip(sizes).zip(names)
         });
-        cells.zip(0u64..).map(
+        cells.zip((before * CHUNK) as u64..).skip(row % CHUNK).map(
             |(((((start, service), delay), (bytes, status)), (label, error)), row)| Sample {
                 start: span(*start),
                 service: span(self.wide_service.widen(row, *service)),
@@ -190,6 +196,9 @@ mod tests {
             }
         }
         assert!(columns.iter().eq(samples.iter().copied()));
+        for row in [1, 1007, CHUNK, 2 * CHUNK + 1, samples.len(), samples.len() + CHUNK] {
+            assert!(columns.since(row).eq(samples.iter().copied().skip(row)), "{row}");
+        }
         assert_eq!((columns.len(), chunks), (samples.len(), 3));
         let before = columns.memory();
         columns.seal();

@@ -25,6 +25,7 @@ pub mod stats;
 mod statuses;
 mod steps;
 mod summary;
+mod tally;
 pub mod trend;
 
 use std::sync::Arc;
@@ -45,6 +46,7 @@ pub use sample::{
     ErrorId, Label, LabelId, MAX_LABEL_BYTES, NO_STATUS, OTHER_NAMES, Row, Sample, TICK_NANOS,
 };
 pub use summary::{Given, LatencySummary, Metric, Metrics, NameSummary, Summary};
+pub use tally::{Figures, Outcome, Tally};
 
 /// What a finished run takes at least, in bytes.
 const FIXED_BYTES: usize = 4096;

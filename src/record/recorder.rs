@@ -10,17 +10,15 @@ use super::allowance::Allowance;
 use super::beyond::{Beyond, OTHERS, Times};
 use super::columns::{CHUNK, Columns};
 use super::live::{Live, Unmerged};
-use super::sample::{ErrorId, Label, LabelId, NO_STATUS, OTHER_URLS, Row, Sample};
+use super::sample::{ErrorId, Label, LabelId, NO_STATUS, OTHER_ERRORS, OTHER_URLS, Row, Sample};
 use super::steps::Steps;
+use super::tally::{Tally, Tapped};
 use crate::memory::Share;
 use crate::redact;
 
 /// The most distinct error texts. A target that sends a different text in every response must not
 /// fill the memory; later texts count under [`OTHER_ERRORS`].
 const MAX_ERRORS: usize = 10_000;
-
-/// The text of errors over the limit.
-const OTHER_ERRORS: &str = "other errors (more than 10000 different texts in this run)";
 
 /// The longest error text that is kept, in bytes.
 const MAX_ERROR_BYTES: usize = 1024;
@@ -69,6 +67,8 @@ pub struct Recorder {
     live: Unmerged,
     /// The requests after the last row, once there is no room for more.
     beyond: Option<Box<Beyond>>,
+    /// What has not been reported to another machine, where the run is.
+    tapped: Option<Box<Tapped>>,
     allowance: Arc<Allowance>,
     share: Share,
     /// The rows of all records together are limited, too.
@@ -103,6 +103,7 @@ impl Recorder {
             first_labels: Vec::new(),
             live: Unmerged::default(),
             beyond: None,
+            tapped: None,
             rows: allowance.rows(),
             share: allowance.share("records of the run"),
             allowance: Arc::clone(allowance),
@@ -216,6 +217,9 @@ impl Recorder {
         {
             beyond.record(*place, &sample);
         }
+        if let Some(tapped) = &mut self.tapped {
+            tapped.record(&sample);
+        }
     }
 
     /// Takes memory for another chunk of rows, or returns the option that leaves none.
@@ -295,7 +299,26 @@ impl Recorder {
     /// Adds the figures since the last merge to those of the run.
     pub fn merge_into(&mut self, live: &Live) {
         self.live.merge_into(live);
+        if let Some(tally) = live.tally() {
+            self.tap(tally);
+        }
         self.settle();
+    }
+
+    /// Counts the requests since the last call for reports to another machine.
+    fn tap(&mut self, tally: &Tally) {
+        let tapped = self.tapped.get_or_insert_with(|| Box::new(Tapped::new(tally.epoch())));
+        self.columns.since(tapped.rows).for_each(|sample| tapped.record(&sample));
+        tapped.rows = self.columns.len();
+        let (labels, errors) = (&self.labels, &self.errors);
+        let texts = |label: LabelId, error: Option<ErrorId>| {
+            let error = match error {
+                Some(id) => Some(errors.get(id.0 as usize)?),
+                None => None,
+            };
+            Some((labels.get(label.0 as usize)?, error))
+        };
+        tapped.merge_into(tally, texts, &self.allowance);
     }
 
     /// Frees what only a run in progress needs: no more requests come.
@@ -304,6 +327,7 @@ impl Recorder {
         self.label_ids = HashMap::new();
         self.series = Vec::new();
         self.live = Unmerged::default();
+        self.tapped = None;
         self.allowance = Arc::default();
         self.labels.shrink_to_fit();
         let texts = self.labels.iter().map(|label| label.text_bytes() + LABEL_BYTES);

@@ -56,6 +56,9 @@ pub(super) const OTHER_METHODS: &str = "*";
 /// The URL of requests whose own is one too many.
 pub(super) const OTHER_URLS: &str = "*";
 
+/// The text of errors that are too many.
+pub(super) const OTHER_ERRORS: &str = "other errors (more than 10000 different texts in this run)";
+
 /// What a request is reported under.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Label {

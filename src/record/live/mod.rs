@@ -8,14 +8,15 @@ mod latencies;
 mod series;
 mod table;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use indexmap::IndexMap;
 
 use super::allowance::Allowance;
 use super::sample::Label;
+use super::tally::Tally;
 use cumulative::Tables;
 use series::{Figures, Key};
 use table::Table;
@@ -110,6 +111,7 @@ pub struct Live {
     cumulative: Arc<Cumulative>,
     allowance: Arc<Allowance>,
     users: AtomicUsize,
+    tally: OnceLock<Tally>,
 }
 
 impl Default for Live {
@@ -128,6 +130,7 @@ impl Live {
             table: Table::new(memory, "figures of the run"),
             allowance: Arc::new(Allowance::of(memory)),
             users: AtomicUsize::new(0),
+            tally: OnceLock::new(),
             cumulative,
         }
     }
@@ -135,6 +138,16 @@ impl Live {
     /// What the run may keep.
     pub fn allowance(&self) -> &Arc<Allowance> {
         &self.allowance
+    }
+
+    /// Counts the run for reports to another machine, from now on.
+    pub fn open_tally(&self) -> &Tally {
+        self.tally.get_or_init(|| Tally::new(&self.allowance))
+    }
+
+    /// What is counted for reports to another machine, if the run is.
+    pub fn tally(&self) -> Option<&Tally> {
+        self.tally.get()
     }
 
     /// Virtual users that run now.
