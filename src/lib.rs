@@ -100,6 +100,7 @@
 pub mod action;
 pub mod cli;
 pub mod client;
+pub mod cluster;
 pub mod command;
 pub mod console;
 pub mod counters;

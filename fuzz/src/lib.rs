@@ -4,6 +4,7 @@
 //! with inputs of its own making. Bodies use the public API alone.
 
 pub mod answer;
+pub mod cluster;
 pub mod csv;
 pub mod decode;
 pub mod document;
@@ -25,8 +26,9 @@ pub mod value;
 pub type Body = fn(&[u8]);
 
 /// Every body by the name of its target and corpus.
-pub const BODIES: [(&str, Body); 16] = [
+pub const BODIES: [(&str, Body); 17] = [
     ("answer", answer::check),
+    ("cluster", cluster::check),
     ("csv", csv::check),
     ("decode", decode::check),
     ("document", document::check),
