@@ -101,6 +101,8 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l var -d 'Set the var
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l gate -d 'Fail unless the figures meet this rule (repeatable): latency_p95<200ms, failure_rate<1%, failure_rate(NAME)<1%, requests>=1000, achieved_rate>=190, dropped_iterations<1%' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l report -d 'Write a report when the document has ended, whatever became of it (repeatable): html, json, xml, csv, junit, summary, github, sarif, or db for a run in an SQLite file (only `run`)' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l seed -d 'Seed of random choices: tasks by weight, waits, generated data' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l master-host -d 'Host of the master [default: 127.0.0.1]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l master-port -d 'Port of the master [default: 5557]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s o -l output -d 'Output format on stdout [default: summary on a terminal, else text]' -r -f -a "summary\t'Figures, errors, gates and a verdict, for people'
 text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
@@ -119,6 +121,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l color -d 'When to u
 always\t'Always'
 never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l detach -d 'Print the number of the run and leave it on its own. Without, the run is stopped when this program ends'
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l worker -d 'Take users from a Locust master instead of the document: its own, LoadDensity\'s or ldctl\'s'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l no-check -d 'Do it although the check of the document finds errors (see `ldctl lint`)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s q -l quiet -d 'Print only errors'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
@@ -323,6 +326,8 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l var -d 'Set the vari
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l gate -d 'Fail unless the figures meet this rule (repeatable): latency_p95<200ms, failure_rate<1%, failure_rate(NAME)<1%, requests>=1000, achieved_rate>=190, dropped_iterations<1%' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l report -d 'Write a report when the document has ended, whatever became of it (repeatable): html, json, xml, csv, junit, summary, github, sarif, or db for a run in an SQLite file (only `run`)' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l seed -d 'Seed of random choices: tasks by weight, waits, generated data' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l master-host -d 'Host of the master [default: 127.0.0.1]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l master-port -d 'Port of the master [default: 5557]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-users -d 'Maximum virtual users per test' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-test-time -d 'Maximum duration of a test. Also ends tests that set no duration' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-tasks -d 'Maximum tasks per test' -r
@@ -341,6 +346,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l once -d 'Run one ite
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l print-document -d 'Print the document that would be run, and run nothing'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l http2 -d 'Use HTTP/2, or offer it with TLS'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l insecure -d 'Do not verify the certificate'
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l worker -d 'Take users from a Locust master instead of the document: its own, LoadDensity\'s or ldctl\'s'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l no-check -d 'Do it although the check of the document finds errors (see `ldctl lint`)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s q -l quiet -d 'Print only errors'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'

@@ -11,9 +11,9 @@
 //!              server    │         client          one session per connection; connect and ask
 //!                 │ └────┼── wire ───┘             operations, frames, tokens, TLS, both dialects
 //!                 └── action                       documents, commands, the executor
-//!           ┌──────────┬─┴────────┬─────────┐
-//!        protocol     run      report    metrics   drivers; runs; finished records; live ones
-//!           └──────┬───┴──────────┴─────────┘
+//!           ┌──────────┬─┴────────┬─────────┬─────────┐
+//!        protocol     run      report    metrics   cluster   drivers; runs; finished records; live
+//!           └──────┬───┴──────────┴─────────┴─────────┘       ones; tests on several machines
 //!                load ──── record                  how load is generated; what was measured
 //!
 //!                 net                              every socket: dialling, listening, TLS, targets
@@ -59,7 +59,7 @@
 //! 3. [`action`]: documents, commands, placeholders, files.
 //! 4. [`record`] and [`load`]: the engine; [`run`]: its runs; [`protocol`]: how a task reaches its
 //!    target.
-//! 5. [`report`] and [`metrics`]: what is made of a record.
+//! 5. [`report`] and [`metrics`]: what is made of a record; [`cluster`]: a test on several machines.
 //! 6. [`net`]: the sockets below all of them.
 //! 7. [`cli`], [`command`] and [`console`]: the program around it.
 //!

@@ -61,7 +61,7 @@ pub use files::{Files, MAX_READ_BYTES};
 pub use format::formatted;
 pub use lint::{Severity, lint};
 pub use one_liner::{Body as RequestBody, OneLiner, is_url, meant_url};
-pub use overrides::{Applied, Overrides, gate};
+pub use overrides::{Applied, Clustered, Overrides, gate};
 pub use policy::{FileAccess, Policy};
 pub use pretty::pretty;
 pub use registry::{Family, commands, declarations, families};

@@ -41,6 +41,17 @@ pub struct Overrides {
     pub seed: Option<u64>,
     /// Whether a test is one iteration of one user.
     pub once: bool,
+    /// The part of the tests in a cluster.
+    pub cluster: Option<Clustered>,
+}
+
+/// The part of a test in a cluster: its option, and the arguments of `LD_start_test` that it stands for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Clustered {
+    /// The option.
+    pub option: &'static str,
+    /// Arguments and their values.
+    pub arguments: Vec<(&'static str, Value)>,
 }
 
 /// What became of the overrides in a document.
@@ -72,7 +83,12 @@ impl Overrides {
             ("--seed", self.seed.is_some()),
             ("--once", self.once),
         ];
-        given.into_iter().filter_map(|(option, given)| given.then_some(option)).collect()
+        let cluster = self.cluster.iter().map(|cluster| cluster.option);
+        given
+            .into_iter()
+            .filter_map(|(option, given)| given.then_some(option))
+            .chain(cluster)
+            .collect()
     }
 
     /// Changes a document. Fails with the place and the reason where an option cannot mean anything.
@@ -181,6 +197,9 @@ impl Walk<'_> {
         }
         if let Some(seed) = self.overrides.seed {
             arguments.insert("seed".to_owned(), seed.into());
+        }
+        for (name, value) in self.overrides.cluster.iter().flat_map(|cluster| &cluster.arguments) {
+            arguments.insert((*name).to_owned(), value.clone());
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! configuration; completions and man pages are generated from these types.
 
 mod client;
+mod cluster;
 mod completion;
 mod connection;
 mod context;
@@ -24,6 +25,7 @@ use clap::{ArgAction, Parser, Subcommand};
 
 use crate::event::PROTOCOL;
 pub use client::{Asking, Attach, Ping, Quit, RunState, Runs, Send, Status, Stop};
+pub use cluster::Cluster;
 pub use completion::completion_script;
 pub use connection::{Connection, TokenSource, Way};
 pub use context::{Context, ContextAdd, ContextVerb};

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::cluster::Cluster;
 use super::values::{assignment, rate, test_seconds};
 
 /// What takes the place of the document's own values.
@@ -44,4 +45,8 @@ pub struct Overrides {
     /// Seed of random choices: tasks by weight, waits, generated data
     #[arg(long, value_name = "N", help_heading = "Overrides")]
     pub seed: Option<u64>,
+
+    /// The part of the tests in a cluster.
+    #[command(flatten)]
+    pub cluster: Cluster,
 }

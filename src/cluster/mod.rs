@@ -1,5 +1,10 @@
-//! Load from several machines by Locust's protocol. [`zmtp`] carries the frames and [`message`] types
-//! them.
+//! Load from several machines by Locust's protocol: a worker of any master, and a master of any
+//! workers. [`zmtp`] carries the frames, [`message`] types them, and reports become figures again.
 
 pub mod message;
+mod report;
+mod usage;
+mod worker;
 pub mod zmtp;
+
+pub use worker::{Worker, WorkerEnd, WorkerOptions, WorkerOutcome};

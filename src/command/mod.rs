@@ -2,6 +2,7 @@
 //! module connects the command line and the console with the client, the server and the executor.
 
 mod choice;
+mod cluster;
 mod complete_runs;
 mod completions;
 mod connection;

@@ -1,5 +1,6 @@
 //! The options that change documents, read.
 
+use super::cluster;
 use super::document::Local;
 use crate::action::{Overrides, gate};
 use crate::cli;
@@ -21,6 +22,7 @@ pub(super) fn resolve(args: &cli::Overrides) -> Result<Overrides, Error> {
         database: None,
         seed: args.seed,
         once: false,
+        cluster: cluster::resolve(&args.cluster),
     })
 }
 

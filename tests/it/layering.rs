@@ -9,7 +9,7 @@ use crate::support::modules::{Modules, Name, circles, product};
 const FOUNDATION: [&str; 7] = ["counters", "error", "escape", "lock", "memory", "redact", "value"];
 
 /// What each module may use besides the foundation.
-const MAY_USE: [(&str, &[&str]); 21] = [
+const MAY_USE: [(&str, &[&str]); 22] = [
     ("main", &["cli", "command", "console"]),
     (
         "command",
@@ -20,7 +20,11 @@ const MAY_USE: [(&str, &[&str]); 21] = [
     ("server", &["action", "event", "net", "run", "wire"]),
     ("client", &["event", "net", "wire"]),
     ("wire", &["event", "net"]),
-    ("action", &["event", "load", "metrics", "net", "protocol", "record", "report", "run"]),
+    (
+        "action",
+        &["cluster", "event", "load", "metrics", "net", "protocol", "record", "report", "run"],
+    ),
+    ("cluster", &["load", "net", "record"]),
     ("run", &["event", "load", "record"]),
     ("protocol", &["load", "net", "record"]),
     ("report", &["record"]),

@@ -148,6 +148,21 @@ const ABUSE: &[(usize, &str, &str)] = &[
         "goes on with histograms, says from when, and counts every request",
     ),
     (64, "very many runs on one server", "the last are kept; memory ceases to grow"),
+    (
+        70,
+        "garbage from a master or a worker, in any phase of a connection",
+        "the message is dropped or the connection closed, with the reason; nothing else ends",
+    ),
+    (
+        71,
+        "frames that announce more than arrives, and reports with ever new errors",
+        "memory is taken for what is there, up to the ceiling, and bounded in number",
+    ),
+    (
+        73,
+        "a master that commands more users than allowed",
+        "--max-users run, the master is told so, and the result says it",
+    ),
 ];
 
 /// Number, fault and expected behaviour.

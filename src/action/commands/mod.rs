@@ -2,6 +2,7 @@
 //! `COMMANDS`, parses their arguments and runs them. `registry` lists the tables.
 
 pub(super) mod builtins;
+mod clustered;
 mod connections;
 pub(super) mod data;
 pub(super) mod database;

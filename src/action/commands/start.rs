@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread;
 
+use super::clustered::{MODES, Mode, OF_CLUSTERS, Part};
 use super::connections::Connections;
 use super::resolver::{self, CSV_SOURCES, CsvSource, csv_sources, variables};
 use crate::action::arguments::Arguments;
@@ -93,8 +94,12 @@ const FIELDS: &[Field] = &[
          --max-test-time limits it.",
     ),
     Field::optional("web_ui_dict", Kind::MEMBERS, "Ignored: accepted and echoed, without effect."),
-    Field::optional("runner_mode", Kind::OneOf(&["local"]), "Tests run on one machine.")
-        .or(Literal::Text("local")),
+    Field::optional("runner_mode", MODES, "The part of the test in a cluster.")
+        .or(Literal::Text("local"))
+        .note(
+            "A worker's users are commanded by a Locust master; user_count, spawn_rate, test_time \
+         and load_shape have no effect then.",
+        ),
     Field::optional("load_shape", SHAPES, "How the number of users changes over time.")
         .note("See the concept `shapes`.")
         .example("\"stages\""),
@@ -177,8 +182,18 @@ const FIELDS: &[Field] = &[
     Field::optional("engine", Kind::OneOf(&ENGINES), "Ignored: there is one engine."),
     Field::optional("master_bind_host", Kind::Text, "Ignored in local mode."),
     Field::optional("master_bind_port", Kind::Port, "Ignored in local mode."),
-    Field::optional("master_host", Kind::Text, "Ignored in local mode."),
-    Field::optional("master_port", Kind::Port, "Ignored in local mode."),
+    Field::optional(
+        "master_host",
+        Kind::Text,
+        "Ignored in local mode. For a worker: the master's host.",
+    )
+    .otherwise("127.0.0.1"),
+    Field::optional(
+        "master_port",
+        Kind::Port,
+        "Ignored in local mode. For a worker: the master's port.",
+    )
+    .otherwise("5557"),
     Field::optional("expected_workers", Kind::Count, "Ignored in local mode."),
     Field::optional("worker_startup_timeout", Kind::Seconds, "Ignored in local mode."),
     Field::optional("worker_heartbeat_interval", Kind::Seconds, "Ignored in local mode."),
@@ -189,21 +204,8 @@ const FIELDS: &[Field] = &[
 /// The reference's engines.
 const ENGINES: [&str; 2] = ["locust", "asyncio"];
 
-/// Arguments of the reference without effect here: its web page, its choice of engine, and those of
-/// `master` and `worker` mode. The reference's documented call names all of them.
-const WITHOUT_EFFECT: [&str; 11] = [
-    "web_ui_dict",
-    "engine",
-    "master_bind_host",
-    "master_bind_port",
-    "master_host",
-    "master_port",
-    "expected_workers",
-    "worker_startup_timeout",
-    "worker_heartbeat_interval",
-    "worker_lost_timeout",
-    "worker_startup_policy",
-];
+/// Arguments of the reference without effect here: its web page, and its choice of engine.
+const WITHOUT_EFFECT: [&str; 2] = ["web_ui_dict", "engine"];
 
 const USER: &[Field] = &[
     Field::optional("user", Kind::OneOf(&USER_NAMES), "The kind of user.")
@@ -263,6 +265,8 @@ struct StartTest {
     seed: Option<u64>,
     /// The model of load in words.
     load: String,
+    /// Its part in a cluster.
+    mode: Mode,
     /// The given arguments that have no effect.
     ignored: Vec<&'static str>,
     /// The beginning of the action, for the report.
@@ -272,12 +276,7 @@ struct StartTest {
 fn parse(given: &Arguments<'_>) -> Parsed {
     let detail = given.required("user_detail_dict")?;
     let (user, setup) = user(given, &detail)?;
-    let mode = given.present("runner_mode");
-    if let Some(mode) = &mode
-        && mode.text()? != "local"
-    {
-        return Err(mode.expected("\"local\" (this version runs tests on one machine)"));
-    }
+    let mode = Mode::parse(given)?;
     if let Some(engine) = given.present("engine")
         && !ENGINES.contains(&engine.text()?)
     {
@@ -313,7 +312,7 @@ fn parse(given: &Arguments<'_>) -> Parsed {
         ("spawn_rate", echo("spawn_rate", Value::from(SPAWN_RATE))),
         ("test_time", echo("test_time", Value::from(TEST_TIME))),
         ("web_ui", echo("web_ui_dict", Value::Null)),
-        ("runner_mode", echo("runner_mode", "local".into())),
+        ("runner_mode", mode.name().into()),
     ]);
     Ok(Box::new(StartTest {
         echo,
@@ -325,7 +324,12 @@ fn parse(given: &Arguments<'_>) -> Parsed {
         sources: given.or_default("csv_sources", csv_sources)?,
         keep_bodies: given.or_default("record_bodies", |field| field.boolean())?,
         abort_on: given.or_default("abort_on", AbortOn::read)?,
-        ignored: WITHOUT_EFFECT.into_iter().filter(|name| given.present(name).is_some()).collect(),
+        ignored: WITHOUT_EFFECT
+            .into_iter()
+            .chain(OF_CLUSTERS.into_iter().filter(|name| mode.ignores(name)))
+            .filter(|name| given.present(name).is_some())
+            .collect(),
+        mode,
         document: html::document(&Value::List(vec![START_TEST.into(), given.to_value()])),
         iterations: given.if_present("iterations", |field| field.integer(1))?,
         seed: given.if_present("seed", |field| field.integer(0))?,
@@ -422,10 +426,14 @@ impl Command for StartTest {
         let abort_on = std::mem::take(&mut self.abort_on);
         let document = std::mem::take(&mut self.document);
         let ignored = std::mem::take(&mut self.ignored);
-        let lease = context.claim_run(START_TEST, end.filter(|_| !endless))?;
+        let mode = std::mem::replace(&mut self.mode, Mode::Local);
+        let (mode_name, is_local) = (mode.name(), mode.is_local());
+        let lease = context.claim_run(START_TEST, end.filter(|_| !endless && is_local))?;
         context.make_room(0);
         self.register(context)?;
-        let peak = self.shape.peak() as u64;
+        let part = mode.begin(&context.policy().limits);
+        // What a master will command is not known.
+        let peak = if is_local { self.shape.peak() as u64 } else { 0 };
         let seed = *self.seed.get_or_insert_with(|| fastrand::u64(..));
         let rate = match self.pacing {
             Pacing::Open { rate } => Some(rate),
@@ -437,7 +445,8 @@ impl Command for StartTest {
         let crowded = Connections::of(peak, steady, &document, context).check()?;
         // What its files take of the ceiling, as long as it runs.
         let trace = Trace::new(context.detail());
-        let (echo, plan, _files) = self.link(context, trace.clone())?;
+        let (echo, plan, _files) = self.link(context, trace.clone(), &part)?;
+        let plan = part.of(plan, context);
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let mut aborted = None;
         let recording = lease.execute(plan, cores, &mut |progress| {
@@ -471,14 +480,19 @@ impl Command for StartTest {
         }
         if !ignored.is_empty() {
             let names = ignored.join(", ");
-            recording.warnings.push(format!("arguments without effect in local mode: {names}"));
+            recording
+                .warnings
+                .push(format!("arguments without effect in {mode_name} mode: {names}"));
         }
         let exhausted = lease.test().live().allowance().exhausted().map(str::to_owned);
         let cancelled = context.cancel().is_cancelled();
         let aborted = aborted.filter(|_| !cancelled);
         if cancelled {
             recording.warnings.push(CANCELLED.to_owned());
-        } else if endless && iterations.is_none_or(|all| recording.iterations.started < all) {
+        } else if endless
+            && is_local
+            && iterations.is_none_or(|all| recording.iterations.started < all)
+        {
             let most = context.policy().limits.seconds;
             recording.warnings.push(format!("stopped at --max-test-time {most}"));
         }
@@ -497,13 +511,13 @@ impl Command for StartTest {
             series: &series,
         });
         drop(series);
-        let echo = conclude(context, echo, recording, kept);
+        let echo = conclude(context, echo, recording, kept, part.may_be_idle());
         // The test is incomplete: a script must not take it for a finished one.
         match (exhausted, aborted) {
             _ if cancelled => Err(Failure::new(FailureKind::Cancelled, CANCELLED)),
             (Some(reason), _) => Err(Failure::new(FailureKind::Refused, reason)),
             (None, Some(reason)) => Err(Failure::new(FailureKind::Gate, reason)),
-            (None, None) => Ok(echo),
+            (None, None) => part.failure().map_or(Ok(echo), Err),
         }
     }
 }
@@ -517,7 +531,12 @@ impl StartTest {
     }
 
     /// Links the tasks with what exists now.
-    fn link(self, context: &Context<'_>, trace: Option<Arc<Trace>>) -> Result<Linked, Failure> {
+    fn link(
+        self,
+        context: &Context<'_>,
+        trace: Option<Arc<Trace>>,
+        part: &Part,
+    ) -> Result<Linked, Failure> {
         let files = RefCell::new(Vec::new());
         let resolver = context.resolver_snapshot();
         let policy = context.policy();
@@ -534,7 +553,7 @@ impl StartTest {
             memory: Some(context.memory()),
         };
         let settings = Settings {
-            users: self.shape.into(),
+            users: part.users(self.shape),
             pacing: self.pacing,
             keep_bodies: self.keep_bodies,
             iterations: self.iterations,
@@ -572,6 +591,7 @@ fn conclude(
     echo: Value,
     recording: Arc<Recording>,
     kept: impl IntoIterator<Item = (&'static str, Value)>,
+    may_be_idle: bool,
 ) -> Value {
     let mut warnings = recording.warnings.clone();
     context.push_recording(Arc::clone(&recording));
@@ -590,7 +610,7 @@ fn conclude(
     let figures = figures.into_iter().chain(kept).map(|(key, value)| (key.to_owned(), value));
     context.keep_figures(Value::Dict(figures.collect()));
     errors.truncate(MOST_ERRORS);
-    if summary.requests == summary.failures {
+    if summary.requests == summary.failures && !(may_be_idle && summary.requests == 0) {
         context
             .fail(Failure::new(FailureKind::NoSuccess, no_success(&summary, errors.kinds.first())));
     }
