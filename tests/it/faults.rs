@@ -271,6 +271,8 @@ fn f09_only_code_that_needs_a_date_reads_the_wall_clock() {
         "src/action/commands/database.rs",
         // Entries of audit logs, and links that expire.
         "src/action/commands/governance.rs",
+        // What a worker has done is reported by the second of the clock.
+        "src/cluster/worker/session.rs",
         // The lines of a server's log.
         "src/console/log.rs",
         "src/load/runner.rs",
@@ -279,6 +281,8 @@ fn f09_only_code_that_needs_a_date_reads_the_wall_clock() {
         "src/metrics/otlp.rs",
         // Cookies expire by the calendar (RFC 6265, section 5.3).
         "src/protocol/http/cookies/mod.rs",
+        // By the second of the clock, for the master of a cluster.
+        "src/record/tally.rs",
         // When a run was accepted, started and ended.
         "src/run/mod.rs",
         // When its test started.
