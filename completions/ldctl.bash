@@ -1532,7 +1532,7 @@ _ldctl() {
             return 0
             ;;
         ldctl__subcmd__run)
-            opts="-X -H -d -n -o -q -v -h --json --once --print-document --data-dir --method --header --data --json-body --http2 --insecure --requests --host --users --spawn-rate --test-time --rate --target --var --gate --report --seed --worker --master-host --master-port --no-check --max-users --max-test-time --max-tasks --max-body-bytes --max-memory --max-records --allow-listen --allow-target --output --quiet --verbose --color --help"
+            opts="-X -H -d -n -o -q -v -h --json --once --print-document --data-dir --method --header --data --json-body --http2 --insecure --requests --host --users --spawn-rate --test-time --rate --target --var --gate --report --seed --no-check --executor --engine --executor-memory --executor-unconfined --max-users --max-test-time --max-tasks --max-body-bytes --max-memory --max-records --allow-listen --allow-target --output --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 if [[ ${cur} != -* ]] ; then
@@ -1628,11 +1628,15 @@ _ldctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --master-host)
+                --executor)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --master-port)
+                --engine)
+                    COMPREPLY=($(compgen -W "auto native python" -- "${cur}"))
+                    return 0
+                    ;;
+                --executor-memory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1831,7 +1835,7 @@ _ldctl() {
             return 0
             ;;
         ldctl__subcmd__send)
-            opts="-o -q -v -h --json --name --detach --queue --timeout --users --spawn-rate --test-time --rate --target --var --gate --report --seed --worker --master-host --master-port --no-check --output --quiet --server --host --port --context --legacy --tls --tls-ca --tls-server-name --tls-cert --tls-key --tls-insecure --token-env --token-file --token-prompt --token --verbose --color --help"
+            opts="-o -q -v -h --json --name --detach --queue --timeout --users --spawn-rate --test-time --rate --target --var --gate --report --seed --no-check --output --quiet --server --host --port --context --legacy --tls --tls-ca --tls-server-name --tls-cert --tls-key --tls-insecure --token-env --token-file --token-prompt --token --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 if [[ ${cur} != -* ]] ; then
@@ -1889,14 +1893,6 @@ _ldctl() {
                     return 0
                     ;;
                 --seed)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --master-host)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --master-port)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2011,7 +2007,7 @@ _ldctl() {
             return 0
             ;;
         ldctl__subcmd__serve)
-            opts="-v -h --host --port --framed --allow-unauthenticated --data-dir --history --keep-runs --allow-env --token-env --token-file --token-prompt --token --tls-cert --tls-key --tls-client-ca --max-users --max-test-time --max-tasks --max-body-bytes --max-memory --max-records --allow-listen --allow-target --max-connections --max-tests --max-watchers --handshake-timeout --request-timeout --max-request-bytes --max-documents --max-reply-queue --shutdown-timeout --verbose --color --help"
+            opts="-v -h --host --port --framed --allow-unauthenticated --data-dir --history --keep-runs --allow-env --token-env --token-file --token-prompt --token --tls-cert --tls-key --tls-client-ca --executor --engine --executor-memory --executor-unconfined --max-users --max-test-time --max-tasks --max-body-bytes --max-memory --max-records --allow-listen --allow-target --max-connections --max-tests --max-watchers --handshake-timeout --request-timeout --max-request-bytes --max-documents --max-reply-queue --shutdown-timeout --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2121,6 +2117,18 @@ _ldctl() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --executor)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
+                    COMPREPLY=($(compgen -W "auto native python" -- "${cur}"))
+                    return 0
+                    ;;
+                --executor-memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --max-users)

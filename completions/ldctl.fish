@@ -63,6 +63,11 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token -d 'The toke
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-cert -d 'Server certificate chain (PEM). TLS is on when this and the key are given, or the systemd credentials ldctl.crt and ldctl.key. SIGHUP reloads the TLS files' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-key -d 'Private key of the certificate (PEM)' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l tls-client-ca -d 'Require client certificates signed by one of these authorities (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l executor -d 'Run commands and kinds of users that are not native in this Python, which has je_load_density. Documents can make it run any code' -r -f -a "(__fish_complete_command)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l engine -d 'Which tests run in it: those with users or arguments that are not native (auto), none (native), or all (python)' -r -f -a "auto\t'Those with users or arguments that are not native'
+native\t'None'
+python\t'All'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l executor-memory -d 'The memory that it may have [default: that of --max-memory]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-users -d 'Maximum virtual users per test' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-test-time -d 'Maximum duration of a test. Also ends tests that set no duration' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-tasks -d 'Maximum tasks per test' -r
@@ -86,6 +91,7 @@ never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l framed -d 'Refuse legacy requests. By default one port serves framed and legacy requests'
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-unauthenticated -d 'Listen on non-loopback addresses without a token: anyone who can reach the port can then start load'
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l executor-unconfined -d 'Let it read and write every file that this user may, and reach every target in spite of --allow-target'
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l json -d 'The document itself, instead of a file' -r
@@ -101,8 +107,6 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l var -d 'Set the var
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l gate -d 'Fail unless the figures meet this rule (repeatable): latency_p95<200ms, failure_rate<1%, failure_rate(NAME)<1%, requests>=1000, achieved_rate>=190, dropped_iterations<1%' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l report -d 'Write a report when the document has ended, whatever became of it (repeatable): html, json, xml, csv, junit, summary, github, sarif, or db for a run in an SQLite file (only `run`)' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l seed -d 'Seed of random choices: tasks by weight, waits, generated data' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l master-host -d 'Host of the master [default: 127.0.0.1]' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l master-port -d 'Port of the master [default: 5557]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s o -l output -d 'Output format on stdout [default: summary on a terminal, else text]' -r -f -a "summary\t'Figures, errors, gates and a verdict, for people'
 text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
@@ -121,7 +125,6 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l color -d 'When to u
 always\t'Always'
 never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l detach -d 'Print the number of the run and leave it on its own. Without, the run is stopped when this program ends'
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l worker -d 'Take users from a Locust master instead of the document: its own, LoadDensity\'s or ldctl\'s'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l no-check -d 'Do it although the check of the document finds errors (see `ldctl lint`)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s q -l quiet -d 'Print only errors'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
@@ -326,8 +329,11 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l var -d 'Set the vari
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l gate -d 'Fail unless the figures meet this rule (repeatable): latency_p95<200ms, failure_rate<1%, failure_rate(NAME)<1%, requests>=1000, achieved_rate>=190, dropped_iterations<1%' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l report -d 'Write a report when the document has ended, whatever became of it (repeatable): html, json, xml, csv, junit, summary, github, sarif, or db for a run in an SQLite file (only `run`)' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l seed -d 'Seed of random choices: tasks by weight, waits, generated data' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l master-host -d 'Host of the master [default: 127.0.0.1]' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l master-port -d 'Port of the master [default: 5557]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l executor -d 'Run commands and kinds of users that are not native in this Python, which has je_load_density. Documents can make it run any code' -r -f -a "(__fish_complete_command)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l engine -d 'Which tests run in it: those with users or arguments that are not native (auto), none (native), or all (python)' -r -f -a "auto\t'Those with users or arguments that are not native'
+native\t'None'
+python\t'All'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l executor-memory -d 'The memory that it may have [default: that of --max-memory]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-users -d 'Maximum virtual users per test' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-test-time -d 'Maximum duration of a test. Also ends tests that set no duration' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-tasks -d 'Maximum tasks per test' -r
@@ -346,8 +352,8 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l once -d 'Run one ite
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l print-document -d 'Print the document that would be run, and run nothing'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l http2 -d 'Use HTTP/2, or offer it with TLS'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l insecure -d 'Do not verify the certificate'
-complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l worker -d 'Take users from a Locust master instead of the document: its own, LoadDensity\'s or ldctl\'s'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l no-check -d 'Do it although the check of the document finds errors (see `ldctl lint`)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l executor-unconfined -d 'Let it read and write every file that this user may, and reach every target in spite of --allow-target'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s q -l quiet -d 'Print only errors'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -531,7 +531,9 @@ pub enum FailureKind {
     Cancelled,
     /// An exporter or stub server cannot start.
     Network,
-    /// A bug in ldctl.
+    /// An exception in the executor's Python.
+    Python,
+    /// A bug in ldctl, or the end of the executor's Python.
     Internal,
     /// A kind that is unknown to this version.
     #[serde(other)]

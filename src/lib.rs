@@ -16,6 +16,7 @@
 //!           └──────┬───┴──────────┴─────────┴─────────┘       ones; tests on several machines
 //!                load ──── record                  how load is generated; what was measured
 //!
+//!                python                            what is not native, in a process of its own
 //!                 net                              every socket: dialling, listening, TLS, targets
 //!                event                             what a running document emits
 //!       value  error  escape  redact  counters  lock  memory    used by every module
@@ -32,6 +33,7 @@
 //! | a command (`LD_…`) | `FAMILIES` in `action/registry.rs` |
 //! | an operation of the control connection | [`wire::op::Op`] |
 //! | a protocol, that is a kind of virtual user | [`protocol::USERS`] |
+//! | a name that LoadDensity knows | `action/loaddensity.rs` |
 //! | a report format | [`report::FORMATS`] |
 //!
 //! The list of steps stands above each of them. Commands, arguments and task fields are declared once,
@@ -59,12 +61,16 @@
 //! 3. [`action`]: documents, commands, placeholders, files.
 //! 4. [`record`] and [`load`]: the engine; [`run`]: its runs; [`protocol`]: how a task reaches its
 //!    target.
+//!    [`python`] is where what is not native runs.
 //! 5. [`report`] and [`metrics`]: what is made of a record; [`cluster`]: a test on several machines.
 //! 6. [`net`]: the sockets below all of them.
 //! 7. [`cli`], [`command`] and [`console`]: the program around it.
 //!
 //! # Decisions
 //!
+//! - What is not native runs in a child process per action, and this process stays the only owner of
+//!   state: the child is handed variables and sources with a test, and streams its requests back
+//!   ([`load::Streamed`]), so that nothing above `action` can tell the two kinds of test apart.
 //! - A load test is erased at its plan ([`load::Runnable`]), not at its requests: the engine is generic
 //!   over [`load::driver::Driver`], so a request costs no dynamic call.
 //! - An unlinked text and a linked one are two types (`Draft` and `Template`), so a document is
@@ -113,6 +119,7 @@ pub mod memory;
 pub mod metrics;
 pub mod net;
 pub mod protocol;
+pub mod python;
 pub mod record;
 pub mod redact;
 pub mod report;

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use super::rules::{Engine, Rules};
 use crate::event::{Failure, FailureKind};
 use crate::load::TestLimits;
 use crate::value::field::nearest;
@@ -71,7 +72,7 @@ pub(crate) struct Arguments<'a> {
     command: &'static str,
     fields: &'static [Field],
     given: Vec<(&'static str, Reader<'a>)>,
-    limits: TestLimits,
+    rules: Rules,
 }
 
 impl<'a> Arguments<'a> {
@@ -82,7 +83,12 @@ impl<'a> Arguments<'a> {
 
     /// The limits of a test among them.
     pub(crate) fn limits(&self) -> TestLimits {
-        self.limits
+        self.rules.limits
+    }
+
+    /// What runs in the executor's Python, if there is one.
+    pub(crate) fn python(&self) -> Option<Engine> {
+        self.rules.python
     }
 
     /// All of them as an object, by name.
@@ -152,7 +158,7 @@ pub(super) fn bind<'a>(
     command: &'static str,
     fields: &'static [Field],
     call: &'a Call<'_>,
-    limits: TestLimits,
+    rules: Rules,
     awaited: &Awaited,
 ) -> Result<Arguments<'a>, Refused> {
     let at = |name: &str, value: &'a Value| Reader::awaiting(value, format!("/{name}"), awaited);
@@ -194,7 +200,7 @@ pub(super) fn bind<'a>(
         let failure = format!("{command}() needs the argument {:?}", field.name);
         return Err(Refused::call(failure, String::new(), format!("missing {:?}", field.name)));
     }
-    Ok(Arguments { command, fields, given, limits })
+    Ok(Arguments { command, fields, given, rules })
 }
 
 /// A key as a JSON pointer.

@@ -5,8 +5,8 @@ use std::fmt::Debug;
 
 use super::arguments::{Arguments, Call, Refused, bind};
 use super::context::Context;
+use super::rules::Rules;
 use crate::event::Failure;
-use crate::load::TestLimits;
 use crate::value::{Awaited, Field, Invalid, Path, Step, Value};
 
 /// The command that runs a load test.
@@ -118,12 +118,12 @@ impl Declaration {
     pub(super) fn read(
         &self,
         call: &Call<'_>,
-        limits: TestLimits,
+        rules: Rules,
         awaited: &Awaited,
     ) -> Result<Box<dyn Command>, Refused> {
         match self.form {
             Form::Free(parse) => Ok(parse(call)?),
-            Form::Named(fields, parse) => parse(&bind(self.name, fields, call, limits, awaited)?)
+            Form::Named(fields, parse) => parse(&bind(self.name, fields, call, rules, awaited)?)
                 .map_err(|invalid| Refused::argument(self.name, invalid)),
         }
     }

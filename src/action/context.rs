@@ -13,19 +13,22 @@ use super::files::{Content, Files};
 use super::kept_figures::KeptFigures;
 use super::machine;
 use super::policy::Policy;
-use super::resolver::Resolver;
+use super::resolver::{Resolver, Source};
+use super::rules::{Engine, Rules};
 use super::services::{Service, Services};
 use crate::counters::Counters;
 use crate::escape::one_line;
 use crate::event::{ActionResult, Event, Failure, FailureKind, Sink};
-use crate::load::{self, CsvError, CsvRows, CsvTable, CsvTables};
+use crate::load::{self, CsvError, CsvTable, CsvTables};
 use crate::lock::lock;
 use crate::memory::{Memory, Share, readable};
 use crate::protocol::{Reach, Tracer};
+use crate::python::Python;
 use crate::record::gates::Rule;
 use crate::record::live::Cumulative;
 use crate::record::sqlite::Guard;
 use crate::record::{Recording, Records};
+use crate::redact;
 use crate::report::Facts;
 use crate::run::{self, KEPT_RUNS, Lease, Run, Runs, TESTS_AT_ONCE, Test};
 use crate::value::{Map, ParseError, Value, json_weight};
@@ -71,6 +74,8 @@ pub(super) struct ExecutorState {
     /// The counters of the server that these documents come from, if any.
     pub(super) counters: Option<Arc<Counters>>,
     pub(super) services: Services,
+    /// The executor's Python, and which tests run in it.
+    pub(super) python: Option<(Arc<Python>, Engine)>,
     /// Ends the uses of databases that began before the last `stop`.
     databases: Mutex<CancellationToken>,
     records: Mutex<Records>,
@@ -94,6 +99,7 @@ impl ExecutorState {
             tracer: None,
             counters: None,
             services: Services::default(),
+            python: None,
             databases: Mutex::default(),
             records: Mutex::default(),
             resolver: Mutex::default(),
@@ -105,6 +111,12 @@ impl ExecutorState {
     /// Ends what reads from databases, and what has written to one for long.
     pub(super) fn stop_databases(&self) {
         std::mem::take(&mut *lock(&self.databases)).cancel();
+    }
+
+    /// By what its documents are read.
+    pub(super) fn rules(&self) -> Rules {
+        let python = self.python.as_ref().map(|(_, engine)| *engine);
+        Rules { limits: self.policy.limits, python }
     }
 
     pub(super) fn records(&self) -> Records {
@@ -156,7 +168,7 @@ impl ExecutorState {
         lock(&self.resolver).names()
     }
 
-    pub(super) fn sources(&self) -> std::collections::HashMap<String, Arc<CsvRows>> {
+    pub(super) fn sources(&self) -> std::collections::HashMap<String, Arc<load::CsvRows>> {
         lock(&self.resolver).sources()
     }
 }
@@ -188,6 +200,8 @@ pub(crate) struct Context<'a> {
     /// Shares of the ceiling for what the current action has read.
     held: Vec<Share>,
     details: Option<Value>,
+    /// The line of the current action in the text dialect, where it is not that of its value.
+    said: Option<String>,
     /// What the event dialect says beside the failure of the current action.
     explanation: Option<Value>,
     warnings: Vec<String>,
@@ -226,6 +240,7 @@ impl<'a> Context<'a> {
             index: 0,
             held: Vec::new(),
             details: None,
+            said: None,
             explanation: None,
             warnings: Vec::new(),
             verdict: None,
@@ -408,7 +423,7 @@ impl<'a> Context<'a> {
     pub(crate) fn register(
         &self,
         variables: Map,
-        sources: Vec<(String, Arc<CsvRows>)>,
+        sources: Vec<(String, Source)>,
     ) -> Result<(), Failure> {
         lock(self.resolver()).register(variables, sources, self.memory())
     }
@@ -488,6 +503,26 @@ impl<'a> Context<'a> {
         self.warn(warnings);
     }
 
+    /// Sets the line of this action's result in the text dialect.
+    pub(crate) fn say(&mut self, text: String) {
+        self.said = Some(redact::owned(text));
+    }
+
+    /// What [`Self::say`] has set since this was last asked.
+    pub(super) fn take_said(&mut self) -> Option<String> {
+        self.said.take()
+    }
+
+    /// The executor's Python.
+    pub(crate) fn python(&self) -> Option<&'a Python> {
+        self.shared.python.as_ref().map(|(python, _)| &**python)
+    }
+
+    /// Keeps databases for the tests that run in the executor's Python.
+    pub(crate) fn register_databases(&self, sources: Vec<Value>) -> Result<(), Failure> {
+        lock(self.resolver()).register_databases(sources, self.memory())
+    }
+
     /// Sets the value of this action's result in the event dialect for the case that it fails.
     pub(crate) fn explain(&mut self, value: Value) {
         self.explanation = Some(value);
@@ -532,6 +567,9 @@ impl<'a> Context<'a> {
         }
         if let Some(details) = self.details.take() {
             result.value = Some(details);
+        }
+        if let Some(said) = self.said.take() {
+            result.text = Some(said);
         }
         if let Some(failure) = verdict {
             result.ok = false;

@@ -7,11 +7,13 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::command::{Command, START_TEST};
+use super::delegated::{self, Delegated};
 use super::listed::KEY;
+use super::loaddensity;
 use super::numbers;
 use super::registry;
+use super::rules::Rules;
 use crate::event::{Failure, FailureKind};
-use crate::load::TestLimits;
 use crate::redact;
 use crate::value::Value;
 
@@ -37,19 +39,19 @@ impl Document {
     /// Parses a document: a non-empty list of actions, or an object with that list under
     /// `load_density`. Its tests must meet the default limits.
     pub fn parse(value: Value) -> Result<Self, InvalidDocument> {
-        Self::within(&value, TestLimits::default())
+        Self::within(&value, Rules::default())
     }
 
-    /// [`Document::parse`] with other limits. An action that exceeds one keeps its refusal, like
+    /// [`Document::parse`] with other rules. An action that exceeds a limit keeps its refusal, like
     /// any other invalid one.
-    pub fn within(value: &Value, limits: TestLimits) -> Result<Self, InvalidDocument> {
-        Self::within_while(value, limits, || None)
+    pub fn within(value: &Value, rules: impl Into<Rules>) -> Result<Self, InvalidDocument> {
+        Self::within_while(value, rules.into(), || None)
     }
 
     /// [`Document::within`], unless `late` has a reason to give up between two actions.
     pub(super) fn within_while<E: From<InvalidDocument>>(
         value: &Value,
-        limits: TestLimits,
+        rules: Rules,
         late: impl Fn() -> Option<E>,
     ) -> Result<Self, E> {
         let list = match value {
@@ -65,7 +67,7 @@ impl Document {
             if let Some(reason) = late() {
                 return Err(reason);
             }
-            actions.push(Action::read(action, limits));
+            actions.push(Action::read(action, rules));
         }
         Ok(Self { actions, has_test: list.iter().any(holds_test) })
     }
@@ -105,8 +107,8 @@ pub(super) struct Action {
 }
 
 impl Action {
-    fn read(action: &Value, limits: TestLimits) -> Self {
-        let planned = contained(|| plan(action, limits));
+    fn read(action: &Value, rules: Rules) -> Self {
+        let planned = contained(|| plan(action, rules));
         let command = match action {
             Value::List(elements) => elements.first().and_then(Value::as_str),
             _ => None,
@@ -134,7 +136,7 @@ impl Action {
     }
 }
 
-fn plan(action: &Value, limits: TestLimits) -> Result<Box<dyn Command>, Failure> {
+fn plan(action: &Value, rules: Rules) -> Result<Box<dyn Command>, Failure> {
     let invalid = || {
         let message = format!("executor received invalid data {}", action.to_text());
         Failure::new(FailureKind::InvalidAction, message)
@@ -160,11 +162,26 @@ fn plan(action: &Value, limits: TestLimits) -> Result<Box<dyn Command>, Failure>
         let message = format!("the name of a command is a string, not {}", name.kind());
         return Err(Failure::new(FailureKind::InvalidArgument, message));
     }
-    let declaration = name.as_str().and_then(registry::find).ok_or_else(invalid)?;
-    if surplus {
+    let name = name.as_str().ok_or_else(invalid)?;
+    let declaration = registry::find(name);
+    if surplus || declaration.is_none() && !loaddensity::is_command(name) {
         return Err(invalid());
     }
-    numbers::plan(declaration, payload, limits).map_err(|refused| refused.failure)
+    let Some(declaration) = declaration else { return delegate(name, payload, rules) };
+    numbers::plan(declaration, payload, rules).map_err(|refused| refused.failure)
+}
+
+/// A command of LoadDensity that is not native here.
+fn delegate(
+    name: &str,
+    payload: Option<&Value>,
+    rules: Rules,
+) -> Result<Box<dyn Command>, Failure> {
+    match (loaddensity::refused(name), rules.python) {
+        (Some(why), _) => Err(delegated::refused(name, why)),
+        (None, None) => Err(delegated::needs_executor(name)),
+        (None, Some(_)) => Ok(Box::new(Delegated::new(name, payload))),
+    }
 }
 
 fn malformed(message: &str) -> Failure {

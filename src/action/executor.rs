@@ -13,11 +13,13 @@ use super::context::{Context, ExecutorState, Interpreter};
 use super::document::{Action, Document, InvalidDocument, contained, is_fault};
 use super::lint::{self, Finding};
 use super::policy::Policy;
+use super::rules::Engine;
 use super::schema;
 use crate::counters::Counters;
 use crate::event::{ActionResult, Event, Failure, FailureKind, PROTOCOL, Sink, State, Status};
 use crate::memory::Memory;
 use crate::protocol::Tracer;
+use crate::python::Python;
 use crate::record::Records;
 use crate::record::live::Cumulative;
 use crate::run::{HistoryError, Run, Runs, Stopped, Submission};
@@ -64,7 +66,7 @@ impl Executor {
 
     /// Parses a document, whose tests must meet the policy's limits.
     pub fn read(&self, document: &Value) -> Result<Document, InvalidDocument> {
-        Document::within(document, self.shared.policy.limits)
+        Document::within(document, self.shared.rules())
     }
 
     /// [`Self::read`], unless `late` has a reason to give up between two actions.
@@ -73,7 +75,7 @@ impl Executor {
         document: &Value,
         late: impl Fn() -> Option<E>,
     ) -> Result<Document, E> {
-        Document::within_while(document, self.shared.policy.limits, late)
+        Document::within_while(document, self.shared.rules(), late)
     }
 
     /// The ceiling for the memory of its documents.
@@ -86,6 +88,13 @@ impl Executor {
     /// discarded.
     pub fn with_output(mut self, output: Box<dyn Fn(String) + Send + Sync>) -> Self {
         self.shared.output = output;
+        self
+    }
+
+    /// Sets the Python in which commands and tests run that are not native.
+    #[must_use]
+    pub fn with_python(mut self, python: Python, engine: Engine) -> Self {
+        self.shared.python = Some((Arc::new(python), engine));
         self
     }
 
@@ -154,6 +163,9 @@ impl Executor {
     /// them. Blocks the thread.
     pub fn close(&self, deadline: Instant) {
         self.shared.services.close(deadline);
+        if let Some((python, _)) = &self.shared.python {
+            python.close();
+        }
     }
 
     /// The figures of all tests since the executor was created, for exporters.
@@ -321,7 +333,7 @@ impl Interpreter for Execution<'_> {
         file: Option<PathBuf>,
         context: &mut Context<'_>,
     ) -> Result<Value, Failure> {
-        let document = Document::within(document, self.shared.policy.limits)?;
+        let document = Document::within(document, self.shared.rules())?;
         if self.inside.borrow().len() >= MAX_DEPTH {
             let message = format!("documents run documents more than {MAX_DEPTH} levels deep");
             return Err(Failure::new(FailureKind::Refused, message));
@@ -330,9 +342,11 @@ impl Interpreter for Execution<'_> {
         let mut results = Map::new();
         for action in document.into_actions() {
             let key = format!("execute: {}", action.text());
-            let value = match self.run(action, context) {
+            let outcome = self.run(action, context);
+            let said = context.take_said();
+            let value = match outcome {
                 Ok(value) => value,
-                Err(failure) => Value::Str(failure.to_python()),
+                Err(failure) => Value::Str(said.unwrap_or_else(|| failure.to_python())),
             };
             results.insert(key, value);
         }

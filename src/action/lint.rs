@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::loaddensity;
 use super::registry;
 use crate::redact;
 use crate::value::{Map, Value, quote};
@@ -100,7 +101,9 @@ fn lint_one(action: &Value, place: &str, findings: &mut Vec<Finding>) {
     let Some(Value::Str(name)) = elements.first() else {
         return shape("action name must be a string");
     };
-    if name.starts_with("LD_") && registry::commands().all(|known| known != name) {
+    let is_known =
+        || loaddensity::is_command(name) || registry::commands().any(|known| known == name);
+    if name.starts_with("LD_") && !is_known() {
         let message = format!(
             "unknown command {}; check spelling or register it via add_command_to_executor",
             quote(name)

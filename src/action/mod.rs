@@ -19,9 +19,10 @@
 //!           registry                   which commands there are
 //!           commands                   one file per family
 //!           numbers                    numbers that variables give
+//!          delegated                   what runs in the executor's Python
 //!      command    arguments            what a command is
 //!           context                    what it may touch
-//!      services resolver policy files format
+//!      services resolver policy files format rules loaddensity
 //! ```
 
 mod arguments;
@@ -30,6 +31,7 @@ mod command;
 mod commands;
 mod context;
 pub mod convert;
+mod delegated;
 pub mod document;
 mod executor;
 mod files;
@@ -37,6 +39,7 @@ mod format;
 mod kept_figures;
 mod lint;
 mod listed;
+mod loaddensity;
 mod machine;
 mod numbers;
 mod one_liner;
@@ -46,6 +49,7 @@ mod pretty;
 pub mod reference;
 mod registry;
 mod resolver;
+mod rules;
 mod run_report;
 mod schema;
 mod services;
@@ -60,12 +64,14 @@ pub use executor::{DocumentOutcome, Executor};
 pub use files::{Files, MAX_READ_BYTES};
 pub use format::formatted;
 pub use lint::{Severity, lint};
+pub use loaddensity::all_refused as refused_commands;
 pub use one_liner::{Body as RequestBody, OneLiner, is_url, meant_url};
 pub use overrides::{Applied, Clustered, Overrides, gate};
 pub use policy::{FileAccess, Policy};
 pub use pretty::pretty;
 pub use registry::{Family, commands, declarations, families};
 pub use resolver::Resolver;
+pub use rules::{Engine, Rules};
 pub use run_report::{ReportError, RunReport};
 pub use schema::schema;
 

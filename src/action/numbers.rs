@@ -7,8 +7,8 @@ use std::rc::Rc;
 use super::arguments::{Call, Refused};
 use super::command::{Command, Declaration, START_TEST};
 use super::context::Context;
+use super::rules::Rules;
 use crate::event::{Failure, FailureKind};
-use crate::load::TestLimits;
 use crate::load::template::{Reference, Space, not_set, references};
 use crate::redact::{self, REDACTED};
 use crate::value::{Awaited, Path, Value};
@@ -20,10 +20,10 @@ const SHOWN: usize = 40;
 pub(super) fn plan(
     declaration: &'static Declaration,
     payload: Option<&Value>,
-    limits: TestLimits,
+    rules: Rules,
 ) -> Result<Box<dyn Command>, Refused> {
     let awaited = Awaited::default();
-    let planned = declaration.read(&Call::of(declaration.name(), payload)?, limits, &awaited);
+    let planned = declaration.read(&Call::of(declaration.name(), payload)?, rules, &awaited);
     let (Some(payload), false) = (payload, awaited.borrow().is_empty()) else { return planned };
     match planned {
         // How a number and its neighbours agree is known with its value.
@@ -31,7 +31,7 @@ pub(super) fn plan(
         _ => {
             let payload = payload.clone();
             let numbers = distinct(Rc::unwrap_or_clone(awaited).into_inner());
-            Ok(Box::new(Awaiting { declaration, payload, numbers, limits }))
+            Ok(Box::new(Awaiting { declaration, payload, numbers, rules }))
         }
     }
 }
@@ -41,11 +41,11 @@ pub(super) fn plan(
 pub(super) fn awaited(
     declaration: &'static Declaration,
     payload: &Value,
-    limits: TestLimits,
+    rules: Rules,
 ) -> Vec<(Path, String)> {
     let awaited = Awaited::default();
     if let Ok(call) = Call::of(declaration.name(), Some(payload)) {
-        let _ = declaration.read(&call, limits, &awaited);
+        let _ = declaration.read(&call, rules, &awaited);
     }
     let pointers = distinct(awaited.take());
     let placed = pointers.iter().map(|pointer| declaration.path(pointer, payload));
@@ -77,12 +77,12 @@ struct Awaiting {
     payload: Value,
     /// Their places.
     numbers: Vec<String>,
-    limits: TestLimits,
+    rules: Rules,
 }
 
 impl Command for Awaiting {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
-        let Self { declaration, mut payload, numbers, limits } = *self;
+        let Self { declaration, mut payload, numbers, rules } = *self;
         let command = declaration.name();
         let mut placeholders = Vec::with_capacity(numbers.len());
         for pointer in numbers {
@@ -100,7 +100,7 @@ impl Command for Awaiting {
             placeholders.push((pointer, written));
         }
         let call = Call::of(command, Some(&payload))?;
-        let planned = declaration.read(&call, limits, &Awaited::default());
+        let planned = declaration.read(&call, rules, &Awaited::default());
         let planned = planned.map_err(|refused| {
             let mut failure = refused.failure;
             let at = |(pointer, _): &&(String, String)| *pointer == refused.place.pointer;

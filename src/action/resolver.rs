@@ -27,7 +27,27 @@ const ENTRY: usize = 256;
 #[derive(Debug, Clone, Default)]
 pub struct Resolver {
     variables: Arc<IndexMap<String, Arc<Variable>>>,
-    sources: HashMap<String, Arc<CsvRows>>,
+    sources: HashMap<String, Source>,
+    databases: Arc<Databases>,
+}
+
+/// A CSV source: its rows, and where they are from.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    /// All its users share them.
+    pub(crate) rows: Arc<CsvRows>,
+    /// Its file in the data directory, as the document names it.
+    pub(crate) file: String,
+    /// Whether the rows start over after the last one.
+    pub(crate) cycle: bool,
+}
+
+/// Databases that only tests in the executor's Python use.
+#[derive(Debug, Default)]
+struct Databases {
+    sources: Vec<Value>,
+    /// What they take of the ceiling.
+    _share: Option<Share>,
 }
 
 #[derive(Debug)]
@@ -39,10 +59,10 @@ struct Variable {
 
 impl Resolver {
     /// Sets variables and sources: all, or none if one is refused.
-    pub fn register(
+    pub(crate) fn register(
         &mut self,
         variables: Map,
-        sources: Vec<(String, Arc<CsvRows>)>,
+        sources: Vec<(String, Source)>,
         memory: &Arc<Memory>,
     ) -> Result<(), Failure> {
         let refused = |message: String| Failure::new(FailureKind::Refused, message);
@@ -91,7 +111,52 @@ impl Resolver {
 
     /// A source; all its users share the rows.
     pub fn source(&self, name: &str) -> Option<Arc<CsvRows>> {
-        self.sources.get(name).cloned()
+        self.sources.get(name).map(|source| Arc::clone(&source.rows))
+    }
+
+    /// All variables.
+    pub(crate) fn variables(&self) -> Map {
+        let all = self.variables.iter();
+        all.map(|(name, variable)| (name.clone(), variable.value.clone())).collect()
+    }
+
+    /// All sources as arguments of a test.
+    pub(crate) fn files(&self) -> Vec<Value> {
+        let all = self.sources.iter().map(|(name, source)| {
+            Value::dict([
+                ("name", Value::from(name.as_str())),
+                ("file_path", source.file.as_str().into()),
+                ("cycle", source.cycle.into()),
+            ])
+        });
+        all.collect()
+    }
+
+    /// Databases as arguments of a test.
+    pub(crate) fn databases(&self) -> &[Value] {
+        &self.databases.sources
+    }
+
+    /// Adds databases; the last of a name counts.
+    pub(crate) fn register_databases(
+        &mut self,
+        added: Vec<Value>,
+        memory: &Arc<Memory>,
+    ) -> Result<(), Failure> {
+        let name = |source: &Value| source.get("name").map(Value::to_text);
+        let mut sources = self.databases.sources.clone();
+        sources.retain(|known| added.iter().all(|new| name(new) != name(known)));
+        sources.extend(added);
+        if sources.len() > MOST_SOURCES {
+            let message =
+                format!("more than {MOST_SOURCES} databases; LD_clear_resolver deletes them");
+            return Err(Failure::new(FailureKind::Refused, message));
+        }
+        let mut share = memory.share("databases of tests");
+        let taken = share.grow(sources.iter().map(Value::weight).sum());
+        taken.map_err(|full| Failure::new(FailureKind::Refused, full.to_string()))?;
+        self.databases = Arc::new(Databases { sources, _share: Some(share) });
+        Ok(())
     }
 
     /// The names of its variables.
@@ -103,7 +168,8 @@ impl Resolver {
     /// Its sources by name.
     #[cfg(test)]
     pub(super) fn sources(&self) -> HashMap<String, Arc<CsvRows>> {
-        self.sources.clone()
+        let all = self.sources.iter();
+        all.map(|(name, source)| (name.clone(), Arc::clone(&source.rows))).collect()
     }
 }
 
@@ -143,8 +209,9 @@ mod tests {
         let memory = Memory::new(8 << 20);
         let mut resolver = Resolver::default();
         let rows = Arc::new(CsvRows::read(b"a\n1\n", true).expect("a source"));
+        let source = Source { rows, file: "s.csv".to_owned(), cycle: true };
         let sources = |count: usize| -> Vec<_> {
-            (0..count).map(|number| (format!("s{number}"), Arc::clone(&rows))).collect()
+            (0..count).map(|number| (format!("s{number}"), source.clone())).collect()
         };
         let mut check = |map: Map, count: usize, begin: &str| {
             let refused = resolver.register(map, sources(count), &memory).expect_err("refused");

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueHint};
 
+use super::executor::Executor;
 use super::lint::Checking;
 use super::one_liner::OneLiner;
 use super::output::Printing;
@@ -56,6 +57,10 @@ pub struct Run {
     /// Whether they are checked.
     #[command(flatten)]
     pub checking: Checking,
+
+    /// The executor's Python.
+    #[command(flatten)]
+    pub python: Executor,
 
     /// Limits of the documents.
     #[command(flatten)]

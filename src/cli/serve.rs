@@ -6,6 +6,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueHint};
 
 use super::connection::TokenSource;
+use super::executor::Executor;
 use super::local::DocumentLimits;
 use super::values::{DEFAULT_PORT, host, seconds, variable};
 
@@ -73,6 +74,10 @@ pub struct Serve {
     /// Require client certificates signed by one of these authorities (PEM)
     #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath, help_heading = "TLS")]
     pub tls_client_ca: Option<PathBuf>,
+
+    /// The executor's Python.
+    #[command(flatten)]
+    pub python: Executor,
 
     /// Limits of documents.
     #[command(flatten)]

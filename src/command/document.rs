@@ -317,7 +317,7 @@ pub(super) fn of_text(
     {
         return Err(Error::usage(format!("{name}:{line}:{column}: {}", finding.message)));
     }
-    let document = Document::within(&value, around.limits)
+    let document = Document::within(&value, around.rules)
         .map_err(|invalid| Error::usage(format!("{name}: {invalid}")))?;
     let name = name.to_owned();
     Ok(Local { written, document, name, taken, notes, findings })

@@ -4,11 +4,10 @@ use std::path::Path;
 
 use super::document::{self, Located, Source};
 use super::sarif;
-use crate::action::{FileAccess, Files, Overrides, Surroundings, Where};
+use crate::action::{FileAccess, Files, Overrides, Rules, Surroundings, Where};
 use crate::cli::{Format, Lint, LintOutput};
 use crate::console::Console;
 use crate::error::{Error, Exit};
-use crate::load::TestLimits;
 
 /// A finding as JSON.
 #[derive(serde::Serialize)]
@@ -29,7 +28,7 @@ pub(super) fn lint(args: &Lint, console: &mut Console) -> Result<Exit, Error> {
     let mut check = |source: &Source, name: String| {
         let around = Surroundings {
             place: Where::Anywhere,
-            limits: TestLimits::default(),
+            rules: Rules::default(),
             files: files.as_ref(),
             environment: None,
             later: false,

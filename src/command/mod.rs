@@ -14,6 +14,7 @@ mod credential;
 mod descriptors;
 mod document;
 mod draft;
+mod executor;
 mod explain;
 mod fmt;
 mod guess;

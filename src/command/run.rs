@@ -16,14 +16,16 @@ use super::document::{self, Local, Source};
 use super::report_files::{self, Reports};
 use super::setup::{block_on, data_dir, memory, targets, test_limits};
 use super::signal::{Asked, Interrupt};
-use super::{descriptors, one_liner, overrides};
+use super::{descriptors, executor, one_liner, overrides};
 use crate::action::{
-    Document, DocumentOutcome, Executor, FileAccess, Files, Overrides, Policy, Surroundings, Where,
+    Document, DocumentOutcome, Engine, Executor, FileAccess, Files, Overrides, Policy, Rules,
+    Surroundings, Where,
 };
 use crate::cli::{Format, Run, TOKEN_VARIABLE};
 use crate::console::{Console, Stderr};
 use crate::error::{Error, Exit, reason};
 use crate::event::Event;
+use crate::python::Python;
 use crate::run::Submission;
 use crate::wire::parameters::MOST_DETAIL;
 
@@ -72,7 +74,8 @@ pub(super) fn run(args: &Run, verbose: u8, console: &mut Console) -> Result<Exit
         max_body_bytes: args.documents.max_body_bytes,
         memory: memory(&args.documents),
     };
-    let locals = read(args, given, &overrides, &policy)?;
+    let rules = Rules { limits: policy.limits, python: executor::engine(&args.python) };
+    let locals = read(args, given, &overrides, &policy, rules)?;
     overrides::must_be_taken(&overrides, &locals)?;
     if locals.len() > 1 && !args.overrides.report.is_empty() {
         return Err(Error::usage("--report is for one document; run several one after the other"));
@@ -86,7 +89,8 @@ pub(super) fn run(args: &Run, verbose: u8, console: &mut Console) -> Result<Exit
         document::without_errors(&locals, "run", console)?;
     }
     let detail = verbose.min(MOST_DETAIL);
-    let runner = Runner { reports, ..Runner::new(policy, detail, args.once)? };
+    let python = executor::start(&args.python, &policy, console)?.zip(rules.python);
+    let runner = Runner { reports, ..Runner::new(policy, python, detail, args.once)? };
     block_on(runner.run_all(locals, console))
 }
 
@@ -96,13 +100,14 @@ fn read(
     given: Option<String>,
     overrides: &Overrides,
     policy: &Policy,
+    rules: Rules,
 ) -> Result<Vec<Local>, Error> {
     let files = Files::open(&policy.data_dir).ok();
     let files = files.map(|files| files.allowing(policy.access.clone()));
     let environment = |name: &str| policy.env(name);
     let around = |later| Surroundings {
         place: Where::Here,
-        limits: policy.limits,
+        rules,
         files: files.as_ref(),
         environment: Some(&environment),
         later,
@@ -135,7 +140,12 @@ struct Runner {
 
 impl Runner {
     /// `traced` says whether requests and responses are shown.
-    fn new(policy: Policy, detail: u8, traced: bool) -> Result<Self, Error> {
+    fn new(
+        policy: Policy,
+        python: Option<(Python, Engine)>,
+        detail: u8,
+        traced: bool,
+    ) -> Result<Self, Error> {
         let (sender, said) = mpsc::unbounded_channel();
         let (printer, tracer) = (sender.clone(), sender.clone());
         let mut executor = Executor::new(policy)
@@ -144,6 +154,9 @@ impl Runner {
             })?
             .owned_by("ldctl run")
             .with_output(Box::new(move |line| drop(printer.send(DocumentEvent::Print(line)))));
+        if let Some((python, engine)) = python {
+            executor = executor.with_python(python, engine);
+        }
         if traced {
             let show = move |lines| drop(tracer.send(DocumentEvent::Trace(lines)));
             executor = executor.with_trace(Box::new(show));
@@ -350,7 +363,7 @@ mod tests {
     #[tokio::test]
     async fn a_run_that_has_ended_does_not_hold_the_executor() {
         let dir = tempfile::tempdir().unwrap();
-        let runner = Runner::new(Policy::inside(dir.path()), 0, false).unwrap();
+        let runner = Runner::new(Policy::inside(dir.path()), None, 0, false).unwrap();
         for _ in 0..100 {
             let action = Value::parse(r#"[["abs", [1]]]"#).unwrap();
             let document = Document::parse(action).unwrap();

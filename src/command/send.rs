@@ -39,7 +39,8 @@ const STOPPING: Duration = Duration::from_secs(12);
 pub(super) fn send(args: &Send, verbose: u8, console: &mut Console) -> Result<Exit, Error> {
     // Files, the environment and the limits are the server's.
     let limits = TestLimits { users: MOST_USERS, seconds: MOST_SECONDS, tasks: MOST_TASKS };
-    let around = Surroundings { place: Where::Server, limits, ..Surroundings::unknown() };
+    let rules = limits.into();
+    let around = Surroundings { place: Where::Server, rules, ..Surroundings::unknown() };
     let overrides = overrides::resolve(&args.overrides)?;
     let local = match (&args.json, &args.file) {
         (Some(text), _) => document::of_text(&Source::json(text), "--json", &overrides, &around)?,

@@ -13,7 +13,7 @@ use super::secrets::{self, Sources};
 use super::setup::{self, block_on, data_dir, targets, test_limits};
 use super::signal::{Asked, Interrupt, ReloadSignal};
 use super::working_directory::assumed;
-use super::{descriptors, service, token};
+use super::{descriptors, executor, service, token};
 use crate::action::{Executor, FileAccess, Policy};
 use crate::cli;
 use crate::console::{Announcer, Console};
@@ -61,6 +61,9 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
         max_body_bytes: args.documents.max_body_bytes,
         memory: Arc::clone(&memory),
     };
+    guard_executor(args, &secrets)?;
+    let python = executor::start(&args.python, &policy, console)?;
+    let python = python.zip(executor::engine(&args.python));
     block_on(async {
         let listeners = listen(args, inherited)?;
         guard(args, &listeners, &secrets, console)?;
@@ -69,8 +72,11 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
             .map_err(|error| Error::usage(format!("cannot start a thread: {}", reason(&error))))?;
         let counters = Arc::new(Counters::default());
         let executor =
-            executor(policy, &listeners, &announcer)?.with_counters(Arc::clone(&counters));
-        let executor = executor.with_runs(runs);
+            executor_of(policy, &listeners, &announcer)?.with_counters(Arc::clone(&counters));
+        let mut executor = executor.with_runs(runs);
+        if let Some((python, engine)) = python {
+            executor = executor.with_python(python, engine);
+        }
         let executor = Arc::new(executor);
         let server = Server {
             executor: Arc::clone(&executor) as _,
@@ -167,7 +173,7 @@ fn status(address: &str, executor: &Executor) -> String {
 }
 
 /// A test must not target the server itself, whose addresses are known only now.
-fn executor(
+fn executor_of(
     mut policy: Policy,
     listeners: &Listeners,
     announcer: &Announcer,
@@ -222,6 +228,28 @@ fn guard(
         }
         (true, true) => Ok(()),
     }
+}
+
+/// Refuses to let documents of just anybody run code, or in a directory that nobody has chosen.
+fn guard_executor(args: &cli::Serve, secrets: &Secrets) -> Result<(), Error> {
+    let python = &args.python;
+    if python.executor.is_none() {
+        return Ok(());
+    }
+    let open = !secrets.tokens.required() && args.tls_client_ca.is_none();
+    if open && !args.allow_unauthenticated {
+        return Err(Error::usage(
+            "with --executor documents can run code, and without a token any local user can send \
+             them; give one with --token-env or --token-file, or say --allow-unauthenticated",
+        ));
+    }
+    if args.data_dir.is_none() && !python.executor_unconfined {
+        return Err(Error::usage(
+            "--executor needs --data-dir, the directory that its Python reads and writes; \
+             or say --executor-unconfined",
+        ));
+    }
+    Ok(())
 }
 
 fn limits(args: &cli::Limits) -> Limits {

@@ -41,7 +41,7 @@ const SETTLE_TICK: Duration = Duration::from_millis(20);
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 /// How often the caller checks whether it was cancelled.
-const WATCH: Duration = Duration::from_millis(50);
+pub(super) const WATCH: Duration = Duration::from_millis(50);
 
 /// A worker's tick that is later than this shows that the load generator cannot keep up.
 const LAG: Duration = Duration::from_millis(50);
@@ -149,7 +149,7 @@ pub(super) fn run<D: Driver>(
 }
 
 /// Records the number of users if it has changed. Of a long run every second, fourth, … change is kept.
-fn note(curve: &mut Vec<UserCount>, at: Duration, users: usize) {
+pub(super) fn note(curve: &mut Vec<UserCount>, at: Duration, users: usize) {
     let users = u32::try_from(users).unwrap_or(u32::MAX);
     if curve.last().is_none_or(|last| last.users != users) {
         if curve.len() >= MOST_CHANGES {

@@ -48,7 +48,9 @@ impl FailureKind {
             Self::File | Self::Network => "OSError",
             Self::Database => "OperationalError",
             Self::Refused => "PermissionError",
-            Self::Busy | Self::Cancelled | Self::Internal | Self::Other => "RuntimeError",
+            Self::Python | Self::Busy | Self::Cancelled | Self::Internal | Self::Other => {
+                "RuntimeError"
+            }
         }
     }
 }

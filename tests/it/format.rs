@@ -340,6 +340,7 @@ fn the_links_of_the_documentation_lead_to_files_that_exist() {
     for path in [
         "README.md",
         "docs/actions.md",
+        "docs/commands.md",
         "docs/concepts.md",
         "docs/from-k6.md",
         "docs/from-locust.md",

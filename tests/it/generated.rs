@@ -48,6 +48,11 @@ fn the_manual_of_actions_is_that_of_the_commands() {
     check_file("docs/actions.md", &manual::markdown());
 }
 
+#[test]
+fn the_table_of_all_commands_of_loaddensity_says_how_each_is_answered() {
+    check_file("docs/commands.md", &manual::answered());
+}
+
 /// Every file as it must be, and no other file.
 fn check(directory: &str, files: &Files) {
     for (name, contents) in files {

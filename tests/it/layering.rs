@@ -9,11 +9,14 @@ use crate::support::modules::{Modules, Name, circles, product};
 const FOUNDATION: [&str; 7] = ["counters", "error", "escape", "lock", "memory", "redact", "value"];
 
 /// What each module may use besides the foundation.
-const MAY_USE: [(&str, &[&str]); 22] = [
+const MAY_USE: [(&str, &[&str]); 23] = [
     ("main", &["cli", "command", "console"]),
     (
         "command",
-        &["action", "cli", "client", "console", "event", "load", "net", "run", "server", "wire"],
+        &[
+            "action", "cli", "client", "console", "event", "load", "net", "python", "run",
+            "server", "wire",
+        ],
     ),
     ("cli", &["event"]),
     ("console", &["cli", "event"]),
@@ -22,11 +25,15 @@ const MAY_USE: [(&str, &[&str]); 22] = [
     ("wire", &["event", "net"]),
     (
         "action",
-        &["cluster", "event", "load", "metrics", "net", "protocol", "record", "report", "run"],
+        &[
+            "cluster", "event", "load", "metrics", "net", "protocol", "python", "record", "report",
+            "run",
+        ],
     ),
     ("cluster", &["load", "net", "record"]),
     ("run", &["event", "load", "record"]),
     ("protocol", &["load", "net", "record"]),
+    ("python", &[]),
     ("report", &["record"]),
     ("metrics", &["net", "record"]),
     ("load", &["record"]),

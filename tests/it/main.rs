@@ -37,6 +37,9 @@ mod stdout;
 mod terminal;
 mod verbose;
 
+#[cfg(unix)]
+mod executor;
+
 mod engine_faults;
 mod engine_http;
 mod engine_http2;

@@ -149,6 +149,28 @@ const ABUSE: &[(usize, &str, &str)] = &[
     ),
     (64, "very many runs on one server", "the last are kept; memory ceases to grow"),
     (
+        65,
+        "a document looks for the token or the environment in the executor's Python",
+        "its environment is that of documents; a secret that it could read is refused at the start",
+    ),
+    (
+        66,
+        "the executor's Python prints, or sends lines that are too long, wrong or not JSON",
+        "prints go to the log; results are read leniently; anything else ends it and fails its calls",
+    ),
+    (67, "floods and escapes in what the executor's Python logs", "escaped, cut and counted"),
+    (
+        68,
+        "the executor's Python crashes, hangs, or leaves programs behind",
+        "the test fails as `internal` and keeps its requests; a stop takes a second; nothing is left; \
+         it is started again",
+    ),
+    (
+        69,
+        "code of a document in the executor's Python, a second test in it",
+        "no file outside the data directory, no signal to others, what is refused stays refused; busy",
+    ),
+    (
         70,
         "garbage from a master or a worker, in any phase of a connection",
         "the message is dropped or the connection closed, with the reason; nothing else ends",

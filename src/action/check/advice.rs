@@ -349,7 +349,9 @@ impl<'a> Advisor<'a> {
                 for (written, reference) in references(text) {
                     if let Reference::Environment(name) = reference {
                         self.environment(name, written, text, place);
-                    } else if let Some(reason) = self.unresolved(&reference, extracted) {
+                    } else if let Some(reason) = self.unresolved(&reference, extracted)
+                        && !self.may_be_of_python(written)
+                    {
                         let message = format!("{written} is used as it is written: {reason}");
                         self.warn(UNRESOLVED_PLACEHOLDER, place.clone(), message);
                     }
@@ -395,6 +397,11 @@ impl<'a> Advisor<'a> {
             let message = format!("{name} {why}: {written} is used as it is written");
             self.warn(UNSET_VARIABLE, place.clone(), message);
         }
+    }
+
+    /// Whether a placeholder is one of tests in the executor's Python.
+    fn may_be_of_python(&self, written: &str) -> bool {
+        self.around.rules.python.is_some() && written.starts_with("${db.")
     }
 
     /// Why a placeholder will have no value, if that is known.

@@ -14,10 +14,12 @@ mod tests;
 
 use self::advice::{Advisor, Given};
 use self::refusals::refusals;
-use self::rule::{INVALID_SHAPE, NOT_A_DOCUMENT, REPEATED_MEMBER, Rule, UNKNOWN_COMMAND};
+use self::rule::{INVALID_SHAPE, NOT_A_DOCUMENT, REFUSED, REPEATED_MEMBER, Rule, UNKNOWN_COMMAND};
 use super::command::START_TEST;
+use super::delegated;
 use super::lint::Severity;
 use super::listed::KEY;
+use super::loaddensity;
 use super::numbers::awaited;
 use super::registry;
 use crate::value::field::nearest;
@@ -129,11 +131,13 @@ impl Check<'_> {
         }
         let payload = elements.get(1);
         let most = MOST.saturating_sub(self.findings.len());
-        for refusal in refusals(declaration, payload, self.around.limits, most) {
+        for refusal in refusals(declaration, payload, self.around.rules, most) {
             let severity = match self.around.place {
                 Where::Server if is_of_reference(command, &refusal.path.to_string(), payload) => {
                     Severity::Warning
                 }
+                // What it needs may be there.
+                Where::Anywhere if refusal.message.contains(delegated::NEEDS) => Severity::Warning,
                 _ => Severity::Error,
             };
             let place = match refusal.path.steps() {
@@ -151,7 +155,7 @@ impl Check<'_> {
         self.advisor.action(command, &Given(payload), arguments);
         if let Some(payload) = payload {
             let own = payload.get("variables").filter(|_| command == START_TEST);
-            for (path, written) in awaited(declaration, payload, self.around.limits) {
+            for (path, written) in awaited(declaration, payload, self.around.rules) {
                 let place = path.steps().iter().fold(arguments.clone(), |place, step| {
                     place.with(place.path().then(step.clone()))
                 });
@@ -180,6 +184,9 @@ impl Check<'_> {
     }
 
     fn unknown(&mut self, command: &str, place: &Place) {
+        if loaddensity::is_command(command) {
+            return self.of_loaddensity(command, place);
+        }
         let meant = nearest(command, registry::commands());
         let hint = match meant {
             Some(meant) => format!("; did you mean {meant:?}?"),
@@ -193,6 +200,19 @@ impl Check<'_> {
         let message = format!("unknown command {command:?}{hint}");
         self.findings.push(Finding::new(UNKNOWN_COMMAND, severity, message, place.clone()));
     }
+
+    /// Checks a command of LoadDensity that is not native here.
+    fn of_loaddensity(&mut self, command: &str, place: &Place) {
+        let (severity, failure) = match (loaddensity::refused(command), self.around.place) {
+            (Some(why), Where::Server) => (Severity::Warning, delegated::refused(command, why)),
+            (Some(why), _) => (Severity::Error, delegated::refused(command, why)),
+            (None, _) if self.around.rules.python.is_some() => return,
+            (None, Where::Here) => (Severity::Error, delegated::needs_executor(command)),
+            // It may be there.
+            (None, _) => (Severity::Warning, delegated::needs_executor(command)),
+        };
+        self.findings.push(Finding::new(REFUSED, severity, failure.message, place.clone()));
+    }
 }
 
 /// Whether the reference takes what this program refuses.
@@ -203,9 +223,11 @@ fn is_of_reference(command: &str, path: &str, payload: Option<&Value>) -> bool {
     }
     match path {
         "user_detail_dict.user" => given(["user_detail_dict", "user"]).is_some_and(|user| {
-            user.ends_with("_user")
-                && nearest(user, crate::protocol::USER_NAMES.into_iter()).is_none()
+            loaddensity::is_user(user)
+                || user.ends_with("_user")
+                    && nearest(user, crate::protocol::USER_NAMES.into_iter()).is_none()
         }),
+        "connection" | "connection_string" | "bootstrap_servers" | "db_sources" => true,
         "runner_mode" => true,
         _ => false,
     }

@@ -8,7 +8,7 @@ use super::rule::{MISSING_MEMBER, REFUSED, Rule, UNKNOWN_MEMBER};
 use crate::action::arguments::{Call, Refused};
 use crate::action::command::{Declaration, START_TEST};
 use crate::action::numbers::surrounds;
-use crate::load::TestLimits;
+use crate::action::rules::Rules;
 use crate::value::{Awaited, Invalid, Map, Path, Step, Value};
 
 /// How much is read for one action, in bytes of memory: a large one is not read for every mistake.
@@ -32,14 +32,14 @@ pub(super) struct Refusal {
 pub(super) fn refusals(
     declaration: &'static Declaration,
     payload: Option<&Value>,
-    limits: TestLimits,
+    rules: Rules,
     most: usize,
 ) -> Vec<Refusal> {
     let payload = by_name(declaration, payload);
     let reads = (MOST_READ / payload.as_ref().map_or(1, Value::weight)).clamp(8, MOST_READS);
     let mut repair = Repair {
         declaration,
-        limits,
+        rules,
         payload: payload.unwrap_or_default(),
         reads,
         touched: Vec::new(),
@@ -101,7 +101,7 @@ const DECIDING: [&str; 3] = ["type", "from", "load_shape"];
 /// A copy of the arguments, repaired so far.
 struct Repair {
     declaration: &'static Declaration,
-    limits: TestLimits,
+    rules: Rules,
     payload: Value,
     /// How often it may be read.
     reads: usize,
@@ -119,7 +119,7 @@ impl Repair {
             let awaited = Awaited::default();
             let call = Call::of(self.declaration.name(), Some(&self.payload));
             let call = call.map_err(Refused::from);
-            let read = call.and_then(|call| self.declaration.read(&call, self.limits, &awaited));
+            let read = call.and_then(|call| self.declaration.read(&call, self.rules, &awaited));
             let refused = read.err()?.place;
             let numbers = awaited.take();
             if !surrounds(&refused.pointer, &numbers) {
@@ -268,7 +268,7 @@ mod tests {
         let action = Value::parse(action).expect("JSON");
         let Value::List(elements) = action else { panic!("a list") };
         let declaration = registry::find(elements[0].as_str().expect("a name")).expect("a command");
-        let found = refusals(declaration, elements.get(1), TestLimits::default(), 100);
+        let found = refusals(declaration, elements.get(1), Rules::default(), 100);
         let found: Vec<String> =
             found.iter().map(|refusal| format!("{}: {}", refusal.path, refusal.message)).collect();
         assert_eq!(found, expected);
@@ -319,10 +319,10 @@ mod tests {
     #[test]
     fn what_depends_on_a_wrong_choice_is_not_held_against_the_document() {
         check(
-            r#"["LD_start_test", {"user_detail_dict": {"user": "mqtt_user"},
+            r#"["LD_start_test", {"user_detail_dict": {"user": "telnet_user"},
                 "tasks": [{"topic": "x"}, {"topic": "y"}]}]"#,
             &["user_detail_dict.user: expected \"fast_http_user\", \"http_user\", \
-               \"async_http_user\" or \"socket_user\", got \"mqtt_user\""],
+               \"async_http_user\" or \"socket_user\", got \"telnet_user\""],
         );
         check(
             r#"["LD_start_test", {"user_detail_dict": {}, "load_shape": "spikes",

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::action::files::Files;
-use crate::load::TestLimits;
+use crate::action::rules::Rules;
 
 /// Where a document will run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +23,8 @@ pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 pub struct Surroundings<'a> {
     /// Where that is.
     pub place: Where,
-    /// The limits of its tests.
-    pub limits: TestLimits,
+    /// By what it will be read.
+    pub rules: Rules,
     /// The files that it may use.
     pub files: Option<&'a Files>,
     /// The environment that it may read.
@@ -42,7 +42,7 @@ impl fmt::Debug for Surroundings<'_> {
 impl Surroundings<'_> {
     /// Nothing is known.
     pub fn unknown() -> Self {
-        let limits = TestLimits::default();
-        Self { place: Where::Anywhere, limits, files: None, environment: None, later: false }
+        let rules = Rules::default();
+        Self { place: Where::Anywhere, rules, files: None, environment: None, later: false }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::action::command::{Command, Declaration};
 use crate::action::context::Context;
+use crate::action::resolver::Source;
 use crate::event::{Failure, FailureKind};
 use crate::load::{CsvError, CsvRows};
 use crate::value::{Field, Invalid, Kind, Literal, Map, Reader, Value};
@@ -124,8 +125,12 @@ impl CsvSource {
 pub(crate) fn load(
     sources: Vec<CsvSource>,
     context: &Context<'_>,
-) -> Result<Vec<(String, Arc<CsvRows>)>, Failure> {
-    let load = |source: CsvSource| Ok((source.name.clone(), Arc::new(source.load(context)?)));
+) -> Result<Vec<(String, Source)>, Failure> {
+    let load = |source: CsvSource| {
+        let rows = Arc::new(source.load(context)?);
+        let CsvSource { name, file_path: file, cycle } = source;
+        Ok((name, Source { rows, file, cycle }))
+    };
     sources.into_iter().map(load).collect()
 }
 

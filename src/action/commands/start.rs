@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use super::clustered::{MODES, Mode, OF_CLUSTERS, Part};
 use super::connections::Connections;
@@ -12,11 +13,14 @@ use super::resolver::{self, CSV_SOURCES, CsvSource, csv_sources, variables};
 use crate::action::arguments::Arguments;
 use crate::action::command::{Command, Declaration, Parsed, START_TEST};
 use crate::action::context::Context;
+use crate::action::delegated::{DelegatedTest, Ending, NEEDS};
+use crate::action::loaddensity::is_user;
+use crate::action::rules::Engine;
 use crate::event::{Failure, FailureKind};
 use crate::load::pacer::{ARRIVALS, Pacing, WAIT, Wait};
 use crate::load::shape::{SHAPE, SHAPES, Shape};
 use crate::load::template::Bindings;
-use crate::load::{self, Runnable, Settings, Trace};
+use crate::load::{self, Runnable, Settings, Streamed, Trace};
 use crate::memory::Share;
 use crate::protocol::{
     PROXY, Setup, USER_NAMES, USERS as USER_KINDS, UserKind, Workload, own_limits,
@@ -180,6 +184,20 @@ const FIELDS: &[Field] = &[
     )
     .otherwise("that of user_detail_dict"),
     Field::optional("engine", Kind::OneOf(&ENGINES), "Ignored: there is one engine."),
+    Field::optional(
+        "connection",
+        Kind::MEMBERS,
+        "Fields that every task has unless it says so itself.",
+    )
+    .note(IN_PYTHON),
+    Field::optional("connection_string", Kind::Text, "The database of a sql_user.").note(IN_PYTHON),
+    Field::optional("bootstrap_servers", Kind::Any, "The brokers of a kafka_user.").note(IN_PYTHON),
+    Field::optional(
+        "db_sources",
+        Kind::List(&Kind::MEMBERS),
+        "Databases behind ${db.NAME.COLUMN}.",
+    )
+    .note(IN_PYTHON),
     Field::optional("master_bind_host", Kind::Text, "Ignored in local mode."),
     Field::optional("master_bind_port", Kind::Port, "Ignored in local mode."),
     Field::optional(
@@ -200,6 +218,16 @@ const FIELDS: &[Field] = &[
     Field::optional("worker_lost_timeout", Kind::Seconds, "Ignored in local mode."),
     Field::optional("worker_startup_policy", Kind::Text, "Ignored in local mode."),
 ];
+
+/// What is said of arguments that only tests in the executor's Python have.
+const IN_PYTHON: &str = "Only with --executor: such a test runs in Python.";
+
+/// Those arguments.
+const OF_PYTHON: [&str; 4] = ["connection", "connection_string", "bootstrap_servers", "db_sources"];
+
+/// Arguments that tests in the executor's Python do not have, besides [`WITHOUT_EFFECT`].
+const NOT_OF_PYTHON: [&str; 6] =
+    ["wait_time", "http2", "proxy", "record_bodies", "seed", "abort_on"];
 
 /// The reference's engines.
 const ENGINES: [&str; 2] = ["locust", "asyncio"];
@@ -256,7 +284,7 @@ struct StartTest {
     endless: bool,
     shape: Shape,
     pacing: Pacing,
-    workload: Workload,
+    work: Work,
     variables: Map,
     sources: Vec<CsvSource>,
     keep_bodies: bool,
@@ -273,10 +301,26 @@ struct StartTest {
     document: String,
 }
 
+/// What users do, and where.
+#[derive(Debug)]
+enum Work {
+    /// Here.
+    Native(Workload),
+    /// In the executor's Python, with these arguments.
+    Python(Map),
+}
+
 fn parse(given: &Arguments<'_>) -> Parsed {
     let detail = given.required("user_detail_dict")?;
-    let (user, setup) = user(given, &detail)?;
     let mode = Mode::parse(given)?;
+    let in_python = runs_in_python(given, &detail)?;
+    if in_python && let (false, Some(field)) = (mode.is_local(), given.present("runner_mode")) {
+        return Err(field.invalid("a test in the executor's Python has no part in a cluster"));
+    }
+    let user = match in_python {
+        true => None,
+        false => Some(user(given, &detail)?),
+    };
     if let Some(engine) = given.present("engine")
         && !ENGINES.contains(&engine.text()?)
     {
@@ -302,7 +346,18 @@ fn parse(given: &Arguments<'_>) -> Parsed {
         pointer: String::new(),
         message: "the argument \"tasks\" is missing".to_owned(),
     })?;
-    let workload = Workload::read(&tasks_field, (user.open)(&setup)?, &limits)?;
+    let work = match user {
+        Some((user, setup)) => {
+            Work::Native(Workload::read(&tasks_field, (user.open)(&setup)?, &limits)?)
+        }
+        None => Work::Python(for_python(given, &tasks_field)?),
+    };
+    let without_effect: &[&str] = if in_python { &NOT_OF_PYTHON } else { &[] };
+    let without_effect = WITHOUT_EFFECT.iter().chain(without_effect);
+    let without_effect = without_effect.copied().filter(|name| {
+        // They have an effect there, or here.
+        *name != "abort_on" && (*name != "engine" || !in_python)
+    });
     let echo = |name: &str, default: Value| {
         given.optional(name).map_or(default, |field| field.value().redacted())
     };
@@ -319,13 +374,12 @@ fn parse(given: &Arguments<'_>) -> Parsed {
         endless,
         shape,
         pacing,
-        workload,
+        work,
         variables: given.if_present("variables", variables)?.unwrap_or_default(),
         sources: given.or_default("csv_sources", csv_sources)?,
         keep_bodies: given.or_default("record_bodies", |field| field.boolean())?,
         abort_on: given.or_default("abort_on", AbortOn::read)?,
-        ignored: WITHOUT_EFFECT
-            .into_iter()
+        ignored: without_effect
             .chain(OF_CLUSTERS.into_iter().filter(|name| mode.ignores(name)))
             .filter(|name| given.present(name).is_some())
             .collect(),
@@ -335,6 +389,64 @@ fn parse(given: &Arguments<'_>) -> Parsed {
         seed: given.if_present("seed", |field| field.integer(0))?,
         load,
     }))
+}
+
+/// Whether a test runs in the executor's Python: all of them, or those that nothing here can run.
+fn runs_in_python(given: &Arguments<'_>, detail: &Reader<'_>) -> Result<bool, Invalid> {
+    let user = detail.fields(USER)?.present("user");
+    let foreign = user.filter(|user| {
+        let name = user.value().as_str().unwrap_or_default();
+        is_user(name) && !USER_NAMES.contains(&name)
+    });
+    given.if_present("connection", |field| field.object().map(drop))?;
+    given.if_present("connection_string", |field| field.text().map(drop))?;
+    given.if_present("db_sources", |field| {
+        field.list()?.iter().try_for_each(|source| source.object().map(drop))
+    })?;
+    let argument = OF_PYTHON.iter().find_map(|name| Some((*name, given.present(name)?)));
+    match (given.python(), foreign, argument) {
+        (Some(Engine::Python), ..) => Ok(true),
+        (_, None, None) => Ok(false),
+        (Some(Engine::Auto), ..) => Ok(true),
+        (without, Some(user), _) => {
+            let (name, all) = (user.value().to_text(), USER_NAMES.join(", "));
+            Err(user.invalid(match without {
+                Some(_) => format!("{name} does not run with --engine native; use one of {all}"),
+                None => format!("{name} {NEEDS}, or one of {all}"),
+            }))
+        }
+        (Some(_), None, Some((name, field))) => {
+            Err(field.invalid(format!("{name} has no effect with --engine native")))
+        }
+        (None, None, Some((name, field))) => Err(field.invalid(format!("{name} {NEEDS}"))),
+    }
+}
+
+/// The arguments of a test in Python, by name, whichever way the document has them.
+fn for_python(given: &Arguments<'_>, tasks: &Reader<'_>) -> Result<Map, Invalid> {
+    // They decide how much load there is, and when it ends.
+    for name in ["arrival_rate", "iterations"] {
+        if let Some(field) = given.present(name) {
+            return Err(field.invalid(format!("tests in the executor's Python have no {name}")));
+        }
+    }
+    let count = match tasks.value() {
+        Value::Dict(members) => match members.get("tasks") {
+            Some(Value::List(list)) => list.len(),
+            _ => members.len(),
+        },
+        Value::List(list) => list.len(),
+        _ => return Err(tasks.expected("a list of tasks, or an object that holds one")),
+    };
+    given.limits().tasks(count, tasks)?;
+    let Value::Dict(mut arguments) = given.to_value() else { return Ok(Map::new()) };
+    arguments.retain(|name, _| {
+        let name = name.as_str();
+        let dropped = WITHOUT_EFFECT.contains(&name) && name != "engine";
+        // Variables and sources are added when it starts, with those of earlier actions.
+        !dropped && !NOT_OF_PYTHON.contains(&name) && !["variables", "csv_sources"].contains(&name)
+    });
+    Ok(arguments)
 }
 
 /// The user that `user_detail_dict` selects, and the settings for all its tasks.
@@ -440,12 +552,17 @@ impl Command for StartTest {
             Pacing::Closed(_) => None,
         };
         let load = Some(std::mem::take(&mut self.load));
-        let conditions = Conditions { load, rate, seed: Some(seed) };
+        let native = matches!(self.work, Work::Native(_));
+        let conditions = Conditions { load, rate, seed: native.then_some(seed) };
         let steady = matches!(self.pacing, Pacing::Closed(_));
-        let crowded = Connections::of(peak, steady, &document, context).check()?;
+        let crowded = match self.work {
+            Work::Native(_) => Connections::of(peak, steady, &document, context).check()?,
+            Work::Python(_) => None,
+        };
         // What its files take of the ceiling, as long as it runs.
         let trace = Trace::new(context.detail());
-        let (echo, plan, _files) = self.link(context, trace.clone(), &part)?;
+        let Linked { echo, plan, files: _files, ending } =
+            self.link(context, trace.clone(), &part)?;
         let plan = part.of(plan, context);
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let mut aborted = None;
@@ -471,6 +588,10 @@ impl Command for StartTest {
         }
         let mut recording =
             recording.map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?;
+        let ended = ending.and_then(|ending| ending.failure(context));
+        if let (Some(failure), true) = (&ended, recording.is_empty()) {
+            return Err(failure.clone());
+        }
         recording.document = Some(document);
         recording.conditions = conditions;
         recording.warnings.extend(own_limits(&recording));
@@ -480,16 +601,17 @@ impl Command for StartTest {
         }
         if !ignored.is_empty() {
             let names = ignored.join(", ");
-            recording
-                .warnings
-                .push(format!("arguments without effect in {mode_name} mode: {names}"));
+            let place =
+                if native { &*format!("{mode_name} mode") } else { "the executor's Python" };
+            recording.warnings.push(format!("arguments without effect in {place}: {names}"));
         }
         let exhausted = lease.test().live().allowance().exhausted().map(str::to_owned);
         let cancelled = context.cancel().is_cancelled();
         let aborted = aborted.filter(|_| !cancelled);
         if cancelled {
             recording.warnings.push(CANCELLED.to_owned());
-        } else if endless
+        } else if ended.is_none()
+            && endless
             && is_local
             && iterations.is_none_or(|all| recording.iterations.started < all)
         {
@@ -517,7 +639,7 @@ impl Command for StartTest {
             _ if cancelled => Err(Failure::new(FailureKind::Cancelled, CANCELLED)),
             (Some(reason), _) => Err(Failure::new(FailureKind::Refused, reason)),
             (None, Some(reason)) => Err(Failure::new(FailureKind::Gate, reason)),
-            (None, None) => part.failure().map_or(Ok(echo), Err),
+            (None, None) => ended.or_else(|| part.failure()).map_or(Ok(echo), Err),
         }
     }
 }
@@ -537,6 +659,18 @@ impl StartTest {
         trace: Option<Arc<Trace>>,
         part: &Part,
     ) -> Result<Linked, Failure> {
+        let workload = match self.work {
+            Work::Native(workload) => workload,
+            Work::Python(arguments) => {
+                let (elsewhere, ending) = DelegatedTest::start(arguments, context)?;
+                let end = self.shape.end();
+                let length = end.filter(|_| !self.endless);
+                let most = end.unwrap_or(Duration::MAX);
+                let plan = Box::new(Streamed { elsewhere, length, most });
+                let (echo, files) = (self.echo, Vec::new());
+                return Ok(Linked { echo, plan, files, ending: Some(ending) });
+            }
+        };
         let files = RefCell::new(Vec::new());
         let resolver = context.resolver_snapshot();
         let policy = context.policy();
@@ -560,15 +694,23 @@ impl StartTest {
             trace,
             seed: self.seed.unwrap_or_else(|| fastrand::u64(..)),
         };
-        let plan = self.workload.link(bindings, &context.reach(), settings).map_err(|invalid| {
+        let plan = workload.link(bindings, &context.reach(), settings).map_err(|invalid| {
             Failure::new(FailureKind::InvalidArgument, format!("LD_start_test: {invalid}"))
         })?;
-        Ok((self.echo, plan, files.into_inner()))
+        Ok(Linked { echo: self.echo, plan, files: files.into_inner(), ending: None })
     }
 }
 
-/// What is echoed of a test's arguments, the test, and the shares of its files.
-type Linked = (Value, Box<dyn Runnable>, Vec<Share>);
+/// A test that is ready to run.
+struct Linked {
+    /// What is echoed of its arguments.
+    echo: Value,
+    plan: Box<dyn Runnable>,
+    /// The shares of its files.
+    files: Vec<Share>,
+    /// How it has ended in the executor's Python.
+    ending: Option<Ending>,
+}
 
 /// What is said of a test in which nothing succeeded.
 fn no_success(summary: &Summary, error: Option<&ErrorCount<'_>>) -> String {

@@ -3,15 +3,18 @@
 //! are made from it by a test. The facts are those of [`Declaration`] and [`Field`], by which
 //! documents are read; only the concepts are prose, of `docs/concepts.md`.
 
+mod answers;
 mod concepts;
 mod members;
 mod text;
 
 use super::command::Declaration;
+use super::loaddensity;
 use super::registry::{self, declarations};
 use crate::value::field::nearest;
 use crate::value::{Field, Value};
 
+pub use answers::{Answered, answers, users};
 pub use concepts::{Concept, concepts};
 pub(super) use members::protocols;
 pub use members::{Group, groups, type_text};
@@ -122,6 +125,14 @@ fn command(name: &str) -> Option<&'static Declaration> {
 }
 
 fn unknown(name: &str) -> UnknownTopic {
+    if loaddensity::is_command(name) {
+        let why = match loaddensity::refused(name) {
+            Some(why) => format!("; it is refused by design: {why}"),
+            None => "; LoadDensity describes it, which runs it with --executor PYTHON".to_owned(),
+        };
+        let what = "ldctl itself has no command".to_owned();
+        return UnknownTopic { what, name: name.to_owned(), meant: None, others: why };
+    }
     let commands = declarations().flat_map(|known| {
         let whole = known.name();
         [Some(whole), whole.strip_prefix("LD_")]
@@ -298,6 +309,11 @@ mod tests {
         check_refusal(
             "wait_time.most",
             "LD_start_test.wait_time has no member \"most\"; it has min, max",
+        );
+        check_refusal(
+            "LD_probe_rate_limit",
+            "ldctl itself has no command \"LD_probe_rate_limit\"; LoadDensity describes it, which runs \
+             it with --executor PYTHON",
         );
         check_refusal("LD_summary.", "LD_summary has no member \"\"; it has success, failures");
         check_refusal(

@@ -1,4 +1,6 @@
 mod data;
+#[cfg(unix)]
+mod executor;
 mod exports;
 mod formats;
 mod governance;

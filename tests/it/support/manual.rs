@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use ldctl::action::reference::{Group, concepts, groups, type_text};
+use ldctl::action::reference::{Answered, Group, answers, concepts, groups, type_text, users};
 use ldctl::action::{Declaration, families};
 use ldctl::cli::ENVIRONMENT;
 use ldctl::value::Field;
@@ -21,6 +21,42 @@ together, [recipes.md](recipes.md) has documents for common tasks. `ldctl explai
 A parameter whose type is an object has a table of its own below the command. The default of a required parameter is
 *required*. `null` is the same as leaving an optional parameter out.
 ";
+
+/// `docs/commands.md`
+pub(crate) fn answered() -> String {
+    let commands: Vec<_> = answers().collect();
+    let users: Vec<_> = users().collect();
+    let count = |list: &[(&str, Answered)], wanted: fn(&Answered) -> bool| {
+        list.iter().filter(|(_, answered)| wanted(answered)).count()
+    };
+    let native = |answered: &Answered| *answered == Answered::Native;
+    let executor = |answered: &Answered| *answered == Answered::Executor;
+    let refused = |answered: &Answered| matches!(answered, Answered::Refused(_));
+    let mut out = format!(
+        "# Commands and users of LoadDensity\n\nLoadDensity 0.0.79 has {} commands. Of these {} are \
+         native, {} run in the executor's Python (`--executor PYTHON`),\nand {} are refused. Of its {} \
+         kinds of users {} are native, and {} run in the executor's Python.\n\nMade from the \
+         definitions by a test. [differences.md](differences.md) lists what native commands do \
+         differently, and\n[actions.md](actions.md) describes them.\n\n\
+         | command | answered by |\n|---|---|\n",
+        commands.len(),
+        count(&commands, native),
+        count(&commands, executor),
+        count(&commands, refused),
+        users.len(),
+        count(&users, native),
+        count(&users, executor),
+    );
+    let row = |(name, answered): &(&str, Answered)| match answered {
+        Answered::Native => format!("| `{name}` | native |\n"),
+        Answered::Executor => format!("| `{name}` | `--executor` |\n"),
+        Answered::Refused(why) => format!("| `{name}` | refused: {why} |\n"),
+    };
+    out.extend(commands.iter().map(row));
+    out.push_str("\n| user | requests made by |\n|---|---|\n");
+    out.extend(users.iter().map(row));
+    out
+}
 
 /// `docs/actions.md`
 pub(crate) fn markdown() -> String {

@@ -49,6 +49,18 @@ pub(crate) const CALLERS: [&str; 10] = [
     "ALL_PROXY",
 ];
 
+/// The interpreter that has LoadDensity, which `LDCTL_PYTHON` names; without one the test proves nothing,
+/// as with [`installed`].
+pub(crate) fn python() -> Option<String> {
+    let named = std::env::var("LDCTL_PYTHON").ok().filter(|named| !named.is_empty());
+    let required = std::env::var_os("LDCTL_TOOLS").is_some_and(|value| value == "required");
+    assert!(named.is_some() || !required, "LDCTL_PYTHON is not set, and LDCTL_TOOLS requires it");
+    if named.is_none() {
+        eprintln!("LDCTL_PYTHON is not set: nothing is proved here");
+    }
+    named
+}
+
 /// Whether a program that not every machine has can be run. Where it is missing the test that needs
 /// it says so and proves nothing, or fails if `LDCTL_TOOLS` is `required`: `.ci/run` installs all of
 /// them and sets it.

@@ -1,0 +1,245 @@
+//! The child as a shell speaks for it: what it may say, and every way in which it can fail.
+
+#![cfg(unix)]
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::memory::Memory;
+use crate::value::Value;
+
+/// What a child says first.
+const READY: &str = r#"echo '{"ready": {"package": "1", "python": "3", "commands": []}}';"#;
+
+/// Takes the number of each request from its line.
+const EACH: &str = r#"while read -r line; do id=${line#*: }; id=${id%%[,\}]*};"#;
+
+/// A wait that no test comes to the end of.
+const LONG: Duration = Duration::from_secs(60);
+
+fn settings(directory: &Path, script: &str) -> Settings {
+    Settings {
+        interpreter: "sh".into(),
+        program: script.to_owned(),
+        directory: directory.to_owned(),
+        environment: vec![
+            ("PATH".into(), std::env::var_os("PATH").expect("a path")),
+            ("GIVEN".into(), "yes".into()),
+        ],
+        memory: 300 << 20,
+        confined: false,
+        secret_files: Vec::new(),
+        refused: vec!["LD_a", "LD_b"],
+    }
+}
+
+/// A child that runs a script for each request.
+fn python(script: &str) -> Python {
+    let script = format!("{READY} {EACH} {script} done");
+    let settings = settings(&std::env::temp_dir(), &script);
+    Python::start(settings, &Memory::unlimited()).expect("a child")
+}
+
+fn last(call: &mut Call) -> Step {
+    let until = Instant::now() + LONG;
+    loop {
+        match call.next(LONG) {
+            Step::Answer(answer @ (Answer::Rows(_) | Answer::Users(_))) => {
+                assert!(Instant::now() < until, "{answer:?}");
+            }
+            step => return step,
+        }
+    }
+}
+
+fn text(python: &Python) -> String {
+    let mut call = python.call("LD_x", None).expect("a child");
+    match last(&mut call) {
+        Step::Answer(Answer::Value(_, text)) => text,
+        step => panic!("{step:?}"),
+    }
+}
+
+fn check_lost(script: &str, why: &str) {
+    let python = python(&format!("case $line in *die*) {script};; *) {OK};; esac;"));
+    let mut call = python.call("LD_die", None).expect("a child");
+    match last(&mut call) {
+        Step::Lost(reason) => assert!(reason.starts_with(why), "{reason}"),
+        step => panic!("{step:?}"),
+    }
+    assert_eq!(text(&python), "ok", "a new one takes its place");
+}
+
+const OK: &str = r#"echo "{\"id\": $id, \"value\": 1, \"text\": \"ok\"}""#;
+
+#[test]
+fn t68_a_child_that_ends_ends_its_calls_with_the_reason_and_is_started_again() {
+    check_lost("exit 3", "it ended (exit status: 3)");
+    check_lost("kill -9 $$", "it ended (signal: 9 (SIGKILL))");
+    check_lost("exec 1>&-; exit 4", "it ended (exit status: 4)");
+}
+
+#[test]
+fn t66_what_is_not_of_the_protocol_ends_the_child() {
+    check_lost("echo hello", "it sent what is not of its protocol: hello");
+    check_lost("echo '{\"id\": 1}'", "it sent what is not of its protocol: {\"id\": 1}");
+    check_lost("printf '\\033[2J\\n'", "it sent what is not of its protocol: \\x1b[2J");
+}
+
+#[test]
+fn t66_a_line_without_end_is_cut_off_and_ends_the_child() {
+    check_lost("tr '\\0' x </dev/zero", "it sent a line of more than 64 MiB");
+}
+
+#[test]
+fn t66_megabytes_on_stderr_do_not_disturb_the_responses() {
+    let python = python(&format!("head -c 3000000 /dev/zero | tr '\\0' y >&2; {OK};"));
+    assert_eq!((text(&python), text(&python)), ("ok".to_owned(), "ok".to_owned()));
+}
+
+#[test]
+fn t66_a_response_that_does_not_fit_into_the_memory_fails_its_call_alone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let long = "long=$(head -c 3000000 /dev/zero | tr '\\0' y)";
+    let script = format!(
+        "{READY} {EACH} case $line in *big*) {long}; \
+         echo \"{{\\\"id\\\": $id, \\\"value\\\": 1, \\\"text\\\": \\\"$long\\\"}}\";; \
+         *) {OK};; esac; done"
+    );
+    let settings = settings(directory.path(), &script);
+    let python = Python::start(settings, &Memory::new(2 << 20)).expect("a child");
+    let mut call = python.call("LD_big", None).expect("a child");
+    match last(&mut call) {
+        Step::Answer(Answer::Raised(raised)) => {
+            assert!(raised.message.starts_with("responses of the executor's Python: "));
+        }
+        step => panic!("{step:?}"),
+    }
+    assert_eq!(text(&python), "ok");
+}
+
+#[test]
+fn t69_one_test_runs_at_a_time_and_calls_beside_it() {
+    let python = python(&format!("case $line in *test*|*stop*) :;; *) {OK};; esac;"));
+    let test = python.test(&Value::Null).expect("a place").expect("a child");
+    assert!(python.test(&Value::Null).is_none());
+    assert!(python.call_alone("LD_x", None, &[]).is_none());
+    assert_eq!(text(&python), "ok");
+    drop(test);
+    assert!(python.call_alone("LD_x", None, &[]).is_some());
+    assert!(python.test(&Value::Null).is_some());
+}
+
+#[test]
+fn t68_a_request_that_does_not_end_is_ended_with_its_child() {
+    let python = python(&format!("case $line in *hang*) :;; *) {OK};; esac;"));
+    let mut call = python.call("LD_hang", None).expect("a child");
+    assert_eq!(call.next(Duration::from_millis(1)), Step::Nothing);
+    call.kill("it was too slow");
+    assert_eq!(last(&mut call), Step::Lost("it was too slow".to_owned()));
+    assert_eq!(text(&python), "ok");
+}
+
+#[test]
+fn t65_the_child_has_the_environment_directory_and_memory_that_it_is_given() {
+    let say = |what: &str| {
+        let script = format!(
+            "said=$({what}); echo \"{{\\\"id\\\": $id, \\\"value\\\": 1, \\\"text\\\": \\\"$said\\\"}}\";"
+        );
+        text(&python(&script))
+    };
+    // A shell sets some itself.
+    let names = say("env | cut -d= -f1 | sort | tr '\\n' ' '");
+    let own = ["GIVEN", "PATH", "OLDPWD", "PWD", "SHLVL", "_"];
+    assert!(names.split(' ').filter(|name| !name.is_empty()).all(|name| own.contains(&name)));
+    assert!(names.contains("GIVEN"), "{names}");
+    assert!(say("pwd").starts_with(&std::env::temp_dir().display().to_string()));
+    assert_eq!(say("echo $0"), "LD_a,LD_b");
+    if cfg!(target_os = "linux") {
+        assert_eq!(say("ulimit -d"), (300 << 10).to_string());
+    }
+}
+
+/// Whether a process is gone, or about to be.
+#[cfg(target_os = "linux")]
+fn is_gone(process: &str) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/stat"));
+    status.map_or(true, |text| text.contains(") Z"))
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn t68_what_the_child_has_started_ends_with_it() {
+    let python = python(
+        "sleep 1000 >/dev/null & echo \"{\\\"id\\\": $id, \\\"value\\\": 1, \\\"text\\\": \\\"$!\\\"}\";",
+    );
+    let process = text(&python);
+    assert!(!is_gone(&process));
+    python.close();
+    while !is_gone(&process) {
+        std::thread::yield_now();
+    }
+    let refused = python.call("LD_x", None).expect_err("closed");
+    assert_eq!(refused.to_string(), "sh cannot be started: the server ends");
+}
+
+#[test]
+fn a_child_that_cannot_begin_says_why() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let why = |script: &str| {
+        let started = Python::start(settings(directory.path(), script), &Memory::unlimited());
+        started.expect_err("no child").to_string()
+    };
+    assert_eq!(
+        why("echo '{\"failed\": \"No module named locust\"}'; exit 1"),
+        "sh cannot run LoadDensity: No module named locust"
+    );
+    assert_eq!(why("exit 7"), "sh cannot run LoadDensity: it ended (exit status: 7)");
+    let missing = Settings { interpreter: "/no/python".into(), ..settings(directory.path(), "") };
+    let error = Python::start(missing, &Memory::unlimited()).expect_err("no child");
+    assert!(error.to_string().starts_with("/no/python cannot be started: "), "{error}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn t69_a_confined_child_reads_and_writes_only_the_data_directory() {
+    let (own, other) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir());
+    let secret = other.expect("a directory").path().join("secret");
+    std::fs::create_dir_all(secret.parent().expect("a parent")).expect("made");
+    std::fs::write(&secret, "secret").expect("written");
+    std::fs::write(own.path().join("mine"), "mine").expect("written");
+    let script = format!(
+        "{READY} {EACH} said=\"$(cat mine) $(cat {0}) $(echo x >{0}x && echo wrote) \
+         $(echo x >yours && echo wrote) $(kill -0 {1} && echo signalled)\"; \
+         echo \"{{\\\"id\\\": $id, \\\"value\\\": 1, \\\"text\\\": \\\"$said\\\"}}\"; done",
+        secret.display(),
+        std::process::id(),
+    );
+    // Asked for its places, a shell has none.
+    let settings = Settings { confined: true, ..settings(own.path(), &script) };
+    match Python::start(settings, &Memory::unlimited()) {
+        Ok(python) => {
+            let said = text(&python);
+            assert!(!said.contains("secret"), "{said}");
+            assert!(said.starts_with("mine ") && said.matches("wrote").count() == 1, "{said}");
+            assert!(own.path().join("yours").exists());
+        }
+        Err(error) => assert!(matches!(error, StartError::Confinement(..)), "{error}"),
+    }
+    std::fs::remove_dir_all(secret.parent().expect("a parent")).expect("removed");
+}
+
+#[test]
+fn t65_a_child_that_could_read_a_secret_is_not_started() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let token = directory.path().join("token");
+    std::fs::write(&token, "secret").expect("written");
+    let settings = Settings {
+        confined: true,
+        secret_files: vec![token.clone()],
+        ..settings(directory.path(), READY)
+    };
+    let error = Python::start(settings, &Memory::unlimited()).expect_err("no child");
+    assert_eq!(error, StartError::Secret("sh".to_owned(), token.display().to_string()));
+}
