@@ -79,8 +79,8 @@ pub(crate) fn markdown() -> String {
     out
 }
 
-/// Objects that have a table already, by their first field and its place.
-type Seen = HashMap<*const Field, String>;
+/// Objects that have a table already, by all that is said of their members.
+type Seen = HashMap<String, String>;
 
 fn markdown_command(command: &Declaration, seen: &mut Seen, out: &mut String) {
     let manual = command.manual();
@@ -160,10 +160,12 @@ fn nested(
     for field in fields {
         let place = format!("{path}.{}", field.name);
         for group in groups(&field.kind) {
-            let first: *const Field = group.fields[0];
-            let known = seen.get(&first).cloned();
+            // Not by their addresses: whether two constants share one is the compiler's choice.
+            let mut table = String::new();
+            markdown_table(&group.fields, &mut table);
+            let known = seen.get(&table).cloned();
             if known.is_none() {
-                seen.insert(first, place.clone());
+                seen.insert(table, place.clone());
             }
             found.push((place.clone(), group, known));
         }
