@@ -39,6 +39,23 @@ pub(super) fn resolve(
     Ok((Endpoint { host, port, mode, tls, connect_timeout }, token))
 }
 
+/// Refuses what an unframed request cannot ask for, before anything is sent: `needs` is what is asked
+/// for, and whether it is.
+pub(super) fn framed(
+    endpoint: &Endpoint,
+    args: &Connection,
+    needs: &[(&str, bool)],
+) -> Result<(), Error> {
+    let asked = needs.iter().find(|(_, asked)| *asked);
+    match (endpoint.mode, asked) {
+        (Mode::Legacy, Some((what, _))) => Err(Error::usage(match args.way.legacy {
+            true => format!("{what} needs a framed request; drop --legacy"),
+            false => format!("{what} needs a framed request, and the context is --legacy"),
+        })),
+        _ => Ok(()),
+    }
+}
+
 /// The server where nothing names one.
 const DEFAULT_HOST: &str = "localhost";
 
@@ -139,6 +156,33 @@ mod tests {
         for host in ["localhost.example", "10.0.0.1", "::", "fe80::1%lo", "::ffff:10.0.0.1"] {
             assert!(!is_loopback(host), "{host}");
         }
+    }
+
+    #[test]
+    fn what_needs_a_framed_request_is_refused_with_the_way_to_one() {
+        use clap::Parser;
+        let connection = |options: &[&str]| {
+            let line = ["ldctl", "quit"].iter().chain(options);
+            match crate::cli::Cli::try_parse_from(line).expect("options").verb {
+                crate::cli::Verb::Quit(quit) => quit.connection,
+                _ => panic!("another verb"),
+            }
+        };
+        let legacy = Endpoint { mode: Mode::Legacy, ..Endpoint::new("h", 1) };
+        let refusal = |endpoint: &Endpoint, options: &[&str], needs: &[(&str, bool)]| {
+            framed(endpoint, &connection(options), needs).map_err(|error| error.to_string())
+        };
+        let needs = [("--name", false), ("--report", true)];
+        assert_eq!(
+            refusal(&legacy, &["--legacy"], &needs),
+            Err("--report needs a framed request; drop --legacy".to_owned())
+        );
+        assert_eq!(
+            refusal(&legacy, &[], &needs),
+            Err("--report needs a framed request, and the context is --legacy".to_owned())
+        );
+        assert_eq!(refusal(&Endpoint::new("h", 1), &[], &needs), Ok(()));
+        assert_eq!(refusal(&legacy, &["--legacy"], &[("--name", false)]), Ok(()));
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub(super) fn report(args: &Report, console: &mut Console) -> Result<Exit, Error
     let timeout = args.timeout.map(Duration::from_secs_f64);
     let patience = timeout.unwrap_or(CONNECT_TIMEOUT);
     let (endpoint, token) = connection::resolve(&args.connection, &args.token, patience, console)?;
+    connection::framed(&endpoint, &args.connection, &[("ldctl report", true)])?;
     let wanted = Wanted {
         endpoint: &endpoint,
         token: token.as_ref(),

@@ -66,6 +66,14 @@ pub(super) fn send(args: &Send, verbose: u8, console: &mut Console) -> Result<Ex
     let timeout = args.timeout.map(Duration::from_secs_f64);
     let patience = timeout.unwrap_or(CONNECT_TIMEOUT);
     let (endpoint, token) = connection::resolve(&args.connection, &args.token, patience, console)?;
+    let needs = [
+        ("--name", args.name.is_some()),
+        ("--detach", args.detach),
+        ("--queue", args.queue.is_some()),
+        ("--report", !reports.is_empty()),
+        ("-v", verbose > 0),
+    ];
+    connection::framed(&endpoint, &args.connection, &needs)?;
     console.document(&local.name);
     local.warn(console);
     let parameters = Parameters {
@@ -88,6 +96,7 @@ pub(super) fn attach(args: &Attach, console: &mut Console) -> Result<Exit, Error
     let timeout = args.timeout.map(Duration::from_secs_f64);
     let patience = timeout.unwrap_or(CONNECT_TIMEOUT);
     let (endpoint, token) = connection::resolve(&args.connection, &args.token, patience, console)?;
+    connection::framed(&endpoint, &args.connection, &[("ldctl attach", true)])?;
     console.replies(args.printing.output, args.printing.quiet);
     let parameters = Parameters { run: args.run, ..Parameters::default() };
     let request = Request::new(Op::Attach).with(parameters);

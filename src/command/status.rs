@@ -18,7 +18,8 @@ use crate::wire::token::Token;
 const PERIOD: Duration = Duration::from_secs(1);
 
 pub(super) fn status(args: &Status, console: &mut Console) -> Result<Exit, Error> {
-    ask(&args.asking, console, async |server, console| {
+    let needs = [("the number of a run", args.run.is_some())];
+    ask(&args.asking, &needs, console, async |server, console| {
         let mut run = args.run;
         loop {
             let reply =
@@ -49,7 +50,8 @@ pub(super) fn status(args: &Status, console: &mut Console) -> Result<Exit, Error
 }
 
 pub(super) fn stop(args: &Stop, console: &mut Console) -> Result<Exit, Error> {
-    ask(&args.asking, console, async |server, console| {
+    let needs = [("the number of a run", args.run.is_some())];
+    ask(&args.asking, &needs, console, async |server, console| {
         let reply =
             client::stop(&server.endpoint, server.token(), args.run, server.timeout).await?;
         print(&reply, console);
@@ -59,7 +61,7 @@ pub(super) fn stop(args: &Stop, console: &mut Console) -> Result<Exit, Error> {
 
 pub(super) fn runs(args: &Runs, console: &mut Console) -> Result<Exit, Error> {
     let state = args.state.map(State::from);
-    ask(&args.asking, console, async |server, console| {
+    ask(&args.asking, &[("ldctl runs", true)], console, async |server, console| {
         let (endpoint, timeout) = (&server.endpoint, server.timeout);
         let runs = client::runs(endpoint, server.token(), args.limit, state, timeout).await?;
         console.runs(runs);
@@ -114,11 +116,13 @@ impl Asked {
 
 fn ask(
     args: &Asking,
+    needs: &[(&str, bool)],
     console: &mut Console,
     ask: impl AsyncFn(&Asked, &mut Console) -> Result<(), ClientError>,
 ) -> Result<Exit, Error> {
     let timeout = Duration::from_secs_f64(args.timeout);
     let (endpoint, token) = connection::resolve(&args.connection, &args.token, timeout, console)?;
+    connection::framed(&endpoint, &args.connection, needs)?;
     console.replies(Some(args.output.into()), false);
     let asked = Asked { endpoint, token, timeout };
     block_on(signal::unless_interrupted(async {

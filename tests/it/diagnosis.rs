@@ -138,3 +138,34 @@ fn a_server_that_knows_no_status_is_named() {
     }
     server.join().expect("no panic");
 }
+
+#[test]
+fn what_an_unframed_request_cannot_ask_for_is_refused_before_anything_is_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("an address").port().to_string();
+    let test = r#"[["LD_start_test", {"user_detail_dict": {"host": "http://h"},
+        "tasks": [{"method": "get", "url": "/"}]}]]"#;
+    let send = ["send", "--json", test];
+    let data = tempfile::tempdir().expect("a directory");
+    let report = format!("html={}", data.path().join("a.html").display());
+    for (verb, options, what) in [
+        (&send[..], &["--name", "a"][..], "--name"),
+        (&send, &["--detach"], "--detach"),
+        (&send, &["--queue", "5"], "--queue"),
+        (&send, &["--report", &report], "--report"),
+        (&send, &["-v"], "-v"),
+        (&["report"], &[], "ldctl report"),
+        (&["runs"], &[], "ldctl runs"),
+        (&["attach"], &[], "ldctl attach"),
+        (&["status", "1"], &[], "the number of a run"),
+        (&["stop", "1"], &[], "the number of a run"),
+    ] {
+        let line = ldctl().args(verb).args(options).args(["--legacy", "--port", &port]);
+        line.assert()
+            .code(2)
+            .stdout_eq("")
+            .stderr_eq(format!("error: {what} needs a framed request; drop --legacy\n"));
+    }
+    listener.set_nonblocking(true).expect("a socket");
+    listener.accept().map(drop).expect_err("nobody connected");
+}
