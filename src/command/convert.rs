@@ -1,6 +1,7 @@
 //! `ldctl convert`: a recording of a browser or commands of curl as a document.
 
-use super::{document, new_file};
+use super::document::{self, Taker};
+use super::new_file;
 use crate::action::convert::{Choices, Source, convert as converted};
 use crate::action::pretty;
 use crate::cli::{Convert, Origin};
@@ -8,7 +9,7 @@ use crate::console::Console;
 use crate::error::{Error, Exit};
 
 pub(super) fn convert(args: &Convert, console: &mut Console) -> Result<Exit, Error> {
-    let (text, name) = document::load(&args.file)?;
+    let (text, name) = document::load(&args.file, Taker::Verb("convert"))?;
     let source = args.from.map(|from| match from {
         Origin::Har => Source::Har,
         Origin::Curl => Source::Curl,

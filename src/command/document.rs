@@ -17,7 +17,9 @@ use crate::action::{
 };
 use crate::console::Console;
 use crate::error::{Error, reason};
-use crate::value::{ParseError, Syntax, Value, count_elements, line_and_column};
+use crate::value::{
+    ParseError, Path as ValuePath, Syntax, SyntaxError, Value, count_elements, line_and_column,
+};
 
 /// The largest document that is read, in bytes. Servers accept only far smaller ones; this guards
 /// against a wrong file name (`/dev/zero`).
@@ -108,13 +110,14 @@ pub(super) fn without_errors(
     Err(Error::usage(format!("{wrong}; nothing was {what} (--no-check does it all the same)")))
 }
 
-/// Reads the document at a path; `-` means stdin.
+/// Reads the document at a path for a verb; `-` means stdin.
 pub(super) fn read(
     path: &Path,
+    verb: Taker,
     overrides: &Overrides,
     around: &Surroundings<'_>,
 ) -> Result<Local, Error> {
-    let (source, name) = load_document(path)?;
+    let (source, name) = load_document(path, verb)?;
     of_text(&source, &name, overrides, around)
 }
 
@@ -153,24 +156,88 @@ impl Source {
     }
 }
 
+/// Who takes a file, for the advice where there is none of this name.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Taker {
+    /// `ldctl run`, which takes URLs as well.
+    Run,
+    /// Another verb.
+    Verb(&'static str),
+    /// The value of an option.
+    Option,
+}
+
+impl Taker {
+    /// What was probably meant by a name that is not one of a file.
+    fn advice(self, text: &str) -> Option<String> {
+        let url = meant_url(text);
+        match self {
+            Self::Run if text.contains("://") => {
+                Some("; write http:// or https:// for a URL".to_owned())
+            }
+            Self::Run => url.map(|url| format!("; for a URL write {url}")),
+            Self::Verb(verb) => (url.is_some() || text.contains("://")).then(|| {
+                format!("; `ldctl {verb}` takes a file, and `ldctl run URL` makes load on a URL")
+            }),
+            Self::Option => None,
+        }
+    }
+}
+
+/// Why there is no text of a document.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// The file cannot be read.
+    File(Error),
+    /// What it holds is not a text of its syntax.
+    Text {
+        /// The name of the file in messages.
+        name: String,
+        /// Why.
+        fault: Fault,
+    },
+}
+
+impl From<Unread> for Error {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::File(error) => error,
+            Unread::Text { name, fault } => fault.of(&name),
+        }
+    }
+}
+
 /// Reads the document at a path, and its name in messages. YAML and TOML become JSON.
-pub(super) fn load_document(path: &Path) -> Result<(Source, String), Error> {
-    let (text, place) = load(path)?;
+pub(super) fn load_document(path: &Path, taker: Taker) -> Result<(Source, String), Unread> {
+    let (text, name) = load(path, taker)?;
     let syntax = Syntax::of(path);
     if syntax == Syntax::Json {
-        return Ok((Source { json: text, original: None }, place));
+        return Ok((Source { json: text, original: None }, name));
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let value = syntax
-        .parse(text)
-        .map_err(|error| Error::usage(format!("{place}: not {}: {error}", syntax.name())))?;
-    if let Some(number) = infinite(&value) {
-        let why = format!("not a document: JSON has no number {number}");
-        return Err(Error::usage(format!("{place}: {why}")));
+    match json_of(text, syntax) {
+        Ok(json) => Ok((Source { json, original: Some((syntax, text.to_owned())) }, name)),
+        Err(fault) => Err(Unread::Text { name, fault }),
     }
-    let json = serde_json::to_string(&value)
-        .map_err(|error| Error::usage(format!("{place}: not JSON: {error}")))?;
-    Ok((Source { json, original: Some((syntax, text.to_owned())) }, place))
+}
+
+/// The JSON of a text in another syntax.
+fn json_of(text: &str, syntax: Syntax) -> Result<String, Fault> {
+    let value = syntax.parse(text).map_err(|SyntaxError { what, line, column }| {
+        let message = format!("not {}: {what}", syntax.name());
+        Fault { line, column, message }
+    })?;
+    let at = |path: ValuePath, message: String| {
+        let position = syntax.positions(text, &[path]).first().map_or(0, |found| found.value);
+        let (line, column) = line_and_column(text, position);
+        Fault { line, column, message }
+    };
+    if let Some(number) = infinite(&value) {
+        let path = infinite_at(&value, &ValuePath::default()).unwrap_or_default();
+        return Err(at(path, format!("not a document: JSON has no number {number}")));
+    }
+    let json = serde_json::to_string(&value);
+    json.map_err(|error| at(ValuePath::default(), format!("not JSON: {error}")))
 }
 
 /// A number that JSON does not have.
@@ -183,33 +250,44 @@ pub(super) fn infinite(value: &Value) -> Option<f64> {
     }
 }
 
+/// The way to it.
+fn infinite_at(value: &Value, path: &ValuePath) -> Option<ValuePath> {
+    match value {
+        Value::Float(number) => (!number.is_finite()).then(|| path.clone()),
+        Value::List(items) => {
+            let mut items = items.iter().enumerate();
+            items.find_map(|(index, item)| infinite_at(item, &path.element(index)))
+        }
+        Value::Dict(members) => {
+            members.iter().find_map(|(key, member)| infinite_at(member, &path.member(key)))
+        }
+        _ => None,
+    }
+}
+
 /// Reads the text at a path; returns also its name in messages.
-pub(super) fn load(path: &Path) -> Result<(String, String), Error> {
+pub(super) fn load(path: &Path, taker: Taker) -> Result<(String, String), Unread> {
     let stdin = path.as_os_str() == "-";
-    let place = name(path);
+    let name = name(path);
     let bytes = if stdin { bytes(io::stdin()) } else { File::open(path).and_then(bytes) };
     let bytes = bytes.map_err(|error| {
         let meant = path.to_str().filter(|_| error.kind() == io::ErrorKind::NotFound);
-        let meant = meant.and_then(|text| match meant_url(text) {
-            None if text.contains("://") => {
-                Some("; write http:// or https:// for a URL".to_owned())
-            }
-            url => url.map(|url| format!("; for a URL write {url}")),
-        });
-        let (reason, meant) = (reason(&error), meant.unwrap_or_default());
-        Error::usage(format!("cannot read {place}: {reason}{meant}"))
+        let advice = meant.and_then(|text| taker.advice(text)).unwrap_or_default();
+        Unread::File(Error::usage(format!("cannot read {name}: {}{advice}", reason(&error))))
     })?;
     if bytes.len() as u64 > LARGEST {
-        return Err(Error::usage(format!(
-            "{place}: larger than {LARGEST} bytes is not a document"
-        )));
+        let why = format!("{name}: larger than {LARGEST} bytes is not a document");
+        return Err(Unread::File(Error::usage(why)));
     }
-    let text = String::from_utf8(bytes).map_err(|error| not_utf8(&error).of(&place))?;
-    Ok((text, place))
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((text, name)),
+        Err(error) => Err(Unread::Text { name, fault: not_utf8(&error) }),
+    }
 }
 
-/// Why a text is not JSON, and where.
-struct Fault {
+/// Why a text is not one of its syntax, and where.
+#[derive(Debug)]
+pub(super) struct Fault {
     line: usize,
     column: usize,
     message: String,
@@ -219,6 +297,13 @@ impl Fault {
     fn of(self, name: &str) -> Error {
         let Self { line, column, message } = self;
         Error::usage(format!("{name}:{line}:{column}: {message}"))
+    }
+
+    /// As what a check finds.
+    pub(super) fn located(self) -> Located {
+        let Self { line, column, message } = self;
+        let finding = Finding::new(NOT_JSON, Severity::Error, message, Place::default());
+        Located { finding, line, column }
     }
 }
 
@@ -274,10 +359,7 @@ pub(super) fn findings(
             let _ = overrides.apply(&mut value);
             all(&value, source, around)
         }
-        Err(Fault { line, column, message }) => {
-            let finding = Finding::new(NOT_JSON, Severity::Error, message, Place::default());
-            vec![Located { finding, line, column }]
-        }
+        Err(fault) => vec![fault.located()],
     }
 }
 

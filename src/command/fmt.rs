@@ -1,7 +1,7 @@
 //! `ldctl fmt`: writes documents in one form, so that changes of them show what matters. A file is
 //! replaced whole, and keeps its mode.
 
-use super::document;
+use super::document::{self, Taker};
 use super::draft::Draft;
 use crate::action::{Document, formatted};
 use crate::cli::Fmt;
@@ -18,7 +18,7 @@ pub(super) fn fmt(args: &Fmt, console: &mut Console) -> Result<Exit, Error> {
     // All are read before the first one is written.
     let mut changed = Vec::new();
     for path in &args.files {
-        let (text, place) = document::load(path)?;
+        let (text, place) = document::load(path, Taker::Verb("fmt"))?;
         if Syntax::of(path) != Syntax::Json {
             return Err(Error::usage(format!(
                 "{place}: only JSON is formatted: the comments of YAML and TOML would be lost"

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::document::{self, Located, Source};
+use super::document::{self, Located, Source, Taker, Unread};
 use super::sarif;
 use crate::action::{FileAccess, Files, Overrides, Rules, Surroundings, Where};
 use crate::cli::{Format, Lint, LintOutput};
@@ -24,8 +24,7 @@ struct FileFinding<'a> {
 pub(super) fn lint(args: &Lint, console: &mut Console) -> Result<Exit, Error> {
     document::stdin_once(&args.files)?;
     let files = Files::open(Path::new(".")).ok().map(|files| files.allowing(FileAccess::All));
-    let mut checked = Vec::new();
-    let mut check = |source: &Source, name: String| {
+    let check = |source: &Source| {
         let around = Surroundings {
             place: Where::Anywhere,
             rules: Rules::default(),
@@ -33,14 +32,21 @@ pub(super) fn lint(args: &Lint, console: &mut Console) -> Result<Exit, Error> {
             environment: None,
             later: false,
         };
-        checked.push((name, document::findings(source, &Overrides::default(), &around)));
+        document::findings(source, &Overrides::default(), &around)
     };
-    match &args.json {
-        Some(text) => check(&Source::json(text), "--json".to_owned()),
-        None => {
-            for path in &args.files {
-                let (source, name) = document::load_document(path)?;
-                check(&source, name);
+    let mut checked = Vec::new();
+    // What cannot be read hides nothing of what can.
+    let mut unread = false;
+    if let Some(text) = &args.json {
+        checked.push(("--json".to_owned(), check(&Source::json(text))));
+    }
+    for path in &args.files {
+        match document::load_document(path, Taker::Verb("lint")) {
+            Ok((source, name)) => checked.push((name, check(&source))),
+            Err(Unread::Text { name, fault }) => checked.push((name, vec![fault.located()])),
+            Err(Unread::File(error)) => {
+                console.error(&error.to_string());
+                unread = true;
             }
         }
     }
@@ -55,7 +61,11 @@ pub(super) fn lint(args: &Lint, console: &mut Console) -> Result<Exit, Error> {
         found().for_each(|(file, located)| print_finding(file, located, console));
     }
     let is_wrong = found().any(|(_, located)| located.finding.is_error());
-    Ok(if is_wrong { Exit::ActionFailed } else { Exit::Done })
+    Ok(match (unread, is_wrong) {
+        (true, _) => Exit::Usage,
+        (false, true) => Exit::ActionFailed,
+        (false, false) => Exit::Done,
+    })
 }
 
 fn print_finding(file: &str, located: &Located, console: &mut Console) {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::document;
+use super::document::{self, Taker};
 use crate::action::{OneLiner, RequestBody, Surroundings, check, is_url};
 use crate::cli::Run;
 use crate::error::Error;
@@ -70,7 +70,7 @@ fn body(args: &Run) -> Result<Option<RequestBody>, Error> {
 /// The text itself or, after an @, that of a file, and its name in messages.
 fn content(text: &str, option: &str) -> Result<(String, String), Error> {
     match text.strip_prefix('@') {
-        Some(path) => document::load(Path::new(path)),
+        Some(path) => Ok(document::load(Path::new(path), Taker::Option)?),
         None => Ok((text.to_owned(), option.to_owned())),
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use super::document::{self, Local, Source};
+use super::document::{self, Local, Source, Taker};
 use super::report_files::{self, Reports};
 use super::setup::{block_on, data_dir, memory, targets, test_limits};
 use super::signal::{Asked, Interrupt};
@@ -123,7 +123,9 @@ fn read(
         )?]);
     }
     let numbered = args.files.iter().enumerate();
-    numbered.map(|(index, path)| document::read(path, overrides, &around(index > 0))).collect()
+    numbered
+        .map(|(index, path)| document::read(path, Taker::Run, overrides, &around(index > 0)))
+        .collect()
 }
 
 struct Runner {

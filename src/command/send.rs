@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::value::RawValue;
 
 use super::connection;
-use super::document::{self, Source};
+use super::document::{self, Source, Taker};
 use super::overrides;
 use super::report::Wanted;
 use super::report_files::{self, Reports};
@@ -44,7 +44,7 @@ pub(super) fn send(args: &Send, verbose: u8, console: &mut Console) -> Result<Ex
     let overrides = overrides::resolve(&args.overrides)?;
     let local = match (&args.json, &args.file) {
         (Some(text), _) => document::of_text(&Source::json(text), "--json", &overrides, &around)?,
-        (None, Some(path)) => document::read(path, &overrides, &around)?,
+        (None, Some(path)) => document::read(path, Taker::Verb("send"), &overrides, &around)?,
         (None, None) => {
             return Err(Error::usage("no document; name a file, - for stdin, or give --json"));
         }

@@ -14,6 +14,7 @@ mod redacted;
 mod rows;
 mod scan;
 mod syntax;
+mod syntax_error;
 mod toml;
 mod weight;
 mod yaml;
@@ -37,9 +38,10 @@ pub use reader::{Awaited, Invalid, Object, Reader};
 pub use rows::{Cell, Rows};
 pub use scan::{Fault, Outline, Scanner};
 pub use syntax::Syntax;
+pub use syntax_error::SyntaxError;
 pub use toml::{NoToml, toml_weight};
 pub use weight::json_weight;
-pub use yaml::{YamlError, yaml_weight};
+pub use yaml::yaml_weight;
 
 /// An object's members, in the order they were written.
 pub type Map = IndexMap<String, Value>;

@@ -1,7 +1,9 @@
 //! The languages in which a document can be written, each with its parser and the positions of its parts.
 
+use super::parse::ParseError;
 use super::path::Path;
 use super::positions::{Position, positions};
+use super::syntax_error::SyntaxError;
 use super::{Value, toml, yaml};
 
 /// How a text is written.
@@ -36,10 +38,18 @@ impl Syntax {
     }
 
     /// Parses a text; the error names line and column.
-    pub fn parse(self, text: &str) -> Result<Value, String> {
+    pub fn parse(self, text: &str) -> Result<Value, SyntaxError> {
         match self {
-            Self::Json => Value::parse(text).map_err(|error| error.to_string()),
-            Self::Yaml => Value::parse_yaml(text).map_err(|error| error.to_string()),
+            Self::Json => Value::parse(text).map_err(|error| {
+                let (line, column) = match &error {
+                    ParseError::Syntax(error) => (error.line(), error.column()),
+                    _ => (1, 1),
+                };
+                let what = error.to_string();
+                let what = what.split(" at line ").next().unwrap_or_default().to_owned();
+                SyntaxError { what, line, column }
+            }),
+            Self::Yaml => Value::parse_yaml(text),
             Self::Toml => Value::parse_toml(text),
         }
     }

@@ -7,6 +7,7 @@ use num_traits::{Num, ToPrimitive};
 
 use super::path::{Path, Step};
 use super::positions::Position;
+use super::syntax_error::SyntaxError;
 use super::{MAX_INTEGER_DIGITS, Map, Value};
 
 /// Why a value cannot be written as TOML.
@@ -22,19 +23,15 @@ pub enum NoToml {
 
 impl Value {
     /// Parses a text of TOML; the error names line and column.
-    pub fn parse_toml(text: &str) -> Result<Self, String> {
+    pub fn parse_toml(text: &str) -> Result<Self, SyntaxError> {
         if depth(text) > MAX_DEPTH {
-            return Err(format!("more than {MAX_DEPTH} levels"));
+            return Err(SyntaxError::at(text, 0, format!("more than {MAX_DEPTH} levels")));
         }
         let table = DeTable::parse(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
-            let before = text.get(..text.floor_char_boundary(at)).unwrap_or_default();
-            let line = before.matches('\n').count() + 1;
-            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-            let message = error.message().lines().next().unwrap_or_default().to_owned();
-            format!("{message} at line {line} column {column}")
+            SyntaxError::at(text, at, error.message().lines().next().unwrap_or_default())
         })?;
-        self::table(table.into_inner())
+        self::table(table.into_inner(), text)
     }
 
     /// The value, which is an object, as TOML: a line for each member.
@@ -173,15 +170,17 @@ fn position(root: &DeTable<'_>, steps: &[Step]) -> Position {
     found
 }
 
-fn table(table: DeTable<'_>) -> Result<Value, String> {
+fn table(table: DeTable<'_>, text: &str) -> Result<Value, SyntaxError> {
     let members = table.into_iter().map(|(key, value)| {
         let key = key.into_inner().into_owned();
-        self::value(value).map(|value| (key, value))
+        self::value(value, text).map(|value| (key, value))
     });
     members.collect::<Result<Map, _>>().map(Value::Dict)
 }
 
-fn value(value: Spanned<DeValue<'_>>) -> Result<Value, String> {
+fn value(value: Spanned<DeValue<'_>>, whole: &str) -> Result<Value, SyntaxError> {
+    let wrong = |at: usize, what: String| SyntaxError::at(whole, at, what);
+    let at = value.span().start;
     Ok(match value.into_inner() {
         DeValue::String(text) => text.into_owned().into(),
         DeValue::Boolean(truth) => truth.into(),
@@ -190,17 +189,19 @@ fn value(value: Spanned<DeValue<'_>>) -> Result<Value, String> {
             let text = number.as_str();
             let parsed = BigInt::from_str_radix(text, number.radix()).ok();
             let parsed = parsed.filter(|_| text.len() <= MAX_INTEGER_DIGITS);
-            let parsed = parsed.ok_or_else(|| format!("{text:.20} is no integer"))?;
+            let parsed = parsed.ok_or_else(|| wrong(at, format!("{text:.20} is no integer")))?;
             parsed.to_i64().map_or(Value::Big(parsed), Value::Int)
         }
         DeValue::Float(number) => {
             let text = number.as_str();
-            text.parse().map(Value::Float).map_err(|_| format!("{text:.20} is no number"))?
+            let parsed = text.parse().map(Value::Float);
+            parsed.map_err(|_| wrong(at, format!("{text:.20} is no number")))?
         }
         DeValue::Array(items) => {
-            items.into_iter().map(self::value).collect::<Result<Vec<_>, _>>()?.into()
+            let items = items.into_iter().map(|item| self::value(item, whole));
+            items.collect::<Result<Vec<_>, _>>()?.into()
         }
-        DeValue::Table(members) => table(members)?,
+        DeValue::Table(members) => table(members, whole)?,
     })
 }
 
@@ -277,7 +278,10 @@ mod tests {
     #[test]
     fn a_text_that_is_not_toml_is_refused_with_its_place() {
         let error = Value::parse_toml("a = 1\nb = \n").expect_err("refused");
-        assert!(error.contains(" at line 2 column "), "{error}");
+        assert_eq!((error.line, error.column), (2, 5), "{error}");
+        let error = Value::parse_toml(&format!("a = [1,\n {}]", "9".repeat(5000)));
+        let error = error.expect_err("an integer beyond the limit");
+        assert_eq!((error.line, error.column), (2, 2), "{error}");
         for text in ["a = 1\na = 2", "a = [", "= 1", "a = 1979-13-45"] {
             Value::parse_toml(text).expect_err(text);
         }
@@ -292,7 +296,7 @@ mod tests {
             format!("{key} = {}{key} = 1{}", format!("{{ {key} = ").repeat(60), "}".repeat(60));
         let under = format!("[{key}]\n{key} = {{ {key} = 1 }}");
         for text in [&*nested, &*under] {
-            assert_eq!(Value::parse_toml(text).expect_err("too deep"), "more than 128 levels");
+            assert_eq!(Value::parse_toml(text).expect_err("too deep").what, "more than 128 levels");
         }
         let strings = "a = [\"[[[\", '{{', \"\"\"[\"[\"\"\"\", 1.5, {b.c = '\\'}] # [[[[\n[d.e]\nf = '[' # ]\n";
         assert_eq!((depth(strings), depth("a = 1"), depth("a.b = [[{c = 1}]]")), (4, 1, 5));

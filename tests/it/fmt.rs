@@ -92,17 +92,65 @@ fn documents_in_yaml_and_toml_are_run_and_checked_like_json() {
 #[test]
 fn a_document_that_is_not_yaml_or_toml_is_refused_with_its_place() {
     let dir = tempfile::tempdir().expect("a directory");
-    for (name, text, expected) in [
-        ("a.yaml", "a: [1\n", "a.yaml: not YAML: "),
-        ("a.yaml", "- .inf\n", "a.yaml: not a document: JSON has no number inf"),
-        ("a.toml", "a = \n", "a.toml: not TOML: "),
+    for (name, text, place, expected) in [
+        ("a.yaml", "a: [1\n", "a.yaml:2:1: ", "not YAML: "),
+        ("a.yaml", "- 1\n- .inf\n", "a.yaml:2:3: ", "not a document: JSON has no number inf"),
+        ("a.toml", "a = \n", "a.toml:1:5: ", "not TOML: "),
+        ("a.toml", "a = 1\n\nb = [inf]", "a.toml:3:6: ", "not a document: JSON has no number inf"),
+        ("a.json", "[\n[", "a.json:2:1: ", "not JSON: EOF while parsing a list"),
     ] {
         let path = dir.path().join(name);
         fs::write(&path, text).expect("written");
-        for verb in ["run", "lint"] {
-            let refused = ldctl().arg(verb).arg(&path).assert().code(2);
-            let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
-            assert!(said.contains(expected), "{verb} {name}: {said}");
-        }
+        let refused = ldctl().arg("run").arg(&path).assert().code(2);
+        let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+        assert!(said.contains(&format!("{place}{expected}")), "{name}: {said}");
+        let found = ldctl().arg("lint").arg(&path).assert().code(1).stderr_eq("");
+        let said = String::from_utf8_lossy(&found.get_output().stdout).into_owned();
+        assert!(said.contains(&format!("{place}error: {expected}")), "{name}: {said}");
     }
+    let path = dir.path().join("b.json");
+    fs::write(&path, b"[\n \xff]").expect("written");
+    let found = ldctl().arg("lint").arg(&path).assert().code(1);
+    let said = String::from_utf8_lossy(&found.get_output().stdout).into_owned();
+    assert!(said.contains("b.json:2:2: error: not UTF-8"), "{said}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_hides_no_finding_of_the_others() {
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::write(dir.path().join("a.json"), "[[\"LD_nope\"]]").expect("written");
+    fs::write(dir.path().join("b.yaml"), "- [\n").expect("written");
+    let lint = |output: &str| {
+        let files = ["missing.json", "a.json", "b.yaml", "."];
+        let line = ldctl().current_dir(dir.path()).args(["lint", "-o", output]).args(files);
+        let ended = line.assert().code(2);
+        let told = String::from_utf8_lossy(&ended.get_output().stderr).into_owned();
+        assert!(told.contains("error: cannot read missing.json: No such file"), "{told}");
+        assert!(told.contains("error: cannot read .: Is a directory"), "{told}");
+        String::from_utf8_lossy(&ended.get_output().stdout).into_owned()
+    };
+    let said = lint("text");
+    assert!(said.contains("a.json:1:2: error: ") && said.contains("b.yaml:"), "{said}");
+    assert_eq!(lint("json").lines().count(), 2);
+    let log: serde_json::Value = serde_json::from_str(&lint("sarif")).expect("JSON");
+    assert_eq!(log["runs"][0]["results"].as_array().map(Vec::len), Some(2), "{log}");
+}
+
+#[test]
+fn a_url_that_a_verb_takes_for_a_file_is_sent_to_run() {
+    for verb in ["send", "lint", "fmt", "convert"] {
+        for url in ["http://localhost:1/x", "https://h", "localhost:8080"] {
+            let refused = ldctl().args([verb, url]).assert().code(2);
+            let told = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+            let advice =
+                format!("; `ldctl {verb}` takes a file, and `ldctl run URL` makes load on a URL\n");
+            assert!(told.ends_with(&advice), "{told}");
+        }
+        let refused = ldctl().args([verb, "missing.json"]).assert().code(2);
+        let told = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+        assert!(!told.contains("URL"), "{told}");
+    }
+    let refused = ldctl().args(["run", "ws://h"]).assert().code(2);
+    let told = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(told.ends_with("; write http:// or https:// for a URL\n"), "{told}");
 }

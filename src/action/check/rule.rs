@@ -19,7 +19,7 @@ macro_rules! rules {
 }
 
 rules! {
-    NOT_JSON = "not-json", "The file is not JSON in UTF-8.";
+    NOT_JSON = "not-json", "The file is not JSON, YAML or TOML in UTF-8, as its name says.";
     NOT_A_DOCUMENT = "not-a-document", "The JSON is not a list of actions.";
     INVALID_SHAPE = "invalid-shape", "An action is not [name] or [name, arguments].";
     UNKNOWN_COMMAND = "unknown-command", "No command has this name.";

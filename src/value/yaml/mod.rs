@@ -10,6 +10,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
 use super::path::{Path, Step};
 use super::positions::Position;
+use super::syntax_error::SyntaxError;
 use super::weight::{ALLOCATION, MEMBER};
 use super::{Charset, Map, Value};
 
@@ -25,29 +26,20 @@ const CORE: &str = "tag:yaml.org,2002:";
 /// The key of members that are merged into a mapping.
 const MERGE: &str = "<<";
 
-/// Why a text is not YAML, with its place.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} at line {line} column {column}")]
-pub struct YamlError {
-    what: String,
-    line: usize,
-    column: usize,
-}
-
-impl From<ScanError> for YamlError {
+impl From<ScanError> for SyntaxError {
     fn from(error: ScanError) -> Self {
         let marker = error.marker();
         Self { what: error.info().to_owned(), line: marker.line(), column: marker.col() + 1 }
     }
 }
 
-fn wrong(span: Span, what: impl Into<String>) -> YamlError {
-    YamlError { what: what.into(), line: span.start.line(), column: span.start.col() + 1 }
+fn wrong(span: Span, what: impl Into<String>) -> SyntaxError {
+    SyntaxError { what: what.into(), line: span.start.line(), column: span.start.col() + 1 }
 }
 
 impl Value {
     /// Parses a text of one YAML document; an empty one is `null`.
-    pub fn parse_yaml(text: &str) -> Result<Self, YamlError> {
+    pub fn parse_yaml(text: &str) -> Result<Self, SyntaxError> {
         let mut reader = Reader { aliased: aliased(text), ..Reader::default() };
         for event in Parser::new_from_str(text) {
             let (event, span) = event?;
@@ -221,7 +213,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), YamlError> {
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), SyntaxError> {
         match event {
             Event::DocumentStart(_) if self.root.is_some() => Err(wrong(span, "a second document")),
             Event::Scalar(text, style, anchor, tag) => {
@@ -263,7 +255,7 @@ impl Reader {
     }
 
     /// Counts a copy of a value.
-    fn unfold(&mut self, value: &Value, span: Span) -> Result<(), YamlError> {
+    fn unfold(&mut self, value: &Value, span: Span) -> Result<(), SyntaxError> {
         self.unfolded = self.unfolded.saturating_add(value.weight());
         if self.unfolded > MAX_ALIASES {
             let what = format!("aliases unfold to more than {} MiB", MAX_ALIASES >> 20);
@@ -272,7 +264,7 @@ impl Reader {
         Ok(())
     }
 
-    fn begin(&mut self, open: Open, span: Span) -> Result<(), YamlError> {
+    fn begin(&mut self, open: Open, span: Span) -> Result<(), SyntaxError> {
         if self.open.len() >= MAX_DEPTH {
             return Err(wrong(span, format!("more than {MAX_DEPTH} levels")));
         }
@@ -292,7 +284,7 @@ impl Reader {
     }
 
     /// Adds a complete value to the collection that it is in.
-    fn complete(&mut self, value: Value, anchor: usize, span: Span) -> Result<(), YamlError> {
+    fn complete(&mut self, value: Value, anchor: usize, span: Span) -> Result<(), SyntaxError> {
         if self.aliased.contains(&anchor) {
             self.unfold(&value, span)?;
             self.anchors.insert(anchor, value.clone());
