@@ -363,6 +363,14 @@ pub(super) fn findings(
     }
 }
 
+/// The first member of a text whose name is repeated: only the last of them counts.
+pub(super) fn repetition(value: &Value, text: &str) -> Option<Located> {
+    let findings = repeated(value, text);
+    let places = located(&findings, value, text, Syntax::Json);
+    let mut placed = findings.into_iter().zip(places);
+    placed.next().map(|(finding, (line, column))| Located { finding, line, column })
+}
+
 /// All findings, in the order of their places.
 fn all(value: &Value, source: &Source, around: &Surroundings<'_>) -> Vec<Located> {
     let mut findings = check(value, around);

@@ -137,6 +137,19 @@ fn a_file_that_cannot_be_read_hides_no_finding_of_the_others() {
 }
 
 #[test]
+fn a_repeated_member_is_refused_and_nothing_is_printed_before_all_are_read() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("a.json");
+    let twice = "[[\"LD_start_test\",\n {\"a\": 1, \"a\": 2}]]";
+    fs::write(&path, twice).expect("written");
+    let refused = ldctl().args(["fmt", "-"]).arg(&path).stdin(UGLY).assert().code(2).stdout_eq("");
+    let told = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    let words = "a.json:2:11: actions[0].a is there already, and the last one counts; take one out";
+    assert!(told.contains(words), "{told}");
+    assert_eq!(fs::read_to_string(&path).expect("a file"), twice);
+}
+
+#[test]
 fn a_url_that_a_verb_takes_for_a_file_is_sent_to_run() {
     for verb in ["send", "lint", "fmt", "convert"] {
         for url in ["http://localhost:1/x", "https://h", "localhost:8080"] {
