@@ -1,3 +1,33 @@
+_ldctl_runs() {
+    local line="${COMP_LINE}" n=-1 i option
+    local -a words=()
+    for (( i = 0; i <= COMP_CWORD; i++ )); do
+        if [[ ${n} -lt 0 || ${line} == [[:space:]]* ]] ; then
+            n=$((n + 1))
+            words[n]=""
+            line="${line#"${line%%[![:space:]]*}"}"
+        fi
+        words[n]+="${COMP_WORDS[i]}"
+        line="${line#"${COMP_WORDS[i]}"}"
+    done
+    [[ ${words[n]} == -* ]] && return 1
+    for option in "$@"; do
+        [[ ${words[n - 1]} == "${option}" ]] && return 1
+    done
+    COMPREPLY=( $(compgen -W "$("${words[0]}" __runs bash "${words[@]:1}" 2>/dev/null)" -- "${words[n]}") )
+}
+
+_ldctl_documents() {
+    local path
+    COMPREPLY=()
+    while IFS= read -r path; do
+        COMPREPLY+=("${path}")
+    done < <(compgen -f -- "$1" | grep -E '[.](json|ya?ml|toml)$'; compgen -d -- "$1")
+    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]] ; then
+        compopt -o filenames
+    fi
+}
+
 _ldctl() {
     local i cur prev opts cmd
     COMPREPLY=()
@@ -212,10 +242,7 @@ _ldctl() {
             return 0
             ;;
         ldctl__subcmd__attach)
-            if [[ ${cur} != -* && ${prev} != -* ]] ; then
-                COMPREPLY=( $(compgen -W "$("${COMP_WORDS[0]}" __runs bash "${COMP_WORDS[@]:1}" 2>/dev/null)" -- "${cur}") )
-                return 0
-            fi
+            _ldctl_runs --timeout -o --output --server --host --port --context --tls-ca --tls-server-name --tls-cert --tls-key --token-file --token --color && return 0
             opts="-o -q -v -h --timeout --output --quiet --server --host --port --context --legacy --tls --tls-ca --tls-server-name --tls-cert --tls-key --tls-insecure --token-env --token-file --token-prompt --token --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -727,9 +754,7 @@ _ldctl() {
             opts="-v -h --check --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                if [[ ${cur} != -* ]] ; then
-                    COMPREPLY=( $(compgen -f -- "${cur}" | grep -E '[.](json|ya?ml|toml)$') $(compgen -d -- "${cur}") )
-                fi
+                [[ ${cur} == -* ]] || _ldctl_documents "${cur}"
                 return 0
             fi
             case "${prev}" in
@@ -742,9 +767,7 @@ _ldctl() {
                     ;;
             esac
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            if [[ ${cur} != -* ]] ; then
-                COMPREPLY=( $(compgen -f -- "${cur}" | grep -E '[.](json|ya?ml|toml)$') $(compgen -d -- "${cur}") )
-            fi
+            [[ ${cur} == -* ]] || _ldctl_documents "${cur}"
             return 0
             ;;
         ldctl__subcmd__help)
@@ -1123,9 +1146,7 @@ _ldctl() {
             opts="-o -v -h --json --output --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                if [[ ${cur} != -* ]] ; then
-                    COMPREPLY=( $(compgen -f -- "${cur}" | grep -E '[.](json|ya?ml|toml)$') $(compgen -d -- "${cur}") )
-                fi
+                [[ ${cur} == -* ]] || _ldctl_documents "${cur}"
                 return 0
             fi
             case "${prev}" in
@@ -1150,9 +1171,7 @@ _ldctl() {
                     ;;
             esac
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            if [[ ${cur} != -* ]] ; then
-                COMPREPLY=( $(compgen -f -- "${cur}" | grep -E '[.](json|ya?ml|toml)$') $(compgen -d -- "${cur}") )
-            fi
+            [[ ${cur} == -* ]] || _ldctl_documents "${cur}"
             return 0
             ;;
         ldctl__subcmd__ping)
@@ -1384,10 +1403,7 @@ _ldctl() {
             return 0
             ;;
         ldctl__subcmd__report)
-            if [[ ${cur} != -* && ${prev} != -* ]] ; then
-                COMPREPLY=( $(compgen -W "$("${COMP_WORDS[0]}" __runs bash "${COMP_WORDS[@]:1}" 2>/dev/null)" -- "${cur}") )
-                return 0
-            fi
+            _ldctl_runs --format -o --output --timeout --server --host --port --context --tls-ca --tls-server-name --tls-cert --tls-key --token-file --token --color && return 0
             opts="-o -v -h --format --output --timeout --server --host --port --context --legacy --tls --tls-ca --tls-server-name --tls-cert --tls-key --tls-insecure --token-env --token-file --token-prompt --token --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1535,9 +1551,7 @@ _ldctl() {
             opts="-X -H -d -n -o -q -v -h --json --once --print-document --data-dir --method --header --data --json-body --http2 --insecure --requests --host --users --spawn-rate --test-time --rate --target --var --gate --report --seed --no-check --executor --engine --executor-memory --executor-unconfined --max-users --max-test-time --max-tasks --max-body-bytes --max-memory --max-records --allow-listen --allow-target --output --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                if [[ ${cur} != -* ]] ; then
-                    COMPREPLY=( $(compgen -f -- "${cur}" | grep -E '[.](json|ya?ml|toml)$') $(compgen -d -- "${cur}") )
-                fi
+                [[ ${cur} == -* ]] || _ldctl_documents "${cur}"
                 return 0
             fi
             case "${prev}" in
@@ -1689,9 +1703,7 @@ _ldctl() {
                     ;;
             esac
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            if [[ ${cur} != -* ]] ; then
-                COMPREPLY=( $(compgen -f -- "${cur}" | grep -E '[.](json|ya?ml|toml)$') $(compgen -d -- "${cur}") )
-            fi
+            [[ ${cur} == -* ]] || _ldctl_documents "${cur}"
             return 0
             ;;
         ldctl__subcmd__runs)
@@ -1838,9 +1850,7 @@ _ldctl() {
             opts="-o -q -v -h --json --name --detach --queue --timeout --users --spawn-rate --test-time --rate --target --var --gate --report --seed --no-check --output --quiet --server --host --port --context --legacy --tls --tls-ca --tls-server-name --tls-cert --tls-key --tls-insecure --token-env --token-file --token-prompt --token --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                if [[ ${cur} != -* ]] ; then
-                    COMPREPLY=( $(compgen -f -- "${cur}" | grep -E '[.](json|ya?ml|toml)$') $(compgen -d -- "${cur}") )
-                fi
+                [[ ${cur} == -* ]] || _ldctl_documents "${cur}"
                 return 0
             fi
             case "${prev}" in
@@ -2001,9 +2011,7 @@ _ldctl() {
                     ;;
             esac
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            if [[ ${cur} != -* ]] ; then
-                COMPREPLY=( $(compgen -f -- "${cur}" | grep -E '[.](json|ya?ml|toml)$') $(compgen -d -- "${cur}") )
-            fi
+            [[ ${cur} == -* ]] || _ldctl_documents "${cur}"
             return 0
             ;;
         ldctl__subcmd__serve)
@@ -2211,10 +2219,7 @@ _ldctl() {
             return 0
             ;;
         ldctl__subcmd__status)
-            if [[ ${cur} != -* && ${prev} != -* ]] ; then
-                COMPREPLY=( $(compgen -W "$("${COMP_WORDS[0]}" __runs bash "${COMP_WORDS[@]:1}" 2>/dev/null)" -- "${cur}") )
-                return 0
-            fi
+            _ldctl_runs --timeout --output --server --host --port --context --tls-ca --tls-server-name --tls-cert --tls-key --token-file --token --color && return 0
             opts="-v -h --watch --timeout --output --server --host --port --context --legacy --tls --tls-ca --tls-server-name --tls-cert --tls-key --tls-insecure --token-env --token-file --token-prompt --token --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2329,10 +2334,7 @@ _ldctl() {
             return 0
             ;;
         ldctl__subcmd__stop)
-            if [[ ${cur} != -* && ${prev} != -* ]] ; then
-                COMPREPLY=( $(compgen -W "$("${COMP_WORDS[0]}" __runs bash "${COMP_WORDS[@]:1}" 2>/dev/null)" -- "${cur}") )
-                return 0
-            fi
+            _ldctl_runs --timeout --output --server --host --port --context --tls-ca --tls-server-name --tls-cert --tls-key --token-file --token --color && return 0
             opts="-v -h --timeout --output --server --host --port --context --legacy --tls --tls-ca --tls-server-name --tls-cert --tls-key --tls-insecure --token-env --token-file --token-prompt --token --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -26,12 +26,27 @@ pub fn completion_script(shell: Shell) -> String {
         Shell::Zsh => zsh(&script),
         _ => script,
     };
-    with_run_numbers(shell, script)
+    with_run_numbers(shell, script, &command)
 }
+
+/// Documents and directories in bash; where there are none, bash offers all files. Its names of files are
+/// one a line, and readline puts the slash and the quotes to them.
+const BASH: &str = r#"_ldctl_documents() {
+    local path
+    COMPREPLY=()
+    while IFS= read -r path; do
+        COMPREPLY+=("${path}")
+    done < <(compgen -f -- "$1" | grep -E '[.](json|ya?ml|toml)$'; compgen -d -- "$1")
+    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]] ; then
+        compopt -o filenames
+    fi
+}
+
+"#;
 
 /// In bash an option's values follow the case that is its name.
 fn bash(script: &str) -> String {
-    let mut out = String::with_capacity(script.len());
+    let mut out = BASH.to_owned();
     let mut option = "";
     let mut verb = String::new();
     for line in script.lines() {
@@ -52,13 +67,8 @@ fn bash(script: &str) -> String {
         {
             let indent = line.len() - label.len();
             out.push_str(line);
-            // Documents and directories; where there are none, bash offers all files.
-            out.push_str(&format!(
-                "\n{0:indent$}if [[ ${{cur}} != -* ]] ; then\n\
-                 {0:indent$}    COMPREPLY=( $(compgen -f -- \"${{cur}}\" | grep -E '[.](json|ya?ml|toml)$') $(compgen -d -- \"${{cur}}\") )\n\
-                 {0:indent$}fi",
-                ""
-            ));
+            let documents = "[[ ${cur} == -* ]] || _ldctl_documents \"${cur}\"";
+            out.push_str(&format!("\n{0:indent$}{documents}", ""));
         } else {
             out.push_str(line);
         }

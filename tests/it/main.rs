@@ -21,6 +21,8 @@ mod wire_server;
 mod wire_support;
 
 mod check_first;
+#[cfg(unix)]
+mod completion;
 mod contexts;
 mod control;
 mod diagnosis;
