@@ -143,6 +143,12 @@ pub(super) fn run<D: Driver>(
         Recording::new(started_at, gathered.into_iter().map(|part| part.recorder).collect());
     warnings.extend(recording.beyond());
     recording.warnings = warnings;
+    recording.peak_users = live.peak_users();
+    if curve.iter().all(|count| count.users == 0) {
+        // Over before it was looked at for the first time.
+        curve.clear();
+        note(&mut curve, Duration::ZERO, recording.peak_users);
+    }
     recording.users = curve;
     recording.iterations = iterations;
     Ok(recording)

@@ -61,6 +61,8 @@ pub struct Recording {
     pub warnings: Vec<String>,
     /// The number of virtual users over time.
     pub users: Vec<UserCount>,
+    /// The most virtual users that ran at once.
+    pub peak_users: usize,
     /// How many iterations it was to start, and started.
     pub iterations: Iterations,
     /// The beginning of the action that was run, without secrets, for the page that shows it.
@@ -88,6 +90,7 @@ impl Recording {
             parts,
             warnings: Vec::new(),
             users: Vec::new(),
+            peak_users: 0,
             iterations: Iterations::default(),
             document: None,
             conditions: Conditions::default(),

@@ -257,3 +257,29 @@ fn a_test_without_a_host_says_where_its_requests_go() {
         assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
     }
 }
+
+/// A test of three users and three iterations, which is over at once; half of its requests fail.
+fn short_test(target: &Target) -> Value {
+    json!(["LD_start_test", {
+        "user_detail_dict": {"host": target.url()}, "user_count": 3, "spawn_rate": 1000,
+        "test_time": null, "iterations": 3, "wait_time": 0,
+        "tasks": [{"method": "get", "request_url": "/", "name": "GET /items"},
+                  {"method": "get", "request_url": "http://127.0.0.1:1/", "name": "GET /none"}],
+    }])
+}
+
+/// What `ldctl run` says of a document, on stdout and stderr.
+fn ran(document: &Value, output: &str) -> [String; 2] {
+    let data = tempfile::tempdir().expect("a directory");
+    let line = ["run", "-o", output, "--json", &document.to_string()];
+    let ended = ldctl().current_dir(data.path()).args(line).assert().success();
+    let output = ended.get_output();
+    [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned())
+}
+
+#[test]
+fn the_users_of_a_test_that_is_over_at_once_are_counted() {
+    let target = Target::start();
+    let [said, _] = ran(&json!([short_test(&target)]), "summary");
+    assert!(said.contains("  3 users  "), "{said}");
+}

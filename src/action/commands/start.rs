@@ -737,7 +737,7 @@ fn conclude(
 ) -> Value {
     let mut warnings = recording.warnings.clone();
     context.push_recording(Arc::clone(&recording));
-    let peak = recording.users.iter().map(|count| count.users).max();
+    let peak = recording.peak_users;
     warnings.extend(context.memory_warnings());
     let mut of_this_test = Records::default();
     of_this_test.push(recording);
@@ -763,7 +763,7 @@ fn conclude(
     rich.insert("summary".to_owned(), summary.to_details());
     rich.insert("errors".to_owned(), errors.to_value());
     rich.insert("statuses".to_owned(), statuses(&of_this_test));
-    rich.insert("peak_users".to_owned(), peak.map(u64::from).into());
+    rich.insert("peak_users".to_owned(), (peak as u64).into());
     if !warnings.is_empty() {
         // Clients of version 0.1.0 read them from here.
         rich.insert("warnings".to_owned(), listed.into());

@@ -111,6 +111,8 @@ pub struct Live {
     cumulative: Arc<Cumulative>,
     allowance: Arc<Allowance>,
     users: AtomicUsize,
+    /// The most that there were.
+    peak_users: AtomicUsize,
     tally: OnceLock<Tally>,
 }
 
@@ -130,6 +132,7 @@ impl Live {
             table: Table::new(memory, "figures of the run"),
             allowance: Arc::new(Allowance::of(memory)),
             users: AtomicUsize::new(0),
+            peak_users: AtomicUsize::new(0),
             tally: OnceLock::new(),
             cumulative,
         }
@@ -157,7 +160,15 @@ impl Live {
 
     /// A worker's users have become `now`; they were `before`.
     pub fn change_users(&self, before: usize, now: usize) {
-        self.users.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+        let change = now.wrapping_sub(before);
+        let all = self.users.fetch_add(change, Ordering::Relaxed).wrapping_add(change);
+        // A sample now and then would miss those of a short test.
+        self.peak_users.fetch_max(all, Ordering::Relaxed);
+    }
+
+    /// The most virtual users that ran at once.
+    pub fn peak_users(&self) -> usize {
+        self.peak_users.load(Ordering::Relaxed)
     }
 
     /// The run has ended. Its sum stays, and its names if they take little.
