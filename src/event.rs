@@ -20,6 +20,16 @@ pub const MAX_NAME: usize = 200;
 /// it from another `RuntimeError`.
 pub const BUSY: &str = "another test is running";
 
+/// What requests are called where they are listed: their method and name, unless the name begins with
+/// the method, as those of recordings and curl do.
+pub fn title(method: &str, name: &str) -> String {
+    let has_method = name.strip_prefix(method).is_some_and(|rest| rest.starts_with(' '));
+    match has_method || method.is_empty() {
+        true => name.to_owned(),
+        false => format!("{method} {name}"),
+    }
+}
+
 /// One event. As JSON it is an object with the key `event`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]

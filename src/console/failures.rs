@@ -1,5 +1,6 @@
 //! Why requests failed, in a few lines for people, taken from the result of a test.
 
+use crate::event::title;
 use crate::value::Value;
 
 /// Errors that are listed.
@@ -20,13 +21,8 @@ pub(super) fn lines(result: &Value) -> Vec<String> {
     let mut lines = vec![format!("{failures} of {requests} requests failed")];
     let width = errors.first().map_or(0, |error| text(error, "count").len());
     lines.extend(errors.iter().take(MOST).map(|error| {
-        format!(
-            "{:>width$} × {} {}: {}",
-            text(error, "count"),
-            text(error, "method"),
-            text(error, "name"),
-            text(error, "error"),
-        )
+        let title = title(&text(error, "method"), &text(error, "name"));
+        format!("{:>width$} × {title}: {}", text(error, "count"), text(error, "error"))
     }));
     if errors.len() > MOST {
         lines.push("and other errors, which --output json lists".to_owned());
@@ -51,11 +47,11 @@ mod tests {
         check(
             r#"{"summary": {"totals": {"requests": 120, "failures": 101}}, "errors": [
                 {"count": 100, "method": "GET", "name": "items", "error": "401 Unauthorized"},
-                {"count": 1, "method": "POST", "name": "login", "error": "timed out after 5 s"}]}"#,
+                {"count": 1, "method": "POST", "name": "POST /login", "error": "timed out after 5 s"}]}"#,
             &[
                 "101 of 120 requests failed",
                 "100 × GET items: 401 Unauthorized",
-                "  1 × POST login: timed out after 5 s",
+                "  1 × POST /login: timed out after 5 s",
             ],
         );
     }

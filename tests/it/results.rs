@@ -283,3 +283,13 @@ fn the_users_of_a_test_that_is_over_at_once_are_counted() {
     let [said, _] = ran(&json!([short_test(&target)]), "summary");
     assert!(said.contains("  3 users  "), "{said}");
 }
+
+#[test]
+fn a_method_that_a_name_begins_with_is_not_said_twice() {
+    let target = Target::start();
+    let document = json!([short_test(&target)]);
+    let [said, _] = ran(&document, "summary");
+    assert!(said.contains("\nGET /items ") && said.contains("3 × GET /none: "), "{said}");
+    let [said, told] = ran(&document, "text");
+    assert!(!format!("{said}{told}").contains("GET GET"), "{said}{told}");
+}

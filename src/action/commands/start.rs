@@ -16,7 +16,7 @@ use crate::action::context::Context;
 use crate::action::delegated::{DelegatedTest, Ending, NEEDS};
 use crate::action::loaddensity::is_user;
 use crate::action::rules::Engine;
-use crate::event::{Failure, FailureKind};
+use crate::event::{Failure, FailureKind, title};
 use crate::load::pacer::{ARRIVALS, Pacing, WAIT, Wait};
 use crate::load::shape::{SHAPE, SHAPES, Shape};
 use crate::load::template::Bindings;
@@ -720,7 +720,8 @@ fn no_success(summary: &Summary, error: Option<&ErrorCount<'_>>) -> String {
             format!("no request succeeded: all {waiting} had no response when the test ended")
         }
         (all, _, Some(ErrorCount { count, method, name, error, .. })) => {
-            format!("none of {all} requests succeeded; {count} × {method} {name}: {error}")
+            let title = title(method, name);
+            format!("none of {all} requests succeeded; {count} × {title}: {error}")
         }
         (all, _, None) => format!("none of {all} requests succeeded"),
     }

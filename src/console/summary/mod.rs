@@ -9,7 +9,7 @@ use super::figures::{count, counted, duration, number, text, trimmed};
 use super::line::{Line, shown, width, wrap};
 use super::style::{Role, Style};
 use crate::error::Exit;
-use crate::event::{ActionResult, Event, FailureKind};
+use crate::event::{ActionResult, Event, FailureKind, title};
 use crate::value::Value;
 use verdict::Tally;
 
@@ -222,12 +222,9 @@ fn errors(value: &Value, failures: u64, style: Style) -> Vec<(Role, String)> {
         .iter()
         .zip(&counts)
         .map(|(error, count)| {
-            let (method, name) = (text(error, "method"), text(error, "name"));
-            let words = format!(
-                "{count:>widest$} {} {method} {name}: {}",
-                style.times(),
-                text(error, "error")
-            );
+            let title = title(&text(error, "method"), &text(error, "name"));
+            let (times, error) = (style.times(), text(error, "error"));
+            let words = format!("{count:>widest$} {times} {title}: {error}");
             (Role::Bad, words)
         })
         .collect();

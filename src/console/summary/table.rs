@@ -4,6 +4,7 @@
 use crate::console::figures::{column, count, number, percent, text};
 use crate::console::line::{Line, fit, shown, width};
 use crate::console::style::{Role, Style};
+use crate::event::title;
 use crate::value::Value;
 
 /// Names with a line of their own; those with the most requests.
@@ -93,7 +94,7 @@ fn rows(summary: &Value) -> (Vec<Row>, usize) {
         .iter()
         .map(|(name, figures)| {
             let method = text(figures, "method");
-            let name = if method.is_empty() { name.clone() } else { format!("{method} {name}") };
+            let name = title(&method, name);
             Row::of(name, figures, figures)
         })
         .collect();
