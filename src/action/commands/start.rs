@@ -312,15 +312,15 @@ enum Work {
 
 fn parse(given: &Arguments<'_>) -> Parsed {
     let detail = given.required("user_detail_dict")?;
-    let mode = Mode::parse(given)?;
     let in_python = runs_in_python(given, &detail)?;
-    if in_python && let (false, Some(field)) = (mode.is_local(), given.present("runner_mode")) {
-        return Err(field.invalid("a test in the executor's Python has no part in a cluster"));
-    }
     let user = match in_python {
         true => None,
         false => Some(user(given, &detail)?),
     };
+    let mode = Mode::parse(given)?;
+    if let (true, false, Some(field)) = (in_python, mode.is_local(), given.present("runner_mode")) {
+        return Err(field.expected("\"local\" for a test in the executor's Python"));
+    }
     if let Some(engine) = given.present("engine")
         && !ENGINES.contains(&engine.text()?)
     {
@@ -442,7 +442,8 @@ fn for_python(given: &Arguments<'_>, tasks: &Reader<'_>) -> Result<Map, Invalid>
     let Value::Dict(mut arguments) = given.to_value() else { return Ok(Map::new()) };
     arguments.retain(|name, _| {
         let name = name.as_str();
-        let dropped = WITHOUT_EFFECT.contains(&name) && name != "engine";
+        let dropped =
+            WITHOUT_EFFECT.contains(&name) && name != "engine" || OF_CLUSTERS.contains(&name);
         // Variables and sources are added when it starts, with those of earlier actions.
         !dropped && !NOT_OF_PYTHON.contains(&name) && !["variables", "csv_sources"].contains(&name)
     });
@@ -601,8 +602,10 @@ impl Command for StartTest {
         }
         if !ignored.is_empty() {
             let names = ignored.join(", ");
-            let place =
-                if native { &*format!("{mode_name} mode") } else { "the executor's Python" };
+            let place = match native {
+                true => format!("{mode_name} mode"),
+                false => "the executor's Python".to_owned(),
+            };
             recording.warnings.push(format!("arguments without effect in {place}: {names}"));
         }
         let exhausted = lease.test().live().allowance().exhausted().map(str::to_owned);
