@@ -3,8 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
+
 use super::new_file;
-use crate::action::{pretty, schema};
+use crate::action::{Surroundings, check, pretty, schema};
 use crate::cli::{Init, Template};
 use crate::console::Console;
 use crate::error::{Error, Exit};
@@ -32,6 +34,12 @@ fn source(template: Template) -> &'static str {
 }
 
 pub(super) fn init(args: &Init, console: &mut Console) -> Result<Exit, Error> {
+    if let Some(name) = args.file.to_str().filter(|name| Template::from_str(name, false).is_ok()) {
+        return Err(Error::usage(format!(
+            "{name} is a template; name the file, too: `ldctl init {name} {name}.json` (or ./{name} \
+             for a file of this name)"
+        )));
+    }
     let broken =
         |why: &dyn std::fmt::Display| Error::usage(format!("the template is broken: {why}"));
     let example = Value::parse(source(args.template)).map_err(|error| broken(&error))?;
@@ -42,6 +50,12 @@ pub(super) fn init(args: &Init, console: &mut Console) -> Result<Exit, Error> {
     let users = beside(&directory, USERS.1);
     let mut document = document(&example, &schema_place, args.host.as_deref());
     rename(&mut document, USERS.0, &users);
+    if let Some(host) = &args.host
+        && let Some(finding) =
+            check(&document, &Surroundings::unknown()).iter().find(|finding| finding.is_error())
+    {
+        return Err(Error::usage(format!("--host {host:?}: {}", finding.message)));
+    }
     let text = pretty(&document);
     if stdout {
         console.write(text.as_bytes());

@@ -354,3 +354,41 @@ fn the_links_of_the_documentation_lead_to_files_that_exist() {
         }
     }
 }
+
+#[test]
+fn init_writes_nothing_that_run_refuses_and_takes_no_template_for_a_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let refused = |args: &[&str]| {
+        let line = ldctl().current_dir(directory.path()).arg("init").args(args);
+        let told = line.assert().code(2).get_output().stderr.clone();
+        String::from_utf8_lossy(&told).into_owned()
+    };
+    for host in ["localhost:8080", "localhost", "http://"] {
+        let told = refused(&["http", "a.json", "--host", host]);
+        assert!(told.starts_with(&format!("error: --host {host:?}: ")), "{told}");
+        refused(&["csv", "-", "--host", host]);
+    }
+    for template in TEMPLATES {
+        let told = refused(&[template]);
+        assert!(told.contains(&format!("`ldctl init {template} {template}.json`")), "{told}");
+    }
+    assert_eq!(directory.path().read_dir().expect("a list").count(), 0);
+    ldctl().current_dir(directory.path()).args(["init", "./login"]).assert().success();
+}
+
+#[test]
+fn a_full_disk_leaves_the_file_that_init_was_to_replace() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("a.json");
+    fs::write(&path, "before").expect("a file");
+    // The size of files is limited, and the signal of a breach ignored.
+    let mut command = crate::support::after("trap '' XFSZ; ulimit -f 1");
+    let status = command
+        .current_dir(directory.path())
+        .args(["init", "gates", "a.json", "--force"])
+        .stderr(std::process::Stdio::null())
+        .status();
+    assert_eq!(status.expect("the program").code(), Some(2));
+    assert_eq!(fs::read_to_string(&path).expect("a file"), "before");
+    assert_eq!(directory.path().read_dir().expect("a list").count(), 1);
+}
