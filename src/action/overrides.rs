@@ -12,6 +12,22 @@ use crate::value::{Map, Value};
 /// The rule of a gate as it is written on the command line.
 pub use crate::record::gate_text::rule as gate;
 
+/// What is wrong with a base of relative URLs, if it can be told without the document: its placeholders
+/// have no value yet, and other schemes are for users of other protocols.
+pub fn target_fault(text: &str) -> Option<&'static str> {
+    const EXPECTED: &str = "expected http:// or https://, and a host";
+    match text.trim().split_once("://") {
+        _ if text.contains("${") => None,
+        None => Some(EXPECTED),
+        Some((scheme, rest)) if ["http", "https"].contains(&&*scheme.to_ascii_lowercase()) => {
+            let has_host = url::Url::parse(text.trim()).is_ok() && !rest.starts_with('/');
+            (!has_host).then_some(EXPECTED)
+        }
+        Some(("ws" | "wss" | "tcp" | "udp", _)) => None,
+        Some(_) => Some(EXPECTED),
+    }
+}
+
 /// Commands that run other documents.
 const EXECUTE_ACTION: &str = "LD_execute_action";
 const EXECUTE_FILES: &str = "LD_execute_files";

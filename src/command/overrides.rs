@@ -2,20 +2,32 @@
 
 use super::cluster;
 use super::document::Local;
-use crate::action::{Overrides, gate};
+use crate::action::{Overrides, gate, target_fault};
 use crate::cli;
 use crate::error::Error;
 
-/// Reads the options.
-pub(super) fn resolve(args: &cli::Overrides) -> Result<Overrides, Error> {
+/// Reads the options; `host` is another name of the target.
+pub(super) fn resolve(args: &cli::Overrides, host: Option<&str>) -> Result<Overrides, Error> {
     let read =
         |text: &String| gate(text).map_err(|why| Error::usage(format!("--gate {text:?}: {why}")));
+    let target = args.target.as_deref().map(|text| ("--target", text));
+    let target = target.or(host.map(|text| ("--host", text)));
+    if let Some((option, text)) = target
+        && let Some(why) = target_fault(text)
+    {
+        return Err(Error::usage(format!("{option} {text:?}: {why}")));
+    }
+    for (index, (name, _)) in args.var.iter().enumerate() {
+        if args.var.iter().take(index).any(|(before, _)| before == name) {
+            return Err(Error::usage(format!("--var {name} is given twice; leave one out")));
+        }
+    }
     Ok(Overrides {
         users: args.users,
         spawn_rate: args.spawn_rate,
         test_time: args.test_time,
         rate: args.rate,
-        target: args.target.clone(),
+        target: target.map(|(_, text)| text.to_owned()),
         variables: args.var.clone(),
         gates: args.gate.iter().map(read).collect::<Result<_, _>>()?,
         reports: !args.report.is_empty(),

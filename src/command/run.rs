@@ -51,8 +51,7 @@ pub(super) fn run(args: &Run, verbose: u8, console: &mut Console) -> Result<Exit
     let limits = test_limits(&args.documents);
     document::stdin_once(&args.files)?;
     let data_dir = data_dir(args.data_dir.as_deref())?;
-    let mut overrides = overrides::resolve(&args.overrides)?;
-    overrides.target = overrides.target.or_else(|| args.host.clone());
+    let mut overrides = overrides::resolve(&args.overrides, args.host.as_deref())?;
     overrides.once = args.once;
     let reports = Reports::resolve(&args.overrides.report, &args.files)?;
     let database = reports.database.as_deref();

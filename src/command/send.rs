@@ -41,7 +41,7 @@ pub(super) fn send(args: &Send, verbose: u8, console: &mut Console) -> Result<Ex
     let limits = TestLimits { users: MOST_USERS, seconds: MOST_SECONDS, tasks: MOST_TASKS };
     let rules = limits.into();
     let around = Surroundings { place: Where::Server, rules, ..Surroundings::unknown() };
-    let overrides = overrides::resolve(&args.overrides)?;
+    let overrides = overrides::resolve(&args.overrides, None)?;
     let local = match (&args.json, &args.file) {
         (Some(text), _) => document::of_text(&Source::json(text), "--json", &overrides, &around)?,
         (None, Some(path)) => document::read(path, Taker::Verb("send"), &overrides, &around)?,

@@ -139,3 +139,24 @@ fn an_option_that_no_document_takes_is_an_error() {
     // One of several takes it; all its requests fail.
     run(&["run", "no.json", "yes.json", "--test-time", "50ms"]).code(1);
 }
+
+#[test]
+fn an_option_that_cannot_be_meant_is_blamed_and_not_the_document() {
+    let text = document("http://127.0.0.1:9", json!([{"method": "get", "request_url": "/"}]));
+    for (option, value) in [
+        ("--target", "localhost"),
+        ("--host", "localhost:8080"),
+        ("--target", "ftp://h"),
+        ("--target", "http://"),
+        ("--host", "https:///x"),
+    ] {
+        ldctl().args(["run", "--json", &text, option, value]).assert().code(2).stderr_eq(format!(
+            "error: {option} {value:?}: expected http:// or https://, and a host\n"
+        ));
+    }
+    ldctl()
+        .args(["send", "--json", &text, "--var", "a=1", "--var", "b=1", "--var", "a=2"])
+        .assert()
+        .code(2)
+        .stderr_eq("error: --var a is given twice; leave one out\n");
+}
