@@ -115,13 +115,13 @@ impl Overrides {
         let mut walk = Walk { overrides: self, tests: 0, files: false, notes: Vec::new() };
         walk.document(document, "")?;
         let Walk { tests, files, notes, .. } = walk;
-        let alone = self.options() == ["--var"];
-        let taken = tests > 0 || files && alone;
+        let reaches = self.options().iter().all(|option| REACHES_FILES.contains(option));
+        let taken = tests > 0 || files && reaches;
         if let (true, Some(actions)) = (taken, listed_mut(document)) {
-            if tests > 0 && !self.gates.is_empty() {
+            if !self.gates.is_empty() {
                 actions.push(action("LD_assert_sla", "rules", Value::List(self.gates.clone())));
             }
-            if let Some(path) = self.database.as_deref().filter(|_| tests > 0) {
+            if let Some(path) = self.database.as_deref() {
                 actions.push(action("LD_persist_records", "database_path", path.into()));
             }
             // The tests of files take what was registered before.
@@ -320,8 +320,8 @@ impl Walk<'_> {
     }
 }
 
-/// What tests in files get as well.
-const REACHES_FILES: [&str; 2] = ["--var", "--gate"];
+/// What tests in files get as well, or are judged and reported by.
+const REACHES_FILES: [&str; 3] = ["--var", "--gate", "--report"];
 
 /// An argument that is given, and not null.
 fn present<'a>(arguments: &'a Map, name: &str) -> Option<&'a Value> {

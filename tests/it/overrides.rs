@@ -141,6 +141,32 @@ fn an_option_that_no_document_takes_is_an_error() {
 }
 
 #[test]
+fn reports_gates_and_the_database_are_of_the_tests_in_files_too() {
+    let target = Target::start();
+    let data = tempfile::tempdir().expect("a directory");
+    let file = json!([["LD_start_test", {
+        "user_detail_dict": {"host": target.url()}, "user_count": 1, "test_time": null,
+        "iterations": 2, "tasks": [{"method": "get", "request_url": "/"}],
+    }]]);
+    fs::write(data.path().join("a.json"), file.to_string()).expect("a file");
+    let run = |rest: &[&str]| {
+        let text = r#"[["LD_execute_files", [["a.json"]]]]"#;
+        ldctl().current_dir(data.path()).args(["run", "--json", text]).args(rest).assert()
+    };
+    let reports = ["--report", "summary=s.json", "--report", "db=runs.db"];
+    run(&reports).success();
+    let report = fs::read_to_string(data.path().join("s.json")).expect("a report");
+    let report: Value = serde_json::from_str(&report).expect("JSON");
+    assert!(report["totals"]["requests"].as_u64() > Some(0), "{report}");
+    assert!(data.path().join("runs.db").exists());
+    run(&["--gate", "requests>0"]).success();
+    let broken = run(&["--gate", "requests<1"]).code(1);
+    let said = String::from_utf8_lossy(&broken.get_output().stdout).into_owned();
+    assert!(said.contains("SLA gates failed: requests"), "{said}");
+    run(&["--users", "5"]).code(2);
+}
+
+#[test]
 fn an_option_that_cannot_be_meant_is_blamed_and_not_the_document() {
     let text = document("http://127.0.0.1:9", json!([{"method": "get", "request_url": "/"}]));
     for (option, value) in [
