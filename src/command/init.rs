@@ -22,6 +22,9 @@ const BESIDE: &str = "ldctl.schema.json";
 const USERS: (&str, &str, &str) =
     ("examples/users.csv", "users.csv", include_str!("../../examples/users.csv"));
 
+/// A password of the examples.
+const SECRET: &str = "${env.SHOP_PASSWORD}";
+
 fn source(template: Template) -> &'static str {
     match template {
         Template::Http => include_str!("../../examples/quickstart.json"),
@@ -50,6 +53,10 @@ pub(super) fn init(args: &Init, console: &mut Console) -> Result<Exit, Error> {
     let users = beside(&directory, USERS.1);
     let mut document = document(&example, &schema_place, args.host.as_deref());
     rename(&mut document, USERS.0, &users);
+    if args.host.is_none() {
+        // The stub server takes any, and the document shall run as it stands.
+        rename(&mut document, SECRET, "secret");
+    }
     if let Some(host) = &args.host
         && let Some(finding) =
             check(&document, &Surroundings::unknown()).iter().find(|finding| finding.is_error())
@@ -79,6 +86,9 @@ pub(super) fn init(args: &Init, console: &mut Console) -> Result<Exit, Error> {
         companion(directory.join(BESIDE), &(schema + "\n"))?;
     }
     console.message(&format!("wrote {}", written.join(", ")));
+    if text.contains(SECRET) {
+        console.message("set the environment variable SHOP_PASSWORD before it runs");
+    }
     let file = args.file.display();
     console.message(&match &args.host {
         Some(host) => format!("`ldctl run {file}` makes load on {host}"),

@@ -227,3 +227,25 @@ fn the_examples_have_no_findings() {
         ldctl().arg("lint").arg(&document).assert().success().stdout_eq("").stderr_eq("");
     }
 }
+
+#[test]
+fn a_variable_that_is_not_set_is_not_sent_as_it_is_written() {
+    let target = Target::start();
+    let document = json!([["LD_start_test", {
+        "user_detail_dict": {"host": target.url()}, "user_count": 1, "test_time": null,
+        "iterations": 1, "wait_time": 0,
+        "tasks": [{"method": "get", "request_url": "/",
+                   "headers": {"Authorization": "Bearer ${env.LDCTL_TEST_TOKEN}"}}],
+    }]])
+    .to_string();
+    let run = || ldctl().args(["run", "--json", &document]);
+    let refused = run().assert().code(2).stdout_eq("");
+    let told = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    let why = "error: actions[0].tasks[0].headers.Authorization: LDCTL_TEST_TOKEN is not set, and \
+               ${env.LDCTL_TEST_TOKEN} would be used as it is written; export it [unset-variable]\n";
+    assert!(told.contains(why), "{told}");
+    assert_eq!(target.requests(), 0);
+    run().env("LDCTL_TEST_TOKEN", "x").assert().success();
+    run().arg("--no-check").assert().success();
+    assert_eq!(target.requests(), 2);
+}

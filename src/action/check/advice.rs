@@ -18,7 +18,10 @@ use crate::action::numbers::shown;
 use crate::action::tasks::{is_relative, tasks, url};
 use crate::load::template::{Reference, Space, references};
 use crate::value::field::nearest;
-use crate::value::{Map, Path, Value, quote};
+use crate::value::{Map, Path, Step, Value, quote};
+
+/// Members of tasks in which a placeholder without a value means something: false.
+const CONDITIONS: [&str; 2] = ["run_if", "skip_if"];
 
 /// Members of `user_detail_dict` that count.
 const USER_MEMBERS: [&str; 3] = ["user", "host", "base_url"];
@@ -384,19 +387,18 @@ impl<'a> Advisor<'a> {
             .path()
             .key()
             .is_some_and(|key| ["request_url", "url", "host", "base_url", "target"].contains(&key));
+        let is_condition =
+            |step: &Step| CONDITIONS.iter().any(|key| *step == Step::Member((*key).to_owned()));
         let (why, what) = unavailable(name);
-        if is_url && begins {
-            let message = format!("{name} {why}; {what}, or give the URL itself");
-            self.findings.push(Finding::new(
-                UNSET_VARIABLE,
-                Severity::Error,
-                message,
-                place.clone(),
-            ));
-        } else {
-            let message = format!("{name} {why}: {written} is used as it is written");
-            self.warn(UNSET_VARIABLE, place.clone(), message);
+        if place.path().steps().iter().any(is_condition) {
+            let message = format!("{name} {why}, so {written} counts as false");
+            return self.warn(UNSET_VARIABLE, place.clone(), message);
         }
+        let message = match is_url && begins {
+            true => format!("{name} {why}; {what}, or give the URL itself"),
+            false => format!("{name} {why}, and {written} would be used as it is written; {what}"),
+        };
+        self.findings.push(Finding::new(UNSET_VARIABLE, Severity::Error, message, place.clone()));
     }
 
     /// Whether a placeholder is one of tests in the executor's Python.

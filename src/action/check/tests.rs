@@ -396,14 +396,16 @@ fn a_report_without_a_directory_or_with_two_extensions_is_found() {
 #[test]
 fn a_variable_of_the_environment_that_is_not_set_is_found_where_the_document_runs() {
     let members = r#""tasks": [{"method": "get", "url": "${env.TARGET}/x", "headers":
-        {"X-A": "${env.TOKEN} ${env.USERS}"}}]"#;
+        {"X-A": "${env.TOKEN} ${env.USERS}"}, "skip_if": "${env.FAST}"}]"#;
     assert_eq!(
         here(&of_test("", members)),
         [
             "actions[0].tasks[0].url: error: TARGET is not set; export it, or give the URL itself \
              [unset-variable]",
-            "actions[0].tasks[0].headers.X-A: TOKEN is not set: ${env.TOKEN} is used as it is \
-             written [unset-variable]",
+            "actions[0].tasks[0].headers.X-A: error: TOKEN is not set, and ${env.TOKEN} would be used \
+             as it is written; export it [unset-variable]",
+            "actions[0].tasks[0].skip_if: FAST is not set, so ${env.FAST} counts as false \
+             [unset-variable]",
         ]
     );
     check_test("", members, &[]);
