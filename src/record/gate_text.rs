@@ -29,11 +29,15 @@ pub fn rule(text: &str) -> Result<Value, String> {
         (Metric::DroppedIterations, "%") => (DROPPED_RATE, number / 100.0),
         _ => (kind, of_unit(metric, number, unit).ok_or_else(|| wrong_unit(kind, metric, unit))?),
     };
-    if matches!(metric, Metric::FailureRate | Metric::DroppedRate) && limit > 1.0 {
-        return Err(match unit {
-            "%" => format!("{kind} is at most 100%"),
-            _ => format!("{kind} is at most 1; write {number}% for a share in percent"),
-        });
+    if matches!(metric, Metric::FailureRate | Metric::DroppedRate) {
+        match unit {
+            "%" if limit > 1.0 => return Err(format!("{kind} is at most 100%")),
+            "%" => {}
+            _ if limit >= 1.0 => {
+                return Err(format!("{kind} is a share below 1; write {number}% for percent"));
+            }
+            _ => {}
+        }
     }
     match name {
         None if metric == Metric::Mean => {
@@ -132,6 +136,7 @@ mod tests {
         check("latency_p95 <= 200ms", r#"{"type":"latency_p95","op":"lte","value":200}"#);
         check("latency_p99<0.25s", r#"{"type":"latency_p99","op":"lt","value":250}"#);
         check("failure_rate<1%", r#"{"type":"failure_rate","op":"lt","value":0.01}"#);
+        check("failure_rate<100%", r#"{"type":"failure_rate","op":"lt","value":1}"#);
         check("requests>=1000", r#"{"type":"requests","op":"gte","value":1000}"#);
         check("achieved_rate>190/s", r#"{"type":"achieved_rate","op":"gt","value":190}"#);
         check("dropped_iterations<10", r#"{"type":"dropped_iterations","op":"lt","value":10}"#);
@@ -155,7 +160,7 @@ mod tests {
     fn every_figure_of_documents_can_be_written() {
         for (name, metric) in METRICS {
             let named = if metric == Metric::Mean { "(a)" } else { "" };
-            rule(&format!("{name}{named}<1")).expect(name);
+            rule(&format!("{name}{named}<0.5")).expect(name);
         }
     }
 
@@ -173,8 +178,10 @@ mod tests {
             ("latency_p95<1.2.3", "expected a number"),
             ("latency_p95<5m", "\"m\" is no unit of latency_p95, which is a time"),
             ("requests>5%", "\"%\" is no unit of requests, which is a number"),
-            ("failure_rate<5", "failure_rate is at most 1; write 5% for a share in percent"),
+            ("failure_rate<5", "failure_rate is a share below 1; write 5% for percent"),
             ("failure_rate<101%", "is at most 100%"),
+            ("failure_rate<1", "failure_rate is a share below 1; write 1% for percent"),
+            ("dropped_rate<=1.0", "dropped_rate is a share below 1; write 1% for percent"),
             ("failure_rate(login<1%", "the name in parentheses does not end"),
             ("failure_rate()<1%", "there is no name in the parentheses"),
             ("latency_mean<5", "write latency_mean(NAME)<VALUE"),

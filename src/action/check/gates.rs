@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::finding::{Finding, Place};
-use super::rule::{BROKEN_GATE, MISSING_MEMBER, NO_GATES, UNKNOWN_MEMBER};
+use super::rule::{BROKEN_GATE, MISSING_MEMBER, NO_GATES, UNKNOWN_MEMBER, USELESS_GATE};
 use crate::action::lint::Severity;
 use crate::record::gates::{NAMES, OPS, RULE};
 use crate::redact;
@@ -13,6 +13,9 @@ use crate::value::{Field, Value};
 /// The commands over gates alone, of which the second fails.
 pub(super) const EVALUATE: &str = "LD_evaluate_sla";
 pub(super) const ASSERT: &str = "LD_assert_sla";
+
+/// The figures that are shares, from 0 to 1.
+const SHARES: [&str; 2] = ["failure_rate", "dropped_rate"];
 
 /// The names that requests of a document's tests are recorded under.
 #[derive(Debug, Default)]
@@ -120,6 +123,14 @@ fn gate(
         }
         _ => {}
     }
+    if let Some(kind) = kind.as_deref().filter(|kind| SHARES.contains(kind))
+        && let Some(most) = rule.get("value").and_then(number).filter(|most| *most >= 1.0)
+        && rule.get("op").is_none_or(|op| op.to_text().to_ascii_lowercase().starts_with("lt"))
+    {
+        let message =
+            format!("{kind} is a share: {most} is {} %; write 0.01 for 1 %", most * 100.0);
+        found.push(Finding::new(USELESS_GATE, Severity::Warning, message, place.member("value")));
+    }
     let Value::Dict(members) = rule else { return };
     let known = || RULE.iter().flat_map(Field::keys);
     for key in members.keys().filter(|key| known().all(|known| known != key.as_str())) {
@@ -128,4 +139,9 @@ fn gate(
         let place = place.member(key).key();
         found.push(Finding::new(UNKNOWN_MEMBER, Severity::Warning, message, place));
     }
+}
+
+/// A number, which may be written as a text.
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())
 }

@@ -33,6 +33,7 @@ rules! {
     MISSING_HOST = "missing-host", "Relative URLs have no host.";
     STALE_RECORDS = "stale-records", "A gate or a report counts the tests of others too.";
     BROKEN_GATE = "broken-gate", "A gate cannot be judged, and so always fails.";
+    USELESS_GATE = "useless-gate", "A gate on a share allows 100 % and so always passes, or nearly so.";
     NO_GATES = "no-gates", "A list of gates is empty, and so always passes.";
     UNUSED_WEIGHT = "unused-weight", "Weights have no effect in a sequence of tasks.";
     DOUBLED_EXTENSION = "doubled-extension", "A report's name has an extension, which is added to it.";

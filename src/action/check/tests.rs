@@ -292,6 +292,18 @@ fn a_gate_that_cannot_be_judged_is_found() {
             "[1].vale: \"vale\" has no effect; did you mean \"value\"? [unknown-member]",
         ],
     );
+    let all = |figure: &str, value: &str| {
+        format!("[0].value: {figure} is a share: {value} %; write 0.01 for 1 % [useless-gate]")
+    };
+    check_gates(
+        r#"[{"type": "failure_rate", "value": 1}, {"type": "dropped_rate", "op": "LT", "value": "5"}]"#,
+        &[&all("failure_rate", "1 is 100"), &all("dropped_rate", "5 is 500").replace("[0]", "[1]")],
+    );
+    check_gates(
+        r#"[{"type": "failure_rate", "op": "gte", "value": 1}, {"type": "requests", "value": 5},
+            {"type": "failure_rate", "value": 0.99}]"#,
+        &[],
+    );
     check_gates("[]", &[": there are no gates, so this always passes [no-gates]"]);
     check_gates("{}", &[": error: expected a list, got {} [refused]"]);
     check_gates(r#"[{"type": "failure_rate", "op": "LTE", "value": "0.1", "name": "login"}]"#, &[]);
