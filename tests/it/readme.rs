@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::Path;
 
+use clap::ValueEnum;
+use ldctl::cli::ReportFormat;
 use regex::Regex;
 use snapbox::cmd::Command;
 
@@ -47,6 +49,30 @@ fn the_console_blocks_of_the_readme_do_what_they_show() {
     assert!(blocks.len() >= 5, "{blocks:?}");
     for block in blocks {
         check(&block);
+    }
+}
+
+#[test]
+fn the_readme_names_every_format_of_reports_where_it_tells_of_them() {
+    let readme = fs::read_to_string("README.md").expect("README.md");
+    let paragraph = |text: &str| {
+        let found = readme.split("\n\n").find(|paragraph| paragraph.contains(text));
+        found.expect(text).to_owned()
+    };
+    let (overriding, runs) =
+        (paragraph("`--report` writes reports"), paragraph("ldctl report 12 -o soak.html"));
+    let reports = paragraph("`ldctl report` makes a report of any run");
+    let (_, rows) = overriding.split_once("`db`").expect("the last format");
+    for format in ReportFormat::value_variants() {
+        let value = format.to_possible_value().expect("not hidden");
+        let name = value.get_name();
+        assert!(overriding.contains(&format!("`{name}`")), "{name}: {overriding}");
+        let is_listed = runs.contains(&format!("|{name}")) || runs.contains(&format!(" {name}|"));
+        assert!(is_listed || name == "html", "{name}: {runs}");
+        let help = value.get_help().expect("a help").to_string();
+        let needs_rows = help.ends_with("needs the rows of the run");
+        assert_eq!(rows.contains(&format!("`{name}`")), needs_rows, "{name}: {rows}");
+        assert!(!needs_rows || reports.contains(&format!("`{name}`")), "{name}: {reports}");
     }
 }
 
