@@ -9,7 +9,7 @@ use super::connection::{Connection, TokenSource};
 use super::lint::Checking;
 use super::output::{Output, Printing};
 use super::overrides::Overrides;
-use super::values::{ServerAddress, queue_seconds, run_name, seconds};
+use super::values::{ServerAddress, queue_seconds, run_name, run_number, seconds};
 
 /// `ldctl send`
 #[derive(Args)]
@@ -94,7 +94,7 @@ pub struct Ping {
 #[derive(Args)]
 pub struct Status {
     /// The number of a run [default: the one whose test runs]
-    #[arg(value_name = "RUN", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(value_name = "RUN", value_parser = run_number)]
     pub run: Option<u64>,
 
     /// Print the status every second until the run has ended
@@ -110,7 +110,7 @@ pub struct Status {
 #[derive(Args)]
 pub struct Stop {
     /// The number of a run [default: the one whose test runs]
-    #[arg(value_name = "RUN", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(value_name = "RUN", value_parser = run_number)]
     pub run: Option<u64>,
 
     /// How the server is asked.
@@ -164,7 +164,7 @@ pub enum RunState {
 #[derive(Args)]
 pub struct Attach {
     /// The number of a run [default: the one whose test runs, else the last]
-    #[arg(value_name = "RUN", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(value_name = "RUN", value_parser = run_number)]
     pub run: Option<u64>,
 
     /// Give up after this long without a reply [default: 10s while connecting, 1h

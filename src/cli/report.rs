@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::connection::{Connection, TokenSource};
-use super::values::seconds;
+use super::values::{run_number, seconds};
 
 /// `ldctl report`
 #[derive(Args)]
 pub struct Report {
     /// The number of a run [default: the one whose test runs, else the last]
-    #[arg(value_name = "RUN", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(value_name = "RUN", value_parser = run_number)]
     pub run: Option<u64>,
 
     /// Format of the report

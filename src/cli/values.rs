@@ -69,6 +69,12 @@ pub(super) fn run_name(name: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
+/// Parses the number of a run.
+pub(super) fn run_number(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "expected the number of a run; `ldctl runs` lists them".to_owned())
+}
+
 /// Parses how long a run may wait in the queue: up to a week.
 pub(super) fn queue_seconds(text: &str) -> Result<f64, String> {
     duration_within(text, 0.0, 604_800.0)
@@ -246,6 +252,15 @@ mod tests {
         {
             let refusal = text.parse::<ServerAddress>().expect_err(text);
             assert!(refusal.contains("HOST:PORT"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_run_has_a_number_from_1() {
+        assert_eq!(run_number("12"), Ok(12));
+        for text in ["", "0", "-1", "abc", "1.5", "99999999999999999999"] {
+            let refusal = run_number(text).expect_err(text);
+            assert_eq!(refusal, "expected the number of a run; `ldctl runs` lists them");
         }
     }
 

@@ -93,12 +93,18 @@ pub fn find(name: &str) -> Result<Topic, UnknownTopic> {
         let having = members().filter(|(_, field)| field.keys().any(|known| known == key));
         found = having.map(|(group, field)| (group.title.clone(), field)).collect();
         if found.is_empty() {
-            let names = || members().flat_map(|(_, field)| field.keys());
-            let others = match names().count() {
-                0 => "; it has no members".to_owned(),
-                _ => format!("; it has {}", names().collect::<Vec<_>>().join(", ")),
+            // Objects of different kinds share names.
+            let mut names: Vec<&str> = Vec::new();
+            for name in members().flat_map(|(_, field)| field.keys()) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+            let others = match names.as_slice() {
+                [] => "; it has no members".to_owned(),
+                names => format!("; it has {}", names.join(", ")),
             };
-            let meant = nearest(key, names()).map(str::to_owned);
+            let meant = nearest(key, names.into_iter()).map(str::to_owned);
             return Err(UnknownTopic {
                 what: format!("{path} has no member"),
                 name: key.to_owned(),
@@ -320,6 +326,13 @@ mod tests {
             "LD_start_test.seed.x",
             "LD_start_test.seed has no member \"x\"; it has no members",
         );
+        let refusal = find("LD_start_test.tasks.zzzzzzzz").expect_err("no member").to_string();
+        let (_, listed) = refusal.split_once("; it has ").expect("a list");
+        let mut names: Vec<&str> = listed.split(", ").collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!((names.len(), all > 10), (all, true), "each once: {refusal}");
     }
 
     #[test]
