@@ -11,7 +11,6 @@ PYTHON is an interpreter with je_load_density 0.0.79. Standard library only; loo
 Exit status 1 if anything differs that should not, or is equal that should differ.
 """
 
-import argparse
 import json
 import pathlib
 import re
@@ -19,14 +18,13 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import xml.etree.ElementTree as ElementTree
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from reports import Comparison, Ldctl, Target, short
+from reports import Comparison, Ldctl, main, short
 
 # Runs in the reference's interpreter: one JSON object of commands on stdin, their values on stdout.
 HELPER = """
@@ -311,7 +309,7 @@ def compare(ldctl, reference, ours, theirs, base):
     messages(ldctl, reference, result)
     annotations(ldctl, reference, result, restore[0], ours, theirs)
     links(ldctl, reference, result)
-    return result
+    return "commands", result
 
 
 def typed(value):
@@ -470,23 +468,5 @@ def links(ldctl, reference, result):
     result.equal("claims do not replace the time", ldctl.run([["LD_verify_share_link", [old.split("=", 1)[1], "s"]]])[0]["p"], "p")
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--ldctl", required=True)
-    arguments.add_argument("--reference", required=True)
-    options = arguments.parse_args()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Target)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    with tempfile.TemporaryDirectory() as directory:
-        ours, theirs = pathlib.Path(directory, "ours"), pathlib.Path(directory, "theirs")
-        ours.mkdir()
-        theirs.mkdir()
-        ldctl, reference = Ldctl(options.ldctl, ours), Reference(options.reference, theirs)
-        result = compare(ldctl, reference, ours, theirs, f"http://127.0.0.1:{server.server_address[1]}")
-    server.shutdown()
-    print(f"commands: {result.same} equal, {result.different} different")
-    return 1 if result.different else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, Reference, compare))

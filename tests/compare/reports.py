@@ -286,7 +286,7 @@ def compare(ldctl, reference, ours, theirs, base):
     result.equal("document of a HAR", value, reference.run([("LD_har_to_action_json", arguments)])[0])
 
     corrected(ldctl, result)
-    return result, requests
+    return f"reports of {requests} requests", result
 
 
 def not_followed(task):
@@ -316,8 +316,9 @@ def corrected(ldctl, result):
     result.equal("a gate over zero requests", [value[0]["passed"] for value in zero], [False, False])
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(description, reference_of, compare):
+    """Compares in two directories, with a target in this process; `compare` returns what it compared, and how."""
+    arguments = argparse.ArgumentParser(description=description.splitlines()[0])
     arguments.add_argument("--ldctl", required=True)
     arguments.add_argument("--reference", required=True)
     options = arguments.parse_args()
@@ -327,13 +328,13 @@ def main():
         ours, theirs = pathlib.Path(directory, "ours"), pathlib.Path(directory, "theirs")
         ours.mkdir()
         theirs.mkdir()
-        ldctl, reference = Ldctl(options.ldctl, ours), Reference(options.reference, theirs)
-        result, requests = compare(ldctl, reference, ours, theirs,
-                                   f"http://127.0.0.1:{server.server_address[1]}")
+        ldctl, reference = Ldctl(options.ldctl, ours), reference_of(options.reference, theirs)
+        target = f"http://127.0.0.1:{server.server_address[1]}"
+        what, result = compare(ldctl, reference, ours, theirs, target)
     server.shutdown()
-    print(f"reports of {requests} requests: {result.same} equal, {result.different} different")
+    print(f"{what}: {result.same} equal, {result.different} different")
     return 1 if result.different else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, Reference, compare))
