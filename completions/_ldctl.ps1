@@ -46,7 +46,7 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of documents, for editors')
             [CompletionResult]::new('context', 'context', [CompletionResultType]::ParameterValue, 'Keep servers under names, with how to connect to them')
             [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write a document to begin with')
-            [CompletionResult]::new('convert', 'convert', [CompletionResultType]::ParameterValue, 'Convert a recording of a browser (HAR) or commands of curl into a document')
+            [CompletionResult]::new('convert', 'convert', [CompletionResultType]::ParameterValue, 'Convert a HAR recording, curl, OpenAPI, Postman, k6 or JMeter into a document')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a shell''s completion script')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
@@ -542,7 +542,7 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'The file to write [default: stdout]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('--host-only', '--host-only', [CompletionResultType]::ParameterName, 'Leave out requests to other hosts than that of the first page')
-            [CompletionResult]::new('--think-time', '--think-time', [CompletionResultType]::ParameterName, 'Keep recorded pauses as waits (think_time)')
+            [CompletionResult]::new('--think-time', '--think-time', [CompletionResultType]::ParameterName, 'Keep pauses (recorded ones, timers, sleeps) as waits (think_time)')
             [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Replace a file that exists')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
@@ -575,7 +575,7 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of documents, for editors')
             [CompletionResult]::new('context', 'context', [CompletionResultType]::ParameterValue, 'Keep servers under names, with how to connect to them')
             [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write a document to begin with')
-            [CompletionResult]::new('convert', 'convert', [CompletionResultType]::ParameterValue, 'Convert a recording of a browser (HAR) or commands of curl into a document')
+            [CompletionResult]::new('convert', 'convert', [CompletionResultType]::ParameterValue, 'Convert a HAR recording, curl, OpenAPI, Postman, k6 or JMeter into a document')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a shell''s completion script')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break

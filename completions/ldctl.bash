@@ -680,7 +680,7 @@ _ldctl() {
             fi
             case "${prev}" in
                 --from)
-                    COMPREPLY=($(compgen -W "har curl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "har curl openapi postman k6 jmeter" -- "${cur}"))
                     return 0
                     ;;
                 --output)

@@ -43,7 +43,7 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand schema 'Print the JSON Schema of documents, for editors'
             cand context 'Keep servers under names, with how to connect to them'
             cand init 'Write a document to begin with'
-            cand convert 'Convert a recording of a browser (HAR) or commands of curl into a document'
+            cand convert 'Convert a HAR recording, curl, OpenAPI, Postman, k6 or JMeter into a document'
             cand completions 'Print a shell''s completion script'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
@@ -508,7 +508,7 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --output 'The file to write [default: stdout]'
             cand --color 'When to use colours'
             cand --host-only 'Leave out requests to other hosts than that of the first page'
-            cand --think-time 'Keep recorded pauses as waits (think_time)'
+            cand --think-time 'Keep pauses (recorded ones, timers, sleeps) as waits (think_time)'
             cand --force 'Replace a file that exists'
             cand -v 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
             cand --verbose 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
@@ -539,7 +539,7 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand schema 'Print the JSON Schema of documents, for editors'
             cand context 'Keep servers under names, with how to connect to them'
             cand init 'Write a document to begin with'
-            cand convert 'Convert a recording of a browser (HAR) or commands of curl into a document'
+            cand convert 'Convert a HAR recording, curl, OpenAPI, Postman, k6 or JMeter into a document'
             cand completions 'Print a shell''s completion script'
             cand help 'Print this message or the help of the given subcommand(s)'
         }

@@ -48,7 +48,7 @@ complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "explain" -d 'Explain th
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "schema" -d 'Print the JSON Schema of documents, for editors'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "context" -d 'Keep servers under names, with how to connect to them'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "init" -d 'Write a document to begin with'
-complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "convert" -d 'Convert a recording of a browser (HAR) or commands of curl into a document'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "convert" -d 'Convert a HAR recording, curl, OpenAPI, Postman, k6 or JMeter into a document'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "completions" -d 'Print a shell\'s completion script'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l host -d 'Address or name to listen on; localhost means IPv4 and IPv6 loopback. Other than loopback requires a token. Ignored, like --port, with socket activation' -r -f -a "(__fish_print_hostnames)"
@@ -467,13 +467,17 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand init" -l force -d 'Replace f
 complete -c ldctl -n "__fish_ldctl_using_subcommand init" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand convert" -l from -d 'What the file is [default: found out]' -r -f -a "har\t'A recording of a browser or proxy'
-curl\t'Commands of curl'"
+curl\t'Commands of curl'
+openapi\t'An API as OpenAPI 3 or Swagger 2, in JSON or YAML'
+postman\t'A Postman collection of version 2.0 or 2.1'
+k6\t'A k6 script'
+jmeter\t'A JMeter test plan'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand convert" -s o -l output -d 'The file to write [default: stdout]' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand convert" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
 always\t'Always'
 never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand convert" -l host-only -d 'Leave out requests to other hosts than that of the first page'
-complete -c ldctl -n "__fish_ldctl_using_subcommand convert" -l think-time -d 'Keep recorded pauses as waits (think_time)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand convert" -l think-time -d 'Keep pauses (recorded ones, timers, sleeps) as waits (think_time)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand convert" -l force -d 'Replace a file that exists'
 complete -c ldctl -n "__fish_ldctl_using_subcommand convert" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand convert" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -498,7 +502,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_su
 complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "schema" -d 'Print the JSON Schema of documents, for editors'
 complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "context" -d 'Keep servers under names, with how to connect to them'
 complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "init" -d 'Write a document to begin with'
-complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "convert" -d 'Convert a recording of a browser (HAR) or commands of curl into a document'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "convert" -d 'Convert a HAR recording, curl, OpenAPI, Postman, k6 or JMeter into a document'
 complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "completions" -d 'Print a shell\'s completion script'
 complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand help; and __fish_seen_subcommand_from context" -f -a "add" -d 'Keep a server under a name: its address, how to connect to it, and where its token is'

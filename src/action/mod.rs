@@ -12,7 +12,7 @@
 //!               run_report             the report of a run, on request
 //!                executor              runs documents, also those inside documents
 //!      one_liner   overrides           what the command line makes and changes
-//!      convert   pretty                recordings as documents; documents as text
+//!      convert   pretty                what other tools keep as documents; documents as text
 //!      check   lint   schema           what is known of documents without running them
 //!          reference                   what people read about them
 //!           document                   a value becomes typed commands
@@ -23,6 +23,7 @@
 //!      command    arguments            what a command is
 //!           context                    what it may touch
 //!      services resolver policy files format rules loaddensity
+//!           import                     what other tools keep as tasks
 //! ```
 
 mod arguments;
@@ -36,6 +37,7 @@ pub mod document;
 mod executor;
 mod files;
 mod format;
+mod import;
 mod kept_figures;
 mod lint;
 mod listed;

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use super::command::Declaration;
 use super::commands::{
-    builtins, data, database, execute, exporters, exports, formats, gates, governance, har, lint,
-    notifiers, records, regression, reports, resolver, schema, start, stub, tags,
+    builtins, data, database, execute, exporters, exports, formats, gates, governance, har,
+    imports, lint, notifiers, records, regression, reports, resolver, schema, start, stub, tags,
 };
 
 /// The commands of every family, in the order of their documentation. To add a command:
@@ -37,6 +37,7 @@ const FAMILIES: &[Family] = &[
     Family { title: "Exporters", commands: exporters::COMMANDS },
     Family { title: "Stub server", commands: stub::COMMANDS },
     Family { title: "Recordings", commands: har::COMMANDS },
+    Family { title: "Imports from other tools", commands: imports::COMMANDS },
     Family { title: "Checks of documents", commands: lint::COMMANDS },
     Family { title: "Forms of documents", commands: formats::COMMANDS },
     Family { title: "Schema", commands: schema::COMMANDS },

@@ -226,7 +226,7 @@ pub enum Verb {
     /// Write a document to begin with
     #[command(after_long_help = EXIT_CODES)]
     Init(Init),
-    /// Convert a recording of a browser (HAR) or commands of curl into a document
+    /// Convert a HAR recording, curl, OpenAPI, Postman, k6 or JMeter into a document
     #[command(after_long_help = EXIT_CODES)]
     Convert(Convert),
     /// Print a shell's completion script

@@ -45,7 +45,8 @@ pub enum Template {
 /// `ldctl convert`
 #[derive(Args)]
 pub struct Convert {
-    /// A HAR recording, or a text with commands of curl; - reads stdin
+    /// A HAR recording, an OpenAPI document, a Postman collection, a k6 script, a JMeter test plan, or a text
+    /// with commands of curl; - reads stdin
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
 
@@ -57,7 +58,7 @@ pub struct Convert {
     #[arg(long)]
     pub host_only: bool,
 
-    /// Keep recorded pauses as waits (think_time)
+    /// Keep pauses (recorded ones, timers, sleeps) as waits (think_time)
     #[arg(long)]
     pub think_time: bool,
 
@@ -77,4 +78,14 @@ pub enum Origin {
     Har,
     /// Commands of curl
     Curl,
+    /// An API as OpenAPI 3 or Swagger 2, in JSON or YAML
+    #[value(name = "openapi")]
+    OpenApi,
+    /// A Postman collection of version 2.0 or 2.1
+    Postman,
+    /// A k6 script
+    K6,
+    /// A JMeter test plan
+    #[value(name = "jmeter", alias = "jmx")]
+    JMeter,
 }

@@ -1,4 +1,4 @@
-//! `ldctl convert`: a recording of a browser or commands of curl as a document.
+//! `ldctl convert`: what other tools keep as a document.
 
 use super::document::{self, Taker};
 use super::new_file;
@@ -13,6 +13,10 @@ pub(super) fn convert(args: &Convert, console: &mut Console) -> Result<Exit, Err
     let source = args.from.map(|from| match from {
         Origin::Har => Source::Har,
         Origin::Curl => Source::Curl,
+        Origin::OpenApi => Source::OpenApi,
+        Origin::Postman => Source::Postman,
+        Origin::K6 => Source::K6,
+        Origin::JMeter => Source::JMeter,
     });
     let choices = Choices { host_only: args.host_only, think_time: args.think_time };
     let converted = converted(&text, source, choices);

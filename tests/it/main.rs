@@ -49,6 +49,7 @@ mod engine_socket;
 mod engine_tls;
 mod growth;
 mod holds;
+mod imports;
 mod limits;
 mod load;
 mod once;

@@ -27,9 +27,14 @@ const CONDITIONS: [&str; 2] = ["run_if", "skip_if"];
 const USER_MEMBERS: [&str; 3] = ["user", "host", "base_url"];
 
 /// Commands that need the file of their first argument.
-const READS: [(&str, &str); 7] = [
+const READS: [(&str, &str); 12] = [
     ("LD_register_csv_source", "file_path"),
     ("LD_load_har", "file_path"),
+    ("LD_load_openapi", "file_path"),
+    ("LD_load_postman_collection", "file_path"),
+    ("LD_load_k6_script", "file_path"),
+    ("LD_load_jmeter_jmx", "file_path"),
+    ("LD_generate_from_openapi", "openapi_path"),
     ("LD_lint_action_file", "path"),
     ("LD_fetch_run_records", "database_path"),
     ("LD_diff_runs", "database_path"),

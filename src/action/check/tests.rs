@@ -105,7 +105,7 @@ fn a_server_may_know_more_commands_and_users() {
     let around = Surroundings { place: Where::Server, ..Surroundings::unknown() };
     let test = |user: &str| {
         let document = format!(
-            r#"[["LD_curl_to_task", {{}}],
+            r#"[["LD_generate_pdf_report", {{}}],
             ["LD_start_test", {{"user_detail_dict": {{"user": "{user}"}}, "tasks": [{{"x": 1}}]}}]]"#
         );
         found(&document, &around).iter().filter(|found| found.contains(": error: ")).count()

@@ -196,22 +196,32 @@ struct Read {
 impl Command for Read {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
         let Self { path, syntax, weigh } = *self;
-        let invalid = |why: String| Failure::new(FailureKind::InvalidFile, why);
-        let content = context.read(&path).map_err(|failure| invalid(failure.message))?;
-        let text = std::str::from_utf8(&content).map_err(|error| {
-            invalid(format!("{path:?} is not UTF-8 (byte {})", error.valid_up_to()))
-        })?;
-        let mut share = context.memory().share("values of a file");
-        let full = |why: Full| invalid(format!("{path:?}: {why}"));
-        share.grow(weigh(text)).map_err(full)?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let value = syntax
-            .parse(text)
-            .map_err(|why| invalid(format!("{path:?} is not {}: {why}", syntax.name())))?;
-        share.set(value.weight()).map_err(full)?;
-        context.hold(share);
-        Ok(value)
+        read_as(context, &path, syntax, weigh)
     }
+}
+
+/// Reads a file; its text is weighed before its values are built.
+pub(super) fn read_as(
+    context: &mut Context<'_>,
+    path: &str,
+    syntax: Syntax,
+    weigh: fn(&str) -> usize,
+) -> Result<Value, Failure> {
+    let invalid = |why: String| Failure::new(FailureKind::InvalidFile, why);
+    let content = context.read(path).map_err(|failure| invalid(failure.message))?;
+    let text = std::str::from_utf8(&content).map_err(|error| {
+        invalid(format!("{path:?} is not UTF-8 (byte {})", error.valid_up_to()))
+    })?;
+    let mut share = context.memory().share("values of a file");
+    let full = |why: Full| invalid(format!("{path:?}: {why}"));
+    share.grow(weigh(text)).map_err(full)?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let value = syntax
+        .parse(text)
+        .map_err(|why| invalid(format!("{path:?} is not {}: {why}", syntax.name())))?;
+    share.set(value.weight()).map_err(full)?;
+    context.hold(share);
+    Ok(value)
 }
 
 #[derive(Debug)]

@@ -1,73 +1,15 @@
-//! Commands of curl as recorded requests. A text may hold several; each is split as a shell does, its
-//! options become an entry of a recording, and what a recording cannot say becomes members of the
-//! task.
+//! Commands of curl as recorded requests. A text may hold several; the options of each become an entry of
+//! a recording, and what a recording cannot say becomes members of the task.
 
 use super::refusal::NotConverted;
 use crate::action::commands::har::{RecordedRequest, recorded};
+use crate::action::import::curl::{Call, dict, is_curl, part, words};
 use crate::load::template::Escape;
 use crate::value::{Map, Reader, Value};
 
-/// Options with a value: their letter, if any, and their name.
-const VALUED: [(&str, &str); 27] = [
-    ("X", "request"),
-    ("H", "header"),
-    ("d", "data"),
-    ("", "data-ascii"),
-    ("", "data-raw"),
-    ("", "data-binary"),
-    ("", "data-urlencode"),
-    ("", "json"),
-    ("F", "form"),
-    ("", "form-string"),
-    ("u", "user"),
-    ("b", "cookie"),
-    ("A", "user-agent"),
-    ("e", "referer"),
-    ("x", "proxy"),
-    ("m", "max-time"),
-    ("", "url"),
-    ("", "cacert"),
-    ("E", "cert"),
-    ("", "key"),
-    ("", "oauth2-bearer"),
-    // Without effect on the request.
-    ("o", "output"),
-    ("w", "write-out"),
-    ("c", "cookie-jar"),
-    ("D", "dump-header"),
-    ("", "connect-timeout"),
-    ("", "retry"),
-];
-
-/// Options without one.
-const FLAGS: [(&str, &str); 19] = [
-    ("k", "insecure"),
-    ("L", "location"),
-    ("G", "get"),
-    ("I", "head"),
-    ("", "digest"),
-    ("", "basic"),
-    ("", "http2"),
-    // Without effect on the request, or what ldctl does anyway.
-    ("", "http1.1"),
-    ("", "compressed"),
-    ("s", "silent"),
-    ("S", "show-error"),
-    ("v", "verbose"),
-    ("i", "include"),
-    ("f", "fail"),
-    ("g", "globoff"),
-    ("O", "remote-name"),
-    ("N", "no-buffer"),
-    ("", "fail-with-body"),
-    ("#", "progress-bar"),
-];
-
 /// The requests of a text with commands of curl, and what is lost.
 pub(super) fn requests(text: &str) -> Result<(Vec<RecordedRequest>, Vec<String>), NotConverted> {
-    let words = shlex::split(&plain_quotes(text))
-        .ok_or_else(|| NotConverted("a quote is not closed".to_owned()))?;
-    let is_curl = |word: &String| word == "curl" || word.ends_with("/curl");
+    let words = words(text).ok_or_else(|| NotConverted("a quote is not closed".to_owned()))?;
     let starts: Vec<usize> =
         words.iter().enumerate().filter(|(_, word)| is_curl(word)).map(|(at, _)| at).collect();
     let (mut found, mut notes) = (Vec::new(), Vec::new());
@@ -96,157 +38,7 @@ pub(super) fn requests(text: &str) -> Result<(Vec<RecordedRequest>, Vec<String>)
     Ok((found, notes))
 }
 
-/// The quotes of a POSIX shell in place of `$'…'`, with which browsers write line ends and quotes.
-fn plain_quotes(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut letters = text.chars().peekable();
-    // The quote that is open.
-    let mut open = None;
-    while let Some(letter) = letters.next() {
-        match (open, letter) {
-            (None, '$') if letters.peek() == Some(&'\'') => {
-                letters.next();
-                let value = ansi_c(&mut letters);
-                out.push_str(&format!("'{}'", value.replace('\'', r"'\''")));
-            }
-            (None | Some('"'), '\\') => {
-                out.push(letter);
-                out.extend(letters.next());
-            }
-            (None, '\'' | '"') => {
-                open = Some(letter);
-                out.push(letter);
-            }
-            (Some(quote), letter) if quote == letter => {
-                open = None;
-                out.push(letter);
-            }
-            _ => out.push(letter),
-        }
-    }
-    out
-}
-
-/// What stands between `$'` and its end.
-fn ansi_c(letters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> String {
-    let mut out = String::new();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\'' => break,
-            '\\' => match letters.next() {
-                Some('n') => out.push('\n'),
-                Some('r') => out.push('\r'),
-                Some('t') => out.push('\t'),
-                Some(kind @ ('u' | 'x')) => {
-                    let most = if kind == 'u' { 4 } else { 2 };
-                    let mut code = 0;
-                    for _ in 0..most {
-                        let Some(digit) = letters.peek().and_then(|digit| digit.to_digit(16))
-                        else {
-                            break;
-                        };
-                        letters.next();
-                        code = code * 16 + digit;
-                    }
-                    out.extend(char::from_u32(code));
-                }
-                other => out.extend(other),
-            },
-            letter => out.push(letter),
-        }
-    }
-    out
-}
-
-/// One command.
-#[derive(Debug, Default)]
-struct Call {
-    urls: Vec<String>,
-    /// The options in their order, by name.
-    options: Vec<(&'static str, String)>,
-}
-
 impl Call {
-    fn read(words: &[String]) -> Result<Self, String> {
-        let mut call = Self::default();
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            // What follows is not curl's.
-            if matches!(word.as_str(), "|" | "||" | "&&" | ";" | "&" | ">" | ">>") {
-                break;
-            }
-            if let Some(name) = word.strip_prefix("--") {
-                let (name, inline) = match name.split_once('=') {
-                    Some((name, value)) => (name, Some(value.to_owned())),
-                    None => (name, None),
-                };
-                if let Some((_, known)) = VALUED.into_iter().find(|(_, known)| *known == name) {
-                    let value = inline.or_else(|| words.next().cloned());
-                    call.set(known, value.ok_or_else(|| format!("--{name} needs a value"))?);
-                } else if let Some((_, known)) = FLAGS.into_iter().find(|(_, known)| *known == name)
-                {
-                    call.set(known, String::new());
-                } else {
-                    return Err(format!("--{name} cannot be converted; remove it"));
-                }
-            } else if word.len() > 1 && word.starts_with('-') {
-                call.letters(word, &mut words)?;
-            } else {
-                call.urls.push(word.clone());
-            }
-        }
-        if call.urls.is_empty() {
-            return Err("no URL".to_owned());
-        }
-        Ok(call)
-    }
-
-    /// `-sXPOST`
-    fn letters<'a>(
-        &mut self,
-        word: &str,
-        words: &mut impl Iterator<Item = &'a String>,
-    ) -> Result<(), String> {
-        let mut rest = word.get(1..).unwrap_or_default();
-        while let Some(letter) = rest.chars().next() {
-            let (here, tail) = rest.split_at(letter.len_utf8());
-            rest = tail;
-            if let Some((_, known)) = VALUED.into_iter().find(|(short, _)| *short == here) {
-                let value =
-                    if rest.is_empty() { words.next().cloned() } else { Some(rest.to_owned()) };
-                self.set(known, value.ok_or_else(|| format!("-{here} needs a value"))?);
-                return Ok(());
-            }
-            let known = FLAGS.into_iter().find(|(short, _)| *short == here);
-            let (_, known) =
-                known.ok_or_else(|| format!("-{here} cannot be converted; remove it"))?;
-            self.set(known, String::new());
-        }
-        Ok(())
-    }
-
-    fn set(&mut self, name: &'static str, value: String) {
-        match name {
-            "url" => self.urls.push(value),
-            _ => self.options.push((name, value)),
-        }
-    }
-
-    fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.options
-            .iter()
-            .filter(move |(known, _)| *known == name)
-            .map(|(_, value)| value.as_str())
-    }
-
-    fn last(&self, name: &str) -> Option<&str> {
-        self.all(name).last()
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.last(name).is_some()
-    }
-
     /// An entry of a recording, and members of the task that it cannot say.
     fn entry(&self, url: &str) -> Result<(Value, Map), String> {
         let mut url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
@@ -420,27 +212,6 @@ fn fields(body: &str) -> Option<Value> {
         Value::dict([("name", name), ("value", value)])
     });
     Some(Value::List(fields.collect()))
-}
-
-fn dict(members: Vec<(&str, Value)>) -> Value {
-    Value::Dict(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
-}
-
-/// A part of a form: a file, or a value.
-fn part(value: &str, literal: bool) -> Value {
-    let Some(path) = value.strip_prefix(['@', '<']).filter(|_| !literal) else {
-        return Value::List(vec![Value::Null, value.into()]);
-    };
-    let mut pieces = path.split(';');
-    let mut upload = vec![("path", Value::from(pieces.next().unwrap_or_default()))];
-    for piece in pieces {
-        match piece.split_once('=') {
-            Some(("type", kind)) => upload.push(("content_type", kind.into())),
-            Some(("filename", name)) => upload.push(("filename", name.trim_matches('"').into())),
-            _ => {}
-        }
-    }
-    dict(upload)
 }
 
 /// The content of the file that `@FILE` names.

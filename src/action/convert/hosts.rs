@@ -17,14 +17,22 @@ pub(super) struct Hosts {
     left_out: IndexMap<String, usize>,
 }
 
-/// The origin of an absolute URL, and what follows its host.
+/// The origin of an absolute URL, and what follows its host. A URL that a variable of the environment
+/// begins has this one as its origin.
 pub(super) fn origin(url: &str) -> Option<(String, &str)> {
+    if url.starts_with("${env.") {
+        let (origin, rest) = url.split_at_checked(url.find('}')? + 1)?;
+        return Some((origin.to_owned(), rest));
+    }
+    let (scheme, rest) = url.split_once("://")?;
+    let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    if authority.contains("${") {
+        return Some((format!("{scheme}://{authority}"), rest));
+    }
     let parsed = Url::parse(url).ok()?;
     if !matches!(parsed.scheme(), "http" | "https") {
         return None;
     }
-    let (_, rest) = url.split_once("://")?;
-    let rest = rest.find(['/', '?', '#']).and_then(|at| rest.get(at..)).unwrap_or_default();
     Some((parsed.origin().ascii_serialization(), rest))
 }
 
@@ -34,12 +42,15 @@ fn of_task(task: &Map) -> Option<(String, &str)> {
 
 impl Hosts {
     /// Chooses the host of the test: that of the first page, else the most frequent one.
-    pub(super) fn of(requests: &[RecordedRequest]) -> Self {
+    pub(super) fn of<'a>(requests: impl Iterator<Item = &'a RecordedRequest>) -> Self {
         let mut counts: IndexMap<String, usize> = IndexMap::new();
-        for (origin, _) in requests.iter().filter_map(|request| of_task(&request.task)) {
-            *counts.entry(origin).or_default() += 1;
+        let mut page = None;
+        for request in requests {
+            page = page.or(Some(request).filter(|request| request.page));
+            if let Some((origin, _)) = of_task(&request.task) {
+                *counts.entry(origin).or_default() += 1;
+            }
         }
-        let page = requests.iter().find(|request| request.page);
         let page = page.and_then(|request| of_task(&request.task)).map(|(origin, _)| origin);
         // Of several the first.
         let most = || counts.iter().rev().max_by_key(|(_, count)| **count);
@@ -65,8 +76,9 @@ impl Hosts {
         (!hosts.is_empty()).then(|| format!("left out requests to other hosts: {hosts}"))
     }
 
-    /// Takes the host out of a task's URL. The name keeps the path, without its query.
-    pub(super) fn split(&mut self, task: &mut Map) {
+    /// Takes the host out of a task's URL. The name, where it has none or a new one is wanted, is the path,
+    /// without its query.
+    pub(super) fn split(&mut self, task: &mut Map, rename: bool) {
         let Some((origin, rest)) = of_task(task) else { return };
         let slash = if rest.starts_with('/') { "" } else { "/" };
         let path = rest.split(['?', '#']).next().unwrap_or_default().to_owned();
@@ -74,13 +86,18 @@ impl Hosts {
         let method = task.get("method").and_then(Value::as_str).unwrap_or_default().to_uppercase();
         let (url, name) = if Some(&origin) == self.base.as_ref() {
             (format!("{slash}{rest}"), format!("{method} {path}"))
+        } else if origin.contains("${") {
+            // Variables hold no variables.
+            (format!("{origin}{slash}{rest}"), format!("{method} {path}"))
         } else {
             let host = origin.split_once("://").map_or(&*origin, |(_, host)| host).to_owned();
             let url = format!("${{{}}}{slash}{rest}", self.variable(&origin));
             (url, format!("{method} {host}{path}"))
         };
         task.insert("request_url".to_owned(), url.into());
-        task.insert("name".to_owned(), name.into());
+        if rename || !task.contains_key("name") {
+            task.insert("name".to_owned(), name.into());
+        }
     }
 
     fn variable(&mut self, origin: &str) -> &str {

@@ -1,19 +1,27 @@
-//! A recording of a browser (HAR) or commands of curl as a document: the host apart from the paths,
-//! secrets as `${env.NAME}`, recorded pauses as waits. The requests themselves are imported as
-//! `LD_har_to_tasks` does it; a command of curl becomes an entry of a recording first.
+//! What other tools keep (a recording of a browser, commands of curl, an OpenAPI document, a Postman
+//! collection, a k6 script, a JMeter test plan) as a document that runs: the host apart from the paths,
+//! secrets as `${env.NAME}`, pauses as waits. The requests themselves are imported as the commands of
+//! documents do it (`LD_har_to_tasks` and the like).
 
 mod cookies;
 mod curl;
 mod hosts;
 mod refusal;
 mod secrets;
+mod settle;
+mod source;
 
+use indexmap::IndexSet;
+
+use self::cookies::carried;
+use self::hosts::Hosts;
+pub use self::refusal::NotConverted;
+use self::secrets::Secrets;
+use self::settle::{Settled, settled};
+pub use self::source::Source;
 use super::commands::har::{RecordedRequest, recorded};
+use crate::load::template::{Reference, references};
 use crate::value::{Map, Reader, Value};
-use cookies::carried;
-use hosts::Hosts;
-pub use refusal::NotConverted;
-use secrets::Secrets;
 
 /// The shortest pause that becomes a wait, in seconds: shorter ones are the browser's own.
 const SHORTEST_PAUSE: f64 = 0.05;
@@ -21,21 +29,12 @@ const SHORTEST_PAUSE: f64 = 0.05;
 /// The longest, in seconds: somebody had lunch.
 const LONGEST_PAUSE: f64 = 300.0;
 
-/// What a text is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// A recording of a browser or proxy (HTTP Archive).
-    Har,
-    /// Commands of curl.
-    Curl,
-}
-
-/// How a recording is converted.
+/// How a text is converted.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Choices {
     /// Whether requests to other hosts are left out.
     pub host_only: bool,
-    /// Whether recorded pauses become waits.
+    /// Whether pauses become waits.
     pub think_time: bool,
 }
 
@@ -50,50 +49,46 @@ pub struct Converted {
     pub variables: Vec<String>,
 }
 
-impl Source {
-    /// What a text seems to be.
-    fn of(text: &str) -> Option<Self> {
-        if text.trim_start().starts_with('{') {
-            return Some(Self::Har);
-        }
-        let curl = text.split_whitespace().any(|word| word == "curl" || word.ends_with("/curl"));
-        curl.then_some(Self::Curl)
-    }
-}
-
 /// Converts a text; without a source it is found out.
 pub fn convert(
     text: &str,
     source: Option<Source>,
     choices: Choices,
 ) -> Result<Converted, NotConverted> {
-    let unknown = || NotConverted("neither a HAR recording nor a command of curl".to_owned());
-    let (mut requests, mut notes) = match source.or_else(|| Source::of(text)).ok_or_else(unknown)? {
-        Source::Har => of_har(text)?,
-        Source::Curl => curl::requests(text)?,
+    let source = match source {
+        Some(source) => source,
+        None => Source::of(text)?,
     };
-    let mut hosts = Hosts::of(&requests);
-    let all = requests.len();
+    let recordings = |(requests, notes)| Settled::of_recording(requests, notes);
+    let mut settled = match source {
+        Source::Har => recordings(of_har(text)?),
+        Source::Curl => recordings(curl::requests(text)?),
+        other => settled(source::import(text, other)?, choices.think_time),
+    };
+    let mut hosts = Hosts::of(settled.requests());
+    let all = settled.requests().count();
     if choices.host_only {
-        requests.retain(|request| hosts.keeps(&request.task));
-        notes.extend(hosts.left_out());
+        settled.retain(|request| hosts.keeps(&request.task));
+        settled.notes.extend(hosts.left_out());
     }
-    if requests.is_empty() {
+    if settled.requests().next().is_none() {
         let reason = if all > 0 { "no request to the host is left" } else { "it has no request" };
         return Err(NotConverted(reason.to_owned()));
     }
-    if choices.think_time {
-        pauses(&mut requests);
-    }
     let mut secrets = Secrets::default();
-    let tasks = requests.into_iter().map(|RecordedRequest { mut task, .. }| {
-        secrets.replace(&mut task);
-        hosts.split(&mut task);
-        Value::Dict(task)
-    });
-    let tasks: Vec<Value> = tasks.collect();
+    for test in &mut settled.tests {
+        if choices.think_time {
+            pauses(&mut test.requests);
+        }
+        for RecordedRequest { task, .. } in &mut test.requests {
+            secrets.replace(task);
+            hosts.split(task, settled.renames);
+        }
+    }
+    let mut notes = std::mem::take(&mut settled.notes);
     notes.extend(secrets.doubts());
-    Ok(Converted { document: document(tasks, hosts), notes, variables: secrets.names() })
+    let document = document(settled, hosts);
+    Ok(Converted { variables: environment(&document, secrets.names()), document, notes })
 }
 
 fn of_har(text: &str) -> Result<(Vec<RecordedRequest>, Vec<String>), NotConverted> {
@@ -132,22 +127,64 @@ fn pauses(requests: &mut [RecordedRequest]) {
     }
 }
 
-fn document(tasks: Vec<Value>, hosts: Hosts) -> Value {
-    let mut test = Map::new();
-    let mut set = |key: &str, value: Value| test.insert(key.to_owned(), value);
-    let mut user = Map::from([("user".to_owned(), Value::from("fast_http_user"))]);
-    user.extend(hosts.base().map(|base| ("host".to_owned(), base.into())));
-    set("user_detail_dict", Value::Dict(user));
-    let variables = hosts.variables();
-    if !variables.is_empty() {
-        set("variables", Value::Dict(variables));
+fn document(settled: Settled, hosts: Hosts) -> Value {
+    // Relative URLs of an API have a host that only people know.
+    let base = hosts.base().or_else(|| (!settled.renames).then(|| "${env.BASE_URL}".to_owned()));
+    let mut variables = settled.variables;
+    variables.extend(hosts.variables());
+    let mut actions = Vec::new();
+    if !settled.gates.is_empty() {
+        actions.push(Value::List(vec!["LD_clear_records".into()]));
     }
-    set("user_count", 10_i64.into());
-    set("spawn_rate", 5_i64.into());
-    set("test_time", 60_i64.into());
-    set("tasks", Value::dict([("mode", Value::from("sequence")), ("tasks", tasks.into())]));
-    let action = Value::List(vec![super::command::START_TEST.into(), Value::Dict(test)]);
-    Value::dict([("load_density", Value::List(vec![action]))])
+    for test in settled.tests {
+        let mut arguments = Map::new();
+        let mut set = |key: &str, value: Value| arguments.insert(key.to_owned(), value);
+        let mut user = Map::from([("user".to_owned(), Value::from("fast_http_user"))]);
+        user.extend(base.as_ref().map(|base| ("host".to_owned(), base.as_str().into())));
+        set("user_detail_dict", Value::Dict(user));
+        if !variables.is_empty() {
+            set("variables", Value::Dict(variables.clone()));
+        }
+        if !settled.sources.is_empty() {
+            set("csv_sources", Value::List(settled.sources.clone()));
+        }
+        if test.load.is_empty() {
+            set("user_count", 10_i64.into());
+            set("spawn_rate", 5_i64.into());
+            set("test_time", 60_i64.into());
+        }
+        test.load.into_iter().for_each(|(key, value)| drop(set(&key, value)));
+        let tasks: Vec<Value> =
+            test.requests.into_iter().map(|request| Value::Dict(request.task)).collect();
+        set("tasks", Value::dict([("mode", Value::from("sequence")), ("tasks", tasks.into())]));
+        actions.push(Value::List(vec![super::command::START_TEST.into(), Value::Dict(arguments)]));
+    }
+    if !settled.gates.is_empty() {
+        let rules = Value::dict([("rules", Value::List(settled.gates))]);
+        actions.push(Value::List(vec!["LD_assert_sla".into(), rules]));
+    }
+    Value::dict([("load_density", Value::List(actions))])
+}
+
+/// The variables of the environment that a document names, those of its secrets first.
+fn environment(document: &Value, secrets: Vec<String>) -> Vec<String> {
+    let mut names: IndexSet<String> = secrets.into_iter().collect();
+    let mut open = vec![document];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Str(text) => {
+                let found = references(text).filter_map(|(_, reference)| match reference {
+                    Reference::Environment(name) => Some(name.to_owned()),
+                    _ => None,
+                });
+                names.extend(found);
+            }
+            Value::List(items) => open.extend(items.iter().rev()),
+            Value::Dict(members) => open.extend(members.values().rev()),
+            _ => {}
+        }
+    }
+    names.into_iter().collect()
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
 
+use crate::action::import::variable;
+use crate::load::template::references;
 use crate::redact;
 use crate::value::{Map, Value};
 
@@ -50,7 +52,8 @@ impl Secrets {
             *text = self.parameters(text);
         }
         if let Some(Value::Str(text)) = task.get("data")
-            && redact::text(text) != text.as_str()
+            && let text = without_placeholders(text)
+            && redact::text(&text) != text.as_str()
         {
             let name = task.get("name").map(Value::to_text).unwrap_or_default();
             self.doubts.insert(name);
@@ -145,13 +148,14 @@ impl Secrets {
     }
 }
 
-/// `X-Api-Key` and `user[api_key]` as variables.
-fn variable(name: &str) -> String {
-    let name = name.trim_start_matches("X-").trim_start_matches("x-");
-    let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    let name = words.collect::<Vec<_>>().join("_").to_ascii_uppercase();
-    match name.chars().next() {
-        Some(first) if !first.is_ascii_digit() => name,
-        _ => format!("SECRET_{name}").trim_end_matches('_').to_owned(),
+/// A text without its placeholders, which are no secrets.
+fn without_placeholders(text: &str) -> String {
+    let mut rest = text;
+    let mut out = String::new();
+    for (written, _) in references(text) {
+        let Some((before, after)) = rest.split_once(written) else { continue };
+        out.push_str(before);
+        rest = after;
     }
+    out + rest
 }

@@ -90,7 +90,17 @@ fn check_refusal(text: &str, why: &str) {
 
 #[test]
 fn what_cannot_be_converted_is_refused_with_the_reason() {
-    check_refusal("hello", "neither a HAR recording nor a command of curl");
+    check_refusal(
+        "hello",
+        "this is not a HAR recording, an OpenAPI document, a Postman collection, a JMeter test plan, a k6 \
+         script or commands of curl",
+    );
+    check_refusal(
+        "[1]",
+        "this is not a HAR recording, an OpenAPI document, a Postman collection, a JMeter \
+         test plan, a k6 script or commands of curl",
+    );
+    check_refusal(r#"{"load_density": []}"#, "this is a document already");
     check_refusal("{}", "not a HAR recording: it has no \"log\"");
     check_refusal(r#"{"log": {"entries": []}}"#, "it has no request");
     check_refusal("curl", "no URL");
@@ -157,7 +167,77 @@ fn the_same_secret_has_one_variable_and_different_ones_have_several() {
     assert_eq!(converted.variables, ["PASSWORD", "PASSWORD_2"]);
 }
 
+/// A sample of another tool.
+macro_rules! sample {
+    ($name:literal) => {
+        include_str!(concat!("../../../tests/it/imports/", $name))
+    };
+}
+
+const SAMPLES: [(&str, Source); 8] = [
+    (sample!("shop-openapi3.yaml"), Source::OpenApi),
+    (sample!("pets-swagger2.json"), Source::OpenApi),
+    (sample!("orders-openapi31.json"), Source::OpenApi),
+    (sample!("shop-postman21.json"), Source::Postman),
+    (sample!("users-postman20.json"), Source::Postman),
+    (sample!("checkout.jmx"), Source::JMeter),
+    (sample!("shop.k6.js"), Source::K6),
+    (sample!("scenarios.k6.js"), Source::K6),
+];
+
+#[test]
+fn what_a_text_is_is_found_by_its_content() {
+    for (text, source) in SAMPLES {
+        for text in [text.to_owned(), format!("\u{feff}\n{text}")] {
+            assert_eq!(Source::of(&text), Ok(source), "{text}");
+        }
+    }
+    for (text, source) in [
+        ("'swagger': '2.0'", Source::OpenApi),
+        ("# ours\n\"openapi\" : 3.0.0", Source::OpenApi),
+        ("$ curl -L h", Source::Curl),
+        ("{\"log\": {}}", Source::Har),
+        ("import http from \"k6/http\";", Source::K6),
+    ] {
+        assert_eq!(Source::of(text), Ok(source), "{text}");
+    }
+}
+
+#[test]
+fn an_api_without_a_server_has_a_host_from_the_environment() {
+    for servers in ["", r#""servers": [{"url": "/api"}],"#] {
+        let text =
+            format!(r#"{{"openapi": "3.0.0", {servers} "paths": {{"/a": {{"get": {{}}}}}}}}"#);
+        let converted = convert(&text, None, Choices::default()).expect("a document");
+        assert_eq!(converted.variables, ["BASE_URL"]);
+        let text = converted.document.to_text();
+        assert!(text.contains("'host': '${env.BASE_URL}'"), "{text}");
+    }
+}
+
+#[test]
+fn variables_with_secrets_or_without_values_come_from_the_environment() {
+    let text = r#"{"info": {}, "item": [{"name": "a", "request": {"url": "http://h/{{a}}/{{b}}/{{shop key}}",
+        "method": "POST", "body": {"mode": "raw", "raw": "{\"password\": \"{{password}}\"}"}}}],
+        "variable": [{"key": "a", "value": "1"}, {"key": "password", "value": "s3cret"}]}"#;
+    let converted = convert(text, None, Choices::default()).expect("a document");
+    assert_eq!(converted.variables, ["B", "SHOP_KEY", "PASSWORD"]);
+    let text = converted.document.to_text();
+    assert!(text.contains("'/${var.a}/${env.B}/${env.SHOP_KEY}'"), "{text}");
+    assert!(text.contains("'variables': {'a': '1'}") && !text.contains("s3cret"), "{text}");
+    assert_eq!(converted.notes, [""; 0]);
+}
+
 proptest::proptest! {
+    #[test]
+    fn no_broken_sample_makes_the_conversion_panic(which in 0..8_usize, from in 0..5000_usize, count in 0..60_usize) {
+        let (text, source) = SAMPLES[which];
+        let place = |at: usize| text.floor_char_boundary(at.min(text.len()));
+        let broken = format!("{}{}", &text[..place(from)], &text[place(from + count)..]);
+        for source in [None, Some(source)] {
+            let _ = convert(&broken, source, Choices { host_only: true, think_time: true });
+        }
+    }
     #[test]
     fn no_text_makes_the_conversion_panic(text in "curl ([-a-zA-Z'\"$\\\\=@{}:/ ]|http://h){0,40}") {
         let _ = convert(&text, None, Choices::default());

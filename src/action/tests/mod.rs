@@ -4,6 +4,7 @@ mod executor;
 mod exports;
 mod formats;
 mod governance;
+mod imports;
 mod notifiers;
 mod regression;
 

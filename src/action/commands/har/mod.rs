@@ -19,6 +19,7 @@ use serde::Deserialize;
 use self::entry::Entry;
 use self::notices::Notices;
 use self::redirects::{Step, steps};
+use super::test_document::{self, Load, SPAWN_RATE, TEST_TIME, USER, USER_COUNT};
 use crate::action::arguments::Arguments;
 use crate::action::command::{Command, Declaration};
 use crate::action::context::Context;
@@ -49,18 +50,7 @@ pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
         "LD_har_to_action_json",
         "Returns the recorded requests as a document with a test.",
-        &[
-            HAR,
-            Field::optional("user", Kind::Any, "The test's user.")
-                .or(Literal::Text("fast_http_user")),
-            Field::optional("user_count", Kind::Any, "The number of users.").or(Literal::Int(10)),
-            Field::optional("spawn_rate", Kind::Any, "Users started per second.")
-                .or(Literal::Int(5)),
-            Field::optional("test_time", Kind::Any, "The duration of the test.")
-                .or(Literal::Int(60)),
-            INCLUDE,
-            EXCLUDE,
-        ],
+        &[HAR, USER, USER_COUNT, SPAWN_RATE, TEST_TIME, INCLUDE, EXCLUDE],
         |given| {
             let (value, notices) = document(given)?;
             Ok(Box::new(Imported { value, notices }))
@@ -92,18 +82,9 @@ const EXCLUDE: Field = Field::optional(
 .or(Literal::List);
 
 fn document(given: &Arguments<'_>) -> Result<(Value, Vec<String>), Invalid> {
-    let taken = |name: &str| given.or_default(name, |argument| Ok(argument.value().clone()));
     let (tasks, notices) = tasks(given)?;
-    let steps = Value::dict([("mode", Value::from("sequence")), ("tasks", tasks.into())]);
-    let test = Value::dict([
-        ("user_detail_dict", Value::dict([("user", taken("user")?)])),
-        ("tasks", steps),
-        ("user_count", taken("user_count")?),
-        ("spawn_rate", taken("spawn_rate")?),
-        ("test_time", taken("test_time")?),
-    ]);
-    let action = Value::List(vec!["LD_start_test".into(), test]);
-    Ok((Value::dict([("load_density", Value::List(vec![action]))]), notices))
+    let test = Load::read(given)?.test(tasks, Map::new());
+    Ok((test_document::of(vec![test]), notices))
 }
 
 fn tasks(given: &Arguments<'_>) -> Result<(Vec<Value>, Vec<String>), Invalid> {

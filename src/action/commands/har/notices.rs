@@ -3,11 +3,7 @@
 
 use indexmap::IndexMap;
 
-/// How many names a line lists.
-const MAX_NAMES: usize = 5;
-
-/// The longest name in a line, in characters.
-const MAX_NAME: usize = 80;
+use crate::action::import::notices::listed;
 
 /// The findings of an import.
 #[derive(Debug, Default)]
@@ -57,7 +53,7 @@ impl Notices {
         count("headers left out because their names are not valid", self.invalid_headers);
         let mut list = |text: &str, names: &[String]| {
             if !names.is_empty() {
-                lines.push(format!("{text}: {}", listed(names)));
+                lines.push(format!("{text}: {}", listed(names.iter())));
             }
         };
         list("request bodies that the recording does not have", &self.missing_bodies);
@@ -65,20 +61,4 @@ impl Notices {
         list("files whose content the recording does not have, sent empty", &self.missing_files);
         lines
     }
-}
-
-/// The first few names. They come from the recording, so control characters are escaped.
-fn listed(names: &[String]) -> String {
-    let shown = names.iter().take(MAX_NAMES).map(|name| {
-        let mut shown: String = name.chars().take(MAX_NAME).flat_map(char::escape_debug).collect();
-        if name.chars().nth(MAX_NAME).is_some() {
-            shown.push('…');
-        }
-        shown
-    });
-    let mut text = shown.collect::<Vec<_>>().join(", ");
-    if names.len() > MAX_NAMES {
-        text.push_str(&format!(" and {} more", names.len() - MAX_NAMES));
-    }
-    text
 }

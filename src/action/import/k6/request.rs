@@ -1,0 +1,267 @@
+//! Calls of `http` as tasks, and the checks of their responses.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::super::lookup::{members, object, scalar, text};
+use super::super::{NotImported, Request, add, set_in, status_assertion};
+use super::scan::{Token, Word};
+use super::value::{Js, placeholder, split};
+use super::{Call, Script};
+use crate::value::{Map, Value};
+
+/// Methods of the module.
+const METHODS: [&str; 11] = [
+    "get",
+    "post",
+    "put",
+    "patch",
+    "del",
+    "delete",
+    "head",
+    "options",
+    "request",
+    "batch",
+    "asyncRequest",
+];
+
+/// An expected status in a check: compared, or named as the reference expects it.
+static STATUS: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"\.status\s*={2,3}\s*(\d{3})|['"]is\s+(\d{3})['"]"#).ok());
+
+/// A text that the body must hold.
+static HOLDS: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"\.body\.includes\(\s*(?:'([^'\\]*)'|"([^"\\]*)")\s*\)"#).ok());
+
+impl Script<'_> {
+    /// A call whose words begin at a place.
+    pub(super) fn call(&mut self, at: usize) -> Result<(), NotImported> {
+        let Some(method) = self.name_at(at + 2).filter(|method| METHODS.contains(method)) else {
+            return Ok(());
+        };
+        let inside = self.inside(at + 3);
+        let end = inside.end + 1;
+        let arguments = split(self.slice(inside), |sign| sign == ",");
+        let first = self.requests().len();
+        match method {
+            "batch" => self.batch(&arguments)?,
+            "request" | "asyncRequest" => {
+                let method = arguments.first().map(|method| self.names.value(method).text());
+                let method = method.flatten().unwrap_or_else(|| "get".to_owned());
+                self.request(&method, arguments.get(1..).unwrap_or_default(), true)?;
+            }
+            "get" | "head" => self.request(method, &arguments, false)?,
+            method => self.request(method, &arguments, true)?,
+        }
+        let count = self.requests().len() - first;
+        if count > 0 {
+            self.calls.push(Call { words: at..end, first, count });
+        }
+        Ok(())
+    }
+
+    fn request(
+        &mut self,
+        method: &str,
+        arguments: &[&[Token]],
+        body: bool,
+    ) -> Result<(), NotImported> {
+        let address = arguments.first().copied().unwrap_or_default();
+        let Some(url) = self.names.value(address).text().or_else(|| placeholder(address)) else {
+            let written = self.written(address).to_owned();
+            self.import.notices.note("requests left out, because their URLs are computed", written);
+            return Ok(());
+        };
+        let (content, params) = match body {
+            true => (arguments.get(1), arguments.get(2)),
+            false => (None, arguments.get(1)),
+        };
+        let content =
+            content.filter(|words| !words.is_empty()).map(|words| self.names.value(words));
+        let params = params.filter(|words| !words.is_empty()).map(|words| self.names.value(words));
+        self.push(method, url, content, params)
+    }
+
+    /// Several requests at once: they run one after the other here.
+    fn batch(&mut self, arguments: &[&[Token]]) -> Result<(), NotImported> {
+        let list = arguments.first().map(|list| self.names.value(list));
+        let requests: Vec<Value> = match list {
+            Some(Js::Known(Value::List(items))) => items,
+            Some(Js::Known(Value::Dict(members))) => {
+                members.into_iter().map(|(_, value)| value).collect()
+            }
+            _ => {
+                self.import.notices.leave_out("http.batch of a list that is computed");
+                return Ok(());
+            }
+        };
+        self.import.notices.say("http.batch: its requests run one after the other");
+        for request in requests {
+            let known = |value: Option<&Value>| {
+                value.filter(|value| **value != Value::Null).cloned().map(Js::Known)
+            };
+            match &request {
+                Value::Str(url) => self.push("get", url.clone(), None, None)?,
+                Value::List(items) => {
+                    let part = |index: usize| items.get(index);
+                    let method = part(0).and_then(scalar).unwrap_or_else(|| "get".to_owned());
+                    let Some(url) = part(1).and_then(scalar) else { continue };
+                    self.push(&method, url, known(part(2)), known(part(3)))?;
+                }
+                request => {
+                    let Some(url) = text(request, "url") else {
+                        self.import.notices.leave_out("request of a batch that is computed");
+                        continue;
+                    };
+                    let method = text(request, "method").unwrap_or("get");
+                    self.push(
+                        method,
+                        url.to_owned(),
+                        known(request.get("body")),
+                        known(request.get("params")),
+                    )?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn push(
+        &mut self,
+        method: &str,
+        url: String,
+        body: Option<Js>,
+        params: Option<Js>,
+    ) -> Result<(), NotImported> {
+        let method = match method.to_lowercase() {
+            del if del == "del" => "delete".to_owned(),
+            method => method,
+        };
+        if !crate::protocol::http::METHODS.contains(&method.to_uppercase().as_str()) {
+            self.import.notices.leave_out(format!("method {method}"));
+            return Ok(());
+        }
+        let mut task = Map::new();
+        task.insert("method".to_owned(), method.into());
+        task.insert("request_url".to_owned(), url.as_str().into());
+        match body {
+            None | Some(Js::Known(Value::Null)) => {}
+            Some(Js::Json(value)) if value != Value::Null => {
+                task.insert("json".to_owned(), value);
+            }
+            Some(Js::Known(Value::Dict(fields))) => {
+                let fields = fields.into_iter().map(|(name, value)| (name, value.to_text().into()));
+                task.insert("data".to_owned(), Value::Dict(fields.collect()));
+            }
+            Some(Js::Known(value @ Value::Str(_))) => {
+                task.insert("data".to_owned(), value);
+            }
+            Some(Js::Known(value)) => {
+                task.insert("data".to_owned(), value.to_text().into());
+            }
+            Some(_) => self.import.notices.note("requests whose bodies are computed", url.as_str()),
+        }
+        match params {
+            None | Some(Js::Known(Value::Null)) => {}
+            Some(Js::Known(params)) => self.params(&params, &mut task),
+            Some(_) => self.import.notices.note("requests whose params are computed", url),
+        }
+        self.import.push(Request { task, pause: None })
+    }
+
+    fn params(&mut self, params: &Value, task: &mut Map) {
+        for (key, value) in members(params).into_iter().flatten() {
+            match key.as_str() {
+                "headers" | "cookies" => {
+                    for (name, value) in members(value).into_iter().flatten() {
+                        if let Some(value) = scalar(value) {
+                            set_in(task, key, name, value);
+                        }
+                    }
+                }
+                "tags" => {
+                    if let Some(name) = text(value, "name") {
+                        task.insert("name".to_owned(), name.into());
+                    }
+                    if object(params, "tags").any(|(tag, _)| tag != "name") {
+                        self.import.notices.leave_out("tag");
+                    }
+                }
+                "timeout" => {
+                    if let Some(seconds) =
+                        super::options::seconds(value).filter(|seconds| *seconds > 0.0)
+                    {
+                        task.insert("timeout".to_owned(), Value::of_number(seconds));
+                    }
+                }
+                "redirects" if value.as_f64() == Some(0.0) => {
+                    task.insert("allow_redirects".to_owned(), false.into());
+                }
+                "redirects" | "responseType" | "responseCallback" | "jar" => {}
+                other => self.import.notices.leave_out(format!("param {other}")),
+            }
+        }
+    }
+
+    /// What the words after a call check.
+    pub(super) fn checks(&mut self, call: &Call, between: &[Token]) {
+        let (Some(first), Some(last)) = (between.first(), between.last()) else { return };
+        let code = self.source.get(first.start..last.end).unwrap_or_default();
+        let names =
+            between.iter().filter(|token| token.word == Word::Name("check".to_owned())).count();
+        let arrows = between.iter().filter(|token| token.word == Word::Sign("=>")).count();
+        let mut found = Vec::new();
+        if let Some(status) = STATUS.as_ref().and_then(|pattern| pattern.captures(code)) {
+            let status =
+                status.get(1).or_else(|| status.get(2)).map_or("", |status| status.as_str());
+            found.extend(status.parse().ok().map(status_assertion));
+        }
+        for held in HOLDS.iter().flat_map(|pattern| pattern.captures_iter(code)) {
+            let held = held.get(1).or_else(|| held.get(2)).map_or("", |held| held.as_str());
+            found.push(Value::dict([("type", Value::from("contains")), ("value", held.into())]));
+        }
+        // An arrow for each check, besides those of groups.
+        let groups =
+            between.iter().filter(|token| token.word == Word::Name("group".to_owned())).count();
+        let lost =
+            if names == 0 { 0 } else { arrows.saturating_sub(groups).saturating_sub(found.len()) };
+        (0..lost).for_each(|_| self.import.notices.leave_out("check without a counterpart"));
+        let Call { first, count, .. } = *call;
+        // Those of several requests are not told apart.
+        if count == 1
+            && let Some(request) = self.requests().get_mut(first)
+        {
+            found.into_iter().for_each(|assertion| add(&mut request.task, "assertions", assertion));
+        } else if !found.is_empty() {
+            self.import.notices.leave_out("check of a batch");
+        }
+    }
+
+    /// Puts the groups around a call before the names of its requests.
+    pub(super) fn prefix(&mut self, call: &Call, groups: &str) {
+        let Call { first, count, .. } = *call;
+        for request in self.requests().iter_mut().skip(first).take(count) {
+            let task = &mut request.task;
+            let part = |key: &str| task.get(key).map(Value::to_text).unwrap_or_default();
+            let own = match task.get("name") {
+                Some(name) => name.to_text(),
+                None => {
+                    let url = part("request_url");
+                    let path = url.split_once("://").map_or(url.as_str(), |(_, rest)| {
+                        rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
+                    });
+                    let path = path.split(['?', '#']).next().unwrap_or_default();
+                    format!("{} {path}", part("method").to_uppercase())
+                }
+            };
+            task.insert("name".to_owned(), format!("{groups}: {own}").into());
+        }
+    }
+
+    /// Words as they are written.
+    fn written(&self, words: &[Token]) -> &str {
+        let (Some(first), Some(last)) = (words.first(), words.last()) else { return "" };
+        self.source.get(first.start..last.end).unwrap_or_default()
+    }
+}
