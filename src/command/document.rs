@@ -467,11 +467,16 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_of_a_browser_is_sent_to_convert() {
-        check_refusal(
-            "{\"log\": {\"entries\": []}}",
-            "a.json:1:1: a HAR recording is not a document; `ldctl convert` makes one of it",
-        );
+    fn what_other_tools_keep_is_sent_to_convert() {
+        for (text, what) in [
+            ("{\"log\": {\"entries\": []}}", "a HAR recording"),
+            ("{\"openapi\": \"3.1.0\"}", "an OpenAPI document"),
+            ("{\"swagger\": \"2.0\", \"paths\": {}}", "an OpenAPI document"),
+            ("{\"info\": {}, \"item\": []}", "a Postman collection"),
+        ] {
+            let why = "is not a document; `ldctl convert` makes one of it";
+            check_refusal(text, &format!("a.json:1:1: {what} {why}"));
+        }
     }
 
     #[test]

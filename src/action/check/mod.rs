@@ -17,6 +17,7 @@ use self::refusals::refusals;
 use self::rule::{INVALID_SHAPE, NOT_A_DOCUMENT, REFUSED, REPEATED_MEMBER, Rule, UNKNOWN_COMMAND};
 use super::command::START_TEST;
 use super::delegated;
+use super::import::{openapi, postman};
 use super::lint::Severity;
 use super::listed::KEY;
 use super::loaddensity;
@@ -74,10 +75,16 @@ fn not_a_document(document: &Value) -> String {
     let expected = "expected a list of actions that is not empty, or an object with that list under \
                     \"load_density\"";
     let is_har = document.get("log").is_some_and(|log| log.get("entries").is_some());
+    let other = match () {
+        () if is_har => Some("a HAR recording"),
+        () if openapi::is_openapi(document) => Some("an OpenAPI document"),
+        () if postman::is_collection(document) => Some("a Postman collection"),
+        () => None,
+    };
+    if let Some(other) = other {
+        return format!("{other} is not a document; `ldctl convert` makes one of it");
+    }
     match document {
-        _ if is_har => {
-            "a HAR recording is not a document; `ldctl convert` makes one of it".to_owned()
-        }
         Value::Dict(members) => match nearest_key(members.keys()) {
             Some(key) => format!("not a document: {expected}; did you mean that by {key:?}?"),
             None => format!("not a document: {expected}"),
