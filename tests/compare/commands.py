@@ -45,6 +45,8 @@ with contextlib.redirect_stdout(printed):
         try:
             named = isinstance(arguments, dict)
             command = executor.event_dict[name]
+            if name.startswith("LD_jmeter_to"):  # Its argument is an element, which no document can hold.
+                arguments = [executor.event_dict["LD_load_jmeter_jmx"](arguments[0]), *arguments[1:]]
             value = command(**arguments) if named else command(*arguments)
             json.dumps(value, default=str)  # An integer of many digits fails here, as in a reply.
             values.append(value)
