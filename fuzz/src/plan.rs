@@ -105,7 +105,7 @@ fn conditions(
     limits: &TestLimits,
     bindings: Bindings<'_>,
 ) -> Result<(), Invalid> {
-    let (_, sources) = tasks(place, limits)?;
+    let sources = tasks(place, limits)?.tasks;
     assert!((1..=limits.tasks).contains(&sources.len()));
     let (mut compiler, mut throttles) = (Compiler::default(), Throttles::new());
     let mut steps = Vec::new();

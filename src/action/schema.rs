@@ -351,9 +351,16 @@ impl Printer {
             let mut form = printer.object(&[FORM], true);
             if let Value::Dict(members) = &mut form
                 && let Some(Value::Dict(properties)) = members.get_mut("properties")
-                && let Some(Value::Dict(tasks)) = properties.get_mut("tasks")
             {
-                tasks.insert("anyOf".to_owned(), Value::List(forms.clone()));
+                for name in ["on_start", "tasks"] {
+                    if let Some(Value::Dict(tasks)) = properties.get_mut(name) {
+                        let mut forms = forms.clone();
+                        if name == "on_start" {
+                            forms.push(types(&["null"]));
+                        }
+                        tasks.insert("anyOf".to_owned(), Value::List(forms));
+                    }
+                }
             }
             forms.insert(1, form);
             any_of(forms)

@@ -2,15 +2,29 @@
 
 use crate::value::{Path, Value};
 
-/// The tasks with their paths below the arguments, whichever of the three forms they have.
+/// The tasks with their paths below the arguments, whichever of the three forms they have: those of
+/// `on_start` first.
 pub(super) fn tasks(tasks: Option<&Value>) -> Vec<(Path, &Value)> {
     let place = Path::default().member("tasks");
-    let (place, list) = match tasks {
+    match tasks {
         Some(Value::Dict(members)) if members.contains_key("tasks") => {
-            (place.member("tasks"), members.get("tasks"))
+            let mut found = on_start(tasks);
+            found.append(&mut listed(place.member("tasks"), members.get("tasks")));
+            found
         }
-        other => (place, other),
-    };
+        other => listed(place, other),
+    }
+}
+
+/// Those of `on_start`.
+pub(super) fn on_start(tasks: Option<&Value>) -> Vec<(Path, &Value)> {
+    let form = tasks.filter(|tasks| tasks.get("tasks").is_some());
+    let place = Path::default().member("tasks").member("on_start");
+    listed(place, form.and_then(|form| form.get("on_start")))
+}
+
+/// The tasks of a list, or of an object whose keys are methods.
+fn listed(place: Path, list: Option<&Value>) -> Vec<(Path, &Value)> {
     match list {
         Some(Value::List(tasks)) => {
             let numbered = tasks.iter().enumerate();

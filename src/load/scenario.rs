@@ -1,5 +1,5 @@
-//! What a user does in one iteration: every task in order, or one drawn by weight; tasks whose
-//! condition does not hold are skipped. A [`Task`] is what the engine itself needs of a task; the
+//! What a user does: the tasks of `on_start` once, then in each iteration every task in order, or one
+//! drawn by weight; tasks whose condition does not hold are skipped. A [`Task`] is what the engine itself needs of a task; the
 //! rest belongs to the protocol's driver, under the same index.
 
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use crate::value::{Field, Invalid, Kind, Literal, Object, Reader, Value};
 /// The shortest pause before a user retries a target that it could not reach.
 const LEAST_DELAY: Duration = Duration::from_millis(10);
 
-/// `{"mode": …, "tasks": […]}`, except the tasks.
+/// `{"mode": …, "on_start": […], "tasks": […]}`, except the tasks.
 pub const FORM: &[Field] = &[
     Field::optional(
         "mode",
@@ -27,6 +27,19 @@ pub const FORM: &[Field] = &[
         "`conditional` is another word for `sequence`; `run_if` and `skip_if` work in every mode.",
     )
     .or(Literal::Text("sequence")),
+    Field::optional(
+        "on_start",
+        Kind::Any,
+        "Tasks that each virtual user runs once, in order, before its first iteration.",
+    )
+    .note(
+        "In the forms of `tasks`, with all their fields but `weight`. Their requests are recorded \
+         like others; they are no iteration, and a failed one does not stop the user.",
+    )
+    .example(
+        r#"[{"method": "post", "request_url": "/login",
+  "extract": [{"var": "token", "path": "token"}]}]"#,
+    ),
     Field::required("tasks", Kind::Any, "The tasks: a list, or an object whose keys are methods."),
 ];
 
@@ -115,7 +128,10 @@ pub enum TaskOrder {
 #[derive(Debug)]
 pub struct Scenario<T = Template> {
     mode: TaskOrder,
+    /// Those of `on_start`, then those of iterations.
     tasks: Vec<Task<T>>,
+    /// The number of those of `on_start`.
+    first: usize,
     /// The cumulative weights up to and including each task.
     weights: Vec<u64>,
 }
@@ -143,12 +159,21 @@ pub struct TaskSource<'a> {
     pub fields: Reader<'a>,
 }
 
+/// The tasks of a test as the document writes them.
+#[derive(Debug)]
+pub struct TaskSources<'a> {
+    /// How iterations run theirs.
+    pub mode: TaskOrder,
+    /// How many of them belong to `on_start`; they come first.
+    pub first: usize,
+    /// All of them.
+    pub tasks: Vec<TaskSource<'a>>,
+}
+
 /// Parses `tasks` in any of its three forms: a list; `{"mode": …, "tasks": […]}`; `{"get": {…}}`.
-pub fn tasks<'a>(
-    field: &Reader<'a>,
-    limits: &TestLimits,
-) -> Result<(TaskOrder, Vec<TaskSource<'a>>), Invalid> {
+pub fn tasks<'a>(field: &Reader<'a>, limits: &TestLimits) -> Result<TaskSources<'a>, Invalid> {
     let mut mode = TaskOrder::Sequence;
+    let mut tasks = Vec::new();
     let mut list = field.clone();
     if let Value::Dict(members) = field.value()
         && matches!(members.get("tasks"), Some(Value::List(_) | Value::Dict(_)))
@@ -161,9 +186,20 @@ pub fn tasks<'a>(
                 _ => return Err(place.choice(&["sequence", "weighted", "conditional"])),
             };
         }
+        if let Some(place) = fields.present("on_start") {
+            tasks = sources(&place)?;
+        }
         list = fields.required("tasks")?;
         fields.finish()?;
     }
+    let first = tasks.len();
+    tasks.append(&mut sources(&list)?);
+    limits.tasks(tasks.len(), &list)?;
+    Ok(TaskSources { mode, first, tasks })
+}
+
+/// The tasks of a list, or of an object whose keys are methods.
+fn sources<'a>(list: &Reader<'a>) -> Result<Vec<TaskSource<'a>>, Invalid> {
     let sources: Vec<TaskSource<'a>> = match list.value() {
         Value::Dict(_) => list
             .object()?
@@ -176,8 +212,7 @@ pub fn tasks<'a>(
     if sources.is_empty() {
         return Err(list.invalid("expected at least one task"));
     }
-    limits.tasks(sources.len(), &list)?;
-    Ok((mode, sources))
+    Ok(sources)
 }
 
 /// The throttles of a plan by their keys.
@@ -253,24 +288,26 @@ fn throttle(
 impl Scenario<Draft> {
     /// Links the scenario.
     pub fn link(self, linker: &mut Linker<'_>) -> Result<Scenario, Invalid> {
-        let Self { mode, tasks, weights } = self;
+        let Self { mode, tasks, first, weights } = self;
         let tasks = tasks.into_iter().map(|step| step.link(linker)).collect::<Result<_, _>>()?;
-        Ok(Scenario { mode, tasks, weights })
+        Ok(Scenario { mode, tasks, first, weights })
     }
 }
 
 impl<T> Scenario<T> {
-    /// A scenario of these tasks.
-    pub fn new(mode: TaskOrder, tasks: Vec<Task<T>>) -> Self {
+    /// A scenario of these tasks, of which the `first` ones belong to `on_start`.
+    pub fn new(mode: TaskOrder, first: usize, tasks: Vec<Task<T>>) -> Self {
         let mut sum = 0u64;
         let weights = tasks
             .iter()
-            .map(|step| {
-                sum = sum.saturating_add(step.weight);
+            .enumerate()
+            .map(|(index, step)| {
+                // Those of `on_start` are never drawn.
+                sum = sum.saturating_add(if index < first { 0 } else { step.weight });
                 sum
             })
             .collect();
-        Self { mode, tasks, weights }
+        Self { mode, tasks, first, weights }
     }
 }
 
@@ -280,10 +317,15 @@ impl Scenario {
         &self.tasks
     }
 
+    /// The indices of the tasks that a user runs before its first iteration.
+    pub fn on_start(&self) -> std::ops::Range<usize> {
+        0..self.first
+    }
+
     /// The indices of the tasks that one iteration runs.
     pub fn iteration(&self, random: &mut fastrand::Rng) -> std::ops::Range<usize> {
         match self.mode {
-            TaskOrder::Sequence => 0..self.tasks.len(),
+            TaskOrder::Sequence => self.first..self.tasks.len(),
             TaskOrder::Weighted => {
                 let total = self.weights.last().copied().unwrap_or(0);
                 if total == 0 {
@@ -386,7 +428,7 @@ mod tests {
         let tasks = ["{\"weight\": 1}", "{\"weight\": 0}", "{\"weight\": 3}"];
         let tasks = tasks.iter().map(|json| step(json).expect("a step")).collect();
         let tasks = linked(tasks);
-        let scenario = Scenario::new(TaskOrder::Weighted, tasks);
+        let scenario = Scenario::new(TaskOrder::Weighted, 0, tasks);
         let mut random = fastrand::Rng::with_seed(5);
         let mut counts = [0; 3];
         for _ in 0..4000 {
@@ -424,20 +466,37 @@ mod tests {
     #[test]
     fn all_three_forms_of_tasks_are_equivalent() {
         let limits = TestLimits::default();
-        for (json, count, mode) in [
-            (r#"[{"method": "get"}]"#, 1, TaskOrder::Sequence),
-            (r#"{"get": {}, "post": {}}"#, 2, TaskOrder::Sequence),
-            (r#"{"mode": "weighted", "tasks": [{}, {}]}"#, 2, TaskOrder::Weighted),
-            (r#"{"tasks": {"get": {}}}"#, 1, TaskOrder::Sequence),
+        for (json, places, mode) in [
+            (r#"[{"method": "get"}]"#, &["/tasks/0"][..], TaskOrder::Sequence),
+            (r#"{"get": {}, "post": {}}"#, &["/tasks/get", "/tasks/post"], TaskOrder::Sequence),
+            (
+                r#"{"mode": "weighted", "tasks": [{}, {}]}"#,
+                &["/tasks/tasks/0", "/tasks/tasks/1"],
+                TaskOrder::Weighted,
+            ),
+            (r#"{"tasks": {"get": {}}}"#, &["/tasks/tasks/get"], TaskOrder::Sequence),
+            (
+                r#"{"tasks": [{}], "on_start": [{}]}"#,
+                &["/tasks/on_start/0", "/tasks/tasks/0"],
+                TaskOrder::Sequence,
+            ),
         ] {
             let value = Value::parse(json).expect("JSON");
-            let (found, written) = tasks(&Reader::at(&value, "/tasks"), &limits).expect("tasks");
-            assert_eq!((found, written.len()), (mode, count), "{json}");
+            let found = tasks(&Reader::at(&value, "/tasks"), &limits).expect("tasks");
+            let written: Vec<String> =
+                found.tasks.iter().map(|task| task.fields.pointer()).collect();
+            assert_eq!(written, places, "{json}");
+            assert_eq!(found.mode, mode, "{json}");
+            assert_eq!(found.first, usize::from(json.contains("on_start")), "{json}");
         }
-        let value = Value::parse("[]").expect("JSON");
-        assert_eq!(
-            tasks(&Reader::at(&value, "/tasks"), &limits).unwrap_err().to_string(),
-            "/tasks: expected at least one task"
-        );
+        for (json, place) in
+            [("[]", "/tasks"), (r#"{"tasks": [{}], "on_start": []}"#, "/tasks/on_start")]
+        {
+            let value = Value::parse(json).expect("JSON");
+            assert_eq!(
+                tasks(&Reader::at(&value, "/tasks"), &limits).unwrap_err().to_string(),
+                format!("{place}: expected at least one task")
+            );
+        }
     }
 }

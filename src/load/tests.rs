@@ -154,6 +154,7 @@ fn measured(label: LabelId, start: Instant, error: Option<&str>) -> Measurement<
 /// A plan of these tasks, which have only the engine's fields.
 fn plan(
     mode: TaskOrder,
+    first: usize,
     tasks: &str,
     driver: Script,
     bindings: Bindings<'_>,
@@ -171,7 +172,7 @@ fn plan(
         })
         .collect();
     let mut linker = Linker::new(compiler, bindings);
-    let scenario = Scenario::new(mode, steps).link(&mut linker).expect("a scenario");
+    let scenario = Scenario::new(mode, first, steps).link(&mut linker).expect("a scenario");
     Plan { settings, scenario, driver, names: Arc::new(linker.names()) }
 }
 
@@ -181,6 +182,8 @@ struct Scene {
     pacing: Pacing,
     mode: TaskOrder,
     tasks: &'static str,
+    /// How many of the tasks belong to `on_start`.
+    first: usize,
     act: Act,
     workers: usize,
     iterations: Option<u64>,
@@ -217,6 +220,7 @@ fn users(count: u64, seconds: f64) -> Scene {
         pacing: closed("0"),
         mode: TaskOrder::Sequence,
         tasks: "[{}]",
+        first: 0,
         act: Box::new(|_| passes_after(MILLI)),
         workers: 1,
         iterations: None,
@@ -240,6 +244,10 @@ impl Scene {
 
     fn tasks(self, mode: TaskOrder, tasks: &'static str) -> Self {
         Self { mode, tasks, ..self }
+    }
+
+    fn on_start(self, first: usize) -> Self {
+        Self { first, ..self }
     }
 
     fn act(self, act: impl Fn(Call) -> Reply + Send + Sync + 'static) -> Self {
@@ -294,7 +302,7 @@ impl Scene {
             trace: None,
             seed: 42,
         };
-        let plan = Arc::new(plan(self.mode, self.tasks, driver, bindings, settings));
+        let plan = Arc::new(plan(self.mode, self.first, self.tasks, driver, bindings, settings));
         let live = Arc::new(Live::feeding(self.cumulative));
         let stop = CancellationToken::new();
         let work: Vec<_> = (0..self.workers)
@@ -698,6 +706,59 @@ async fn weights_decide_how_often_a_task_runs() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn tasks_of_on_start_run_once_and_in_order_before_a_users_first_iteration() {
+    let tasks = r#"[{"weight": 9}, {"run_if": "${off}"}, {}, {"weight": 1}, {"weight": 1}]"#;
+    let scene = || users(5, 10.0).pacing(closed("1")).on_start(3);
+    for mode in [TaskOrder::Weighted, TaskOrder::Sequence] {
+        let run = scene().tasks(mode, tasks).run().await;
+        for user in 0..5 {
+            let calls = run.calls.iter().filter(|call| call.user == user);
+            let tasks: Vec<usize> = calls.map(|call| call.task).collect();
+            assert_eq!(tasks[..2], [0, 2], "user {user}");
+            assert!(tasks[2..].iter().all(|task| [3, 4].contains(task)), "{tasks:?}");
+            assert!(tasks[2..].contains(&3) && tasks[2..].contains(&4), "{tasks:?}");
+        }
+        assert_eq!(run.live.requests().0, run.calls.len() as u64, "all are recorded");
+        let iterations = if mode == TaskOrder::Weighted { 1 } else { 2 };
+        assert_eq!(run.starts * iterations, run.calls.len() as u64 - 10, "they are no iteration");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_in_on_start_does_not_stop_the_user() {
+    let act = |call: Call| match call.task {
+        0 => fails(Verdict::Permanent),
+        _ => passes_after(MILLI),
+    };
+    let scene = users(1, 10.0).tasks(TaskOrder::Sequence, "[{}, {}]").on_start(1);
+    let run = scene.act(act).iterations(3).run().await;
+    let tasks: Vec<usize> = run.calls.iter().map(|call| call.task).collect();
+    assert_eq!((tasks, run.starts), (vec![0, 1, 1, 1], 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_model_waits_for_arrivals_after_on_start() {
+    let open = Pacing::Open { rate: 1.0 };
+    let act = |call: Call| passes_after(if call.task == 0 { 500 * MILLI } else { MILLI });
+    let scene = users(3, 10.0).tasks(TaskOrder::Weighted, "[{}, {}]").on_start(1);
+    let run = scene.pacing(open).act(act).run().await;
+    let first: Vec<&Call> = run.calls.iter().take(3).collect();
+    assert!(first.iter().all(|call| call.task == 0 && call.at < MILLI), "{first:?}");
+    assert!(run.calls[3..].iter().all(|call| call.task == 1), "{:?}", run.calls);
+    assert!((9..=10).contains(&run.starts), "{}", run.starts);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_the_test_also_ends_users_in_on_start() {
+    let hangs = Reply { service: None, ..passes_after(MILLI) };
+    let scene = users(2, 1.0).tasks(TaskOrder::Sequence, "[{}, {}]").on_start(1);
+    let run = scene.act(move |_| hangs).run().await;
+    assert_eq!(run.calls.len(), 2);
+    assert!(run.warnings.iter().any(|text| text.starts_with("2 requests had no response")));
+    assert_eq!(run.starts, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn conditions_decide_whether_a_task_runs() {
     let tasks = r#"[{"run_if": "${on}"}, {"run_if": "${off}"}, {"skip_if": "${on}"},
                     {"skip_if": {"equals": ["${on}", "x"]}}]"#;
@@ -825,7 +886,7 @@ fn threaded(act: impl Fn(Call) -> Reply + Send + Sync + 'static) -> Plan<Script>
         trace: None,
         seed: 1,
     };
-    plan(TaskOrder::Sequence, "[{}]", driver, Bindings::NONE, settings)
+    plan(TaskOrder::Sequence, 0, "[{}]", driver, Bindings::NONE, settings)
 }
 
 #[test]

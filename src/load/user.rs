@@ -2,6 +2,7 @@
 //! pacer, scenario and driver determine what happens in it.
 
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,8 +79,31 @@ pub(super) async fn live<D: Driver>(context: Rc<WorkerContext<D>>, signal: Rc<Si
     let recorder = Rc::clone(&context.recorder);
     let (keep_bodies, trace) = (plan.settings.keep_bodies, plan.settings.trace.clone());
     let mut virtual_user = VirtualUser::new(scope, context.start, recorder, keep_bodies, trace);
-    work(&context, &signal, &mut state, &mut virtual_user).await;
+    if start(&context, &signal, &mut state, &mut virtual_user).await {
+        work(&context, &signal, &mut state, &mut virtual_user).await;
+    }
     context.misses.borrow_mut().merge(virtual_user.scope.misses());
+}
+
+/// Runs the tasks of `on_start`; returns whether the user goes on to its iterations.
+async fn start<D: Driver>(
+    context: &WorkerContext<D>,
+    signal: &Signal,
+    state: &mut D::User,
+    virtual_user: &mut VirtualUser,
+) -> bool {
+    let plan = &*context.plan;
+    let tasks = plan.scenario.on_start();
+    if tasks.is_empty() {
+        return true;
+    }
+    // Boxed, so that users without it do not have room for it.
+    let started = Box::pin(perform(context, signal, state, virtual_user, tasks));
+    if signal.unless(Phase::Abort, started).await.is_none() {
+        plan.driver.abandon(&context.worker, state, virtual_user);
+        return false;
+    }
+    signal.phase() < Phase::Finish
 }
 
 /// Iteration after iteration.
@@ -103,7 +127,8 @@ async fn work<D: Driver>(
             },
         };
         virtual_user.begin(due);
-        let iteration = iterate(context, signal, state, virtual_user);
+        let tasks = plan.scenario.iteration(virtual_user.scope.random());
+        let iteration = perform(context, signal, state, virtual_user, tasks);
         let Some(verdict) = signal.unless(Phase::Abort, iteration).await else {
             plan.driver.abandon(&context.worker, state, virtual_user);
             return;
@@ -160,16 +185,17 @@ async fn arrive<D: Driver>(
     Some(due)
 }
 
-/// Runs one iteration and returns the verdict of its last task.
-async fn iterate<D: Driver>(
+/// Performs these tasks and returns the verdict of the last one.
+async fn perform<D: Driver>(
     context: &WorkerContext<D>,
     signal: &Signal,
     state: &mut D::User,
     virtual_user: &mut VirtualUser,
+    tasks: Range<usize>,
 ) -> Verdict {
     let scenario = &context.plan.scenario;
     let mut verdict = Verdict::Passed;
-    for index in scenario.iteration(virtual_user.scope.random()) {
+    for index in tasks {
         let Some(task) = scenario.tasks().get(index) else { break };
         if signal.phase() >= Phase::Finish {
             break;

@@ -12,7 +12,7 @@ use super::limits::TestLimits;
 use super::plan::{Plan, Settings};
 use super::progress::Progress;
 use super::runner::{self, RunError};
-use super::scenario::{STEP, Scenario, Task, TaskSource, Throttles, tasks};
+use super::scenario::{STEP, Scenario, Task, TaskSource, TaskSources, Throttles, tasks};
 use super::template::{Bindings, Compiler, Draft, Linker};
 use crate::record::Recording;
 use crate::record::live::Live;
@@ -34,7 +34,7 @@ impl<R> Workload<R> {
         mut tasks: Box<dyn AnyTasks<R>>,
         limits: &TestLimits,
     ) -> Result<Self, Invalid> {
-        let (mode, sources) = self::tasks(field, limits)?;
+        let TaskSources { mode, first, tasks: sources } = self::tasks(field, limits)?;
         let mut compiler = Compiler::default();
         let mut throttles = Throttles::new();
         let mut steps = Vec::with_capacity(sources.len());
@@ -47,7 +47,7 @@ impl<R> Workload<R> {
             tasks.add_any(&source, &mut fields, &mut compiler)?;
             fields.finish()?;
         }
-        Ok(Self { scenario: Scenario::new(mode, steps), tasks, compiler })
+        Ok(Self { scenario: Scenario::new(mode, first, steps), tasks, compiler })
     }
 
     /// Links the test.

@@ -8,14 +8,14 @@ use super::files::{DocumentFiles, argument, format};
 use super::finding::{Finding, Place};
 use super::gates::{ASSERT, EVALUATE, RequestNames, gates};
 use super::rule::{
-    HARDCODED_URL, MISSING_HOST, NOT_A_NUMBER, OVERSIZE_BODY, Rule, STALE_RECORDS, UNKNOWN_MEMBER,
-    UNRESOLVED_PLACEHOLDER, UNSET_VARIABLE, UNUSED_WEIGHT,
+    DRAWN_SETUP, HARDCODED_URL, MISSING_HOST, NOT_A_NUMBER, OVERSIZE_BODY, Rule, STALE_RECORDS,
+    UNKNOWN_MEMBER, UNRESOLVED_PLACEHOLDER, UNSET_VARIABLE, UNUSED_WEIGHT,
 };
 use super::surroundings::{Surroundings, Where};
 use crate::action::command::START_TEST;
 use crate::action::lint::{LARGE_BODY, Severity, is_hard_coded};
 use crate::action::numbers::shown;
-use crate::action::tasks::{is_relative, tasks, url};
+use crate::action::tasks::{is_relative, on_start, tasks, url};
 use crate::load::template::{Reference, Space, references};
 use crate::value::field::nearest;
 use crate::value::{Map, Path, Step, Value, quote};
@@ -304,8 +304,9 @@ impl<'a> Advisor<'a> {
         }
     }
 
-    /// Weights in a sequence.
+    /// Weights in a sequence and in `on_start`, and tasks that should not be drawn by weight.
     fn weights(&mut self, given: Option<&Value>, tasks: &[(Path, &Value)], place: &Place) {
+        let (first, tasks) = tasks.split_at(on_start(given).len().min(tasks.len()));
         let mode = given.and_then(|form| form.get("mode")).and_then(Value::as_str);
         let weighted = mode.is_some_and(|mode| mode.eq_ignore_ascii_case("weighted"));
         let has_weight = |(_, task): &&(Path, &Value)| {
@@ -315,6 +316,22 @@ impl<'a> Advisor<'a> {
             let message = "has no effect: every iteration runs all tasks in order; write \"tasks\": \
                            {\"mode\": \"weighted\", \"tasks\": [...]} to draw one by weight";
             self.warn(UNUSED_WEIGHT, place.with(path.member("weight")).key(), message);
+        }
+        if let Some((path, _)) = first.iter().find(has_weight) {
+            let message = "has no effect: every user runs all tasks of on_start, in order";
+            self.warn(UNUSED_WEIGHT, place.with(path.member("weight")).key(), message);
+        }
+        let prepares = |(path, task): &(Path, &Value)| {
+            let own = extracted(task);
+            let waited = task.get("skip_if").and_then(|condition| mentioned(condition, &own))?;
+            Some((path.member("skip_if"), waited.to_owned()))
+        };
+        if let (true, Some((path, name))) = (weighted, tasks.iter().find_map(prepares)) {
+            let message = format!(
+                "the task runs when it is drawn, so a user may run others before {name:?} has a value; \
+                 move it to on_start: {{\"mode\": \"weighted\", \"on_start\": [...], \"tasks\": [...]}}"
+            );
+            self.warn(DRAWN_SETUP, place.with(path), message);
         }
     }
 
@@ -508,6 +525,20 @@ fn unavailable(name: &str) -> (&'static str, String) {
     match std::env::var_os(name) {
         None => ("is not set", "export it".to_owned()),
         Some(_) => ("may not be read by documents", format!("allow it with --allow-env {name}")),
+    }
+}
+
+/// The first of these variables that a value mentions, at any depth.
+fn mentioned<'a>(value: &Value, variables: &[(Space, &'a str)]) -> Option<&'a str> {
+    match value {
+        Value::Str(text) => references(text).find_map(|(_, reference)| {
+            let Reference::Variable(space, name) = reference else { return None };
+            let known = variables.iter().find(|known| **known == (space, name));
+            known.map(|(_, name)| *name)
+        }),
+        Value::List(items) => items.iter().find_map(|item| mentioned(item, variables)),
+        Value::Dict(members) => members.values().find_map(|item| mentioned(item, variables)),
+        _ => None,
     }
 }
 

@@ -36,6 +36,7 @@ rules! {
     USELESS_GATE = "useless-gate", "A gate on a share allows 100 % and so always passes, or nearly so.";
     NO_GATES = "no-gates", "A list of gates is empty, and so always passes.";
     UNUSED_WEIGHT = "unused-weight", "Weights have no effect in a sequence of tasks.";
+    DRAWN_SETUP = "drawn-setup", "A task that prepares its user is drawn by weight, like the others.";
     DOUBLED_EXTENSION = "doubled-extension", "A report's name has an extension, which is added to it.";
     UNWRITABLE_FILE = "unwritable-file", "A file cannot be written.";
     UNREADABLE_FILE = "unreadable-file", "A file cannot be read.";

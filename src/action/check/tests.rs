@@ -351,6 +351,63 @@ fn weights_without_effect_are_found() {
 }
 
 #[test]
+fn a_login_that_is_drawn_by_weight_is_found() {
+    let login = |condition: &str| {
+        format!(
+            r#"{{"method": "post", "url": "/login", "skip_if": {condition},
+                "extract": [{{"var": "token", "path": "token"}}]}}"#
+        )
+    };
+    let items = r#"{"method": "get", "url": "/${token}"}"#;
+    let found = "the task runs when it is drawn, so a user may run others before \"token\" has a \
+                 value; move it to on_start: {\"mode\": \"weighted\", \"on_start\": [...], \
+                 \"tasks\": [...]} [drawn-setup]";
+    for condition in [r#""${token}""#, r#"{"truthy": "${var.token}"}"#] {
+        let login = login(condition);
+        let drawn = format!(r#""tasks": {{"mode": "weighted", "tasks": [{items}, {login}]}}"#);
+        check_test("", &drawn, &[&format!("actions[0].tasks.tasks[1].skip_if: {found}")]);
+        for right in [
+            format!(r#""tasks": [{login}, {items}]"#),
+            format!(
+                r#""tasks": {{"mode": "weighted", "on_start": [{login}], "tasks": [{items}]}}"#
+            ),
+        ] {
+            check_test("", &right, &[]);
+        }
+    }
+    let others = login(r#""${env.OFFLINE}""#);
+    check_test(
+        "",
+        &format!(r#""tasks": {{"mode": "weighted", "tasks": [{others}, {items}]}}"#),
+        &[],
+    );
+}
+
+#[test]
+fn tasks_of_on_start_are_checked_like_others() {
+    check_test(
+        "",
+        r#""tasks": {"mode": "weighted", "on_start": [{"method": "get", "url": "/${no}", "weight": 2}],
+            "tasks": [{"method": "get", "url": "/"}]}"#,
+        &[
+            "actions[0].tasks.on_start[0].weight: has no effect: every user runs all tasks of \
+             on_start, in order [unused-weight]",
+            "actions[0].tasks.on_start[0].url: ${no} is used as it is written: nothing here \
+             registers or extracts \"no\" [unresolved-placeholder]",
+        ],
+    );
+    let refused = anywhere(&of_test(
+        "",
+        r#""tasks": {"on_start": [{"method": "got", "url": "/"}],
+            "tasks": [{"method": "get", "url": "/"}]}"#,
+    ));
+    assert!(
+        refused[0].starts_with("actions[0].tasks.on_start[0].method: error: unknown method"),
+        "{refused:?}"
+    );
+}
+
+#[test]
 fn a_file_that_is_not_there_is_found_unless_an_earlier_action_writes_it() {
     let missing = |place: &str| {
         format!(
