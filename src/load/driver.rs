@@ -174,6 +174,7 @@ impl VirtualUser {
     /// Records one request.
     pub fn record(&mut self, measured: Measurement<'_>) {
         self.requests += 1;
+        self.scope.count_request();
         let start = measured.start.saturating_duration_since(self.start);
         let delay = self.intended.take().map_or(Duration::ZERO, |due| start.saturating_sub(due));
         let mut recorder = self.recorder.borrow_mut();

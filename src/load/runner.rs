@@ -26,7 +26,7 @@ use super::user::{self, WorkerContext};
 use crate::error::reason;
 use crate::memory;
 use crate::record::live::Live;
-use crate::record::{Iterations, Recorder, Recording, UserCount};
+use crate::record::{Gaps, Iterations, Recorder, Recording, UserCount};
 
 /// How often a worker merges its figures.
 const TICK: Duration = Duration::from_millis(250);
@@ -136,6 +136,7 @@ pub(super) fn run<D: Driver>(
             .push(format!("{lost} of {workers} worker threads crashed; their requests are lost"));
     }
     let iterations = iterations(&plan, &gathered);
+    let gaps = gaps(&plan, &gathered);
     warnings.extend(live.allowance().exhausted().map(str::to_owned));
     warnings.extend(live.allowance().warnings());
     warnings.extend(accuracy_warnings(iterations, &gathered));
@@ -151,6 +152,7 @@ pub(super) fn run<D: Driver>(
     }
     recording.users = curve;
     recording.iterations = iterations;
+    recording.gaps = gaps;
     Ok(recording)
 }
 
@@ -385,6 +387,13 @@ pub(super) fn iterations<D: Driver>(plan: &Plan<D>, parts: &[WorkerResult]) -> I
         Pacing::Closed(_) => 0,
     };
     Iterations { started, planned, dropped: planned.saturating_sub(started), span }
+}
+
+/// What the requests lacked.
+fn gaps<D: Driver>(plan: &Plan<D>, parts: &[WorkerResult]) -> Gaps {
+    let mut misses = Misses::default();
+    parts.iter().for_each(|part| misses.merge(&part.misses));
+    misses.gaps(&plan.names.unresolved)
 }
 
 /// Returns what the user should know before trusting the figures.

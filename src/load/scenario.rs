@@ -148,6 +148,10 @@ pub struct Task<T = Template> {
     pub throttle: Option<Arc<Throttle>>,
     /// How it is retried, if at all.
     pub retry: Option<Retry>,
+    /// The placeholders in its requests that have a value or none for the whole test.
+    constants: Vec<Box<str>>,
+    /// Whether one of them has none.
+    pub unresolved: bool,
 }
 
 /// A task as the document writes it, in any of the three forms.
@@ -234,12 +238,18 @@ impl Task<Draft> {
             None => None,
         };
         let retry = fields.if_present("retry", Retry::parse)?;
-        Ok(Self { weight, run_if, skip_if, think, throttle, retry })
+        let (constants, unresolved) = (Vec::new(), false);
+        Ok(Self { weight, run_if, skip_if, think, throttle, retry, constants, unresolved })
+    }
+
+    /// Keeps the placeholders in its requests that have a value or none for the whole test.
+    pub fn keep_constants(&mut self, written: Vec<Box<str>>) {
+        self.constants = written;
     }
 
     /// Links the task.
     pub fn link(self, linker: &mut Linker<'_>) -> Result<Task, Invalid> {
-        let Self { weight, run_if, skip_if, think, throttle, retry } = self;
+        let Self { weight, run_if, skip_if, think, throttle, retry, constants, unresolved } = self;
         Ok(Task {
             weight,
             run_if: run_if.map(|condition| condition.link(linker)).transpose()?,
@@ -247,6 +257,8 @@ impl Task<Draft> {
             think,
             throttle,
             retry,
+            constants,
+            unresolved,
         })
     }
 }
@@ -256,7 +268,7 @@ impl Task {
     pub fn runs(&self, scope: &mut Scope) -> bool {
         // Each condition is an execution of its own, for which CSV sources supply the next row.
         let mut holds = |condition: &Predicate| {
-            scope.begin();
+            scope.begin_condition();
             condition.holds(scope)
         };
         self.run_if.as_ref().is_none_or(&mut holds) && !self.skip_if.as_ref().is_some_and(holds)
@@ -315,6 +327,13 @@ impl Scenario {
     /// The tasks.
     pub fn tasks(&self) -> &[Task] {
         &self.tasks
+    }
+
+    /// Notes which tasks have placeholders that no user has a value for, once all are linked.
+    pub(super) fn note_unresolved(&mut self, linker: &Linker<'_>) {
+        for task in &mut self.tasks {
+            task.unresolved = linker.lacks(&task.constants);
+        }
     }
 
     /// The indices of the tasks that a user runs before its first iteration.

@@ -236,7 +236,7 @@ async fn attempt<D: Driver>(
     let mut used = [0u64; 3];
     let mut attempts = 0u32;
     loop {
-        virtual_user.scope.begin();
+        virtual_user.scope.begin_task(task.unresolved);
         let verdict =
             context.plan.driver.perform(&context.worker, state, index, virtual_user).await;
         let Some(retry) = &task.retry else { return verdict };

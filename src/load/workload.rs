@@ -43,8 +43,12 @@ impl<R> Workload<R> {
             for table in tasks.fields() {
                 fields = fields.and(table);
             }
-            steps.push(Task::parse(&mut fields, &mut compiler, &mut throttles)?);
+            let mut step = Task::parse(&mut fields, &mut compiler, &mut throttles)?;
+            // Those of conditions, which are not sent.
+            compiler.take_constants();
             tasks.add_any(&source, &mut fields, &mut compiler)?;
+            step.keep_constants(compiler.take_constants());
+            steps.push(step);
             fields.finish()?;
         }
         Ok(Self { scenario: Scenario::new(mode, first, steps), tasks, compiler })
@@ -129,10 +133,11 @@ impl<T: Tasks> AnyTasks<T::Reach> for T {
         self: Box<Self>,
         mut linker: Linker<'_>,
         reach: &T::Reach,
-        scenario: Scenario,
+        mut scenario: Scenario,
         settings: Settings,
     ) -> Result<Box<dyn Runnable>, Invalid> {
         let driver = self.link(&mut linker, reach)?;
+        scenario.note_unresolved(&linker);
         Ok(Box::new(Plan { settings, scenario, driver, names: Arc::new(linker.names()) }))
     }
 }

@@ -112,7 +112,9 @@ fn wrong_unit(kind: &str, metric: Metric, unit: &str) -> String {
         Metric::FailureRate | Metric::DroppedRate => "is a share: 0.01 or 1%",
         Metric::AchievedRate => "is a rate: 190 or 190/s",
         Metric::DroppedIterations => "is a number or a share: 10 or 1%",
-        Metric::Requests | Metric::Interrupted => "is a number",
+        Metric::Requests | Metric::Interrupted | Metric::Unresolved | Metric::FailedExtractions => {
+            "is a number"
+        }
         _ => "is a time: 200, 200ms or 0.2s",
     };
     format!("{unit:?} is no unit of {kind}, which {units}")
@@ -141,6 +143,7 @@ mod tests {
         check("achieved_rate>190/s", r#"{"type":"achieved_rate","op":"gt","value":190}"#);
         check("dropped_iterations<10", r#"{"type":"dropped_iterations","op":"lt","value":10}"#);
         check("dropped_iterations<1%", r#"{"type":"dropped_rate","op":"lt","value":0.01}"#);
+        check("unresolved<=0", r#"{"type":"unresolved","op":"lte","value":0}"#);
         check("interrupted<=0", r#"{"type":"interrupted","op":"lte","value":0}"#);
     }
 

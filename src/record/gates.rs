@@ -11,7 +11,7 @@ use crate::value::field::nearest;
 use crate::value::{Field, Invalid, Kind, Literal, Reader, Value};
 
 /// The metrics and their names in documents.
-pub(super) const METRICS: [(&str, Metric); 11] = [
+pub(super) const METRICS: [(&str, Metric); 13] = [
     ("latency_p50", Metric::P50),
     ("latency_p90", Metric::P90),
     ("latency_p95", Metric::P95),
@@ -23,6 +23,8 @@ pub(super) const METRICS: [(&str, Metric); 11] = [
     ("dropped_rate", Metric::DroppedRate),
     ("achieved_rate", Metric::AchievedRate),
     ("interrupted", Metric::Interrupted),
+    ("unresolved", Metric::Unresolved),
+    ("failed_extractions", Metric::FailedExtractions),
 ];
 
 /// The fields of a list of gates in documents.
@@ -41,8 +43,8 @@ pub const RULE: &[Field] = &[
     Field::required("type", Kind::OneOf(&NAMES), "The figure to check.")
         .note(
             "Latencies in milliseconds; `failure_rate` and `dropped_rate` from 0 to 1; \
-         `requests`, `dropped_iterations` and `interrupted` are counts; `achieved_rate` \
-         is iterations per second.",
+         `requests`, `dropped_iterations`, `interrupted`, `unresolved` and \
+         `failed_extractions` are counts; `achieved_rate` is iterations per second.",
         )
         .example("\"latency_p95\""),
     Field::optional(
@@ -358,7 +360,9 @@ fn of_series(series: &Series, metric: Metric) -> Option<f64> {
         Metric::DroppedIterations
         | Metric::DroppedRate
         | Metric::AchievedRate
-        | Metric::Interrupted => return None,
+        | Metric::Interrupted
+        | Metric::Unresolved
+        | Metric::FailedExtractions => return None,
     })
 }
 
@@ -429,7 +433,7 @@ impl AbortOn {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Iterations, Recorder, Summary, fixture};
+    use super::super::{Gaps, Iterations, Recorder, Summary, fixture};
     use super::*;
 
     fn rules(json: &str) -> Vec<Rule> {
@@ -503,8 +507,10 @@ mod tests {
         let span = std::time::Duration::from_secs(4);
         summary.iterations = Iterations { started: 121, planned: 800, dropped: 679, span };
         summary.interrupted = 3;
+        summary.gaps = Gaps { requests: 400, placeholders: Vec::new(), extractions: 401 };
         let reasons = rules(
-            r#"[{"type": "dropped_iterations", "value": 0},
+            r#"[{"type": "unresolved", "value": 0}, {"type": "failed_extractions", "value": 0},
+                {"type": "dropped_iterations", "value": 0},
                 {"type": "dropped_rate", "value": 0.5},
                 {"type": "achieved_rate", "op": "gte", "value": 190},
                 {"type": "interrupted", "value": 0}]"#,
@@ -513,6 +519,8 @@ mod tests {
         assert_eq!(
             reasons,
             [
+                "unresolved(overall)=400.0 not lte 0",
+                "failed_extractions(overall)=401.0 not lte 0",
                 "dropped_iterations(overall)=679.0 not lte 0",
                 "dropped_rate(overall)=0.84875 not lte 0.5",
                 "achieved_rate(overall)=30.25 not gte 190",

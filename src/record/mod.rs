@@ -14,6 +14,7 @@ mod errors;
 pub mod file;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod gaps;
 pub mod gate_text;
 pub mod gates;
 mod iterations;
@@ -40,6 +41,7 @@ pub use allowance::Allowance;
 pub use columns::Columns;
 pub use conditions::Conditions;
 pub use errors::{ErrorCount, Errors};
+pub use gaps::Gaps;
 pub use iterations::Iterations;
 pub use recorder::Recorder;
 pub use sample::{
@@ -65,6 +67,8 @@ pub struct Recording {
     pub peak_users: usize,
     /// How many iterations it was to start, and started.
     pub iterations: Iterations,
+    /// What its requests lacked.
+    pub gaps: Gaps,
     /// The beginning of the action that was run, without secrets, for the page that shows it.
     pub document: Option<String>,
     /// How its load was generated.
@@ -92,6 +96,7 @@ impl Recording {
             users: Vec::new(),
             peak_users: 0,
             iterations: Iterations::default(),
+            gaps: Gaps::default(),
             document: None,
             conditions: Conditions::default(),
             share: None,
@@ -306,12 +311,20 @@ impl Records {
             Summary::of(self.recordings.iter().flat_map(|recording| recording.parts()));
         summary.interrupted = self.interrupted();
         summary.iterations = self.iterations();
+        summary.gaps = self.gaps();
         summary
     }
 
     /// Requests without a response that were dropped at the ends of the runs.
     pub fn interrupted(&self) -> u64 {
         self.recordings.iter().map(|recording| recording.interrupted()).sum()
+    }
+
+    /// What the requests of all runs lacked.
+    pub fn gaps(&self) -> Gaps {
+        let mut gaps = Gaps::default();
+        self.recordings.iter().for_each(|recording| gaps.add(&recording.gaps));
+        gaps
     }
 
     /// Iterations of all runs.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use super::gaps::Gaps;
 use super::iterations::Iterations;
 use super::live::{Series, total};
 use super::recorder::Recorder;
@@ -27,6 +28,8 @@ pub struct Summary {
     pub interrupted: u64,
     /// Iterations.
     pub iterations: Iterations,
+    /// What requests lacked.
+    pub gaps: Gaps,
     /// Latency over successes and failures.
     pub overall: LatencySummary,
     /// Per name, successes only (as the reference counts), in the order of the first success.
@@ -241,7 +244,7 @@ impl Summary {
     }
 
     /// [`Self::to_value`] and what the reference does not say: the names without a success, the failures
-    /// of each, iterations, and requests that were interrupted.
+    /// of each, iterations, requests that were interrupted, and what requests lacked.
     pub fn to_details(&self) -> Value {
         let per_name = self.per_name.iter().map(|name| {
             let mut figures = Map::new();
@@ -275,6 +278,7 @@ impl Summary {
                 ("span_s", span.as_secs_f64().into()),
             ]);
             members.insert("iterations".to_owned(), iterations);
+            members.insert("unresolved".to_owned(), self.gaps.to_value());
         }
         details
     }
@@ -422,6 +426,10 @@ pub enum Metric {
     AchievedRate,
     /// Requests without a response that were dropped at the end.
     Interrupted,
+    /// Requests that were sent with a placeholder as it is written.
+    Unresolved,
+    /// Extractors that found nothing.
+    FailedExtractions,
 }
 
 impl Metric {
@@ -429,7 +437,12 @@ impl Metric {
     pub fn is_of_the_end(self) -> bool {
         matches!(
             self,
-            Self::DroppedIterations | Self::DroppedRate | Self::AchievedRate | Self::Interrupted
+            Self::DroppedIterations
+                | Self::DroppedRate
+                | Self::AchievedRate
+                | Self::Interrupted
+                | Self::Unresolved
+                | Self::FailedExtractions
         )
     }
 }
@@ -456,6 +469,8 @@ impl Metrics for Summary {
             Metric::DroppedRate => self.iterations.dropped_share(),
             Metric::AchievedRate => return self.iterations.rate(),
             Metric::Interrupted => self.interrupted as f64,
+            Metric::Unresolved => self.gaps.requests as f64,
+            Metric::FailedExtractions => self.gaps.extractions as f64,
         })
     }
 
@@ -474,7 +489,9 @@ impl Metrics for Summary {
             Metric::DroppedIterations
             | Metric::DroppedRate
             | Metric::AchievedRate
-            | Metric::Interrupted => None,
+            | Metric::Interrupted
+            | Metric::Unresolved
+            | Metric::FailedExtractions => None,
         }
     }
 }
@@ -499,6 +516,8 @@ impl Metrics for Value {
             }
             Metric::AchievedRate => ("iterations", "achieved_rate"),
             Metric::Interrupted => ("totals", "interrupted"),
+            Metric::Unresolved => ("unresolved", "requests"),
+            Metric::FailedExtractions => ("unresolved", "failed_extractions"),
         };
         self.get(block)?.get(key)?.as_f64()
     }
@@ -515,7 +534,9 @@ impl Metrics for Value {
             Metric::DroppedIterations
             | Metric::DroppedRate
             | Metric::AchievedRate
-            | Metric::Interrupted => return None,
+            | Metric::Interrupted
+            | Metric::Unresolved
+            | Metric::FailedExtractions => return None,
         };
         self.get("per_name")?.get(name)?.get(key)?.as_f64()
     }

@@ -16,7 +16,7 @@ use super::figures::{
 use crate::memory::Memory;
 use crate::record::diff::{self, Run, RunMetrics};
 use crate::record::live::Series;
-use crate::record::{Conditions, ErrorCount, Iterations, Recording, Records};
+use crate::record::{Conditions, ErrorCount, Gaps, Iterations, Recording, Records};
 use crate::value::{Map, Value};
 
 /// What the figures of a test are made of, besides its summary and its errors.
@@ -108,6 +108,8 @@ pub(super) struct KeptTest<'a> {
     pub(super) load: Option<&'a str>,
     pub(super) seed: Option<u64>,
     pub(super) interrupted: u64,
+    /// What its requests lacked.
+    pub(super) gaps: Gaps,
     pub(super) iterations: Iterations,
     pub(super) names: Vec<KeptName<'a>>,
     /// The names without a row of their own, and how many they are.
@@ -241,9 +243,17 @@ impl Kept<'_> {
             further_errors,
             interrupted: self.tests.iter().map(|test| test.interrupted).sum(),
             iterations,
+            gaps: self.gaps(),
             error: Some(ERROR),
             ..Figures::default()
         }
+    }
+
+    /// What the requests of all tests lacked.
+    fn gaps(&self) -> Gaps {
+        let mut gaps = Gaps::default();
+        self.tests.iter().for_each(|test| gaps.add(&test.gaps));
+        gaps
     }
 
     /// Over all requests, of a run whose names were too many to be kept.
@@ -597,6 +607,10 @@ fn test(figures: &Value) -> KeptTest<'_> {
         load: condition("load").and_then(Value::as_str),
         seed: condition("seed").and_then(|seed| seed.to_text().parse().ok()),
         interrupted: of("totals", "interrupted"),
+        gaps: summary
+            .and_then(|summary| summary.get("unresolved"))
+            .map(Gaps::of_value)
+            .unwrap_or_default(),
         iterations: Iterations {
             started: of("iterations", "started"),
             planned: of("iterations", "planned"),

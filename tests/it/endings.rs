@@ -42,7 +42,7 @@ fn f07_a_server_terminated_during_a_test_sends_the_partial_results_first() {
     let test = client.line_with(r#""event":"result","index":0"#);
     assert!(test.contains("cancelled before its end; the figures are partial"), "{test}");
     let summary = client.line_with(r#""event":"result","index":1"#);
-    assert!(!summary.contains(r#""requests":0"#), "{summary}");
+    assert!(!summary.contains(r#""totals":{"requests":0"#), "{summary}");
     client.line_with(r#""event":"done""#);
     assert_eq!(server.end().0, Some(0));
 }
@@ -58,7 +58,7 @@ fn f05_an_interrupted_client_stops_its_run_and_prints_what_it_measured() {
     client.line_with(r#""event":"progress""#);
     signal("INT", client.id());
     let summary = client.line_with(r#""event":"result","index":1"#);
-    assert!(!summary.contains(r#""requests":0"#), "{summary}");
+    assert!(!summary.contains(r#""totals":{"requests":0"#), "{summary}");
     client.line_with(r#""state":"cancelled""#);
     let (code, _, stderr) = client.end();
     assert_eq!(code, Some(130));
@@ -99,7 +99,7 @@ fn an_interrupted_run_prints_its_partial_results_and_exits_with_130() {
     signal("INT", run.id());
     run.line_with(r#""event":"started","index":1"#);
     let summary = run.line_with(r#""event":"result","index":1"#);
-    assert!(!summary.contains(r#""requests":0"#), "{summary}");
+    assert!(!summary.contains(r#""totals":{"requests":0"#), "{summary}");
     assert_eq!(run.end().0, Some(130));
 }
 
@@ -181,7 +181,7 @@ fn a_test_is_reported_and_stopped_and_its_client_gets_the_partial_results() {
     let test = client.line_with(r#""event":"result","index":0"#);
     assert!(test.contains("cancelled before its end; the figures are partial"), "{test}");
     let summary = client.line_with(r#""event":"result","index":1"#);
-    assert!(!summary.contains(r#""requests":0"#), "{summary}");
+    assert!(!summary.contains(r#""totals":{"requests":0"#), "{summary}");
     assert_eq!(client.end().0, Some(1));
 }
 

@@ -29,6 +29,45 @@ fn the_argument_host_counts_more_than_the_host_of_the_users() {
     );
 }
 
+#[test]
+fn requests_with_unresolved_placeholders_and_failed_extractions_are_counted() {
+    let target = fine();
+    let url = target.url();
+    let tasks = json!([
+        {"method": "get", "request_url": format!("{url}/list"), "name": "list",
+         "extract": [{"var": "item", "path": "items.99.id"}]},
+        {"method": "post", "request_url": format!("{url}/item"), "name": "item",
+         "json": {"id": "${item}"}},
+        {"method": "post", "request_url": format!("{url}/env"), "name": "env",
+         "data": "${env.LDCTL_NOT_SET}"},
+        {"method": "get", "request_url": format!("{url}/fine"), "name": "fine",
+         "skip_if": "${item}",
+         "assertions": [{"type": "not_contains", "value": "${item}"}]},
+        {"method": "get", "request_url": format!("{url}/last"), "name": "last",
+         "run_if": {"equals": ["${csv.no.x}", "${csv.no.x}"]}},
+    ]);
+    let outcome = Load::once(tasks).run();
+    assert_eq!((outcome.errors(), outcome.rows.len()), (vec![], 5));
+    assert_eq!((outcome.gaps.requests, outcome.gaps.extractions), (2, 1), "{:?}", outcome.gaps);
+    let named = |placeholder: &str| outcome.gaps.placeholders.iter().any(|one| one == placeholder);
+    assert!(named("${item}") && named("${env.LDCTL_NOT_SET}"), "{:?}", outcome.gaps);
+    let bodies = target.seen();
+    assert!(bodies.iter().any(|request| request.body == br#"{"id": "${item}"}"#));
+}
+
+#[test]
+fn a_condition_over_a_variable_without_a_value_is_no_warning() {
+    let target = fine();
+    let tasks = json!([
+        {"method": "get", "request_url": target.url(), "skip_if": "${token}"},
+        {"method": "get", "request_url": target.url(), "run_if": {"not_equals": ["${token}", "x"]}},
+    ]);
+    let outcome = Load::once(tasks).run();
+    assert_eq!(outcome.rows.len(), 2);
+    assert!(!outcome.warnings.iter().any(|text| text.contains("token")), "{:?}", outcome.warnings);
+    assert_eq!(outcome.gaps, ldctl::record::Gaps::default());
+}
+
 /// How many connections ten requests take, where each is answered in this way.
 fn connections_of_ten(respond: &'static [u8], next: Next) -> usize {
     let target = Scripted::start(move |_, wire| {

@@ -272,7 +272,8 @@ fn a_gate_that_cannot_be_judged_is_found() {
         &[
             "[0].type: error: unknown figure \"p95\"; did you mean \"latency_p95\"? expected \
              latency_p50, latency_p90, latency_p95, latency_p99, latency_mean, failure_rate, \
-             requests, dropped_iterations, dropped_rate, achieved_rate or interrupted [broken-gate]",
+             requests, dropped_iterations, dropped_rate, achieved_rate, interrupted, unresolved or \
+             failed_extractions [broken-gate]",
             "[0].op: error: unknown op \"<\"; did you mean \"lt\"? expected lt, lte, gt or gte \
              [broken-gate]",
         ],

@@ -16,6 +16,12 @@ pub(super) fn verdicts(value: &Value) -> Option<&[Value]> {
     (!verdicts.is_empty() && verdicts.iter().all(is_verdict)).then_some(&**verdicts)
 }
 
+/// Whether a gate judges requests with unresolved placeholders.
+pub(super) fn judges_unresolved(verdict: &Value) -> bool {
+    let kind = verdict.get("rule").and_then(|rule| rule.get("type"));
+    kind.and_then(Value::as_str) == Some("unresolved")
+}
+
 /// Whether a gate holds.
 pub(super) fn holds(verdict: &Value) -> bool {
     verdict.get("passed") == Some(&Value::Bool(true))
@@ -109,7 +115,7 @@ fn with_unit(kind: &str, figure: f64, limit: Option<f64>) -> String {
         }
         "achieved_rate" => format!("{} iterations/s", number(figure, limit)),
         "dropped_iterations" => format!("{} iterations", number(figure, limit)),
-        "requests" | "interrupted" => format!("{} requests", number(figure, limit)),
+        "requests" | "interrupted" | "unresolved" => format!("{} requests", number(figure, limit)),
         _ => number(figure, limit),
     }
 }

@@ -123,6 +123,9 @@ impl Summary {
         self.tally.failures += failures;
         self.tally.planned += count(iterations, "planned").unwrap_or(0);
         self.tally.dropped += count(iterations, "dropped").unwrap_or(0);
+        let remark = summary.get("unresolved").and_then(|gaps| gaps.get("remark"));
+        let remark = remark.and_then(Value::as_str).map(shown);
+        self.tally.unresolved = remark.or(self.tally.unresolved.take());
         let seconds = number(iterations, "span_s");
         let mut lines = self.head(value, iterations, page);
         self.is_news(summary);
@@ -190,6 +193,7 @@ impl Summary {
         } else {
             self.tally.gates += verdicts.len() as u64;
             self.tally.broken += broken;
+            self.tally.unresolved_judged |= verdicts.iter().any(gates::judges_unresolved);
         }
         let items = verdicts.iter().map(|verdict| gates::line(verdict, page.style)).collect();
         section("gates", items, page)

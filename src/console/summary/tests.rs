@@ -70,6 +70,35 @@ fn a_test_is_shown_with_its_load_figures_errors_statuses_and_warnings() {
 }
 
 #[test]
+fn the_verdict_says_that_requests_were_sent_with_unresolved_placeholders() {
+    let test = result(
+        "LD_start_test",
+        true,
+        r#"{"summary": {"totals": {"requests": 400, "failures": 0}, "per_name": {},
+            "unresolved": {"requests": 400, "placeholders": ["${item}"],
+                           "remark": "400 requests were sent with ${item} unresolved"}}}"#,
+    );
+    let gate = |kind: &str, value: u64| {
+        let gates = format!(
+            r#"[{{"passed": true, "rule": {{"type": "{kind}", "value": {value}}}, "actual": {value}}}]"#
+        );
+        result("LD_assert_sla", true, &gates)
+    };
+    for (gate, last) in [
+        (
+            gate("failure_rate", 0),
+            "! passed: the gate holds, but 400 requests were sent with ${item} unresolved",
+        ),
+        (gate("unresolved", 400), "✓ passed: the gate holds"),
+    ] {
+        let mut summary = Summary::of("a.json");
+        summary.event(&Event::Result(test.clone()), PAGE);
+        summary.event(&Event::Result(gate), PAGE);
+        assert_eq!(verdict(&summary, Exit::Done), [last]);
+    }
+}
+
+#[test]
 fn a_summary_that_repeats_the_figures_of_the_test_is_not_shown_again() {
     let mut summary = Summary::of("a.json");
     let test = test();

@@ -20,6 +20,10 @@ pub(super) struct Tally {
     pub(super) planned: u64,
     /// Those that were planned and not made.
     pub(super) dropped: u64,
+    /// Requests that were sent with placeholders as they are written, in words.
+    pub(super) unresolved: Option<String>,
+    /// Whether a gate has judged them.
+    pub(super) unresolved_judged: bool,
     /// Gates that decide.
     pub(super) gates: u64,
     /// Those that do not hold.
@@ -88,6 +92,9 @@ impl Tally {
             (_, 0) => remarks.push(self.failed_requests()),
             // The gates have judged them.
             (..) => words.push_str(&format!("; {}", self.failed_requests())),
+        }
+        if let (Some(unresolved), false) = (&self.unresolved, self.unresolved_judged) {
+            remarks.push(unresolved.clone());
         }
         if self.remarked > 0 {
             let verb = if self.remarked == 1 { "does" } else { "do" };
@@ -159,6 +166,20 @@ mod tests {
             Role::Warn,
             "passed: no request failed, but 1 evaluated gate does not hold",
         );
+    }
+
+    #[test]
+    fn requests_with_unresolved_placeholders_are_amber_unless_a_gate_has_judged_them() {
+        let unresolved = Some("400 requests were sent with ${item} unresolved".to_owned());
+        let tally = Tally { gates: 3, unresolved, ..tally() };
+        check(
+            tally.clone(),
+            Exit::Done,
+            Role::Warn,
+            "passed: all 3 gates hold, but 400 requests were sent with ${item} unresolved",
+        );
+        let judged = Tally { unresolved_judged: true, ..tally };
+        check(judged, Exit::Done, Role::Good, "passed: all 3 gates hold");
     }
 
     #[test]

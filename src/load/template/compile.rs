@@ -16,6 +16,9 @@ pub struct Compiler {
     slots: HashMap<(Space, String), Slot>,
     /// Those that users may set.
     settable: HashSet<Slot>,
+    /// The placeholders that have a value or none for the whole test, as they are written: since the
+    /// last look, each once.
+    constants: Vec<Box<str>>,
 }
 
 impl Compiler {
@@ -24,6 +27,11 @@ impl Compiler {
         let slot = self.named(space, name);
         self.settable.insert(slot);
         slot
+    }
+
+    /// The placeholders since the last call that have a value or none for the whole test.
+    pub(in crate::load) fn take_constants(&mut self) -> Vec<Box<str>> {
+        std::mem::take(&mut self.constants)
     }
 
     /// Whether users may set a variable.
@@ -56,6 +64,11 @@ impl Compiler {
             template.push_literal(&escape.written(before));
             rest = whole.end();
             let hole = self.hole(inner.as_str().trim());
+            let constant =
+                matches!(hole, Symbol::Unknown | Symbol::Environment(_) | Symbol::Column { .. });
+            if constant && !self.constants.iter().any(|known| **known == *whole.as_str()) {
+                self.constants.push(whole.as_str().into());
+            }
             template.pieces.push(Piece::Hole { hole, written: whole.as_str().into(), escape });
         }
         template.push_literal(&escape.written(text.get(rest..).unwrap_or_default()));

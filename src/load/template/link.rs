@@ -64,6 +64,8 @@ pub struct Linker<'a> {
     /// The sources that templates use, by index.
     sources: Vec<(Box<str>, Arc<CsvRows>)>,
     warnings: Vec<String>,
+    /// Placeholders that have no value, as they are written.
+    unresolved: Vec<Box<str>>,
     /// The files that tasks send.
     files: HashMap<Box<str>, Bytes>,
 }
@@ -96,7 +98,7 @@ impl<'a> Linker<'a> {
     /// A linker for what this compiler has produced.
     pub fn new(compiler: Compiler, bindings: Bindings<'a>) -> Self {
         let (sources, warnings, files) = (Vec::new(), Vec::new(), HashMap::new());
-        Self { compiler, bindings, sources, warnings, files }
+        Self { compiler, bindings, sources, warnings, unresolved: Vec::new(), files }
     }
 
     /// Reads a file that the document names at `place`.
@@ -122,6 +124,11 @@ impl<'a> Linker<'a> {
         }
     }
 
+    /// Whether one of these placeholders was linked and has no value.
+    pub(in crate::load) fn lacks(&self, written: &[Box<str>]) -> bool {
+        written.iter().any(|written| self.unresolved.contains(written))
+    }
+
     /// A variable of the environment, if documents may read it.
     pub fn environment(&self, name: &str) -> Option<String> {
         (self.bindings.environment)(name)
@@ -145,7 +152,8 @@ impl<'a> Linker<'a> {
         }
         let sources = self.sources.into_iter().map(|(_, source)| source).collect();
         let memory = self.bindings.memory.cloned();
-        Names { variables, settable, sources, warnings: self.warnings, memory }
+        let (warnings, unresolved) = (self.warnings, self.unresolved);
+        Names { variables, settable, sources, warnings, unresolved, memory }
     }
 
     /// Appends what a placeholder resolves to.
@@ -183,6 +191,9 @@ impl<'a> Linker<'a> {
             Ok(hole) => out.pieces.push(Piece::Hole { hole, written, escape }),
             Err(reason) => {
                 self.warn(format!("{written} is used as it is written: {reason}"));
+                if self.unresolved.len() < MOST_WARNINGS && !self.unresolved.contains(&written) {
+                    self.unresolved.push(written.clone());
+                }
                 out.push_literal(&escape.written(&written));
             }
         }

@@ -30,6 +30,8 @@ pub struct Names {
     pub(super) settable: usize,
     /// What is known before the first request: placeholders that never have a value, and the like.
     pub(crate) warnings: Vec<String>,
+    /// Those placeholders, as they are written.
+    pub(crate) unresolved: Vec<Box<str>>,
     pub(super) sources: Vec<Arc<CsvRows>>,
     /// The ceiling for what users hold.
     pub(super) memory: Option<Arc<Memory>>,
@@ -55,6 +57,17 @@ pub enum Unkept {
     Full(#[from] Full),
 }
 
+/// What a text is filled in for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// To be sent.
+    Request,
+    /// To decide whether a task runs, for which a placeholder without a value is an answer.
+    Condition,
+    /// To be compared with a response.
+    Check,
+}
+
 /// One user's variables and randomness.
 #[derive(Debug)]
 pub struct Scope {
@@ -71,6 +84,10 @@ pub struct Scope {
     misses: Misses,
     /// Whether a text of this execution has become too long.
     too_long: bool,
+    /// What texts are filled in for.
+    purpose: Purpose,
+    /// Whether this execution has sent a placeholder as it is written.
+    unresolved: bool,
     pub(super) scratch: Vec<u8>,
 }
 
@@ -86,6 +103,8 @@ impl Scope {
             random: fastrand::Rng::with_seed(seed),
             misses: Misses::default(),
             too_long: false,
+            purpose: Purpose::Request,
+            unresolved: false,
             scratch: Vec::new(),
         }
     }
@@ -93,9 +112,36 @@ impl Scope {
     /// Begins the execution of a task: each CSV source supplies its next row when first used.
     pub fn begin(&mut self) {
         self.too_long = false;
+        self.unresolved = false;
+        self.purpose = Purpose::Request;
         if !self.names.sources.is_empty() {
             self.rows.clear();
             self.rows.resize(self.names.sources.len(), None);
+        }
+    }
+
+    /// Begins the execution of a task of which it is known whether it has placeholders that no user
+    /// has a value for.
+    pub fn begin_task(&mut self, unresolved: bool) {
+        self.begin();
+        self.unresolved = unresolved;
+    }
+
+    /// Begins the execution of a condition.
+    pub fn begin_condition(&mut self) {
+        self.begin();
+        self.purpose = Purpose::Condition;
+    }
+
+    /// What follows is no part of the request any more.
+    pub fn begin_checks(&mut self) {
+        self.purpose = Purpose::Check;
+    }
+
+    /// Counts a request of this execution, if it was sent with a placeholder as it is written.
+    pub fn count_request(&mut self) {
+        if self.unresolved {
+            self.misses.count_request();
         }
     }
 
@@ -153,6 +199,13 @@ impl Scope {
     /// Counts what was looked for in vain.
     #[cold]
     pub fn miss(&mut self, kind: Kind, what: &str) {
+        if kind == Kind::Placeholder {
+            match self.purpose {
+                Purpose::Request => self.unresolved = true,
+                Purpose::Condition => return,
+                Purpose::Check => {}
+            }
+        }
         self.misses.count(kind, what);
     }
 

@@ -123,6 +123,7 @@ impl Checks {
         if self.is_empty() {
             return None;
         }
+        scope.begin_checks();
         self.check(&Body::of(response), scope).err()
     }
 }
@@ -142,6 +143,7 @@ impl Checks {
         response: &R,
         scope: &mut Scope,
     ) -> Option<String> {
+        scope.begin_checks();
         let body = Body::of(response);
         for assertion in &self.assertions {
             if let Err(why) = assertion.check(&body, scope) {
@@ -160,6 +162,7 @@ impl Checks {
 
     /// What each check says of a response, one line for each.
     pub(crate) fn explain<R: Checked>(&self, response: &R, scope: &mut Scope) -> Vec<String> {
+        scope.begin_checks();
         let body = Body::of(response);
         let mut lines: Vec<String> = Vec::new();
         let mut failed = false;

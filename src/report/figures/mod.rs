@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use crate::memory::Share;
-use crate::record::Iterations;
 use crate::record::diff::{Regression, Run, RunMetrics, regressions};
 use crate::record::stats::interpolate;
+use crate::record::{Gaps, Iterations};
 
 /// Names with their own row; the busiest are chosen, the others share one.
 pub const MAX_NAMES: usize = 150;
@@ -68,6 +68,8 @@ pub struct Figures {
     pub interrupted: u64,
     /// How much of the load was made.
     pub iterations: Iterations,
+    /// What requests lacked.
+    pub gaps: Gaps,
     /// What must be known before any figure is trusted, beside the warnings of the tests.
     pub warnings: Vec<String>,
     /// An earlier run that these figures are compared with.

@@ -279,6 +279,7 @@ impl Figures {
             statuses,
             interrupted: records.interrupted(),
             iterations: records.iterations(),
+            gaps: records.gaps(),
             warnings: records.warning().into_iter().collect(),
             share,
             ..Self::default()

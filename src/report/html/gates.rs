@@ -58,6 +58,8 @@ fn figure(judged: &Judged<'_>, figures: &Figures) -> String {
         Metric::DroppedIterations | Metric::DroppedRate => "iterations not started",
         Metric::AchievedRate => "iterations started",
         Metric::Interrupted => "requests interrupted",
+        Metric::Unresolved => "requests with unresolved placeholders",
+        Metric::FailedExtractions => "failed extractions",
     };
     let Some(name) = judged.name else { return figure.to_owned() };
     // A gate over a name counts its successes only, as in the reference; the table counts all.
@@ -75,9 +77,11 @@ fn figure(judged: &Judged<'_>, figures: &Figures) -> String {
 fn shown(metric: Metric, value: f64) -> String {
     match metric {
         Metric::FailureRate | Metric::DroppedRate => text::percent(value),
-        Metric::Requests | Metric::DroppedIterations | Metric::Interrupted => {
-            text::count(value as u64)
-        }
+        Metric::Requests
+        | Metric::DroppedIterations
+        | Metric::Interrupted
+        | Metric::Unresolved
+        | Metric::FailedExtractions => text::count(value as u64),
         Metric::AchievedRate => format!("{}/s", text::rate(value)),
         _ => text::millis(value),
     }
@@ -88,7 +92,11 @@ fn limit(metric: Metric, value: f64) -> String {
     let number = |value| text::decimals(value, 6);
     match metric {
         Metric::FailureRate | Metric::DroppedRate => format!("{} %", number(value * 100.0)),
-        Metric::Requests | Metric::DroppedIterations | Metric::Interrupted => number(value),
+        Metric::Requests
+        | Metric::DroppedIterations
+        | Metric::Interrupted
+        | Metric::Unresolved
+        | Metric::FailedExtractions => number(value),
         Metric::AchievedRate => format!("{}/s", number(value)),
         _ => format!("{} ms", number(value)),
     }

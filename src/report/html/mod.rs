@@ -24,9 +24,9 @@ use self::text::{ERROR_ROOM, known};
 use super::figures::{Figures, Stats};
 use super::kept;
 use super::options::Options;
-use crate::record::Records;
 use crate::record::diff::RunMetrics;
 use crate::record::gates::GateResult;
+use crate::record::{Metric, Records};
 
 pub use self::document::document;
 
@@ -157,7 +157,7 @@ fn verdict(figures: &Figures, gates: &[GateResult]) -> Markup {
                 1 => "Passed: the gate holds".to_owned(),
                 count => format!("Passed: all {count} gates hold"),
             };
-            (success(&words, figures))
+            (success(&words, figures, gates))
         } @else if failures > 0 {
             @let share = text::percent(figures.total.failure_rate());
             @let words = format!("{} of {} requests failed ({share})", text::count(failures), text::count(requests));
@@ -165,7 +165,7 @@ fn verdict(figures: &Figures, gates: &[GateResult]) -> Markup {
                 p class="verdict warn" { "⚠ " (words) "; no gate judges them" }
             }
         } @else {
-            (success("No request failed", figures))
+            (success("No request failed", figures, gates))
         }
         @match regressed {
             Some((true, words)) => p class="verdict second bad" { "✗ " (words) },
@@ -177,13 +177,18 @@ fn verdict(figures: &Figures, gates: &[GateResult]) -> Markup {
 
 /// Nothing is wrong with the requests that were made; whether all were made, and whether they were as
 /// they should be, are other questions.
-fn success(words: &str, figures: &Figures) -> Markup {
-    let not_made = not_made(figures)
-        .map(|share| format!(", but {:.0} % of the load was not made", share * 100.0));
+fn success(words: &str, figures: &Figures, gates: &[GateResult]) -> Markup {
+    let mut judged = gates.iter().filter_map(GateResult::judged);
+    let judged = judged.any(|judged| judged.metric == Metric::Unresolved);
+    let not_made =
+        not_made(figures).map(|share| format!("{:.0} % of the load was not made", share * 100.0));
+    let unresolved = figures.gaps.remark().filter(|_| !judged);
+    let remarks: Vec<String> = unresolved.into_iter().chain(not_made).collect();
     html! {
-        @match not_made {
-            Some(but) => p class="verdict warn" { "⚠ " (words) (but) },
-            None => p class="verdict good" { "✓ " (words) },
+        @if remarks.is_empty() {
+            p class="verdict good" { "✓ " (words) }
+        } @else {
+            p class="verdict warn" { "⚠ " (words) ", but " (remarks.join(" and ")) }
         }
     }
 }
@@ -265,7 +270,7 @@ mod tests {
     use crate::record::fixture::{recorder, records, request};
     use crate::record::gates::Rule;
     use crate::record::live::Live;
-    use crate::record::{Iterations, Label, Recorder, Recording, Sample, UserCount};
+    use crate::record::{Gaps, Iterations, Label, Recorder, Recording, Sample, UserCount};
     use crate::value::{Reader, Value};
 
     /// The page of a record, judged by these rules.
@@ -315,6 +320,29 @@ mod tests {
                 "<p class=\"verdict warn\">⚠ {words}, but 85 % of the load was not made</p>"
             );
             assert!(page.contains(&verdict), "{verdict}");
+        }
+    }
+
+    #[test]
+    fn requests_with_unresolved_placeholders_are_no_green_line_unless_a_gate_judges_them() {
+        let mut recording =
+            Recording::new(UNIX_EPOCH, vec![recorder(&[("GET", "u", "a", 200, 1.0, 1, None)])]);
+        let placeholders = vec!["${item}".to_owned()];
+        recording.gaps = Gaps { requests: 1, placeholders, extractions: 0 };
+        let mut records = Records::default();
+        records.push(Arc::new(recording));
+        for (rule, line) in [
+            (
+                "failure_rate",
+                "warn\">⚠ Passed: the gate holds, but 1 request was sent with ${item} unresolved</p>",
+            ),
+            ("unresolved", "good\">✓ Passed: the gate holds</p>"),
+        ] {
+            let rule = format!(r#"[{{"type": "{rule}", "value": 1}}]"#);
+            let rule = Value::parse(&rule).expect("JSON");
+            let rules = Rule::read_list(&Reader::root(&rule)).expect("rules");
+            let page = page(&records, &rules);
+            assert!(page.contains(&format!("<p class=\"verdict {line}")), "{line}");
         }
     }
 

@@ -11,6 +11,7 @@ use ldctl::action::{Document, Executor, Policy};
 use ldctl::event::{ActionResult, Event, FailureKind};
 use ldctl::memory::Memory;
 use ldctl::net::Targets;
+use ldctl::record::Gaps;
 use ldctl::value::Value;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +43,9 @@ pub(crate) struct Kept {
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) rows: Vec<Kept>,
+    /// What the requests lacked.
+    pub(crate) gaps: Gaps,
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Load {
@@ -180,7 +184,8 @@ fn outcome(executor: &Executor, result: ActionResult) -> Result<Outcome, String>
             body: row.body.map(str::to_owned),
         })
         .collect();
-    Ok(Outcome { rows })
+    let warnings = records.recordings().iter().flat_map(|recording| recording.warnings.clone());
+    Ok(Outcome { rows, gaps: records.gaps(), warnings: warnings.collect() })
 }
 
 impl Outcome {
