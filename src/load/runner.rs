@@ -21,6 +21,7 @@ use super::misses::Misses;
 use super::pacer::{Arrivals, Pacing};
 use super::plan::Plan;
 use super::progress::{Progress, ProgressTicker};
+use super::scenario::Fate;
 use super::stop::{Phase, Signal};
 use super::user::{self, WorkerContext};
 use crate::error::reason;
@@ -67,6 +68,8 @@ pub(super) struct WorkerResult {
     pub(super) starts: u64,
     late: u64,
     misses: Misses,
+    fates: Vec<Fate>,
+    empty: u64,
     ticks: u64,
     lagging: u64,
     pub(super) broken: u64,
@@ -140,6 +143,7 @@ pub(super) fn run<D: Driver>(
     warnings.extend(live.allowance().exhausted().map(str::to_owned));
     warnings.extend(live.allowance().warnings());
     warnings.extend(accuracy_warnings(iterations, &gathered));
+    warnings.extend(idle_warnings(&plan, iterations, &gathered));
     let mut recording =
         Recording::new(started_at, gathered.into_iter().map(|part| part.recorder).collect());
     warnings.extend(recording.beyond());
@@ -200,6 +204,8 @@ pub(super) async fn worker<D: Driver>(
         done: Notify::new(),
         late: Cell::new(0),
         misses: RefCell::default(),
+        fates: vec![Cell::default(); plan.scenario.tasks().len()],
+        empty: Cell::new(0),
         turn: Cell::new(None),
     });
     let turns = Rc::clone(&context);
@@ -291,11 +297,13 @@ pub(super) async fn worker<D: Driver>(
     follower.note(0);
     let (starts, late) = (pool.context.starts.get(), pool.context.late.get());
     let misses = pool.context.misses.take();
+    let fates = pool.context.fates.iter().map(Cell::get).collect();
+    let empty = pool.context.empty.get();
     let broken = pool.broken;
     drop(pool);
     let mut recorder = recorder.take();
     recorder.seal();
-    WorkerResult { recorder, starts, late, misses, ticks, lagging, broken, ended }
+    WorkerResult { recorder, starts, late, misses, fates, empty, ticks, lagging, broken, ended }
 }
 
 /// Runs a future, and notes each of its turns.
@@ -394,6 +402,29 @@ fn gaps<D: Driver>(plan: &Plan<D>, parts: &[WorkerResult]) -> Gaps {
     let mut misses = Misses::default();
     parts.iter().for_each(|part| misses.merge(&part.misses));
     misses.gaps(&plan.names.unresolved)
+}
+
+/// Returns what was not done although the document has it: tasks that never ran, and iterations without
+/// a request.
+pub(super) fn idle_warnings<D: Driver>(
+    plan: &Plan<D>,
+    iterations: Iterations,
+    parts: &[WorkerResult],
+) -> Vec<String> {
+    let started = iterations.started;
+    if started == 0 {
+        return Vec::new();
+    }
+    let fate = |index| parts.iter().filter_map(|part| part.fates.get(index)).max();
+    let fates: Vec<Fate> = (0..plan.scenario.tasks().len())
+        .map(|index| fate(index).copied().unwrap_or_default())
+        .collect();
+    let mut warnings = plan.scenario.idle_warnings(&fates);
+    let empty: u64 = parts.iter().map(|part| part.empty).sum();
+    if empty * 100 > started * WARN_PERCENT {
+        warnings.push(format!("{empty} of {started} iterations made no request"));
+    }
+    warnings
 }
 
 /// Returns what the user should know before trusting the figures.

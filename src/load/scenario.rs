@@ -148,6 +148,8 @@ pub struct Task<T = Template> {
     pub throttle: Option<Arc<Throttle>>,
     /// How it is retried, if at all.
     pub retry: Option<Retry>,
+    /// What it is called in warnings.
+    title: String,
     /// The placeholders in its requests that have a value or none for the whole test.
     constants: Vec<Box<str>>,
     /// Whether one of them has none.
@@ -238,8 +240,16 @@ impl Task<Draft> {
             None => None,
         };
         let retry = fields.if_present("retry", Retry::parse)?;
-        let (constants, unresolved) = (Vec::new(), false);
-        Ok(Self { weight, run_if, skip_if, think, throttle, retry, constants, unresolved })
+        let (title, constants, unresolved) = (String::new(), Vec::new(), false);
+        Ok(Self { weight, run_if, skip_if, think, throttle, retry, title, constants, unresolved })
+    }
+
+    /// Keeps what it is called: its name, else its target, else its number in the test.
+    pub fn keep_title(&mut self, written: &Value, number: usize) {
+        let text =
+            |key: &&str| written.get(key).map(Value::to_text).filter(|text| !text.is_empty());
+        let title = ["name", "request_url", "url", "target"].iter().find_map(text);
+        self.title = title.map_or_else(|| number.to_string(), |title| format!("{title:?}"));
     }
 
     /// Keeps the placeholders in its requests that have a value or none for the whole test.
@@ -249,7 +259,8 @@ impl Task<Draft> {
 
     /// Links the task.
     pub fn link(self, linker: &mut Linker<'_>) -> Result<Task, Invalid> {
-        let Self { weight, run_if, skip_if, think, throttle, retry, constants, unresolved } = self;
+        let Self { weight, run_if, skip_if, think, throttle, retry, title, constants, unresolved } =
+            self;
         Ok(Task {
             weight,
             run_if: run_if.map(|condition| condition.link(linker)).transpose()?,
@@ -257,13 +268,32 @@ impl Task<Draft> {
             think,
             throttle,
             retry,
+            title,
             constants,
             unresolved,
         })
     }
 }
 
+/// What has become of a task in a test so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fate {
+    /// No user has come to it.
+    #[default]
+    Unreached,
+    /// Its conditions have not held so far.
+    Skipped,
+    /// It has run.
+    Ran,
+}
+
 impl Task {
+    /// Whether the document switches it off.
+    fn is_off(&self) -> bool {
+        matches!(self.run_if, Some(Predicate::Constant(false)))
+            || matches!(self.skip_if, Some(Predicate::Constant(true)))
+    }
+
     /// Whether its conditions let it run.
     pub fn runs(&self, scope: &mut Scope) -> bool {
         // Each condition is an execution of its own, for which CSV sources supply the next row.
@@ -334,6 +364,38 @@ impl Scenario {
         for task in &mut self.tasks {
             task.unresolved = linker.lacks(&task.constants);
         }
+    }
+
+    /// A warning for each reason why tasks never ran, unless the document says that they should not.
+    pub(super) fn idle_warnings(&self, fates: &[Fate]) -> Vec<String> {
+        let weighted = self.mode == TaskOrder::Weighted;
+        let mut reasons = [
+            ("its conditions did not hold", Vec::new()),
+            ("no iteration drew it", Vec::new()),
+            ("no user got that far", Vec::new()),
+        ];
+        for (index, task) in self.tasks.iter().enumerate() {
+            let drawn = weighted && index >= self.first;
+            let reason = match fates.get(index) {
+                _ if task.is_off() || drawn && task.weight == 0 => continue,
+                Some(Fate::Ran) => continue,
+                Some(Fate::Skipped) => 0,
+                _ if drawn => 1,
+                _ => 2,
+            };
+            if let Some((_, titles)) = reasons.get_mut(reason) {
+                titles.push(task.title.as_str());
+            }
+        }
+        let warning = |(reason, titles): (&str, Vec<&str>)| match titles.as_slice() {
+            [] => None,
+            [one] => Some(format!("task {one} never ran: {reason}")),
+            [first, others @ ..] => {
+                let count = others.len();
+                Some(format!("task {first} and {count} more never ran, each because {reason}"))
+            }
+        };
+        reasons.into_iter().filter_map(warning).collect()
     }
 
     /// The indices of the tasks that a user runs before its first iteration.

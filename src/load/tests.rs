@@ -16,7 +16,7 @@ use super::driver::{Driver, Measurement, VirtualUser};
 use super::pacer::{Pacing, Wait};
 use super::plan::{Plan, Settings};
 use super::progress::Progress;
-use super::runner::{GRACE, WorkerResult, accuracy_warnings, iterations, worker};
+use super::runner::{GRACE, WorkerResult, accuracy_warnings, idle_warnings, iterations, worker};
 use super::scenario::{STEP, Scenario, Task, TaskOrder, Throttles, Verdict};
 use super::shape::{SHAPE, Shape};
 use super::template::{Bindings, Compiler, Linker};
@@ -168,7 +168,9 @@ fn plan(
         .iter()
         .map(|task| {
             let mut fields = task.fields(STEP).expect("a task");
-            Task::parse(&mut fields, &mut compiler, &mut throttles).expect("a step")
+            let mut step = Task::parse(&mut fields, &mut compiler, &mut throttles).expect("a step");
+            step.keep_title(task.value(), 0);
+            step
         })
         .collect();
     let mut linker = Linker::new(compiler, bindings);
@@ -331,7 +333,8 @@ impl Scene {
         }
         assert_eq!(live.users(), 0, "users are left in the count");
         let iterations = iterations(&plan, &parts);
-        let warnings = accuracy_warnings(iterations, &parts);
+        let mut warnings = accuracy_warnings(iterations, &parts);
+        warnings.extend(idle_warnings(&plan, iterations, &parts));
         let starts = parts.iter().map(|part| part.starts).sum();
         let broken = parts.iter().map(|part| part.broken).sum();
         let recorders = parts.into_iter().map(|part| part.recorder).collect();
@@ -756,6 +759,36 @@ async fn the_end_of_the_test_also_ends_users_in_on_start() {
     assert_eq!(run.calls.len(), 2);
     assert!(run.warnings.iter().any(|text| text.starts_with("2 requests had no response")));
     assert_eq!(run.starts, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_that_never_ran_are_warned_about_unless_they_are_switched_off() {
+    let sequence = r#"[{"name": "fine"}, {"name": "items", "run_if": "${off}"}, {"run_if": false},
+                       {"skip_if": true}, {"url": "/a", "skip_if": "${on}"}]"#;
+    let weighted = r#"[{"name": "fine", "weight": 1000000}, {"name": "rare"}, {"weight": 0}]"#;
+    for (mode, tasks, warning) in [
+        (
+            TaskOrder::Sequence,
+            sequence,
+            "task \"items\" and 1 more never ran, each because its conditions did not hold",
+        ),
+        (TaskOrder::Weighted, weighted, "task \"rare\" never ran: no iteration drew it"),
+    ] {
+        let run = users(1, 5.0).pacing(closed("1")).tasks(mode, tasks).run().await;
+        assert_eq!(run.warnings, [warning]);
+    }
+    let hangs = Reply { service: None, ..passes_after(MILLI) };
+    let tasks = r#"[{"name": "slow"}, {"name": "next"}]"#;
+    let run = users(1, 1.0).tasks(TaskOrder::Sequence, tasks).act(move |_| hangs).run().await;
+    let next = "task \"next\" never ran: no user got that far".to_owned();
+    assert!(run.warnings.contains(&next), "{:?}", run.warnings);
+}
+
+#[tokio::test(start_paused = true)]
+async fn iterations_without_a_request_are_counted_in_a_warning() {
+    let act = |call: Call| Reply { recorded: call.turn < 1, ..passes_after(MILLI) };
+    let run = users(1, 10.0).act(act).iterations(4).run().await;
+    assert_eq!(run.warnings, ["3 of 4 iterations made no request"]);
 }
 
 #[tokio::test(start_paused = true)]

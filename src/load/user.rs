@@ -15,7 +15,7 @@ use super::driver::{Driver, VirtualUser};
 use super::misses::Misses;
 use super::pacer::{Arrivals, Pacing};
 use super::plan::Plan;
-use super::scenario::{Task, Verdict};
+use super::scenario::{Fate, Task, Verdict};
 use super::stop::{Phase, Signal};
 use super::template::Scope;
 use crate::record::Recorder;
@@ -49,6 +49,10 @@ pub(super) struct WorkerContext<D: Driver> {
     pub(super) late: Cell<u64>,
     /// Of the users that have ended.
     pub(super) misses: RefCell<Misses>,
+    /// What has become of each task.
+    pub(super) fates: Vec<Cell<Fate>>,
+    /// Iterations that made no request.
+    pub(super) empty: Cell<u64>,
     /// When a user first could have given way since the worker's own loop had its turn.
     pub(super) turn: Cell<Option<Instant>>,
 }
@@ -58,6 +62,13 @@ impl<D: Driver> WorkerContext<D> {
     fn spend(&self) {
         self.spent.set(true);
         self.done.notify_one();
+    }
+
+    /// Notes what has become of a task.
+    fn note(&self, index: usize, fate: Fate) {
+        if let Some(noted) = self.fates.get(index) {
+            noted.set(noted.get().max(fate));
+        }
     }
 
     /// Called where a user has done something without waiting for its target: lets others run if
@@ -137,6 +148,7 @@ async fn work<D: Driver>(
             return;
         }
         if virtual_user.requests() == 0 {
+            context.empty.set(context.empty.get() + 1);
             context.give_way().await;
         }
         let wait = match plan.settings.pacing {
@@ -201,6 +213,7 @@ async fn perform<D: Driver>(
             break;
         }
         if !task.runs(&mut virtual_user.scope) {
+            context.note(index, Fate::Skipped);
             context.give_way().await;
             continue;
         }
@@ -210,6 +223,7 @@ async fn perform<D: Driver>(
                 break;
             }
         }
+        context.note(index, Fate::Ran);
         verdict = attempt(context, signal, state, virtual_user, index, task).await;
         if verdict == Verdict::Transient {
             // It may have failed before it waited, for example without a valid URL.

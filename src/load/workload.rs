@@ -48,6 +48,7 @@ impl<R> Workload<R> {
             compiler.take_constants();
             tasks.add_any(&source, &mut fields, &mut compiler)?;
             step.keep_constants(compiler.take_constants());
+            step.keep_title(source.fields.value(), steps.len() + 1);
             steps.push(step);
             fields.finish()?;
         }

@@ -68,6 +68,17 @@ fn a_condition_over_a_variable_without_a_value_is_no_warning() {
     assert_eq!(outcome.gaps, ldctl::record::Gaps::default());
 }
 
+#[test]
+fn a_placeholder_in_the_value_of_a_variable_is_sent_as_it_is_and_warned_about() {
+    let target = fine();
+    let tasks = json!([{"method": "get", "request_url": target.url(), "params": {"k": "${k}"}}]);
+    let outcome = Load::once(tasks).with("variables", json!({"k": "${randint(1, 4)}"})).run();
+    assert_eq!(target.seen()[0].target, "/?k=%24%7Brandint%281%2C+4%29%7D");
+    let warning = "${randint(1, 4)} in the variable \"k\" is used as it is written: values of \
+                   variables are not filled in; write it where the variable is used";
+    assert!(outcome.warnings.iter().any(|text| text == warning), "{:?}", outcome.warnings);
+}
+
 /// How many connections ten requests take, where each is answered in this way.
 fn connections_of_ten(respond: &'static [u8], next: Next) -> usize {
     let target = Scripted::start(move |_, wire| {

@@ -121,10 +121,13 @@ impl<'a> Advisor<'a> {
             "LD_register_variable" => {
                 if let Some(name) = given.text("name", 0) {
                     let value = given.argument("value", 1).cloned().unwrap_or_default();
+                    self.unfilled(&value, &place.member("value"));
                     self.variables.insert(name.to_owned(), value);
                 }
             }
-            "LD_register_variables" => self.register(given.argument("variables", 0)),
+            "LD_register_variables" => {
+                self.register(given.argument("variables", 0), &place.member("variables"));
+            }
             "LD_register_csv_source" => {
                 self.source(given.text("name", 0), given.text("file_path", 1));
             }
@@ -220,8 +223,37 @@ impl<'a> Advisor<'a> {
         }
     }
 
-    fn register(&mut self, variables: Option<&Value>) {
+    /// Placeholders in the value of a variable, which nothing fills in.
+    fn unfilled(&mut self, value: &Value, place: &Place) {
+        match value {
+            Value::Str(text) => {
+                if let Some((written, _)) = references(text).next() {
+                    let message = format!(
+                        "{written} is used as it is written: values of variables are not filled in; \
+                         write it where the variable is used"
+                    );
+                    self.warn(UNRESOLVED_PLACEHOLDER, place.clone(), message);
+                }
+            }
+            Value::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.unfilled(item, &place.element(index));
+                }
+            }
+            Value::Dict(members) => {
+                for (key, member) in members {
+                    self.unfilled(member, &place.member(key));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn register(&mut self, variables: Option<&Value>, place: &Place) {
         if let Some(Value::Dict(variables)) = variables {
+            for (name, value) in variables {
+                self.unfilled(value, &place.member(name));
+            }
             let pairs = variables.iter().map(|(name, value)| (name.clone(), value.clone()));
             self.variables.extend(pairs);
         }
@@ -244,7 +276,7 @@ impl<'a> Advisor<'a> {
     }
 
     fn test(&mut self, arguments: &Map, place: &Place) {
-        self.register(arguments.get("variables"));
+        self.register(arguments.get("variables"), &place.member("variables"));
         self.register_sources(arguments.get("csv_sources"), &place.member("csv_sources"));
         let detail = arguments.get("user_detail_dict");
         if let Some(Value::Dict(members)) = detail {

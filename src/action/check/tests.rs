@@ -385,6 +385,24 @@ fn a_login_that_is_drawn_by_weight_is_found() {
 }
 
 #[test]
+fn a_placeholder_in_the_value_of_a_variable_is_found() {
+    let unfilled = "${randint(1, 4)} is used as it is written: values of variables are not filled in; \
+                    write it where the variable is used [unresolved-placeholder]";
+    let members = r#""variables": {"k": "${randint(1, 4)}", "n": 4}, "tasks": [{"method": "get", "url": "/${k}${n}"}]"#;
+    check_test("", members, &[&format!("actions[0].variables.k: {unfilled}")]);
+    let task = r#""tasks": [{"method": "get", "url": "/${k}"}]"#;
+    for (action, place) in [
+        (r#"["LD_register_variable", ["k", "${randint(1, 4)}"]]"#, "value"),
+        (
+            r#"["LD_register_variables", {"variables": {"k": ["x", "${randint(1, 4)}"]}}]"#,
+            "variables.k[1]",
+        ),
+    ] {
+        check_test(&format!("{action},"), task, &[&format!("actions[0].{place}: {unfilled}")]);
+    }
+}
+
+#[test]
 fn tasks_of_on_start_are_checked_like_others() {
     check_test(
         "",

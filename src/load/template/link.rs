@@ -47,6 +47,14 @@ pub fn not_set(name: &str) -> String {
     format!("{name} is not set, or documents may not read it (--allow-env)")
 }
 
+/// What is said of a variable whose value holds a placeholder.
+fn unevaluated(name: &str, written: &str) -> String {
+    format!(
+        "{written} in the variable {name:?} is used as it is written: values of variables are not \
+         filled in; write it where the variable is used"
+    )
+}
+
 /// The variable of the environment that a linked text begins with, which has no value then.
 pub fn unset_variable(text: &str) -> Option<&str> {
     match references(text).next()? {
@@ -135,13 +143,19 @@ impl<'a> Linker<'a> {
     }
 
     /// The values behind the templates' placeholders.
-    pub fn names(self) -> Names {
+    pub fn names(mut self) -> Names {
+        let mut unfilled: Vec<String> = Vec::new();
         let mut variables = vec![Variable::default(); self.compiler.slots().count()];
         let mut settable = 0;
         for (space, name, slot) in self.compiler.slots() {
             let Some(variable) = variables.get_mut(slot.0) else { continue };
             variable.initial = match space {
-                Space::Var => (self.bindings.variable)(name).map(Bytes::from),
+                Space::Var => (self.bindings.variable)(name).map(|text| {
+                    if let Some((written, _)) = references(&text).next() {
+                        unfilled.push(unevaluated(name, written));
+                    }
+                    Bytes::from(text)
+                }),
                 // A user's session starts empty.
                 Space::Session => None,
             };
@@ -150,6 +164,8 @@ impl<'a> Linker<'a> {
                 settable += 1;
             }
         }
+        unfilled.sort_unstable();
+        unfilled.into_iter().for_each(|warning| self.warn(warning));
         let sources = self.sources.into_iter().map(|(_, source)| source).collect();
         let memory = self.bindings.memory.cloned();
         let (warnings, unresolved) = (self.warnings, self.unresolved);
