@@ -22,6 +22,7 @@ use crate::error::{Error, Exit};
 use crate::event::{Event, FailureKind, ReportFormat, State};
 use crate::load::{MOST_SECONDS, MOST_TASKS, MOST_USERS, TestLimits};
 use crate::wire::dialect::Reply;
+use crate::wire::frame::Mode;
 use crate::wire::op::Op;
 use crate::wire::parameters::{MOST_DETAIL, Parameters, check_name};
 use crate::wire::refusal::Refusal;
@@ -71,9 +72,11 @@ pub(super) fn send(args: &Send, verbose: u8, console: &mut Console) -> Result<Ex
         ("--detach", args.detach),
         ("--queue", args.queue.is_some()),
         ("--report", !reports.is_empty()),
-        ("-v", verbose > 0),
     ];
     connection::framed(&endpoint, &args.connection, &needs)?;
+    if endpoint.mode == Mode::Legacy && verbose > 0 {
+        console.advise("a server sends no details (-v) to an unframed request");
+    }
     console.document(&local.name);
     local.warn(console);
     let parameters = Parameters {

@@ -146,6 +146,7 @@ impl<E: Elsewhere> Runnable for Streamed<E> {
         warnings.extend(recording.beyond());
         recording.warnings = warnings;
         note(&mut curve, span, 0);
+        recording.peak_users = live.peak_users();
         recording.users = curve;
         recording.iterations = Iterations { span, ..Iterations::default() };
         Ok(recording)

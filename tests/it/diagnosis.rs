@@ -153,7 +153,6 @@ fn what_an_unframed_request_cannot_ask_for_is_refused_before_anything_is_sent() 
         (&send, &["--detach"], "--detach"),
         (&send, &["--queue", "5"], "--queue"),
         (&send, &["--report", &report], "--report"),
-        (&send, &["-v"], "-v"),
         (&["report"], &[], "ldctl report"),
         (&["runs"], &[], "ldctl runs"),
         (&["attach"], &[], "ldctl attach"),

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use bytes::Bytes;
+use indexmap::IndexSet;
 use regex::{Match, Regex};
 
 use super::{Draft, Escape, Hole, Piece, SHARED, Slot, Space, Symbol};
@@ -18,7 +19,7 @@ pub struct Compiler {
     settable: HashSet<Slot>,
     /// The placeholders that have a value or none for the whole test, as they are written: since the
     /// last look, each once.
-    constants: Vec<Box<str>>,
+    constants: IndexSet<Box<str>>,
 }
 
 impl Compiler {
@@ -31,7 +32,7 @@ impl Compiler {
 
     /// The placeholders since the last call that have a value or none for the whole test.
     pub(in crate::load) fn take_constants(&mut self) -> Vec<Box<str>> {
-        std::mem::take(&mut self.constants)
+        std::mem::take(&mut self.constants).into_iter().collect()
     }
 
     /// Whether users may set a variable.
@@ -66,8 +67,8 @@ impl Compiler {
             let hole = self.hole(inner.as_str().trim());
             let constant =
                 matches!(hole, Symbol::Unknown | Symbol::Environment(_) | Symbol::Column { .. });
-            if constant && !self.constants.iter().any(|known| **known == *whole.as_str()) {
-                self.constants.push(whole.as_str().into());
+            if constant && !self.constants.contains(whole.as_str()) {
+                self.constants.insert(whole.as_str().into());
             }
             template.pieces.push(Piece::Hole { hole, written: whole.as_str().into(), escape });
         }

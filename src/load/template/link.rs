@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use indexmap::IndexSet;
 
 use super::compile::{Reference, references};
 use super::scope::{Names, Variable};
@@ -73,7 +74,7 @@ pub struct Linker<'a> {
     sources: Vec<(Box<str>, Arc<CsvRows>)>,
     warnings: Vec<String>,
     /// Placeholders that have no value, as they are written.
-    unresolved: Vec<Box<str>>,
+    unresolved: IndexSet<Box<str>>,
     /// The files that tasks send.
     files: HashMap<Box<str>, Bytes>,
 }
@@ -106,7 +107,7 @@ impl<'a> Linker<'a> {
     /// A linker for what this compiler has produced.
     pub fn new(compiler: Compiler, bindings: Bindings<'a>) -> Self {
         let (sources, warnings, files) = (Vec::new(), Vec::new(), HashMap::new());
-        Self { compiler, bindings, sources, warnings, unresolved: Vec::new(), files }
+        Self { compiler, bindings, sources, warnings, unresolved: IndexSet::new(), files }
     }
 
     /// Reads a file that the document names at `place`.
@@ -168,7 +169,9 @@ impl<'a> Linker<'a> {
         unfilled.into_iter().for_each(|warning| self.warn(warning));
         let sources = self.sources.into_iter().map(|(_, source)| source).collect();
         let memory = self.bindings.memory.cloned();
-        let (warnings, unresolved) = (self.warnings, self.unresolved);
+        let warnings = self.warnings;
+        // The tasks have been asked for theirs; these are named in messages.
+        let unresolved = self.unresolved.into_iter().take(MOST_WARNINGS).collect();
         Names { variables, settable, sources, warnings, unresolved, memory }
     }
 
@@ -207,8 +210,8 @@ impl<'a> Linker<'a> {
             Ok(hole) => out.pieces.push(Piece::Hole { hole, written, escape }),
             Err(reason) => {
                 self.warn(format!("{written} is used as it is written: {reason}"));
-                if self.unresolved.len() < MOST_WARNINGS && !self.unresolved.contains(&written) {
-                    self.unresolved.push(written.clone());
+                if !self.unresolved.contains(&*written) {
+                    self.unresolved.insert(written.clone());
                 }
                 out.push_literal(&escape.written(&written));
             }
