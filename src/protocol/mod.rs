@@ -6,6 +6,7 @@ mod check;
 mod checked;
 mod deadline;
 mod fault;
+mod hex;
 pub mod http;
 mod json_path;
 mod labels;

@@ -2,7 +2,7 @@
 //! that are kept, and peers that answer too little, too slowly or not at all.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -10,72 +10,7 @@ use std::thread::{self, JoinHandle};
 use serde_json::{Value as Json, json};
 use socket2::SockRef;
 
-use crate::support::Load;
-
-/// A TCP peer: a thread per connection does what the script says and then closes it.
-struct Peer {
-    address: SocketAddr,
-    connections: Arc<AtomicUsize>,
-    /// The address of the connection that ends it.
-    ended: Arc<Mutex<Option<SocketAddr>>>,
-    accepting: Option<JoinHandle<()>>,
-}
-
-impl Peer {
-    fn start(script: impl Fn(&mut TcpStream) -> io::Result<()> + Send + Sync + 'static) -> Self {
-        Self::at("127.0.0.1:0", script).expect("a free port")
-    }
-
-    fn at(
-        address: &str,
-        script: impl Fn(&mut TcpStream) -> io::Result<()> + Send + Sync + 'static,
-    ) -> io::Result<Self> {
-        let listener = TcpListener::bind(address)?;
-        let address = listener.local_addr()?;
-        let connections = Arc::new(AtomicUsize::new(0));
-        let ended = Arc::new(Mutex::new(None));
-        let (count, end) = (Arc::clone(&connections), Arc::clone(&ended));
-        let script = Arc::new(script);
-        let accepting = thread::spawn(move || {
-            let mut serving = Vec::new();
-            for stream in listener.incoming() {
-                let Ok(mut stream) = stream else { continue };
-                // Connections that came before the last one are served, however late that is.
-                let last = *end.lock().expect("a lock");
-                if last.is_some() && stream.peer_addr().ok() == last {
-                    break;
-                }
-                count.fetch_add(1, Ordering::SeqCst);
-                let script = Arc::clone(&script);
-                // A peer whose client has gone has nothing more to say.
-                serving.push(thread::spawn(move || drop(script(&mut stream))));
-            }
-            serving.into_iter().for_each(|thread| thread.join().expect("a script"));
-        });
-        Ok(Self { address, connections, ended, accepting: Some(accepting) })
-    }
-
-    fn echo() -> Self {
-        Self::start(echo)
-    }
-
-    fn connections(&self) -> usize {
-        self.connections.load(Ordering::SeqCst)
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        // The lock is held until the address of the last connection is known.
-        let mut last = self.ended.lock().expect("a lock");
-        let connection = TcpStream::connect(self.address).expect("the peer accepts");
-        *last = connection.local_addr().ok();
-        drop(last);
-        if let Some(accepting) = self.accepting.take() {
-            accepting.join().expect("a peer");
-        }
-    }
-}
+use crate::support::{Load, Peer, nowhere};
 
 /// Gives everything back as it comes.
 fn echo(stream: &mut TcpStream) -> io::Result<()> {
@@ -87,6 +22,10 @@ fn echo(stream: &mut TcpStream) -> io::Result<()> {
         }
         stream.write_all(&buffer[..count])?;
     }
+}
+
+fn echoing() -> Peer {
+    Peer::start(echo)
 }
 
 /// Reads until the other side closes.
@@ -141,11 +80,6 @@ impl Drop for UdpPeer {
     }
 }
 
-/// An address where nothing listens.
-fn nowhere() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("an address")
-}
-
 fn load(tasks: Json) -> Load {
     Load::once(tasks).with("user_detail_dict", json!({"user": "socket_user"}))
 }
@@ -175,7 +109,7 @@ fn check_said(bytes: &'static [u8], fields: Json, want: &str) {
 
 #[test]
 fn bytes_go_out_and_come_back_over_tcp_and_udp() {
-    let (tcp, udp) = (Peer::echo(), UdpPeer::echo());
+    let (tcp, udp) = (echoing(), UdpPeer::echo());
     let outcome = load(json!([
         task(tcp.address, json!({"payload": "pïng", "expect_bytes": 5})),
         task(udp.address, json!({"protocol": "UDP", "payload": "ping", "expect_bytes": 2})),
@@ -303,7 +237,7 @@ fn a_peer_that_is_silent_slow_or_gone_fails_in_time_and_by_its_name() {
 fn a_peer_that_answers_while_it_reads_does_not_stop_the_exchange() {
     let length = 8 * 1024 * 1024;
     let fields = json!({"payload": "x".repeat(length), "expect_bytes": length, "timeout": 60});
-    check(Peer::echo().address, fields, "");
+    check(echoing().address, fields, "");
 }
 
 #[test]
@@ -379,7 +313,7 @@ fn a_failed_step_is_tried_again_as_its_task_says() {
 
 #[test]
 fn a_target_comes_from_the_task_or_else_from_the_host_of_the_test() {
-    let (tcp, udp) = (Peer::echo(), UdpPeer::echo());
+    let (tcp, udp) = (echoing(), UdpPeer::echo());
     let step = json!({"payload": "x", "expect_bytes": 1});
     let from = |host: String, step: &Json| {
         let outcome = load(json!([step])).with("host", json!(host)).run();
@@ -411,7 +345,7 @@ fn an_ipv6_target_stands_in_brackets() {
 
 #[test]
 fn a_socket_reaches_no_target_that_tests_may_not() {
-    let (tcp, udp) = (Peer::echo(), UdpPeer::echo());
+    let (tcp, udp) = (echoing(), UdpPeer::echo());
     let steps = |name: &str| {
         json!([
             task(tcp.address, json!({"payload": name, "expect_bytes": 1})),

@@ -12,6 +12,7 @@ use crate::load::template::{
     Compiler, Draft, Linker, Scope, Template, Text, not_set, unset_variable,
 };
 use crate::protocol::check::Checks;
+use crate::protocol::hex::decode;
 use crate::protocol::labels::{Name, Naming};
 use crate::protocol::placed::Placed;
 use crate::value::{Invalid, Object, Reader};
@@ -283,20 +284,6 @@ fn constant<T>(
     Ok(Some(bytes))
 }
 
-/// Decodes bytes as documents write them.
-fn decode(text: &[u8]) -> Result<Cow<'_, [u8]>, &'static str> {
-    let Some(digits) = text.strip_prefix(b"hex:") else { return Ok(Cow::Borrowed(text)) };
-    const EXPECTED: &str = "\"hex:\" takes pairs of hexadecimal digits, with or without spaces";
-    let digits: Option<Vec<u8>> = digits
-        .iter()
-        .filter(|byte| !byte.is_ascii_whitespace())
-        .map(|byte| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
-        .collect();
-    let digits = digits.filter(|digits| digits.len().is_multiple_of(2)).ok_or(EXPECTED)?;
-    let pair = |pair: &[u8]| pair.iter().fold(0, |byte, digit| byte << 4 | digit);
-    Ok(Cow::Owned(digits.chunks_exact(2).map(pair).collect()))
-}
-
 fn decode_in_place(text: &mut Vec<u8>) -> Result<(), &'static str> {
     if let Cow::Owned(bytes) = decode(text)? {
         *text = bytes;
@@ -432,21 +419,6 @@ mod tests {
         ] {
             let want = want.map_err(|why| format!("invalid target {target:?}: {why}"));
             assert_eq!(split(target), want);
-        }
-    }
-
-    #[test]
-    fn bytes_are_text_or_pairs_of_hexadecimal_digits() {
-        for (text, bytes) in [
-            ("text", Some(&b"text"[..])),
-            ("HEX:00", Some(b"HEX:00")),
-            ("hex:", Some(b"")),
-            ("hex:00fF\n0 a", Some(b"\x00\xff\x0a")),
-            ("hex:0", None),
-            ("hex:0g", None),
-            ("hex:é0", None),
-        ] {
-            assert_eq!(decode(text.as_bytes()).ok().as_deref(), bytes, "{text:?}");
         }
     }
 }

@@ -6,6 +6,7 @@ mod authority;
 mod load;
 pub(crate) mod manual;
 pub(crate) mod modules;
+mod peer;
 mod process;
 mod scripted;
 mod target;
@@ -19,6 +20,7 @@ use snapbox::cmd::Command;
 
 pub(crate) use authority::{Authority, make_private};
 pub(crate) use load::{Kept, Load};
+pub(crate) use peer::{Peer, nowhere};
 pub(crate) use process::{
     Running, Server, WITHOUT_TOKEN, after, ended, program, signal, soon_true, wait,
 };
