@@ -9,13 +9,15 @@
 use std::cell::RefCell;
 use std::fmt::Debug;
 use std::future::Future;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::scenario::{TaskSource, Verdict};
+use super::stop::{Phase, Signal};
 use super::template::{Compiler, Linker, Scope};
 use super::trace::{Ended, Trace};
 use crate::record::{LabelId, Recorder, Sample};
@@ -87,9 +89,29 @@ pub struct VirtualUser {
     /// Whether bodies are kept or shown.
     reads_bodies: bool,
     trace: Option<Arc<Trace>>,
+    signal: Rc<Signal>,
     requests: u64,
     /// The label of the request before.
     previous: Option<LabelId>,
+}
+
+/// Tells when a user has to stop.
+#[derive(Debug)]
+pub struct Stopping(Rc<Signal>);
+
+impl Stopping {
+    /// How long a step may take after the user has to stop. It may wait for what the target says when
+    /// it likes, so it has less time than a request, which the target answers.
+    const GRACE: Duration = Duration::from_secs(1);
+
+    /// Returns a step's output; nothing if the user had to stop before.
+    pub async fn bound<F: Future>(&self, step: F) -> Option<F::Output> {
+        let mut step = pin!(step);
+        match self.0.unless(Phase::Finish, step.as_mut()).await {
+            Some(output) => Some(output),
+            None => timeout(Self::GRACE, step).await.ok(),
+        }
+    }
 }
 
 /// One request, as measured by a driver.
@@ -119,6 +141,7 @@ impl VirtualUser {
         recorder: Rc<RefCell<Recorder>>,
         keep_bodies: bool,
         trace: Option<Arc<Trace>>,
+        signal: Rc<Signal>,
     ) -> Self {
         let reads_bodies = keep_bodies || trace.is_some();
         let (intended, requests) = (None, 0);
@@ -131,6 +154,7 @@ impl VirtualUser {
             keep_bodies,
             reads_bodies,
             trace,
+            signal,
             requests,
             previous,
         }
@@ -164,6 +188,11 @@ impl VirtualUser {
     /// The worker's recorder, for numbering labels.
     pub fn recorder(&self) -> &RefCell<Recorder> {
         &self.recorder
+    }
+
+    /// Tells when the user has to stop.
+    pub fn stopping(&self) -> Stopping {
+        Stopping(Rc::clone(&self.signal))
     }
 
     /// Counts a request that ends with the run, before its response.

@@ -52,7 +52,7 @@ pub const STEP: &[Field] = &[
     )
     .otherwise(
         "the URL as it is written (`http_user`: path and query as they are sent), or the target of a \
-         socket task",
+         task that is not HTTP",
     )
     .example("\"list items\""),
     Field::optional("weight", Kind::Count, "The relative frequency of the task in weighted mode.")

@@ -89,7 +89,9 @@ pub(super) async fn live<D: Driver>(context: Rc<WorkerContext<D>>, signal: Rc<Si
     let scope = Scope::new(&plan.names, seed);
     let recorder = Rc::clone(&context.recorder);
     let (keep_bodies, trace) = (plan.settings.keep_bodies, plan.settings.trace.clone());
-    let mut virtual_user = VirtualUser::new(scope, context.start, recorder, keep_bodies, trace);
+    let stop = Rc::clone(&signal);
+    let mut virtual_user =
+        VirtualUser::new(scope, context.start, recorder, keep_bodies, trace, stop);
     if start(&context, &signal, &mut state, &mut virtual_user).await {
         work(&context, &signal, &mut state, &mut virtual_user).await;
     }

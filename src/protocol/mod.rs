@@ -15,6 +15,7 @@ mod placed;
 pub mod socket;
 mod trace;
 mod user;
+pub mod websocket;
 
 use crate::load::driver::Tasks as _;
 use crate::value::{Invalid, Reader};
@@ -72,6 +73,13 @@ pub const USERS: &[UserKind] = &[
         options: &[],
         fields: socket::SocketTasks::FIELDS,
         open: socket::SocketTasks::open,
+    },
+    UserKind {
+        name: "websocket_user",
+        doc: "Messages over WebSocket, and those that come back.",
+        options: &["proxy"],
+        fields: websocket::WebSocketTasks::FIELDS,
+        open: websocket::WebSocketTasks::open,
     },
 ];
 

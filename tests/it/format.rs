@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ use ldctl::value::Value;
 use regex::{Captures, Regex};
 use snapbox::cmd::OutputAssert;
 
-use crate::support::{Target, ldctl};
+use crate::support::{Peer, Target, ldctl};
 
 /// The examples as documents; `gate.json` fails, and is there for that.
 fn examples() -> Vec<PathBuf> {
@@ -69,6 +70,26 @@ fn runs(directory: &Path, args: &[&str]) -> OutputAssert {
     command.current_dir(directory).arg("run").args(args).assert().success()
 }
 
+/// The peer of an example that starts none itself, and its port there.
+fn peer_of(name: &str) -> Option<(Peer, &'static str)> {
+    match name {
+        "websocket.json" => {
+            let echo = Peer::start(|stream| {
+                let mut socket = tungstenite::accept(stream)
+                    .map_err(|error| io::Error::other(error.to_string()))?;
+                loop {
+                    let message = socket.read().map_err(io::Error::other)?;
+                    if message.is_text() {
+                        socket.send(message).map_err(io::Error::other)?;
+                    }
+                }
+            });
+            Some((echo, "9954"))
+        }
+        _ => None,
+    }
+}
+
 #[test]
 fn every_example_is_clean_runs_and_is_written_as_ldctl_writes_documents() {
     let examples = examples();
@@ -82,7 +103,12 @@ fn every_example_is_clean_runs_and_is_written_as_ldctl_writes_documents() {
                     assert_eq!(text, pretty(&Value::parse(&text).expect("JSON")), "{name}");
                 }
                 let directory = place();
-                fs::write(directory.path().join(name), with_free_ports(&text)).expect("a file");
+                let peer = peer_of(name);
+                let text = match &peer {
+                    Some((peer, port)) => text.replace(port, &peer.address.port().to_string()),
+                    None => with_free_ports(&text),
+                };
+                fs::write(directory.path().join(name), text).expect("a file");
                 clean(directory.path(), name);
                 runs(directory.path(), &[name]);
             });

@@ -47,6 +47,7 @@ mod engine_http;
 mod engine_http2;
 mod engine_socket;
 mod engine_tls;
+mod engine_websocket;
 mod growth;
 mod holds;
 mod imports;

@@ -61,6 +61,11 @@ fn socket_test_of(tasks: &str, further: &str) -> String {
     test_of(tasks, further).replace("http_user", "socket_user")
 }
 
+/// The same of WebSocket users.
+fn websocket_test_of(tasks: &str, further: &str) -> String {
+    test_of(tasks, further).replace("http_user", "websocket_user")
+}
+
 #[test]
 fn every_document_that_ldctl_accepts_is_valid() {
     let validator = validator();
@@ -95,6 +100,14 @@ fn every_document_that_ldctl_accepts_is_valid() {
                 {"protocol": "UDP", "host": "udp://h:${port}", "payload": {"a": 1}, "expect_substring": 2,
                  "timeout": 0.5, "assertions": [{"type": "contains", "value": "x"}]}, {}]"#,
             r#", "host": "tcp://h:1""#,
+        ),
+        websocket_test_of(
+            r#"[{"method": "Connect", "url": "/chat", "headers": {"X-A": 1}, "subprotocols": "a", "verify": false},
+                {"payload": {"a": ["${x}"]}, "name": "n", "timeout": 2},
+                {"method": "SendRecv", "payload": "hex:00", "binary": true, "expect": 2, "match": "any",
+                 "subprotocols": ["a", "b"], "assertions": [{"type": "json_path", "path": "a", "value": 1}],
+                 "extract": [{"var": "id", "path": "id"}]}, {"method": "close"}]"#,
+            r#", "host": "ws://h:1", "proxy": false"#,
         ),
     ] {
         let document = document(&text);
@@ -152,6 +165,10 @@ fn what_is_broken_is_refused() {
         socket_test_of(r#"[{"protocol": "sctp"}]"#, ""),
         socket_test_of(r#"[{"target": "h"}]"#, ""),
         socket_test_of(r#"[{"expect_bytes": -1}]"#, ""),
+        websocket_test_of(good, ""),
+        websocket_test_of(r#"[{"method": "ping"}]"#, ""),
+        websocket_test_of(r#"[{"method": "recv", "match": "last"}]"#, ""),
+        websocket_test_of(r#"[{"subprotocols": [1]}]"#, ""),
     ] {
         assert!(!validator.is_valid(&document(&text)), "accepted: {text}");
     }

@@ -185,6 +185,11 @@ const ABUSE: &[(usize, &str, &str)] = &[
         "a master that commands more users than allowed",
         "--max-users run, the master is told so, and the result says it",
     ),
+    (
+        76,
+        "large, endless and malformed messages of targets that are not HTTP",
+        "held under the ceiling and a limit; beyond them the step fails and the connection is closed",
+    ),
 ];
 
 /// Number, fault and expected behaviour.

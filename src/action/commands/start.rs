@@ -246,7 +246,10 @@ const USER: &[Field] = &[
     )
     .alias("base_url")
     .otherwise("http://localhost")
-    .note("For a socket_user it is `host:port`, `tcp://host:port` or `udp://host:port`.")
+    .note(
+        "For a socket_user it is `host:port`, `tcp://host:port` or `udp://host:port`, for a \
+         websocket_user a `ws://` or `wss://` URL.",
+    )
     .example("\"http://localhost:8080\""),
 ];
 

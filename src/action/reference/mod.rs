@@ -281,7 +281,11 @@ mod tests {
         let objects: Vec<&str> = found.iter().map(|(object, _)| object.as_str()).collect();
         assert_eq!(
             objects,
-            ["task of fast_http_user, http_user and async_http_user", "task of socket_user"]
+            [
+                "task of fast_http_user, http_user and async_http_user",
+                "task of socket_user",
+                "task of websocket_user",
+            ]
         );
     }
 

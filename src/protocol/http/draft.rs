@@ -9,6 +9,7 @@ use super::body::{check_body, parse_body};
 use super::fields::AUTH;
 use super::flavor::Flavor;
 use super::form::form;
+use super::headers::{link_headers, parse_headers};
 use super::proxy::Proxies;
 use super::response::Response;
 use super::target::Origin;
@@ -16,7 +17,7 @@ use super::task::{Authorization, Body, Task, literal_method};
 use super::tls::{Setting, SettingDraft};
 use crate::load::pacer;
 use crate::load::scenario::TaskSource;
-use crate::load::template::{Compiler, Draft, Linker, Template, Text};
+use crate::load::template::{Compiler, Draft, Linker, Template};
 use crate::protocol::check::Checks;
 use crate::protocol::placed::Placed;
 use crate::value::{Invalid, Object};
@@ -96,6 +97,7 @@ impl TaskDraft {
         let seconds = fields
             .or_default("timeout", |field| field.positive().and_then(|_| pacer::seconds(field)))?;
         let redirects = fields.if_present("allow_redirects", |field| field.boolean())?;
+        let http2 = fields.present("http2").map_or(Ok(defaults.http2), |field| field.boolean())?;
         Ok(Self {
             place: place.pointer(),
             method,
@@ -110,7 +112,7 @@ impl TaskDraft {
             timeout_text: format!("{seconds}"),
             redirects,
             flavor: defaults.flavor,
-            tls: SettingDraft::parse(fields, defaults.http2, defaults.proxies.as_ref())?,
+            tls: SettingDraft::parse(fields, http2, defaults.proxies.as_ref())?,
             authorization: parse_auth(fields, compiler)?,
             checks: Checks::parse::<Response>(fields, compiler)?,
         })
@@ -123,14 +125,7 @@ impl TaskDraft {
             None => method.value,
             Some(text) => Template::literal(literal_method(text, &method.place)?),
         };
-        let mut headers = Vec::with_capacity(self.headers.len());
-        for (name, value) in self.headers {
-            let value = value.link(linker)?;
-            if breaks_lines(&value.value) {
-                return Err(value.refusal("expected a header's value without line breaks"));
-            }
-            headers.push((name, value.value));
-        }
+        let headers = link_headers(self.headers, linker)?;
         let body = self.body.map(|body| body.link(linker)).transpose()?;
         if let Some(body) = &body {
             check_body(body)?;
@@ -177,37 +172,6 @@ fn parse_method(
         literal_method(text, &place.pointer())?;
     }
     Ok(Placed::at(place, text))
-}
-
-/// Whether a constant header value would break the request.
-pub(super) fn breaks_lines<H>(text: &Text<H>) -> bool {
-    text.as_literal().is_some_and(|text| text.contains(['\r', '\n', '\0']))
-}
-
-fn parse_headers(
-    fields: &mut Object<'_>,
-    compiler: &mut Compiler,
-) -> Result<Vec<(String, Placed<Draft>)>, Invalid> {
-    let Some(field) = fields.present("headers") else { return Ok(Vec::new()) };
-    let mut headers = Vec::new();
-    for (name, value) in field.object()?.entries() {
-        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        if name.is_empty() || !name.bytes().all(token) {
-            return Err(value.invalid("not a valid header name (RFC 9110, section 5.1)"));
-        }
-        // The headers that frame the body are computed; wrong ones would break the connection.
-        let framing = name.eq_ignore_ascii_case("content-length")
-            || name.eq_ignore_ascii_case("transfer-encoding");
-        if framing || value.is_null() {
-            continue;
-        }
-        let text = compiler.template(&value.value().to_text());
-        if breaks_lines(&text) {
-            return Err(value.expected("a header's value without line breaks"));
-        }
-        headers.push((name.to_owned(), Placed::at(&value, text)));
-    }
-    Ok(headers)
 }
 
 fn parse_cookies(fields: &mut Object<'_>, compiler: &mut Compiler) -> Result<Draft, Invalid> {

@@ -5,10 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::rustls::ClientConfig;
 
 use super::attempt::Attempt;
-use super::connection::{Exchange, connect, tls_for};
+use super::connection::Exchange;
 use super::digest::{self, Challenge};
 use super::fault::Fault;
 use super::h2::Http2Session;
@@ -17,6 +16,7 @@ use super::proxy::Proxy;
 use super::target::Origin;
 use super::task::Authorization;
 use super::trace;
+use super::way::Way;
 use crate::memory::Held;
 use crate::net::Stream;
 use crate::protocol::checked::Capture;
@@ -181,52 +181,15 @@ impl Attempt<'_> {
     }
 
     async fn connect(&mut self, origin: Rc<Origin>) -> Result<PooledConnection, Fault> {
-        let setting = self.settings.get(self.task.tls);
-        if let Some(proxy) = setting.and_then(|tls| tls.setting.proxies.towards(&origin)) {
-            return Box::pin(self.connect_through(Arc::clone(proxy), origin)).await;
-        }
-        let config = self.config(&origin)?;
         let deadline = self.user.deadline.at().unwrap_or_else(Instant::now);
-        // Boxed, because a user connects once and then keeps the connection.
-        let opening = Box::pin(connect(&self.worker.dialer, &origin, config, deadline));
-        let stream = opening.await?;
-        self.kept(origin, None, stream, deadline).await
-    }
-
-    /// Connects through a proxy, whose address is subject to the same targets as others. Only the
-    /// origin's name is checked here, because the proxy resolves it.
-    async fn connect_through(
-        &mut self,
-        proxy: Arc<Proxy>,
-        origin: Rc<Origin>,
-    ) -> Result<PooledConnection, Fault> {
-        proxy.check()?;
-        if let Some(why) = self.targets.refuses_name(&origin.host, origin.port) {
-            return Err(ConnectionFault::Forbidden(origin.authority.to_string(), why).into());
-        }
-        let deadline = self.user.deadline.at().unwrap_or_else(Instant::now);
-        let dialer = &self.worker.dialer;
-        let dialled = dialer.dial(&proxy.host, proxy.port, None, deadline).await;
-        let mut stream =
-            dialled.map_err(|error| proxy.failed(ConnectionFault::of_dial(error).into()))?;
-        if !origin.tls && !self.task.http2 {
-            return self.kept(origin, Some(proxy), stream, deadline).await;
-        }
-        let tunnel = timeout_at(deadline, proxy.tunnel(&mut stream, &origin));
-        tunnel.await.map_err(|_| ConnectionFault::Deadline)??;
-        if let Some(tls) = tls_for(&origin, self.config(&origin)?)? {
-            let secured = dialer.secure(&origin.host, stream, tls, deadline).await;
-            stream = secured.map_err(ConnectionFault::of_dial)?;
-        }
-        self.kept(origin, None, stream, deadline).await
-    }
-
-    /// The TLS configuration for an origin, if it uses TLS.
-    fn config(&self, origin: &Origin) -> Result<Option<&Arc<ClientConfig>>, Fault> {
-        match self.settings.get(self.task.tls).filter(|_| origin.tls) {
-            Some(tls) => Ok(Some(tls.config().map_err(ConnectionFault::Tls)?)),
-            None => Ok(None),
-        }
+        let way = Way {
+            dialer: &self.worker.dialer,
+            targets: self.targets,
+            setting: self.settings.get(self.task.tls),
+            deadline,
+        };
+        let (stream, via) = way.open(&origin, self.task.http2).await?;
+        self.kept(origin, via, stream, deadline).await
     }
 
     /// The pooled or new connection, ready for requests.

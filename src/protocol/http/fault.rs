@@ -62,7 +62,7 @@ pub enum Fault {
 }
 
 /// `404 Not Found`, with the registered phrase if there is one.
-pub(super) fn status_text(status: u16) -> Cow<'static, str> {
+pub(crate) fn status_text(status: u16) -> Cow<'static, str> {
     let phrase = http::StatusCode::from_u16(status).ok().and_then(|code| code.canonical_reason());
     match phrase {
         Some(phrase) => format!("{status} {phrase}").into(),

@@ -5,7 +5,7 @@ use crate::protocol::check::CHECKS;
 use crate::value::{Field, Kind, Literal};
 
 /// All of them.
-pub(super) const FIELDS: &[&[Field]] = &[TASK, CHECKS];
+pub(super) const FIELDS: &[&[Field]] = &[TASK, WAY, CHECKS];
 
 const TASK: &[Field] = &[
     Field::required("method", METHOD, "The method, in any case, or a placeholder.")
@@ -17,12 +17,7 @@ const TASK: &[Field] = &[
     Field::optional("params", PAIRS, "The query.")
         .note("An object, a list of pairs, or text.")
         .example(r#"{"limit": 20}"#),
-    Field::optional(
-        "headers",
-        Kind::Map { keys: Some("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"), of: &Kind::Any },
-        "The headers.",
-    )
-    .example(r#"{"Authorization": "Bearer ${token}"}"#),
+    HEADERS,
     Field::optional("cookies", Kind::MEMBERS, "Cookies to send.")
         .note("Each virtual user keeps the cookies of responses by itself.")
         .example(r#"{"theme": "dark"}"#),
@@ -47,6 +42,26 @@ const TASK: &[Field] = &[
     Field::optional("timeout", Kind::Timeout, "Timeout of the request.").or(Literal::Float(60.0)),
     Field::optional("allow_redirects", Kind::Boolean, "Whether to follow redirects.")
         .otherwise("true, except for http_user's HEAD"),
+    Field::optional("http2", Kind::Boolean, "Whether to use HTTP/2.")
+        .otherwise("the test's setting"),
+    Field::optional(
+        "auth",
+        Kind::Named("auth", &Kind::Object(&[AUTH])),
+        "The credentials of the Authorization header.",
+    )
+    .example(r#"{"type": "bearer", "token": "${token}"}"#),
+];
+
+/// The headers of a request.
+pub(crate) const HEADERS: Field = Field::optional(
+    "headers",
+    Kind::Map { keys: Some("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"), of: &Kind::Any },
+    "The headers.",
+)
+.example(r#"{"Authorization": "Bearer ${token}"}"#);
+
+/// TLS and proxies.
+pub(crate) const WAY: &[Field] = &[
     Field::optional(
         "verify",
         Kind::Either(&[Kind::Boolean, Kind::Path]),
@@ -59,16 +74,8 @@ const TASK: &[Field] = &[
         "The client certificate and key: a PEM file with both, or one for each.",
     )
     .alias("client_cert"),
-    Field::optional("http2", Kind::Boolean, "Whether to use HTTP/2.")
-        .otherwise("the test's setting"),
     Field::optional("proxy", PROXY, "The proxy's URL, false for none, or a URL for each scheme.")
         .otherwise("the test's setting"),
-    Field::optional(
-        "auth",
-        Kind::Named("auth", &Kind::Object(&[AUTH])),
-        "The credentials of the Authorization header.",
-    )
-    .example(r#"{"type": "bearer", "token": "${token}"}"#),
 ];
 
 /// In any case, or a placeholder.

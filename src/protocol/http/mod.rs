@@ -10,11 +10,12 @@
 //!    page, the URL of a task.
 //! 3. [`decode`], [`charset`], [`framing`], [`response`], [`h1`]: the response: codings, text, the end
 //!    of the body, what is kept of it, and how it is parsed from HTTP/1.1.
-//! 4. [`request`], [`connection`], [`h2`]: the request's bytes, and an exchange of request and response
-//!    over either version of HTTP.
-//! 5. [`proxy`], [`tls`], [`pool`]: the way to an origin, and the connections that a user keeps.
-//! 6. [`fields`], [`form`], [`multipart`], [`body`], [`task`], [`draft`]: a task as documents write it,
-//!    as it runs, and how the first becomes the second.
+//! 4. [`request`], [`opening`], [`connection`], [`h2`]: the request's bytes, and an exchange of request
+//!    and response over either version of HTTP.
+//! 5. [`proxy`], [`tls`], [`way`], [`pool`]: the way to an origin, and the connections that a user
+//!    keeps.
+//! 6. [`fields`], [`headers`], [`form`], [`multipart`], [`body`], [`task`], [`draft`]: a task as
+//!    documents write it, as it runs, and how the first becomes the second.
 //! 7. [`cookies`], [`digest`], [`state`]: what a user keeps between requests.
 //! 8. [`attempt`], [`trace`], [`exchange`], [`redirect`]: one execution of a task: its request, how that is sent,
 //!    and where its response leads.
@@ -41,7 +42,9 @@ mod form;
 mod framing;
 mod h1;
 mod h2;
+mod headers;
 mod multipart;
+mod opening;
 mod pool;
 mod proxy;
 mod redirect;
@@ -53,6 +56,7 @@ mod target;
 mod task;
 mod tls;
 mod trace;
+mod way;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -64,16 +68,20 @@ use self::address::is_blank;
 use self::attempt::Attempt;
 use self::draft::{Defaults, TaskDraft};
 pub use self::fault::Fault;
-use self::fault::status_text;
+pub(crate) use self::fault::status_text;
+pub(crate) use self::fields::{HEADERS, WAY};
 pub use self::flavor::Flavor;
-pub(crate) use self::proxy::PROXY;
-use self::proxy::Proxies;
+pub(crate) use self::headers::{link_headers, parse_headers};
+pub(crate) use self::opening::write_opening;
+pub(crate) use self::proxy::{PROXY, Proxies};
+pub(crate) use self::request::Request;
 use self::response::Response;
 use self::state::{User, Worker};
-pub(crate) use self::target::percent_decode;
+pub(crate) use self::target::{Origin, percent_decode};
 pub(crate) use self::task::METHODS;
 use self::task::Task;
-use self::tls::Settings;
+pub(crate) use self::tls::{Setting, SettingDraft, Settings};
+pub(crate) use self::way::Way;
 use crate::load::driver::{Driver, Measurement, Tasks, VirtualUser};
 use crate::load::scenario::{TaskSource, Verdict};
 use crate::load::template::{Compiler, Linker};

@@ -15,7 +15,7 @@ use crate::value::{Invalid, Object, Value};
 
 /// The TLS and proxy fields of a task, before its files are read.
 #[derive(Debug)]
-pub(super) struct SettingDraft {
+pub(crate) struct SettingDraft {
     verify: Verify,
     /// The client's certificate chain and its key, which may be one file.
     identity: Option<(PemFile, PemFile)>,
@@ -38,8 +38,8 @@ fn read(file: &PemFile, linker: &Linker<'_>) -> Result<Vec<u8>, Invalid> {
 }
 
 impl SettingDraft {
-    /// Takes `verify`, `cert`, `http2` and `proxy` from a task; the last two default to the test's.
-    pub(super) fn parse(
+    /// Takes `verify`, `cert` and `proxy` from a task; the last defaults to the test's.
+    pub(crate) fn parse(
         fields: &mut Object<'_>,
         http2: bool,
         proxies: Option<&Proxies>,
@@ -72,7 +72,6 @@ impl SettingDraft {
                 _ => return Err(field.expected("a PEM path or [certificate path, key path]")),
             },
         };
-        let http2 = fields.present("http2").map_or(Ok(http2), |field| field.boolean())?;
         let proxies = match fields.present("proxy") {
             Some(field) => Some(Proxies::read(&field)?),
             None => proxies.cloned(),
@@ -81,7 +80,7 @@ impl SettingDraft {
     }
 
     /// Reads the files.
-    pub(super) fn link(self, linker: &Linker<'_>) -> Result<Setting, Invalid> {
+    pub(crate) fn link(self, linker: &Linker<'_>) -> Result<Setting, Invalid> {
         let trust = match self.verify {
             Verify::Platform => Trust::Platform,
             Verify::Anybody => Trust::Anybody,
@@ -144,11 +143,11 @@ impl Setting {
 
 /// The distinct settings of a test's tasks, each with its configuration.
 #[derive(Debug, Default)]
-pub(super) struct Settings(Vec<Configured>);
+pub(crate) struct Settings(Vec<Configured>);
 
 impl Settings {
     /// Returns the index of a TLS setting; the error says what cannot be used.
-    pub(super) fn add(&mut self, setting: Setting) -> Result<usize, String> {
+    pub(crate) fn add(&mut self, setting: Setting) -> Result<usize, String> {
         if let Some(index) = self.0.iter().position(|known| known.setting == setting) {
             return Ok(index);
         }
@@ -163,21 +162,21 @@ impl Settings {
     }
 
     /// Returns the setting with an index.
-    pub(super) fn get(&self, index: usize) -> Option<&Configured> {
+    pub(crate) fn get(&self, index: usize) -> Option<&Configured> {
         self.0.get(index)
     }
 }
 
 /// A TLS setting and its configuration, built when first needed.
 #[derive(Debug)]
-pub(super) struct Configured {
-    pub(super) setting: Setting,
+pub(crate) struct Configured {
+    pub(crate) setting: Setting,
     config: OnceLock<Result<Arc<ClientConfig>, String>>,
 }
 
 impl Configured {
     /// Returns the configuration; the error says what cannot be used.
-    pub(super) fn config(&self) -> Result<&Arc<ClientConfig>, String> {
+    pub(crate) fn config(&self) -> Result<&Arc<ClientConfig>, String> {
         self.config.get_or_init(|| self.setting.build()).as_ref().map_err(Clone::clone)
     }
 }
