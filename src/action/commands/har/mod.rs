@@ -4,6 +4,7 @@
 //! What a task cannot express becomes one of the result's warnings ([`notices`]).
 
 mod entry;
+mod messages;
 mod multipart;
 mod notices;
 mod pairs;
@@ -50,7 +51,18 @@ pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::named(
         "LD_har_to_action_json",
         "Returns the recorded requests as a document with a test.",
-        &[HAR, USER, USER_COUNT, SPAWN_RATE, TEST_TIME, INCLUDE, EXCLUDE],
+        &[
+            HAR,
+            USER.note(
+                "With `websocket_user` the recorded WebSockets are imported, where the recording has \
+                 their messages (Chrome's has), and no requests.",
+            ),
+            USER_COUNT,
+            SPAWN_RATE,
+            TEST_TIME,
+            INCLUDE,
+            EXCLUDE,
+        ],
         |given| {
             let (value, notices) = document(given)?;
             Ok(Box::new(Imported { value, notices }))
@@ -82,12 +94,24 @@ const EXCLUDE: Field = Field::optional(
 .or(Literal::List);
 
 fn document(given: &Arguments<'_>) -> Result<(Value, Vec<String>), Invalid> {
-    let (tasks, notices) = tasks(given)?;
+    let user = given.or_default("user", |user| Ok(user.value().clone()))?;
+    let (tasks, notices) = match user.as_str() {
+        Some("websocket_user") => selected(given, |har, wanted| messages::steps(har, wanted))?,
+        _ => tasks(given)?,
+    };
     let test = Load::read(given)?.test(tasks, Map::new());
     Ok((test_document::of(vec![test]), notices))
 }
 
 fn tasks(given: &Arguments<'_>) -> Result<(Vec<Value>, Vec<String>), Invalid> {
+    selected(given, |har, wanted| import(har, wanted))
+}
+
+/// What an import makes of the entries that the arguments select.
+fn selected<T>(
+    given: &Arguments<'_>,
+    import: impl FnOnce(&Reader<'_>, &dyn Fn(&str) -> bool) -> Result<T, Invalid>,
+) -> Result<T, Invalid> {
     let har = given.required("har")?;
     if !matches!(har.value(), Value::Dict(_)) {
         return Err(har.expected("a HAR document, as returned by LD_load_har"));
@@ -97,7 +121,7 @@ fn tasks(given: &Arguments<'_>) -> Result<(Vec<Value>, Vec<String>), Invalid> {
         let any = |patterns: &[Regex]| patterns.iter().any(|pattern| pattern.is_match(url));
         (include.is_empty() || any(&include)) && !any(&exclude)
     };
-    import(&har, wanted)
+    import(&har, &wanted)
 }
 
 /// A recorded request as a task, and when it was made.
@@ -127,11 +151,9 @@ pub(crate) fn recorded(
     har: &Reader<'_>,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<(Vec<RecordedRequest>, Vec<String>), Invalid> {
-    let Some(log) = har.object()?.present("log") else { return Ok(Default::default()) };
-    let Some(list) = log.object()?.present("entries") else { return Ok(Default::default()) };
     let mut notices = Notices::default();
     let mut entries = Vec::new();
-    for place in list.list()? {
+    for place in self::entries(har)? {
         let entry = Entry::read(&place)?;
         if !wanted(&entry.url) {
             continue;
@@ -150,6 +172,13 @@ pub(crate) fn recorded(
         page: step.last.page,
     });
     Ok((requests.collect(), notices.lines()))
+}
+
+/// The entries of a recording.
+fn entries<'a>(har: &Reader<'a>) -> Result<Vec<Reader<'a>>, Invalid> {
+    let Some(log) = har.object()?.present("log") else { return Ok(Vec::new()) };
+    let Some(list) = log.object()?.present("entries") else { return Ok(Vec::new()) };
+    list.list()
 }
 
 /// Parses a list of regular expressions, each of which may match anywhere in the URL.

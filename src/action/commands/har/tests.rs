@@ -170,6 +170,41 @@ fn a_query_that_the_url_lacks_is_added() {
 }
 
 #[test]
+fn the_messages_of_a_recorded_websocket_become_steps() {
+    let text = r#"{"log": {"entries": [
+        {"request": {"method": "GET", "url": "http://x/", "headers": []}, "response": {"status": 200}},
+        {"request": {"method": "GET", "url": "wss://x/live?a=1", "headers": [
+            {"name": "Origin", "value": "https://x"}, {"name": "Sec-WebSocket-Key", "value": "k"},
+            {"name": "Sec-WebSocket-Protocol", "value": "a, b"}, {"name": "Connection", "value": "Upgrade"}]},
+         "response": {"status": 101}, "_webSocketMessages": [
+            {"type": "send", "opcode": 1, "data": "hello", "time": 1.5},
+            {"type": "receive", "opcode": 1, "data": "welcome"},
+            {"type": "send", "opcode": 2, "data": "AP8="}, {"type": "send", "opcode": 2, "data": "%"}]},
+        {"request": {"method": "GET", "url": "ws://x/none"}, "response": {"status": 101}}]}}"#;
+    let value = Value::parse(text).expect("JSON");
+    let (steps, notices) = messages::steps(&Reader::root(&value), |_| true).expect("a recording");
+    let wanted = r#"[
+        {"method": "connect", "name": "connect /live?a=1", "request_url": "wss://x/live?a=1",
+         "headers": {"Origin": "https://x"}, "subprotocols": ["a", "b"]},
+        {"method": "send", "name": "send /live?a=1", "payload": "hello"},
+        {"method": "recv", "name": "recv /live?a=1"},
+        {"method": "send", "name": "send /live?a=1", "payload": "hex:00ff", "binary": true},
+        {"method": "close", "name": "close /live?a=1"}]"#;
+    assert_eq!(Value::List(steps.clone()), Value::parse(wanted).expect("JSON"));
+    assert_eq!(
+        notices,
+        ["2 of 3 entries left out (no WebSocket: 1, WebSocket without messages: 1)"]
+    );
+    let test = Value::dict([
+        ("user_detail_dict", Value::dict([("user", Value::from("websocket_user"))])),
+        ("tasks", Value::List(steps)),
+    ]);
+    let document = Value::List(vec![Value::List(vec!["LD_start_test".into(), test])]);
+    let read = Document::within(&document, TestLimits::default()).expect("a document");
+    assert!(read.into_actions().all(|action| action.into_planned().is_ok()));
+}
+
+#[test]
 fn entries_that_no_task_can_represent_are_left_out_and_counted() {
     let (tasks, notices) = imported(&format!(
         r#"[{}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {{}}, {{"request": null}}, {}]"#,
