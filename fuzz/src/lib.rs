@@ -18,6 +18,8 @@ pub mod names;
 pub mod paths;
 pub mod plan;
 pub mod reply;
+pub mod resp;
+pub mod sse;
 pub mod support;
 pub mod template;
 pub mod value;
@@ -26,7 +28,7 @@ pub mod value;
 pub type Body = fn(&[u8]);
 
 /// Every body by the name of its target and corpus.
-pub const BODIES: [(&str, Body); 17] = [
+pub const BODIES: [(&str, Body); 19] = [
     ("answer", answer::check),
     ("cluster", cluster::check),
     ("csv", csv::check),
@@ -42,6 +44,8 @@ pub const BODIES: [(&str, Body); 17] = [
     ("paths", paths::check),
     ("plan", plan::check),
     ("reply", reply::check),
+    ("resp", resp::check),
+    ("sse", sse::check),
     ("template", template::check),
     ("value", value::check),
 ];

@@ -12,7 +12,10 @@ mod json_path;
 mod labels;
 mod own_limits;
 mod placed;
+pub mod redis;
 pub mod socket;
+pub mod sse;
+mod step;
 mod trace;
 mod user;
 pub mod websocket;
@@ -80,6 +83,20 @@ pub const USERS: &[UserKind] = &[
         options: &["proxy"],
         fields: websocket::WebSocketTasks::FIELDS,
         open: websocket::WebSocketTasks::open,
+    },
+    UserKind {
+        name: "sse_user",
+        doc: "Streams of events over HTTP (server-sent events), and waiting for events.",
+        options: &["proxy"],
+        fields: sse::SseTasks::FIELDS,
+        open: sse::SseTasks::open,
+    },
+    UserKind {
+        name: "redis_user",
+        doc: "Commands of Redis, and their replies.",
+        options: &["connection"],
+        fields: redis::RedisTasks::FIELDS,
+        open: redis::RedisTasks::open,
     },
 ];
 

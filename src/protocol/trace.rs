@@ -59,7 +59,7 @@ impl Tracer {
 
 /// Lines without secrets, each with the sign of its side.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Lines(String);
+pub(crate) struct Lines(String);
 
 impl Lines {
     /// Adds a line.
@@ -91,6 +91,18 @@ impl Lines {
             self.add(sign, &format!("({length} bytes in all)"));
         }
     }
+}
+
+/// The head of a request or a response of HTTP/1.1, without its secrets.
+pub(super) fn head_lines(sign: char, head: &[u8]) -> Lines {
+    let mut lines = Lines::default();
+    for line in String::from_utf8_lossy(head).lines().filter(|line| !line.is_empty()) {
+        match line.split_once(": ") {
+            Some((name, value)) if !name.contains(' ') => lines.header(sign, name, value),
+            _ => lines.add(sign, line),
+        }
+    }
+    lines
 }
 
 #[cfg(test)]

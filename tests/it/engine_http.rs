@@ -461,3 +461,33 @@ fn a_request_that_no_server_accepts_is_refused_before_sending() {
         assert!(got.contains(why), "{got}");
     }
 }
+
+#[test]
+fn errors_of_graphql_fail_where_the_task_says_so() {
+    let target = Scripted::start(|request, wire| {
+        let body = match request.text().contains("broken") {
+            true => r#"{"data": null, "errors": [{"message": "no such field"}]}"#,
+            false => r#"{"data": {"item": {"id": 7}}}"#,
+        };
+        answer(wire, 200, &[], body.as_bytes())
+    });
+    let operation = |query: &str| json!({"query": query, "variables": {"id": "${n}"}});
+    let task = |graphql: serde_json::Value| json!({"method": "post", "request_url": "/graphql", "graphql": graphql});
+    let mut plain = task(json!(true));
+    plain["json"] = json!({"query": "broken"});
+    let mut unchecked = task(json!(false));
+    unchecked["json"] = json!({"query": "broken"});
+    let mut checked = task(operation("query($id: ID) { item(id: $id) { id } }"));
+    checked["assertions"] = json!([{"type": "json_path", "path": "data.item.id", "value": 7}]);
+    let outcome = Load::once(json!([checked, task(operation("broken")), plain, unchecked]))
+        .with("user_detail_dict", json!({"user": "fast_http_user", "host": target.url()}))
+        .with("variables", json!({"n": 7}))
+        .run();
+    let wrong = "GraphQL: no such field";
+    let errors: Vec<_> = outcome.rows.iter().map(|row| row.error.as_deref()).collect();
+    assert_eq!(errors, [None, Some(wrong), Some(wrong), None]);
+    assert_eq!(
+        target.seen()[0].text(),
+        r#"{"query": "query($id: ID) { item(id: $id) { id } }", "variables": {"id": "7"}}"#
+    );
+}

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
@@ -85,6 +85,23 @@ fn peer_of(name: &str) -> Option<(Peer, &'static str)> {
                 }
             });
             Some((echo, "9954"))
+        }
+        "redis.json" => {
+            // As much of a server as the example needs: each command comes in one piece.
+            let server = Peer::start(|stream| {
+                let mut buffer = [0; 1024];
+                loop {
+                    let count = stream.read(&mut buffer)?;
+                    let set = buffer[..count].windows(3).any(|word| word == b"SET");
+                    let reply: &[u8] = match (count, set) {
+                        (0, _) => return Ok(()),
+                        (_, true) => b"+OK\r\n",
+                        (_, false) => b"$5\r\nhello\r\n",
+                    };
+                    stream.write_all(reply)?;
+                }
+            });
+            Some((server, "9957"))
         }
         _ => None,
     }

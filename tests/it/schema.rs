@@ -109,6 +109,19 @@ fn every_document_that_ldctl_accepts_is_valid() {
                  "extract": [{"var": "id", "path": "id"}]}, {"method": "close"}]"#,
             r#", "host": "ws://h:1", "proxy": false"#,
         ),
+        test_of(r#"[{"method": "post", "url": "/", "graphql": {"query": "{ a }", "variables": {"b": 1}}},
+                    {"method": "post", "url": "/", "graphql": true, "json": {}}]"#, ""),
+        websocket_test_of(
+            r#"[{"method": "open", "url": "/events", "headers": {"X-A": 1}, "assertions": [{"type": "status_code", "value": 200}]},
+                {"expect": 2, "reconnect": true, "timeout": 2}, {"method": "Close"}]"#,
+            r#", "host": "http://h""#,
+        )
+        .replace("websocket_user", "sse_user"),
+        websocket_test_of(
+            r#"[{"method": "SET", "key": 1, "value": {"a": 1}}, {"method": "get", "key": "k", "expect": "x", "verify": false}]"#,
+            r#", "connection": {"url": "redis://h"}"#,
+        )
+        .replace("websocket_user", "redis_user"),
     ] {
         let document = document(&text);
             let found = validator.validate(&document);
@@ -169,6 +182,12 @@ fn what_is_broken_is_refused() {
         websocket_test_of(r#"[{"method": "ping"}]"#, ""),
         websocket_test_of(r#"[{"method": "recv", "match": "last"}]"#, ""),
         websocket_test_of(r#"[{"subprotocols": [1]}]"#, ""),
+        websocket_test_of(r#"[{"method": "open", "payload": "x"}]"#, "")
+            .replace("websocket_user", "sse_user"),
+        websocket_test_of(r#"[{"method": "get"}]"#, "").replace("websocket_user", "redis_user"),
+        websocket_test_of(r#"[{"method": "keys", "key": "*"}]"#, "")
+            .replace("websocket_user", "redis_user"),
+        broken_task(r#""graphql": {"variables": {}}"#),
     ] {
         assert!(!validator.is_valid(&document(&text)), "accepted: {text}");
     }

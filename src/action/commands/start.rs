@@ -187,9 +187,13 @@ const FIELDS: &[Field] = &[
     Field::optional(
         "connection",
         Kind::MEMBERS,
-        "Fields that every task has unless it says so itself.",
+        "For a redis_user where its server is, as `url`: `redis://user:password@host:port/database`.",
     )
-    .note(IN_PYTHON),
+    .note(
+        "`rediss://` with TLS. In a test of the executor's Python: fields that every task has unless \
+         it says so itself.",
+    )
+    .example(r#"{"url": "redis://localhost:6379/0"}"#),
     Field::optional("connection_string", Kind::Text, "The database of a sql_user.").note(IN_PYTHON),
     Field::optional("bootstrap_servers", Kind::Any, "The brokers of a kafka_user.").note(IN_PYTHON),
     Field::optional(
@@ -248,7 +252,7 @@ const USER: &[Field] = &[
     .otherwise("http://localhost")
     .note(
         "For a socket_user it is `host:port`, `tcp://host:port` or `udp://host:port`, for a \
-         websocket_user a `ws://` or `wss://` URL.",
+         websocket_user a `ws://` or `wss://` URL, for a redis_user a `redis://` or `rediss://` URL.",
     )
     .example("\"http://localhost:8080\""),
 ];
@@ -397,6 +401,8 @@ fn parse(given: &Arguments<'_>) -> Parsed {
 /// Whether a test runs in the executor's Python: all of them, or those that nothing here can run.
 fn runs_in_python(given: &Arguments<'_>, detail: &Reader<'_>) -> Result<bool, Invalid> {
     let user = detail.fields(USER)?.present("user");
+    let named = user.as_ref().and_then(|user| user.value().as_str());
+    let native = USER_KINDS.iter().find(|kind| named == Some(kind.name));
     let foreign = user.filter(|user| {
         let name = user.value().as_str().unwrap_or_default();
         is_user(name) && !USER_NAMES.contains(&name)
@@ -406,7 +412,11 @@ fn runs_in_python(given: &Arguments<'_>, detail: &Reader<'_>) -> Result<bool, In
     given.if_present("db_sources", |field| {
         field.list()?.iter().try_for_each(|source| source.object().map(drop))
     })?;
-    let argument = OF_PYTHON.iter().find_map(|name| Some((*name, given.present(name)?)));
+    let argument = OF_PYTHON.iter().find_map(|name| {
+        // One of a user that runs here is its own.
+        let own = native.is_some_and(|user| user.options.contains(name));
+        given.present(name).filter(|_| !own).map(|field| (*name, field))
+    });
     match (given.python(), foreign, argument) {
         (Some(Engine::Python), ..) => Ok(true),
         (_, None, None) => Ok(false),

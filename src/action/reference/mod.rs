@@ -285,6 +285,8 @@ mod tests {
                 "task of fast_http_user, http_user and async_http_user",
                 "task of socket_user",
                 "task of websocket_user",
+                "task of sse_user",
+                "task of redis_user",
             ]
         );
     }

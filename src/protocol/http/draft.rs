@@ -9,8 +9,9 @@ use super::body::{check_body, parse_body};
 use super::fields::AUTH;
 use super::flavor::Flavor;
 use super::form::form;
+use super::graphql::parse_graphql;
 use super::headers::{link_headers, parse_headers};
-use super::proxy::Proxies;
+use super::proxy::{Proxies, proxies};
 use super::response::Response;
 use super::target::Origin;
 use super::task::{Authorization, Body, Task, literal_method};
@@ -51,6 +52,7 @@ pub(super) struct TaskDraft {
     pub(super) authorization: Option<Authorization<Draft>>,
     pub(super) cookies: Draft,
     pub(super) body: Option<Placed<Draft>>,
+    pub(super) graphql: bool,
     pub(super) timeout: Duration,
     pub(super) timeout_text: String,
     /// The task's redirect setting.
@@ -93,10 +95,18 @@ impl TaskDraft {
         }
         let mut headers = parse_headers(fields, compiler)?;
         let cookies = parse_cookies(fields, compiler)?;
-        let body = parse_body(fields, defaults.flavor, compiler, &mut headers)?;
+        let (graphql, operation) = parse_graphql(fields, compiler, &mut headers)?;
+        let body = match operation {
+            Some(operation) => {
+                check_body(&operation)?;
+                Some(operation)
+            }
+            None => parse_body(fields, defaults.flavor, compiler, &mut headers)?,
+        };
         let seconds = fields
             .or_default("timeout", |field| field.positive().and_then(|_| pacer::seconds(field)))?;
         let redirects = fields.if_present("allow_redirects", |field| field.boolean())?;
+        let via = proxies(fields, defaults.proxies.as_ref())?;
         let http2 = fields.present("http2").map_or(Ok(defaults.http2), |field| field.boolean())?;
         Ok(Self {
             place: place.pointer(),
@@ -108,11 +118,12 @@ impl TaskDraft {
             headers,
             cookies,
             body,
+            graphql,
             timeout: Duration::from_secs_f64(seconds),
             timeout_text: format!("{seconds}"),
             redirects,
             flavor: defaults.flavor,
-            tls: SettingDraft::parse(fields, http2, defaults.proxies.as_ref())?,
+            tls: SettingDraft::parse(fields, http2, via)?,
             authorization: parse_auth(fields, compiler)?,
             checks: Checks::parse::<Response>(fields, compiler)?,
         })
@@ -141,6 +152,7 @@ impl TaskDraft {
             authorization: self.authorization.map(|who| who.link(linker)).transpose()?,
             cookies: self.cookies.link(linker)?,
             body: body.map(|body| Body::new(body.value)),
+            graphql: self.graphql,
             timeout: self.timeout,
             timeout_text: self.timeout_text,
             redirects: self.redirects.unwrap_or(follows),

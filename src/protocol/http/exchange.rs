@@ -126,7 +126,7 @@ impl Attempt<'_> {
 
     async fn exchange_over(&mut self, mut pooled: PooledConnection) -> Result<(), Fault> {
         let mut capture = self.task.checks.capture();
-        capture.body |= self.virtual_user.keeps_bodies();
+        capture.body |= self.virtual_user.keeps_bodies() || self.task.graphql;
         capture.head |= self.task.uses_digest();
         let user = &mut *self.user;
         let request = self.task.request(&user.request);

@@ -1,11 +1,12 @@
 //! The fields of an HTTP task, besides the engine's own and its checks.
 
+use super::graphql::GRAPHQL;
 use super::proxy::PROXY;
 use crate::protocol::check::CHECKS;
 use crate::value::{Field, Kind, Literal};
 
 /// All of them.
-pub(super) const FIELDS: &[&[Field]] = &[TASK, WAY, CHECKS];
+pub(super) const FIELDS: &[&[Field]] = &[TASK, TLS, VIA, CHECKS];
 
 const TASK: &[Field] = &[
     Field::required("method", METHOD, "The method, in any case, or a placeholder.")
@@ -23,6 +24,13 @@ const TASK: &[Field] = &[
         .example(r#"{"theme": "dark"}"#),
     Field::optional("json", Kind::Any, "The body as JSON, if there is no data.")
         .example(r#"{"name": "${csv.users.name}"}"#),
+    Field::optional(
+        "graphql",
+        GRAPHQL,
+        "Whether errors in a GraphQL response fail; or an operation to send as the body.",
+    )
+    .note("An operation's errors fail, too: the first error is the reason.")
+    .example(r#"{"query": "{ items { id } }"}"#),
     Field::optional("data", DATA, "The body: form fields, or text.")
         .example(r#"{"name": "ann", "age": "30"}"#),
     Field::optional(
@@ -60,8 +68,8 @@ pub(crate) const HEADERS: Field = Field::optional(
 )
 .example(r#"{"Authorization": "Bearer ${token}"}"#);
 
-/// TLS and proxies.
-pub(crate) const WAY: &[Field] = &[
+/// The options of TLS.
+pub(crate) const TLS: &[Field] = &[
     Field::optional(
         "verify",
         Kind::Either(&[Kind::Boolean, Kind::Path]),
@@ -74,9 +82,15 @@ pub(crate) const WAY: &[Field] = &[
         "The client certificate and key: a PEM file with both, or one for each.",
     )
     .alias("client_cert"),
-    Field::optional("proxy", PROXY, "The proxy's URL, false for none, or a URL for each scheme.")
-        .otherwise("the test's setting"),
 ];
+
+/// The option of proxies.
+pub(crate) const VIA: &[Field] = &[Field::optional(
+    "proxy",
+    PROXY,
+    "The proxy's URL, false for none, or a URL for each scheme.",
+)
+.otherwise("the test's setting")];
 
 /// In any case, or a placeholder.
 const METHOD: Kind = Kind::Named(

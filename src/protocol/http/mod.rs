@@ -14,8 +14,8 @@
 //!    and response over either version of HTTP.
 //! 5. [`proxy`], [`tls`], [`way`], [`pool`]: the way to an origin, and the connections that a user
 //!    keeps.
-//! 6. [`fields`], [`headers`], [`form`], [`multipart`], [`body`], [`task`], [`draft`]: a task as
-//!    documents write it, as it runs, and how the first becomes the second.
+//! 6. [`fields`], [`headers`], [`form`], [`multipart`], [`graphql`], [`body`], [`task`], [`draft`]: a
+//!    task as documents write it, as it runs, and how the first becomes the second.
 //! 7. [`cookies`], [`digest`], [`state`]: what a user keeps between requests.
 //! 8. [`attempt`], [`trace`], [`exchange`], [`redirect`]: one execution of a task: its request, how that is sent,
 //!    and where its response leads.
@@ -40,6 +40,7 @@ mod fixture;
 mod flavor;
 mod form;
 mod framing;
+mod graphql;
 mod h1;
 mod h2;
 mod headers;
@@ -69,11 +70,11 @@ use self::attempt::Attempt;
 use self::draft::{Defaults, TaskDraft};
 pub use self::fault::Fault;
 pub(crate) use self::fault::status_text;
-pub(crate) use self::fields::{HEADERS, WAY};
+pub(crate) use self::fields::{HEADERS, TLS, VIA};
 pub use self::flavor::Flavor;
 pub(crate) use self::headers::{link_headers, parse_headers};
 pub(crate) use self::opening::write_opening;
-pub(crate) use self::proxy::{PROXY, Proxies};
+pub(crate) use self::proxy::{PROXY, Proxies, proxies};
 pub(crate) use self::request::Request;
 use self::response::Response;
 use self::state::{User, Worker};
@@ -81,6 +82,7 @@ pub(crate) use self::target::{Origin, percent_decode};
 pub(crate) use self::task::METHODS;
 use self::task::Task;
 pub(crate) use self::tls::{Setting, SettingDraft, Settings};
+pub(crate) use self::trace::response_lines;
 pub(crate) use self::way::Way;
 use crate::load::driver::{Driver, Measurement, Tasks, VirtualUser};
 use crate::load::scenario::{TaskSource, Verdict};
@@ -123,7 +125,7 @@ impl HttpTasks {
 }
 
 /// The base of relative URLs.
-fn base(field: &Reader<'_>) -> Result<String, Invalid> {
+pub(crate) fn base(field: &Reader<'_>) -> Result<String, Invalid> {
     let host = field.text()?.trim_matches(is_blank);
     let lower = host.to_ascii_lowercase();
     let known = lower.starts_with("http://") || lower.starts_with("https://");
@@ -234,7 +236,10 @@ impl Driver for Http {
         }
         let shortage = matches!(outcome, Err(Fault::Connection(ConnectionFault::Own(_))));
         let passed = outcome.is_ok() && !failed_by_status(task, &user.response);
-        let checked = if passed && task.checks.take_long(user.response.body.len()) {
+        let errors = if passed && task.graphql { graphql::failure(&user.response) } else { None };
+        let checked = if errors.is_some() {
+            Some(errors)
+        } else if passed && task.checks.take_long(user.response.body.len()) {
             // Boxed, because it is rare.
             let scope = &mut virtual_user.scope;
             Some(Box::pin(task.checks.run_in_turns(&user.response, scope)).await)

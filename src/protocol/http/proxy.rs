@@ -16,7 +16,7 @@ use super::request::{Request, VERSION};
 use super::target::{Origin, url_credentials};
 use crate::net::Stream;
 use crate::protocol::fault::ConnectionFault;
-use crate::value::{Field, Invalid, Kind, Literal, Reader, Value};
+use crate::value::{Field, Invalid, Kind, Literal, Object, Reader, Value};
 
 /// The longest head of a proxy's response, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
@@ -151,6 +151,17 @@ impl Proxies {
                 || within(entry)
                 || !bare.is_empty() && (bare == host || bare == with_port)
         })
+    }
+}
+
+/// Takes `proxy` from a task; it defaults to the test's.
+pub(crate) fn proxies(
+    fields: &mut Object<'_>,
+    of_test: Option<&Proxies>,
+) -> Result<Option<Proxies>, Invalid> {
+    match fields.present("proxy") {
+        Some(field) => Proxies::read(&field).map(Some),
+        None => Ok(of_test.cloned()),
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct Task {
     pub(super) authorization: Option<Authorization>,
     pub(super) cookies: Template,
     pub(super) body: Option<Body>,
+    /// Whether errors in a GraphQL response fail.
+    pub(crate) graphql: bool,
     pub(crate) timeout: Duration,
     /// The timeout as in the fault's text.
     pub(crate) timeout_text: String,

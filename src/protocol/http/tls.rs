@@ -38,11 +38,11 @@ fn read(file: &PemFile, linker: &Linker<'_>) -> Result<Vec<u8>, Invalid> {
 }
 
 impl SettingDraft {
-    /// Takes `verify`, `cert` and `proxy` from a task; the last defaults to the test's.
+    /// Takes `verify` and `cert` from a task. Without `proxies` those of the environment are used.
     pub(crate) fn parse(
         fields: &mut Object<'_>,
         http2: bool,
-        proxies: Option<&Proxies>,
+        proxies: Option<Proxies>,
     ) -> Result<Self, Invalid> {
         let verify = match fields.present("verify") {
             None => Verify::Platform,
@@ -71,10 +71,6 @@ impl SettingDraft {
                 },
                 _ => return Err(field.expected("a PEM path or [certificate path, key path]")),
             },
-        };
-        let proxies = match fields.present("proxy") {
-            Some(field) => Some(Proxies::read(&field)?),
-            None => proxies.cloned(),
         };
         Ok(Self { verify, identity, http2, proxies })
     }

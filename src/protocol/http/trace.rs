@@ -32,14 +32,18 @@ pub(super) fn request(request: &Request, authority: &str, http2: bool) -> Lines 
     lines
 }
 
+/// The head of an HTTP/1.1 response.
+pub(crate) fn response_lines(response: &Response) -> Lines {
+    let mut lines = Lines::default();
+    response_head(response, "HTTP/1.1", &mut lines);
+    lines
+}
+
 /// A response.
 pub(super) fn response(response: &Response, http2: bool) -> Lines {
     let mut lines = Lines::default();
     let version = if http2 { "HTTP/2" } else { "HTTP/1.1" };
-    lines.add('<', &format!("{version} {}", status_text(response.status)));
-    for (name, value) in &response.headers {
-        lines.header('<', name, value);
-    }
+    response_head(response, version, &mut lines);
     if response.bytes > 0 {
         lines.add('<', "");
         match response.text() {
@@ -48,4 +52,11 @@ pub(super) fn response(response: &Response, http2: bool) -> Lines {
         }
     }
     lines
+}
+
+fn response_head(response: &Response, version: &str, lines: &mut Lines) {
+    lines.add('<', &format!("{version} {}", status_text(response.status)));
+    for (name, value) in &response.headers {
+        lines.header('<', name, value);
+    }
 }

@@ -1,7 +1,5 @@
 //! The URL of a WebSocket: that of HTTP with another scheme.
 
-use std::borrow::Cow;
-
 use super::fault::Fault;
 use crate::protocol::http::{self, Origin};
 
@@ -38,16 +36,6 @@ pub(super) fn is_scheme(scheme: &str) -> bool {
     scheme.eq_ignore_ascii_case("ws") || scheme.eq_ignore_ascii_case("wss")
 }
 
-/// A URL as documents write it, on the host if it is a path.
-pub(super) fn on_host<'a>(url: &'a str, host: Option<&str>) -> Cow<'a, str> {
-    match host {
-        Some(host) if url.starts_with(['/', '?']) => {
-            Cow::from(format!("{}{url}", host.trim_end_matches('/')))
-        }
-        _ => Cow::from(url),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,13 +66,5 @@ mod tests {
         ] {
             assert_eq!(Address::parse(url).expect_err(url).to_string(), why);
         }
-    }
-
-    #[test]
-    fn a_path_is_on_the_host() {
-        assert_eq!(on_host("/a", Some("ws://h/")), "ws://h/a");
-        assert_eq!(on_host("?a", Some("ws://h")), "ws://h?a");
-        assert_eq!(on_host("ws://i/a", Some("ws://h")), "ws://i/a");
-        assert_eq!(on_host("/a", None), "/a");
     }
 }

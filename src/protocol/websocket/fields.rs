@@ -1,11 +1,11 @@
 //! The fields of a WebSocket task, besides the engine's own and its checks.
 
 use crate::protocol::check::CHECKS;
-use crate::protocol::http::{HEADERS, WAY};
+use crate::protocol::http::{HEADERS, TLS, VIA};
 use crate::value::{Field, Kind, Literal};
 
 /// All of them.
-pub(super) const FIELDS: &[&[Field]] = &[TASK, WAY, CHECKS];
+pub(super) const FIELDS: &[&[Field]] = &[TASK, TLS, VIA, CHECKS];
 
 const TASK: &[Field] = &[
     Field::optional("method", METHOD, "The step: connect, send, recv, sendrecv or close.")

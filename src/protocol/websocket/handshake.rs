@@ -12,7 +12,7 @@ use crate::load::template::{Scope, Template};
 use crate::net::Stream;
 use crate::protocol::fault::ConnectionFault;
 use crate::protocol::http::{Request, write_opening};
-use crate::protocol::trace::{Lines, Tracer};
+use crate::protocol::trace::{Tracer, head_lines};
 
 /// The longest head of the response, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
@@ -143,18 +143,6 @@ impl Handshake {
         }
         Ok(())
     }
-}
-
-/// The head of a request or a response, as `ldctl run --once` shows it.
-fn head_lines(sign: char, head: &[u8]) -> Lines {
-    let mut lines = Lines::default();
-    for line in String::from_utf8_lossy(head).lines().filter(|line| !line.is_empty()) {
-        match line.split_once(": ") {
-            Some((name, value)) if !name.contains(' ') => lines.header(sign, name, value),
-            _ => lines.add(sign, line),
-        }
-    }
-    lines
 }
 
 #[cfg(test)]

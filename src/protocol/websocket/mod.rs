@@ -30,7 +30,7 @@ use self::fault::Fault;
 use self::handshake::Handshake;
 use self::idle::{Idle, Slot};
 use self::reply::Reply;
-use self::task::{Defaults, Method, Task, TaskDraft};
+use self::task::{Method, Task, TaskDraft};
 use crate::load::MAX_TEXT;
 use crate::load::driver::{Driver, Measurement, Tasks, VirtualUser};
 use crate::load::scenario::{TaskSource, Verdict};
@@ -42,6 +42,7 @@ use crate::protocol::deadline::Deadline;
 use crate::protocol::http::{Proxies, Settings, Way};
 use crate::protocol::labels::Labels;
 use crate::protocol::own_limits::BackOff;
+use crate::protocol::step::Defaults;
 use crate::protocol::trace::Tracer;
 use crate::protocol::user::{AnyTasks, Reach, Setup};
 use crate::record::NO_STATUS;
@@ -57,7 +58,7 @@ pub struct WebSocketTasks {
 impl WebSocketTasks {
     /// No tasks yet.
     pub(super) fn open(setup: &Setup<'_>) -> Result<Box<AnyTasks>, Invalid> {
-        let host = setup.host.as_ref().map(Defaults::host).transpose()?;
+        let host = setup.host.as_ref().map(task::host).transpose()?;
         let proxies = setup.option("proxy").map(Proxies::read).transpose()?;
         Ok(Box::new(Self { defaults: Defaults { host, proxies }, tasks: Vec::new() }))
     }

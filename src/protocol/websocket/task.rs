@@ -7,19 +7,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use tungstenite::protocol::Message;
 
-use super::address::{Address, is_scheme, on_host};
+use super::address::{Address, is_scheme};
 use super::handshake::OWN;
 use super::reply::Reply;
 use crate::load::pacer;
 use crate::load::scenario::TaskSource;
-use crate::load::template::{
-    Compiler, Draft, Linker, Scope, Template, Text, not_set, unset_variable,
-};
+use crate::load::template::{Compiler, Draft, Linker, Scope, Template, Text};
 use crate::protocol::check::Checks;
 use crate::protocol::hex;
-use crate::protocol::http::{Proxies, Setting, SettingDraft, link_headers, parse_headers};
+use crate::protocol::http::{Setting, SettingDraft, link_headers, parse_headers, proxies};
 use crate::protocol::labels::{Name, Naming};
 use crate::protocol::placed::Placed;
+use crate::protocol::step::{Defaults, check_url, method, name, url_or};
 use crate::value::{Invalid, Object, Reader, Value};
 
 /// The longest message that is sent, in bytes.
@@ -44,14 +43,6 @@ impl Method {
         (Self::Close, "close"),
     ];
 
-    fn parse(field: &Reader<'_>) -> Result<Self, Invalid> {
-        let name = field.text()?;
-        let mut all = Self::ALL.into_iter();
-        let found = all.find(|(_, known)| known.eq_ignore_ascii_case(name));
-        let found = found.map(|(method, _)| method);
-        found.ok_or_else(|| field.choice(&Self::ALL.map(|(_, name)| name)))
-    }
-
     /// Whether it sends a message.
     pub(super) fn sends(self) -> bool {
         matches!(self, Self::Send | Self::SendRecv)
@@ -64,38 +55,29 @@ impl Method {
 
     /// The name of steps without one: the URL, or the method where there is none.
     fn naming(self) -> fn(&str) -> String {
-        fn or(url: &str, method: &str) -> String {
-            if url.is_empty() { method.to_owned() } else { url.to_owned() }
-        }
         match self {
-            Self::Connect => |url| or(url, "connect"),
-            Self::Send => |url| or(url, "send"),
-            Self::Recv => |url| or(url, "recv"),
-            Self::SendRecv => |url| or(url, "sendrecv"),
-            Self::Close => |url| or(url, "close"),
+            Self::Connect => |url| url_or(url, "connect"),
+            Self::Send => |url| url_or(url, "send"),
+            Self::Recv => |url| url_or(url, "recv"),
+            Self::SendRecv => |url| url_or(url, "sendrecv"),
+            Self::Close => |url| url_or(url, "close"),
         }
     }
 }
 
-/// The settings of all tasks of a test.
-#[derive(Debug, Default)]
-pub(super) struct Defaults {
-    /// The URL of tasks without one, and the beginning of those that are paths.
-    pub(super) host: Option<String>,
-    /// The proxies of the test; `None` for those of the environment.
-    pub(super) proxies: Option<Proxies>,
+/// Parses the host of a test.
+pub(super) fn host(field: &Reader<'_>) -> Result<String, Invalid> {
+    let text = field.text()?.trim();
+    let scheme = text.split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme));
+    if !scheme && !text.contains("${") {
+        return Err(field.expected("a URL that begins with ws:// or wss://"));
+    }
+    Ok(text.to_owned())
 }
 
-impl Defaults {
-    /// Parses the test's host.
-    pub(super) fn host(field: &Reader<'_>) -> Result<String, Invalid> {
-        let text = field.text()?.trim();
-        let scheme = text.split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme));
-        if !scheme && !text.contains("${") {
-            return Err(field.expected("a URL that begins with ws:// or wss://"));
-        }
-        Ok(text.to_owned())
-    }
+/// Whether a constant URL is one.
+fn check(url: &str) -> Result<(), String> {
+    Address::parse(url).map(drop).map_err(|why| why.to_string())
 }
 
 /// A parsed task.
@@ -130,15 +112,10 @@ impl TaskDraft {
         if task.key.is_some() {
             return Err(task.fields.invalid("the tasks of a websocket_user must be a list"));
         }
-        let method = fields.or_default("method", Method::parse)?;
-        let field = match (fields.present("request_url"), fields.present("url")) {
-            (Some(field), _) | (None, Some(field)) => Some(field),
-            (None, None) => None,
-        };
-        let url = field.map(|field| url(&field, defaults, compiler)).transpose()?;
+        let method = fields.or_default("method", |field| method(field, &Method::ALL))?;
+        let url = defaults.url(fields, compiler, check)?;
         let host = defaults.host.as_deref().map(|host| compiler.template(host));
-        let name = fields.present("name").map(|field| field.value().to_text());
-        let name = name.filter(|name| !name.is_empty()).map(|name| compiler.template(&name));
+        let name = name(fields, compiler);
         let binary = fields.or_default("binary", |field| field.boolean())?;
         let payload = payload(fields, binary, compiler)?;
         let expect = fields.present("expect");
@@ -161,6 +138,7 @@ impl TaskDraft {
                  another one receives no message",
             ));
         }
+        let via = proxies(fields, defaults.proxies.as_ref())?;
         let expect = expect.map(|field| compiler.template(&field.value().to_text()));
         let timeout = fields
             .or_default("timeout", |field| field.positive().and_then(|_| pacer::seconds(field)))?;
@@ -187,7 +165,7 @@ impl TaskDraft {
             timeout,
             headers,
             subprotocols: subprotocols(fields, compiler)?,
-            setting: SettingDraft::parse(fields, false, defaults.proxies.as_ref())?,
+            setting: SettingDraft::parse(fields, false, via)?,
             checks,
         })
     }
@@ -196,7 +174,7 @@ impl TaskDraft {
     pub(super) fn link(self, linker: &mut Linker<'_>) -> Result<(Task, Setting), Invalid> {
         let url = self.url.map(|url| url.link(linker)).transpose()?;
         if let Some(url) = &url {
-            check_url(url)?;
+            check_url(url, check)?;
         }
         let payload = self.payload.link(linker)?;
         check_payload(&payload, self.binary)?;
@@ -223,34 +201,6 @@ impl TaskDraft {
             checks: self.checks.link(linker)?,
         };
         Ok((task, self.setting.link(linker)?))
-    }
-}
-
-/// The URL of a task.
-fn url(
-    field: &Reader<'_>,
-    defaults: &Defaults,
-    compiler: &mut Compiler,
-) -> Result<Placed<Draft>, Invalid> {
-    let written = field.text()?.trim();
-    if written.is_empty() {
-        return Err(field.expected("a URL"));
-    }
-    let written = on_host(written, defaults.host.as_deref());
-    let url = Placed::at(field, compiler.template(&written));
-    check_url(&url)?;
-    Ok(url)
-}
-
-/// Refuses a constant URL that is none.
-fn check_url<H>(url: &Placed<Text<H>>) -> Result<(), Invalid> {
-    let Some(text) = url.value.as_literal() else { return Ok(()) };
-    match Address::parse(text) {
-        Ok(_) => Ok(()),
-        Err(why) => Err(url.refusal(match unset_variable(text) {
-            Some(name) => not_set(name),
-            None => why.to_string(),
-        })),
     }
 }
 
