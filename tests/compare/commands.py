@@ -13,6 +13,7 @@ Exit status 1 if anything differs that should not, or is equal that should diffe
 
 import json
 import pathlib
+import random
 import re
 import shutil
 import sqlite3
@@ -65,6 +66,23 @@ def changed(**figures):
     for key, value in figures.items():
         summary["latency_overall" if key.endswith("_ms") else "totals"][key] = value
     return summary
+
+
+def formats():
+    """Values and specifications for `format`: every part of Python's mini-language, by chance, but the same ones each time."""
+    chance = random.Random(5)
+    numbers = [0, 1, -1, 97, 255, -255, 1234, -1234567, 10 ** 15, 2 ** 70, 8364, True, 1.0, -0.0, -1.5, 0.5, 2.5, 1234.5, 0.001234,
+               1e-5, 1e-4, 9.9995, 999999.5, 1e15, 1e16, 1e17, -0.01, 1e22, 5e-324, 1.7e308, 3.14159265358979]
+    texts = ["", "a", "żó🦀", "hello world"]
+    for _ in range(1500):
+        # A part, and how often in a hundred it is there.
+        parts = [(40, lambda: chance.choice(["", "*", "0", "x", "é", "<"]) + chance.choice("<>=^")), (30, lambda: chance.choice("+- ")),
+                 (10, lambda: "z"), (20, lambda: "#"), (30, lambda: "0"), (50, lambda: str(chance.randint(0, 25))),
+                 (30, lambda: chance.choice(",_")), (4, lambda: chance.choice(",_")),
+                 (40, lambda: "." + chance.choice(["0", "1", "2", "3", "5", "10", "17", "20", ""])),
+                 (80, lambda: chance.choice("bcdoxXneEfFgG%sqé"))]
+        specification = "".join(part() for share, part in parts if chance.randrange(100) < share)
+        yield chance.choice(numbers * 3 + texts), specification
 
 
 # Commands over records, files and arguments; equal in both.
@@ -151,6 +169,7 @@ EQUAL = [
                    [[1]], [True, "d"], ["x", "d"], [1.5], [1.5, ">8"], [1e30, ".3f"], [5, "^+9d"], [10 ** 20, "_d"],
                    [255, "b"], [0.125, ".2f"], [2.5, ".0f"], [1, "q"], [5, ".2d"], [None, "x"], ["ab", ">5"], [1e-7, "E"]),
     }.items() for arguments in several],
+    *[["format", [value, specification]] for value, specification in formats()],
     ["LD_build_user_pool", [0]],
     ["LD_build_user_pool", [-3]],
     ["LD_generate_excel_report", ["excel", "a label"]],
@@ -170,6 +189,9 @@ DIFFERENT = [
     ("a passed gate is no reason for a rollback",
      ["LD_canary_verdict", [SUMMARY, SUMMARY, [{"type": "latency_p95", "value": 50}]]],
      lambda ours, theirs: (ours["verdict"], theirs["verdict"]) == ("promote", "rollback")),
+    ("a format that is wider than memory is refused",
+     ["format", [5, "10001d"]],
+     lambda ours, theirs: ours["failed"] == "Too many decimal digits in format string" and len(theirs) == 10001),
     ("a failure rate that rises from 0 is a regression",
      ["LD_canary_verdict", [changed(failure_rate=0), changed(failure_rate=0.9), []]],
      lambda ours, theirs: (ours["verdict"], theirs["verdict"]) == ("rollback", "promote")),

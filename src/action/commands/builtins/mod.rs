@@ -3,6 +3,7 @@
 
 mod arithmetic;
 mod errors;
+mod format;
 mod number;
 mod order;
 mod spelling;
@@ -118,7 +119,7 @@ pub(crate) const COMMANDS: &[Declaration] = &[
     Declaration::free("format", "Returns a value in a format of Python, as `.2f`.", |call| {
         computed(format(positions("format", call)?))
     })
-    .text("The format codes `g`, `n` and `c` are not supported.")
+    .text("`n` is written as without a language: no separators, a point.")
     .returns("A text.")
     .example(r#"["format", [0.256, ".1%"]]"#),
 ];
@@ -252,7 +253,7 @@ fn format(arguments: &[Value]) -> Result<Value, Failure> {
             return Err(type_error(format!("format expected at most 2 arguments, got {given}")));
         }
     };
-    spelling::format(value, specification).map(Value::from)
+    format::format(value, specification).map(Value::from)
 }
 
 fn len(arguments: &[Value]) -> Result<Value, Failure> {
