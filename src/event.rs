@@ -433,6 +433,9 @@ impl fmt::Display for Status {
 pub struct Progress {
     /// The index of the test in the document.
     pub index: usize,
+    /// The number of the probe, from 1, where several tests search for a load.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<usize>,
     /// Seconds since the test started.
     pub elapsed_s: f64,
     /// Seconds until its end; `None` for one that runs until it is stopped, and from older servers.

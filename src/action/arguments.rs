@@ -76,6 +76,28 @@ pub(crate) struct Arguments<'a> {
 }
 
 impl<'a> Arguments<'a> {
+    /// The arguments of another command that an argument holds as an object, for a test that runs here;
+    /// `set` takes the place of those of the same name.
+    pub(crate) fn within(
+        command: &'static str,
+        fields: &'static [Field],
+        argument: &Reader<'a>,
+        set: &'a [(&'static str, Value)],
+        limits: TestLimits,
+    ) -> Result<Self, Invalid> {
+        let mut object = argument.fields(fields)?;
+        let mut given: Vec<_> = fields
+            .iter()
+            .filter_map(|field| Some((field.name, object.optional(field.name)?)))
+            .collect();
+        object.finish()?;
+        let is_set = |name: &str| set.iter().any(|(other, _)| *other == name);
+        given.retain(|(name, _)| !is_set(name));
+        given
+            .extend(set.iter().map(|(name, value)| (*name, Reader::at(value, format!("/{name}")))));
+        Ok(Self { command, fields, given, rules: limits.into() })
+    }
+
     /// The command that they belong to.
     pub(crate) fn command(&self) -> &'static str {
         self.command

@@ -12,6 +12,23 @@ use crate::value::{Awaited, Field, Invalid, Path, Step, Value};
 /// The command that runs a load test.
 pub(crate) const START_TEST: &str = "LD_start_test";
 
+/// The command that searches for the largest load.
+pub(crate) const FIND_BREAKING_POINT: &str = "LD_find_breaking_point";
+
+/// Whether a command runs load tests.
+pub(crate) fn is_test(command: &str) -> bool {
+    [START_TEST, FIND_BREAKING_POINT].contains(&command)
+}
+
+/// The arguments of the test that a command runs, if it runs one.
+pub(crate) fn test_of<'a>(command: &str, payload: &'a Value) -> Option<&'a Value> {
+    match command {
+        START_TEST => Some(payload),
+        FIND_BREAKING_POINT => payload.get("test"),
+        _ => None,
+    }
+}
+
 /// A command with parsed arguments, ready to run.
 pub(crate) trait Command: Debug + Send + Sync {
     /// Runs it.

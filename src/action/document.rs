@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::command::{Command, START_TEST};
+use super::command::{Command, is_test};
 use super::delegated::{self, Delegated};
 use super::listed::KEY;
 use super::loaddensity;
@@ -95,7 +95,7 @@ impl Document {
 /// Whether an action is a load test or holds one.
 fn holds_test(value: &Value) -> bool {
     let Value::List(elements) = value else { return false };
-    elements.first().and_then(Value::as_str) == Some(START_TEST) || elements.iter().any(holds_test)
+    elements.first().and_then(Value::as_str).is_some_and(is_test) || elements.iter().any(holds_test)
 }
 
 /// One action: its text, and the command or why there is none.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::command::START_TEST;
+use super::command::is_test;
 use super::context::{Context, ExecutorState, Interpreter};
 use super::document::{Action, Document, InvalidDocument, contained, is_fault};
 use super::lint::{self, Finding};
@@ -305,7 +305,7 @@ impl<'a> Execution<'a> {
     /// Runs one action and counts its failure.
     fn run(&self, action: Action, context: &mut Context<'_>) -> Result<Value, Failure> {
         let depth = self.inside.borrow().len();
-        let is_test = action.command() == START_TEST;
+        let is_test = is_test(action.command());
         let kept = context.kept_recordings();
         let result = action.into_planned().and_then(|command| contained(|| command.run(context)));
         self.inside.borrow_mut().truncate(depth);

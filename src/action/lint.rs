@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::command::test_of;
 use super::loaddensity;
 use super::registry;
 use crate::redact;
@@ -110,7 +111,8 @@ fn lint_one(action: &Value, place: &str, findings: &mut Vec<Finding>) {
         );
         findings.push(Finding::new("unknown-command", Severity::Error, message, place));
     }
-    if let (true, Some(Value::Dict(arguments))) = (name == "LD_start_test", elements.get(1)) {
+    let test = elements.get(1).and_then(|payload| test_of(name, payload));
+    if let Some(Value::Dict(arguments)) = test {
         lint_test(arguments, place, findings);
     }
 }

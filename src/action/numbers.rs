@@ -5,7 +5,7 @@
 use std::rc::Rc;
 
 use super::arguments::{Call, Refused};
-use super::command::{Command, Declaration, START_TEST};
+use super::command::{Command, Declaration, test_of};
 use super::context::Context;
 use super::rules::Rules;
 use crate::event::{Failure, FailureKind};
@@ -114,8 +114,8 @@ impl Command for Awaiting {
 }
 
 /// The variables that a test itself brings.
-fn own_variables<'a>(command: &str, payload: &'a Value) -> Option<&'a Value> {
-    (command == START_TEST).then(|| payload.get("variables")).flatten()
+pub(super) fn own_variables<'a>(command: &str, payload: &'a Value) -> Option<&'a Value> {
+    test_of(command, payload)?.get("variables")
 }
 
 /// The number that a placeholder stands for now; the error says why there is none.

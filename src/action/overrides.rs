@@ -2,7 +2,7 @@
 //! so that it means the same to this program and to every server. Places stay as they are written:
 //! nothing is inserted before an action unless there is no other way.
 
-use super::command::START_TEST;
+use super::command::{FIND_BREAKING_POINT, START_TEST};
 use super::commands::start::{SPAWN_RATE, TEST_TIME, USERS};
 use super::listed::listed_mut;
 use super::registry;
@@ -165,6 +165,18 @@ impl Walk<'_> {
                         self.test(arguments, &place)?;
                     }
                 }
+                FIND_BREAKING_POINT => {
+                    self.tests += 1;
+                    let test = match arguments {
+                        Value::Dict(members) => members.get_mut("test"),
+                        Value::List(values) => values.first_mut(),
+                        _ => None,
+                    };
+                    if let Some(Value::Dict(test)) = test {
+                        self.place(test, &place)?;
+                        self.without_load(&place);
+                    }
+                }
                 EXECUTE_ACTION => {
                     let nested = match arguments {
                         Value::Dict(members) => members.get_mut("action_list"),
@@ -197,6 +209,21 @@ impl Walk<'_> {
 
     fn test(&mut self, arguments: &mut Map, place: &str) -> Result<(), String> {
         self.load(arguments, place)?;
+        self.place(arguments, place)
+    }
+
+    /// Notes that a search decides about its load itself.
+    fn without_load(&mut self, place: &str) {
+        let options = self.overrides.options();
+        let lost: Vec<_> = options.into_iter().filter(|option| OF_LOAD.contains(option)).collect();
+        if !lost.is_empty() {
+            let lost = lost.join(", ");
+            self.notes.push(format!("{place}: a search sets its load itself, without {lost}"));
+        }
+    }
+
+    /// Where a test goes, with which values.
+    fn place(&mut self, arguments: &mut Map, place: &str) -> Result<(), String> {
         if let Some(target) = &self.overrides.target {
             self.target(arguments, target, place)?;
         }
@@ -319,6 +346,9 @@ impl Walk<'_> {
         Ok(())
     }
 }
+
+/// What decides about the load of a test.
+const OF_LOAD: [&str; 5] = ["--users", "--spawn-rate", "--test-time", "--rate", "--once"];
 
 /// What tests in files get as well, or are judged and reported by.
 const REACHES_FILES: [&str; 3] = ["--var", "--gate", "--report"];
@@ -560,6 +590,26 @@ mod tests {
         assert!(!applied(&users(5), files).expect("applied").1.taken);
         let variables = Overrides { users: None, ..overrides };
         assert!(applied(&variables, files).expect("applied").1.taken);
+    }
+
+    #[test]
+    fn a_search_gets_the_target_and_variables_and_keeps_its_load() {
+        let mut document = Value::parse(
+            r#"[["LD_find_breaking_point", {"test": {"tasks": []}, "gate": [], "low": 5}]]"#,
+        )
+        .expect("JSON");
+        let overrides = Overrides {
+            users: Some(5),
+            target: Some("http://h".to_owned()),
+            variables: vec![("a".to_owned(), "b".to_owned())],
+            ..Overrides::default()
+        };
+        let applied = overrides.apply(&mut document).expect("applied");
+        assert_eq!(
+            serde_json::to_string(&document).expect("JSON"),
+            r#"[["LD_find_breaking_point",{"test":{"tasks":[],"host":"http://h","variables":{"a":"b"}},"gate":[],"low":5}]]"#
+        );
+        assert_eq!(applied.notes, ["actions[0]: a search sets its load itself, without --users"]);
     }
 
     #[test]

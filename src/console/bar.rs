@@ -62,6 +62,7 @@ fn pieces(progress: &Progress, style: Style) -> Vec<Piece> {
     let piece = |leaves, text: String| Some(Piece { leaves, role: Role::Plain, text });
     let failed = if *failures > 0 { Role::Bad } else { Role::Plain };
     [
+        progress.probe.and_then(|probe| piece(3, format!("probe {probe}"))),
         piece(0, format!("{:>5}", clock(*elapsed_s))),
         part.and_then(|part| piece(7, style.bar((part * STEPS as f64) as usize, STEPS))),
         part.and_then(|part| piece(4, format!("{:>3.0} %", (part * 100.0).floor()))),
@@ -95,8 +96,10 @@ fn words(what: &Shown) -> String {
                 progress;
             let length =
                 progress.remaining_s.map(|left| format!(" of {}", clock(elapsed_s + left)));
+            let probe = progress.probe.map(|probe| format!("probe {probe}, "));
             format!(
-                "{}{}: {}, {} ({rps:.0}/s), {failures} failed, p50 {p50_ms:.1} ms, p95 {p95_ms:.1} ms",
+                "{}{}{}: {}, {} ({rps:.0}/s), {failures} failed, p50 {p50_ms:.1} ms, p95 {p95_ms:.1} ms",
+                probe.unwrap_or_default(),
                 clock(*elapsed_s),
                 length.unwrap_or_default(),
                 counted(*users as u64, "user"),
@@ -106,17 +109,19 @@ fn words(what: &Shown) -> String {
     }
 }
 
-/// Lines for a log: one every ten seconds of a test.
+/// Lines for a log: one every ten seconds of a test, and one for each probe of a search.
 #[derive(Debug)]
 pub(super) struct Lines {
     due: f64,
     /// Updates while the run waits: about one a second.
     waited: u64,
+    /// The last probe.
+    probe: Option<usize>,
 }
 
 impl Default for Lines {
     fn default() -> Self {
-        Self { due: EVERY, waited: 0 }
+        Self { due: EVERY, waited: 0, probe: None }
     }
 }
 
@@ -124,6 +129,11 @@ impl Lines {
     /// The line, if one is due.
     pub(super) fn next(&mut self, what: &Shown) -> Option<String> {
         match what {
+            Shown::Test(progress) if progress.probe != self.probe => {
+                self.probe = progress.probe;
+                self.due = EVERY;
+                Some(words(what))
+            }
             Shown::Test(progress) if progress.elapsed_s >= self.due => {
                 self.due = (progress.elapsed_s / EVERY).floor() * EVERY + EVERY;
                 Some(words(what))
@@ -231,6 +241,23 @@ mod tests {
         let progress = Progress { remaining_s: None, ..progress() };
         let text = line(&Shown::Test(progress), 120, Style::UNICODE).text();
         assert!(text.starts_with(" 20 s  50 users"), "{text}");
+    }
+
+    #[test]
+    fn a_log_gets_a_line_for_each_probe_of_a_search() {
+        let mut lines = Lines::default();
+        let mut said = Vec::new();
+        for probe in [1, 1, 1, 2, 2] {
+            let progress =
+                Progress { elapsed_s: 2.0, remaining_s: None, probe: Some(probe), ..progress() };
+            said.extend(lines.next(&Shown::Test(progress)));
+        }
+        let line = |probe| {
+            format!(
+                "probe {probe}, 2 s: 50 users, 123456 requests (411/s), 2 failed, p50 1.3 ms, p95 3.0 ms"
+            )
+        };
+        assert_eq!(said, [line(1), line(2)]);
     }
 
     #[test]

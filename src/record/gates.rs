@@ -4,7 +4,7 @@
 //! these gates also fail runs that the reference passes although they cannot be good: no request at
 //! all, or a failure rate per name.
 
-use super::live::{Live, Series};
+use super::live::{Live, Series, since, total};
 use super::summary::{Metric, Metrics};
 use crate::redact;
 use crate::value::field::nearest;
@@ -32,6 +32,21 @@ pub const RULES: Kind = Kind::Named("gates", &Kind::List(&Kind::Open(&[RULE])));
 
 /// The same for a running test, whose gates have no other members.
 pub const ABORT_RULES: Kind = Kind::Named("abortGates", &Kind::List(&Kind::Object(&[RULE])));
+
+/// One gate, or a list of them.
+pub const GATE: Kind = Kind::Either(&[
+    Kind::Items { of: &Kind::Open(&[RULE]), least: 1, most: None },
+    Kind::Open(&[RULE]),
+]);
+
+/// How many times the limit of a gate a figure is before the end of a test need not be awaited.
+const CLEARLY: f64 = 3.0;
+
+/// The least failure rate that is clearly too high.
+const CLEARLY_FAILING: f64 = 0.2;
+
+/// The fewest requests by which that is said.
+const FEWEST: u64 = 100;
 
 /// A number as a text.
 const NUMBER: Kind = Kind::Matching(
@@ -203,6 +218,33 @@ impl Rule {
         rules(reader)?.iter().map(Self::read).collect()
     }
 
+    /// Parses one rule or a list of rules that can be evaluated, at least one: by a rule that always
+    /// fails nothing can be searched for.
+    pub fn read_gate(reader: &Reader<'_>) -> Result<Vec<Self>, Invalid> {
+        let rules = match reader.value() {
+            Value::Dict(_) => vec![reader.clone()],
+            _ => rules(reader)?,
+        };
+        if rules.is_empty() {
+            return Err(reader.expected("at least one gate"));
+        }
+        let read = |reader: &Reader<'_>| {
+            let rule = Self::read(reader)?;
+            match &rule.condition {
+                Err(reason) => Err(reader.invalid(reason.as_str())),
+                Ok(Condition { metric: None, .. }) => match reader.fields(RULE)?.optional("type") {
+                    Some(kind) => Err(kind.choice(&NAMES)),
+                    None => Err(reader.invalid("missing \"type\"")),
+                },
+                Ok(Condition { metric: Some(Metric::Mean), name: None, .. }) => {
+                    Err(reader.invalid("latency_mean needs a \"name\""))
+                }
+                Ok(_) => Ok(rule),
+            }
+        };
+        rules.iter().map(read).collect()
+    }
+
     /// A short form of the rule, for reports: `latency_p95(overall) lte 300`.
     pub fn title(&self) -> String {
         format!(
@@ -342,6 +384,48 @@ impl Metrics for Running<'_> {
     fn named(&self, name: &str, metric: Metric) -> Option<f64> {
         of_series(&self.0.named(name), metric)
     }
+}
+
+/// Figures of a run in progress since a moment at which these were its series.
+struct Since<'a>(&'a Live, &'a [Series]);
+
+impl Metrics for Since<'_> {
+    fn overall(&self, metric: Metric) -> Option<f64> {
+        of_series(&since(&self.0.total(), &total(self.1)), metric)
+    }
+
+    fn named(&self, name: &str, metric: Metric) -> Option<f64> {
+        let before = total(self.1.iter().filter(|series| &*series.name == name));
+        of_series(&since(&self.0.named(name), &before), metric)
+    }
+}
+
+/// Why a run in progress fails one of these rules so clearly that it need not go on, if it does: by
+/// its requests since a moment at which `before` were its series.
+pub fn clearly_broken(rules: &[Rule], run: &Live, before: &[Series]) -> Option<String> {
+    let figures = Since(run, before);
+    if figures.overall(Metric::Requests)? < FEWEST as f64 {
+        return None;
+    }
+    rules.iter().find_map(|rule| {
+        let condition = rule.condition.as_ref().ok()?;
+        let metric = condition.metric?;
+        if !matches!(condition.comparison, Comparison::Below | Comparison::AtMost) {
+            return None;
+        }
+        let limit = match metric {
+            Metric::P50 | Metric::P90 | Metric::P95 | Metric::P99 | Metric::Mean => {
+                condition.limit * CLEARLY
+            }
+            Metric::FailureRate => (condition.limit * CLEARLY).max(CLEARLY_FAILING),
+            _ => return None,
+        };
+        let actual = match &condition.name {
+            Some(name) => figures.named(name, metric),
+            None => figures.overall(metric),
+        }?;
+        (actual > limit).then(|| rule.broken(condition, actual))
+    })
 }
 
 fn of_series(series: &Series, metric: Metric) -> Option<f64> {
@@ -572,6 +656,58 @@ mod tests {
         assert_eq!(live.total().requests, 10);
         let reason = rules.broken(&live).expect("b is too slow");
         assert!(reason.starts_with("latency_p50(b)=10"), "{reason}");
+    }
+
+    #[test]
+    fn a_gate_to_search_by_is_one_rule_or_several_that_can_be_evaluated() {
+        let read = |json: &str| {
+            let value = Value::parse(json).expect("JSON");
+            let rules = Rule::read_gate(&Reader::at(&value, "/gate"));
+            rules.map(|rules| rules.len()).map_err(|invalid| invalid.to_string())
+        };
+        assert_eq!(read(r#"{"type": "latency_p95", "value": 5}"#), Ok(1));
+        let two = r#"[{"type": "latency_mean", "value": 5, "name": "a"}, {"type": "requests", "value": 1, "op": "gte"}]"#;
+        assert_eq!(read(two), Ok(2));
+        for (json, refusal) in [
+            ("[]", "/gate: expected at least one gate, got []"),
+            ("5", "/gate: expected a list, got 5"),
+            (r#"{"type": "failure_rate"}"#, "/gate: rule missing 'value'"),
+            (r#"[{"value": 1}]"#, "/gate/0: missing \"type\""),
+            (r#"[{"type": "latency_mean", "value": 1}]"#, "/gate/0: latency_mean needs a \"name\""),
+        ] {
+            assert_eq!(read(json), Err(refusal.to_owned()), "{json}");
+        }
+        let refusal = read(r#"{"type": "p95", "value": 1}"#).expect_err("unknown");
+        assert!(
+            refusal.starts_with("/gate/type: ") && refusal.contains("latency_p95"),
+            "{refusal}"
+        );
+    }
+
+    #[test]
+    fn what_came_before_a_moment_does_not_clearly_break_a_gate() {
+        let rules = rules(
+            r#"[{"type": "latency_p95", "value": 10}, {"type": "failure_rate", "value": 0},
+                {"type": "latency_p50", "value": 5, "name": "b"}, {"type": "requests", "value": 1}]"#,
+        );
+        let live = Live::default();
+        let add = |name: &str, count: usize, millis: u64, failed: bool| {
+            (0..count).for_each(|_| fixture::request(&live, name, millis, 1, failed));
+        };
+        add("a", 500, 1000, true);
+        let before = live.series();
+        let broken = || clearly_broken(&rules, &live, &before);
+        add("a", 99, 1000, true);
+        assert_eq!(broken(), None, "too few requests");
+        let before = live.series();
+        let broken_since = |before: &[Series]| clearly_broken(&rules, &live, before);
+        add("a", 100, 25, false);
+        assert_eq!(broken_since(&before), None, "not by far");
+        add("b", 1, 20, false);
+        let reason = broken_since(&before).expect("b is slow");
+        assert!(reason.starts_with("latency_p50(b)="), "{reason}");
+        let reason = broken().expect("a was slow");
+        assert!(reason.starts_with("latency_p95(overall)="), "{reason}");
     }
 
     #[test]

@@ -176,6 +176,15 @@ impl Recording {
         self.parts.iter().flat_map(|part| part.labels().iter().map(Label::shown))
     }
 
+    /// The figures of the requests that were sent at least so long after its start; iterations are
+    /// those of the whole run.
+    pub fn summary_since(&self, since: Duration) -> Summary {
+        let mut summary = Summary::of_since(self.parts.iter(), since);
+        summary.interrupted = self.interrupted();
+        summary.iterations = self.iterations;
+        summary
+    }
+
     pub(crate) fn parts(&self) -> &[Recorder] {
         &self.parts
     }
@@ -191,6 +200,11 @@ pub struct Records {
 }
 
 impl Records {
+    /// The record of one run alone.
+    pub fn of(recording: Arc<Recording>) -> Self {
+        Self { recordings: vec![recording], dropped: 0 }
+    }
+
     /// Adds a finished run.
     pub fn push(&mut self, recording: Arc<Recording>) {
         self.recordings.push(recording);

@@ -412,9 +412,13 @@ impl Recorder {
         self.columns.iter()
     }
 
-    /// Label index, failed, response time: what a summary needs of each row.
-    pub(super) fn latencies(&self) -> impl Iterator<Item = (usize, bool, Duration)> {
-        self.columns.iter().map(|sample| {
+    /// Label index, failed, response time: what a summary needs of each row. Without the requests
+    /// that were sent earlier.
+    pub(super) fn latencies(
+        &self,
+        since: Duration,
+    ) -> impl Iterator<Item = (usize, bool, Duration)> {
+        self.columns.iter().filter(move |sample| sample.start >= since).map(|sample| {
             (sample.label.0 as usize, sample.error.is_some(), sample.service + sample.delay)
         })
     }

@@ -144,6 +144,12 @@ impl Summary {
     }
 
     pub(super) fn of<'a>(parts: impl Iterator<Item = &'a Recorder>) -> Self {
+        Self::of_since(parts, Duration::ZERO)
+    }
+
+    /// [`Self::of`], without the requests that were sent before this time after the start of the run.
+    /// Those without rows have no time, and are counted.
+    pub(super) fn of_since<'a>(parts: impl Iterator<Item = &'a Recorder>, since: Duration) -> Self {
         let parts: Vec<&Recorder> = parts.collect();
         let mut names: Vec<(Arc<str>, u64, Vec<u64>)> = Vec::new();
         let mut methods: Vec<Option<Arc<str>>> = Vec::new();
@@ -172,7 +178,7 @@ impl Summary {
                 })
                 .collect();
             let mut rows = vec![0; part.labels().len()];
-            for (label, failed, _) in part.latencies() {
+            for (label, failed, _) in part.latencies(since) {
                 if let (false, Some(rows)) = (failed, rows.get_mut(label)) {
                     *rows += 1;
                 }
@@ -186,7 +192,7 @@ impl Summary {
                     successes.reserve_exact(rows);
                 }
             }
-            for (label, failed, latency) in part.latencies() {
+            for (label, failed, latency) in part.latencies(since) {
                 let ticks = latency.as_nanos() as u64 / TICK_NANOS;
                 all.push(ticks);
                 let name = of_label.get(label).and_then(|place| names.get_mut(*place));

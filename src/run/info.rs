@@ -93,6 +93,7 @@ pub fn busy(run: &Run) -> Failure {
 pub fn progress(index: usize, test: &Test, progress: &load::Progress<'_>) -> Progress {
     Progress {
         index,
+        probe: test.probe(),
         elapsed_s: progress.elapsed.as_secs_f64(),
         remaining_s: test.remaining().map(|remaining| remaining.as_secs_f64()),
         users: progress.users,

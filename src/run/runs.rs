@@ -378,6 +378,26 @@ impl Lease<'_> {
         &self.test
     }
 
+    /// Ends the test and begins another one in its place, with figures of its own: the next of several
+    /// that belong together, of `length` (`None`: until stopped).
+    pub fn next(&mut self, name: String, length: Option<Duration>, probe: usize) {
+        let mut table = lock(&self.runs.table);
+        let live = Live::feeding(Arc::clone(&self.runs.cumulative));
+        let next = Arc::new(Test::new(name, length, live).with_probe(probe));
+        let mine = |place: &&mut Place| {
+            place.test.as_ref().is_some_and(|test| Arc::ptr_eq(test, &self.test))
+        };
+        if let Some(place) = table.places.iter_mut().find(mine) {
+            place.test = Some(Arc::clone(&next));
+        }
+        let running = table.places.iter().filter(|place| place.test.is_some());
+        if running.count() > 1 {
+            next.share();
+        }
+        self.run.begin_test(Arc::clone(&next));
+        std::mem::replace(&mut self.test, next).end();
+    }
+
     /// Generates the load on `workers` threads; `watch` receives the progress about once a second
     /// and may end it early. Blocks the calling thread.
     pub fn execute(

@@ -26,6 +26,13 @@ impl Default for Series {
 impl Series {
     /// Adds a point.
     pub(super) fn push(&mut self, point: &Progress) {
+        let is_earlier = |last: &Progress| last.index == point.index && last.probe != point.probe;
+        if self.points.last().is_some_and(is_earlier) {
+            // The course of a search is that of its last probe.
+            self.points.retain(|known| known.index != point.index);
+            let kept = self.points.len() as u64;
+            self.count = kept.checked_sub(1).map_or(0, |further| further * self.stride + 1);
+        }
         if self.count > 0 && !(self.count - 1).is_multiple_of(self.stride) {
             self.points.pop();
         }
@@ -61,6 +68,23 @@ impl Series {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_course_of_a_search_is_that_of_its_last_probe_and_other_tests_keep_theirs() {
+        let mut series = Series::default();
+        for (index, probe, requests) in [
+            (0, None, 1),
+            (0, None, 2),
+            (1, Some(1), 3),
+            (1, Some(1), 4),
+            (1, Some(2), 5),
+            (2, None, 6),
+        ] {
+            series.push(&Progress { index, probe, requests, ..Progress::default() });
+        }
+        let requests: Vec<u64> = series.points.iter().map(|point| point.requests).collect();
+        assert_eq!(requests, [1, 2, 5, 6]);
+    }
 
     #[test]
     fn a_day_is_thinned_evenly_and_keeps_its_first_and_last_point() {

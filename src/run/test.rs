@@ -15,6 +15,8 @@ pub struct Test {
     name: String,
     /// Its duration; `None` for one that runs until it is stopped.
     length: Option<Duration>,
+    /// Its number among those of a search, from 1.
+    probe: Option<usize>,
     started: Instant,
     started_at: SystemTime,
     /// How long it took, once it has ended.
@@ -52,6 +54,7 @@ impl Test {
         Self {
             name,
             length,
+            probe: None,
             started: Instant::now(),
             started_at: SystemTime::now(),
             took: OnceLock::new(),
@@ -60,6 +63,16 @@ impl Test {
             shared: AtomicBool::new(false),
             live: Arc::new(live),
         }
+    }
+
+    /// The same as a probe of a search, with its number.
+    pub(super) fn with_probe(self, number: usize) -> Self {
+        Self { probe: Some(number), ..self }
+    }
+
+    /// Its number among the probes of a search.
+    pub fn probe(&self) -> Option<usize> {
+        self.probe
     }
 
     /// Its command.

@@ -42,6 +42,7 @@ mod verbose;
 #[cfg(unix)]
 mod executor;
 
+mod breaking_point;
 mod engine_faults;
 mod engine_http;
 mod engine_http2;

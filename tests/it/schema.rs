@@ -214,9 +214,15 @@ const STRICTER: [(&str, &str); 6] = [
 
 /// Arguments without effect are not looked at; their definitions say so.
 fn has_an_ignored_argument(action: &Value) -> bool {
-    let command = declarations().find(|command| action[0] == command.name());
-    let fields = command.and_then(Declaration::parameters).unwrap_or_default();
-    fields.iter().any(|field| field.doc.starts_with("Ignored") && !action[1][field.name].is_null())
+    let ignored = |name: &str, arguments: &Value| {
+        let command = declarations().find(|command| command.name() == name);
+        let fields = command.and_then(Declaration::parameters).unwrap_or_default();
+        let mut ignored = fields.iter().filter(|field| field.doc.starts_with("Ignored"));
+        ignored.any(|field| !arguments[field.name].is_null())
+    };
+    // A search holds the arguments of a test.
+    let (name, arguments) = (action[0].as_str().unwrap_or_default(), &action[1]);
+    ignored(name, arguments) || ignored("LD_start_test", &arguments["test"])
 }
 
 /// Whether ldctl refuses the form of a document; a host that is missing is no matter of that.

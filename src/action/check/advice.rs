@@ -12,7 +12,7 @@ use super::rule::{
     UNKNOWN_MEMBER, UNRESOLVED_PLACEHOLDER, UNSET_VARIABLE, UNUSED_WEIGHT,
 };
 use super::surroundings::{Surroundings, Where};
-use crate::action::command::START_TEST;
+use crate::action::command::{FIND_BREAKING_POINT, START_TEST};
 use crate::action::lint::{LARGE_BODY, Severity, is_hard_coded};
 use crate::action::numbers::shown;
 use crate::action::tasks::{is_relative, on_start, tasks, url};
@@ -161,6 +161,12 @@ impl<'a> Advisor<'a> {
                     Some(Value::Dict(arguments)) => self.test(arguments, place),
                     // By position.
                     _ => self.names.others = true,
+                }
+                self.tested = true;
+            }
+            FIND_BREAKING_POINT => {
+                if let Some(Value::Dict(test)) = given.argument("test", 0) {
+                    self.test(test, &place.member("test"));
                 }
                 self.tested = true;
             }

@@ -21,7 +21,7 @@ use super::import::{openapi, postman};
 use super::lint::Severity;
 use super::listed::KEY;
 use super::loaddensity;
-use super::numbers::awaited;
+use super::numbers::{awaited, own_variables};
 use super::registry;
 use crate::value::field::nearest;
 use crate::value::{Value, repeated_members};
@@ -161,7 +161,7 @@ impl Check<'_> {
         }
         self.advisor.action(command, &Given(payload), arguments);
         if let Some(payload) = payload {
-            let own = payload.get("variables").filter(|_| command == START_TEST);
+            let own = own_variables(command, payload);
             for (path, written) in awaited(declaration, payload, self.around.rules) {
                 let place = path.steps().iter().fold(arguments.clone(), |place, step| {
                     place.with(place.path().then(step.clone()))

@@ -1,6 +1,7 @@
 //! The commands of documents, one file per family: each declares its commands in a table
 //! `COMMANDS`, parses their arguments and runs them. `registry` lists the tables.
 
+pub(super) mod breaking_point;
 pub(super) mod builtins;
 mod clustered;
 mod connections;

@@ -20,16 +20,17 @@ use crate::event::{Failure, FailureKind, title};
 use crate::load::pacer::{ARRIVALS, Pacing, WAIT, Wait};
 use crate::load::shape::{SHAPE, SHAPES, Shape};
 use crate::load::template::Bindings;
-use crate::load::{self, Runnable, Settings, Streamed, Trace};
+use crate::load::{self, Progress, Runnable, Settings, Streamed, Trace};
 use crate::memory::Share;
 use crate::protocol::{
     PROXY, Setup, USER_NAMES, USERS as USER_KINDS, UserKind, Workload, own_limits,
 };
 use crate::record::gates::{ABORT_RULES, AbortOn};
-use crate::record::{Conditions, ErrorCount, Recording, Records, Summary};
+use crate::record::{Conditions, ErrorCount, Errors, Recording, Records, Summary};
 use crate::redact;
 use crate::report::html;
 use crate::report::kept::{self, OfTest};
+use crate::run::Lease;
 use crate::value::field::Relation;
 use crate::value::{Field, Invalid, Kind, Literal, Map, Reader, Value};
 
@@ -74,7 +75,7 @@ pub(crate) const COMMANDS: &[Declaration] = &[Declaration::named(
 }]"#,
 )];
 
-const FIELDS: &[Field] = &[
+pub(super) const FIELDS: &[Field] = &[
     Field::required(
         "user_detail_dict",
         Kind::Advised(&[USER]),
@@ -285,7 +286,7 @@ const CANCELLED: &str = "cancelled before its end; the figures are partial";
 /// A test with parsed arguments. Its tasks are linked when it runs, because earlier actions may
 /// register or write what they refer to.
 #[derive(Debug)]
-struct StartTest {
+pub(super) struct StartTest {
     echo: Value,
     /// Whether it runs until it is stopped; then its shape ends with the limit.
     endless: bool,
@@ -318,6 +319,11 @@ enum Work {
 }
 
 fn parse(given: &Arguments<'_>) -> Parsed {
+    Ok(Box::new(read(given)?))
+}
+
+/// Parses a test from the arguments of `LD_start_test`.
+pub(super) fn read(given: &Arguments<'_>) -> Result<StartTest, Invalid> {
     let detail = given.required("user_detail_dict")?;
     let in_python = runs_in_python(given, &detail)?;
     let user = match in_python {
@@ -376,7 +382,7 @@ fn parse(given: &Arguments<'_>) -> Parsed {
         ("web_ui", echo("web_ui_dict", Value::Null)),
         ("runner_mode", mode.name().into()),
     ]);
-    Ok(Box::new(StartTest {
+    Ok(StartTest {
         echo,
         endless,
         shape,
@@ -395,7 +401,7 @@ fn parse(given: &Arguments<'_>) -> Parsed {
         iterations: given.if_present("iterations", |field| field.integer(1))?,
         seed: given.if_present("seed", |field| field.integer(0))?,
         load,
-    }))
+    })
 }
 
 /// Whether a test runs in the executor's Python: all of them, or those that nothing here can run.
@@ -547,16 +553,75 @@ fn length_of(shape: &Shape) -> f64 {
 
 impl Command for StartTest {
     fn run(mut self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
-        let end = self.shape.end();
+        let length = self.shape.end().filter(|_| !self.endless && self.mode.is_local());
+        let lease = context.claim_run(START_TEST, length)?;
+        context.make_room(0);
+        self.register(context)?;
+        let measured = self.measure(context, &lease, &mut |_| None)?;
+        let kept = measured.figures(&lease);
+        drop(lease);
+        let Measured { echo, recording, aborted, exhausted, cancelled, ended, part } = measured;
+        let echo = conclude(context, echo, Arc::new(recording), kept, part.may_be_idle());
+        // The test is incomplete: a script must not take it for a finished one.
+        match (exhausted, aborted) {
+            _ if cancelled => Err(Failure::new(FailureKind::Cancelled, CANCELLED)),
+            (Some(reason), _) => Err(Failure::new(FailureKind::Refused, reason)),
+            (None, Some(reason)) => Err(Failure::new(FailureKind::Gate, reason)),
+            (None, None) => ended.or_else(|| part.failure()).map_or(Ok(echo), Err),
+        }
+    }
+}
+
+/// A test that has ended.
+pub(super) struct Measured {
+    /// Its arguments, as it returns them.
+    echo: Value,
+    /// What was recorded.
+    pub(super) recording: Recording,
+    /// Why it was ended early by its own figures.
+    pub(super) aborted: Option<String>,
+    /// Why it was ended early for lack of memory.
+    pub(super) exhausted: Option<String>,
+    /// Whether it was ended early from outside.
+    pub(super) cancelled: bool,
+    /// Why the executor's Python ended it.
+    ended: Option<Failure>,
+    /// Its part in a cluster.
+    part: Part,
+}
+
+impl Measured {
+    /// The figures that are kept with the run. They are taken before the test leaves its place, after
+    /// which only their sum may be left.
+    pub(super) fn figures(&self, lease: &Lease<'_>) -> Figures {
+        kept::members(OfTest {
+            started: self.recording.started_at(),
+            took: lease.test().snapshot().elapsed,
+            document: self.recording.document.as_deref(),
+            conditions: &self.recording.conditions,
+            series: &lease.test().live().series(),
+        })
+    }
+}
+
+/// Members of the figures of a test.
+pub(super) type Figures = [(&'static str, Value); 6];
+
+impl StartTest {
+    /// Runs it in its place. `watch` sees its progress about once a second, and may have a reason to
+    /// end it early.
+    pub(super) fn measure(
+        mut self,
+        context: &mut Context<'_>,
+        lease: &Lease<'_>,
+        watch: &mut dyn FnMut(&Progress<'_>) -> Option<String>,
+    ) -> Result<Measured, Failure> {
         let (endless, iterations) = (self.endless, self.iterations);
         let abort_on = std::mem::take(&mut self.abort_on);
         let document = std::mem::take(&mut self.document);
         let ignored = std::mem::take(&mut self.ignored);
         let mode = std::mem::replace(&mut self.mode, Mode::Local);
         let (mode_name, is_local) = (mode.name(), mode.is_local());
-        let lease = context.claim_run(START_TEST, end.filter(|_| !endless && is_local))?;
-        context.make_room(0);
-        self.register(context)?;
         let part = mode.begin(&context.policy().limits);
         // What a master will command is not known.
         let peak = if is_local { self.shape.peak() as u64 } else { 0 };
@@ -584,12 +649,10 @@ impl Command for StartTest {
             context.progress(lease.test(), progress);
             context.show(trace.as_deref().map(Trace::take).unwrap_or_default());
             context.make_room(0);
-            if abort_on.is_empty() {
-                return ControlFlow::Continue(());
-            }
-            match abort_on.broken(progress.live) {
+            let broken = abort_on.broken(progress.live);
+            let broken = broken.map(|reason| format!("stopped early by abort_on: {reason}"));
+            match broken.or_else(|| watch(progress)) {
                 Some(reason) => {
-                    let reason = format!("stopped early by abort_on: {reason}");
                     aborted = Some(reason.clone());
                     ControlFlow::Break(reason)
                 }
@@ -637,33 +700,12 @@ impl Command for StartTest {
         let warnings = std::mem::take(&mut recording.warnings);
         recording.warnings = warnings.into_iter().map(redact::owned).collect();
         recording.take_memory(context.memory());
-        // Before the end, after which only their sum may be left.
-        let (series, took) = (lease.test().live().series(), lease.test().snapshot().elapsed);
-        drop(lease);
-        let recording = Arc::new(recording);
-        let kept = kept::members(OfTest {
-            started: recording.started_at(),
-            took,
-            document: recording.document.as_deref(),
-            conditions: &recording.conditions,
-            series: &series,
-        });
-        drop(series);
-        let echo = conclude(context, echo, recording, kept, part.may_be_idle());
-        // The test is incomplete: a script must not take it for a finished one.
-        match (exhausted, aborted) {
-            _ if cancelled => Err(Failure::new(FailureKind::Cancelled, CANCELLED)),
-            (Some(reason), _) => Err(Failure::new(FailureKind::Refused, reason)),
-            (None, Some(reason)) => Err(Failure::new(FailureKind::Gate, reason)),
-            (None, None) => ended.or_else(|| part.failure()).map_or(Ok(echo), Err),
-        }
+        Ok(Measured { echo, recording, aborted, exhausted, cancelled, ended, part })
     }
-}
 
-impl StartTest {
     /// `variables` and `csv_sources` have the same effect as the register commands: also on later
     /// actions.
-    fn register(&mut self, context: &Context<'_>) -> Result<(), Failure> {
+    pub(super) fn register(&mut self, context: &Context<'_>) -> Result<(), Failure> {
         let sources = resolver::load(std::mem::take(&mut self.sources), context)?;
         context.register(std::mem::take(&mut self.variables), sources)
     }
@@ -749,25 +791,12 @@ fn conclude(
     context: &mut Context<'_>,
     echo: Value,
     recording: Arc<Recording>,
-    kept: impl IntoIterator<Item = (&'static str, Value)>,
+    kept: Figures,
     may_be_idle: bool,
 ) -> Value {
-    let mut warnings = recording.warnings.clone();
-    context.push_recording(Arc::clone(&recording));
     let peak = recording.peak_users;
-    warnings.extend(context.memory_warnings());
-    let mut of_this_test = Records::default();
-    of_this_test.push(recording);
-    let summary = of_this_test.summary();
-    let mut errors = of_this_test.errors(KEPT_ERRORS);
-    let listed: Vec<Value> = warnings.iter().map(|text| text.as_str().into()).collect();
-    let figures = [
-        ("summary", summary.to_details()),
-        ("errors", errors.to_value()),
-        ("warnings", Value::List(listed.clone())),
-    ];
-    let figures = figures.into_iter().chain(kept).map(|(key, value)| (key.to_owned(), value));
-    context.keep_figures(Value::Dict(figures.collect()));
+    let of_this_test = Records::of(recording);
+    let (summary, mut errors, warnings) = keep(context, &of_this_test, kept);
     errors.truncate(MOST_ERRORS);
     if summary.requests == summary.failures && !(may_be_idle && summary.requests == 0) {
         context
@@ -783,10 +812,36 @@ fn conclude(
     rich.insert("peak_users".to_owned(), (peak as u64).into());
     if !warnings.is_empty() {
         // Clients of version 0.1.0 read them from here.
-        rich.insert("warnings".to_owned(), listed.into());
+        let listed = warnings.iter().map(|text| text.as_str().into());
+        rich.insert("warnings".to_owned(), Value::List(listed.collect()));
     }
     context.enrich(Value::Dict(rich), warnings);
     echo
+}
+
+/// Keeps the record of a test and its figures. Returns their summary, its errors, and the warnings
+/// about them.
+pub(super) fn keep<'a>(
+    context: &mut Context<'_>,
+    records: &'a Records,
+    kept: Figures,
+) -> (Summary, Errors<'a>, Vec<String>) {
+    let mut warnings = Vec::new();
+    for recording in records.recordings() {
+        warnings.extend(recording.warnings.iter().cloned());
+        context.push_recording(Arc::clone(recording));
+    }
+    warnings.extend(context.memory_warnings());
+    let (summary, errors) = (records.summary(), records.errors(KEPT_ERRORS));
+    let listed = warnings.iter().map(|text| text.as_str().into());
+    let figures = [
+        ("summary", summary.to_details()),
+        ("errors", errors.to_value()),
+        ("warnings", Value::List(listed.collect())),
+    ];
+    let figures = figures.into_iter().chain(kept).map(|(key, value)| (key.to_owned(), value));
+    context.keep_figures(Value::Dict(figures.collect()));
+    (summary, errors, warnings)
 }
 
 /// The requests by status, `none` without a response.

@@ -1,3 +1,4 @@
+mod breaking_point;
 mod data;
 #[cfg(unix)]
 mod executor;

@@ -1,6 +1,7 @@
 //! What a document has done, for people: figures, errors, gates and reports as they come, and a
 //! verdict at the end. It is made of the same events that JSON output prints.
 
+mod breaking_point;
 mod gates;
 mod table;
 mod verdict;
@@ -88,6 +89,16 @@ impl Summary {
             Some(value) if is_summary(Some(value)) => {
                 let table = || table::table(value, None, page.width, page.style);
                 lines.extend(self.is_news(value).then(table).into_iter().flatten());
+            }
+            Some(value) if breaking_point::probes(value).is_some() => {
+                let probes = breaking_point::probes(value).unwrap_or_default();
+                self.tally.tests += 1;
+                let requests = probes.iter().filter_map(|probe| count(probe, "requests"));
+                self.tally.requests += requests.sum::<u64>();
+                self.tally.searches += 1;
+                let (role, found) = breaking_point::found(value, probes);
+                lines.extend(hanging(role, &found, 2, page));
+                lines.extend(section("probes", breaking_point::items(probes, page.style), page));
             }
             Some(value) => match (gates::verdicts(value), report(result)) {
                 (Some(verdicts), _) => {

@@ -260,3 +260,47 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_search_is_shown_with_what_it_found_and_each_probe() {
+    let mut summary = Summary::of("a.json");
+    let result = result(
+        "LD_find_breaking_point",
+        true,
+        r#"{"value": 160.0, "unit": "iterations per second", "held_at": 160.0, "failed_at": 168.0,
+            "probes": [
+                {"load": 80.0, "held": true, "reason": "", "requests": 640, "failures": 0, "p95_ms": 8.04, "rate": 80.0},
+                {"load": 168.0, "held": false, "reason": "latency_p95(overall)=350.0 not lte 200",
+                 "requests": 1344, "failures": 0, "p95_ms": 350.0, "rate": 168.0}],
+            "seconds": 131.0, "bounded": false, "ended": "found"}"#,
+    );
+    assert_eq!(
+        texts(&summary.event(&Event::Result(result), PAGE)),
+        [
+            "160 iterations per second hold, 168 do not   (2 probes, 2 min 11 s)",
+            "probes    ✓  80   640 requests  p95   8.0 ms",
+            "          ✗ 168  1344 requests  p95 350.0 ms  latency_p95(overall)=350.0 not lte",
+            "            200",
+        ]
+    );
+    assert_eq!(verdict(&summary, Exit::Done), ["✓ done"]);
+}
+
+#[test]
+fn a_search_that_found_nothing_says_so_with_its_failure() {
+    let mut summary = Summary::of("a.json");
+    let mut result = result(
+        "LD_find_breaking_point",
+        false,
+        r#"{"value": null, "unit": "users", "held_at": null, "failed_at": 5, "probes": [], "seconds": 1.0}"#,
+    );
+    result.error = Some(Failure::new(FailureKind::Gate, "even 5 users did not hold"));
+    assert_eq!(
+        texts(&summary.event(&Event::Result(result), PAGE)),
+        [
+            "even 5 users do not hold   (0 probes, 1.0 s)",
+            "✗ actions[1] LD_find_breaking_point: even 5 users did not hold",
+        ]
+    );
+    assert_eq!(verdict(&summary, Exit::ActionFailed), ["✗ failed: 1 action failed"]);
+}

@@ -12,6 +12,8 @@ const NOT_MADE: f64 = 0.01;
 pub(super) struct Tally {
     /// Tests with figures.
     pub(super) tests: u64,
+    /// Those that searched for a load.
+    pub(super) searches: u64,
     /// Their requests.
     pub(super) requests: u64,
     /// Those that failed.
@@ -81,7 +83,7 @@ impl Tally {
     fn success(&self) -> (Role, String) {
         let not_made = self.dropped as f64 / self.planned.max(1) as f64;
         let mut words = match self.gates {
-            0 if self.tests == 0 || self.failures > 0 => "done".to_owned(),
+            0 if self.tests == self.searches || self.failures > 0 => "done".to_owned(),
             0 => "passed: no request failed".to_owned(),
             1 => "passed: the gate holds".to_owned(),
             gates => format!("passed: all {gates} gates hold"),
