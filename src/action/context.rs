@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::files::{Content, Files};
+use super::installed::Installed;
 use super::kept_figures::KeptFigures;
 use super::machine;
 use super::policy::Policy;
@@ -76,6 +77,8 @@ pub(super) struct ExecutorState {
     pub(super) services: Services,
     /// The executor's Python, and which tests run in it.
     pub(super) python: Option<(Arc<Python>, Engine)>,
+    /// What text requests have installed.
+    installed: Mutex<Installed>,
     /// Ends the uses of databases that began before the last `stop`.
     databases: Mutex<CancellationToken>,
     records: Mutex<Records>,
@@ -100,6 +103,7 @@ impl ExecutorState {
             counters: None,
             services: Services::default(),
             python: None,
+            installed: Mutex::default(),
             databases: Mutex::default(),
             records: Mutex::default(),
             resolver: Mutex::default(),
@@ -194,6 +198,8 @@ pub(crate) struct Context<'a> {
     own: Records,
     /// The variables and sources of a run that shares none.
     resolver: Option<Mutex<Resolver>>,
+    /// What a run that shares no variables has installed.
+    installed: Option<Mutex<Installed>>,
     /// Whether its document holds a test.
     has_test: bool,
     index: usize,
@@ -236,6 +242,7 @@ impl<'a> Context<'a> {
             run,
             own: Records::default(),
             resolver: apart.then(|| Mutex::new(lock(&shared.resolver).clone())),
+            installed: apart.then(|| Mutex::new(lock(&shared.installed).clone())),
             has_test,
             index: 0,
             held: Vec::new(),
@@ -426,6 +433,16 @@ impl<'a> Context<'a> {
         sources: Vec<(String, Source)>,
     ) -> Result<(), Failure> {
         lock(self.resolver()).register(variables, sources, self.memory())
+    }
+
+    /// What is installed for its tests.
+    pub(crate) fn installed(&self) -> Installed {
+        lock(self.installed.as_ref().unwrap_or(&self.shared.installed)).clone()
+    }
+
+    /// Changes what is installed.
+    pub(crate) fn install(&self, change: impl FnOnce(&mut Installed)) {
+        change(&mut lock(self.installed.as_ref().unwrap_or(&self.shared.installed)));
     }
 
     /// Deletes all variables and sources. They are freed after the lock.

@@ -38,6 +38,7 @@ mod executor;
 mod files;
 mod format;
 mod import;
+mod installed;
 mod kept_figures;
 mod lint;
 mod listed;

@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use super::command::Declaration;
 use super::commands::{
     breaking_point, builtins, data, database, execute, exporters, exports, formats, gates,
-    governance, har, imports, lint, notifiers, records, regression, reports, resolver, schema,
-    start, stub, tags,
+    governance, har, imports, installs, lint, notifiers, records, regression, reports, resolver,
+    schema, start, stub, tags,
 };
 
 /// The commands of every family, in the order of their documentation. To add a command:
@@ -24,6 +24,7 @@ use super::commands::{
 const FAMILIES: &[Family] = &[
     Family { title: "Load tests", commands: start::COMMANDS },
     Family { title: "Search for a load", commands: breaking_point::COMMANDS },
+    Family { title: "Simulated network, failure budget", commands: installs::COMMANDS },
     Family { title: "Documents in documents", commands: execute::COMMANDS },
     Family { title: "Records", commands: records::COMMANDS },
     Family { title: "Variables and CSV sources", commands: resolver::COMMANDS },

@@ -14,13 +14,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
+use super::conditioner::{Conditioner, LOST};
 use super::scenario::{TaskSource, Verdict};
 use super::stop::{Phase, Signal};
 use super::template::{Compiler, Linker, Scope};
 use super::trace::{Ended, Trace};
-use crate::record::{LabelId, Recorder, Sample};
+use crate::record::{LabelId, NO_STATUS, Recorder, Sample};
 use crate::value::{Field, Invalid, Object};
 
 /// The tasks of a protocol while they are parsed.
@@ -93,6 +94,10 @@ pub struct VirtualUser {
     requests: u64,
     /// The label of the request before.
     previous: Option<LabelId>,
+    /// When the next request entered a simulated network.
+    entered: Option<Instant>,
+    /// Whether that loses it.
+    lost: bool,
 }
 
 /// Tells when a user has to stop.
@@ -157,6 +162,8 @@ impl VirtualUser {
             signal,
             requests,
             previous,
+            entered: None,
+            lost: false,
         }
     }
 
@@ -200,10 +207,38 @@ impl VirtualUser {
         self.recorder.borrow_mut().interrupt();
     }
 
+    /// Lets the next request pass a simulated network, whose latency is part of its own.
+    pub(super) async fn enter(&mut self, network: &Conditioner) {
+        let passage = network.draw(self.scope.random());
+        (self.entered, self.lost) = (Some(Instant::now()), passage.lost);
+        if !passage.delay.is_zero() {
+            sleep(passage.delay).await;
+        }
+    }
+
+    /// The attempt is over; returns its verdict, which depends on whether the request was lost.
+    pub(super) fn leave(&mut self, verdict: Verdict) -> Verdict {
+        self.entered = None;
+        if std::mem::take(&mut self.lost) { Verdict::Transient } else { verdict }
+    }
+
+    /// Whether a simulated network loses the request, which must then fail with [`LOST`] and not be
+    /// sent. A driver that does not ask sends it, and loses the response.
+    pub fn is_lost(&self) -> bool {
+        self.lost
+    }
+
     /// Records one request.
-    pub fn record(&mut self, measured: Measurement<'_>) {
+    pub fn record(&mut self, mut measured: Measurement<'_>) {
         self.requests += 1;
         self.scope.count_request();
+        if let Some(entered) = self.entered.take() {
+            measured.start = entered;
+        }
+        if self.lost {
+            let status = if measured.status == NO_STATUS { NO_STATUS } else { 0 };
+            measured = Measurement { status, bytes: 0, error: Some(LOST), body: &[], ..measured };
+        }
         let start = measured.start.saturating_duration_since(self.start);
         let delay = self.intended.take().map_or(Duration::ZERO, |due| start.saturating_sub(due));
         let mut recorder = self.recorder.borrow_mut();

@@ -1,6 +1,7 @@
 //! How load is generated: plan, shape, pacer, scenario, virtual user, runner. Independent of
 //! protocols and sockets: a driver performs the tasks.
 
+mod conditioner;
 pub mod driver;
 pub mod faker;
 mod limits;
@@ -24,6 +25,7 @@ mod users;
 mod words;
 mod workload;
 
+pub use conditioner::{Conditioner, LOST};
 pub use limits::{MAX_TEXT, MOST_SECONDS, MOST_TASKS, MOST_USERS, TestLimits};
 pub use plan::{Plan, Settings};
 pub use progress::Progress;

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::conditioner::Conditioner;
 use super::limits::{MOST_SECONDS, TestLimits};
 use super::pacer::{WAIT, Wait, seconds};
 use super::predicate::{CONDITION, Predicate};
@@ -154,6 +155,8 @@ pub struct Task<T = Template> {
     constants: Vec<Box<str>>,
     /// Whether one of them has none.
     pub unresolved: bool,
+    /// The simulated network that its requests pass, if there is one.
+    pub network: Option<Arc<Conditioner>>,
 }
 
 /// A task as the document writes it, in any of the three forms.
@@ -163,6 +166,15 @@ pub struct TaskSource<'a> {
     pub key: Option<&'a str>,
     /// The task.
     pub fields: Reader<'a>,
+}
+
+impl TaskSource<'_> {
+    /// Its name as the document writes it, or where it goes, without one.
+    pub fn written(&self) -> String {
+        let keys = ["name", "request_url", "url", "target"];
+        let members = keys.iter().filter_map(|key| self.fields.value().get(key));
+        members.filter(|value| value.is_truthy()).map(Value::to_text).next().unwrap_or_default()
+    }
 }
 
 /// The tasks of a test as the document writes them.
@@ -241,7 +253,18 @@ impl Task<Draft> {
         };
         let retry = fields.if_present("retry", Retry::parse)?;
         let (title, constants, unresolved) = (String::new(), Vec::new(), false);
-        Ok(Self { weight, run_if, skip_if, think, throttle, retry, title, constants, unresolved })
+        Ok(Self {
+            weight,
+            run_if,
+            skip_if,
+            think,
+            throttle,
+            retry,
+            network: None,
+            title,
+            constants,
+            unresolved,
+        })
     }
 
     /// Keeps what it is called: its name, else its target, else its number in the test.
@@ -259,8 +282,18 @@ impl Task<Draft> {
 
     /// Links the task.
     pub fn link(self, linker: &mut Linker<'_>) -> Result<Task, Invalid> {
-        let Self { weight, run_if, skip_if, think, throttle, retry, title, constants, unresolved } =
-            self;
+        let Self {
+            weight,
+            run_if,
+            skip_if,
+            think,
+            throttle,
+            retry,
+            network,
+            title,
+            constants,
+            unresolved,
+        } = self;
         Ok(Task {
             weight,
             run_if: run_if.map(|condition| condition.link(linker)).transpose()?,
@@ -271,6 +304,7 @@ impl Task<Draft> {
             title,
             constants,
             unresolved,
+            network,
         })
     }
 }
@@ -354,6 +388,17 @@ impl<T> Scenario<T> {
 }
 
 impl Scenario {
+    /// Puts a simulated network before the tasks that it concerns; they have these names.
+    pub fn pass<'a>(
+        &mut self,
+        network: &Arc<Conditioner>,
+        names: impl IntoIterator<Item = &'a str>,
+    ) {
+        for (task, name) in self.tasks.iter_mut().zip(names) {
+            task.network = network.concerns(name).then(|| Arc::clone(network));
+        }
+    }
+
     /// The tasks.
     pub fn tasks(&self) -> &[Task] {
         &self.tasks

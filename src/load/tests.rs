@@ -12,12 +12,13 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::TestLimits;
+use super::conditioner::{Conditioner, LOST};
 use super::driver::{Driver, Measurement, VirtualUser};
 use super::pacer::{Pacing, Wait};
 use super::plan::{Plan, Settings};
 use super::progress::Progress;
 use super::runner::{GRACE, WorkerResult, accuracy_warnings, idle_warnings, iterations, worker};
-use super::scenario::{STEP, Scenario, Task, TaskOrder, Throttles, Verdict};
+use super::scenario::{STEP, Scenario, Task, TaskOrder, TaskSource, Throttles, Verdict};
 use super::shape::{SHAPE, Shape};
 use super::template::{Bindings, Compiler, Linker};
 use super::users::{Commands, Users};
@@ -159,6 +160,7 @@ fn plan(
     driver: Script,
     bindings: Bindings<'_>,
     settings: Settings,
+    network: Option<Conditioner>,
 ) -> Plan<Script> {
     let tasks = Value::parse(tasks).expect("JSON");
     let (mut compiler, mut throttles) = (Compiler::default(), Throttles::default());
@@ -174,7 +176,13 @@ fn plan(
         })
         .collect();
     let mut linker = Linker::new(compiler, bindings);
-    let scenario = Scenario::new(mode, first, steps).link(&mut linker).expect("a scenario");
+    let mut scenario = Scenario::new(mode, first, steps).link(&mut linker).expect("a scenario");
+    if let Some(network) = network {
+        let sources = super::scenario::tasks(&Reader::at(&tasks, "/tasks"), &TestLimits::default());
+        let names: Vec<String> =
+            sources.expect("tasks").tasks.iter().map(TaskSource::written).collect();
+        scenario.pass(&Arc::new(network), names.iter().map(String::as_str));
+    }
     Plan { settings, scenario, driver, names: Arc::new(linker.names()) }
 }
 
@@ -189,6 +197,7 @@ struct Scene {
     act: Act,
     workers: usize,
     iterations: Option<u64>,
+    network: Option<Conditioner>,
     /// When the caller stops it.
     stop_at: Option<Duration>,
     cumulative: Arc<Cumulative>,
@@ -226,6 +235,7 @@ fn users(count: u64, seconds: f64) -> Scene {
         act: Box::new(|_| passes_after(MILLI)),
         workers: 1,
         iterations: None,
+        network: None,
         stop_at: None,
         cumulative: Arc::default(),
     }
@@ -262,6 +272,10 @@ impl Scene {
 
     fn iterations(self, iterations: u64) -> Self {
         Self { iterations: Some(iterations), ..self }
+    }
+
+    fn through(self, network: Conditioner) -> Self {
+        Self { network: Some(network), ..self }
     }
 
     fn stop_at(self, at: Duration) -> Self {
@@ -304,7 +318,15 @@ impl Scene {
             trace: None,
             seed: 42,
         };
-        let plan = Arc::new(plan(self.mode, self.first, self.tasks, driver, bindings, settings));
+        let plan = Arc::new(plan(
+            self.mode,
+            self.first,
+            self.tasks,
+            driver,
+            bindings,
+            settings,
+            self.network,
+        ));
         let live = Arc::new(Live::feeding(self.cumulative));
         let stop = CancellationToken::new();
         let work: Vec<_> = (0..self.workers)
@@ -393,6 +415,55 @@ async fn check_curve(shape: Shape, lasts: u64) {
         let off = (seen as f64 - want).abs();
         assert!(off <= (want * 0.02).max(1.0), "at {at:?}: {seen} users instead of {want}");
     }
+}
+
+const NETWORK: Conditioner =
+    Conditioner { latency_ms: 50.0, jitter_ms: 0.0, loss_rate: 0.0, name_filter: None };
+
+fn services(run: &Run) -> Vec<(String, Duration, Option<String>)> {
+    let rows = run.recording.rows();
+    rows.map(|row| {
+        let took = Duration::from_secs_f64(row.service_ms / 1000.0);
+        (row.label.name.to_string(), took, row.error.map(str::to_owned))
+    })
+    .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_latency_of_a_simulated_network_is_part_of_the_measured_time() {
+    let run = users(1, 1.0).act(|_| passes_after(10 * MILLI)).through(NETWORK).run().await;
+    let services = services(&run);
+    assert!((15..=17).contains(&services.len()), "{services:?}");
+    assert!(services.iter().all(|(_, took, error)| *took == 60 * MILLI && error.is_none()));
+    assert_eq!(run.of_user(0)[..2], [50 * MILLI, 110 * MILLI], "when the target sees them");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_model_counts_the_simulated_latency_once() {
+    let run = users(5, 1.0)
+        .pacing(Pacing::Open { rate: 10.0 })
+        .act(|_| passes_after(10 * MILLI))
+        .through(NETWORK)
+        .run()
+        .await;
+    let latencies: Vec<f64> = run.recording.rows().map(|row| row.response_ms.round()).collect();
+    assert_eq!(latencies, [60.0; 10]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_request_is_a_failure_of_the_task_that_it_concerns_and_is_retried() {
+    const TASKS: &str = r#"[{"name": "task 0", "retry": {"transient": 1, "base_delay": 0.1, "jitter": 0}},
+                            {"name": "task 1"}]"#;
+    let run = users(1, 1.0)
+        .tasks(TaskOrder::Sequence, TASKS)
+        .iterations(1)
+        .through(Conditioner { loss_rate: 1.0, name_filter: Some("0".to_owned()), ..NETWORK })
+        .run()
+        .await;
+    let lost = ("task 0".to_owned(), 51 * MILLI, Some(LOST.to_owned()));
+    let passed = ("task 1".to_owned(), MILLI, None);
+    assert_eq!(services(&run), [lost.clone(), lost, passed]);
+    assert!(run.recording.rows().all(|row| row.failed() == (row.status == Some(0))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -919,7 +990,7 @@ fn threaded(act: impl Fn(Call) -> Reply + Send + Sync + 'static) -> Plan<Script>
         trace: None,
         seed: 1,
     };
-    plan(TaskOrder::Sequence, 0, "[{}]", driver, Bindings::NONE, settings)
+    plan(TaskOrder::Sequence, 0, "[{}]", driver, Bindings::NONE, settings, None)
 }
 
 #[test]

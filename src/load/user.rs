@@ -253,8 +253,14 @@ async fn attempt<D: Driver>(
     let mut attempts = 0u32;
     loop {
         virtual_user.scope.begin_task(task.unresolved);
-        let verdict =
+        if let Some(network) = &task.network {
+            virtual_user.enter(network).await;
+        }
+        let mut verdict =
             context.plan.driver.perform(&context.worker, state, index, virtual_user).await;
+        if task.network.is_some() {
+            verdict = virtual_user.leave(verdict);
+        }
         let Some(retry) = &task.retry else { return verdict };
         attempts = attempts.saturating_add(1);
         let used = match verdict {

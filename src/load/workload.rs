@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::conditioner::Conditioner;
 use super::driver::{Driver, Tasks};
 use super::limits::TestLimits;
 use super::plan::{Plan, Settings};
@@ -23,6 +24,9 @@ use crate::value::{Field, Invalid, Object, Reader};
 #[derive(Debug)]
 pub struct Workload<R> {
     scenario: Scenario<Draft>,
+    /// The names of the tasks, as the document writes them.
+    names: Vec<String>,
+    network: Option<Arc<Conditioner>>,
     tasks: Box<dyn AnyTasks<R>>,
     compiler: Compiler,
 }
@@ -38,6 +42,7 @@ impl<R> Workload<R> {
         let mut compiler = Compiler::default();
         let mut throttles = Throttles::new();
         let mut steps = Vec::with_capacity(sources.len());
+        let names = sources.iter().map(TaskSource::written).collect();
         for source in sources {
             let mut fields = source.fields.fields(STEP)?;
             for table in tasks.fields() {
@@ -52,7 +57,19 @@ impl<R> Workload<R> {
             steps.push(step);
             fields.finish()?;
         }
-        Ok(Self { scenario: Scenario::new(mode, first, steps), tasks, compiler })
+        Ok(Self {
+            scenario: Scenario::new(mode, first, steps),
+            names,
+            network: None,
+            tasks,
+            compiler,
+        })
+    }
+
+    /// The same through a simulated network, if there is one.
+    #[must_use]
+    pub fn through(self, network: Option<Arc<Conditioner>>) -> Self {
+        Self { network, ..self }
     }
 
     /// Links the test.
@@ -63,7 +80,10 @@ impl<R> Workload<R> {
         settings: Settings,
     ) -> Result<Box<dyn Runnable>, Invalid> {
         let mut linker = Linker::new(self.compiler, bindings);
-        let scenario = self.scenario.link(&mut linker)?;
+        let mut scenario = self.scenario.link(&mut linker)?;
+        if let Some(network) = &self.network {
+            scenario.pass(network, self.names.iter().map(String::as_str));
+        }
         self.tasks.plan(linker, reach, scenario, settings)
     }
 }

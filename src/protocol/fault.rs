@@ -5,6 +5,7 @@ use std::io;
 
 use super::own_limits::OwnError;
 use crate::error::reason;
+use crate::load::LOST;
 use crate::net::{CertificateProblem, DialError, NoAddress, OwnLimit, TlsProblem};
 
 /// The kind of failure.
@@ -33,6 +34,9 @@ pub enum ConnectionFault {
     /// The TLS handshake failed.
     #[error("TLS failed: {0}")]
     Tls(String),
+    /// A simulated network has lost the request.
+    #[error("{LOST}")]
+    Lost,
     /// The request's deadline passed. Its text also names the task's timeout.
     #[error("timed out")]
     Deadline,

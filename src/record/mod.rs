@@ -6,6 +6,7 @@
 
 mod allowance;
 mod beyond;
+pub mod budget;
 pub mod clusters;
 mod columns;
 mod conditions;

@@ -15,6 +15,7 @@ pub(super) mod gates;
 pub(super) mod governance;
 pub(super) mod har;
 pub(super) mod imports;
+pub(super) mod installs;
 pub(super) mod lint;
 pub(super) mod notifiers;
 pub(super) mod records;

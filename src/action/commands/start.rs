@@ -14,6 +14,7 @@ use crate::action::arguments::Arguments;
 use crate::action::command::{Command, Declaration, Parsed, START_TEST};
 use crate::action::context::Context;
 use crate::action::delegated::{DelegatedTest, Ending, NEEDS};
+use crate::action::installed::Installed;
 use crate::action::loaddensity::is_user;
 use crate::action::rules::Engine;
 use crate::event::{Failure, FailureKind, title};
@@ -25,6 +26,7 @@ use crate::memory::Share;
 use crate::protocol::{
     PROXY, Setup, USER_NAMES, USERS as USER_KINDS, UserKind, Workload, own_limits,
 };
+use crate::record::budget::FailureBudget;
 use crate::record::gates::{ABORT_RULES, AbortOn};
 use crate::record::{Conditions, ErrorCount, Errors, Recording, Records, Summary};
 use crate::redact;
@@ -279,6 +281,10 @@ const KEPT_ERRORS: usize = 100;
 /// The warning of a test that was not alone.
 const SHARED: &str =
     "another test ran at the same time (--max-tests); each disturbs what the other measures";
+
+/// The warning of a test in Python.
+const UNCONDITIONED: &str =
+    "the simulated network (LD_install_network_conditioner) has no effect in the executor's Python";
 
 /// The failure of a test that was stopped from outside.
 const CANCELLED: &str = "cancelled before its end; the figures are partial";
@@ -623,6 +629,16 @@ impl StartTest {
         let mode = std::mem::replace(&mut self.mode, Mode::Local);
         let (mode_name, is_local) = (mode.name(), mode.is_local());
         let part = mode.begin(&context.policy().limits);
+        let Installed { network, budget } = context.installed();
+        let mut budget = budget.map(FailureBudget::begin);
+        let mut simulated = network.as_ref().map(|network| network.in_words());
+        self.work = match self.work {
+            Work::Native(workload) => Work::Native(workload.through(network)),
+            Work::Python(arguments) => {
+                simulated = simulated.map(|_| UNCONDITIONED.to_owned());
+                Work::Python(arguments)
+            }
+        };
         // What a master will command is not known.
         let peak = if is_local { self.shape.peak() as u64 } else { 0 };
         let seed = *self.seed.get_or_insert_with(|| fastrand::u64(..));
@@ -651,7 +667,12 @@ impl StartTest {
             context.make_room(0);
             let broken = abort_on.broken(progress.live);
             let broken = broken.map(|reason| format!("stopped early by abort_on: {reason}"));
-            match broken.or_else(|| watch(progress)) {
+            let spent = || {
+                let (requests, failures) = (progress.requests, progress.failures);
+                let reason = budget.as_mut()?.spent(progress.elapsed, requests, failures)?;
+                Some(format!("stopped early by the failure budget: {reason}"))
+            };
+            match broken.or_else(spent).or_else(|| watch(progress)) {
                 Some(reason) => {
                     aborted = Some(reason.clone());
                     ControlFlow::Break(reason)
@@ -673,6 +694,7 @@ impl StartTest {
         recording.conditions = conditions;
         recording.warnings.extend(own_limits(&recording));
         recording.warnings.extend(crowded);
+        recording.warnings.extend(simulated);
         if lease.test().is_shared() {
             recording.warnings.push(SHARED.to_owned());
         }

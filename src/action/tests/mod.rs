@@ -6,6 +6,7 @@ mod exports;
 mod formats;
 mod governance;
 mod imports;
+mod installs;
 mod notifiers;
 mod regression;
 

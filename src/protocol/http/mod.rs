@@ -217,6 +217,10 @@ impl Driver for Http {
             Attempt { settings, targets, worker, cache, user, task, virtual_user, tracer };
         let label;
         let mut outcome = match attempt.prepare() {
+            Ok((_, name)) if attempt.virtual_user.is_lost() => {
+                label = name;
+                Err(ConnectionFault::Lost.into())
+            }
             Ok((origin, name)) => {
                 label = name;
                 attempt.user.in_flight = true;

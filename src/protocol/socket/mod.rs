@@ -248,6 +248,9 @@ impl Step<'_> {
         let Self { worker, user, task, target, virtual_user, tracer } = self;
         let wrong = |why: &str| Failure::Task(format!("invalid bytes: {why}"));
         let address = split(target).map_err(Failure::Task)?;
+        if virtual_user.is_lost() {
+            return Err(Failure::Connection(ConnectionFault::Lost));
+        }
         if task.fixed.is_none() {
             task.fill(&mut virtual_user.scope, &mut user.payload).map_err(wrong)?;
             user.held
