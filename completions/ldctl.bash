@@ -1548,7 +1548,7 @@ _ldctl() {
             return 0
             ;;
         ldctl__subcmd__run)
-            opts="-X -H -d -n -o -q -v -h --json --once --print-document --data-dir --method --header --data --json-body --http2 --insecure --requests --host --users --spawn-rate --test-time --rate --target --var --gate --report --seed --worker --master-host --master-port --no-check --executor --engine --executor-memory --executor-unconfined --max-users --max-test-time --max-tasks --max-body-bytes --max-memory --max-records --allow-listen --allow-target --output --quiet --verbose --color --help"
+            opts="-X -H -d -n -o -q -v -h --json --once --print-document --data-dir --method --header --data --json-body --http2 --insecure --requests --host --users --spawn-rate --test-time --rate --target --var --gate --report --seed --worker --master-host --master-port --master --expect-workers --master-bind-host --master-bind-port --no-check --executor --engine --executor-memory --executor-unconfined --max-users --max-test-time --max-tasks --max-body-bytes --max-memory --max-records --allow-listen --worker-allow --allow-target --output --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 [[ ${cur} == -* ]] || _ldctl_documents "${cur}"
@@ -1650,6 +1650,18 @@ _ldctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --expect-workers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --master-bind-host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --master-bind-port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --executor)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1687,6 +1699,10 @@ _ldctl() {
                     return 0
                     ;;
                 --allow-listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --worker-allow)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1855,7 +1871,7 @@ _ldctl() {
             return 0
             ;;
         ldctl__subcmd__send)
-            opts="-o -q -v -h --json --name --detach --queue --timeout --users --spawn-rate --test-time --rate --target --var --gate --report --seed --worker --master-host --master-port --no-check --output --quiet --server --host --port --context --legacy --tls --tls-ca --tls-server-name --tls-cert --tls-key --tls-insecure --token-env --token-file --token-prompt --token --verbose --color --help"
+            opts="-o -q -v -h --json --name --detach --queue --timeout --users --spawn-rate --test-time --rate --target --var --gate --report --seed --worker --master-host --master-port --master --expect-workers --master-bind-host --master-bind-port --no-check --output --quiet --server --host --port --context --legacy --tls --tls-ca --tls-server-name --tls-cert --tls-key --tls-insecure --token-env --token-file --token-prompt --token --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 [[ ${cur} == -* ]] || _ldctl_documents "${cur}"
@@ -1919,6 +1935,18 @@ _ldctl() {
                     return 0
                     ;;
                 --master-port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expect-workers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --master-bind-host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --master-bind-port)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2031,7 +2059,7 @@ _ldctl() {
             return 0
             ;;
         ldctl__subcmd__serve)
-            opts="-v -h --host --port --framed --allow-unauthenticated --data-dir --history --keep-runs --allow-env --token-env --token-file --token-prompt --token --tls-cert --tls-key --tls-client-ca --executor --engine --executor-memory --executor-unconfined --max-users --max-test-time --max-tasks --max-body-bytes --max-memory --max-records --allow-listen --allow-target --max-connections --max-tests --max-watchers --handshake-timeout --request-timeout --max-request-bytes --max-documents --max-reply-queue --shutdown-timeout --verbose --color --help"
+            opts="-v -h --host --port --framed --allow-unauthenticated --data-dir --history --keep-runs --allow-env --token-env --token-file --token-prompt --token --tls-cert --tls-key --tls-client-ca --executor --engine --executor-memory --executor-unconfined --max-users --max-test-time --max-tasks --max-body-bytes --max-memory --max-records --allow-listen --worker-allow --allow-target --max-connections --max-tests --max-watchers --handshake-timeout --request-timeout --max-request-bytes --max-documents --max-reply-queue --shutdown-timeout --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2180,6 +2208,10 @@ _ldctl() {
                     return 0
                     ;;
                 --allow-listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --worker-allow)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -75,6 +75,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-body-bytes -d 
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-memory -d 'Ceiling for what the process holds in memory: records, figures, files, bodies, documents. What would exceed it is refused or dropped, with a message [default: half of the memory of the control group or the machine]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-records -d 'Maximum rows of requests that are kept in all, 30 bytes each, for reports that list requests. The oldest tests give theirs up first; a test beyond it goes on with histograms alone' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-listen -d 'Let documents open listeners (the Prometheus exporter) on this address beyond loopback (repeatable); 0.0.0.0 and :: are every address [default: loopback only]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l worker-allow -d 'Let workers join the tests of a master only from this address or network (repeatable): 10.0.0.7, 10.0.0.0/8. They are not authenticated [default: whoever reaches its port]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l allow-target -d 'Restrict targets to this host or network (repeatable): example.com, 10.0.0.0/8 or [2001:db8::/32], each optionally with :PORT [default: any address but link-local ones and metadata services]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-connections -d 'Maximum concurrent connections; others get a `busy` reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-tests -d 'Maximum load tests at once. More than one disturb each other\'s measurements' -r
@@ -109,6 +110,9 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l report -d 'Write a 
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l seed -d 'Seed of random choices: tasks by weight, waits, generated data' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l master-host -d 'Host of the master [default: 127.0.0.1]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l master-port -d 'Port of the master [default: 5557]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l expect-workers -d 'How many workers the test waits for [default: 1]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l master-bind-host -d 'Address on which workers are awaited; * is every one. They are not authenticated [default: 127.0.0.1]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l master-bind-port -d 'Port on which workers are awaited [default: 5557]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s o -l output -d 'Output format on stdout [default: summary on a terminal, else text]' -r -f -a "summary\t'Figures, errors, gates and a verdict, for people'
 text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"
@@ -128,6 +132,7 @@ always\t'Always'
 never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l detach -d 'Print the number of the run and leave it on its own. Without, the run is stopped when this program ends'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l worker -d 'Take users from a Locust master instead of the document: its own, LoadDensity\'s or ldctl\'s'
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l master -d 'Deal the users of the document out to workers that connect, instead of running them here'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l no-check -d 'Do it although the check of the document finds errors (see `ldctl lint`)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s q -l quiet -d 'Print only errors'
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
@@ -334,6 +339,9 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l report -d 'Write a r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l seed -d 'Seed of random choices: tasks by weight, waits, generated data' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l master-host -d 'Host of the master [default: 127.0.0.1]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l master-port -d 'Port of the master [default: 5557]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l expect-workers -d 'How many workers the test waits for [default: 1]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l master-bind-host -d 'Address on which workers are awaited; * is every one. They are not authenticated [default: 127.0.0.1]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l master-bind-port -d 'Port on which workers are awaited [default: 5557]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l executor -d 'Run commands and kinds of users that are not native in this Python, which has je_load_density. Documents can make it run any code' -r -f -a "(__fish_complete_command)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l engine -d 'Which tests run in it: those with users or arguments that are not native (auto), none (native), or all (python)' -r -f -a "auto\t'Those with users or arguments that are not native'
 native\t'None'
@@ -346,6 +354,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-body-bytes -d 'M
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-memory -d 'Ceiling for what the process holds in memory: records, figures, files, bodies, documents. What would exceed it is refused or dropped, with a message [default: half of the memory of the control group or the machine]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-records -d 'Maximum rows of requests that are kept in all, 30 bytes each, for reports that list requests. The oldest tests give theirs up first; a test beyond it goes on with histograms alone' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l allow-listen -d 'Let documents open listeners (the Prometheus exporter) on this address beyond loopback (repeatable); 0.0.0.0 and :: are every address [default: loopback only]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l worker-allow -d 'Let workers join the tests of a master only from this address or network (repeatable): 10.0.0.7, 10.0.0.0/8. They are not authenticated [default: whoever reaches its port]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l allow-target -d 'Restrict targets to this host or network (repeatable): example.com, 10.0.0.0/8 or [2001:db8::/32], each optionally with :PORT [default: any address but link-local ones and metadata services]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s o -l output -d 'Output format on stdout [default: summary on a terminal, else text]' -r -f -a "summary\t'Figures, errors, gates and a verdict, for people'
 text\t'One line per result, as LoadDensity writes it'
@@ -358,6 +367,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l print-document -d 'P
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l http2 -d 'Use HTTP/2, or offer it with TLS'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l insecure -d 'Do not verify the certificate'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l worker -d 'Take users from a Locust master instead of the document: its own, LoadDensity\'s or ldctl\'s'
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l master -d 'Deal the users of the document out to workers that connect, instead of running them here'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l no-check -d 'Do it although the check of the document finds errors (see `ldctl lint`)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l executor-unconfined -d 'Let it read and write every file that this user may, and reach every target in spite of --allow-target'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s q -l quiet -d 'Print only errors'

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use crate::load::TestLimits;
 use crate::memory::Memory;
 use crate::net::Targets;
@@ -27,6 +29,8 @@ pub struct Policy {
     pub targets: Targets,
     /// The addresses beyond loopback that documents may listen on ([`crate::net::permitted`]).
     pub listen: Vec<IpAddr>,
+    /// The networks that workers may join a master from; everybody's if empty.
+    pub workers: Vec<IpNet>,
     /// The limits of one test.
     pub limits: TestLimits,
     /// How much of a response's body load tests keep for their checks, in bytes.
@@ -65,6 +69,7 @@ impl Policy {
             secret_env: Vec::new(),
             targets: Targets::default(),
             listen: Vec::new(),
+            workers: Vec::new(),
             limits: TestLimits::default(),
             max_body_bytes: Self::DEFAULT_BODY_BYTES,
             memory: Memory::of_machine(),

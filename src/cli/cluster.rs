@@ -22,4 +22,27 @@ pub struct Cluster {
         help_heading = "Cluster"
     )]
     pub master_port: Option<u16>,
+
+    /// Deal the users of the document out to workers that connect, instead of running them here
+    #[arg(long, conflicts_with = "worker", help_heading = "Cluster")]
+    pub master: bool,
+
+    /// How many workers the test waits for [default: 1]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u64).range(1..),
+        requires = "master",
+        help_heading = "Cluster"
+    )]
+    pub expect_workers: Option<u64>,
+
+    /// Address on which workers are awaited; * is every one. They are not authenticated
+    /// [default: 127.0.0.1]
+    #[arg(long, value_name = "HOST", requires = "master", help_heading = "Cluster")]
+    pub master_bind_host: Option<String>,
+
+    /// Port on which workers are awaited [default: 5557]
+    #[arg(long, value_name = "PORT", requires = "master", help_heading = "Cluster")]
+    pub master_bind_port: Option<u16>,
 }

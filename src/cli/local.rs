@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueHint};
+use ipnet::IpNet;
 
 use super::executor::Executor;
 use super::lint::Checking;
 use super::one_liner::OneLiner;
 use super::output::Printing;
 use super::overrides::Overrides;
-use super::values::{memory, test_seconds};
+use super::values::{memory, network, test_seconds};
 
 /// `ldctl run`
 #[derive(Args)]
@@ -144,6 +145,11 @@ pub struct DocumentLimits {
     /// (repeatable); 0.0.0.0 and :: are every address [default: loopback only]
     #[arg(long, value_name = "ADDRESS", help_heading = "Limits")]
     pub allow_listen: Vec<IpAddr>,
+
+    /// Let workers join the tests of a master only from this address or network (repeatable): 10.0.0.7,
+    /// 10.0.0.0/8. They are not authenticated [default: whoever reaches its port]
+    #[arg(long, value_name = "CIDR", value_parser = network, help_heading = "Limits")]
+    pub worker_allow: Vec<IpNet>,
 
     /// Restrict targets to this host or network (repeatable): example.com, 10.0.0.0/8 or
     /// [2001:db8::/32], each optionally with :PORT [default: any address but link-local ones and

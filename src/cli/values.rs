@@ -1,8 +1,10 @@
 //! Parsers of the values of options.
 
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
+
+use ipnet::IpNet;
 
 use crate::escape::is_interpreted;
 use crate::event::MAX_NAME;
@@ -191,6 +193,14 @@ pub(super) fn assignment(text: &str) -> Result<(String, String), String> {
         }
         _ => Ok((name.to_owned(), value.to_owned())),
     }
+}
+
+/// Parses an address or a network.
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    let address = text.parse::<IpAddr>().map(IpNet::from);
+    address
+        .or_else(|_| text.parse())
+        .map_err(|_| "expected an address or a network: 10.0.0.0/8".into())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::sync::mpsc;
 
 use crate::error::reason;
 use crate::memory::{Full, Share};
@@ -329,6 +330,19 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         }
         self.stream.flush().await
     }
+}
+
+/// Sends what waits, until there is no more to come, and says so.
+pub async fn send_all<W: AsyncWrite + Unpin>(
+    mut writer: Writer<W>,
+    mut waiting: mpsc::Receiver<Vec<u8>>,
+) {
+    while let Some(message) = waiting.recv().await {
+        if writer.send(&message).await.is_err() {
+            return;
+        }
+    }
+    let _ = writer.close().await;
 }
 
 fn frame_into(flags: u8, body: &[u8], into: &mut Vec<u8>) {

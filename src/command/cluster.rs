@@ -1,17 +1,38 @@
 //! The options that make a test part of a cluster, read.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use crate::action::Clustered;
 use crate::cli::Cluster;
 use crate::value::Value;
 
 /// What they change in a document.
 pub(super) fn resolve(args: &Cluster) -> Option<Clustered> {
-    if !args.worker {
-        return None;
-    }
-    let mut arguments = vec![("runner_mode", Value::from("worker"))];
-    let host = args.master_host.as_deref().map(|host| ("master_host", host.into()));
-    let port = args.master_port.map(|port| ("master_port", Value::from(i64::from(port))));
-    arguments.extend(host.into_iter().chain(port));
-    Some(Clustered { option: "--worker", arguments })
+    let (option, mode) = match args {
+        Cluster { worker: true, .. } => ("--worker", "worker"),
+        Cluster { master: true, .. } => ("--master", "master"),
+        _ => return None,
+    };
+    let text = |text: &Option<String>| text.as_deref().map(Value::from);
+    let number = |number: u64| Value::from(number);
+    let given = [
+        ("runner_mode", Some(mode.into())),
+        ("master_host", text(&args.master_host)),
+        ("master_port", args.master_port.map(u64::from).map(number)),
+        ("expected_workers", args.expect_workers.map(number)),
+        ("master_bind_host", text(&args.master_bind_host)),
+        ("master_bind_port", args.master_bind_port.map(u64::from).map(number)),
+    ];
+    let given = given.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    Some(Clustered { option, arguments: given.collect() })
+}
+
+/// The addresses that documents may listen on: those that are allowed, and the one that the operator has
+/// named for workers.
+pub(super) fn listen(allowed: &[IpAddr], args: &Cluster) -> Vec<IpAddr> {
+    let named = args.master_bind_host.as_deref().and_then(|host| match host {
+        "*" => Some(Ipv4Addr::UNSPECIFIED.into()),
+        host => host.parse().ok(),
+    });
+    allowed.iter().copied().chain(named).collect()
 }

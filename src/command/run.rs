@@ -16,7 +16,7 @@ use super::document::{self, Local, Source, Taker};
 use super::report_files::{self, Reports};
 use super::setup::{block_on, data_dir, memory, targets, test_limits};
 use super::signal::{Asked, Interrupt};
-use super::{descriptors, executor, one_liner, overrides};
+use super::{cluster, descriptors, executor, one_liner, overrides};
 use crate::action::{
     Document, DocumentOutcome, Engine, Executor, FileAccess, Files, Overrides, Policy, Rules,
     Surroundings, Where,
@@ -68,7 +68,8 @@ pub(super) fn run(args: &Run, verbose: u8, console: &mut Console) -> Result<Exit
         allow_env: None,
         secret_env: vec![TOKEN_VARIABLE.to_owned()],
         targets: targets(&args.documents)?,
-        listen: args.documents.allow_listen.clone(),
+        listen: cluster::listen(&args.documents.allow_listen, &args.overrides.cluster),
+        workers: args.documents.worker_allow.clone(),
         limits,
         max_body_bytes: args.documents.max_body_bytes,
         memory: memory(&args.documents),

@@ -57,6 +57,7 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
         secret_env: token::variables(&args.token),
         targets: targets(&args.documents)?,
         listen: args.documents.allow_listen.clone(),
+        workers: args.documents.worker_allow.clone(),
         limits: test_limits(&args.documents),
         max_body_bytes: args.documents.max_body_bytes,
         memory: Arc::clone(&memory),

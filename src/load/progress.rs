@@ -27,20 +27,23 @@ pub struct Progress<'a> {
 }
 
 /// Turns live figures into progress when it is due.
-pub(super) struct ProgressTicker {
+#[derive(Debug)]
+pub struct ProgressTicker {
     next: Duration,
     last: Duration,
     before: Series,
 }
 
-impl ProgressTicker {
-    /// The meter of a test that starts now.
-    pub(super) fn new() -> Self {
+impl Default for ProgressTicker {
+    /// That of a test that starts now.
+    fn default() -> Self {
         Self { next: INTERVAL, last: Duration::ZERO, before: total([]) }
     }
+}
 
+impl ProgressTicker {
     /// The progress, if a report is due `elapsed` after the test started.
-    pub(super) fn read<'a>(&mut self, elapsed: Duration, live: &'a Live) -> Option<Progress<'a>> {
+    pub fn read<'a>(&mut self, elapsed: Duration, live: &'a Live) -> Option<Progress<'a>> {
         if elapsed < self.next {
             return None;
         }
@@ -70,7 +73,7 @@ mod tests {
     fn progress_is_due_once_a_second_with_total_and_recent_requests() {
         let live = Live::default();
         live.change_users(0, 3);
-        let mut ticker = ProgressTicker::new();
+        let mut ticker = ProgressTicker::default();
         let mut read = |millis| {
             let progress = ticker.read(Duration::from_millis(millis), &live)?;
             let Progress { users, requests, failures, span, latest, .. } = progress;

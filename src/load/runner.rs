@@ -59,6 +59,9 @@ pub enum RunError {
     /// The operating system refused a thread or a runtime.
     #[error("cannot start a worker thread: {}", reason(.0))]
     Worker(#[from] std::io::Error),
+    /// Its cluster could not be formed.
+    #[error("{0}")]
+    Cluster(String),
 }
 
 /// The result of one worker.
@@ -110,7 +113,7 @@ pub(super) fn run<D: Driver>(
 
     let mut gathered = Vec::new();
     let mut warnings = plan.names.warnings.clone();
-    let mut ticker = ProgressTicker::new();
+    let mut ticker = ProgressTicker::default();
     let most_resident = live.allowance().most_resident(memory::resident().unwrap_or_default());
     let mut curve = Vec::new();
     loop {
@@ -119,7 +122,7 @@ pub(super) fn run<D: Driver>(
             Err(mpsc::RecvTimeoutError::Timeout) => {}
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
         }
-        note(&mut curve, start.elapsed(), live.users());
+        note_users(&mut curve, start.elapsed(), live.users());
         if let Some(progress) = ticker.read(start.elapsed(), live) {
             live.allowance().check_resident(memory::resident(), most_resident);
             if let ControlFlow::Break(reason) = watch(&progress)
@@ -152,7 +155,7 @@ pub(super) fn run<D: Driver>(
     if curve.iter().all(|count| count.users == 0) {
         // Over before it was looked at for the first time.
         curve.clear();
-        note(&mut curve, Duration::ZERO, recording.peak_users);
+        note_users(&mut curve, Duration::ZERO, recording.peak_users);
     }
     recording.users = curve;
     recording.iterations = iterations;
@@ -161,7 +164,7 @@ pub(super) fn run<D: Driver>(
 }
 
 /// Records the number of users if it has changed. Of a long run every second, fourth, … change is kept.
-pub(super) fn note(curve: &mut Vec<UserCount>, at: Duration, users: usize) {
+pub fn note_users(curve: &mut Vec<UserCount>, at: Duration, users: usize) {
     let users = u32::try_from(users).unwrap_or(u32::MAX);
     if curve.last().is_none_or(|last| last.users != users) {
         if curve.len() >= MOST_CHANGES {
@@ -480,12 +483,12 @@ mod tests {
         let mut curve = Vec::new();
         let changes = 12 * MOST_CHANGES;
         for change in 0..changes {
-            note(&mut curve, Duration::from_secs(change as u64), change);
+            note_users(&mut curve, Duration::from_secs(change as u64), change);
         }
         assert!((MOST_CHANGES / 2..=MOST_CHANGES).contains(&curve.len()), "{}", curve.len());
         assert!(curve.is_sorted_by_key(|change| change.at));
         assert_eq!(curve.last().map(|change| change.users as usize), Some(changes - 1));
-        note(&mut curve, Duration::MAX, changes - 1);
+        note_users(&mut curve, Duration::MAX, changes - 1);
         assert_ne!(curve.last().map(|change| change.at), Some(Duration::MAX), "no change");
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio_util::sync::CancellationToken;
 
 use super::progress::{Progress, ProgressTicker};
-use super::runner::{RunError, WATCH, note};
+use super::runner::{RunError, WATCH, note_users};
 use super::workload::Runnable;
 use crate::memory;
 use crate::record::live::Live;
@@ -89,7 +89,7 @@ impl<E: Elsewhere> Runnable for Streamed<E> {
         let (started_at, start) = (SystemTime::now(), Instant::now());
         let epoch = started_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         let mut recorder = Recorder::new(live.allowance());
-        let mut ticker = ProgressTicker::new();
+        let mut ticker = ProgressTicker::default();
         let most_resident = live.allowance().most_resident(memory::resident().unwrap_or_default());
         let (mut users, mut curve, mut warnings) = (0, Vec::new(), Vec::new());
         let mut stopped = None;
@@ -106,7 +106,7 @@ impl<E: Elsewhere> Runnable for Streamed<E> {
                 }
                 Happening::Over => break,
             }
-            note(&mut curve, start.elapsed(), users);
+            note_users(&mut curve, start.elapsed(), users);
             if merged.elapsed() >= TICK {
                 merged = Instant::now();
                 recorder.merge_into(live);
@@ -145,7 +145,7 @@ impl<E: Elsewhere> Runnable for Streamed<E> {
         let mut recording = Recording::new(started_at, vec![recorder]);
         warnings.extend(recording.beyond());
         recording.warnings = warnings;
-        note(&mut curve, span, 0);
+        note_users(&mut curve, span, 0);
         recording.peak_users = live.peak_users();
         recording.users = curve;
         recording.iterations = Iterations { span, ..Iterations::default() };

@@ -4,8 +4,9 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
+use super::descriptors::{Purpose, admit};
 use crate::error::reason;
 
 /// Connections that the system completes before they are accepted. The reference's backlog of 5
@@ -109,6 +110,11 @@ impl Listeners {
         Ok(Self { sockets, host, port: first.port(), inherited: true })
     }
 
+    /// Each of the sockets, to accept from.
+    pub fn into_sockets(self) -> impl Iterator<Item = Listener> {
+        self.sockets.into_iter().map(Listener)
+    }
+
     /// The host as it was given; the first address of inherited sockets.
     pub fn host(&self) -> &str {
         &self.host
@@ -127,6 +133,20 @@ impl Listeners {
     /// The addresses it listens on.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.sockets.iter().filter_map(|socket| socket.local_addr().ok())
+    }
+}
+
+/// A socket that listens for what a document has asked for.
+#[derive(Debug)]
+pub struct Listener(TcpListener);
+
+impl Listener {
+    /// The next connection, and the peer's address. One that would take the last descriptors is refused.
+    pub async fn accept(&self) -> io::Result<(TcpStream, IpAddr)> {
+        let (stream, peer) = self.0.accept().await?;
+        admit(&stream, Purpose::Accepted)?;
+        let _ = stream.set_nodelay(true);
+        Ok((stream, peer.ip()))
     }
 }
 

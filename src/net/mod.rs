@@ -21,7 +21,7 @@ pub use datagrams::Datagrams;
 pub use descriptors::Descriptors;
 pub use dial::{DialError, Dialer, NoAddress, Tls, dial};
 pub use handshake::{CertificateProblem, TlsProblem};
-pub use listen::{BindError, Listeners, permitted};
+pub use listen::{BindError, Listener, Listeners, permitted};
 pub use own_limit::OwnLimit;
 pub use stream::Stream;
 pub use targets::{AllowedTarget, InvalidTarget, Targets};

@@ -43,6 +43,7 @@ mod verbose;
 mod executor;
 
 mod breaking_point;
+mod cluster;
 mod engine_faults;
 mod engine_http;
 mod engine_http2;

@@ -180,10 +180,21 @@ const ABUSE: &[(usize, &str, &str)] = &[
         "frames that announce more than arrives, and reports with ever new errors",
         "memory is taken for what is there, up to the ceiling, and bounded in number",
     ),
+    (72, "a report of more requests than can be", "it is not counted, and the result says so"),
     (
         73,
         "a master that commands more users than allowed",
         "--max-users run, the master is told so, and the result says it",
+    ),
+    (
+        74,
+        "whoever reaches the port of a master, which cannot authenticate workers",
+        "it listens on loopback unless told otherwise, warns, and --worker-allow narrows who may join",
+    ),
+    (
+        75,
+        "a document that makes this machine a worker of an address of its choice",
+        "the address must be one that tests may reach (--allow-target)",
     ),
     (
         76,

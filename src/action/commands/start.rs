@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::clustered::{MODES, Mode, OF_CLUSTERS, Part};
+use super::clustered::{MODES, Mode, OF_CLUSTERS, Part, not_run};
 use super::connections::Connections;
 use super::resolver::{self, CSV_SOURCES, CsvSource, csv_sources, variables};
 use crate::action::arguments::Arguments;
@@ -104,8 +104,9 @@ pub(super) const FIELDS: &[Field] = &[
     Field::optional("runner_mode", MODES, "The part of the test in a cluster.")
         .or(Literal::Text("local"))
         .note(
-            "A worker's users are commanded by a Locust master; user_count, spawn_rate, test_time \
-         and load_shape have no effect then.",
+            "A worker's users are commanded by a master; user_count, spawn_rate, test_time and \
+         load_shape have no effect then. A master deals its users out to workers and performs no \
+         task; its record is the sum of theirs. In a cluster arrival_rate and iterations are refused.",
         ),
     Field::optional("load_shape", SHAPES, "How the number of users changes over time.")
         .note("See the concept `shapes`.")
@@ -205,25 +206,57 @@ pub(super) const FIELDS: &[Field] = &[
         "Databases behind ${db.NAME.COLUMN}.",
     )
     .note(IN_PYTHON),
-    Field::optional("master_bind_host", Kind::Text, "Ignored in local mode."),
-    Field::optional("master_bind_port", Kind::Port, "Ignored in local mode."),
+    Field::optional(
+        "master_bind_host",
+        Kind::Text,
+        "Ignored in local mode. For a master: the address that it waits for workers on.",
+    )
+    .note(
+        "By default 127.0.0.1, where the reference listens on every address. Others, and * for every \
+         one, need --allow-listen or --master-bind-host: workers are not authenticated.",
+    ),
+    Field::optional(
+        "master_bind_port",
+        Kind::Port,
+        "Ignored in local mode. For a master: the port that it waits for workers on, by default 5557.",
+    ),
     Field::optional(
         "master_host",
         Kind::Text,
-        "Ignored in local mode. For a worker: the master's host.",
-    )
-    .otherwise("127.0.0.1"),
+        "Ignored in local mode. For a worker: the master's host, by default 127.0.0.1.",
+    ),
     Field::optional(
         "master_port",
         Kind::Port,
-        "Ignored in local mode. For a worker: the master's port.",
-    )
-    .otherwise("5557"),
-    Field::optional("expected_workers", Kind::Count, "Ignored in local mode."),
-    Field::optional("worker_startup_timeout", Kind::Seconds, "Ignored in local mode."),
-    Field::optional("worker_heartbeat_interval", Kind::Seconds, "Ignored in local mode."),
-    Field::optional("worker_lost_timeout", Kind::Seconds, "Ignored in local mode."),
-    Field::optional("worker_startup_policy", Kind::Text, "Ignored in local mode."),
+        "Ignored in local mode. For a worker: the master's port, by default 5557.",
+    ),
+    Field::optional(
+        "expected_workers",
+        Kind::Count,
+        "Ignored in local mode. For a master: how many workers the test waits for, at least 1.",
+    ),
+    Field::optional(
+        "worker_startup_timeout",
+        Kind::Seconds,
+        "Ignored in local mode. For a master: how long it waits for them, by default 60.",
+    ),
+    Field::optional(
+        "worker_heartbeat_interval",
+        Kind::Seconds,
+        "Ignored in local mode. For a master: less than worker_lost_timeout, by default 5.",
+    ),
+    Field::optional(
+        "worker_lost_timeout",
+        Kind::Seconds,
+        "Ignored in local mode. For a master: how long a worker may be silent before its users go to \
+         others, by default 15.",
+    ),
+    Field::optional(
+        "worker_startup_policy",
+        Kind::Text,
+        "Ignored in local mode. For a master: fail, the default, or degraded, to start with those that \
+         are there.",
+    ),
 ];
 
 /// What is said of arguments that only tests in the executor's Python have.
@@ -336,7 +369,11 @@ pub(super) fn read(given: &Arguments<'_>) -> Result<StartTest, Invalid> {
         true => None,
         false => Some(user(given, &detail)?),
     };
-    let mode = Mode::parse(given)?;
+    let (name, host) = match &user {
+        Some((user, setup)) => (user.name, setup.host.as_ref()),
+        None => ("", None),
+    };
+    let mode = Mode::parse(given, name, host)?;
     if let (true, false, Some(field)) = (in_python, mode.is_local(), given.present("runner_mode")) {
         return Err(field.expected("\"local\" for a test in the executor's Python"));
     }
@@ -562,6 +599,10 @@ impl Command for StartTest {
         let length = self.shape.end().filter(|_| !self.endless && self.mode.is_local());
         let lease = context.claim_run(START_TEST, length)?;
         context.make_room(0);
+        if matches!(self.mode, Mode::Master(_)) {
+            // They are the workers' files.
+            self.sources.clear();
+        }
         self.register(context)?;
         let measured = self.measure(context, &lease, &mut |_| None)?;
         let kept = measured.figures(&lease);
@@ -628,7 +669,7 @@ impl StartTest {
         let ignored = std::mem::take(&mut self.ignored);
         let mode = std::mem::replace(&mut self.mode, Mode::Local);
         let (mode_name, is_local) = (mode.name(), mode.is_local());
-        let part = mode.begin(&context.policy().limits);
+        let part = mode.begin(context);
         let Installed { network, budget } = context.installed();
         let mut budget = budget.map(FailureBudget::begin);
         let mut simulated = network.as_ref().map(|network| network.in_words());
@@ -656,9 +697,16 @@ impl StartTest {
         };
         // What its files take of the ceiling, as long as it runs.
         let trace = Trace::new(context.detail());
-        let Linked { echo, plan, files: _files, ending } =
-            self.link(context, trace.clone(), &part)?;
-        let plan = part.of(plan, context);
+        let Linked { mut echo, plan, files: _files, ending } = match part.conduct(&self.shape) {
+            Some(plan) => {
+                let (echo, files) = (std::mem::take(&mut self.echo), Vec::new());
+                Linked { echo, plan, files, ending: None }
+            }
+            None => {
+                let linked = self.link(context, trace.clone(), &part)?;
+                Linked { plan: part.of(linked.plan), ..linked }
+            }
+        };
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let mut aborted = None;
         let recording = lease.execute(plan, cores, &mut |progress| {
@@ -684,14 +732,14 @@ impl StartTest {
             context.show(trace.take());
             context.show(trace.rest().into_iter().collect());
         }
-        let mut recording =
-            recording.map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?;
+        let mut recording = recording.map_err(|error| not_run(&error))?;
         let ended = ending.and_then(|ending| ending.failure(context));
         if let (Some(failure), true) = (&ended, recording.is_empty()) {
             return Err(failure.clone());
         }
         recording.document = Some(document);
         recording.conditions = conditions;
+        part.extend(&mut echo);
         recording.warnings.extend(own_limits(&recording));
         recording.warnings.extend(crowded);
         recording.warnings.extend(simulated);
@@ -713,7 +761,7 @@ impl StartTest {
             recording.warnings.push(CANCELLED.to_owned());
         } else if ended.is_none()
             && endless
-            && is_local
+            && (is_local || part.is_master())
             && iterations.is_none_or(|all| recording.iterations.started < all)
         {
             let most = context.policy().limits.seconds;

@@ -11,7 +11,7 @@ use super::message::{Detail, Entry, ErrorEntry, Group, Stats, UserCounts};
 use crate::record::{Figures, Outcome, TICK_NANOS};
 
 /// Ticks of a millisecond.
-pub(super) const TICKS_PER_MS: f64 = 1e6 / TICK_NANOS as f64;
+const TICKS_PER_MS: f64 = 1e6 / TICK_NANOS as f64;
 
 /// The name of the entry of all requests.
 const TOTAL: &str = "Aggregated";

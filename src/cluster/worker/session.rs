@@ -19,7 +19,7 @@ use crate::cluster::message::{
 };
 use crate::cluster::report::{Interval, requests, stats};
 use crate::cluster::usage::{self, Usage};
-use crate::cluster::zmtp::{Link, Socket, Writer, open};
+use crate::cluster::zmtp::{Link, Socket, open, send_all};
 use crate::load::Commands;
 use crate::record::live::Live;
 use crate::record::{Outcome, Tally};
@@ -314,7 +314,7 @@ impl Session {
     {
         let Link { mut reader, writer, .. } = link;
         let (outbox, waiting) = mpsc::channel(MOST_WAITING);
-        let writing = tokio::spawn(write(writer, waiting));
+        let writing = tokio::spawn(send_all(writer, waiting));
         let now = Instant::now();
         let mut line = Line {
             outbox,
@@ -435,6 +435,12 @@ impl Session {
             return;
         }
         self.last_spawn = spawn.timestamp;
+        if self.state == State::Ready {
+            // What was measured for an earlier master is no part of this test.
+            let before: u64 = self.take().iter().map(|outcome| outcome.figures.requests).sum();
+            self.outcome.measured += before;
+            self.reported_at = epoch();
+        }
         let seconds = spawn.stop_timeout.clamp(0.0, MOST_STOP.as_secs_f64());
         self.stop_timeout = Duration::from_secs_f64(seconds);
         self.stopping = None;
@@ -629,16 +635,6 @@ impl Session {
 /// A name that no other worker has; what is before the mark is taken for the machine.
 fn new_node() -> String {
     format!("{}_{}", usage::host(), Uuid::new_v4().simple())
-}
-
-/// Sends what waits, until there is no more to come.
-async fn write<W: AsyncWrite + Unpin>(mut writer: Writer<W>, mut waiting: mpsc::Receiver<Vec<u8>>) {
-    while let Some(message) = waiting.recv().await {
-        if writer.send(&message).await.is_err() {
-            return;
-        }
-    }
-    let _ = writer.close().await;
 }
 
 /// Waits until everything is sent, but not for ever.

@@ -340,10 +340,11 @@ async fn a_worker_that_was_cut_off_carries_on_and_says_what_may_be_missing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_restarted_master_gets_a_registration_and_no_users() {
-    let scene = scene(10);
+    let mut scene = scene(10);
     let mut master = scene.registered().await;
     master.spawn(4, 0).await;
     master.complete().await;
+    scene.measure(5);
     drop(master);
     let mut restarted = scene.connected().await;
     assert_eq!(restarted.beat().await, "running");
@@ -361,6 +362,9 @@ async fn a_restarted_master_gets_a_registration_and_no_users() {
     restarted.at = 0.0;
     restarted.spawn(1, 0).await;
     assert_eq!(restarted.complete().await, (1, vec![1, 0]), "its clock may be another");
+    scene.measure(2);
+    let first = restarted.stats().await.stats_total.num_requests;
+    assert_eq!(first, 2, "what was measured for the other is no part of this test");
 }
 
 #[tokio::test(start_paused = true)]
