@@ -137,6 +137,31 @@ impl Overrides {
     }
 }
 
+impl Overrides {
+    /// Takes the document's own reports and gates out where a test is one iteration, whose figures say
+    /// nothing; returns a note about them. What the command line adds stays.
+    pub fn without_judgement(&self, document: &mut Value) -> Option<String> {
+        let added = usize::from(!self.gates.is_empty()) + usize::from(self.database.is_some());
+        let actions = listed_mut(document).filter(|_| self.once)?;
+        let own = actions.len().saturating_sub(added);
+        let mut skipped: Vec<String> = Vec::new();
+        let mut index = 0;
+        actions.retain(|action| {
+            index += 1;
+            let Value::List(elements) = action else { return true };
+            let command = elements.first().and_then(Value::as_str).unwrap_or_default();
+            let skip = index <= own && judges(command);
+            if skip && skipped.iter().all(|known| known != command) {
+                skipped.push(command.to_owned());
+            }
+            !skip
+        });
+        let names = skipped.join(", ");
+        (!names.is_empty())
+            .then(|| format!("--once skips {names}: one iteration is no measurement"))
+    }
+}
+
 fn action(command: &str, argument: &str, value: Value) -> Value {
     Value::List(vec![command.into(), Value::dict([(argument, value)])])
 }
@@ -260,6 +285,14 @@ impl Walk<'_> {
             {
                 arguments.insert(name.to_owned(), value);
             }
+            if let Some(Value::Dict(form)) = arguments.get_mut("tasks")
+                && form.get("mode").and_then(Value::as_str).is_some_and(is_weighted)
+            {
+                each_once(form);
+                self.notes.push(format!(
+                    "{place}: its tasks are drawn by weight; --once runs each of them once"
+                ));
+            }
             return Ok(());
         }
         let given = [
@@ -352,6 +385,44 @@ const OF_LOAD: [&str; 5] = ["--users", "--spawn-rate", "--test-time", "--rate", 
 
 /// What tests in files get as well, or are judged and reported by.
 const REACHES_FILES: [&str; 3] = ["--var", "--gate", "--report"];
+
+fn is_weighted(mode: &str) -> bool {
+    mode.eq_ignore_ascii_case("weighted")
+}
+
+/// Makes tasks that are drawn by weight a sequence, without those that are never drawn.
+fn each_once(form: &mut Map) {
+    form.insert("mode".to_owned(), "sequence".into());
+    let tasks: Vec<&mut Value> = match form.get_mut("tasks") {
+        Some(Value::List(tasks)) => tasks.iter_mut().collect(),
+        Some(Value::Dict(tasks)) => tasks.values_mut().collect(),
+        _ => Vec::new(),
+    };
+    for task in tasks {
+        if let Value::Dict(task) = task
+            && task.shift_remove("weight") == Some(Value::Int(0))
+        {
+            task.insert("skip_if".to_owned(), true.into());
+        }
+    }
+}
+
+/// Whether a command judges figures or writes them down.
+fn judges(command: &str) -> bool {
+    let report = command.starts_with("LD_generate_") && command.ends_with("_report");
+    report || JUDGES.iter().any(|begin| command.starts_with(begin))
+}
+
+/// Other commands over figures, by what they begin with.
+const JUDGES: [&str; 7] = [
+    "LD_generate_service_map",
+    "LD_assert_",
+    "LD_evaluate_sla",
+    "LD_persist_records",
+    "LD_post_",
+    "LD_canary_verdict",
+    "LD_emit_github_annotations",
+];
 
 /// An argument that is given, and not null.
 fn present<'a>(arguments: &'a Map, name: &str) -> Option<&'a Value> {
@@ -453,6 +524,39 @@ mod tests {
         check(&once, r#","arrival_rate":{"rate":1,"max_users":9}"#, one, &[]);
         let limited = Overrides { test_time: Some(5.0), ..once };
         check(&limited, "", r#","user_count":1,"iterations":1,"test_time":5"#, &[]);
+    }
+
+    #[test]
+    fn once_runs_each_task_that_is_drawn_by_weight() {
+        let once = Overrides { once: true, ..Overrides::default() };
+        let json = r#"[["LD_start_test",{"tasks":{"mode":"weighted","tasks":[{"url":"/a","weight":3},
+            {"url":"/b"},{"url":"/c","weight":0}]}}]]"#;
+        let (document, applied) = applied(&once, json).expect("applied");
+        let tasks = r#"{"mode":"sequence","tasks":[{"url":"/a"},{"url":"/b"},{"url":"/c","skip_if":true}]}"#;
+        assert!(document.contains(tasks), "{document}");
+        let note = "actions[0]: its tasks are drawn by weight; --once runs each of them once";
+        assert_eq!(applied.notes, [note]);
+    }
+
+    #[test]
+    fn once_skips_the_documents_own_reports_and_gates() {
+        let gates = vec![gate("failure_rate<1%").expect("a gate")];
+        let once = Overrides { once: true, gates, ..Overrides::default() };
+        let json = r#"[["LD_start_test",{}],["LD_summary"],["LD_assert_sla",{"rules":[]}],
+            ["LD_generate_html_report",["x"]],["LD_generate_html_report",["y"]],
+            ["LD_persist_records",["r.db"]]]"#;
+        let mut document = Value::parse(json).expect("JSON");
+        once.apply(&mut document).expect("applied");
+        let note = once.without_judgement(&mut document).expect("a note");
+        assert_eq!(
+            note,
+            "--once skips LD_assert_sla, LD_generate_html_report, LD_persist_records: one iteration \
+             is no measurement"
+        );
+        let Value::List(actions) = &document else { panic!("{document:?}") };
+        assert_eq!(actions.len(), 3, "the test, the summary and the gate of the command line");
+        let mut document = Value::parse(json).expect("JSON");
+        assert_eq!(Overrides::default().without_judgement(&mut document), None);
     }
 
     #[test]

@@ -394,13 +394,18 @@ pub(super) fn of_text(
 ) -> Result<Local, Error> {
     let mut value = parse_document(&source.json).map_err(|fault| fault.of(name))?;
     let applied = overrides.apply(&mut value);
-    let Applied { taken, notes } = applied.map_err(|why| Error::usage(format!("{name}: {why}")))?;
+    let Applied { taken, mut notes } =
+        applied.map_err(|why| Error::usage(format!("{name}: {why}")))?;
+    let mut findings = all(&value, source, around);
+    if taken {
+        // After the check, whose findings have their places in the text.
+        notes.extend(overrides.without_judgement(&mut value));
+    }
     let written = match overrides.is_empty() {
         true => serde_json::from_str(&source.json),
         false => to_raw_value(&value),
     };
     let written = written.map_err(|error| Error::usage(format!("{name}: not JSON: {error}")))?;
-    let mut findings = all(&value, source, around);
     findings.retain(|located| !LINT_ONLY.contains(&located.finding.rule));
     if let Some(Located { finding, line, column }) =
         findings.iter().find(|located| located.finding.rule == NOT_A_DOCUMENT)

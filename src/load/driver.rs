@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::conditioner::{Conditioner, LOST};
-use super::scenario::{TaskSource, Verdict};
+use super::scenario::{Skipped, TaskSource, Verdict};
 use super::stop::{Phase, Signal};
 use super::template::{Compiler, Linker, Scope};
 use super::trace::{Ended, Trace};
@@ -71,6 +71,9 @@ pub trait Driver: Debug + Send + Sync + 'static {
         task: usize,
         virtual_user: &mut VirtualUser,
     ) -> impl Future<Output = Verdict>;
+
+    /// A task was skipped: for drivers that show what they do.
+    fn skipped(&self, _task: usize, _why: Skipped) {}
 
     /// Counts what `perform` had begun when it was dropped at the end of a run
     /// ([`VirtualUser::interrupt`]).

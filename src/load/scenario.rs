@@ -321,6 +321,24 @@ pub(super) enum Fate {
     Ran,
 }
 
+/// Why a task is skipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Skipped {
+    /// Its `run_if` does not hold.
+    RunIf,
+    /// Its `skip_if` holds.
+    SkipIf,
+}
+
+impl std::fmt::Display for Skipped {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Self::RunIf => "its run_if does not hold",
+            Self::SkipIf => "its skip_if holds",
+        })
+    }
+}
+
 impl Task {
     /// Whether the document switches it off.
     fn is_off(&self) -> bool {
@@ -330,12 +348,20 @@ impl Task {
 
     /// Whether its conditions let it run.
     pub fn runs(&self, scope: &mut Scope) -> bool {
+        self.skipped(scope).is_none()
+    }
+
+    /// Why its conditions do not let it run, unless they do.
+    pub fn skipped(&self, scope: &mut Scope) -> Option<Skipped> {
         // Each condition is an execution of its own, for which CSV sources supply the next row.
         let mut holds = |condition: &Predicate| {
             scope.begin_condition();
             condition.holds(scope)
         };
-        self.run_if.as_ref().is_none_or(&mut holds) && !self.skip_if.as_ref().is_some_and(holds)
+        if !self.run_if.as_ref().is_none_or(&mut holds) {
+            return Some(Skipped::RunIf);
+        }
+        self.skip_if.as_ref().is_some_and(holds).then_some(Skipped::SkipIf)
     }
 }
 

@@ -214,8 +214,9 @@ async fn perform<D: Driver>(
         if signal.phase() >= Phase::Finish {
             break;
         }
-        if !task.runs(&mut virtual_user.scope) {
+        if let Some(why) = task.skipped(&mut virtual_user.scope) {
             context.note(index, Fate::Skipped);
+            context.plan.driver.skipped(index, why);
             context.give_way().await;
             continue;
         }

@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::load::scenario::Skipped;
 use crate::redact;
 
 /// As much of a body as is shown, in bytes.
@@ -34,6 +35,13 @@ impl Tracer {
     pub(super) fn bytes(&self, sign: char, bytes: &[u8], length: u64) {
         let mut lines = Lines::default();
         lines.body(sign, bytes, length);
+        self.show(lines);
+    }
+
+    /// Shows that a task was skipped.
+    pub(super) fn skipped(&self, task: usize, why: Skipped) {
+        let mut lines = Lines::default();
+        lines.add('=', &format!("task {} skipped: {why}", task + 1));
         self.show(lines);
     }
 

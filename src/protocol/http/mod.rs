@@ -85,7 +85,7 @@ pub(crate) use self::tls::{Setting, SettingDraft, Settings};
 pub(crate) use self::trace::response_lines;
 pub(crate) use self::way::Way;
 use crate::load::driver::{Driver, Measurement, Tasks, VirtualUser};
-use crate::load::scenario::{TaskSource, Verdict};
+use crate::load::scenario::{Skipped, TaskSource, Verdict};
 use crate::load::template::{Compiler, Linker};
 use crate::memory::Memory;
 use crate::net::{Dialer, Targets};
@@ -268,6 +268,12 @@ impl Driver for Http {
             user.back_off.reset();
         }
         verdict
+    }
+
+    fn skipped(&self, task: usize, why: Skipped) {
+        if let Some(tracer) = &self.tracer {
+            tracer.skipped(task, why);
+        }
     }
 
     fn abandon(&self, _: &Worker, user: &mut User, virtual_user: &mut VirtualUser) {

@@ -21,7 +21,7 @@ use self::reply::{Reply, missing};
 use self::task::{Host, Task, TaskDraft, Transport, split};
 use crate::load::MAX_TEXT;
 use crate::load::driver::{Driver, Measurement, Tasks, VirtualUser};
-use crate::load::scenario::{TaskSource, Verdict};
+use crate::load::scenario::{Skipped, TaskSource, Verdict};
 use crate::load::template::{Compiler, Linker};
 use crate::memory::{Held, Memory};
 use crate::net::{Dialer, Targets};
@@ -191,6 +191,12 @@ impl Driver for Socket {
             user.back_off.reset();
         }
         verdict
+    }
+
+    fn skipped(&self, task: usize, why: Skipped) {
+        if let Some(tracer) = &self.tracer {
+            tracer.skipped(task, why);
+        }
     }
 
     fn abandon(&self, _: &Worker, user: &mut User, virtual_user: &mut VirtualUser) {
