@@ -206,8 +206,9 @@ impl<'a> Advisor<'a> {
         }
         let summary = given.argument("summary", 1).filter(|_| format.is_none());
         if self.tested && !self.cleared && summary.is_none() {
-            let message = "counts every test since the last LD_clear_records, those of other \
-                           documents included; begin with [\"LD_clear_records\"]";
+            let message = "for clients with text replies (LoadDensity's, --legacy) this counts every \
+                           test since the last LD_clear_records, those of other documents included; \
+                           begin with [\"LD_clear_records\"]";
             self.warn(STALE_RECORDS, place.clone(), message);
             // Once is enough.
             self.cleared = true;
@@ -478,10 +479,13 @@ impl<'a> Advisor<'a> {
                 let registered =
                     *space == Space::Var && (self.opaque || self.variables.contains_key(*name));
                 (!registered && !extracted.contains(&(*space, *name))).then(|| {
-                    format!(
-                        "nothing here registers or extracts {name:?}{}",
-                        self.meant(name, extracted)
-                    )
+                    let meant = self.meant(name, extracted);
+                    let checked = self.around.place == Where::Anywhere && *space == Space::Var;
+                    let option = match checked && meant.is_empty() {
+                        true => "; --var of run sets it",
+                        false => "",
+                    };
+                    format!("nothing here registers or extracts {name:?}{meant}{option}")
                 })
             }
             Reference::Column { source, column } => match self.sources.get(*source) {

@@ -71,7 +71,11 @@ impl<'a> DocumentFiles<'a> {
     }
 
     fn found(&mut self, rule: &'static Rule, failure: Failure, place: Place) {
-        self.findings.push(Finding::new(rule, self.severity, failure.message, place));
+        let mut message = failure.message;
+        if self.severity == Severity::Warning {
+            message.push_str("; `ldctl run` refuses the document here");
+        }
+        self.findings.push(Finding::new(rule, self.severity, message, place));
     }
 
     /// The document writes a report of this name.

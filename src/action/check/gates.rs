@@ -85,7 +85,10 @@ fn gate(
     names: Option<&RequestNames>,
     found: &mut Vec<Finding>,
 ) {
-    let mut broken = |rule, message: String, place| {
+    let mut broken = |rule, mut message: String, place| {
+        if severity == Severity::Warning {
+            message.push_str("; the gate counts as failed");
+        }
         found.push(Finding::new(rule, severity, message, place));
     };
     let kind = rule.get("type").map(Value::to_text);

@@ -136,7 +136,7 @@ fn a_placeholder_that_nothing_fills_is_found_before_the_test_runs() {
     for (text, reason) in [
         ("${users.name}", "no placeholder has this form"),
         ("${randint(5, 1)}", "no placeholder has this form"),
-        ("${token}", "nothing here registers or extracts \"token\""),
+        ("${token}", "nothing here registers or extracts \"token\"; --var of run sets it"),
         ("${session.id}", "nothing here registers or extracts \"id\""),
         ("${csv.u.name}", "nothing here registers the CSV source \"u\""),
     ] {
@@ -412,7 +412,7 @@ fn tasks_of_on_start_are_checked_like_others() {
             "actions[0].tasks.on_start[0].weight: has no effect: every user runs all tasks of \
              on_start, in order [unused-weight]",
             "actions[0].tasks.on_start[0].url: ${no} is used as it is written: nothing here \
-             registers or extracts \"no\" [unresolved-placeholder]",
+             registers or extracts \"no\"; --var of run sets it [unresolved-placeholder]",
         ],
     );
     let refused = anywhere(&of_test(
