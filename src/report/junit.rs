@@ -50,13 +50,16 @@ pub fn write(records: &Records, per: Per, rules: &[Rule], out: &mut dyn Write) -
 
 fn requests<W: Write>(records: &Records, writer: &mut Writer<W>) -> io::Result<()> {
     let failures = records.rows().filter(|row| row.failed()).count();
-    Suite { span: span(records), tests: records.len(), failures }.write(writer, |writer| {
-        in_order(records).try_for_each(|(_, row)| {
-            let seconds = row.response_ms / 1000.0;
-            let error = row.error.map(|error| if error.is_empty() { NO_TEXT } else { error });
-            testcase(writer, &row.label.method, name_of(&row), seconds, error.map(|e| (e, e)))
-        })
-    })
+    Suite { span: span(records), tests: records.len(), failures, output: String::new() }.write(
+        writer,
+        |writer| {
+            in_order(records).try_for_each(|(_, row)| {
+                let seconds = row.response_ms / 1000.0;
+                let error = row.error.map(|error| if error.is_empty() { NO_TEXT } else { error });
+                testcase(writer, &row.label.method, name_of(&row), seconds, error.map(|e| (e, e)))
+            })
+        },
+    )
 }
 
 /// The type of every failure; Surefire and Ant require one.
@@ -146,27 +149,30 @@ fn cases<W: Write>(
     writer: &mut Writer<W>,
 ) -> io::Result<()> {
     let failing = names.values().filter(|totals| totals.failures > 0).count();
-    Suite { span, tests: names.len(), failures: failing }.write(writer, |writer| {
-        for ((method, name), mut totals) in names {
-            let failures = totals.failures;
-            let message = format!("{failures} of {} requests failed", totals.requests);
-            totals.errors.sort_by(|_, a, _, b| b.cmp(a));
-            let mut lines: Vec<String> = totals
-                .errors
-                .iter()
-                .take(MAX_ERRORS)
-                .map(|(error, count)| format!("{count} × {error}"))
-                .collect();
-            if totals.errors.len() > MAX_ERRORS {
-                lines.push(format!("{} further errors", totals.errors.len() - MAX_ERRORS));
+    Suite { span, tests: names.len(), failures: failing, output: String::new() }.write(
+        writer,
+        |writer| {
+            for ((method, name), mut totals) in names {
+                let failures = totals.failures;
+                let message = format!("{failures} of {} requests failed", totals.requests);
+                totals.errors.sort_by(|_, a, _, b| b.cmp(a));
+                let mut lines: Vec<String> = totals
+                    .errors
+                    .iter()
+                    .take(MAX_ERRORS)
+                    .map(|(error, count)| format!("{count} × {error}"))
+                    .collect();
+                if totals.errors.len() > MAX_ERRORS {
+                    lines.push(format!("{} further errors", totals.errors.len() - MAX_ERRORS));
+                }
+                let text = lines.join("\n");
+                let failure = (failures > 0).then_some((message.as_str(), text.as_str()));
+                let seconds = totals.seconds / totals.requests.max(1) as f64;
+                testcase(writer, method, name, seconds, failure)?;
             }
-            let text = lines.join("\n");
-            let failure = (failures > 0).then_some((message.as_str(), text.as_str()));
-            let seconds = totals.seconds / totals.requests.max(1) as f64;
-            testcase(writer, method, name, seconds, failure)?;
-        }
-        Ok(())
-    })
+            Ok(())
+        },
+    )
 }
 
 fn gates<W: Write>(
@@ -175,7 +181,13 @@ fn gates<W: Write>(
     writer: &mut Writer<W>,
 ) -> io::Result<()> {
     let failures = verdicts.iter().filter(|verdict| !verdict.passed).count();
-    Suite { span: span(records), tests: verdicts.len(), failures }.write(writer, |writer| {
+    let measured = |verdict: &GateResult| {
+        let figure = verdict.actual.map(|actual| actual.to_string());
+        let figure = figure.unwrap_or_else(|| "not measured".to_owned());
+        format!("{}: {figure}\n", verdict.rule.title())
+    };
+    let output = verdicts.iter().map(measured).collect();
+    Suite { span: span(records), tests: verdicts.len(), failures, output }.write(writer, |writer| {
         verdicts.iter().try_for_each(|verdict| {
             let reason = verdict.reason.as_str();
             let failure = (!verdict.passed).then_some((reason, reason));
@@ -190,6 +202,8 @@ struct Suite {
     span: (SystemTime, f64),
     tests: usize,
     failures: usize,
+    /// What else there is to say.
+    output: String,
 }
 
 impl Suite {
@@ -217,7 +231,13 @@ impl Suite {
         writer.write_event(Event::Start(start))?;
         writer.write_event(Event::Empty(BytesStart::new("properties")))?;
         cases(writer)?;
-        writer.write_event(Event::Empty(BytesStart::new("system-out")))?;
+        if self.output.is_empty() {
+            writer.write_event(Event::Empty(BytesStart::new("system-out")))?;
+        } else {
+            writer.write_event(Event::Start(BytesStart::new("system-out")))?;
+            writer.write_event(Event::Text(BytesText::from_escaped(escaped(&self.output))))?;
+            writer.write_event(Event::End(BytesEnd::new("system-out")))?;
+        }
         writer.write_event(Event::Empty(BytesStart::new("system-err")))?;
         writer.write_event(Event::End(BytesEnd::new("testsuite")))
     }
@@ -365,6 +385,13 @@ mod tests {
         let rules = Rule::read_list(&crate::value::Reader::root(&json)).expect("rules");
         let text = written(|out| write(&three(), Per::Rule, &rules, out));
         assert!(text.contains("tests=\"2\" failures=\"1\""), "{text}");
+        assert!(
+            text.contains(
+                "<system-out>requests(overall) gte 3: 3\nfailure_rate(overall) lte 0: \
+                 0.3333333333333333\n</system-out>"
+            ),
+            "{text}"
+        );
         assert!(text.contains("name=\"requests(overall) gte 3\" time=\"0.000\"/>"), "{text}");
         assert!(
             text.contains(

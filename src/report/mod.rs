@@ -135,8 +135,13 @@ pub const FORMATS: &[Format] = &[
                 "What a testcase represents.",
             )
             .otherwise("a rule if there are rules, else a request"),
-            Field::optional("rules", RULES, "Gates, for testcases that represent rules.")
-                .or(Literal::List),
+            Field::optional(
+                "rules",
+                RULES,
+                "Gates, for testcases that represent rules; those of LD_assert_sla before it by \
+                 default.",
+            )
+            .or(Literal::List),
         ],
         example: r#"["LD_generate_junit_report", {"report_name": "checkout", "per": "rule",
   "rules": [{"type": "failure_rate", "value": 0.01}]}]"#,

@@ -80,7 +80,7 @@ fn file_report(given: &Arguments<'_>) -> Parsed {
     let takes = |name: &str| format.parameters.iter().any(|field| field.name == name);
     let rules =
         if takes("rules") { given.or_default("rules", Rule::read_list)? } else { Vec::new() };
-    let per = if takes("per") { per(given, &rules)? } else { Per::default() };
+    let per = if takes("per") { per(given, !rules.is_empty())? } else { Per::default() };
     let label =
         if takes("label") { given.if_present("label", |label| label.string())? } else { None };
     let earlier = if takes("baseline") { earlier(given)? } else { None };
@@ -97,14 +97,13 @@ fn earlier(given: &Arguments<'_>) -> Result<Option<Earlier>, Invalid> {
     Ok(run.map(|run| Earlier { path, run, tolerance }))
 }
 
-fn per(given: &Arguments<'_>, rules: &[Rule]) -> Result<Per, Invalid> {
+fn per(given: &Arguments<'_>, has_rules: bool) -> Result<Per, Invalid> {
     let Some(per) = given.present("per") else {
-        return Ok(if rules.is_empty() { Per::Request } else { Per::Rule });
+        return Ok(if has_rules { Per::Rule } else { Per::Request });
     };
     match per.text()? {
         "request" => Ok(Per::Request),
         "name" => Ok(Per::Name),
-        "rule" if rules.is_empty() => Err(per.invalid("\"rule\" needs \"rules\": a list of gates")),
         "rule" => Ok(Per::Rule),
         _ => Err(per.choice(&["request", "name", "rule"])),
     }
@@ -153,8 +152,16 @@ impl Command for FileReport {
             _ => {}
         }
         describe(&mut options, label, context);
-        if format.empty == Empty::NoPage && options.rules.is_empty() {
+        let judged = format.empty == Empty::NoPage || options.per == Per::Rule;
+        if judged && options.rules.is_empty() {
             options.rules = context.gates().to_vec();
+        }
+        if options.per == Per::Rule && options.rules.is_empty() {
+            let message = format!(
+                "{}: \"per\": \"rule\" needs \"rules\", or an LD_assert_sla before it",
+                format.command
+            );
+            return Err(Failure::new(FailureKind::InvalidArgument, message));
         }
         let ending = format.ending;
         match format.content {
