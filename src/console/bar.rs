@@ -94,8 +94,9 @@ fn words(what: &Shown) -> String {
         Shown::Test(progress) => {
             let Progress { elapsed_s, users, requests, failures, rps, p50_ms, p95_ms, .. } =
                 progress;
-            let length =
-                progress.remaining_s.map(|left| format!(" of {}", clock(elapsed_s + left)));
+            let length = progress
+                .remaining_s
+                .map(|left| format!(" of {}", clock((elapsed_s + left).round())));
             let probe = progress.probe.map(|probe| format!("probe {probe}, "));
             format!(
                 "{}{}{}: {}, {} ({rps:.0}/s), {failures} failed, p50 {p50_ms:.1} ms, p95 {p95_ms:.1} ms",

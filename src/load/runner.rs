@@ -50,6 +50,9 @@ const LAG: Duration = Duration::from_millis(50);
 /// The percentage of late starts or ticks from which the result carries a warning.
 const WARN_PERCENT: u64 = 1;
 
+/// The percentage of late starts from which the generator itself cannot keep up.
+const MUCH_PERCENT: u64 = 10;
+
 /// The most changes of the number of users that are kept; reports show some hundred.
 const MOST_CHANGES: usize = 20_000;
 
@@ -438,10 +441,15 @@ pub(super) fn accuracy_warnings(iterations: Iterations, parts: &[WorkerResult]) 
     let (ticks, lagging) = (sum(|part| part.ticks), sum(|part| part.lagging));
     let broken = sum(|part| part.broken);
     let mut warnings = Vec::new();
-    if late * 100 > starts * WARN_PERCENT {
+    if late * 100 > starts * MUCH_PERCENT {
         warnings.push(format!(
             "the generator was the bottleneck: {late} of {starts} iterations started more than \
              10 ms late; give it more cores or a lower rate"
+        ));
+    } else if late * 100 > starts * WARN_PERCENT {
+        warnings.push(format!(
+            "{late} of {starts} iterations started more than 10 ms late: some latencies may be too \
+             high"
         ));
     }
     if lagging * 100 > ticks * WARN_PERCENT && lagging > 1 {
