@@ -78,6 +78,9 @@ pub fn find(name: &str) -> Result<Topic, UnknownTopic> {
                 name.replacen(first, parameter.name, 1)
             ));
         }
+        if let (true, Some(path)) = (keys.is_empty(), meant(first)) {
+            return find(&path);
+        }
         return Err(unknown(first));
     };
     if keys.is_empty() {
@@ -116,6 +119,57 @@ pub fn find(name: &str) -> Result<Topic, UnknownTopic> {
         inside = found.iter().flat_map(|(_, field)| groups(&field.kind)).collect();
     }
     Ok(Topic::Members { path, found })
+}
+
+/// Words for what has another name here.
+const SYNONYMS: [(&str, &str); 16] = [
+    ("assertion", "checks"),
+    ("check", "checks"),
+    ("extractor", "checks"),
+    ("gate", "gates"),
+    ("threshold", "gates"),
+    ("thresholds", "gates"),
+    ("sla", "gates"),
+    ("percentile", "gates"),
+    ("p95", "gates"),
+    ("weighted", "tasks"),
+    ("scenario", "tasks"),
+    ("vus", "LD_start_test.user_count"),
+    ("duration", "LD_start_test.test_time"),
+    ("open-model", "LD_start_test.arrival_rate"),
+    ("open_model", "LD_start_test.arrival_rate"),
+    ("variable", "placeholders"),
+];
+
+/// The name of a page that another word stands for: a synonym, or a member at any depth, of a test
+/// before other commands.
+fn meant(word: &str) -> Option<String> {
+    let word = word.to_lowercase();
+    if let Some((_, name)) = SYNONYMS.iter().find(|(known, _)| *known == word) {
+        return Some((*name).to_owned());
+    }
+    let test = registry::find(super::command::START_TEST);
+    let mut commands = test.into_iter().chain(declarations());
+    commands.find_map(|command| {
+        let fields = Group::of(command.parameters().unwrap_or_default());
+        member(&[fields], &word, MOST_DEPTH).map(|path| format!("{}.{path}", command.name()))
+    })
+}
+
+/// How deep members are looked for.
+const MOST_DEPTH: usize = 4;
+
+/// The keys that lead to a member of this name, the shortest way first.
+fn member(inside: &[Group], name: &str, depth: usize) -> Option<String> {
+    let fields = || inside.iter().flat_map(|group| group.fields.iter().copied());
+    if fields().any(|field| field.keys().any(|key| key == name)) {
+        return Some(name.to_owned());
+    }
+    let depth = depth.checked_sub(1)?;
+    fields().find_map(|field| {
+        let path = member(&groups(&field.kind), name, depth)?;
+        Some(format!("{}.{path}", field.name))
+    })
 }
 
 fn members_of_test() -> impl Iterator<Item = &'static Field> {
@@ -269,6 +323,13 @@ mod tests {
         check_path("tasks.extract.var", "LD_start_test.tasks.extract.var");
         check_path("wait_time.min", "LD_start_test.wait_time.min");
         check_path("LD_assert_sla.rules.op", "LD_assert_sla.rules.op");
+        check_path("extract", "LD_start_test.tasks.extract");
+        check_path("weight", "LD_start_test.tasks.weight");
+        check_path("on_start", "LD_start_test.tasks.on_start");
+        check_path("skip_if", "LD_start_test.tasks.skip_if");
+        check_path("open-model", "LD_start_test.arrival_rate");
+        check_path("weighted", "tasks");
+        check_path("p95", "gates");
         check_path(
             "LD_start_test.user_detail_dict.base_url",
             "LD_start_test.user_detail_dict.base_url",
