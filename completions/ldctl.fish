@@ -99,9 +99,9 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l json -d 'The docume
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l name -d 'Name of the run, for `ldctl runs`' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l queue -d 'While another test runs, wait for its end for at most this long' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l timeout -d 'Give up after this long without a reply [default: 10s while connecting, 1h between replies]' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l users -d 'Virtual users of every test; with an arrival rate the most that run at once' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l spawn-rate -d 'Users started per second' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l test-time -d 'Duration of every test: 30s, 5m, 1h30m. With --users or --rate it replaces a load_shape' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s u -l users -d 'Virtual users of every test; with an arrival rate the most that run at once' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s r -l spawn-rate -d 'Users started per second' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s t -l test-time -d 'Duration of every test: 30s, 5m, 1h30m. With --users or --rate it replaces a load_shape' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l rate -d 'Start this many iterations per second, however slow the target is (arrival_rate)' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l target -d 'Base of the relative URLs of tasks (host)' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l var -d 'Set the variable ${var.NAME} (repeatable); takes precedence over the document\'s' -r
@@ -328,9 +328,9 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s d -l data -d 'Body; 
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l json-body -d 'Body as JSON; @FILE reads it' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s n -l requests -d 'End after so many requests, instead of a time' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l host -d 'The same as --target' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l users -d 'Virtual users of every test; with an arrival rate the most that run at once' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l spawn-rate -d 'Users started per second' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l test-time -d 'Duration of every test: 30s, 5m, 1h30m. With --users or --rate it replaces a load_shape' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s u -l users -d 'Virtual users of every test; with an arrival rate the most that run at once' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s r -l spawn-rate -d 'Users started per second' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s t -l test-time -d 'Duration of every test: 30s, 5m, 1h30m. With --users or --rate it replaces a load_shape' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l rate -d 'Start this many iterations per second, however slow the target is (arrival_rate)' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l target -d 'Base of the relative URLs of tasks (host)' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l var -d 'Set the variable ${var.NAME} (repeatable); takes precedence over the document\'s' -r

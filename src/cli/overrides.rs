@@ -9,15 +9,15 @@ use super::values::{assignment, rate, test_seconds};
 #[derive(Args, Debug, Default)]
 pub struct Overrides {
     /// Virtual users of every test; with an arrival rate the most that run at once
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Overrides")]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Overrides")]
     pub users: Option<u64>,
 
     /// Users started per second
-    #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "Overrides")]
+    #[arg(short = 'r', long, value_name = "RATE", value_parser = rate, help_heading = "Overrides")]
     pub spawn_rate: Option<f64>,
 
     /// Duration of every test: 30s, 5m, 1h30m. With --users or --rate it replaces a load_shape
-    #[arg(long, value_name = "TIME", value_parser = test_seconds, help_heading = "Overrides")]
+    #[arg(short, long, value_name = "TIME", value_parser = test_seconds, help_heading = "Overrides")]
     pub test_time: Option<f64>,
 
     /// Start this many iterations per second, however slow the target is (arrival_rate)

@@ -11,6 +11,11 @@ use crate::error::Error;
 pub(super) fn resolve(args: &Run, users: Option<u64>) -> Result<Option<String>, Error> {
     let is_url = |path: &&PathBuf| path.to_str().is_some_and(is_url);
     let mut urls = args.files.iter().filter(is_url);
+    if let Some(host) = args.one_liner.header.iter().find(|text| is_url(&&PathBuf::from(text))) {
+        return Err(Error::usage(format!(
+            "-H {host:?} is no header, which is NAME: VALUE; for the target use --host {host}"
+        )));
+    }
     let Some(url) = urls.next().and_then(|path| path.to_str()) else {
         return match args.one_liner.options().first() {
             Some(option) => Err(Error::usage(format!(
