@@ -70,11 +70,14 @@ pub(super) fn init(args: &Init, console: &mut Console) -> Result<Exit, Error> {
     }
     new_file::write(&args.file, &text, args.force)?;
     let mut written = vec![args.file.display().to_string()];
+    let mut kept = Vec::new();
     let mut companion = |path: PathBuf, text: &str| -> Result<(), Error> {
         // What is there already is the user's.
         if args.force || !path.exists() {
             new_file::write(&path, text, args.force)?;
             written.push(path.display().to_string());
+        } else {
+            kept.push(path.display().to_string());
         }
         Ok(())
     };
@@ -86,6 +89,10 @@ pub(super) fn init(args: &Init, console: &mut Console) -> Result<Exit, Error> {
         companion(directory.join(BESIDE), &(schema + "\n"))?;
     }
     console.message(&format!("wrote {}", written.join(", ")));
+    if !kept.is_empty() {
+        console
+            .message(&format!("kept {}, which was there (--force replaces it)", kept.join(", ")));
+    }
     if text.contains(SECRET) {
         console.message("set the environment variable SHOP_PASSWORD before it runs");
     }
