@@ -243,6 +243,18 @@ impl<'a> Entry<'a> {
     }
 }
 
+/// The URL from its path on; all of a relative one.
+pub(super) fn path(url: &str) -> &str {
+    let rest = url.split_once("://").filter(|(scheme, rest)| {
+        let letters = scheme.bytes().all(|byte| byte.is_ascii_alphabetic());
+        !scheme.is_empty() && letters && !rest.is_empty() && !rest.starts_with('/')
+    });
+    match rest {
+        None => url,
+        Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"),
+    }
+}
+
 /// Sorts entries by the start of their requests; one without a time follows its predecessor.
 pub(super) fn sort(entries: &mut Vec<Entry<'_>>) {
     let mut last = Timestamp::MIN;

@@ -4,9 +4,8 @@
 
 use base64::Engine as _;
 
-use super::entry::Entry;
+use super::entry::{Entry, path};
 use super::notices::Notices;
-use super::path;
 use crate::value::{Invalid, Map, Reader, Value};
 
 /// The opcode of a text message (RFC 6455, section 5.2).
@@ -17,12 +16,12 @@ const HANDSHAKE: &str = "sec-websocket-";
 
 /// The steps of the recorded WebSockets with a matching URL, and the notices about differences.
 pub(super) fn steps(
-    har: &Reader<'_>,
+    entries: &[Reader<'_>],
     wanted: impl Fn(&str) -> bool,
 ) -> Result<(Vec<Value>, Vec<String>), Invalid> {
     let (mut notices, mut steps) = (Notices::default(), Vec::new());
-    for place in super::entries(har)? {
-        let entry = Entry::read(&place)?;
+    for place in entries {
+        let entry = Entry::read(place)?;
         if !wanted(&entry.url) {
             continue;
         }

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use regex::Regex;
 use serde::Deserialize;
 
-use self::entry::Entry;
+use self::entry::{Entry, path};
 use self::notices::Notices;
 use self::redirects::{Step, steps};
 use super::test_document::{self, Load, SPAWN_RATE, TEST_TIME, USER, USER_COUNT};
@@ -96,7 +96,9 @@ const EXCLUDE: Field = Field::optional(
 fn document(given: &Arguments<'_>) -> Result<(Value, Vec<String>), Invalid> {
     let user = given.or_default("user", |user| Ok(user.value().clone()))?;
     let (tasks, notices) = match user.as_str() {
-        Some("websocket_user") => selected(given, |har, wanted| messages::steps(har, wanted))?,
+        Some("websocket_user") => {
+            selected(given, |har, wanted| messages::steps(&entries(har)?, wanted))?
+        }
         _ => tasks(given)?,
     };
     let test = Load::read(given)?.test(tasks, Map::new());
@@ -218,18 +220,6 @@ fn task(step: &Step<'_>, notices: &mut Notices) -> Map {
         None => notices.without_response += 1,
     }
     task
-}
-
-/// The URL from its path on; all of a relative one.
-fn path(url: &str) -> &str {
-    let rest = url.split_once("://").filter(|(scheme, rest)| {
-        let letters = scheme.bytes().all(|byte| byte.is_ascii_alphabetic());
-        !scheme.is_empty() && letters && !rest.is_empty() && !rest.starts_with('/')
-    });
-    match rest {
-        None => url,
-        Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"),
-    }
 }
 
 #[derive(Debug)]

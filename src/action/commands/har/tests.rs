@@ -182,7 +182,8 @@ fn the_messages_of_a_recorded_websocket_become_steps() {
             {"type": "send", "opcode": 2, "data": "AP8="}, {"type": "send", "opcode": 2, "data": "%"}]},
         {"request": {"method": "GET", "url": "ws://x/none"}, "response": {"status": 101}}]}}"#;
     let value = Value::parse(text).expect("JSON");
-    let (steps, notices) = messages::steps(&Reader::root(&value), |_| true).expect("a recording");
+    let entries = super::entries(&Reader::root(&value)).expect("a recording");
+    let (steps, notices) = messages::steps(&entries, |_| true).expect("a recording");
     let wanted = r#"[
         {"method": "connect", "name": "connect /live?a=1", "request_url": "wss://x/live?a=1",
          "headers": {"Origin": "https://x"}, "subprotocols": ["a", "b"]},
