@@ -602,6 +602,25 @@ fn t76_messages_take_their_share_of_memory_or_fail_and_give_it_back() {
 }
 
 #[test]
+fn a_step_that_a_simulated_network_loses_is_not_sent() {
+    let target = peer(echo);
+    let at = |scheme: &str| json!(format!("{scheme}://{}/", target.address));
+    for (user, task) in [
+        ("websocket_user", json!({"method": "connect", "url": at("ws")})),
+        ("sse_user", json!({"method": "open", "url": at("http")})),
+        ("redis_user", json!({"method": "get", "key": "k"})),
+    ] {
+        let host = json!({"user": user, "host": at("redis")});
+        let host = if user == "redis_user" { host } else { json!({"user": user}) };
+        let load = Load::once(json!([task]))
+            .with("user_detail_dict", host)
+            .after(json!(["LD_install_network_conditioner", {"loss_rate": 1}]));
+        assert_eq!(outcomes(load), [ldctl::load::LOST], "{user}");
+    }
+    assert_eq!(target.connections(), 0);
+}
+
+#[test]
 fn a_stop_does_not_wait_for_a_message_that_does_not_come() {
     let silent = peer(|socket| {
         loop {

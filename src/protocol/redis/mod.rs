@@ -253,6 +253,9 @@ impl Step<'_> {
     async fn run(self, address: Result<Arc<Address>, String>) -> Result<(), Fault> {
         let Self { driver, worker, user, task, virtual_user } = self;
         let address = address.map_err(Fault::Address)?;
+        if virtual_user.is_lost() {
+            return Err(ConnectionFault::Lost.into());
+        }
         let scope = &mut virtual_user.scope;
         task.fill(scope, &mut worker.parts.borrow_mut(), &mut user.command);
         if scope.is_too_long() {

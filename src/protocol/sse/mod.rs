@@ -240,6 +240,9 @@ struct Step<'a> {
 
 impl Step<'_> {
     async fn run(mut self) -> Result<(), Fault> {
+        if self.virtual_user.is_lost() {
+            return Err(ConnectionFault::Lost.into());
+        }
         match self.task.method {
             Method::Close => {
                 self.user.source = None;

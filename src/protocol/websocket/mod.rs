@@ -39,6 +39,7 @@ use crate::memory::{Held, Memory};
 use crate::net::{Dialer, Targets};
 use crate::protocol::check::contains;
 use crate::protocol::deadline::Deadline;
+use crate::protocol::fault::ConnectionFault;
 use crate::protocol::http::{Proxies, Settings, Way};
 use crate::protocol::labels::Labels;
 use crate::protocol::own_limits::BackOff;
@@ -259,6 +260,10 @@ impl Step<'_> {
     /// Runs the step with the user's connection, if it has one; afterwards the user has the
     /// connection that the next step may use.
     async fn run(mut self, connection: Option<Box<Connection>>) -> Result<(), Fault> {
+        if self.virtual_user.is_lost() {
+            self.user.slot.replace(connection);
+            return Err(ConnectionFault::Lost.into());
+        }
         if self.task.method == Method::Close {
             return self.close(connection).await;
         }

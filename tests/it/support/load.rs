@@ -20,6 +20,7 @@ use super::{CALLERS, DEADLINE};
 
 /// A test that is being put together.
 pub(crate) struct Load {
+    before: Option<serde_json::Value>,
     arguments: serde_json::Value,
     requests: u64,
     targets: Targets,
@@ -66,6 +67,7 @@ impl Load {
         let targets = Targets::default();
         let memory = None;
         Self {
+            before: None,
             arguments,
             requests,
             targets,
@@ -78,6 +80,11 @@ impl Load {
     pub(crate) fn with(mut self, name: &str, value: serde_json::Value) -> Self {
         self.arguments[name] = value;
         self
+    }
+
+    /// With an action before it.
+    pub(crate) fn after(self, action: serde_json::Value) -> Self {
+        Self { before: Some(action), ..self }
     }
 
     /// Until so many requests are recorded.
@@ -133,7 +140,9 @@ impl Load {
             ..inside
         };
         let executor = Arc::new(Executor::new(policy).expect("an executor"));
-        let document = json!([["LD_start_test", self.arguments]]).to_string();
+        let mut earlier = usize::from(self.before.is_some());
+        let test = json!(["LD_start_test", self.arguments]);
+        let document = json!(self.before.into_iter().chain([test]).collect::<Vec<_>>()).to_string();
         let document = Document::parse(Value::parse(&document).expect("JSON")).expect("a document");
         let (cancel, cumulative) = (CancellationToken::new(), executor.cumulative());
         let requests = || cumulative.counts().iter().map(|row| row.requests).sum::<u64>();
@@ -143,7 +152,10 @@ impl Load {
             thread::spawn(move || {
                 let mut sink = |event| {
                     if let Event::Result(result) = event {
-                        let _ = sender.send(result);
+                        match earlier.checked_sub(1) {
+                            Some(left) => earlier = left,
+                            None => drop(sender.send(result)),
+                        }
                     }
                 };
                 executor.execute(document, &mut sink, &cancel);
