@@ -350,6 +350,7 @@ pub(super) struct StartTest {
 
 /// What users do, and where.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one for each test")]
 enum Work {
     /// Here.
     Native(Workload),
