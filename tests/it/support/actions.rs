@@ -24,6 +24,38 @@ pub(crate) fn actions_with(pick: Pick<'_>) -> Vec<Value> {
             }
             found.push(json!([command.name(), arguments]));
         }
+        if command.name() == "LD_start_test" {
+            found.extend(other_users(command.name(), fields, pick));
+        }
+    }
+    found
+}
+
+/// The users whose tasks are those of the default one.
+const HTTP: [&str; 3] = ["fast_http_user", "http_user", "async_http_user"];
+
+/// A host for each of the others; nothing listens there.
+const HOSTS: [(&str, &str); 4] = [
+    ("socket_user", "tcp://127.0.0.1:1"),
+    ("websocket_user", "ws://127.0.0.1:1"),
+    ("sse_user", "http://127.0.0.1:1"),
+    ("redis_user", "redis://127.0.0.1:1"),
+];
+
+/// Tests of the other users, with a picked value in one place of a task.
+fn other_users(command: &str, fields: &[Field], pick: Pick<'_>) -> Vec<Value> {
+    let mut found = Vec::new();
+    for user in USERS.iter().filter(|user| !HTTP.contains(&user.name)) {
+        let host = HOSTS.iter().find(|(name, _)| *name == user.name);
+        let (_, host) = host.unwrap_or_else(|| panic!("add a host for {}", user.name));
+        for task in objects(&[user.fields.concat(), STEP.to_vec()].concat(), pick) {
+            let mut arguments = example_of(fields);
+            arguments.insert("test_time".to_owned(), json!(0.05));
+            let detail = json!({"user": user.name, "host": host});
+            arguments.insert("user_detail_dict".to_owned(), detail);
+            arguments.insert("tasks".to_owned(), json!([task]));
+            found.push(json!([command, arguments]));
+        }
     }
     found
 }
@@ -65,7 +97,9 @@ fn values(kind: &Kind, pick: Pick<'_>) -> Vec<Value> {
         Kind::Either(kinds) => kinds.iter().flat_map(|kind| values(kind, pick)).collect(),
         Kind::Named(_, kind) => values(kind, pick),
         Kind::Tasks => {
-            let tables = USERS.iter().map(|user| [user.fields.concat(), STEP.to_vec()].concat());
+            // The default user's; `other_users` has those of the others.
+            let users = USERS.iter().filter(|user| HTTP.contains(&user.name));
+            let tables = users.map(|user| [user.fields.concat(), STEP.to_vec()].concat());
             let tasks = tables.flat_map(|fields| objects(&fields, pick)).collect();
             let mut forms = objects(FORM, pick);
             forms.extend(lists(tasks, 1));
