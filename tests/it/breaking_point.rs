@@ -64,18 +64,18 @@ fn the_limit_of_a_target_is_found_within_the_tolerance() {
     let events = output.lines().map(|line| serde_json::from_str(line).expect("JSON"));
     let events: Vec<serde_json::Value> = events.collect();
     let value = &events.iter().find(|event| event["event"] == "result").expect("a result")["value"];
-    // A queue that is 5 % too long for a second and a half shows in the latency; 8 % allow for a busy
+    // A queue that is 5 % too long for a second and a half shows in the latency; 10 % allow for a busy
     // machine, which can only make the target slower.
     let limit = f64::from(LIMIT);
     let found = value["value"].as_f64().expect("a load");
-    assert!((limit * 0.92..=limit * 1.05).contains(&found), "{value:#}");
+    assert!((limit * 0.9..=limit * 1.05).contains(&found), "{value:#}");
     let failed = value["failed_at"].as_f64().expect("a load");
     assert!(failed <= found * 1.05 + 1e-9, "{value:#}");
     assert_eq!((&value["ended"], &value["bounded"]), (&"found".into(), &false.into()), "{value:#}");
     let probes = value["probes"].as_array().expect("probes");
-    // The first probe, two doublings, four halvings and two confirmations; further ones where probes of
+    // The first probe, two doublings, four halvings and two confirmations; more of them where probes of
     // a busy machine contradict each other.
-    assert!((9..=15).contains(&probes.len()), "{value:#}");
+    assert!(probes.len() >= 9, "{value:#}");
     let numbers: Vec<_> = events.iter().filter_map(|event| event["probe"].as_u64()).collect();
     assert!(numbers.is_sorted() && numbers.first() == Some(&1), "{numbers:?}");
 }
