@@ -1883,7 +1883,7 @@ _ldctl() {
             return 0
             ;;
         ldctl__subcmd__send)
-            opts="-u -r -t -o -q -v -h --json --name --detach --queue --timeout --users --spawn-rate --test-time --rate --target --var --gate --report --seed --worker --master-host --master-port --master --expect-workers --master-bind-host --master-bind-port --no-check --output --quiet --server --host --port --context --legacy --tls --tls-ca --tls-server-name --tls-cert --tls-key --tls-insecure --token-env --token-file --token-prompt --token --verbose --color --help"
+            opts="-u -r -t -o -q -v -h --json --name --detach --queue --fan-out --timeout --users --spawn-rate --test-time --rate --target --var --gate --report --seed --worker --master-host --master-port --master --expect-workers --master-bind-host --master-bind-port --no-check --output --quiet --server --host --port --context --legacy --tls --tls-ca --tls-server-name --tls-cert --tls-key --tls-insecure --token-env --token-file --token-prompt --token --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 [[ ${cur} == -* ]] || _ldctl_documents "${cur}"
@@ -1899,6 +1899,10 @@ _ldctl() {
                     return 0
                     ;;
                 --queue)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fan-out)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -98,6 +98,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -s h -l help -d 'Prin
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l json -d 'The document itself, instead of a file' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l name -d 'Name of the run, for `ldctl runs`' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l queue -d 'While another test runs, wait for its end for at most this long' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l fan-out -d 'Let these servers make the test together (comma-separated): each takes a part of its users and of the rows of CSV sources, and this program has the record of all' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l timeout -d 'Give up after this long without a reply [default: 10s while connecting, 1h between replies]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s u -l users -d 'Virtual users of every test; with an arrival rate the most that run at once' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s r -l spawn-rate -d 'Users started per second' -r
@@ -111,7 +112,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l seed -d 'Seed of ra
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l master-host -d 'Host of the master [default: 127.0.0.1]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l master-port -d 'Port of the master [default: 5557]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l expect-workers -d 'How many workers the test waits for [default: 1]' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l master-bind-host -d 'Address on which workers are awaited; * is every one. They are not authenticated [default: 127.0.0.1]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l master-bind-host -d 'Address on which workers are awaited; * is every one. They are not authenticated [default: 127.0.0.1; with --fan-out the one that the servers reach]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l master-bind-port -d 'Port on which workers are awaited [default: 5557]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s o -l output -d 'Output format on stdout [default: summary on a terminal, else text]' -r -f -a "summary\t'Figures, errors, gates and a verdict, for people'
 text\t'One line per result, as LoadDensity writes it'
@@ -340,7 +341,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l seed -d 'Seed of ran
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l master-host -d 'Host of the master [default: 127.0.0.1]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l master-port -d 'Port of the master [default: 5557]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l expect-workers -d 'How many workers the test waits for [default: 1]' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l master-bind-host -d 'Address on which workers are awaited; * is every one. They are not authenticated [default: 127.0.0.1]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l master-bind-host -d 'Address on which workers are awaited; * is every one. They are not authenticated [default: 127.0.0.1; with --fan-out the one that the servers reach]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l master-bind-port -d 'Port on which workers are awaited [default: 5557]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l executor -d 'Run commands and kinds of users that are not native in this Python, which has je_load_density. Documents can make it run any code' -r -f -a "(__fish_complete_command)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l engine -d 'Which tests run in it: those with users or arguments that are not native (auto), none (native), or all (python)' -r -f -a "auto\t'Those with users or arguments that are not native'

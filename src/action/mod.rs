@@ -35,6 +35,7 @@ pub mod convert;
 mod delegated;
 pub mod document;
 mod executor;
+mod fan_out;
 mod files;
 mod format;
 mod import;
@@ -64,6 +65,7 @@ pub use check::{
 pub use command::{Declaration, Manual};
 pub use document::{Document, InvalidDocument};
 pub use executor::{DocumentOutcome, Executor};
+pub use fan_out::{Share, fan_out};
 pub use files::{Files, MAX_READ_BYTES};
 pub use format::formatted;
 pub use lint::{Severity, lint};

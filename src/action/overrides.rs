@@ -436,7 +436,7 @@ fn has_url(task: &Value) -> bool {
 }
 
 /// The arguments of an action by name; those by position are named.
-fn named<'a>(command: &str, arguments: &'a mut Value) -> Option<&'a mut Map> {
+pub(super) fn named<'a>(command: &str, arguments: &'a mut Value) -> Option<&'a mut Map> {
     if let Value::List(values) = arguments {
         let fields = registry::find(command)?.parameters()?;
         if values.len() > fields.len() {

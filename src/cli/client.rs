@@ -35,6 +35,17 @@ pub struct Send {
     #[arg(long, value_name = "TIME", value_parser = queue_seconds)]
     pub queue: Option<f64>,
 
+    /// Let these servers make the test together (comma-separated): each takes a part of its users and of
+    /// the rows of CSV sources, and this program has the record of all
+    #[arg(
+        long,
+        value_name = "HOST:PORT,…",
+        value_delimiter = ',',
+        conflicts_with_all = ["worker", "master", "detach", "queue", "name", "server", "host", "port", "context"],
+        help_heading = "Cluster"
+    )]
+    pub fan_out: Vec<ServerAddress>,
+
     /// Give up after this long without a reply [default: 10s while connecting, 1h
     /// between replies]
     #[arg(long, value_name = "TIME", value_parser = seconds)]

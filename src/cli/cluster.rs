@@ -38,11 +38,11 @@ pub struct Cluster {
     pub expect_workers: Option<u64>,
 
     /// Address on which workers are awaited; * is every one. They are not authenticated
-    /// [default: 127.0.0.1]
-    #[arg(long, value_name = "HOST", requires = "master", help_heading = "Cluster")]
+    /// [default: 127.0.0.1; with --fan-out the one that the servers reach]
+    #[arg(long, value_name = "HOST", help_heading = "Cluster")]
     pub master_bind_host: Option<String>,
 
     /// Port on which workers are awaited [default: 5557]
-    #[arg(long, value_name = "PORT", requires = "master", help_heading = "Cluster")]
+    #[arg(long, value_name = "PORT", help_heading = "Cluster")]
     pub master_bind_port: Option<u16>,
 }

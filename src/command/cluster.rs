@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::action::Clustered;
 use crate::cli::Cluster;
+use crate::error::Error;
 use crate::value::Value;
 
 /// What they change in a document.
@@ -35,4 +36,15 @@ pub(super) fn listen(allowed: &[IpAddr], args: &Cluster) -> Vec<IpAddr> {
         host => host.parse().ok(),
     });
     allowed.iter().copied().chain(named).collect()
+}
+
+/// Refuses options of a master where there is none.
+pub(super) fn needs_master(args: &Cluster) -> Result<(), Error> {
+    let option = match args {
+        Cluster { master: true, .. } => return Ok(()),
+        Cluster { master_bind_host: Some(_), .. } => "--master-bind-host",
+        Cluster { master_bind_port: Some(_), .. } => "--master-bind-port",
+        _ => return Ok(()),
+    };
+    Err(Error::usage(format!("{option} has no effect without --master; add --master")))
 }

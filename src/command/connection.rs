@@ -15,6 +15,10 @@ use crate::wire::frame::Mode;
 use crate::wire::tls::{ClientTls, Identity};
 use crate::wire::token::Token;
 
+/// The default timeout of replies. LoadDensity's own server sends nothing until the last action has
+/// ended, so a long test must fit.
+pub(super) const SILENCE: Duration = Duration::from_secs(3600);
+
 /// Returns the endpoint and the token for the options, and warns where others could read the token.
 pub(super) fn resolve(
     args: &Connection,

@@ -16,6 +16,7 @@ mod document;
 mod draft;
 mod executor;
 mod explain;
+mod fan_out;
 mod fmt;
 mod guess;
 mod init;

@@ -48,6 +48,7 @@ enum DocumentEvent {
 
 pub(super) fn run(args: &Run, verbose: u8, console: &mut Console) -> Result<Exit, Error> {
     descriptors::raise();
+    cluster::needs_master(&args.overrides.cluster)?;
     let limits = test_limits(&args.documents);
     document::stdin_once(&args.files)?;
     let data_dir = data_dir(args.data_dir.as_deref())?;
@@ -128,12 +129,12 @@ fn read(
         .collect()
 }
 
-struct Runner {
+pub(super) struct Runner {
     executor: Arc<Executor>,
     sender: mpsc::UnboundedSender<DocumentEvent>,
     said: mpsc::UnboundedReceiver<DocumentEvent>,
     /// Written when the document has ended.
-    reports: Reports,
+    pub(super) reports: Reports,
     /// How much is shown of requests.
     detail: u8,
     /// Whether a second signal has ended the wait for a document.
@@ -142,7 +143,7 @@ struct Runner {
 
 impl Runner {
     /// `traced` says whether requests and responses are shown.
-    fn new(
+    pub(super) fn new(
         policy: Policy,
         python: Option<(Python, Engine)>,
         detail: u8,
@@ -174,7 +175,11 @@ impl Runner {
     }
 
     /// Runs all documents, then stops what they have left running.
-    async fn run_all(mut self, locals: Vec<Local>, console: &mut Console) -> Result<Exit, Error> {
+    pub(super) async fn run_all(
+        mut self,
+        locals: Vec<Local>,
+        console: &mut Console,
+    ) -> Result<Exit, Error> {
         let mut interrupt = Interrupt::listen()?;
         let executor = Arc::clone(&self.executor);
         let exit = self.run_each(locals, &mut interrupt, console).await;

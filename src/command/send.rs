@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 
+use super::cluster;
 use super::connection;
 use super::document::{self, Source, Taker};
+use super::fan_out;
 use super::overrides;
 use super::report::Wanted;
 use super::report_files::{self, Reports};
@@ -30,14 +32,14 @@ use crate::wire::request::Request;
 use crate::wire::text::read_failure;
 use crate::wire::token::Token;
 
-/// The default timeout of replies. LoadDensity's own server sends nothing until the last action has
-/// ended, so a long test must fit.
-const SILENCE: Duration = Duration::from_secs(3600);
-
 /// How long the request to stop a run may take: the server waits up to 8 s for its test.
 const STOPPING: Duration = Duration::from_secs(12);
 
 pub(super) fn send(args: &Send, verbose: u8, console: &mut Console) -> Result<Exit, Error> {
+    if !args.fan_out.is_empty() {
+        return fan_out::send(args, verbose, console);
+    }
+    cluster::needs_master(&args.overrides.cluster)?;
     // Files, the environment and the limits are the server's.
     let limits = TestLimits { users: MOST_USERS, seconds: MOST_SECONDS, tasks: MOST_TASKS };
     let rules = limits.into();
@@ -90,7 +92,7 @@ pub(super) fn send(args: &Send, verbose: u8, console: &mut Console) -> Result<Ex
     let parameters = Parameters { verbose: verbose.min(MOST_DETAIL), file, ..parameters };
     let request = Request::run(&*local.written).with(parameters);
     let role = if args.detach { Role::Detach } else { Role::Hold };
-    let silence = timeout.unwrap_or(SILENCE);
+    let silence = timeout.unwrap_or(connection::SILENCE);
     let talk = Talk { endpoint: &endpoint, token: token.as_ref(), silence, role, needs_runs };
     block_on(converse(talk, request, &reports, console))
 }
@@ -103,7 +105,7 @@ pub(super) fn attach(args: &Attach, console: &mut Console) -> Result<Exit, Error
     console.replies(args.printing.output, args.printing.quiet);
     let parameters = Parameters { run: args.run, ..Parameters::default() };
     let request = Request::new(Op::Attach).with(parameters);
-    let silence = timeout.unwrap_or(SILENCE);
+    let silence = timeout.unwrap_or(connection::SILENCE);
     let (role, needs_runs) = (Role::Watch, true);
     let talk = Talk { endpoint: &endpoint, token: token.as_ref(), silence, role, needs_runs };
     block_on(converse(talk, request, &Reports::default(), console))

@@ -352,13 +352,27 @@ pub struct CsvRows {
     table: Arc<CsvTable>,
     cycle: bool,
     next: AtomicUsize,
+    /// Which part of how many equal ones its users take rows of, from 0.
+    part: (usize, usize),
 }
 
 impl CsvRows {
     /// A missing cell is unresolved. With `cycle` the rows start over after the last one, otherwise
     /// they run out.
     pub fn new(table: Arc<CsvTable>, cycle: bool) -> Self {
-        Self { table, cycle, next: AtomicUsize::new(0) }
+        Self { table, cycle, next: AtomicUsize::new(0), part: (0, 1) }
+    }
+
+    /// Only every so many rows, from one of the first on: each row is in one of the parts.
+    #[must_use]
+    pub fn part(self, part: usize, parts: usize) -> Self {
+        Self { part: (part, parts.max(1)), ..self }
+    }
+
+    /// How many rows its users take.
+    fn taken(&self) -> usize {
+        let (part, parts) = self.part;
+        self.table.rows.saturating_sub(part).div_ceil(parts)
     }
 
     /// The rows of a text.
@@ -389,10 +403,10 @@ impl CsvRows {
     /// Takes the index of the next row.
     pub fn next_row(&self) -> Option<usize> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        if self.cycle {
-            return turn.checked_rem(self.table.rows);
-        }
-        (turn < self.table.rows).then_some(turn)
+        let (part, parts) = self.part;
+        let rows = self.taken();
+        let turn = if self.cycle { turn.checked_rem(rows)? } else { turn };
+        (turn < rows).then(|| part + turn * parts)
     }
 
     /// Returns a cell's text, in UTF-8.
@@ -428,6 +442,20 @@ mod tests {
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text);
         let rows = reader.records().map(|row| row.expect("a row"));
         rows.map(|row| row.iter().map(str::to_owned).collect()).collect()
+    }
+
+    #[test]
+    fn each_row_is_in_one_of_the_parts_and_parts_start_over_by_themselves() {
+        let text = b"a\n0\n1\n2\n3\n4\n5\n6\n";
+        let taken = |part, parts, cycle| {
+            let rows = CsvRows::read(text, cycle).expect("a source").part(part, parts);
+            (0..4).map(|_| rows.next_row()).collect::<Vec<_>>()
+        };
+        assert_eq!(taken(0, 3, false), [Some(0), Some(3), Some(6), None]);
+        assert_eq!(taken(1, 3, false), [Some(1), Some(4), None, None]);
+        assert_eq!(taken(2, 3, true), [Some(2), Some(5), Some(2), Some(5)]);
+        assert_eq!(taken(7, 9, true), [None; 4], "there are fewer rows than parts");
+        assert_eq!(taken(0, 1, false), [Some(0), Some(1), Some(2), Some(3)]);
     }
 
     #[test]

@@ -250,6 +250,78 @@ fn a_worker_on_a_server_is_held_and_can_be_stopped() {
     assert_eq!(results[0]["error"]["message"], "all workers lost or stopped");
 }
 
+/// Servers whose data directories have the same file of rows.
+fn servers(rows: usize) -> Vec<(Server, tempfile::TempDir)> {
+    let lines: String = (0..rows).map(|row| format!("row-{row}\n")).collect();
+    (0..2)
+        .map(|_| {
+            let dir = tempfile::tempdir().expect("a directory");
+            std::fs::write(dir.path().join("rows.csv"), format!("n\n{lines}")).expect("written");
+            let path = dir.path().display().to_string();
+            (Server::start(&["--data-dir", &path], Some("s3cret")), dir)
+        })
+        .collect()
+}
+
+/// `send --fan-out` to them.
+fn fan_out(document: &str, servers: &[(Server, tempfile::TempDir)]) -> Running {
+    let named: Vec<String> =
+        servers.iter().map(|(server, _)| format!("127.0.0.1:{}", server.port())).collect();
+    let port = free_port().to_string();
+    let args = ["send", "--output", "json", "--json", document, "--master-bind-port", &port];
+    Running::start(&[&args[..], &["--fan-out", &named.join(",")]].concat(), Some("s3cret"))
+}
+
+#[test]
+fn several_servers_make_a_test_together_and_each_row_of_a_source_is_used_once() {
+    let target = Target::start();
+    let servers = servers(30);
+    let document = document(
+        &target,
+        &json!({
+            "csv_sources": [{"name": "rows", "file_path": "rows.csv", "cycle": false}],
+            "tasks": [{"method": "get", "request_url": "/", "name": "${csv.rows.n}"}],
+        }),
+    );
+    let (code, results) = results(fan_out(&document, &servers));
+    assert_eq!(code, Some(0), "{results:?}");
+    let summary = &results[1]["value"];
+    assert_eq!(requests(&results[1]), target.requests());
+    for row in 0..30 {
+        let name = format!("row-{row}");
+        assert_eq!(summary["per_name"][&name]["requests"], 1, "{name}: {summary}");
+    }
+    let health = &results[0]["value"]["distributed_health"];
+    assert_eq!(health["workers"].as_object().expect("workers").len(), 2);
+}
+
+#[test]
+fn one_interrupt_ends_a_test_of_several_servers_and_a_server_that_is_missing_prevents_it() {
+    let target = Target::start();
+    let servers = servers(1);
+    let document = document(&target, &json!({"test_time": 600}));
+    let sent = fan_out(&document, &servers);
+    sent.line_with(r#""users":8"#);
+    signal("INT", sent.id());
+    let (code, stdout, _) = sent.end();
+    assert_eq!(code, Some(130));
+    assert!(stdout.iter().any(|line| line.contains("cancelled before its end")), "{stdout:?}");
+    for (server, _) in &servers {
+        let mut status = program(&["status", "--output", "json", "--port", &server.port()]);
+        let (code, said, _) = Running::of(status.env("LOAD_DENSITY_SOCKET_TOKEN", "s3cret")).end();
+        assert_eq!(code, Some(0), "{said:?}");
+        assert!(!said.concat().contains(r#""state":"running""#), "{said:?}");
+    }
+    let before = target.requests();
+    let mut named: Vec<String> =
+        servers.iter().map(|(server, _)| format!("127.0.0.1:{}", server.port())).collect();
+    named.push(format!("127.0.0.1:{}", free_port()));
+    let args = ["send", "--json", &document, "--fan-out", &named.join(",")];
+    let (code, _, stderr) = Running::start(&args, Some("s3cret")).end();
+    assert_eq!(code, Some(3), "{stderr:?}");
+    assert_eq!(target.requests(), before, "none of the others has begun");
+}
+
 /// The greeting and READY of a worker.
 fn hello(identity: &str) -> Vec<u8> {
     let mut hello = b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\0NULL".to_vec();

@@ -50,6 +50,7 @@ pub(crate) const COMMANDS: &[Declaration] = &[
                 name: name(&given.required("name")?)?,
                 file_path: given.required("file_path")?.string()?,
                 cycle: given.or_default("cycle", |cycle| cycle.boolean())?,
+                part: given.if_present("part", part)?,
             }])))
         },
     )
@@ -91,7 +92,34 @@ const SOURCE: &[Field] = &[
         .example("\"users.csv\""),
     Field::optional("cycle", Kind::Boolean, "Whether the rows start over after the last one.")
         .or(Literal::Bool(true)),
+    Field::optional(
+        "part",
+        Kind::Object(&[PART]),
+        "Only a part of the rows, so that several machines use different ones.",
+    )
+    .otherwise("all of them")
+    .example(r#"{"number": 1, "of": 3}"#),
 ];
+
+const PART: &[Field] = &[
+    Field::required("number", Kind::Between(1, MOST_PARTS), "Which part, from 1."),
+    Field::required("of", Kind::Between(1, MOST_PARTS), "How many parts there are."),
+];
+
+/// The most parts of a source.
+const MOST_PARTS: i64 = 1_000_000;
+
+/// Which part of how many, from 0.
+fn part(reader: &Reader<'_>) -> Result<(usize, usize), Invalid> {
+    let mut members = reader.fields(PART)?;
+    let place = members.required("number")?;
+    let (number, of) = (place.integer(1)?, members.required("of")?.integer(1)?);
+    members.finish()?;
+    if number > of || of > MOST_PARTS as u64 {
+        return Err(place.invalid(format!("there is no part {number} of {of}")));
+    }
+    Ok((number as usize - 1, of as usize))
+}
 
 /// A list of CSV sources.
 pub(crate) const CSV_SOURCES: Kind = Kind::List(&Kind::Object(&[SOURCE]));
@@ -105,6 +133,8 @@ pub(crate) struct CsvSource {
     pub(crate) file_path: String,
     /// Whether the rows start over after the last one.
     pub(crate) cycle: bool,
+    /// Which part of the rows, from 0, of how many.
+    pub(crate) part: Option<(usize, usize)>,
 }
 
 impl CsvSource {
@@ -117,7 +147,11 @@ impl CsvSource {
             CsvError::Full(full) => refused(FailureKind::Refused, &full),
             error => refused(FailureKind::InvalidValue, &error),
         })?;
-        Ok(CsvRows::new(table, self.cycle))
+        let rows = CsvRows::new(table, self.cycle);
+        Ok(match self.part {
+            Some((part, parts)) => rows.part(part, parts),
+            None => rows,
+        })
     }
 }
 
@@ -128,7 +162,7 @@ pub(crate) fn load(
 ) -> Result<Vec<(String, Source)>, Failure> {
     let load = |source: CsvSource| {
         let rows = Arc::new(source.load(context)?);
-        let CsvSource { name, file_path: file, cycle } = source;
+        let CsvSource { name, file_path: file, cycle, .. } = source;
         Ok((name, Source { rows, file, cycle }))
     };
     sources.into_iter().map(load).collect()
@@ -153,6 +187,7 @@ fn csv_source(reader: &Reader<'_>) -> Result<CsvSource, Invalid> {
         name: name(&members.required("name")?)?,
         file_path: members.required("file_path")?.string()?,
         cycle: members.or_default("cycle", |cycle| cycle.boolean())?,
+        part: members.present("part").map(|field| part(&field)).transpose()?,
     };
     members.finish()?;
     Ok(source)
