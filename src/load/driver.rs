@@ -131,7 +131,7 @@ pub struct Measurement<'a> {
     pub start: Instant,
     /// When the last byte of its response arrived.
     pub end: Instant,
-    /// The protocol's status; 0 without a response, [`NO_STATUS`](crate::record::NO_STATUS) in
+    /// The protocol's status; 0 without a response, [`NO_STATUS`] in
     /// protocols without statuses.
     pub status: u16,
     /// Size of the response's body, in bytes.
