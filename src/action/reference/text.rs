@@ -193,12 +193,16 @@ PARAMETERS, by name or in this order:
                for `ldctl send`, of the working directory for `ldctl run`.
   cycle      boolean, default true
                Whether the rows start over after the last one.
+  part       object {number, of}, default all of them
+               Only a part of the rows, so that several machines use different ones.
 
 RESULT:
   `null`.
 
 EXAMPLE:
   ["LD_register_csv_source", {"name": "users", "file_path": "users.csv"}]
+
+Run `ldctl explain LD_register_csv_source.part` for the members of a parameter.
 "#,
         );
     }
