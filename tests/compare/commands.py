@@ -133,7 +133,6 @@ EQUAL = [
         [["LD_start_test", {"tasks": [{"json": {}, "timeout": 5, "name": "n", "method": "get", "url": "/"}, 5],
                             "user_detail_dict": {}}], ["LD_summary"], ["x", [1]]],
         {"load_density": [["LD_start_test", {"tasks": [{"url": "/", "method": "get"}]}]]},
-        [["LD_start_test", {"tasks": {"mode": "sequence", "tasks": [{"url": "/", "method": "get"}]}}]],
         {"load_density": 5}, {}, [], None, "x")],
     *[["LD_format_action_string", [text, *indent]] for text in (
         '[["LD_start_test", {"tasks": [{"url": "/é", "method": "get", "json": {"a": [], "b": {}, "c": [1, 2.50, 1e20]}}]}]]',
@@ -214,6 +213,11 @@ DIFFERENT = [
     ("a failure rate that rises from 0 is a regression",
      ["LD_canary_verdict", [changed(failure_rate=0), changed(failure_rate=0.9), []]],
      lambda ours, theirs: (ours["verdict"], theirs["verdict"]) == ("rollback", "promote")),
+    ("tasks below a mode are formatted, too",
+     ["LD_format_action_document", [
+         [["LD_start_test", {"tasks": {"mode": "sequence", "tasks": [{"url": "/", "method": "get"}]}}]]]],
+     lambda ours, theirs: [list(value[0][1]["tasks"]["tasks"][0]) for value in (ours, theirs)]
+     == [["method", "url"], ["url", "method"]]),
     ("a candidate that measured nothing is not promoted",
      ["LD_canary_verdict", [{}, {}, []]],
      lambda ours, theirs: (ours["verdict"], theirs["verdict"]) == ("rollback", "promote")),
