@@ -41,7 +41,7 @@ impl Secrets {
                 }
             }
         }
-        for member in ["auth", "json", "data", "params"] {
+        for member in ["auth", "json", "data", "params", "files"] {
             if let Some(value) = task.get_mut(member) {
                 self.members(value);
             }
@@ -80,6 +80,15 @@ impl Secrets {
                     match member {
                         Value::Str(text) if redact::names_secret(name) => {
                             *text = self.placeholder(name, text);
+                        }
+                        // A part of a form that is no file.
+                        Value::List(part) if redact::names_secret(name) => {
+                            match part.as_mut_slice() {
+                                [Value::Null, Value::Str(text)] => {
+                                    *text = self.placeholder(name, text);
+                                }
+                                part => part.iter_mut().for_each(|item| self.members(item)),
+                            }
                         }
                         member => self.members(member),
                     }

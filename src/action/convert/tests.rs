@@ -167,6 +167,15 @@ fn the_same_secret_has_one_variable_and_different_ones_have_several() {
     assert_eq!(converted.variables, ["PASSWORD", "PASSWORD_2"]);
 }
 
+#[test]
+fn secrets_in_the_parts_of_a_form_come_from_the_environment() {
+    let text = "curl http://h/ -F user=ann -F password=hunter2";
+    let converted = convert(text, None, Choices::default()).expect("a document");
+    assert_eq!(converted.variables, ["PASSWORD"]);
+    let text = converted.document.to_text();
+    assert!(text.contains("ann") && !text.contains("hunter2"), "{text}");
+}
+
 /// A sample of another tool.
 macro_rules! sample {
     ($name:literal) => {
