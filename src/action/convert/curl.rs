@@ -3,15 +3,14 @@
 
 use super::refusal::NotConverted;
 use crate::action::commands::har::{RecordedRequest, recorded};
-use crate::action::import::curl::{Call, dict, is_curl, part, words};
+use crate::action::import::curl::{Call, commands, dict, files, part, words};
 use crate::load::template::Escape;
 use crate::value::{Map, Reader, Value};
 
 /// The requests of a text with commands of curl, and what is lost.
 pub(super) fn requests(text: &str) -> Result<(Vec<RecordedRequest>, Vec<String>), NotConverted> {
     let words = words(text).ok_or_else(|| NotConverted("a quote is not closed".to_owned()))?;
-    let starts: Vec<usize> =
-        words.iter().enumerate().filter(|(_, word)| is_curl(word)).map(|(at, _)| at).collect();
+    let starts = commands(&words);
     let (mut found, mut notes) = (Vec::new(), Vec::new());
     for (number, start) in starts.iter().enumerate() {
         let end = starts.get(number + 1).copied().unwrap_or(words.len());
@@ -162,14 +161,14 @@ impl Call {
                 ]),
             );
         }
-        let mut files = Map::new();
+        let mut parts = Vec::new();
         for (option, form) in self.options.iter().filter(|(option, _)| option.starts_with("form")) {
             let (name, value) =
                 form.split_once('=').ok_or_else(|| format!("-F {form:?} has no ="))?;
-            files.insert(name.to_owned(), part(value, *option == "form-string"));
+            parts.push((name.to_owned(), part(value, *option == "form-string")));
         }
-        if !files.is_empty() {
-            set("files", Value::Dict(files));
+        if !parts.is_empty() {
+            set("files", files(parts));
         }
         if self.has("insecure") {
             set("verify", false.into());

@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use url::Url;
 
 use crate::action::commands::har::RecordedRequest;
+use crate::protocol::http::percent_decode;
 use crate::value::{Map, Value};
 
 /// The hosts of a recording.
@@ -34,6 +35,37 @@ pub(super) fn origin(url: &str) -> Option<(String, &str)> {
         return None;
     }
     Some((parsed.origin().ascii_serialization(), rest))
+}
+
+/// Takes user and password out of a task's URL: they are sent as Basic authentication, unless the task
+/// has another.
+pub(super) fn take_credentials(task: &mut Map) {
+    let Some(Value::Str(url)) = task.get_mut("request_url") else { return };
+    let Some((scheme, rest)) = url.split_once("://") else { return };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let Some(at) = rest.get(..end).and_then(|authority| authority.rfind('@')) else { return };
+    let (user, password) = rest
+        .get(..at)
+        .unwrap_or_default()
+        .split_once(':')
+        .unwrap_or_else(|| (rest.get(..at).unwrap_or_default(), ""));
+    let [user, password] =
+        [user, password].map(|text| percent_decode(text).unwrap_or_else(|| text.to_owned()));
+    *url = format!("{scheme}://{}", rest.get(at + 1..).unwrap_or_default());
+    let has_header = task.get("headers").is_some_and(|headers| match headers {
+        Value::Dict(headers) => {
+            headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"))
+        }
+        _ => false,
+    });
+    if !has_header && !task.contains_key("auth") {
+        let auth = [
+            ("type", Value::from("basic")),
+            ("username", user.into()),
+            ("password", password.into()),
+        ];
+        task.insert("auth".to_owned(), Value::dict(auth));
+    }
 }
 
 fn of_task(task: &Map) -> Option<(String, &str)> {

@@ -13,7 +13,7 @@ mod source;
 
 use indexmap::IndexSet;
 
-use self::cookies::carried;
+use self::cookies::Sessions;
 use self::hosts::Hosts;
 pub use self::refusal::NotConverted;
 use self::secrets::Secrets;
@@ -81,6 +81,7 @@ pub fn convert(
             pauses(&mut test.requests);
         }
         for RecordedRequest { task, .. } in &mut test.requests {
+            hosts::take_credentials(task);
             secrets.replace(task);
             hosts.split(task, settled.renames);
         }
@@ -97,15 +98,15 @@ fn of_har(text: &str) -> Result<(Vec<RecordedRequest>, Vec<String>), NotConverte
         return Err(NotConverted("not a HAR recording: it has no \"log\"".to_owned()));
     }
     let (mut requests, mut notes) = recorded(&Reader::at(&har, ""), |_| true)?;
-    let sessions = carried(&har);
-    for RecordedRequest { task, .. } in &mut requests {
+    let sessions = Sessions::of(&har);
+    for RecordedRequest { task, started, .. } in &mut requests {
         let url = task.get("request_url").and_then(Value::as_str).and_then(hosts::origin);
-        let own = url.and_then(|(origin, _)| sessions.get(&origin));
-        if let Some(cookies) = own.filter(|cookies| !cookies.is_empty()) {
-            task.insert("cookies".to_owned(), Value::Dict(cookies.clone()));
+        let cookies = url.map(|(origin, _)| sessions.carried(&origin, *started));
+        if let Some(cookies) = cookies.filter(|cookies| !cookies.is_empty()) {
+            task.insert("cookies".to_owned(), Value::Dict(cookies));
         }
     }
-    if sessions.values().any(|cookies| !cookies.is_empty()) {
+    if sessions.are_some() {
         notes.push("the recording began with cookies: they are sent from variables".to_owned());
     }
     Ok((requests, notes))

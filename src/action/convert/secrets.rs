@@ -17,6 +17,8 @@ pub(super) struct Secrets {
     names: IndexMap<String, String>,
     /// Requests whose bodies may hold more.
     doubts: BTreeSet<String>,
+    /// Proxies whose user and password were left out.
+    proxies: BTreeSet<String>,
 }
 
 impl Secrets {
@@ -40,6 +42,14 @@ impl Secrets {
                     *text = self.placeholder(&format!("COOKIE_{name}"), text);
                 }
             }
+        }
+        // A proxy is read before variables are known.
+        if let Some(Value::Str(proxy)) = task.get_mut("proxy")
+            && let Some((scheme, rest)) = proxy.split_once("://")
+            && let Some((_, host)) = rest.rsplit_once('@')
+        {
+            *proxy = format!("{scheme}://{host}");
+            self.proxies.insert(proxy.clone());
         }
         for member in ["auth", "json", "data", "params", "files"] {
             if let Some(value) = task.get_mut(member) {
@@ -66,10 +76,18 @@ impl Secrets {
     }
 
     /// What people have to look at.
-    pub(super) fn doubts(&self) -> Option<String> {
-        let names = self.doubts.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-        (!names.is_empty())
-            .then(|| format!("bodies that may hold secrets, kept as they are: {names}"))
+    pub(super) fn doubts(&self) -> impl Iterator<Item = String> {
+        let line = |words: &str, names: &BTreeSet<String>| {
+            let names = names.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            (!names.is_empty()).then(|| format!("{words}: {names}"))
+        };
+        let bodies = line("bodies that may hold secrets, kept as they are", &self.doubts);
+        let proxies = line(
+            "user and password of a proxy left out, because it takes no variables; write them into \
+             \"proxy\" where the document is kept safe",
+            &self.proxies,
+        );
+        bodies.into_iter().chain(proxies)
     }
 
     /// Values of members with telling names, at any depth; also of fields as pairs.

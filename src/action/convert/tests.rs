@@ -168,6 +168,82 @@ fn the_same_secret_has_one_variable_and_different_ones_have_several() {
 }
 
 #[test]
+fn a_command_begins_at_the_name_of_the_program_alone() {
+    for (text, urls) in [
+        ("curl https://h/curl", vec!["/curl"]),
+        ("curl -o /tmp/curl http://h/a", vec!["/a"]),
+        ("curl -sLo curl http://h/a", vec!["/a"]),
+        ("curl -d curl http://h/a", vec!["/a"]),
+        (
+            "curl http://h/a; /usr/bin/curl http://h/b && curl --url http://h/c",
+            vec!["/a", "/b", "/c"],
+        ),
+    ] {
+        let converted = convert(text, None, Choices::default()).expect(text);
+        let tasks = tasks(&converted.document);
+        let found: Vec<_> = tasks
+            .iter()
+            .map(|task| task.get("request_url").map(Value::to_text).unwrap_or_default())
+            .collect();
+        assert_eq!(found, urls, "{text}");
+    }
+}
+
+#[test]
+fn user_and_password_of_a_url_are_sent_and_those_of_a_proxy_are_told() {
+    check_curl(
+        "curl -L https://ann:p%40w@h/a",
+        r#"{"method": "get", "request_url": "/a",
+            "auth": {"type": "basic", "username": "ann", "password": "${env.PASSWORD}"}}"#,
+    );
+    let text = "curl -x http://u:s3cret@proxy:3128 http://h/";
+    let converted = convert(text, None, Choices::default()).expect(text);
+    let document = converted.document.to_text();
+    assert!(document.contains("'proxy': 'http://proxy:3128'"), "{document}");
+    assert!(converted.notes[0].starts_with("user and password of a proxy left out"));
+}
+
+#[test]
+fn parts_of_a_form_with_the_same_name_are_all_kept() {
+    let text = "curl http://h/ -F file=@a.png -F file=@b.png";
+    let converted = convert(text, None, Choices::default()).expect(text);
+    let document = converted.document.to_text();
+    assert!(document.contains("a.png") && document.contains("b.png"), "{document}");
+    let json = Value::parse(&serde_json::to_string(&converted.document).expect("JSON"));
+    let findings = crate::action::lint(&json.expect("JSON"));
+    assert!(
+        findings.iter().all(|finding| finding.severity != crate::action::Severity::Error),
+        "{findings:?}"
+    );
+}
+
+#[test]
+fn cookies_of_a_session_are_sent_until_a_response_sets_them_anew() {
+    let entry = |second: u32, url: &str, cookie: &str, set: &str| {
+        format!(
+            r#"{{"startedDateTime": "2026-01-01T10:00:0{second}Z", "request": {{"method": "GET",
+                "url": "{url}", "headers": [{{"name": "Cookie", "value": "{cookie}"}}]}},
+                "response": {{"status": 200, "headers": [{{"name": "Set-Cookie", "value": "{set}"}}]}}}}"#
+        )
+    };
+    let entries = [
+        entry(0, "http://h/a", "sid=old; theme=dark", "sid=new; Path=/"),
+        entry(1, "http://h/b", "sid=new; theme=dark", "shared=1; Domain=.h"),
+        entry(2, "http://h/c", "sid=new; theme=dark; shared=1", "x=1"),
+        entry(3, "http://api.h/d", "shared=1; own=2", "x=1"),
+    ];
+    let har = format!(r#"{{"log": {{"entries": [{}]}}}}"#, entries.join(", "));
+    let converted = convert(&har, None, Choices::default()).expect("a document");
+    let cookies: Vec<String> = tasks(&converted.document)
+        .iter()
+        .map(|task| task.get("cookies").map(Value::to_text).unwrap_or_default())
+        .collect();
+    let theme = "{'theme': '${env.COOKIE_THEME}'}";
+    let first = "{'sid': '${env.COOKIE_SID}', 'theme': '${env.COOKIE_THEME}'}";
+    assert_eq!(cookies, [first, theme, theme, "{'own': '${env.COOKIE_OWN}'}"]);
+}
+
+#[test]
 fn secrets_in_the_parts_of_a_form_come_from_the_environment() {
     let text = "curl http://h/ -F user=ann -F password=hunter2";
     let converted = convert(text, None, Choices::default()).expect("a document");

@@ -1,6 +1,8 @@
 //! Commands of curl: a text is split as a shell does, and the options of a command are known with their
 //! values. `LD_curl_to_task` makes a task of one; `ldctl convert` takes them as recorded requests.
 
+use std::collections::HashSet;
+
 use super::{Import, NotImported, Notices, Request, set_in};
 use crate::load::template::Escape;
 use crate::value::{Map, Value};
@@ -96,9 +98,39 @@ pub(crate) fn words(text: &str) -> Option<Vec<String>> {
     shlex::split(&plain_quotes(text))
 }
 
-/// Whether a word is the program's name.
+/// Whether a word is the program's name. A URL may end in it.
 pub(crate) fn is_curl(word: &String) -> bool {
-    word == "curl" || word.ends_with("/curl")
+    word == "curl" || word.ends_with("/curl") && !word.contains("://")
+}
+
+/// Where commands begin in the words of a text: at the program's name, unless that is the value of an
+/// option.
+pub(crate) fn commands(words: &[String]) -> Vec<usize> {
+    let begins = |(at, word): (usize, &String)| {
+        let before = at.checked_sub(1).and_then(|before| words.get(before));
+        (is_curl(word) && !before.is_some_and(|word| awaits_value(word))).then_some(at)
+    };
+    words.iter().enumerate().filter_map(begins).collect()
+}
+
+/// Whether a word is an option whose value is the next word.
+fn awaits_value(word: &str) -> bool {
+    if let Some(name) = word.strip_prefix("--") {
+        return VALUED.iter().any(|(_, known)| *known == name);
+    }
+    let Some(letters) = word.strip_prefix('-') else { return false };
+    let is_valued = |letter: char| VALUED.iter().any(|(short, _)| short.chars().eq([letter]));
+    letters.chars().position(is_valued).is_some_and(|at| at + 1 == letters.chars().count())
+}
+
+/// The parts of a form: by name, or as pairs where a name stands more than once.
+pub(crate) fn files(parts: Vec<(String, Value)>) -> Value {
+    let names: HashSet<&str> = parts.iter().map(|(name, _)| name.as_str()).collect();
+    if names.len() == parts.len() {
+        return Value::Dict(parts.into_iter().collect());
+    }
+    let pairs = parts.into_iter().map(|(name, part)| Value::List(vec![name.into(), part]));
+    Value::List(pairs.collect())
 }
 
 /// The quotes of a POSIX shell in place of `$'…'`, with which browsers write line ends and quotes.
@@ -122,6 +154,8 @@ fn plain_quotes(text: &str) -> String {
                 out.push(letter);
                 out.extend(letters.next());
             }
+            // It ends a command, also right behind a word.
+            (None, ';') => out.push_str(" ; "),
             (None, '\'' | '"') => {
                 open = Some(letter);
                 out.push(letter);
@@ -299,7 +333,7 @@ impl Call {
         task.insert("method".to_owned(), method.into());
         let mut data = Vec::new();
         let mut json = Vec::new();
-        let mut files = Map::new();
+        let mut files = Vec::new();
         let mut headers = Map::new();
         for (option, value) in &self.options {
             match *option {
@@ -318,7 +352,7 @@ impl Call {
                 "json" => json.push(value.as_str()),
                 "form" | "form-string" => match value.split_once('=') {
                     Some((name, value)) => {
-                        files.insert(name.to_owned(), part(value, *option == "form-string"));
+                        files.push((name.to_owned(), part(value, *option == "form-string")));
                     }
                     None => notices.note("forms without a =", value),
                 },
@@ -355,7 +389,7 @@ impl Call {
             }
         }
         if !files.is_empty() {
-            task.insert("files".to_owned(), Value::Dict(files));
+            task.insert("files".to_owned(), self::files(files));
         }
         if let Some(url) = url {
             task.insert("request_url".to_owned(), url.into());
