@@ -119,6 +119,7 @@ impl Checks {
     }
 
     /// Returns why the response fails, if it does; otherwise extracts the variables.
+    #[inline]
     pub(crate) fn run<R: Checked>(&self, response: &R, scope: &mut Scope) -> Option<String> {
         if self.is_empty() {
             return None;

@@ -270,6 +270,7 @@ pub(super) struct Head<'a> {
 
 impl<'a> Head<'a> {
     /// Begins with the request line. `positions` says whether the positions of headers are kept.
+    #[inline]
     pub(super) fn begin(
         line: &RequestLine<'a>,
         flavor: Flavor,
@@ -351,6 +352,7 @@ impl<'a> Head<'a> {
     }
 
     /// Writes the headers that the task does not set, and the body.
+    #[inline]
     pub(super) fn end(mut self, body: Option<&Filled>) {
         if let Some(host) = self.host {
             let begin = self.out.bytes.len();
