@@ -1,20 +1,22 @@
 //! The options of the verbs that write documents.
 
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap::{Arg, Args, Command, ValueEnum, ValueHint};
 
 /// `ldctl init`
 #[derive(Args)]
-#[command(allow_missing_positional = true)]
+#[command(override_usage = "ldctl init [OPTIONS] [TEMPLATE] <FILE>")]
 pub struct Init {
-    /// What the document shows
-    #[arg(value_enum, value_name = "TEMPLATE", default_value_t = Template::Http)]
-    pub template: Template,
+    /// What the document shows [default: http]
+    #[arg(value_name = "TEMPLATE", value_parser = TemplateOrFile)]
+    pub first: Option<OsString>,
 
     /// The file to write; - prints to stdout
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub file: PathBuf,
+    pub second: Option<PathBuf>,
 
     /// The target [default: a stub server that the document starts, so that it runs as it stands]
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
@@ -23,6 +25,29 @@ pub struct Init {
     /// Replace files that exist
     #[arg(long)]
     pub force: bool,
+}
+
+/// The first word of `ldctl init`: a template, or the file where there is no template. Options may
+/// stand between the two, which an optional first argument does not allow.
+#[derive(Debug, Clone)]
+pub(super) struct TemplateOrFile;
+
+impl TypedValueParser for TemplateOrFile {
+    type Value = OsString;
+
+    fn parse_ref(
+        &self,
+        _: &Command,
+        _: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<OsString, clap::Error> {
+        Ok(value.to_owned())
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let templates = Template::value_variants().iter();
+        Some(Box::new(templates.filter_map(ValueEnum::to_possible_value)))
+    }
 }
 
 /// The documents to begin with.

@@ -11,6 +11,7 @@ use crate::cli::{Init, Template};
 use crate::console::Console;
 use crate::error::{Error, Exit};
 use crate::value::Value;
+use crate::value::field::nearest;
 
 /// Where a package has the schema.
 const INSTALLED: &str = "/usr/share/ldctl/actions.json";
@@ -37,17 +38,12 @@ fn source(template: Template) -> &'static str {
 }
 
 pub(super) fn init(args: &Init, console: &mut Console) -> Result<Exit, Error> {
-    if let Some(name) = args.file.to_str().filter(|name| Template::from_str(name, false).is_ok()) {
-        return Err(Error::usage(format!(
-            "{name} is a template; name the file, too: `ldctl init {name} {name}.json` (or ./{name} \
-             for a file of this name)"
-        )));
-    }
+    let (template, file) = meant(args)?;
     let broken =
         |why: &dyn std::fmt::Display| Error::usage(format!("the template is broken: {why}"));
-    let example = Value::parse(source(args.template)).map_err(|error| broken(&error))?;
-    let stdout = args.file.as_os_str() == "-";
-    let directory = args.file.parent().filter(|_| !stdout).unwrap_or(Path::new("")).to_owned();
+    let example = Value::parse(source(template)).map_err(|error| broken(&error))?;
+    let stdout = file.as_os_str() == "-";
+    let directory = file.parent().filter(|_| !stdout).unwrap_or(Path::new("")).to_owned();
     let installed = Path::new(INSTALLED).exists();
     let schema_place = if installed { INSTALLED.to_owned() } else { format!("./{BESIDE}") };
     let users = beside(&directory, USERS.1);
@@ -68,8 +64,8 @@ pub(super) fn init(args: &Init, console: &mut Console) -> Result<Exit, Error> {
         console.write(text.as_bytes());
         return Ok(Exit::Done);
     }
-    new_file::write(&args.file, &text, args.force)?;
-    let mut written = vec![args.file.display().to_string()];
+    new_file::write(file, &text, args.force)?;
+    let mut written = vec![file.display().to_string()];
     let mut kept = Vec::new();
     let mut companion = |path: PathBuf, text: &str| -> Result<(), Error> {
         // What is there already is the user's.
@@ -81,7 +77,7 @@ pub(super) fn init(args: &Init, console: &mut Console) -> Result<Exit, Error> {
         }
         Ok(())
     };
-    if args.template == Template::Csv {
+    if template == Template::Csv {
         companion(directory.join(USERS.1), USERS.2)?;
     }
     if !installed {
@@ -96,7 +92,7 @@ pub(super) fn init(args: &Init, console: &mut Console) -> Result<Exit, Error> {
     if text.contains(SECRET) {
         console.message("set the environment variable SHOP_PASSWORD before it runs");
     }
-    let file = args.file.display();
+    let file = file.display();
     console.message(&match &args.host {
         Some(host) => format!("`ldctl run {file}` makes load on {host}"),
         None => {
@@ -104,6 +100,33 @@ pub(super) fn init(args: &Init, console: &mut Console) -> Result<Exit, Error> {
         }
     });
     Ok(Exit::Done)
+}
+
+/// The template and the file that are meant.
+fn meant(args: &Init) -> Result<(Template, &Path), Error> {
+    let Some(first) = &args.first else {
+        return Err(Error::usage("name the file to write: `ldctl init FILE`"));
+    };
+    let name = first.to_str().unwrap_or_default();
+    let template = Template::from_str(name, false);
+    match (template, &args.second) {
+        (Ok(template), Some(file)) => Ok((template, file)),
+        (Ok(_), None) => Err(Error::usage(format!(
+            "{name} is a template; name the file, too: `ldctl init {name} {name}.json` (or ./{name} \
+             for a file of this name)"
+        ))),
+        (Err(_), None) => Ok((Template::Http, Path::new(first))),
+        (Err(_), Some(_)) => {
+            let names = Template::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+            let names: Vec<String> = names.map(|value| value.get_name().to_owned()).collect();
+            let meant = nearest(name, names.iter().map(String::as_str));
+            let meant = meant.map(|meant| format!(", did you mean {meant}?")).unwrap_or_default();
+            Err(Error::usage(format!(
+                "no template is called {name:?}{meant}; there are {}",
+                names.join(", ")
+            )))
+        }
+    }
 }
 
 /// The path of a file in the directory of a document, as the document names it.

@@ -420,6 +420,15 @@ fn init_writes_nothing_that_run_refuses_and_takes_no_template_for_a_file() {
     }
     assert_eq!(directory.path().read_dir().expect("a list").count(), 0);
     ldctl().current_dir(directory.path()).args(["init", "./login"]).assert().success();
+    let between = ["init", "--force", "login", "--host", "http://h", "between.json"];
+    ldctl().current_dir(directory.path()).args(between).assert().success();
+    let text = std::fs::read_to_string(directory.path().join("between.json")).expect("a file");
+    assert!(text.contains("on_start") && text.contains("http://h"), "{text}");
+    let wrong = ldctl().current_dir(directory.path()).args(["init", "logon", "a.json"]).assert();
+    wrong.code(2).stderr_eq(
+        "error: no template is called \"logon\", did you mean login?; there are http, login, csv, \
+         open-model, stages, gates\n",
+    );
 }
 
 #[test]
