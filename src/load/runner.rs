@@ -226,6 +226,7 @@ pub(super) async fn worker<D: Driver>(
         broken: 0,
     };
     let mut follower = plan.settings.users.follow();
+    let is_commanded = follower.is_commanded();
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut ticks, mut lagging) = (0, 0);
@@ -261,7 +262,7 @@ pub(super) async fn worker<D: Driver>(
                 () = sleep_until(start + next) => None,
                 () = stop.cancelled() => None,
                 () = turns.done.notified(), if !spent => None,
-                () = follower.changed() => None,
+                () = follower.changed(), if is_commanded => None,
                 Some(ended) = pool.tasks.join_next(), if spent => {
                     crashed = ended.is_err();
                     None

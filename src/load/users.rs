@@ -176,6 +176,11 @@ struct Following {
 }
 
 impl Follower {
+    /// Whether there can be commands.
+    pub(super) fn is_commanded(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Completes with the next command; never where a shape decides.
     pub(super) async fn changed(&mut self) {
         let Some(following) = &mut self.0 else { return pending().await };

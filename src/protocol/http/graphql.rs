@@ -81,6 +81,8 @@ struct Problem {
 }
 
 /// Returns why a response fails, if it does: the first of its errors.
+#[cold]
+#[inline(never)]
 pub(super) fn failure(response: &Response) -> Option<String> {
     let text = match response.json() {
         Ok(text) => text,

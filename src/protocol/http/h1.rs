@@ -22,6 +22,7 @@ const MAX_LINE: usize = 8 * 1024;
 
 impl Response {
     /// Parses received bytes; returns `true` when the response is complete.
+    #[inline]
     pub fn feed(
         &mut self,
         mut bytes: &[u8],
