@@ -244,7 +244,11 @@ impl Task<Draft> {
         throttles: &mut Throttles,
     ) -> Result<Self, Invalid> {
         let weight = fields.or_default("weight", |weight| weight.integer(0))?;
-        let mut condition = |key| fields.if_present(key, |field| Predicate::parse(field, compiler));
+        let mut condition = |key| {
+            fields.if_present(key, |field| {
+                compiler.aside(|compiler| Predicate::parse(field, compiler))
+            })
+        };
         let (run_if, skip_if) = (condition("run_if")?, condition("skip_if")?);
         let think = fields.if_present("think_time", Wait::parse)?;
         let throttle = match fields.present("throttle") {

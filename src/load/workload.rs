@@ -49,8 +49,6 @@ impl<R> Workload<R> {
                 fields = fields.and(table);
             }
             let mut step = Task::parse(&mut fields, &mut compiler, &mut throttles)?;
-            // Those of conditions, which are not sent.
-            compiler.take_constants();
             tasks.add_any(&source, &mut fields, &mut compiler)?;
             step.keep_constants(compiler.take_constants());
             step.keep_title(source.fields.value(), steps.len() + 1);

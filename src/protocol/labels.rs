@@ -57,7 +57,7 @@ impl Labels {
         let name = match naming.name {
             Name::Written(name) => match name.as_literal() {
                 Some(name) => Cow::from(name),
-                None => Cow::from(name.text(&mut virtual_user.scope)),
+                None => Cow::from(virtual_user.scope.aside(|scope| name.text(scope))),
             },
             Name::Of(_) => Cow::from(""),
         };

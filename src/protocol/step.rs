@@ -64,7 +64,8 @@ pub(super) fn check_url<H>(
 /// The name of a task, if it has one.
 pub(super) fn name(fields: &mut Object<'_>, compiler: &mut Compiler) -> Option<Draft> {
     let name = fields.present("name").map(|field| field.value().to_text());
-    name.filter(|name| !name.is_empty()).map(|name| compiler.template(&name))
+    let name = name.filter(|name| !name.is_empty());
+    name.map(|name| compiler.aside(|compiler| compiler.template(&name)))
 }
 
 /// The method that a field names, in any case.

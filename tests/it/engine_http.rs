@@ -45,9 +45,13 @@ fn requests_with_unresolved_placeholders_and_failed_extractions_are_counted() {
          "assertions": [{"type": "not_contains", "value": "${item}"}]},
         {"method": "get", "request_url": format!("{url}/last"), "name": "last",
          "run_if": {"equals": ["${csv.no.x}", "${csv.no.x}"]}},
+        // Neither names nor what responses are compared with are sent, and an invalid URL is not.
+        {"method": "get", "request_url": format!("{url}/named"), "name": "${csv.no.y}-${nobody}",
+         "assertions": [{"type": "not_contains", "value": "${csv.no.z}"}]},
+        {"method": "get", "request_url": "${nowhere}/x", "name": "invalid"},
     ]);
     let outcome = Load::once(tasks).run();
-    assert_eq!((outcome.errors(), outcome.rows.len()), (vec![], 5));
+    assert_eq!((outcome.errors().len(), outcome.rows.len()), (1, 7));
     assert_eq!((outcome.gaps.requests, outcome.gaps.extractions), (2, 1), "{:?}", outcome.gaps);
     let named = |placeholder: &str| outcome.gaps.placeholders.iter().any(|one| one == placeholder);
     assert!(named("${item}") && named("${env.LDCTL_NOT_SET}"), "{:?}", outcome.gaps);

@@ -20,6 +20,8 @@ pub struct Compiler {
     /// The placeholders that have a value or none for the whole test, as they are written: since the
     /// last look, each once.
     constants: IndexSet<Box<str>>,
+    /// Whether what is compiled now is not sent.
+    aside: bool,
 }
 
 impl Compiler {
@@ -30,7 +32,15 @@ impl Compiler {
         slot
     }
 
-    /// The placeholders since the last call that have a value or none for the whole test.
+    /// Compiles texts that are not sent: names, conditions, what responses are compared with.
+    pub fn aside<T>(&mut self, compile: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::replace(&mut self.aside, true);
+        let compiled = compile(self);
+        self.aside = outer;
+        compiled
+    }
+
+    /// The placeholders since the last call that are sent and have a value or none for the whole test.
     pub(in crate::load) fn take_constants(&mut self) -> Vec<Box<str>> {
         std::mem::take(&mut self.constants).into_iter().collect()
     }
@@ -67,7 +77,7 @@ impl Compiler {
             let hole = self.hole(inner.as_str().trim());
             let constant =
                 matches!(hole, Symbol::Unknown | Symbol::Environment(_) | Symbol::Column { .. });
-            if constant && !self.constants.contains(whole.as_str()) {
+            if constant && !self.aside && !self.constants.contains(whole.as_str()) {
                 self.constants.insert(whole.as_str().into());
             }
             template.pieces.push(Piece::Hole { hole, written: whole.as_str().into(), escape });

@@ -138,6 +138,19 @@ impl Scope {
         self.purpose = Purpose::Check;
     }
 
+    /// Fills in texts that are not sent: a name, what a response is compared with.
+    pub fn aside<T>(&mut self, fill: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::replace(&mut self.purpose, Purpose::Check);
+        let filled = fill(self);
+        self.purpose = outer;
+        filled
+    }
+
+    /// Nothing of this execution has been sent.
+    pub fn not_sent(&mut self) {
+        self.unresolved = false;
+    }
+
     /// Counts a request of this execution, if it was sent with a placeholder as it is written.
     pub fn count_request(&mut self) {
         if self.unresolved {

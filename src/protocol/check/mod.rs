@@ -60,15 +60,17 @@ impl Checks<Draft> {
     ) -> Result<Self, Invalid> {
         let assertions = list(fields.present("assertions"))?;
         let extractors = list(fields.present("extract"))?;
-        Ok(Self {
-            assertions: assertions
-                .iter()
-                .map(|field| Assertion::parse::<R>(field, compiler))
-                .collect::<Result<_, _>>()?,
-            extractors: extractors
-                .iter()
-                .map(|field| Extractor::parse::<R>(field, compiler))
-                .collect::<Result<_, _>>()?,
+        compiler.aside(|compiler| {
+            Ok(Self {
+                assertions: assertions
+                    .iter()
+                    .map(|field| Assertion::parse::<R>(field, compiler))
+                    .collect::<Result<_, _>>()?,
+                extractors: extractors
+                    .iter()
+                    .map(|field| Extractor::parse::<R>(field, compiler))
+                    .collect::<Result<_, _>>()?,
+            })
         })
     }
 

@@ -82,7 +82,7 @@ impl TaskDraft {
         }
         let name = match fields.present("name") {
             Some(name) if !name.value().to_text().is_empty() => {
-                Some(compiler.template(&name.value().to_text()))
+                Some(compiler.aside(|compiler| compiler.template(&name.value().to_text())))
             }
             _ if defaults.flavor == Flavor::Requests => None,
             _ => Some(Draft::literal(written)),

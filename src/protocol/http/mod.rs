@@ -228,6 +228,7 @@ impl Driver for Http {
             }
             Err((name, fault)) => {
                 label = name;
+                attempt.virtual_user.scope.not_sent();
                 Err(fault)
             }
         };
@@ -240,10 +241,9 @@ impl Driver for Http {
         }
         let shortage = matches!(outcome, Err(Fault::Connection(ConnectionFault::Own(_))));
         let passed = outcome.is_ok() && !failed_by_status(task, &user.response);
-        let errors = if passed && task.graphql { graphql::failure(&user.response) } else { None };
-        let checked = if errors.is_some() {
-            Some(errors)
-        } else if passed && task.checks.take_long(user.response.body.len()) {
+        // Errors of GraphQL come before the checks, so they are looked for together.
+        let checked = if passed && !task.graphql && task.checks.take_long(user.response.body.len())
+        {
             // Boxed, because it is rare.
             let scope = &mut virtual_user.scope;
             Some(Box::pin(task.checks.run_in_turns(&user.response, scope)).await)
@@ -311,7 +311,9 @@ fn conclude(
             (Verdict::Permanent, Some(status_text(response.status)))
         }
         Ok(checked) => {
-            match checked.unwrap_or_else(|| task.checks.run(response, &mut virtual_user.scope)) {
+            let errors = if task.graphql { graphql::failure(response) } else { None };
+            let check = || task.checks.run(response, &mut virtual_user.scope);
+            match errors.or_else(|| checked.unwrap_or_else(check)) {
                 Some(reason) => (Verdict::Flaky, Some(Cow::from(reason))),
                 None => (Verdict::Passed, None),
             }

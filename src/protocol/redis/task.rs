@@ -91,7 +91,8 @@ impl TaskDraft {
             None => Draft::default(),
         };
         let expect = fields.present("expect");
-        let expect = expect.map(|field| Operand::compile(field.value(), compiler));
+        let expect = expect
+            .map(|field| compiler.aside(|compiler| Operand::compile(field.value(), compiler)));
         let timeout = fields
             .or_default("timeout", |field| field.positive().and_then(|_| pacer::seconds(field)))?;
         Ok(Self {
@@ -170,7 +171,7 @@ impl Task {
 
     /// Returns why a reply is not the expected one, in the words of the reference.
     pub(super) fn unexpected(&self, reply: &Reply, scope: &mut Scope) -> Option<String> {
-        let expected = self.expect.as_ref()?.value(scope);
+        let expected = scope.aside(|scope| self.expect.as_ref().map(|text| text.value(scope)))?;
         let (text, wanted) = (reply.as_python(), expected.to_text());
         let ok = matches!(reply, Reply::Status(status) if *status == wanted);
         (text != wanted && !ok).then(|| {

@@ -296,7 +296,7 @@ impl Step<'_> {
             user.keep(task.transport, target, connection);
         }
         if let Some(text) = &task.substring {
-            let text = text.text(&mut virtual_user.scope);
+            let text = virtual_user.scope.aside(|scope| text.text(scope));
             if !contains(user.reply.kept(), text.as_bytes()) {
                 return Err(Failure::Checked(missing(text.as_bytes())));
             }

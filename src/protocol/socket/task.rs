@@ -104,15 +104,17 @@ impl TaskDraft {
             split(text).map_err(|why| target.refusal(why))?;
         }
         let name = fields.present("name").map(|field| field.value().to_text());
-        let name = name.filter(|name| !name.is_empty()).map(|name| compiler.template(&name));
+        let name = name.filter(|name| !name.is_empty());
+        let name = name.map(|name| compiler.aside(|compiler| compiler.template(&name)));
         let payload = payload(fields, transport, compiler)?;
         let checks = Checks::parse::<Reply>(fields, compiler)?;
         let length = fields.or_default("expect_bytes", |field| field.integer(0))?;
         let substring = fields.present("expect_substring");
         let substring = substring.map(|field| field.value().to_text());
         let substring = substring.filter(|text| !text.is_empty());
-        let substring = substring.map(|text| compiler.template(&text));
-        let terminator = terminator(fields, transport, length, compiler)?;
+        let substring = substring.map(|text| compiler.aside(|compiler| compiler.template(&text)));
+        let terminator =
+            compiler.aside(|compiler| terminator(fields, transport, length, compiler))?;
         let keep = fields.present("keep");
         let end = match transport {
             _ if length > 0 => End::Length(length),
@@ -385,9 +387,9 @@ impl Task {
         out.clear();
         match &self.ending {
             None => {}
-            Some(Ending::Text(text)) => text.fill(scope, out),
+            Some(Ending::Text(text)) => scope.aside(|scope| text.fill(scope, out)),
             Some(Ending::Bytes(text)) => {
-                text.fill(scope, out);
+                scope.aside(|scope| text.fill(scope, out));
                 decode_in_place(out)?;
             }
         }

@@ -315,7 +315,7 @@ impl Step<'_> {
             self.renew();
         }
         let scope = &mut self.virtual_user.scope;
-        let expected = self.task.expect.as_ref().map(|text| text.text(scope));
+        let expected = self.task.expect.as_ref().map(|text| scope.aside(|scope| text.text(scope)));
         let late = || Fault::Awaited(not_come(self.task.seconds, expected.as_deref()));
         // A stream that ended before this step is continued at once, unless the target asked for a
         // delay; one that ends during the step after a delay in any case.

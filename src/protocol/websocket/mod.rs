@@ -360,7 +360,7 @@ impl Step<'_> {
 
     async fn receive(&mut self, connection: &mut Connection) -> Result<(), Fault> {
         let scope = &mut self.virtual_user.scope;
-        let expected = self.task.expect.as_ref().map(|text| text.text(scope));
+        let expected = self.task.expect.as_ref().map(|text| scope.aside(|scope| text.text(scope)));
         let missing = |text: &str| format!("expected {} in response", quote(text));
         let mut skipped = false;
         loop {

@@ -139,7 +139,8 @@ impl TaskDraft {
             ));
         }
         let via = proxies(fields, defaults.proxies.as_ref())?;
-        let expect = expect.map(|field| compiler.template(&field.value().to_text()));
+        let expect = expect
+            .map(|field| compiler.aside(|compiler| compiler.template(&field.value().to_text())));
         let timeout = fields
             .or_default("timeout", |field| field.positive().and_then(|_| pacer::seconds(field)))?;
         let headers = parse_headers(fields, compiler)?;
