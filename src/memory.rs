@@ -202,6 +202,16 @@ impl Held {
             _ => Ok(()),
         }
     }
+
+    /// Holds only a buffer that is no longer needed, and gives it back unless it is small.
+    #[inline]
+    pub fn settle(&mut self, buffer: &mut Vec<u8>) {
+        if buffer.capacity() > Self::SMALL {
+            *buffer = Vec::new();
+        }
+        // Less always fits.
+        let _ = self.set(buffer.capacity());
+    }
 }
 
 /// Half of what the control group or the machine has, in bytes.

@@ -15,15 +15,19 @@ pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// A response, as assertions and extractors see it.
 pub(crate) trait Checked {
     /// Whether responses of the protocol have a status.
-    const HAS_STATUS: bool;
+    const HAS_STATUS: bool = false;
     /// Whether they have headers.
-    const HAS_HEADERS: bool;
+    const HAS_HEADERS: bool = false;
 
     /// The status, if the protocol has one.
-    fn status(&self) -> Option<u16>;
+    fn status(&self) -> Option<u16> {
+        None
+    }
 
     /// A header's value, by its name in any case.
-    fn header(&self, name: &str) -> Option<String>;
+    fn header(&self, _name: &str) -> Option<String> {
+        None
+    }
 
     /// The body as UTF-8 text, decoded.
     fn text(&self) -> Result<Cow<'_, [u8]>, Unreadable>;
@@ -107,12 +111,8 @@ impl BodyKeeper {
     #[inline]
     pub(crate) fn clear(&mut self, body: &mut Vec<u8>) {
         body.clear();
-        if body.capacity() > Held::SMALL {
-            *body = Vec::new();
-        }
         (self.besides, self.full) = (0, None);
-        // Less always fits.
-        let _ = self.held.set(body.capacity());
+        self.held.settle(body);
     }
 }
 

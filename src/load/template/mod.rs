@@ -266,6 +266,14 @@ impl Template {
         }
     }
 
+    /// The text with its holes filled in, copied only if it has some.
+    pub fn filled(&self, scope: &mut Scope) -> Cow<'_, str> {
+        match self.as_literal() {
+            Some(text) => Cow::from(text),
+            None => Cow::from(self.text(scope)),
+        }
+    }
+
     /// The text with its holes filled in.
     pub fn text(&self, scope: &mut Scope) -> String {
         if let Some(text) = self.as_literal() {

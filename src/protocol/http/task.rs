@@ -1,7 +1,6 @@
 //! An HTTP task, ready to run, and the requests it writes: its constant parts are already bytes, the
 //! rest is templates.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -257,10 +256,7 @@ impl Task {
 
 /// The method of this execution, in upper case.
 pub(crate) fn method(template: &Template, scope: &mut Scope) -> Result<&'static str, Fault> {
-    let text = match template.as_literal() {
-        Some(text) => Cow::from(text),
-        None => Cow::from(template.text(scope)),
-    };
+    let text = template.filled(scope);
     known_method(&text).ok_or_else(|| Fault::Method(text.into_owned()))
 }
 

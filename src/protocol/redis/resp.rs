@@ -125,17 +125,6 @@ impl Reply {
 }
 
 impl Checked for Reply {
-    const HAS_STATUS: bool = false;
-    const HAS_HEADERS: bool = false;
-
-    fn status(&self) -> Option<u16> {
-        None
-    }
-
-    fn header(&self, _: &str) -> Option<String> {
-        None
-    }
-
     fn text(&self) -> Result<Cow<'_, [u8]>, Unreadable> {
         Ok(match self {
             Self::Status(text) => Cow::Borrowed(text.as_bytes()),

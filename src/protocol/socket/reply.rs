@@ -36,7 +36,7 @@ pub(super) enum Progress {
 
 /// A response. Its buffers are reused for the next one.
 #[derive(Debug, Default)]
-pub(super) struct Reply {
+pub(crate) struct Reply {
     /// The kept beginning.
     kept: Vec<u8>,
     /// How much is kept for checks, and how far its end is searched for. A response that is only
@@ -176,17 +176,6 @@ pub(super) fn missing(text: &[u8]) -> String {
 }
 
 impl Checked for Reply {
-    const HAS_STATUS: bool = false;
-    const HAS_HEADERS: bool = false;
-
-    fn status(&self) -> Option<u16> {
-        None
-    }
-
-    fn header(&self, _: &str) -> Option<String> {
-        None
-    }
-
     fn text(&self) -> Result<Cow<'_, [u8]>, Unreadable> {
         if let Some(full) = self.keeper.full() {
             return Err(Unreadable::Full(full));

@@ -22,17 +22,6 @@ pub struct Event {
 }
 
 impl Checked for Event {
-    const HAS_STATUS: bool = false;
-    const HAS_HEADERS: bool = false;
-
-    fn status(&self) -> Option<u16> {
-        None
-    }
-
-    fn header(&self, _: &str) -> Option<String> {
-        None
-    }
-
     /// The format is UTF-8; bytes that are not are replaced.
     fn text(&self) -> Result<Cow<'_, [u8]>, Unreadable> {
         Ok(match String::from_utf8_lossy(&self.data) {

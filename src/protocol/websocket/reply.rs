@@ -9,7 +9,7 @@ use crate::protocol::checked::{Checked, Unreadable};
 
 /// The message that a step received, if any.
 #[derive(Debug, Default)]
-pub(super) struct Reply {
+pub(crate) struct Reply {
     data: Bytes,
     is_text: bool,
 }
@@ -32,17 +32,6 @@ impl Reply {
 }
 
 impl Checked for Reply {
-    const HAS_STATUS: bool = false;
-    const HAS_HEADERS: bool = false;
-
-    fn status(&self) -> Option<u16> {
-        None
-    }
-
-    fn header(&self, _: &str) -> Option<String> {
-        None
-    }
-
     /// Bytes that are no text are replaced, as by the reference.
     fn text(&self) -> Result<Cow<'_, [u8]>, Unreadable> {
         Ok(match self.is_text {
