@@ -5,8 +5,32 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::load::pacer;
+use crate::value::{Invalid, Object};
+
+/// The timeout of a task.
+#[derive(Debug)]
+pub(crate) struct Timeout {
+    /// As in the document, in seconds.
+    pub(crate) seconds: f64,
+    pub(crate) duration: Duration,
+    /// As in a record.
+    pub(crate) text: String,
+}
+
+impl Timeout {
+    /// Takes `timeout` from a task.
+    pub(crate) fn parse(fields: &mut Object<'_>) -> Result<Self, Invalid> {
+        let seconds = fields
+            .or_default("timeout", |field| field.positive().and_then(|_| pacer::seconds(field)))?;
+        let duration = Duration::from_secs_f64(seconds);
+        Ok(Self { seconds, duration, text: format!("{seconds}") })
+    }
+}
 
 /// One user's deadline.
 #[derive(Debug, Default)]
@@ -69,8 +93,6 @@ impl Deadline {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]

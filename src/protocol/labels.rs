@@ -27,6 +27,8 @@ pub(crate) enum Name<'a> {
     Written(&'a Template),
     /// A name derived from the URL.
     Of(fn(&str) -> String),
+    /// The URL, or this where there is none.
+    UrlOr(&'a str),
 }
 
 impl Naming<'_> {
@@ -55,11 +57,8 @@ impl Labels {
         virtual_user: &mut VirtualUser,
     ) -> LabelId {
         let name = match naming.name {
-            Name::Written(name) => match name.as_literal() {
-                Some(name) => Cow::from(name),
-                None => Cow::from(virtual_user.scope.aside(|scope| name.text(scope))),
-            },
-            Name::Of(_) => Cow::from(""),
+            Name::Written(name) => virtual_user.scope.aside(|scope| name.filled(scope)),
+            Name::Of(_) | Name::UrlOr(_) => Cow::from(""),
         };
         let (name, short) = (shortened(name), Label::cut(url));
         let Self { known, rest, key } = self;
@@ -77,6 +76,7 @@ impl Labels {
             let name = match naming.name {
                 Name::Written(_) => name,
                 Name::Of(name) => Cow::from(name(url)),
+                Name::UrlOr(word) => Cow::from(if url.is_empty() { word } else { url }),
             };
             let label = number(naming, url, &name, virtual_user);
             known.insert(key.clone(), label);
@@ -86,7 +86,7 @@ impl Labels {
             let url = naming.url.written();
             let name = match naming.name {
                 Name::Written(name) => name.written(),
-                Name::Of(_) => url.clone(),
+                Name::Of(_) | Name::UrlOr(_) => url.clone(),
             };
             if !naming.has_one_name() {
                 virtual_user.recorder().borrow().merged_names(&name);

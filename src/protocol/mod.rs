@@ -13,13 +13,14 @@ mod labels;
 mod own_limits;
 mod placed;
 pub mod redis;
-pub mod socket;
+mod socket;
 pub mod sse;
 mod step;
 mod trace;
 mod user;
-pub mod websocket;
+mod websocket;
 
+use self::step::StepTasks;
 use crate::load::driver::Tasks as _;
 use crate::value::{Invalid, Reader};
 
@@ -36,11 +37,15 @@ pub use user::{AnyTasks, Reach, Setup, UserKind, Workload};
 ///
 /// A protocol is a folder or a file here. To add one:
 ///
-/// 1. Implement [`Tasks`](crate::load::driver::Tasks), which parses its tasks, and
-///    [`Driver`](crate::load::driver::Driver), which performs them; [`socket`] is the smallest
-///    example. Deadlines, labels, assertions, placed texts and the faults of connections are beside
-///    this file, connections in [`crate::net`]: nothing else may open a socket, so that
-///    `--allow-target` holds.
+/// 1. Implement [`StepProtocol`](step::StepProtocol) if a task is one step of its user, which leaves
+///    one sample; [`socket`] is the smallest example. It says how tasks are parsed and linked, what
+///    users keep, what a step does and what its failures mean. The list of tasks, and around each step
+///    its deadline, label, verdict, record, pause and what `--once` shows, are in [`step`] for all of
+///    them. A protocol whose tasks are more than that, such as [`http`] with its redirects, implements
+///    [`Tasks`](crate::load::driver::Tasks), which parses its tasks, and
+///    [`Driver`](crate::load::driver::Driver), which performs them. Assertions, placed texts and the
+///    faults of connections are beside this file, connections in [`crate::net`]: nothing else may open
+///    a socket, so that `--allow-target` holds.
 /// 2. Declare its fields in a table, from which they are read and the schema is printed, and add a
 ///    row here.
 /// 3. Write tests against real peers, also bad ones, in `tests/it/engine_NAME.rs`, and list it in
@@ -74,29 +79,29 @@ pub const USERS: &[UserKind] = &[
         name: "socket_user",
         doc: "Bytes over TCP or UDP, and the response.",
         options: &[],
-        fields: socket::SocketTasks::FIELDS,
-        open: socket::SocketTasks::open,
+        fields: StepTasks::<socket::Socket>::FIELDS,
+        open: StepTasks::<socket::Socket>::open,
     },
     UserKind {
         name: "websocket_user",
         doc: "Messages over WebSocket, and those that come back.",
         options: &["proxy"],
-        fields: websocket::WebSocketTasks::FIELDS,
-        open: websocket::WebSocketTasks::open,
+        fields: StepTasks::<websocket::WebSocket>::FIELDS,
+        open: StepTasks::<websocket::WebSocket>::open,
     },
     UserKind {
         name: "sse_user",
         doc: "Streams of events over HTTP (server-sent events), and waiting for events.",
         options: &["proxy"],
-        fields: sse::SseTasks::FIELDS,
-        open: sse::SseTasks::open,
+        fields: StepTasks::<sse::Sse>::FIELDS,
+        open: StepTasks::<sse::Sse>::open,
     },
     UserKind {
         name: "redis_user",
         doc: "Commands of Redis, and their replies.",
         options: &["connection"],
-        fields: redis::RedisTasks::FIELDS,
-        open: redis::RedisTasks::open,
+        fields: StepTasks::<redis::Redis>::FIELDS,
+        open: StepTasks::<redis::Redis>::open,
     },
 ];
 

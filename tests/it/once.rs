@@ -74,3 +74,23 @@ fn every_request_of_a_redirect_is_shown_and_json_output_stays_json() {
         assert!(trace["text"].as_str().expect("text").starts_with(begin), "{trace}");
     }
 }
+
+#[test]
+fn a_skipped_task_is_shown_for_every_kind_of_user() {
+    let users = [
+        ("fast_http_user", json!({"method": "get", "request_url": "http://127.0.0.1:9/"})),
+        ("socket_user", json!({"target": "127.0.0.1:9"})),
+        ("websocket_user", json!({"method": "close"})),
+        ("sse_user", json!({"method": "close"})),
+        ("redis_user", json!({"method": "get", "key": "k"})),
+    ];
+    for (user, mut task) in users {
+        task["skip_if"] = json!("1");
+        let document = json!([["LD_start_test", {
+            "user_detail_dict": {"user": user}, "user_count": 1, "test_time": 1, "tasks": [task],
+        }]]);
+        let output = ldctl().args(["run", "--once", "--json", &document.to_string()]).output();
+        let shown = String::from_utf8(output.expect("ldctl runs").stdout).expect("UTF-8");
+        assert!(shown.contains("= task 1 skipped: its skip_if holds\n"), "{user}: {shown}");
+    }
+}

@@ -163,6 +163,21 @@ impl Checks {
         None
     }
 
+    /// [`Self::run`] for a response whose body has this length; with turns if it takes long.
+    pub(crate) async fn judge<R: Checked>(
+        &self,
+        response: &R,
+        length: usize,
+        scope: &mut Scope,
+    ) -> Result<(), String> {
+        let wrong = match self.take_long(length) {
+            // Boxed, because it is rare.
+            true => Box::pin(self.run_in_turns(response, scope)).await,
+            false => self.run(response, scope),
+        };
+        wrong.map_or(Ok(()), Err)
+    }
+
     /// What each check says of a response, one line for each.
     pub(crate) fn explain<R: Checked>(&self, response: &R, scope: &mut Scope) -> Vec<String> {
         scope.begin_checks();

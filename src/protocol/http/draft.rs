@@ -16,10 +16,10 @@ use super::response::Response;
 use super::target::Origin;
 use super::task::{Authorization, Body, Task, literal_method};
 use super::tls::{Setting, SettingDraft};
-use crate::load::pacer;
 use crate::load::scenario::TaskSource;
 use crate::load::template::{Compiler, Draft, Linker, Template};
 use crate::protocol::check::Checks;
+use crate::protocol::deadline::Timeout;
 use crate::protocol::placed::Placed;
 use crate::value::{Invalid, Object};
 
@@ -103,8 +103,7 @@ impl TaskDraft {
             }
             None => parse_body(fields, defaults.flavor, compiler, &mut headers)?,
         };
-        let seconds = fields
-            .or_default("timeout", |field| field.positive().and_then(|_| pacer::seconds(field)))?;
+        let timeout = Timeout::parse(fields)?;
         let redirects = fields.if_present("allow_redirects", |field| field.boolean())?;
         let via = proxies(fields, defaults.proxies.as_ref())?;
         let http2 = fields.present("http2").map_or(Ok(defaults.http2), |field| field.boolean())?;
@@ -119,8 +118,8 @@ impl TaskDraft {
             cookies,
             body,
             graphql,
-            timeout: Duration::from_secs_f64(seconds),
-            timeout_text: format!("{seconds}"),
+            timeout: timeout.duration,
+            timeout_text: timeout.text,
             redirects,
             flavor: defaults.flavor,
             tls: SettingDraft::parse(fields, http2, via)?,

@@ -81,7 +81,7 @@ use self::state::{User, Worker};
 pub(crate) use self::target::{Origin, percent_decode};
 pub(crate) use self::task::METHODS;
 use self::task::Task;
-pub(crate) use self::tls::{Setting, SettingDraft, Settings};
+pub(crate) use self::tls::{SettingDraft, Settings};
 pub(crate) use self::trace::response_lines;
 pub(crate) use self::way::Way;
 use crate::load::driver::{Driver, Measurement, Tasks, VirtualUser};
@@ -162,8 +162,7 @@ impl Tasks for HttpTasks {
         for draft in self.tasks {
             let place = draft.place.clone();
             let (mut task, setting) = draft.link(linker)?;
-            let refusal = |message| Invalid { pointer: place, message };
-            task.tls = http.settings.add(setting).map_err(refusal)?;
+            task.tls = http.settings.add(setting, place)?;
             http.tasks.push(task);
         }
         let links: HashSet<_> =

@@ -142,8 +142,8 @@ impl Setting {
 pub(crate) struct Settings(Vec<Configured>);
 
 impl Settings {
-    /// Returns the index of a TLS setting; the error says what cannot be used.
-    pub(crate) fn add(&mut self, setting: Setting) -> Result<usize, String> {
+    /// Returns the index of the TLS setting of the task at a place; the error says what cannot be used.
+    pub(crate) fn add(&mut self, setting: Setting, place: String) -> Result<usize, Invalid> {
         if let Some(index) = self.0.iter().position(|known| known.setting == setting) {
             return Ok(index);
         }
@@ -151,7 +151,7 @@ impl Settings {
         // Files named in the document are checked now. The platform's roots are read when the first
         // request needs them: most tests never do.
         if configured.setting.names_files() {
-            configured.config()?;
+            configured.config().map_err(|message| Invalid { pointer: place, message })?;
         }
         self.0.push(configured);
         Ok(self.0.len() - 1)

@@ -9,7 +9,7 @@ pub(super) const DEFAULT: &str = "redis://127.0.0.1:6379/0";
 
 /// Where a server is, and how to log in.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Address {
+pub(crate) struct Address {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) tls: bool,

@@ -106,10 +106,7 @@ impl Connection {
                     return Err(Fault::Surplus);
                 }
                 self.received.clear();
-                if self.received.capacity() > Held::SMALL {
-                    self.received = Vec::new();
-                }
-                let _ = self.held.set(0);
+                self.held.settle(&mut self.received);
                 return Ok(reply);
             }
             let count = poll_fn(|context| {

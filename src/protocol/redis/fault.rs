@@ -1,12 +1,14 @@
 //! Why a step failed.
 
 use super::resp::Malformed;
+use crate::load::scenario::Verdict;
 use crate::memory::Full;
 use crate::protocol::fault::ConnectionFault;
+use crate::protocol::step::StepFault;
 
 /// The kind of failure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// The URL, with its placeholders filled in, is invalid.
     #[error("{0}")]
     Address(String),
@@ -36,15 +38,28 @@ pub(super) enum Fault {
     Checked(String),
 }
 
-impl Fault {
-    /// The text in the record of a task with this timeout.
-    pub(super) fn text(&self, timeout: &str) -> String {
+impl StepFault for Fault {
+    fn verdict(&self) -> Verdict {
+        match self {
+            Self::Checked(_) => Verdict::Flaky,
+            Self::Server(_) => Verdict::Permanent,
+            _ => Verdict::Transient,
+        }
+    }
+
+    fn text(&self, timeout: &str) -> String {
         match self {
             Self::Connection(fault) => fault.text(timeout).replace("use http://", "use redis://"),
             fault => fault.to_string(),
         }
     }
 
+    fn is_own(&self) -> bool {
+        matches!(self, Self::Connection(ConnectionFault::Own(_)))
+    }
+}
+
+impl Fault {
     /// Whether the connection can carry another command.
     pub(super) fn leaves_connection(&self) -> bool {
         matches!(self, Self::Server(_) | Self::Checked(_))

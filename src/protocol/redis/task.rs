@@ -2,17 +2,17 @@
 //! alone shows to be wrong, linking refuses wrong constants, each with its place.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::address::Address;
 use super::resp::{Reply, command_into};
-use crate::load::pacer;
 use crate::load::predicate::Operand;
 use crate::load::scenario::TaskSource;
 use crate::load::template::{Compiler, Draft, Linker, Scope, Template};
 use crate::protocol::check::Checks;
-use crate::protocol::http::{Proxies, Setting, SettingDraft};
-use crate::protocol::labels::{Name, Naming};
+use crate::protocol::deadline::Timeout;
+use crate::protocol::http::{Proxies, SettingDraft};
+use crate::protocol::placed::Placed;
+use crate::protocol::step::{CommonDraft, StepDraft, name};
 use crate::value::{Invalid, Object, Reader, Value};
 
 /// A command.
@@ -46,34 +46,27 @@ impl Command {
 
 /// A parsed task.
 #[derive(Debug)]
-pub(super) struct TaskDraft {
-    /// Its place in the document.
-    pub(super) place: String,
+pub(crate) struct TaskDraft {
     command: Command,
     server: Draft,
     name: Draft,
     key: Draft,
     value: Draft,
     expect: Option<Operand<Draft>>,
-    timeout: f64,
-    setting: SettingDraft,
-    checks: Checks<Draft>,
 }
 
-impl TaskDraft {
-    /// Takes the fields of a Redis task.
-    pub(super) fn parse(
-        task: &TaskSource<'_>,
+impl StepDraft for TaskDraft {
+    type Defaults = Placed<String>;
+    type Task = Task;
+
+    fn parse(
+        _: &TaskSource<'_>,
         fields: &mut Object<'_>,
-        server: &str,
+        server: &Placed<String>,
         compiler: &mut Compiler,
-    ) -> Result<Self, Invalid> {
-        if task.key.is_some() {
-            return Err(task.fields.invalid("the tasks of a redis_user must be a list"));
-        }
+    ) -> Result<(Self, CommonDraft), Invalid> {
         let command = Command::parse(&fields.required("method")?)?;
-        let name = fields.present("name").map(|field| field.value().to_text());
-        let name = name.filter(|name| !name.is_empty()).map(|name| compiler.template(&name));
+        let name = name(fields, compiler).unwrap_or_else(|| Draft::literal(command.method));
         let key = fields.required("key")?;
         if key.is_null() || matches!(key.value(), Value::Dict(_) | Value::List(_)) {
             return Err(key.expected("a key"));
@@ -93,26 +86,19 @@ impl TaskDraft {
         let expect = fields.present("expect");
         let expect = expect
             .map(|field| compiler.aside(|compiler| Operand::compile(field.value(), compiler)));
-        let timeout = fields
-            .or_default("timeout", |field| field.positive().and_then(|_| pacer::seconds(field)))?;
-        Ok(Self {
-            place: task.fields.pointer(),
-            command,
-            server: compiler.template(server),
-            name: name.unwrap_or_else(|| Draft::literal(command.method)),
-            key,
-            value,
-            expect,
-            timeout,
-            // Proxies of HTTP do not lead to a server of Redis.
-            setting: SettingDraft::parse(fields, false, Some(Proxies::default()))?,
-            checks: Checks::parse::<Reply>(fields, compiler)?,
-        })
+        let timeout = Timeout::parse(fields)?;
+        let server = compiler.template(&server.value);
+        // Proxies of HTTP do not lead to a server of Redis.
+        let setting = Some(SettingDraft::parse(fields, false, Some(Proxies::default()))?);
+        let checks = Checks::parse::<Reply>(fields, compiler)?;
+        Ok((
+            Self { command, server, name, key, value, expect },
+            CommonDraft { timeout, setting, checks },
+        ))
     }
 
-    /// Links the task; returns also its TLS setting.
-    pub(super) fn link(self, linker: &mut Linker<'_>) -> Result<(Task, Setting), Invalid> {
-        let task = Task {
+    fn link(self, linker: &mut Linker<'_>) -> Result<Task, Invalid> {
+        Ok(Task {
             command: self.command,
             server: self.server.link(linker)?,
             address: None,
@@ -120,41 +106,25 @@ impl TaskDraft {
             key: self.key.link(linker)?,
             value: self.value.link(linker)?,
             expect: self.expect.map(|value| value.link(linker)).transpose()?,
-            timeout: Duration::from_secs_f64(self.timeout),
-            timeout_text: format!("{}", self.timeout),
-            setting: 0,
-            checks: self.checks.link(linker)?,
-        };
-        Ok((task, self.setting.link(linker)?))
+        })
     }
 }
 
 /// A task, ready to run.
 #[derive(Debug)]
-pub(super) struct Task {
+pub(crate) struct Task {
     command: Command,
     /// The URL of the server.
     pub(super) server: Template,
     /// The same, if it is constant.
     pub(super) address: Option<Arc<Address>>,
-    name: Template,
+    pub(super) name: Template,
     key: Template,
     value: Template,
     expect: Option<Operand>,
-    pub(super) timeout: Duration,
-    /// The timeout as in a record.
-    pub(super) timeout_text: String,
-    /// The index of its TLS setting in the driver.
-    pub(super) setting: usize,
-    pub(super) checks: Checks,
 }
 
 impl Task {
-    /// The label of its steps.
-    pub(super) fn naming<'a>(&'a self, server: &'a Template) -> Naming<'a> {
-        Naming { method: "REDIS", url: server, name: Name::Written(&self.name) }
-    }
-
     /// Writes the command of this execution.
     pub(super) fn fill(&self, scope: &mut Scope, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
         scratch.clear();

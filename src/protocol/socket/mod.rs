@@ -6,101 +6,41 @@
 //! `expect_substring` without `expect_bytes` reads until it is found.
 
 mod connection;
+mod fault;
 mod fields;
 mod reply;
 mod task;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use self::connection::{Connection, SCRATCH};
+use self::fault::Fault;
 use self::reply::{Reply, missing};
 use self::task::{Host, Task, TaskDraft, Transport, split};
 use crate::load::MAX_TEXT;
-use crate::load::driver::{Driver, Measurement, Tasks, VirtualUser};
-use crate::load::scenario::{Skipped, TaskSource, Verdict};
-use crate::load::template::{Compiler, Linker};
-use crate::memory::{Held, Memory};
-use crate::net::{Dialer, Targets};
+use crate::load::driver::VirtualUser;
+use crate::load::template::Template;
+use crate::memory::Held;
 use crate::protocol::check::contains;
-use crate::protocol::deadline::Deadline;
 use crate::protocol::fault::ConnectionFault;
-use crate::protocol::labels::Labels;
-use crate::protocol::own_limits::BackOff;
-use crate::protocol::trace::Tracer;
-use crate::protocol::user::{AnyTasks, Reach, Setup};
-use crate::record::{LabelId, NO_STATUS};
-use crate::value::{Field, Invalid, Object};
+use crate::protocol::labels::Naming;
+use crate::protocol::step::{Received, Step, StepProtocol};
+use crate::protocol::user::{Reach, Setup};
+use crate::value::{Field, Invalid};
 
 /// How many connections a user keeps, to different targets.
 const MAX_CONNECTIONS: usize = 8;
 
-/// The socket tasks of a test while they are parsed.
+/// TCP and UDP.
 #[derive(Debug)]
-pub struct SocketTasks {
-    host: Option<Host>,
-    tasks: Vec<TaskDraft>,
-}
+pub(super) enum Socket {}
 
-impl SocketTasks {
-    /// No tasks yet.
-    pub(super) fn open(setup: &Setup<'_>) -> Result<Box<AnyTasks>, Invalid> {
-        let host = setup.host.as_ref().map(Host::parse).transpose()?;
-        Ok(Box::new(Self { host, tasks: Vec::new() }))
-    }
-}
-
-impl Tasks for SocketTasks {
-    type Driver = Socket;
-    type Reach = Reach;
-
-    const FIELDS: &'static [&'static [Field]] = fields::FIELDS;
-
-    fn add(
-        &mut self,
-        task: &TaskSource<'_>,
-        fields: &mut Object<'_>,
-        compiler: &mut Compiler,
-    ) -> Result<(), Invalid> {
-        self.tasks.push(TaskDraft::parse(task, fields, self.host.as_ref(), compiler)?);
-        Ok(())
-    }
-
-    fn link(self, linker: &mut Linker<'_>, reach: &Reach) -> Result<Socket, Invalid> {
-        let Reach { targets, max_body_bytes, memory, tracer } = reach.clone();
-        let tasks = self.tasks.into_iter().map(|draft| draft.link(linker));
-        let tasks = tasks.collect::<Result<_, _>>()?;
-        Ok(Socket { tasks, targets, max_body_bytes, memory, tracer })
-    }
-}
-
-/// The socket tasks of a test.
-#[derive(Debug)]
-pub struct Socket {
-    tasks: Vec<Task>,
-    targets: Targets,
-    /// How much of a response is kept.
-    max_body_bytes: usize,
-    /// The ceiling for what its users hold.
-    memory: Arc<Memory>,
-    tracer: Option<Tracer>,
-}
-
-/// What the users of one worker share.
-#[derive(Debug)]
-pub struct Worker {
-    dialer: Dialer,
-    scratch: RefCell<Box<[u8]>>,
-    /// The labels of each task's steps.
-    labels: Vec<RefCell<Labels>>,
-}
-
-/// What one user keeps between tasks.
+/// What one user keeps between steps.
 #[derive(Debug, Default)]
-pub struct User {
+pub(crate) struct User {
     connections: Vec<Kept>,
     payload: Vec<u8>,
     /// What the payload takes of the ceiling for memory.
@@ -108,10 +48,6 @@ pub struct User {
     reply: Reply,
     /// Bytes of the current payload that count as sent.
     sent: u64,
-    deadline: Deadline,
-    /// Whether a step is in progress.
-    in_flight: bool,
-    back_off: BackOff,
 }
 
 /// A connection that a task with `keep` may reuse.
@@ -122,164 +58,101 @@ struct Kept {
     connection: Connection,
 }
 
-impl Driver for Socket {
-    type Worker = Worker;
-    type User = User;
+impl StepProtocol for Socket {
+    const USER: &'static str = "a socket_user";
+    const FIELDS: &'static [&'static [Field]] = fields::FIELDS;
+    const WAITS: bool = false;
 
-    fn worker(&self) -> Worker {
-        Worker {
-            dialer: Dialer::new(self.targets.clone()),
-            scratch: RefCell::new(vec![0; SCRATCH].into()),
-            labels: self.tasks.iter().map(|_| RefCell::default()).collect(),
-        }
+    type Defaults = Option<Host>;
+    type TaskDraft = TaskDraft;
+    type Task = Task;
+    /// Where reads go.
+    type Worker = RefCell<Box<[u8]>>;
+    type User = User;
+    type Begun = ();
+    type Reply = Reply;
+    type Fault = Fault;
+
+    fn defaults(setup: &Setup<'_>) -> Result<Option<Host>, Invalid> {
+        setup.host.as_ref().map(Host::parse).transpose()
     }
 
-    fn user(&self) -> User {
+    fn worker() -> Self::Worker {
+        RefCell::new(vec![0; SCRATCH].into())
+    }
+
+    fn user(reach: &Reach) -> User {
         User {
-            reply: Reply::keeping(self.max_body_bytes, &self.memory),
-            held: self.memory.held("payloads"),
+            reply: Reply::keeping(reach.max_body_bytes, &reach.memory),
+            held: reach.memory.held("payloads"),
             ..User::default()
         }
     }
 
-    async fn perform(
-        &self,
-        worker: &Worker,
+    fn begin<'a>(
+        task: &'a Task,
         user: &mut User,
-        index: usize,
         virtual_user: &mut VirtualUser,
-    ) -> Verdict {
-        let (Some(task), Some(labels)) = (self.tasks.get(index), worker.labels.get(index)) else {
-            return Verdict::Permanent;
-        };
-        let start = Instant::now();
-        user.deadline.set(start + task.timeout);
+    ) -> (Cow<'a, str>, ()) {
         user.sent = 0;
         user.reply.clear(false);
-        let target = match task.target.as_literal() {
-            Some(target) => Cow::from(target),
-            None => Cow::from(task.target.text(&mut virtual_user.scope)),
-        };
-        let label = labels.borrow_mut().find(task.naming(), &target, virtual_user);
-        user.in_flight = true;
-        let tracer = self.tracer.as_ref();
-        let step = Step { worker, user, task, target: &target, virtual_user, tracer };
-        let outcome = step.run().await;
-        user.in_flight = false;
-        let shortage = matches!(outcome, Err(Failure::Connection(ConnectionFault::Own(_))));
-        let (verdict, error) = match outcome {
-            Ok(()) => (Verdict::Passed, None),
-            Err(Failure::Connection(fault)) => {
-                (Verdict::Transient, Some(fault.text(&task.timeout_text)))
-            }
-            // Nothing was sent: without a pause the user would spin.
-            Err(Failure::Task(why)) => (Verdict::Transient, Some(why)),
-            Err(Failure::Checked(why)) => (Verdict::Flaky, Some(why)),
-        };
-        if let Some(tracer) = tracer {
-            let checks = match verdict {
-                Verdict::Transient => Vec::new(),
-                _ => task.checks.explain(&user.reply, &mut virtual_user.scope),
-            };
-            tracer.verdict(index, start.elapsed(), error.as_deref(), checks);
-        }
-        virtual_user.record(user.measured((label, start), error.as_deref()));
-        user.settle();
-        if shortage {
-            Box::pin(user.back_off.wait()).await;
-        } else {
-            user.back_off.reset();
-        }
-        verdict
+        (task.target.filled(&mut virtual_user.scope), ())
     }
 
-    fn skipped(&self, task: usize, why: Skipped) {
-        if let Some(tracer) = &self.tracer {
-            tracer.skipped(task, why);
-        }
+    fn naming<'a>(task: &'a Task, _: &'a Template) -> Naming<'a> {
+        task.naming()
     }
 
-    fn abandon(&self, _: &Worker, user: &mut User, virtual_user: &mut VirtualUser) {
-        if std::mem::take(&mut user.in_flight) {
-            virtual_user.interrupt();
-        }
+    fn run(step: &mut Step<'_, Self>, (): ()) -> impl Future<Output = Result<(), Fault>> {
+        step.run()
+    }
+
+    fn reply<'a>(_: &Task, user: &'a User) -> Option<&'a Reply> {
+        Some(&user.reply)
+    }
+
+    fn received(user: &User) -> Received<'_> {
+        Received::new(user.sent + user.reply.received(), user.reply.kept())
+    }
+
+    fn settle(user: &mut User) {
+        user.reply.clear(false);
+        user.held.settle(&mut user.payload);
     }
 }
 
-impl User {
-    /// Gives back what the step needed, except small buffers.
-    fn settle(&mut self) {
-        self.reply.clear(false);
-        if self.payload.capacity() > Held::SMALL {
-            self.payload = Vec::new();
-        }
-        // Less always fits.
-        let _ = self.held.set(self.payload.capacity());
-    }
-
-    /// The measurement of a step that ends now.
-    fn measured<'a>(
-        &'a self,
-        (label, start): (LabelId, Instant),
-        error: Option<&'a str>,
-    ) -> Measurement<'a> {
-        let bytes = self.sent + self.reply.received();
-        let (end, body) = (Instant::now(), self.reply.kept());
-        Measurement { label, start, end, status: NO_STATUS, bytes, error, body }
-    }
-}
-
-/// Why a step failed.
-enum Failure {
-    /// The connection failed.
-    Connection(ConnectionFault),
-    /// The values of its placeholders are invalid.
-    Task(String),
-    /// The response is wrong.
-    Checked(String),
-}
-
-/// One execution of one task.
-struct Step<'a> {
-    worker: &'a Worker,
-    user: &'a mut User,
-    task: &'a Task,
-    target: &'a str,
-    virtual_user: &'a mut VirtualUser,
-    tracer: Option<&'a Tracer>,
-}
-
-impl Step<'_> {
-    async fn run(self) -> Result<(), Failure> {
-        let Self { worker, user, task, target, virtual_user, tracer } = self;
-        let wrong = |why: &str| Failure::Task(format!("invalid bytes: {why}"));
-        let address = split(target).map_err(Failure::Task)?;
+impl Step<'_, Socket> {
+    async fn run(&mut self) -> Result<(), Fault> {
+        let Self { dialer, user, deadline, task, virtual_user, .. } = self;
+        let tracer = self.driver.reach.tracer.as_ref();
+        let wrong = |why: &str| Fault::Task(format!("invalid bytes: {why}"));
+        let address = split(self.url).map_err(Fault::Task)?;
         if virtual_user.is_lost() {
-            return Err(Failure::Connection(ConnectionFault::Lost));
+            return Err(ConnectionFault::Lost.into());
         }
         if task.fixed.is_none() {
             task.fill(&mut virtual_user.scope, &mut user.payload).map_err(wrong)?;
-            user.held
-                .set(user.payload.capacity())
-                .map_err(|full| Failure::Task(full.to_string()))?;
+            user.held.set(user.payload.capacity()).map_err(|full| Fault::Task(full.to_string()))?;
             if virtual_user.scope.is_too_long() {
-                return Err(Failure::Task(format!("its bytes exceed {} MiB", MAX_TEXT >> 20)));
+                return Err(Fault::Task(format!("its bytes exceed {} MiB", MAX_TEXT >> 20)));
             }
         }
-        user.reply.clear(task.looks() || virtual_user.keeps_bodies() || tracer.is_some());
+        let checks = &self.common.checks;
+        let looks = task.looks() || checks.capture().body;
+        user.reply.clear(looks || virtual_user.keeps_bodies() || tracer.is_some());
         task.ending(&mut virtual_user.scope, user.reply.ending()).map_err(wrong)?;
-        let mut connection = match user.kept(task, target) {
+        let mut connection = match user.kept(task, self.url) {
             Some(connection) => connection,
             None => {
-                let deadline = user.deadline.at().unwrap_or_else(Instant::now);
-                let opening = Connection::open(&worker.dialer, task.transport, address, deadline);
+                let deadline = deadline.at().unwrap_or_else(Instant::now);
+                let opening = Connection::open(dialer, task.transport, address, deadline);
                 // Boxed: a step that reuses a connection must not carry the state of connecting.
-                Box::pin(opening).await.map_err(Failure::Connection)?
+                Box::pin(opening).await?
             }
         };
-        let User { payload, reply, deadline, sent, .. } = &mut *user;
+        let User { payload, reply, sent, .. } = &mut *user;
         let payload = task.fixed.as_deref().unwrap_or(payload);
-        let exchange = connection.exchange(payload, reply, task.end, &worker.scratch);
+        let exchange = connection.exchange(payload, reply, task.end, self.worker);
         if let Some(tracer) = tracer {
             tracer.bytes('>', payload, payload.len() as u64);
         }
@@ -287,26 +160,23 @@ impl Step<'_> {
         if let Some(tracer) = tracer {
             tracer.bytes('<', reply.kept(), reply.received());
         }
-        let progress = outcome.map_err(Failure::Connection)?;
+        let progress = outcome?;
         *sent = payload.len() as u64;
         if let Some(why) = reply.lacks(task.end, progress) {
-            return Err(Failure::Checked(why));
+            return Err(Fault::Checked(why));
         }
         if task.keep && !reply.surplus() {
-            user.keep(task.transport, target, connection);
-        }
-        if let Some(text) = &task.substring {
-            let text = virtual_user.scope.aside(|scope| text.text(scope));
-            if !contains(user.reply.kept(), text.as_bytes()) {
-                return Err(Failure::Checked(missing(text.as_bytes())));
-            }
+            user.keep(task.transport, self.url, connection);
         }
         let scope = &mut virtual_user.scope;
-        let wrong = match task.checks.take_long(user.reply.kept().len()) {
-            true => Box::pin(task.checks.run_in_turns(&user.reply, scope)).await,
-            false => task.checks.run(&user.reply, scope),
-        };
-        wrong.map_or(Ok(()), |why| Err(Failure::Checked(why)))
+        if let Some(text) = &task.substring {
+            let text = scope.aside(|scope| text.text(scope));
+            if !contains(user.reply.kept(), text.as_bytes()) {
+                return Err(Fault::Checked(missing(text.as_bytes())));
+            }
+        }
+        let (reply, length) = (&user.reply, user.reply.kept().len());
+        checks.judge(reply, length, scope).await.map_err(Fault::Checked)
     }
 }
 

@@ -2,19 +2,17 @@
 //! the document alone shows to be wrong, linking refuses wrong constants, each with its place.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use super::reply::{End, Reply};
-use crate::load::pacer;
 use crate::load::predicate::Operand;
 use crate::load::scenario::TaskSource;
-use crate::load::template::{
-    Compiler, Draft, Linker, Scope, Template, Text, not_set, unset_variable,
-};
+use crate::load::template::{Compiler, Draft, Linker, Scope, Template, Text};
 use crate::protocol::check::Checks;
+use crate::protocol::deadline::Timeout;
 use crate::protocol::hex::decode;
 use crate::protocol::labels::{Name, Naming};
 use crate::protocol::placed::Placed;
+use crate::protocol::step::{CommonDraft, StepDraft, check_url, name};
 use crate::value::{Invalid, Object, Reader};
 
 /// The default target: the reference's own.
@@ -25,7 +23,7 @@ const MAX_DATAGRAM: usize = 65_507;
 
 /// The transport protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Transport {
+pub(crate) enum Transport {
     Tcp,
     Udp,
 }
@@ -49,7 +47,7 @@ impl Transport {
 
 /// The default target of tasks: `tcp://host:port`, `udp://host:port` or `host:port`.
 #[derive(Debug)]
-pub(super) struct Host {
+pub(crate) struct Host {
     transport: Option<Transport>,
     target: Placed<String>,
 }
@@ -71,7 +69,7 @@ impl Host {
 
 /// A parsed task.
 #[derive(Debug)]
-pub(super) struct TaskDraft {
+pub(crate) struct TaskDraft {
     transport: Transport,
     target: Placed<Draft>,
     /// `None` stands for transport and target.
@@ -81,31 +79,26 @@ pub(super) struct TaskDraft {
     terminator: Option<Placed<Draft>>,
     substring: Option<Draft>,
     keep: bool,
-    timeout: f64,
-    checks: Checks<Draft>,
 }
 
-impl TaskDraft {
-    /// Takes the fields of a socket task.
-    pub(super) fn parse(
-        task: &TaskSource<'_>,
+impl StepDraft for TaskDraft {
+    type Defaults = Option<Host>;
+    type Task = Task;
+
+    fn parse(
+        _: &TaskSource<'_>,
         fields: &mut Object<'_>,
-        host: Option<&Host>,
+        host: &Option<Host>,
         compiler: &mut Compiler,
-    ) -> Result<Self, Invalid> {
-        if task.key.is_some() {
-            return Err(task.fields.invalid("the tasks of a socket_user must be a list"));
-        }
+    ) -> Result<(Self, CommonDraft), Invalid> {
         // The reference accepts it and ignores it.
         fields.present("method");
-        let (transport, target) = target(fields, host)?;
+        let (transport, target) = target(fields, host.as_ref())?;
         let target = Placed { value: compiler.template(&target.value), place: target.place };
         if let Some(text) = target.value.as_literal() {
             split(text).map_err(|why| target.refusal(why))?;
         }
-        let name = fields.present("name").map(|field| field.value().to_text());
-        let name = name.filter(|name| !name.is_empty());
-        let name = name.map(|name| compiler.aside(|compiler| compiler.template(&name)));
+        let name = name(fields, compiler);
         let payload = payload(fields, transport, compiler)?;
         let checks = Checks::parse::<Reply>(fields, compiler)?;
         let length = fields.or_default("expect_bytes", |field| field.integer(0))?;
@@ -136,31 +129,16 @@ impl TaskDraft {
             }
             _ => false,
         };
-        let timeout = fields
-            .or_default("timeout", |field| field.positive().and_then(|_| pacer::seconds(field)))?;
-        Ok(Self {
-            transport,
-            target,
-            name,
-            payload,
-            end,
-            terminator,
-            substring,
-            keep,
-            timeout,
-            checks,
-        })
+        let timeout = Timeout::parse(fields)?;
+        Ok((
+            Self { transport, target, name, payload, end, terminator, substring, keep },
+            CommonDraft { timeout, setting: None, checks },
+        ))
     }
 
-    /// Links the task.
-    pub(super) fn link(self, linker: &mut Linker<'_>) -> Result<Task, Invalid> {
+    fn link(self, linker: &mut Linker<'_>) -> Result<Task, Invalid> {
         let target = self.target.link(linker)?;
-        if let Some(text) = target.value.as_literal() {
-            split(text).map_err(|why| match unset_variable(text) {
-                Some(name) => target.refusal(not_set(name)),
-                None => target.refusal(why),
-            })?;
-        }
+        check_url(&target, |text| split(text).map(drop))?;
         let payload = Placed { value: self.payload.value.link(linker)?, place: self.payload.place };
         let fixed = constant(&payload, self.transport)?;
         let terminator = self.terminator.map(|text| text.link(linker)).transpose()?;
@@ -187,9 +165,6 @@ impl TaskDraft {
             ending,
             substring,
             keep: self.keep,
-            timeout: Duration::from_secs_f64(self.timeout),
-            timeout_text: format!("{}", self.timeout),
-            checks: self.checks.link(linker)?,
         })
     }
 }
@@ -336,7 +311,7 @@ enum Ending {
 
 /// A task, ready to run.
 #[derive(Debug)]
-pub(super) struct Task {
+pub(crate) struct Task {
     pub(super) transport: Transport,
     /// `TCP` or `UDP`, as recorded.
     method: &'static str,
@@ -350,10 +325,6 @@ pub(super) struct Task {
     ending: Option<Ending>,
     pub(super) substring: Option<Template>,
     pub(super) keep: bool,
-    pub(super) timeout: Duration,
-    /// The timeout as in a record.
-    pub(super) timeout_text: String,
-    pub(super) checks: Checks,
 }
 
 impl Task {
@@ -377,9 +348,9 @@ impl Task {
         decode_in_place(out)
     }
 
-    /// Whether more of a response than its length is needed.
+    /// Whether more of a response than its length is needed, even without checks.
     pub(super) fn looks(&self) -> bool {
-        self.ending.is_some() || self.substring.is_some() || self.checks.capture().body
+        self.ending.is_some() || self.substring.is_some()
     }
 
     /// Fills in the terminator of this execution; nothing if the response ends otherwise.

@@ -1,12 +1,14 @@
 //! Why a step failed. The texts are the reference's where it has one.
 
 use super::event::Unfit;
+use crate::load::scenario::Verdict;
 use crate::protocol::fault::ConnectionFault;
 use crate::protocol::http::{self, status_text};
+use crate::protocol::step::StepFault;
 
 /// The kind of failure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// There is no stream.
     #[error("SSE stream not open")]
     NotOpen,
@@ -39,17 +41,23 @@ impl From<ConnectionFault> for Fault {
     }
 }
 
-impl Fault {
-    /// The text in the record of a task with this timeout.
-    pub(super) fn text(&self, timeout: &str) -> String {
+impl StepFault for Fault {
+    fn verdict(&self) -> Verdict {
+        match self {
+            Self::Checked(_) => Verdict::Flaky,
+            Self::Status(_) | Self::Kind(_) => Verdict::Permanent,
+            _ => Verdict::Transient,
+        }
+    }
+
+    fn text(&self, timeout: &str) -> String {
         match self {
             Self::Http(http::Fault::Connection(fault)) => fault.text(timeout),
             fault => fault.to_string(),
         }
     }
 
-    /// Whether this machine has exhausted a resource.
-    pub(super) fn is_own(&self) -> bool {
+    fn is_own(&self) -> bool {
         matches!(self, Self::Http(http::Fault::Connection(ConnectionFault::Own(_))))
     }
 }

@@ -14,7 +14,6 @@ mod task;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::yield_now;
@@ -24,97 +23,24 @@ use self::event::Event;
 use self::fault::Fault;
 use self::stream::{DELAY, SCRATCH, Source};
 use self::task::{Method, Task, TaskDraft};
-use crate::load::driver::{Driver, Measurement, Tasks, VirtualUser};
-use crate::load::scenario::{TaskSource, Verdict};
-use crate::load::template::{Compiler, Linker, Template};
-use crate::memory::Memory;
-use crate::net::{Dialer, Targets};
+use crate::load::driver::VirtualUser;
+use crate::load::template::Template;
 use crate::protocol::check::contains;
-use crate::protocol::deadline::Deadline;
 use crate::protocol::fault::ConnectionFault;
-use crate::protocol::http::{self, Proxies, Settings, Way};
-use crate::protocol::labels::Labels;
-use crate::protocol::own_limits::BackOff;
-use crate::protocol::step::Defaults;
-use crate::protocol::trace::Tracer;
-use crate::protocol::user::{AnyTasks, Reach, Setup};
+use crate::protocol::http;
+use crate::protocol::labels::Naming;
+use crate::protocol::step::{Defaults, Received, Step, StepProtocol};
+use crate::protocol::user::{Reach, Setup};
 use crate::record::NO_STATUS;
-use crate::value::{Field, Invalid, Object, Value};
+use crate::value::{Field, Invalid, Value};
 
-/// The event stream tasks of a test while they are parsed.
+/// Server-sent events.
 #[derive(Debug)]
-pub struct SseTasks {
-    defaults: Defaults,
-    tasks: Vec<TaskDraft>,
-}
+pub(super) enum Sse {}
 
-impl SseTasks {
-    /// No tasks yet.
-    pub(super) fn open(setup: &Setup<'_>) -> Result<Box<AnyTasks>, Invalid> {
-        let host = setup.host.as_ref().map(http::base).transpose()?;
-        let proxies = setup.option("proxy").map(Proxies::read).transpose()?;
-        Ok(Box::new(Self { defaults: Defaults { host, proxies }, tasks: Vec::new() }))
-    }
-}
-
-impl Tasks for SseTasks {
-    type Driver = Sse;
-    type Reach = Reach;
-
-    const FIELDS: &'static [&'static [Field]] = fields::FIELDS;
-
-    fn add(
-        &mut self,
-        task: &TaskSource<'_>,
-        fields: &mut Object<'_>,
-        compiler: &mut Compiler,
-    ) -> Result<(), Invalid> {
-        self.tasks.push(TaskDraft::parse(task, fields, &self.defaults, compiler)?);
-        Ok(())
-    }
-
-    fn link(self, linker: &mut Linker<'_>, reach: &Reach) -> Result<Sse, Invalid> {
-        let Reach { targets, max_body_bytes, memory, tracer } = reach.clone();
-        let (mut tasks, mut settings) = (Vec::new(), Settings::default());
-        for draft in self.tasks {
-            let place = draft.place.clone();
-            let (mut task, setting) = draft.link(linker)?;
-            let refusal = |message| Invalid { pointer: place, message };
-            task.setting = settings.add(setting).map_err(refusal)?;
-            tasks.push(task);
-        }
-        let none = Template::default();
-        Ok(Sse { tasks, settings, none, targets, max_body_bytes, memory, tracer })
-    }
-}
-
-/// The event stream tasks of a test.
-#[derive(Debug)]
-pub struct Sse {
-    tasks: Vec<Task>,
-    settings: Settings,
-    /// The URL of a step that has none.
-    none: Template,
-    targets: Targets,
-    /// The longest event.
-    max_body_bytes: usize,
-    /// The ceiling for what its users hold.
-    memory: Arc<Memory>,
-    tracer: Option<Tracer>,
-}
-
-/// What the users of one worker share.
-#[derive(Debug)]
-pub struct Worker {
-    dialer: Dialer,
-    scratch: RefCell<Box<[u8]>>,
-    /// The labels of each task's steps.
-    labels: Vec<RefCell<Labels>>,
-}
-
-/// What one user keeps between tasks.
+/// What one user keeps between steps.
 #[derive(Debug, Default)]
-pub struct User {
+pub(crate) struct User {
     source: Option<Box<Source>>,
     /// The awaited event.
     event: Event,
@@ -122,124 +48,68 @@ pub struct User {
     bytes: u64,
     /// The status of the response that the current step has received.
     status: u16,
-    deadline: Deadline,
-    /// Whether a step is in progress.
-    in_flight: bool,
-    back_off: BackOff,
 }
 
-impl Driver for Sse {
-    type Worker = Worker;
-    type User = User;
+impl StepProtocol for Sse {
+    const USER: &'static str = "an sse_user";
+    const FIELDS: &'static [&'static [Field]] = fields::FIELDS;
 
-    fn worker(&self) -> Worker {
-        Worker {
-            dialer: Dialer::new(self.targets.clone()),
-            scratch: RefCell::new(vec![0; SCRATCH].into()),
-            labels: self.tasks.iter().map(|_| RefCell::default()).collect(),
-        }
+    type Defaults = Defaults;
+    type TaskDraft = TaskDraft;
+    type Task = Task;
+    /// Where reads go.
+    type Worker = RefCell<Box<[u8]>>;
+    type User = User;
+    type Begun = ();
+    type Reply = Event;
+    type Fault = Fault;
+
+    fn defaults(setup: &Setup<'_>) -> Result<Defaults, Invalid> {
+        Defaults::parse(setup, http::base)
     }
 
-    fn user(&self) -> User {
+    fn worker() -> Self::Worker {
+        RefCell::new(vec![0; SCRATCH].into())
+    }
+
+    fn user(_: &Reach) -> User {
         User::default()
     }
 
-    async fn perform(
-        &self,
-        worker: &Worker,
+    fn begin<'a>(
+        task: &'a Task,
         user: &mut User,
-        index: usize,
         virtual_user: &mut VirtualUser,
-    ) -> Verdict {
-        let (Some(task), Some(labels)) = (self.tasks.get(index), worker.labels.get(index)) else {
-            return Verdict::Permanent;
-        };
-        let start = Instant::now();
-        user.deadline.set(start + task.timeout);
+    ) -> (Cow<'a, str>, ()) {
         (user.bytes, user.status) = (0, NO_STATUS);
-        let url = url_of(task, user.source.as_deref(), virtual_user);
-        let label = labels.borrow_mut().find(task.naming(&self.none), &url, virtual_user);
-        user.in_flight = true;
-        let stopping = virtual_user.stopping();
-        let step = Step { driver: self, worker, user, task, url: &url, virtual_user };
-        let Some(outcome) = stopping.bound(step.run()).await else {
-            self.abandon(worker, user, virtual_user);
-            return Verdict::Passed;
-        };
-        user.in_flight = false;
-        let shortage = outcome.as_ref().is_err_and(Fault::is_own);
-        let verdict = match &outcome {
-            Ok(()) => Verdict::Passed,
-            Err(Fault::Checked(_)) => Verdict::Flaky,
-            Err(Fault::Status(_) | Fault::Kind(_)) => Verdict::Permanent,
-            // Without a pause a user without a stream would spin.
-            Err(_) => Verdict::Transient,
-        };
-        let error = outcome.err().map(|fault| fault.text(&format!("{}", task.seconds)));
-        if let Some(tracer) = &self.tracer {
-            let checks = match (verdict, task.method) {
-                (Verdict::Passed | Verdict::Flaky, Method::Wait) => {
-                    task.checks.explain(&user.event, &mut virtual_user.scope)
-                }
-                _ => Vec::new(),
-            };
-            tracer.verdict(index, start.elapsed(), error.as_deref(), checks);
-        }
-        virtual_user.record(Measurement {
-            label,
-            start,
-            end: Instant::now(),
-            status: user.status,
-            bytes: user.bytes,
-            error: error.as_deref(),
-            body: &user.event.data,
-        });
+        let open = user.source.as_ref().map(|source| &*source.url);
+        let url = task.target.url_of_step(open, task.method == Method::Open, virtual_user);
+        (url, ())
+    }
+
+    fn naming<'a>(task: &'a Task, no_url: &'a Template) -> Naming<'a> {
+        task.target.naming("SSE", no_url)
+    }
+
+    fn run(step: &mut Step<'_, Self>, (): ()) -> impl Future<Output = Result<(), Fault>> {
+        step.run()
+    }
+
+    fn reply<'a>(task: &Task, user: &'a User) -> Option<&'a Event> {
+        (task.method == Method::Wait).then_some(&user.event)
+    }
+
+    fn received(user: &User) -> Received<'_> {
+        Received { status: user.status, bytes: user.bytes, body: &user.event.data }
+    }
+
+    fn settle(user: &mut User) {
         user.event = Event::default();
-        if shortage {
-            Box::pin(user.back_off.wait()).await;
-        } else {
-            user.back_off.reset();
-        }
-        verdict
-    }
-
-    fn abandon(&self, _: &Worker, user: &mut User, virtual_user: &mut VirtualUser) {
-        if std::mem::take(&mut user.in_flight) {
-            virtual_user.interrupt();
-        }
     }
 }
 
-/// The URL of a step: its task's, or that of the user's stream, or else the host.
-fn url_of<'a>(
-    task: &'a Task,
-    source: Option<&Source>,
-    virtual_user: &mut VirtualUser,
-) -> Cow<'a, str> {
-    let text = match (&task.url, source, &task.host) {
-        (Some(url), _, _) => url,
-        (None, Some(source), _) => return Cow::from(source.url.to_string()),
-        (None, None, Some(host)) if task.method == Method::Open => host,
-        (None, None, _) => return Cow::from(""),
-    };
-    match text.as_literal() {
-        Some(url) => Cow::from(url),
-        None => Cow::from(text.text(&mut virtual_user.scope)),
-    }
-}
-
-/// One execution of one task.
-struct Step<'a> {
-    driver: &'a Sse,
-    worker: &'a Worker,
-    user: &'a mut User,
-    task: &'a Task,
-    url: &'a str,
-    virtual_user: &'a mut VirtualUser,
-}
-
-impl Step<'_> {
-    async fn run(mut self) -> Result<(), Fault> {
+impl Step<'_, Sse> {
+    async fn run(&mut self) -> Result<(), Fault> {
         if self.virtual_user.is_lost() {
             return Err(ConnectionFault::Lost.into());
         }
@@ -263,7 +133,7 @@ impl Step<'_> {
     fn renew(&mut self) {
         let known = self.user.source.as_ref().is_some_and(|known| *known.url == *self.url);
         if !known && !self.url.is_empty() {
-            let Sse { max_body_bytes, memory, .. } = self.driver;
+            let Reach { max_body_bytes, memory, .. } = &self.driver.reach;
             self.user.source = Some(Box::new(Source::new(self.url, *max_body_bytes, memory)));
         }
     }
@@ -271,12 +141,11 @@ impl Step<'_> {
     /// Opens the source's stream, and checks the response.
     async fn open(&mut self) -> Result<(), Fault> {
         let Some(source) = &mut self.user.source else { return Err(Fault::NotOpen) };
-        let Sse { settings, targets, memory, tracer, .. } = self.driver;
-        let deadline = self.user.deadline.at().unwrap_or_else(Instant::now);
-        let setting = settings.get(self.task.setting);
-        let way = Way { dialer: &self.worker.dialer, targets, setting, deadline };
+        let Reach { memory, tracer, .. } = &self.driver.reach;
+        let deadline = self.deadline.at().unwrap_or_else(Instant::now);
+        let way = self.driver.way(self.dialer, self.common, deadline);
         let scope = &mut self.virtual_user.scope;
-        let (headers, scratch) = (&self.task.headers, &self.worker.scratch);
+        let (headers, scratch) = (&self.task.headers, self.worker);
         let opening = source.open(way, headers, scope, memory, scratch, tracer.as_ref());
         let opened = timeout_at(deadline, opening).await;
         let response = opened.map_err(|_| ConnectionFault::Deadline)??;
@@ -294,7 +163,7 @@ impl Step<'_> {
             status => Err(Fault::Status(status)),
         };
         // Assertions decide, where there are some; the stream is open only if it is one.
-        let checks = &self.task.checks;
+        let checks = &self.common.checks;
         let judged = match (self.task.method, checks.status_decides()) {
             (Method::Open, false) => Ok(()),
             _ => outcome.clone(),
@@ -311,12 +180,12 @@ impl Step<'_> {
 
     /// Waits for the awaited event.
     async fn wait(&mut self) -> Result<(), Fault> {
-        if self.task.url.is_some() {
+        if self.task.target.url.is_some() {
             self.renew();
         }
         let scope = &mut self.virtual_user.scope;
         let expected = self.task.expect.as_ref().map(|text| scope.aside(|scope| text.text(scope)));
-        let late = || Fault::Awaited(not_come(self.task.seconds, expected.as_deref()));
+        let late = || Fault::Awaited(not_come(self.common.timeout.seconds, expected.as_deref()));
         // A stream that ended before this step is continued at once, unless the target asked for a
         // delay; one that ends during the step after a delay in any case.
         let mut delay = Duration::ZERO;
@@ -325,7 +194,7 @@ impl Step<'_> {
             if !source.is_open() {
                 let pause = source.due(std::mem::replace(&mut delay, DELAY));
                 if let Some(due) = pause
-                    && self.user.deadline.race(sleep_until(due)).await.is_none()
+                    && self.deadline.race(sleep_until(due)).await.is_none()
                 {
                     return Err(late());
                 }
@@ -333,7 +202,7 @@ impl Step<'_> {
                 continue;
             }
             delay = DELAY;
-            let next = self.user.deadline.race(source.next(&self.worker.scratch)).await;
+            let next = self.deadline.race(source.next(self.worker)).await;
             let event = match next {
                 None => return Err(late()),
                 Some(Ok(Some(event))) => event,
@@ -346,7 +215,7 @@ impl Step<'_> {
                 }
             };
             self.user.bytes += event.size;
-            if let Some(tracer) = &self.driver.tracer {
+            if let Some(tracer) = &self.driver.reach.tracer {
                 tracer.bytes('<', &event.data, event.data.len() as u64);
             }
             if expected.as_ref().is_none_or(|text| contains(&event.data, text.as_bytes())) {
@@ -354,13 +223,9 @@ impl Step<'_> {
                 break;
             }
         }
-        let (checks, event) = (&self.task.checks, &self.user.event);
-        let scope = &mut self.virtual_user.scope;
-        let wrong = match checks.take_long(event.data.len()) {
-            true => Box::pin(checks.run_in_turns(event, scope)).await,
-            false => checks.run(event, scope),
-        };
-        wrong.map_or(Ok(()), |why| Err(Fault::Checked(why)))
+        let (checks, event) = (&self.common.checks, &self.user.event);
+        let judged = checks.judge(event, event.data.len(), &mut self.virtual_user.scope);
+        judged.await.map_err(Fault::Checked)
     }
 }
 

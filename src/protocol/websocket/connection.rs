@@ -40,7 +40,7 @@ pub(super) struct Received {
 }
 
 /// An open WebSocket, or one that has ended while no step used it.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     /// The URL that it was opened for.
     pub(super) url: Box<str>,
     stream: Stream,

@@ -1,13 +1,15 @@
 //! Why a step failed. The texts are the reference's where it has one; the others are as few and as
 //! stable, so that reports can group them.
 
+use crate::load::scenario::Verdict;
 use crate::memory::Full;
 use crate::protocol::fault::ConnectionFault;
 use crate::protocol::http::{self, status_text};
+use crate::protocol::step::StepFault;
 
 /// The kind of failure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// There is no connection, and no URL to make one.
     #[error("websocket connection not established")]
     NotEstablished,
@@ -68,9 +70,22 @@ impl Fault {
     pub(super) fn breaks(&self) -> bool {
         !matches!(self, Self::Checked(_) | Self::Task(_))
     }
+}
 
-    /// Whether this machine has exhausted a resource.
-    pub(super) fn is_own(&self) -> bool {
+impl StepFault for Fault {
+    fn verdict(&self) -> Verdict {
+        match self {
+            Self::Checked(_) | Self::Unmatched(_) => Verdict::Flaky,
+            Self::Status(_) => Verdict::Permanent,
+            _ => Verdict::Transient,
+        }
+    }
+
+    fn text(&self, _: &str) -> String {
+        self.to_string()
+    }
+
+    fn is_own(&self) -> bool {
         matches!(self, Self::Other(http::Fault::Connection(ConnectionFault::Own(_))))
     }
 }

@@ -22,7 +22,7 @@ pub(super) type Slot = RefCell<Option<Box<Connection>>>;
 
 /// The slots of a worker's users.
 #[derive(Debug, Default)]
-pub(super) struct Idle {
+pub(crate) struct Idle {
     slots: RefCell<Vec<Weak<Slot>>>,
 }
 

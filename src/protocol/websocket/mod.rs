@@ -17,9 +17,7 @@ mod reply;
 mod task;
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
@@ -32,97 +30,23 @@ use self::idle::{Idle, Slot};
 use self::reply::Reply;
 use self::task::{Method, Task, TaskDraft};
 use crate::load::MAX_TEXT;
-use crate::load::driver::{Driver, Measurement, Tasks, VirtualUser};
-use crate::load::scenario::{TaskSource, Verdict};
-use crate::load::template::{Compiler, Linker, Template};
-use crate::memory::{Held, Memory};
-use crate::net::{Dialer, Targets};
+use crate::load::driver::VirtualUser;
+use crate::load::template::Template;
+use crate::memory::Held;
 use crate::protocol::check::contains;
-use crate::protocol::deadline::Deadline;
 use crate::protocol::fault::ConnectionFault;
-use crate::protocol::http::{Proxies, Settings, Way};
-use crate::protocol::labels::Labels;
-use crate::protocol::own_limits::BackOff;
-use crate::protocol::step::Defaults;
-use crate::protocol::trace::Tracer;
-use crate::protocol::user::{AnyTasks, Reach, Setup};
-use crate::record::NO_STATUS;
-use crate::value::{Field, Invalid, Object, quote};
+use crate::protocol::labels::Naming;
+use crate::protocol::step::{Defaults, Received, Step, StepProtocol};
+use crate::protocol::user::{Reach, Setup};
+use crate::value::{Field, Invalid, quote};
 
-/// The WebSocket tasks of a test while they are parsed.
+/// WebSocket.
 #[derive(Debug)]
-pub struct WebSocketTasks {
-    defaults: Defaults,
-    tasks: Vec<TaskDraft>,
-}
+pub(super) enum WebSocket {}
 
-impl WebSocketTasks {
-    /// No tasks yet.
-    pub(super) fn open(setup: &Setup<'_>) -> Result<Box<AnyTasks>, Invalid> {
-        let host = setup.host.as_ref().map(task::host).transpose()?;
-        let proxies = setup.option("proxy").map(Proxies::read).transpose()?;
-        Ok(Box::new(Self { defaults: Defaults { host, proxies }, tasks: Vec::new() }))
-    }
-}
-
-impl Tasks for WebSocketTasks {
-    type Driver = WebSocket;
-    type Reach = Reach;
-
-    const FIELDS: &'static [&'static [Field]] = fields::FIELDS;
-
-    fn add(
-        &mut self,
-        task: &TaskSource<'_>,
-        fields: &mut Object<'_>,
-        compiler: &mut Compiler,
-    ) -> Result<(), Invalid> {
-        self.tasks.push(TaskDraft::parse(task, fields, &self.defaults, compiler)?);
-        Ok(())
-    }
-
-    fn link(self, linker: &mut Linker<'_>, reach: &Reach) -> Result<WebSocket, Invalid> {
-        let Reach { targets, max_body_bytes, memory, tracer } = reach.clone();
-        let (mut tasks, mut settings) = (Vec::new(), Settings::default());
-        for draft in self.tasks {
-            let place = draft.place.clone();
-            let (mut task, setting) = draft.link(linker)?;
-            let refusal = |message| Invalid { pointer: place, message };
-            task.setting = settings.add(setting).map_err(refusal)?;
-            tasks.push(task);
-        }
-        let none = Template::default();
-        Ok(WebSocket { tasks, settings, none, targets, max_body_bytes, memory, tracer })
-    }
-}
-
-/// The WebSocket tasks of a test.
-#[derive(Debug)]
-pub struct WebSocket {
-    tasks: Vec<Task>,
-    settings: Settings,
-    /// The URL of a step that has none.
-    none: Template,
-    targets: Targets,
-    /// The longest message.
-    max_body_bytes: usize,
-    /// The ceiling for what its users hold.
-    memory: Arc<Memory>,
-    tracer: Option<Tracer>,
-}
-
-/// What the users of one worker share.
-#[derive(Debug)]
-pub struct Worker {
-    dialer: Dialer,
-    /// The labels of each task's steps.
-    labels: Vec<RefCell<Labels>>,
-    idle: Rc<Idle>,
-}
-
-/// What one user keeps between tasks.
+/// What one user keeps between steps.
 #[derive(Debug, Default)]
-pub struct User {
+pub(crate) struct User {
     slot: Rc<Slot>,
     /// Whether its slot is looked after.
     known: bool,
@@ -131,135 +55,81 @@ pub struct User {
     held: Held,
     /// Bytes sent and received by the current step.
     bytes: u64,
-    deadline: Deadline,
-    /// Whether a step is in progress.
-    in_flight: bool,
-    back_off: BackOff,
 }
 
-impl Driver for WebSocket {
-    type Worker = Worker;
+impl StepProtocol for WebSocket {
+    const USER: &'static str = "a websocket_user";
+    const FIELDS: &'static [&'static [Field]] = fields::FIELDS;
+
+    type Defaults = Defaults;
+    type TaskDraft = TaskDraft;
+    type Task = Task;
+    type Worker = Rc<Idle>;
     type User = User;
+    /// The user's connection, if it has one.
+    type Begun = Option<Box<Connection>>;
+    type Reply = Reply;
+    type Fault = Fault;
 
-    fn worker(&self) -> Worker {
-        Worker {
-            dialer: Dialer::new(self.targets.clone()),
-            labels: self.tasks.iter().map(|_| RefCell::default()).collect(),
-            idle: Rc::default(),
-        }
+    fn defaults(setup: &Setup<'_>) -> Result<Defaults, Invalid> {
+        Defaults::parse(setup, task::host)
     }
 
-    fn user(&self) -> User {
-        User { held: self.memory.held("payloads"), ..User::default() }
+    fn worker() -> Rc<Idle> {
+        Rc::default()
     }
 
-    async fn perform(
-        &self,
-        worker: &Worker,
+    fn user(reach: &Reach) -> User {
+        User { held: reach.memory.held("payloads"), ..User::default() }
+    }
+
+    fn begin<'a>(
+        task: &'a Task,
         user: &mut User,
-        index: usize,
         virtual_user: &mut VirtualUser,
-    ) -> Verdict {
-        let (Some(task), Some(labels)) = (self.tasks.get(index), worker.labels.get(index)) else {
-            return Verdict::Permanent;
-        };
-        let start = Instant::now();
-        user.deadline.set(start + task.timeout);
+    ) -> (Cow<'a, str>, Self::Begun) {
         user.bytes = 0;
         let mut connection = user.slot.take();
         if let Some(connection) = &mut connection {
             connection.tend();
         }
-        let url = url_of(task, connection.as_deref(), virtual_user);
-        let naming = task.naming(&self.none);
-        let label = labels.borrow_mut().find(naming, &url, virtual_user);
-        user.in_flight = true;
-        let stopping = virtual_user.stopping();
-        let step = Step { driver: self, worker, user, task, url: &url, virtual_user };
-        let Some(outcome) = stopping.bound(step.run(connection)).await else {
-            self.abandon(worker, user, virtual_user);
-            return Verdict::Passed;
-        };
-        user.in_flight = false;
-        let shortage = outcome.as_ref().is_err_and(Fault::is_own);
-        let verdict = match &outcome {
-            Ok(()) => Verdict::Passed,
-            Err(Fault::Checked(_) | Fault::Unmatched(_)) => Verdict::Flaky,
-            Err(Fault::Status(_)) => Verdict::Permanent,
-            // Without a pause a user whose message cannot be sent would spin.
-            Err(_) => Verdict::Transient,
-        };
-        let error = outcome.err().map(|fault| fault.to_string());
-        if let Some(tracer) = &self.tracer {
-            let checks = match verdict {
-                Verdict::Passed | Verdict::Flaky => {
-                    task.checks.explain(&user.reply, &mut virtual_user.scope)
-                }
-                _ => Vec::new(),
-            };
-            tracer.verdict(index, start.elapsed(), error.as_deref(), checks);
-        }
-        virtual_user.record(Measurement {
-            label,
-            start,
-            end: Instant::now(),
-            status: NO_STATUS,
-            bytes: user.bytes,
-            error: error.as_deref(),
-            body: user.reply.data(),
-        });
+        let open = connection.as_ref().map(|connection| &*connection.url);
+        // A step that closes makes no connection.
+        let connects = task.method != Method::Close;
+        let url = task.target.url_of_step(open, connects, virtual_user);
+        (url, connection)
+    }
+
+    fn naming<'a>(task: &'a Task, no_url: &'a Template) -> Naming<'a> {
+        task.target.naming("WS", no_url)
+    }
+
+    fn run(
+        step: &mut Step<'_, Self>,
+        connection: Self::Begun,
+    ) -> impl Future<Output = Result<(), Fault>> {
+        step.run(connection)
+    }
+
+    fn reply<'a>(_: &Task, user: &'a User) -> Option<&'a Reply> {
+        Some(&user.reply)
+    }
+
+    fn received(user: &User) -> Received<'_> {
+        Received::new(user.bytes, user.reply.data())
+    }
+
+    fn settle(user: &mut User) {
         user.reply.clear();
         // Less always fits.
         let _ = user.held.set(0);
-        if shortage {
-            Box::pin(user.back_off.wait()).await;
-        } else {
-            user.back_off.reset();
-        }
-        verdict
-    }
-
-    fn abandon(&self, _: &Worker, user: &mut User, virtual_user: &mut VirtualUser) {
-        if std::mem::take(&mut user.in_flight) {
-            virtual_user.interrupt();
-        }
     }
 }
 
-/// The URL of a step: its task's, or that of the user's connection, or else the host.
-fn url_of<'a>(
-    task: &'a Task,
-    connection: Option<&Connection>,
-    virtual_user: &mut VirtualUser,
-) -> Cow<'a, str> {
-    let text = match (&task.url, connection, &task.host) {
-        (Some(url), _, _) => url,
-        (None, Some(connection), _) => return Cow::from(connection.url.to_string()),
-        // Nothing is closed then.
-        (None, None, _) if task.method == Method::Close => return Cow::from(""),
-        (None, None, Some(host)) => host,
-        (None, None, None) => return Cow::from(""),
-    };
-    match text.as_literal() {
-        Some(url) => Cow::from(url),
-        None => Cow::from(text.text(&mut virtual_user.scope)),
-    }
-}
-
-/// One execution of one task.
-struct Step<'a> {
-    driver: &'a WebSocket,
-    worker: &'a Worker,
-    user: &'a mut User,
-    task: &'a Task,
-    url: &'a str,
-    virtual_user: &'a mut VirtualUser,
-}
-
-impl Step<'_> {
+impl Step<'_, WebSocket> {
     /// Runs the step with the user's connection, if it has one; afterwards the user has the
     /// connection that the next step may use.
-    async fn run(mut self, connection: Option<Box<Connection>>) -> Result<(), Fault> {
+    async fn run(&mut self, connection: Option<Box<Connection>>) -> Result<(), Fault> {
         if self.virtual_user.is_lost() {
             self.user.slot.replace(connection);
             return Err(ConnectionFault::Lost.into());
@@ -284,17 +154,17 @@ impl Step<'_> {
         if !outcome.as_ref().is_err_and(Fault::breaks) {
             self.user.slot.replace(Some(connection));
             if !std::mem::replace(&mut self.user.known, true) {
-                self.worker.idle.add(&self.user.slot);
+                self.worker.add(&self.user.slot);
             }
         }
         outcome
     }
 
-    async fn close(self, connection: Option<Box<Connection>>) -> Result<(), Fault> {
+    async fn close(&mut self, connection: Option<Box<Connection>>) -> Result<(), Fault> {
         match connection {
             Some(connection) if !connection.has_ended() => {
                 let closing = Box::pin(connection.close());
-                self.user.deadline.race(closing).await.unwrap_or(Err(Fault::Deadline))
+                self.deadline.race(closing).await.unwrap_or(Err(Fault::Deadline))
             }
             _ => {
                 yield_now().await;
@@ -311,10 +181,9 @@ impl Step<'_> {
         let Task { headers, subprotocols, .. } = self.task;
         let scope = &mut self.virtual_user.scope;
         let handshake = Handshake::new(&address, headers, subprotocols.as_ref(), scope)?;
-        let WebSocket { settings, targets, max_body_bytes, memory, tracer, .. } = self.driver;
-        let deadline = self.user.deadline.at().unwrap_or_else(Instant::now);
-        let setting = settings.get(self.task.setting);
-        let way = Way { dialer: &self.worker.dialer, targets, setting, deadline };
+        let Reach { max_body_bytes, memory, tracer, .. } = &self.driver.reach;
+        let deadline = self.deadline.at().unwrap_or_else(Instant::now);
+        let way = self.driver.way(self.dialer, self.common, deadline);
         let (mut stream, _) = way.open(&address.origin, true).await?;
         if let Some(trace) = self.virtual_user.trace() {
             let version = || format!("{}, WebSocket", stream.description());
@@ -349,11 +218,11 @@ impl Step<'_> {
             return Err(Fault::Task(format!("its message exceeds {} MiB", MAX_TEXT >> 20)));
         }
         self.user.held.set(length)?;
-        if let Some(tracer) = &self.driver.tracer {
+        if let Some(tracer) = &self.driver.reach.tracer {
             tracer.bytes('>', &message.clone().into_data(), length as u64);
         }
         let sending = connection.send(message);
-        self.user.deadline.race(sending).await.unwrap_or(Err(Fault::Deadline))?;
+        self.deadline.race(sending).await.unwrap_or(Err(Fault::Deadline))?;
         self.user.bytes += length as u64;
         Ok(())
     }
@@ -364,7 +233,7 @@ impl Step<'_> {
         let missing = |text: &str| format!("expected {} in response", quote(text));
         let mut skipped = false;
         loop {
-            let received = match self.user.deadline.race(connection.receive()).await {
+            let received = match self.deadline.race(connection.receive()).await {
                 Some(received) => received?,
                 None => {
                     // The message may still come, and would be taken for the next step's.
@@ -376,7 +245,7 @@ impl Step<'_> {
             };
             let length = received.data.len() as u64;
             self.user.bytes += length;
-            if let Some(tracer) = &self.driver.tracer {
+            if let Some(tracer) = &self.driver.reach.tracer {
                 tracer.bytes('<', &received.data, length);
             }
             let holds =
@@ -391,12 +260,8 @@ impl Step<'_> {
                 _ => break,
             }
         }
-        let (checks, reply) = (&self.task.checks, &self.user.reply);
-        let scope = &mut self.virtual_user.scope;
-        let wrong = match checks.take_long(reply.data().len()) {
-            true => Box::pin(checks.run_in_turns(reply, scope)).await,
-            false => checks.run(reply, scope),
-        };
-        wrong.map_or(Ok(()), |why| Err(Fault::Checked(why)))
+        let (checks, reply) = (&self.common.checks, &self.user.reply);
+        let judged = checks.judge(reply, reply.data().len(), &mut self.virtual_user.scope);
+        judged.await.map_err(Fault::Checked)
     }
 }

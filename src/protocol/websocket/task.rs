@@ -2,7 +2,6 @@
 //! what the document alone shows to be wrong, linking refuses wrong constants, each with its place.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use bytes::Bytes;
 use tungstenite::protocol::Message;
@@ -10,15 +9,14 @@ use tungstenite::protocol::Message;
 use super::address::{Address, is_scheme};
 use super::handshake::OWN;
 use super::reply::Reply;
-use crate::load::pacer;
 use crate::load::scenario::TaskSource;
 use crate::load::template::{Compiler, Draft, Linker, Scope, Template, Text};
 use crate::protocol::check::Checks;
+use crate::protocol::deadline::Timeout;
 use crate::protocol::hex;
-use crate::protocol::http::{Setting, SettingDraft, link_headers, parse_headers, proxies};
-use crate::protocol::labels::{Name, Naming};
+use crate::protocol::http::{SettingDraft, link_headers, parse_headers, proxies};
 use crate::protocol::placed::Placed;
-use crate::protocol::step::{Defaults, check_url, method, name, url_or};
+use crate::protocol::step::{CommonDraft, Defaults, StepDraft, Target, TargetDraft, compared};
 use crate::value::{Invalid, Object, Reader, Value};
 
 /// The longest message that is sent, in bytes.
@@ -26,7 +24,7 @@ const MAX_PAYLOAD: usize = 64 * 1024 * 1024;
 
 /// The step of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Method {
+pub(crate) enum Method {
     Connect,
     Send,
     Recv,
@@ -52,17 +50,6 @@ impl Method {
     pub(super) fn receives(self) -> bool {
         matches!(self, Self::Recv | Self::SendRecv)
     }
-
-    /// The name of steps without one: the URL, or the method where there is none.
-    fn naming(self) -> fn(&str) -> String {
-        match self {
-            Self::Connect => |url| url_or(url, "connect"),
-            Self::Send => |url| url_or(url, "send"),
-            Self::Recv => |url| url_or(url, "recv"),
-            Self::SendRecv => |url| url_or(url, "sendrecv"),
-            Self::Close => |url| url_or(url, "close"),
-        }
-    }
 }
 
 /// Parses the host of a test.
@@ -82,40 +69,28 @@ fn check(url: &str) -> Result<(), String> {
 
 /// A parsed task.
 #[derive(Debug)]
-pub(super) struct TaskDraft {
-    /// Its place in the document.
-    pub(super) place: String,
+pub(crate) struct TaskDraft {
     method: Method,
-    /// `None` stands for the user's connection, or else the host.
-    url: Option<Placed<Draft>>,
-    host: Option<Draft>,
-    name: Option<Draft>,
+    target: TargetDraft,
     payload: Placed<Draft>,
     binary: bool,
     expect: Option<Draft>,
     any: bool,
-    timeout: f64,
     headers: Vec<(String, Placed<Draft>)>,
     subprotocols: Option<Draft>,
-    setting: SettingDraft,
-    checks: Checks<Draft>,
 }
 
-impl TaskDraft {
-    /// Takes the fields of a WebSocket task.
-    pub(super) fn parse(
+impl StepDraft for TaskDraft {
+    type Defaults = Defaults;
+    type Task = Task;
+
+    fn parse(
         task: &TaskSource<'_>,
         fields: &mut Object<'_>,
         defaults: &Defaults,
         compiler: &mut Compiler,
-    ) -> Result<Self, Invalid> {
-        if task.key.is_some() {
-            return Err(task.fields.invalid("the tasks of a websocket_user must be a list"));
-        }
-        let method = fields.or_default("method", |field| method(field, &Method::ALL))?;
-        let url = defaults.url(fields, compiler, check)?;
-        let host = defaults.host.as_deref().map(|host| compiler.template(host));
-        let name = name(fields, compiler);
+    ) -> Result<(Self, CommonDraft), Invalid> {
+        let (method, target) = TargetDraft::parse(&Method::ALL, fields, defaults, compiler, check)?;
         let binary = fields.or_default("binary", |field| field.boolean())?;
         let payload = payload(fields, binary, compiler)?;
         let expect = fields.present("expect");
@@ -139,10 +114,8 @@ impl TaskDraft {
             ));
         }
         let via = proxies(fields, defaults.proxies.as_ref())?;
-        let expect = expect
-            .map(|field| compiler.aside(|compiler| compiler.template(&field.value().to_text())));
-        let timeout = fields
-            .or_default("timeout", |field| field.positive().and_then(|_| pacer::seconds(field)))?;
+        let expect = expect.map(|field| compared(&field, compiler));
+        let timeout = Timeout::parse(fields)?;
         let headers = parse_headers(fields, compiler)?;
         if let Some((name, value)) = headers.iter().find(|(name, _)| {
             OWN.iter().any(|own| own.eq_ignore_ascii_case(name) && *own != "Host")
@@ -153,30 +126,16 @@ impl TaskDraft {
             };
             return Err(value.refusal(format!("the handshake sets it itself{hint}")));
         }
-        Ok(Self {
-            place: task.fields.pointer(),
-            method,
-            url,
-            host,
-            name,
-            payload,
-            binary,
-            expect,
-            any,
-            timeout,
-            headers,
-            subprotocols: subprotocols(fields, compiler)?,
-            setting: SettingDraft::parse(fields, false, via)?,
-            checks,
-        })
+        let subprotocols = subprotocols(fields, compiler)?;
+        let setting = Some(SettingDraft::parse(fields, false, via)?);
+        Ok((
+            Self { method, target, payload, binary, expect, any, headers, subprotocols },
+            CommonDraft { timeout, setting, checks },
+        ))
     }
 
-    /// Links the task; returns also its TLS and proxy setting.
-    pub(super) fn link(self, linker: &mut Linker<'_>) -> Result<(Task, Setting), Invalid> {
-        let url = self.url.map(|url| url.link(linker)).transpose()?;
-        if let Some(url) = &url {
-            check_url(url, check)?;
-        }
+    fn link(mut self, linker: &mut Linker<'_>) -> Result<Task, Invalid> {
+        let url = self.target.link_url(linker, check)?;
         let payload = self.payload.link(linker)?;
         check_payload(&payload, self.binary)?;
         let payload = match payload.value.as_literal() {
@@ -186,22 +145,16 @@ impl TaskDraft {
             ),
             None => Payload::Varying(payload.value),
         };
-        let task = Task {
+        Ok(Task {
             method: self.method,
-            url: url.map(|url| url.value),
-            host: self.host.map(|host| host.link(linker)).transpose()?,
-            name: self.name.map(|name| name.link(linker)).transpose()?,
+            target: self.target.link(url, linker)?,
             payload,
             binary: self.binary,
             expect: self.expect.map(|text| text.link(linker)).transpose()?,
             any: self.any,
-            timeout: Duration::from_secs_f64(self.timeout),
             headers: link_headers(self.headers, linker)?,
             subprotocols: self.subprotocols.map(|text| text.link(linker)).transpose()?,
-            setting: 0,
-            checks: self.checks.link(linker)?,
-        };
-        Ok((task, self.setting.link(linker)?))
+        })
     }
 }
 
@@ -287,36 +240,20 @@ enum Payload {
 
 /// A task, ready to run.
 #[derive(Debug)]
-pub(super) struct Task {
+pub(crate) struct Task {
     pub(super) method: Method,
-    pub(super) url: Option<Template>,
-    pub(super) host: Option<Template>,
-    name: Option<Template>,
+    pub(super) target: Target,
     payload: Payload,
     binary: bool,
     /// A text that the received message must contain.
     pub(super) expect: Option<Template>,
     /// Whether messages without it are skipped.
     pub(super) any: bool,
-    pub(super) timeout: Duration,
     pub(super) headers: Vec<(String, Template)>,
     pub(super) subprotocols: Option<Template>,
-    /// The index of its TLS and proxy setting in the driver.
-    pub(super) setting: usize,
-    pub(super) checks: Checks,
 }
 
 impl Task {
-    /// The label of its steps.
-    pub(super) fn naming<'a>(&'a self, none: &'a Template) -> Naming<'a> {
-        let name = match &self.name {
-            Some(name) => Name::Written(name),
-            None => Name::Of(self.method.naming()),
-        };
-        let url = self.url.as_ref().or(self.host.as_ref()).unwrap_or(none);
-        Naming { method: "WS", url, name }
-    }
-
     /// The message of this execution.
     pub(super) fn message(&self, scope: &mut Scope) -> Result<Message, &'static str> {
         match &self.payload {
