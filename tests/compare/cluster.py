@@ -5,7 +5,7 @@ A stock Locust master with one, three and eight ldctl workers, started and stopp
 with a mixed cluster; an ldctl master with ldctl's, Locust's and LoadDensity's workers; LoadDensity's master
 with ldctl's; and a slow network in between. What the masters count must equal what the target got. Last,
 what 200 workers cost an ldctl master. Needs an interpreter with je_load_density==0.0.79 and locust; loopback
-only; ends only what it started.
+only; ends what it started, and only that, however it ends itself.
 
   cluster.py --ldctl target/release/ldctl --reference VENV/bin/python [--only NAME]
 """
@@ -15,6 +15,8 @@ import csv
 import json
 import os
 import re
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -25,6 +27,7 @@ import urllib.parse
 import urllib.request
 
 DEADLINE = 90  # seconds for one cluster: the reference's import takes some
+TOTAL = 240  # seconds for all of them, which take 95
 
 DUMMY = "from locust import User, task\nclass Dummy(User):\n    @task\n    def noop(self): pass\n"
 
@@ -133,38 +136,65 @@ def free_port():
 
 
 class Bench:
-    def __init__(self, ldctl, python, directory):
+    def __init__(self, ldctl, python, directory, until):
         self.ldctl, self.python, self.directory = os.path.abspath(ldctl), python, directory
         self.locust = os.path.join(os.path.dirname(python), "locust")
+        self.until = until
         self.target = Target()
         self.started = []
 
+    def path(self, name):
+        """Of a new file: a process that has just been started may not have read the last one of that name."""
+        return os.path.join(tempfile.mkdtemp(dir=self.directory), name)
+
     def file(self, name, text):
-        path = os.path.join(self.directory, name)
+        path = self.path(name)
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
         return path
 
     def start(self, *command):
+        # It ends with this script, even when the script is killed.
+        tied = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
         log = tempfile.TemporaryFile("w+", dir=self.directory)
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=self.directory)
+        process = subprocess.Popen((*tied, *command), stdout=log, stderr=subprocess.STDOUT, cwd=self.directory)
         process.log = log
         self.started.append(process)
         return process
 
-    def end(self, process, code=0):
-        found = process.wait(timeout=DEADLINE)
+    def check(self):
+        """Fails if a process has failed: the others would wait for it in vain."""
+        for process in self.started:
+            if process.poll():
+                raise AssertionError(f"{process.args}: exit code {process.returncode}\n{self.text(process)[-3000:]}")
+
+    def end(self, process):
+        deadline = min(time.monotonic() + DEADLINE, self.until)
+        while process.poll() is None:
+            self.check()
+            if time.monotonic() > deadline:
+                logs = "\n".join(f"{one.args}: {one.poll()}\n{self.text(one)[-1000:]}" for one in self.started)
+                raise AssertionError(f"{process.args} does not end in time; all processes, with their exit codes:\n{logs}")
+            time.sleep(0.05)
+        self.check()
+        return self.text(process)
+
+    def text(self, process):
         process.log.seek(0)
-        text = process.log.read()
-        if found != code:
-            raise AssertionError(f"{process.args}: exit code {found}\n{text[-3000:]}")
-        return text
+        return process.log.read()
+
+    def terminate(self, process):
+        """Ends it; its exit code is of no interest."""
+        process.terminate()
+        process.wait(timeout=DEADLINE)
+        self.started.remove(process)
 
     def close(self):
         for process in self.started:
             if process.poll() is None:
                 process.kill()
-                process.wait()
+        for process in self.started:
+            process.wait()
 
     def document(self, **more):
         test = {
@@ -226,7 +256,7 @@ def close(what, counted, arrived, in_flight):
 def stock_master(bench, workers):
     port = free_port()
     before = bench.target.count
-    prefix = os.path.join(bench.directory, f"stock{workers}")
+    prefix = bench.path("stock")
     master = bench.locust_master(port, workers, "--headless", "-u", "20", "-r", "10", "-t", "6s", "--csv", prefix)
     running = [bench.worker(port) for _ in range(workers)]
     text = bench.end(master)
@@ -245,7 +275,7 @@ def mixed_under_locust(bench):
     port = free_port()
     before = bench.target.count
     file = bench.file("users.py", USERS % bench.target.port)
-    prefix = os.path.join(bench.directory, "mixed")
+    prefix = bench.path("mixed")
     master = bench.start(
         bench.locust, "-f", file, "--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", str(port),
         "--expect-workers", "2", "--headless", "-u", "20", "-r", "10", "-t", "6s", "--csv", prefix,
@@ -278,6 +308,7 @@ def web(bench):
     def until(what, so):
         deadline = time.monotonic() + 40
         while True:
+            bench.check()
             try:
                 if so(stats()):
                     return
@@ -299,9 +330,8 @@ def web(bench):
         now = stats()
         total += next(row["num_requests"] for row in now["stats"] if row["name"] == "Aggregated")
     equal("the page's counts and the target's", total, bench.target.count - before)
-    master.terminate()
+    bench.terminate(master)
     equal("the worker's count", requests(bench.end(worker)), total)
-    master.wait(timeout=DEADLINE)
     return f"{total} requests in two tests"
 
 
@@ -436,18 +466,27 @@ CASES = {
 }
 
 
+def end(number, _):
+    """Ends as after an error, so that everything is cleaned up; once is enough."""
+    for other in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(other, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ldctl", required=True)
     parser.add_argument("--reference", required=True, help="an interpreter with je_load_density and locust")
     parser.add_argument("--only", choices=CASES)
     args = parser.parse_args()
-    failed = 0
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, end)
+    failed, began = 0, time.monotonic()
     for name, case in CASES.items():
         if args.only not in (None, name):
             continue
         with tempfile.TemporaryDirectory() as directory:
-            bench = Bench(args.ldctl, args.reference, directory)
+            bench = Bench(args.ldctl, args.reference, directory, began + TOTAL)
             try:
                 print(f"ok    {name}: {case(bench)}", flush=True)
             except (AssertionError, subprocess.TimeoutExpired, OSError, KeyError) as why:
@@ -455,6 +494,7 @@ def main():
                 print(f"FAIL  {name}: {why}", flush=True)
             finally:
                 bench.close()
+    print(f"{time.monotonic() - began:.0f} s", flush=True)
     sys.exit(1 if failed else 0)
 
 

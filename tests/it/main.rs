@@ -44,6 +44,8 @@ mod executor;
 
 mod breaking_point;
 mod cluster;
+#[cfg(target_os = "linux")]
+mod compare;
 mod engine_faults;
 mod engine_http;
 mod engine_http2;
