@@ -146,14 +146,15 @@ impl Tapped {
         allowance: &Allowance,
     ) {
         let mut inner = lock(&tally.inner);
-        for ((label, status, error), figures) in &mut self.outcomes {
-            if figures.requests == 0 {
-                continue;
-            }
-            if let Some((label, error)) = texts(*label, *error) {
+        // What had no request since the last tick is no longer held, so that a long run with ever new
+        // outcomes holds only those of a moment.
+        self.outcomes.retain(|(label, status, error), figures| {
+            let has_requests = figures.requests > 0;
+            if has_requests && let Some((label, error)) = texts(*label, *error) {
                 inner.add(label, *status, error, figures);
             }
-        }
+            has_requests
+        });
         if let Err(full) = inner.settle() {
             allowance.exhaust(full);
         }
@@ -287,6 +288,22 @@ mod tests {
         let want =
             [("a".into(), None, 10_000, 0, 9999), ("b".into(), Some("no".into()), 10_000, 5, 5)];
         assert_eq!(taken(tally), want);
+    }
+
+    #[test]
+    fn t71_outcomes_without_requests_for_a_tick_are_not_held() {
+        let live = Live::feeding(Arc::new(Cumulative::new(&Memory::unlimited())));
+        let tally = live.open_tally();
+        let mut recorder = Recorder::default();
+        let mut tapped = Tapped::new(tally.epoch());
+        let label = Label { method: "GET".into(), url: "u".into(), name: "n".into() };
+        for number in 0..100 {
+            let sample = sample(&mut recorder, &format!("name {number}"), None, 10);
+            tapped.record(&sample);
+            tapped.merge_into(tally, |_, _| Some((&label, None)), live.allowance());
+            assert!(tapped.outcomes.len() <= 2, "{}", tapped.outcomes.len());
+        }
+        assert_eq!(taken(tally), [("n".into(), None, 100, 10, 10)]);
     }
 
     #[test]
