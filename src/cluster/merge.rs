@@ -1,6 +1,7 @@
 //! A master's record from the reports of its workers. Requests are counted one by one, as those of a
 //! local test are, so that everything that is made of a record sees the whole cluster.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::message::{Entry, ErrorEntry, Group, Stats};
@@ -55,7 +56,10 @@ pub(super) fn absorb(
         Some(detail) => {
             detail.groups.iter().for_each(|group| of_group(group, recorder, &mut parts))
         }
-        None => stats.stats.iter().for_each(|entry| of_entry(entry, stats, recorder, &mut parts)),
+        None => {
+            let errors = errors_by_name(stats);
+            stats.stats.iter().for_each(|entry| of_entry(entry, &errors, recorder, &mut parts));
+        }
     }
     // Each slice has the same share of every latency.
     let slices = requests.div_ceil(SLICE).max(1);
@@ -133,7 +137,7 @@ fn of_group(group: &Group, recorder: &mut Recorder, parts: &mut Vec<Part>) {
 
 /// Requests of one name from a worker that rounds latencies: which of them failed it does not say, so
 /// the failures are spread over them.
-fn of_entry(entry: &Entry, stats: &Stats, recorder: &mut Recorder, parts: &mut Vec<Part>) {
+fn of_entry(entry: &Entry, known: &Errors<'_>, recorder: &mut Recorder, parts: &mut Vec<Part>) {
     let times = entry.response_times.0.iter().map(|(ms, count)| (millis(*ms), *count));
     let extremes =
         entry.min_response_time.map(|min| (millis(min), millis(entry.max_response_time)));
@@ -150,7 +154,7 @@ fn of_entry(entry: &Entry, stats: &Stats, recorder: &mut Recorder, parts: &mut V
         url: entry.name.as_str().into(),
         name: entry.name.as_str().into(),
     });
-    let mut errors = errors(entry, stats, recorder).into_iter();
+    let mut errors = errors(entry, known, recorder).into_iter();
     let (bytes, failures) = (entry.total_content_length, entry.num_failures.min(all));
     let mut error = errors.next();
     let mut given = 0;
@@ -179,13 +183,24 @@ fn of_entry(entry: &Entry, stats: &Stats, recorder: &mut Recorder, parts: &mut V
     }
 }
 
+/// The errors of a report by the method and name of their requests.
+type Errors<'a> = HashMap<(&'a str, &'a str), Vec<&'a ErrorEntry>>;
+
+/// Once for all names: a report may have as many errors as names, and many of both.
+fn errors_by_name(stats: &Stats) -> Errors<'_> {
+    let mut errors = Errors::new();
+    for error in stats.errors.values() {
+        errors.entry((&error.method, &error.name)).or_default().push(error);
+    }
+    errors
+}
+
 /// The errors of a name and how often each occurred; at the end one for those that the report leaves out.
-fn errors(entry: &Entry, stats: &Stats, recorder: &mut Recorder) -> Vec<(ErrorId, u64)> {
+fn errors(entry: &Entry, known: &Errors<'_>, recorder: &mut Recorder) -> Vec<(ErrorId, u64)> {
     let mut errors = Vec::new();
     if entry.num_failures > 0 {
-        let of_entry =
-            |error: &&ErrorEntry| error.name == entry.name && error.method == entry.method;
-        for error in stats.errors.values().filter(of_entry) {
+        let of_entry = known.get(&(entry.method.as_str(), entry.name.as_str()));
+        for error in of_entry.into_iter().flatten() {
             errors.push((recorder.error(&error.error), error.occurrences));
         }
         errors.push((recorder.error(NO_ERROR), u64::MAX));
