@@ -34,7 +34,7 @@ const REPORT: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// How long it tries to reach a master that it has never reached: Locust's 60 times 5 s.
-const FIRST_CONTACT: Duration = Duration::from_secs(300);
+pub(super) const FIRST_CONTACT: Duration = Duration::from_secs(300);
 
 /// How long a master may be silent: Locust's MASTER_HEARTBEAT_TIMEOUT.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -134,8 +134,8 @@ struct Leaving {
 enum Step {
     /// The end.
     End(WorkerEnd),
-    /// Another connection, after a pause or at once.
-    Again { pause: bool },
+    /// Another connection, after a pause: also for a master that asks for one each time.
+    Again,
 }
 
 /// One connection.
@@ -159,7 +159,10 @@ pub(super) struct Session {
     node: String,
     /// Whether the master reads what ldctl adds to a report.
     detail: bool,
+    /// Whether the master knows this name.
     known: bool,
+    /// Whether a master has known any.
+    met: bool,
     heard: Instant,
     state: State,
     classes: BTreeMap<String, u64>,
@@ -195,6 +198,7 @@ impl Session {
             node: new_node(),
             detail: false,
             known: false,
+            met: false,
             heard: Instant::now(),
             state: State::Ready,
             classes: BTreeMap::new(),
@@ -227,20 +231,15 @@ impl Session {
                 Ok(link) => link,
                 Err(end) => break end,
             };
-            let began = self.known;
             match self.converse(link, &connect.master()).await {
                 Step::End(end) => break end,
-                Step::Again { pause } => {
-                    if self.known {
+                Step::Again => {
+                    if self.met {
                         until = self.heard + SILENCE;
-                    }
-                    if began || self.known {
                         self.lost += 1;
                         tracing::warn!("the connection to the master is lost; trying again");
                     }
-                    if pause {
-                        sleep(REDIAL).await;
-                    }
+                    sleep(REDIAL).await;
                 }
             }
         };
@@ -271,11 +270,11 @@ impl Session {
         connect: &mut C,
         until: Instant,
     ) -> Result<Link<C::Stream>, WorkerEnd> {
-        let mut why = String::new();
+        let mut why = "it has closed the connection or not acknowledged this worker".to_owned();
         loop {
             if Instant::now() >= until {
                 let master = connect.master();
-                return Err(WorkerEnd::Lost(match self.known {
+                return Err(WorkerEnd::Lost(match self.met {
                     true => format!("the master at {master} has not answered for 60 s: {why}"),
                     false => format!("no master at {master} within 5 minutes: {why}"),
                 }));
@@ -378,7 +377,7 @@ impl Session {
     fn cut(&mut self) -> Step {
         match self.leaving.take() {
             Some(leaving) => Step::End(leaving.end),
-            None => Step::Again { pause: true },
+            None => Step::Again,
         }
     }
 
@@ -398,14 +397,14 @@ impl Session {
                 if !self.known {
                     tracing::info!("worker {} of the master at {master}", ack.index);
                 }
-                (self.known, self.detail) = (true, ack.ldctl > 0);
+                (self.known, self.met, self.detail) = (true, true, ack.ldctl > 0);
                 line.registration = Registration::Registered;
             }
             FromMaster::Heartbeat => self.answered(line),
             FromMaster::Spawn(spawn) => self.spawn(line, *spawn),
             FromMaster::Stop if self.leaving.is_none() => self.stop(),
             FromMaster::Quit => self.leave(line, WorkerEnd::Quit),
-            FromMaster::Reconnect => return Some(Step::Again { pause: false }),
+            FromMaster::Reconnect => return Some(Step::Again),
             FromMaster::Stop | FromMaster::SpawningComplete(_) => {}
             FromMaster::Other(kind) => {
                 tracing::debug!("a message {kind:?} of the master is ignored")
@@ -512,7 +511,7 @@ impl Session {
                 // The master may still hold a connection with this identity, and ignore this one.
                 self.node = new_node();
                 self.known = false;
-                return Some(Step::Again { pause: false });
+                return Some(Step::Again);
             }
             _ => {}
         }

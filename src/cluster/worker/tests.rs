@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::session::FIRST_CONTACT;
 use super::*;
 use crate::cluster::message::{
     Ack, FromMaster, FromWorker, Spawn, Stats, Version, from_master, read_worker,
@@ -389,6 +390,39 @@ async fn a_connection_is_made_anew_when_the_master_asks_for_it() {
     let mut again = scene.connected().await;
     assert_eq!((again.beat().await.as_str(), &again.node), ("running", &master.node));
     assert_eq!(scene.commands.users(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t70_a_master_that_asks_for_a_new_connection_each_time_gets_two_a_second() {
+    let scene = scene(10);
+    let mut master = scene.registered().await;
+    let began = Instant::now();
+    for _ in 0..10 {
+        let (_, again) = tokio::join!(master.say(FromMaster::Reconnect), scene.connected());
+        master = again;
+    }
+    assert_eq!(began.elapsed().as_secs(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_whose_registration_is_ignored_after_a_long_test_has_a_minute_to_repeat_it() {
+    let scene = scene(10);
+    let mut master = scene.registered().await;
+    let until = Instant::now() + 2 * FIRST_CONTACT;
+    while Instant::now() < until {
+        master.beat().await;
+        master.say(FromMaster::Heartbeat).await;
+    }
+    master.say(FromMaster::Stop).await;
+    assert_eq!(master.next().await, FromWorker::ClientStopped);
+    assert_eq!(master.next().await, FromWorker::ClientReady(Version::Accepted));
+    let again = scene.connected();
+    while master.any().await.is_some() {}
+    let mut again = again.await;
+    assert_ne!(master.node, again.node);
+    assert_eq!(again.next().await, FromWorker::ClientReady(Version::Accepted));
+    again.say(FromMaster::Ack(Ack::default())).await;
+    assert_eq!(again.beat().await, "ready");
 }
 
 #[tokio::test(start_paused = true)]
