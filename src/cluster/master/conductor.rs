@@ -161,9 +161,12 @@ impl Conductor {
             }
             if now >= deadline {
                 let seconds = self.options.startup_timeout.as_secs_f64();
-                let why = format!(
+                let mut why = format!(
                     "only {ready}/{expected} healthy ready workers joined within {seconds:?}s"
                 );
+                if let Some(refused) = self.refused() {
+                    why = format!("{why}; {refused}");
+                }
                 if ready == 0 || !self.options.degraded {
                     return Err(why);
                 }
@@ -344,6 +347,16 @@ impl Conductor {
         sent
     }
 
+    /// Who was not let in.
+    fn refused(&self) -> Option<String> {
+        (self.turned_away > 0).then(|| {
+            format!(
+                "{} connections from addresses that --worker-allow does not name were refused",
+                self.turned_away
+            )
+        })
+    }
+
     /// What the user should know.
     fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
@@ -390,12 +403,7 @@ impl Conductor {
         if self.table.refused > 0 {
             warnings.push(format!("{} workers too many were not registered", self.table.refused));
         }
-        if self.turned_away > 0 {
-            warnings.push(format!(
-                "{} connections from addresses that --worker-allow does not name were refused",
-                self.turned_away
-            ));
-        }
+        warnings.extend(self.refused());
         warnings.extend(self.implausible.clone());
         warnings
     }
