@@ -78,7 +78,8 @@ pub(super) struct Conductor {
     exceptions: u64,
     first_exception: Option<String>,
     malformed: u64,
-    implausible: Option<String>,
+    /// Why the first report that is not counted is not.
+    uncounted: Option<String>,
     /// Whether some report was rounded.
     rounded: bool,
     turned_away: u64,
@@ -107,7 +108,7 @@ impl Conductor {
             exceptions: 0,
             first_exception: None,
             malformed: 0,
-            implausible: None,
+            uncounted: None,
             rounded: false,
             turned_away: 0,
         }
@@ -284,7 +285,14 @@ impl Conductor {
                 self.connections.remove(&number);
                 self.table.gone(number);
             }
-            Some(Event::Heard(number, message)) => self.hear(number, message, now),
+            Some(Event::Heard(number, message, _held)) => self.hear(number, message, now),
+            Some(Event::Unheard(number, full)) => {
+                if let Some(connection) = self.connections.get(&number) {
+                    let why = format!("worker {} is cut off: {full}", connection.id);
+                    tracing::warn!("{why}");
+                    self.uncounted.get_or_insert(why);
+                }
+            }
             Some(Event::Malformed(number, trailing)) => {
                 self.malformed = self.malformed.saturating_add(1);
                 if trailing && let Some(connection) = self.connections.get(&number) {
@@ -322,7 +330,7 @@ impl Conductor {
             Ok(requests) => self.rounded |= stats.ldctl.is_none() && requests > 0,
             Err(implausible) => {
                 tracing::warn!("worker {id}: {implausible}");
-                self.implausible.get_or_insert(format!("worker {id}: {implausible}"));
+                self.uncounted.get_or_insert(format!("worker {id}: {implausible}"));
             }
         }
     }
@@ -404,7 +412,7 @@ impl Conductor {
             warnings.push(format!("{} workers too many were not registered", self.table.refused));
         }
         warnings.extend(self.refused());
-        warnings.extend(self.implausible.clone());
+        warnings.extend(self.uncounted.clone());
         warnings
     }
 }

@@ -13,8 +13,8 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::message::{DecodeError, FromWorker, read_worker};
-use crate::cluster::zmtp::{Socket, open, send_all};
-use crate::memory::Memory;
+use crate::cluster::zmtp::{LinkError, Reader, Socket, open, send_all};
+use crate::memory::{Full, Memory, Share};
 use crate::net::Listeners;
 
 /// The most connections at once.
@@ -46,10 +46,12 @@ pub(super) enum Event {
         /// Closes it.
         close: CancellationToken,
     },
-    /// It says something.
-    Heard(u64, FromWorker),
+    /// It says something, which takes memory until it is handled.
+    Heard(u64, FromWorker, Share),
     /// It says something that cannot be read; `true` if only its end is too long.
     Malformed(u64, bool),
+    /// There is no memory for what it says; the connection is gone next.
+    Unheard(u64, Full),
     /// The connection is gone.
     Gone(u64),
     /// A connection was refused because of its address.
@@ -134,16 +136,23 @@ where
     }
     let hear = async {
         let mut malformed = 0;
-        while let Ok(message) = reader.message().await {
-            let event = match read_worker(&message) {
-                Ok(read) => Event::Heard(number, read.message),
-                Err(error) => {
+        loop {
+            let event = match next(&mut reader, &door.memory).await {
+                Ok((message, held)) => Event::Heard(number, message, held),
+                Err(Unheard::Malformed(error)) => {
                     tracing::debug!("a message of a worker: {error}");
                     malformed += 1;
                     if malformed > MOST_MALFORMED {
                         return;
                     }
                     Event::Malformed(number, matches!(error, DecodeError::Trailing(_)))
+                }
+                Err(Unheard::Link(LinkError::Full(full)) | Unheard::Full(full)) => {
+                    let _ = door.events.send(Event::Unheard(number, full)).await;
+                    return;
+                }
+                Err(Unheard::Link(error)) => {
+                    return tracing::debug!("a worker's connection: {error}");
                 }
             };
             if door.events.send(event).await.is_err() {
@@ -158,4 +167,68 @@ where
         () = close.cancelled() => {}
     }
     let _ = door.events.send(Event::Gone(number)).await;
+}
+
+/// Why there is no message.
+enum Unheard {
+    Link(LinkError),
+    Malformed(DecodeError),
+    Full(Full),
+}
+
+/// The next message, and the memory that it takes: a report may be large, and many may wait to be counted.
+async fn next<R: AsyncRead + Unpin>(
+    reader: &mut Reader<R>,
+    memory: &Arc<Memory>,
+) -> Result<(FromWorker, Share), Unheard> {
+    let bytes = reader.message().await.map_err(Unheard::Link)?;
+    let message = read_worker(&bytes).map_err(Unheard::Malformed)?.message;
+    let mut held = memory.share("messages of workers");
+    held.grow(message.size()).map_err(Unheard::Full)?;
+    Ok((message, held))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::duplex;
+
+    use super::*;
+    use crate::cluster::message::{Buckets, Entry, Stats, from_worker};
+
+    #[tokio::test]
+    async fn t71_reports_that_wait_for_a_master_take_memory_up_to_the_ceiling() {
+        let memory = Memory::new(16 << 20);
+        let (events, mut heard) = mpsc::channel(1000);
+        let door = Door { allowed: Vec::new(), events, memory: Arc::clone(&memory) };
+        let (worker, master) = duplex(1 << 16);
+        let attending = tokio::spawn(async move { attend(master, 7, &door).await });
+        let mut link = open(worker, Socket::Dealer, b"a_1", None).await.expect("a link");
+        let entry = Entry { response_times: Buckets(vec![(1.0, 1); 60_000]), ..Entry::default() };
+        let stats = Stats { stats: vec![entry], ..Stats::default() };
+        let report = from_worker(FromWorker::Stats(Box::new(stats)), "a_1").expect("written");
+        // The master reads none of them; the connection is closed at the last.
+        let mut sent = 0;
+        while sent < 100 && link.writer.send(&report).await.is_ok() {
+            sent += 1;
+        }
+        drop(link);
+        attending.await.expect("no panic");
+        let mut reports = Vec::new();
+        let mut refusal = None;
+        while let Some(event) = heard.recv().await {
+            match event {
+                Event::Heard(7, FromWorker::Stats(_), held) => reports.push(held),
+                Event::Unheard(7, full) => refusal = Some(full),
+                Event::Opened { .. } | Event::Gone(7) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        // Each takes one to three megabytes, for what it was read into is kept.
+        assert!((3..=16).contains(&reports.len()), "{}", reports.len());
+        assert!(memory.taken() <= memory.most() && memory.taken() > 8 << 20);
+        let refusal = refusal.expect("a refusal").to_string();
+        assert!(refusal.contains("of workers") && refusal.contains("--max-memory"), "{refusal}");
+        drop(reports);
+        assert_eq!(memory.taken(), 0);
+    }
 }

@@ -3,6 +3,7 @@
 //! however it is written. What is written is exact, because a master dies of a malformed message.
 
 mod lenient;
+mod size;
 
 use std::collections::BTreeMap;
 use std::fmt;
