@@ -177,13 +177,10 @@ impl Recording {
         self.parts.iter().flat_map(|part| part.labels().iter().map(Label::shown))
     }
 
-    /// The figures of the requests that were sent at least so long after its start; iterations are
-    /// those of the whole run.
+    /// The figures of the requests that were sent at least so long after its start. Iterations, and
+    /// what requests lacked, are those of the whole run.
     pub fn summary_since(&self, since: Duration) -> Summary {
-        let mut summary = Summary::of_since(self.parts.iter(), since);
-        summary.interrupted = self.interrupted();
-        summary.iterations = self.iterations;
-        summary
+        summary(&[self], since)
     }
 
     pub(crate) fn parts(&self) -> &[Recorder] {
@@ -322,12 +319,8 @@ impl Records {
 
     /// The figures over all runs.
     pub fn summary(&self) -> Summary {
-        let mut summary =
-            Summary::of(self.recordings.iter().flat_map(|recording| recording.parts()));
-        summary.interrupted = self.interrupted();
-        summary.iterations = self.iterations();
-        summary.gaps = self.gaps();
-        summary
+        let runs: Vec<&Recording> = self.recordings.iter().map(Arc::as_ref).collect();
+        summary(&runs, Duration::ZERO)
     }
 
     /// Requests without a response that were dropped at the ends of the runs.
@@ -350,10 +343,37 @@ impl Records {
     }
 }
 
+/// Everything that a summary says of these runs, by the requests that were sent at least so long after
+/// the start of each.
+fn summary(runs: &[&Recording], since: Duration) -> Summary {
+    let mut summary = Summary::of_since(runs.iter().flat_map(|run| run.parts()), since);
+    for run in runs {
+        summary.interrupted += run.interrupted();
+        summary.iterations.add(run.iterations);
+        summary.gaps.add(&run.gaps);
+    }
+    summary
+}
+
 #[cfg(test)]
 mod tests {
     use super::fixture::recorder;
     use super::*;
+
+    #[test]
+    fn a_summary_from_the_start_of_a_run_is_that_of_its_records() {
+        let part = recorder(&[("GET", "u", "a", 200, 1.0, 1, None)]);
+        let mut run = Recording::new(UNIX_EPOCH, vec![part]);
+        run.parts.iter_mut().for_each(Recorder::interrupt);
+        let span = Duration::from_secs(1);
+        run.iterations = Iterations { started: 2, planned: 5, dropped: 3, span };
+        run.gaps = Gaps { requests: 1, placeholders: vec!["${a}".to_owned()], extractions: 4 };
+        let (since, gaps) = (run.summary_since(Duration::ZERO), run.gaps.clone());
+        assert_eq!((since.interrupted, since.iterations, &since.gaps), (1, run.iterations, &gaps));
+        let late = run.summary_since(span);
+        assert_eq!((late.requests, late.interrupted, &late.gaps), (0, 1, &gaps));
+        assert_eq!(Records::of(run.into()).summary(), since);
+    }
 
     #[test]
     fn t36_the_oldest_runs_give_way_first_and_are_counted() {

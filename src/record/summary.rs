@@ -143,12 +143,13 @@ impl Summary {
         }
     }
 
+    #[cfg(test)]
     pub(super) fn of<'a>(parts: impl Iterator<Item = &'a Recorder>) -> Self {
         Self::of_since(parts, Duration::ZERO)
     }
 
-    /// [`Self::of`], without the requests that were sent before this time after the start of the run.
-    /// Those without rows have no time, and are counted.
+    /// The figures over the requests of these workers that were sent at least so long after the start
+    /// of their run. Those without rows have no time, and are counted.
     pub(super) fn of_since<'a>(parts: impl Iterator<Item = &'a Recorder>, since: Duration) -> Self {
         let parts: Vec<&Recorder> = parts.collect();
         let mut names: Vec<(Arc<str>, u64, Vec<u64>)> = Vec::new();
