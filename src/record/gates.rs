@@ -4,7 +4,7 @@
 //! these gates also fail runs that the reference passes although they cannot be good: no request at
 //! all, or a failure rate per name.
 
-use super::live::{Live, Series, since, total};
+use super::live::{Live, Series, Window};
 use super::summary::{Metric, Metrics};
 use crate::redact;
 use crate::value::field::nearest;
@@ -386,24 +386,19 @@ impl Metrics for Running<'_> {
     }
 }
 
-/// Figures of a run in progress since a moment at which these were its series.
-struct Since<'a>(&'a Live, &'a [Series]);
-
-impl Metrics for Since<'_> {
+impl Metrics for Window {
     fn overall(&self, metric: Metric) -> Option<f64> {
-        of_series(&since(&self.0.total(), &total(self.1)), metric)
+        of_series(&self.total(), metric)
     }
 
     fn named(&self, name: &str, metric: Metric) -> Option<f64> {
-        let before = total(self.1.iter().filter(|series| &*series.name == name));
-        of_series(&since(&self.0.named(name), &before), metric)
+        of_series(&Window::named(self, name), metric)
     }
 }
 
 /// Why a run in progress fails one of these rules so clearly that it need not go on, if it does: by
-/// its requests since a moment at which `before` were its series.
-pub fn clearly_broken(rules: &[Rule], run: &Live, before: &[Series]) -> Option<String> {
-    let figures = Since(run, before);
+/// the requests that will be judged.
+pub fn clearly_broken(rules: &[Rule], figures: &dyn Metrics) -> Option<String> {
     if figures.overall(Metric::Requests)? < FEWEST as f64 {
         return None;
     }
@@ -517,7 +512,9 @@ impl AbortOn {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Gaps, Iterations, Recorder, Summary, fixture};
+    use std::time::Duration;
+
+    use super::super::{Gaps, Iterations, Label, Recorder, Sample, Summary, fixture};
     use super::*;
 
     fn rules(json: &str) -> Vec<Rule> {
@@ -685,29 +682,51 @@ mod tests {
     }
 
     #[test]
-    fn what_came_before_a_moment_does_not_clearly_break_a_gate() {
+    fn what_was_sent_before_the_window_of_a_run_does_not_clearly_break_a_gate() {
         let rules = rules(
             r#"[{"type": "latency_p95", "value": 10}, {"type": "failure_rate", "value": 0},
                 {"type": "latency_p50", "value": 5, "name": "b"}, {"type": "requests", "value": 1}]"#,
         );
         let live = Live::default();
-        let add = |name: &str, count: usize, millis: u64, failed: bool| {
-            (0..count).for_each(|_| fixture::request(&live, name, millis, 1, failed));
+        let window = live.open_window(Duration::from_secs(1));
+        let mut worker = Recorder::default();
+        let mut add = |name: &str, start: u64, count: usize, millis: u64, failed: bool| {
+            let label =
+                worker.label(Label { method: "GET".into(), url: "u".into(), name: name.into() });
+            let error = failed.then(|| worker.error("broken"));
+            for _ in 0..count {
+                worker.record(Sample {
+                    label,
+                    start: Duration::from_millis(start),
+                    delay: Duration::ZERO,
+                    service: Duration::from_millis(millis),
+                    status: 200,
+                    bytes: 1,
+                    error,
+                });
+            }
+            worker.merge_into(&live);
+            clearly_broken(&rules, window)
         };
-        add("a", 500, 1000, true);
-        let before = live.series();
-        let broken = || clearly_broken(&rules, &live, &before);
-        add("a", 99, 1000, true);
-        assert_eq!(broken(), None, "too few requests");
-        let before = live.series();
-        let broken_since = |before: &[Series]| clearly_broken(&rules, &live, before);
-        add("a", 100, 25, false);
-        assert_eq!(broken_since(&before), None, "not by far");
-        add("b", 1, 20, false);
-        let reason = broken_since(&before).expect("b is slow");
+        assert_eq!(add("a", 999, 500, 5000, true), None, "they end after it began");
+        assert_eq!(add("a", 1000, 100, 25, false), None, "not by far");
+        assert_eq!(add("a", 1000, 400, 25, false), None, "nothing is counted twice");
+        let reason = add("b", 1001, 1, 20, false).expect("b is slow");
         assert!(reason.starts_with("latency_p50(b)="), "{reason}");
-        let reason = broken().expect("a was slow");
+        let reason = add("a", 2000, 100, 1000, false).expect("a is slow");
         assert!(reason.starts_with("latency_p95(overall)="), "{reason}");
+        assert_eq!((window.total().requests, live.total().requests), (601, 1101));
+    }
+
+    #[test]
+    fn by_few_requests_no_gate_is_clearly_broken() {
+        let rules = rules(r#"[{"type": "failure_rate", "value": 0}]"#);
+        let live = Live::default();
+        let window = live.open_window(Duration::ZERO);
+        (0..99).for_each(|_| fixture::request(&live, "a", 1, 1, true));
+        assert_eq!(clearly_broken(&rules, window), None);
+        fixture::request(&live, "a", 1, 1, true);
+        assert!(clearly_broken(&rules, window).is_some());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::allowance::Allowance;
 use super::beyond::{Beyond, OTHERS, Times};
 use super::columns::{CHUNK, Columns};
-use super::live::{Live, Unmerged};
+use super::live::{Live, Unmerged, Window, Windowed};
 use super::sample::{ErrorId, Label, LabelId, NO_STATUS, OTHER_ERRORS, OTHER_URLS, Row, Sample};
 use super::steps::Steps;
 use super::tally::{Tally, Tapped};
@@ -69,6 +69,8 @@ pub struct Recorder {
     beyond: Option<Box<Beyond>>,
     /// What has not been reported to another machine, where the run is.
     tapped: Option<Box<Tapped>>,
+    /// What has not been added to the window of the run, if it has one.
+    windowed: Option<Box<Windowed>>,
     allowance: Arc<Allowance>,
     share: Share,
     /// The rows of all records together are limited, too.
@@ -104,6 +106,7 @@ impl Recorder {
             live: Unmerged::default(),
             beyond: None,
             tapped: None,
+            windowed: None,
             rows: allowance.rows(),
             share: allowance.share("records of the run"),
             allowance: Arc::clone(allowance),
@@ -137,6 +140,9 @@ impl Recorder {
         self.series.push(series);
         if let Some(beyond) = &mut self.beyond {
             beyond.add_name(&label);
+        }
+        if let Some(windowed) = &mut self.windowed {
+            windowed.add_name(&label);
         }
         self.labels.push(label.clone());
         self.label_ids.insert(label, id);
@@ -216,6 +222,7 @@ impl Recorder {
             (&mut self.beyond, self.series.get(sample.label.0 as usize))
         {
             beyond.record(*place, &sample);
+            self.windowed.iter_mut().for_each(|windowed| windowed.record(*place, &sample));
         }
         if let Some(tapped) = &mut self.tapped {
             tapped.record(&sample);
@@ -302,7 +309,25 @@ impl Recorder {
         if let Some(tally) = live.tally() {
             self.tap(tally);
         }
+        if let Some(window) = live.window() {
+            self.add_to(window);
+        }
         self.settle();
+    }
+
+    /// Adds the requests since the last call to the window of the run, as far as they belong there.
+    fn add_to(&mut self, window: &Window) {
+        let names = &self.live;
+        let windowed = self.windowed.get_or_insert_with(|| Box::new(Windowed::new(window, names)));
+        for sample in self.columns.since(windowed.rows) {
+            if let Some(place) = self.series.get(sample.label.0 as usize) {
+                windowed.record(*place, &sample);
+            }
+        }
+        windowed.rows = self.columns.len();
+        if let Err(full) = windowed.merge_into(window) {
+            self.allowance.exhaust(full);
+        }
     }
 
     /// Counts the requests since the last call for reports to another machine.
@@ -328,6 +353,7 @@ impl Recorder {
         self.series = Vec::new();
         self.live = Unmerged::default();
         self.tapped = None;
+        self.windowed = None;
         self.allowance = Arc::default();
         self.labels.shrink_to_fit();
         let texts = self.labels.iter().map(|label| label.text_bytes() + LABEL_BYTES);
@@ -399,6 +425,7 @@ impl Recorder {
             + bodies
             + summary
             + self.live.bytes()
+            + self.windowed.as_ref().map_or(0, |windowed| windowed.bytes())
             + self.beyond.as_ref().map_or(0, |beyond| beyond.bytes())
             + self.steps.memory()
     }

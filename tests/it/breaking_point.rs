@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,44 +26,94 @@ fn queue() -> u16 {
     port
 }
 
-fn serve(mut connection: TcpStream, free: &Mutex<Instant>) -> Option<()> {
+fn serve(connection: TcpStream, free: &Mutex<Instant>) -> Option<()> {
+    respond(connection, || {
+        let mut free = free.lock().expect("no panic");
+        *free = (*free).max(Instant::now()) + Duration::from_secs(1) / LIMIT;
+        free.saturating_duration_since(Instant::now())
+    })
+}
+
+/// A target that makes the requests of its first second wait, as one does whose caches are cold. It
+/// ends with the process.
+fn cold() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    let begun = Arc::new(OnceLock::new());
+    thread::spawn(move || {
+        for connection in listener.incoming().map_while(Result::ok) {
+            let begun = Arc::clone(&begun);
+            thread::spawn(move || {
+                let late = move || {
+                    let begun: &Instant = begun.get_or_init(Instant::now);
+                    let cold = begun.elapsed() < Duration::from_secs(1);
+                    if cold { Duration::from_millis(1500) } else { Duration::ZERO }
+                };
+                respond(connection, late)
+            });
+        }
+    });
+    port
+}
+
+/// Responds to each request after the time that `late` says.
+fn respond(mut connection: TcpStream, late: impl Fn() -> Duration) -> Option<()> {
     let mut lines = BufReader::new(connection.try_clone().ok()?).lines();
     while let Some(Ok(line)) = lines.next() {
-        if !line.is_empty() {
-            continue;
+        if line.is_empty() {
+            // What the target is there for: its time is the measured one.
+            thread::sleep(late());
+            connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").ok()?;
         }
-        let done = {
-            let mut free = free.lock().ok()?;
-            *free = (*free).max(Instant::now()) + Duration::from_secs(1) / LIMIT;
-            *free
-        };
-        // What the target is there for: its time is the measured one.
-        thread::sleep(done.saturating_duration_since(Instant::now()));
-        connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").ok()?;
     }
     Some(())
 }
 
-#[test]
-fn the_limit_of_a_target_is_found_within_the_tolerance() {
+/// Searches with these members; returns the events.
+fn search(port: u16, members: &str, then: &str) -> Vec<serde_json::Value> {
     let document = format!(
         r#"[["LD_find_breaking_point", {{
-            "test": {{"user_detail_dict": {{"host": "http://127.0.0.1:{}"}},
+            "test": {{"user_detail_dict": {{"host": "http://127.0.0.1:{port}"}},
                      "tasks": [{{"method": "get", "request_url": "/", "name": "home"}}]}},
-            "gate": [{{"type": "latency_p95", "value": 50}}, {{"type": "failure_rate", "value": 0}}],
-            "low": 100, "high": 1000, "step_time": 2, "settle": 0.2}}],
-          ["LD_assert_sla", {{"rules": [{{"type": "requests", "op": "gte", "value": 1}}]}}]]"#,
-        queue()
+            {members}}}] {then}]"#
     );
-    let done = ldctl()
-        .args(["run", "-", "--output", "json"])
-        .stdin(document.into_bytes())
-        .assert()
-        .success();
-    let output = String::from_utf8(done.get_output().stdout.clone()).expect("UTF-8");
-    let events = output.lines().map(|line| serde_json::from_str(line).expect("JSON"));
-    let events: Vec<serde_json::Value> = events.collect();
-    let value = &events.iter().find(|event| event["event"] == "result").expect("a result")["value"];
+    let search = ldctl().args(["run", "-", "--output", "json"]).stdin(document.into_bytes());
+    let done = search.output().expect("it runs");
+    let output = String::from_utf8(done.stdout).expect("UTF-8");
+    output.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+/// The result of the first action.
+fn result(events: &[serde_json::Value]) -> &serde_json::Value {
+    events.iter().find(|event| event["event"] == "result").expect("a result")
+}
+
+#[test]
+fn a_load_holds_whose_late_responses_are_those_of_the_warm_up() {
+    let events = search(
+        cold(),
+        r#""gate": [{"type": "latency_p95", "value": 400}], "low": 120, "high": 120, "confirm": 1,
+           "max_users": 300, "step_time": 4, "warm_up": 1"#,
+        "",
+    );
+    let value = &result(&events)["value"];
+    assert_eq!(value["value"], 120.0, "{value:#}");
+}
+
+#[test]
+fn the_limit_of_a_target_is_found_within_the_tolerance() {
+    let events = search(
+        queue(),
+        r#""gate": [{"type": "latency_p95", "value": 50}, {"type": "failure_rate", "value": 0}],
+           "low": 100, "high": 1000, "step_time": 2, "settle": 0.2"#,
+        r#", ["LD_assert_sla", {"rules": [{"type": "requests", "op": "gte", "value": 1}]}]"#,
+    );
+    let results: Vec<_> = events.iter().filter(|event| event["event"] == "result").collect();
+    assert!(
+        results.len() == 2 && results.iter().all(|result| result["ok"] == true),
+        "{results:#?}"
+    );
+    let value = &result(&events)["value"];
     // A queue that is 5 % too long for a second and a half shows in the latency; 10 % allow for a busy
     // machine, which can only make the target slower.
     let limit = f64::from(LIMIT);

@@ -7,6 +7,7 @@ mod cumulative;
 mod latencies;
 mod series;
 mod table;
+mod window;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -23,6 +24,8 @@ use table::Table;
 
 pub use cumulative::{Changes, CountsFromNow, Cumulative};
 pub use series::{Counted, LATENCY_BOUNDS_MS, SIZE_BOUNDS, Series, since, total};
+pub use window::Window;
+pub(super) use window::Windowed;
 
 /// The most memory that the names of an ended run may take, in bytes: a hundred runs are kept.
 const MOST_KEPT_BYTES: usize = 256 << 10;
@@ -98,6 +101,15 @@ impl Unmerged {
         }
     }
 
+    /// Adds these figures to a table, and resets them.
+    fn move_to(&mut self, table: &Table<Series>) {
+        self.bytes = self.held();
+        for series in self.series.values_mut().filter(|series| series.requests > 0) {
+            table.add(series);
+            series.reset();
+        }
+    }
+
     /// The memory that they took at the last merge, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
@@ -114,6 +126,7 @@ pub struct Live {
     /// The most that there were.
     peak_users: AtomicUsize,
     tally: OnceLock<Tally>,
+    window: OnceLock<Window>,
 }
 
 impl Default for Live {
@@ -134,6 +147,7 @@ impl Live {
             users: AtomicUsize::new(0),
             peak_users: AtomicUsize::new(0),
             tally: OnceLock::new(),
+            window: OnceLock::new(),
             cumulative,
         }
     }
@@ -151,6 +165,17 @@ impl Live {
     /// What is counted for reports to another machine, if the run is.
     pub fn tally(&self) -> Option<&Tally> {
         self.tally.get()
+    }
+
+    /// Counts the requests that are sent at least so long after the start of the run by themselves,
+    /// too. To be called before it starts.
+    pub fn open_window(&self, from: Duration) -> &Window {
+        self.window.get_or_init(|| Window::new(from, self.cumulative.memory()))
+    }
+
+    /// What is counted of them, if it is.
+    pub fn window(&self) -> Option<&Window> {
+        self.window.get()
     }
 
     /// Virtual users that run now.
@@ -174,6 +199,7 @@ impl Live {
     /// The run has ended. Its sum stays, and its names if they take little.
     pub fn conclude(&self) {
         self.table.collapse(MOST_KEPT_BYTES);
+        self.window.get().inspect(|window| window.conclude());
         self.allowance.conclude();
         // Less always fits, and a run that has ended does not end early.
         let _ = self.table.settle();
@@ -196,22 +222,12 @@ impl Live {
 
     /// All series merged into one.
     pub fn total(&self) -> Series {
-        self.total_of(|_| true)
+        self.table.total_of(|_| true)
     }
 
     /// All series of a name merged into one.
     pub fn named(&self, name: &str) -> Series {
-        self.total_of(|series| &*series.name == name)
-    }
-
-    fn total_of(&self, belongs: impl Fn(&Series) -> bool) -> Series {
-        let mut sum = total([]);
-        self.table.each(|series| {
-            if belongs(series) {
-                sum.add(series);
-            }
-        });
-        sum
+        self.table.total_of(|series| &*series.name == name)
     }
 }
 

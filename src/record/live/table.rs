@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use indexmap::IndexMap;
 
-use super::series::{Figures, Key};
+use super::series::{Figures, Key, Series, total};
 use crate::lock::lock;
 use crate::memory::{Full, Memory, Share};
 use crate::record::allowance::{MOST_NAME_BYTES, MOST_NAMES};
@@ -197,13 +197,26 @@ impl<F: Figures + Clone> Table<F> {
     }
 }
 
+impl Table<Series> {
+    /// The series that belong to a sum, merged into one.
+    pub(super) fn total_of(&self, belongs: impl Fn(&Series) -> bool) -> Series {
+        let mut sum = total([]);
+        self.each(|series| {
+            if belongs(series) {
+                sum.add(series);
+            }
+        });
+        sum
+    }
+}
+
 fn text((method, name): &Key) -> usize {
     method.len() + name.len()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::series::{Counted, Series};
+    use super::super::series::Counted;
     use super::*;
 
     fn table() -> Table<Counted> {

@@ -182,17 +182,12 @@ impl Known<'_> {
         if self.probes.is_empty() {
             test.register(context)?;
         }
-        let (warm_up, mut before) = (seconds(load.warm_up), None);
+        let (warm_up, mut early) = (seconds(load.warm_up), false);
+        lease.test().live().open_window(warm_up);
         let measured = test.measure(context, lease, &mut |progress| {
-            if progress.elapsed < warm_up {
-                return None;
-            }
-            let Some(before) = &before else {
-                before = Some(progress.live.series());
-                return None;
-            };
-            let broken = clearly_broken(gate, progress.live, before);
-            broken.map(|reason| format!("ended early: {reason}"))
+            let broken = clearly_broken(gate, progress.live.window()?)?;
+            early = true;
+            Some(format!("ended early: {broken}"))
         });
         let measured = match measured {
             Ok(measured) => measured,
@@ -212,7 +207,10 @@ impl Known<'_> {
         }
         let summary = measured.recording.summary_since(warm_up);
         let judged = summary.iterations.span.saturating_sub(warm_up).as_secs_f64();
-        let broken = self.broken(&measured, &summary);
+        let gates = self.broken_gates(&summary);
+        // Where the last requests have mended the figure for which it ended, that is no reason.
+        let aborted = measured.aborted.as_ref().filter(|_| !early || gates.is_some());
+        let broken = aborted.cloned().or_else(|| self.not_made(&measured, &summary)).or(gates);
         self.warn(amount, &measured);
         let probe = Probe {
             load: amount,
@@ -230,12 +228,9 @@ impl Known<'_> {
         Ok(Some(probe))
     }
 
-    /// Why a load does not hold.
-    fn broken(&self, measured: &Measured, summary: &Summary) -> Option<String> {
-        let FindBreakingPoint { load, gate, .. } = self.command;
-        if let Some(reason) = &measured.aborted {
-            return Some(reason.clone());
-        }
+    /// Why a load does not hold, whatever its gate says.
+    fn not_made(&self, measured: &Measured, summary: &Summary) -> Option<String> {
+        let load = self.command.load;
         if let Some(limit) = own_limits(&measured.recording).into_iter().next() {
             return Some(format!("the load was not made: {limit}"));
         }
@@ -261,8 +256,14 @@ impl Known<'_> {
         if waiting as f64 > summary.requests as f64 * MISSING {
             return Some(format!("{waiting} requests had no response when the probe ended"));
         }
-        let reasons = gate.iter().map(|rule| rule.judge(summary)).filter(|rule| !rule.passed);
-        let reasons: Vec<String> = reasons.map(|rule| rule.reason).collect();
+        None
+    }
+
+    /// Why the gate does not hold.
+    fn broken_gates(&self, summary: &Summary) -> Option<String> {
+        let verdicts = self.command.gate.iter().map(|rule| rule.judge(summary));
+        let reasons = verdicts.filter(|verdict| !verdict.passed).map(|verdict| verdict.reason);
+        let reasons: Vec<String> = reasons.collect();
         (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 
