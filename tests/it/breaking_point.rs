@@ -100,32 +100,41 @@ fn a_load_holds_whose_late_responses_are_those_of_the_warm_up() {
     assert_eq!(value["value"], 120.0, "{value:#}");
 }
 
-#[test]
-fn the_limit_of_a_target_is_found_within_the_tolerance() {
+/// Searches for the limit of a queue; returns why the search was not exact, if it was not.
+fn find_the_limit() -> Result<(), String> {
     let events = search(
         queue(),
         r#""gate": [{"type": "latency_p95", "value": 50}, {"type": "failure_rate", "value": 0}],
            "low": 100, "high": 1000, "step_time": 2, "settle": 0.2"#,
         r#", ["LD_assert_sla", {"rules": [{"type": "requests", "op": "gte", "value": 1}]}]"#,
     );
-    let results: Vec<_> = events.iter().filter(|event| event["event"] == "result").collect();
-    assert!(
-        results.len() == 2 && results.iter().all(|result| result["ok"] == true),
-        "{results:#?}"
-    );
     let value = &result(&events)["value"];
-    // A queue that is 5 % too long for a second and a half shows in the latency; 10 % allow for a busy
-    // machine, which can only make the target slower.
-    let limit = f64::from(LIMIT);
-    let found = value["value"].as_f64().expect("a load");
-    assert!((limit * 0.9..=limit * 1.05).contains(&found), "{value:#}");
-    let failed = value["failed_at"].as_f64().expect("a load");
-    assert!(failed <= found * 1.05 + 1e-9, "{value:#}");
-    assert_eq!((&value["ended"], &value["bounded"]), (&"found".into(), &false.into()), "{value:#}");
-    let probes = value["probes"].as_array().expect("probes");
-    // The first probe, two doublings, four halvings and two confirmations; more of them where probes of
-    // a busy machine contradict each other.
-    assert!(probes.len() >= 9, "{value:#}");
+    let results: Vec<_> = events.iter().filter(|event| event["event"] == "result").collect();
     let numbers: Vec<_> = events.iter().filter_map(|event| event["probe"].as_u64()).collect();
-    assert!(numbers.is_sorted() && numbers.first() == Some(&1), "{numbers:?}");
+    let limit = f64::from(LIMIT);
+    let found = value["value"].as_f64().unwrap_or_default();
+    let failed = value["failed_at"].as_f64().unwrap_or(f64::INFINITY);
+    let probes = value["probes"].as_array().map_or(0, Vec::len);
+    let checks = [
+        ("results", results.len() == 2 && results.iter().all(|result| result["ok"] == true)),
+        // A queue that is 5 % too long for a second and a half shows in the latency.
+        ("value", (limit * 0.95..=limit * 1.05).contains(&found)),
+        ("failed_at", failed <= found * 1.05 + 1e-9),
+        ("ended", value["ended"] == "found" && value["bounded"] == false),
+        // The first probe, two doublings, four halvings and two confirmations; further ones where
+        // probes contradict each other.
+        ("probes", (9..=18).contains(&probes)),
+        ("numbers", numbers.is_sorted() && numbers.first() == Some(&1)),
+    ];
+    match checks.iter().find(|(_, holds)| !holds) {
+        None => Ok(()),
+        Some((what, _)) => Err(format!("{what}: {results:#?}")),
+    }
+}
+
+#[test]
+fn the_limit_of_a_target_is_found_within_the_tolerance() {
+    // A busy machine makes the target slower than it says; three searches in a row it does not.
+    let failures: Vec<String> = (0..3).map_while(|_| find_the_limit().err()).collect();
+    assert!(failures.len() < 3, "{failures:#?}");
 }
