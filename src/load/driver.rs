@@ -99,6 +99,8 @@ pub struct VirtualUser {
     previous: Option<LabelId>,
     /// When the next request entered a simulated network.
     entered: Option<Instant>,
+    /// Whether it has not reached its driver yet.
+    passing: bool,
     /// Whether that loses it.
     lost: bool,
 }
@@ -166,6 +168,7 @@ impl VirtualUser {
             requests,
             previous,
             entered: None,
+            passing: false,
             lost: false,
         }
     }
@@ -215,7 +218,17 @@ impl VirtualUser {
         let passage = network.draw(self.scope.random());
         (self.entered, self.lost) = (Some(Instant::now()), passage.lost);
         if !passage.delay.is_zero() {
+            self.passing = true;
             sleep(passage.delay).await;
+            self.passing = false;
+        }
+    }
+
+    /// The run ended before the user was done: counts a request that waits in a simulated network. What
+    /// its driver has begun is counted there.
+    pub(super) fn abandon(&mut self) {
+        if std::mem::take(&mut self.passing) {
+            self.interrupt();
         }
     }
 

@@ -686,6 +686,21 @@ async fn requests_that_hang_are_dropped_after_the_grace_and_counted_apart() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn requests_that_wait_in_a_simulated_network_at_the_end_are_counted_apart() {
+    let network = Conditioner { latency_ms: 20_000.0, ..NETWORK };
+    let run = users(5, 1.0).through(network).run().await;
+    assert_eq!((run.calls.len(), run.recording.len(), run.recording.interrupted()), (0, 0, 5));
+    assert!(run.warnings.iter().any(|text| text.starts_with("5 requests had no response")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_hangs_behind_a_simulated_network_is_counted_once() {
+    let hangs = Reply { service: None, ..passes_after(MILLI) };
+    let run = users(3, 1.0).act(move |_| hangs).through(NETWORK).run().await;
+    assert_eq!((run.calls.len(), run.recording.interrupted()), (3, 3));
+}
+
+#[tokio::test(start_paused = true)]
 async fn users_removed_by_a_shape_finish_their_requests_in_progress() {
     let shape = shape(
         "stages",

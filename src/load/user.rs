@@ -113,10 +113,20 @@ async fn start<D: Driver>(
     // Boxed, so that users without it do not have room for it.
     let started = Box::pin(perform(context, signal, state, virtual_user, tasks));
     if signal.unless(Phase::Abort, started).await.is_none() {
-        plan.driver.abandon(&context.worker, state, virtual_user);
+        abandon(context, state, virtual_user);
         return false;
     }
     signal.phase() < Phase::Finish
+}
+
+/// Counts what the user had begun when it was dropped.
+fn abandon<D: Driver>(
+    context: &WorkerContext<D>,
+    state: &mut D::User,
+    virtual_user: &mut VirtualUser,
+) {
+    context.plan.driver.abandon(&context.worker, state, virtual_user);
+    virtual_user.abandon();
 }
 
 /// Iteration after iteration.
@@ -143,8 +153,7 @@ async fn work<D: Driver>(
         let tasks = plan.scenario.iteration(virtual_user.scope.random());
         let iteration = perform(context, signal, state, virtual_user, tasks);
         let Some(verdict) = signal.unless(Phase::Abort, iteration).await else {
-            plan.driver.abandon(&context.worker, state, virtual_user);
-            return;
+            return abandon(context, state, virtual_user);
         };
         if signal.phase() >= Phase::Finish {
             return;
