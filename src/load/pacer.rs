@@ -2,7 +2,7 @@
 //! slows the load. Open model: iterations start at a rate, whatever the target does, and latency
 //! counts from the intended start, so that a stalled target is not hidden (coordinated omission).
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::time::Duration;
 
 use super::limits::{MOST_SECONDS, TestLimits};
@@ -119,22 +119,46 @@ impl Pacing {
     }
 }
 
-/// One worker's share of an open model's arrivals. Arrival `k` of the whole test starts at `k/rate`
-/// and belongs to worker `k % workers`, whose next free user takes it.
-#[derive(Debug)]
+/// One worker's share of an open model's arrivals. Arrival `k` of the whole test starts `k/rate` after
+/// they begin, and belongs to worker `k % workers`, whose next free user takes it.
+#[derive(Debug, Clone)]
 pub struct Arrivals {
     rate: f64,
+    number: usize,
     next: Cell<u64>,
-    workers: u64,
+    workers: usize,
     /// How many the whole test has.
     most: u64,
+    /// When they begin, if not with the test.
+    begun: OnceCell<Duration>,
 }
 
 impl Arrivals {
     /// The arrivals of worker number `worker` among `workers`, of `most` in all.
     pub fn new(rate: f64, worker: usize, workers: usize, most: Option<u64>) -> Self {
-        let (next, workers) = (Cell::new(worker as u64), workers.max(1) as u64);
-        Self { rate, next, workers, most: most.unwrap_or(u64::MAX) }
+        let (next, workers) = (Cell::new(worker as u64), workers.max(1));
+        let most = most.unwrap_or(u64::MAX);
+        Self { rate, number: worker, next, workers, most, begun: OnceCell::new() }
+    }
+
+    /// Lets them begin so long after the start of the test, unless they have begun.
+    pub(super) fn begin(&self, at: Duration) {
+        self.begun.get_or_init(|| at);
+    }
+
+    /// Whether that was called.
+    pub(super) fn have_begun(&self) -> bool {
+        self.begun.get().is_some()
+    }
+
+    /// How many there are less in a test of this length than if they had begun with it.
+    pub(super) fn omitted(&self, length: Duration) -> u64 {
+        let begun = self.begun.get().copied().unwrap_or_default();
+        let planned = |time: Duration| {
+            let all = (self.rate * time.as_secs_f64()) as u64;
+            share(all.min(self.most), self.number, self.workers)
+        };
+        planned(length) - planned(length.saturating_sub(begun))
     }
 
     /// Takes the next arrival: its intended start, counted from the start of the test. `None` after
@@ -144,10 +168,17 @@ impl Arrivals {
         if turn >= self.most {
             return None;
         }
-        self.next.set(turn + self.workers);
+        self.next.set(turn + self.workers as u64);
+        let begun = self.begun.get().copied().unwrap_or_default();
         // At a very low rate it overflows a duration; no test lasts that long.
-        Some(Duration::from_secs_f64((turn as f64 / self.rate).min(FAR)))
+        Some(begun + Duration::from_secs_f64((turn as f64 / self.rate).min(FAR)))
     }
+}
+
+/// The share of one of `workers` in all iterations.
+pub(super) fn share(all: u64, number: usize, workers: usize) -> u64 {
+    let (number, workers) = (number as u64, workers.max(1) as u64);
+    all / workers + u64::from(number < all % workers)
 }
 
 #[cfg(test)]
@@ -162,6 +193,22 @@ mod tests {
         starts.sort();
         let even: Vec<Duration> = (0..100u32).map(|k| Duration::from_millis(100) * k).collect();
         assert_eq!(starts, even);
+    }
+
+    #[test]
+    fn arrivals_that_begin_later_are_fewer_by_those_before() {
+        for (at, omitted) in
+            [(None, [0, 0]), (Some(0), [0, 0]), (Some(250), [2, 1]), (Some(2000), [5, 5])]
+        {
+            let workers = [0, 1].map(|number| Arrivals::new(10.0, number, 2, Some(100)));
+            for (worker, omitted) in workers.iter().zip(omitted) {
+                let at = at.map(Duration::from_millis);
+                at.into_iter().for_each(|at| worker.begin(at));
+                assert_eq!(worker.omitted(Duration::from_secs(1)), omitted, "{at:?}");
+                let first = Duration::from_millis(100) * worker.number as u32;
+                assert_eq!(worker.take(), Some(at.unwrap_or_default() + first));
+            }
+        }
     }
 
     #[test]

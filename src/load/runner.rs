@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::driver::Driver;
 use super::misses::Misses;
-use super::pacer::{Arrivals, Pacing};
+use super::pacer::{Arrivals, Pacing, share};
 use super::plan::Plan;
 use super::progress::{Progress, ProgressTicker};
 use super::scenario::Fate;
@@ -72,6 +72,7 @@ pub enum RunError {
 pub(super) struct WorkerResult {
     pub(super) recorder: Recorder,
     pub(super) starts: u64,
+    arrivals: Option<Arrivals>,
     late: u64,
     misses: Misses,
     fates: Vec<Fate>,
@@ -208,6 +209,8 @@ pub(super) async fn worker<D: Driver>(
         most,
         spent: Cell::new(most == 0),
         done: Notify::new(),
+        starting: Cell::new(0),
+        ready: Notify::new(),
         late: Cell::new(0),
         misses: RefCell::default(),
         fates: vec![Cell::default(); plan.scenario.tasks().len()],
@@ -306,11 +309,23 @@ pub(super) async fn worker<D: Driver>(
     let misses = pool.context.misses.take();
     let fates = pool.context.fates.iter().map(Cell::get).collect();
     let empty = pool.context.empty.get();
-    let broken = pool.broken;
+    let (broken, arrivals) = (pool.broken, pool.context.arrivals.clone());
     drop(pool);
     let mut recorder = recorder.take();
     recorder.seal();
-    WorkerResult { recorder, starts, late, misses, fates, empty, ticks, lagging, broken, ended }
+    WorkerResult {
+        recorder,
+        starts,
+        arrivals,
+        late,
+        misses,
+        fates,
+        empty,
+        ticks,
+        lagging,
+        broken,
+        ended,
+    }
 }
 
 /// Runs a future, and notes each of its turns.
@@ -343,6 +358,7 @@ impl<D: Driver> UserPool<D> {
         while self.signals.len() < share {
             let signal = Rc::new(Signal::new());
             let seed = self.seed();
+            self.context.starting.set(self.context.starting.get() + 1);
             let life = user::live(Rc::clone(&self.context), Rc::clone(&signal), seed);
             self.tasks.spawn_local(life);
             self.signals.push(signal);
@@ -379,12 +395,6 @@ impl<D: Driver> UserPool<D> {
     }
 }
 
-/// The share of one of `workers` in all iterations.
-fn share(all: u64, number: usize, workers: usize) -> u64 {
-    let (number, workers) = (number as u64, workers.max(1) as u64);
-    all / workers + u64::from(number < all % workers)
-}
-
 /// The seed of a user, by its number in the test: the same on machines of any number of cores.
 pub(super) fn user_seed(seed: u64, user: u64) -> u64 {
     // Any odd multiplier spreads neighbouring users over the whole range; this one is 2^64/φ.
@@ -398,7 +408,11 @@ pub(super) fn iterations<D: Driver>(plan: &Plan<D>, parts: &[WorkerResult]) -> I
     let span = plan.settings.users.end().map_or(ended, |end| end.min(ended));
     let most = plan.settings.iterations.unwrap_or(u64::MAX);
     let planned = match plan.settings.pacing {
-        Pacing::Open { rate } => ((rate * span.as_secs_f64()) as u64).min(most),
+        Pacing::Open { rate } => {
+            let omitted = |part: &WorkerResult| Some(part.arrivals.as_ref()?.omitted(span));
+            let omitted: u64 = parts.iter().filter_map(omitted).sum();
+            ((rate * span.as_secs_f64()) as u64).min(most).saturating_sub(omitted)
+        }
         Pacing::Closed(_) => 0,
     };
     Iterations { started, planned, dropped: planned.saturating_sub(started), span }

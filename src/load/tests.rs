@@ -838,6 +838,39 @@ async fn an_open_model_waits_for_arrivals_after_on_start() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn arrivals_begin_when_all_users_have_ended_on_start() {
+    for workers in [1, 2] {
+        // Some log in within one second, others within two.
+        let act = |call: Call| match call.task {
+            0 => passes_after(Duration::from_secs(1 + call.user as u64 / 2 % 2)),
+            _ => passes_after(MILLI),
+        };
+        let scene = users(10, 6.0).tasks(TaskOrder::Sequence, "[{}, {}]").on_start(1);
+        let run = scene.pacing(Pacing::Open { rate: 50.0 }).act(act).workers(workers).run().await;
+        let first = run.calls.iter().filter(|call| call.task == 1).map(|call| call.at).min();
+        let begin = Duration::from_secs(2);
+        assert!(
+            first.is_some_and(|first| (begin..begin + 2 * MILLI).contains(&first)),
+            "{first:?}"
+        );
+        assert_eq!((run.starts, &run.warnings[..]), (200, &[][..]));
+        let late = run.recording.rows().map(|row| row.response_ms - row.service_ms);
+        assert!(late.into_iter().all(|late| late < 2.0), "their time counts as latency");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_that_hangs_in_on_start_ends_with_the_test_and_the_load_counts_as_dropped() {
+    let hangs = Reply { service: None, ..passes_after(MILLI) };
+    let act = move |call: Call| if call.user == 1 { hangs } else { passes_after(MILLI) };
+    let scene = users(2, 4.0).tasks(TaskOrder::Sequence, "[{}, {}]").on_start(1);
+    let run = scene.pacing(Pacing::Open { rate: 50.0 }).act(act).run().await;
+    assert_eq!((run.calls.len(), run.starts), (2, 0));
+    let dropped = "200 of 200 planned iterations never started";
+    assert!(run.warnings.iter().any(|text| text.starts_with(dropped)), "{:?}", run.warnings);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_end_of_the_test_also_ends_users_in_on_start() {
     let hangs = Reply { service: None, ..passes_after(MILLI) };
     let scene = users(2, 1.0).tasks(TaskOrder::Sequence, "[{}, {}]").on_start(1);

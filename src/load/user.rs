@@ -45,6 +45,10 @@ pub(super) struct WorkerContext<D: Driver> {
     pub(super) spent: Cell<bool>,
     /// Told when that becomes so.
     pub(super) done: Notify,
+    /// Users that have not ended their `on_start`.
+    pub(super) starting: Cell<usize>,
+    /// Told when there are none.
+    pub(super) ready: Notify,
     /// Starts that were late although their user was waiting: the load generator was too slow.
     pub(super) late: Cell<u64>,
     /// Of the users that have ended.
@@ -71,6 +75,18 @@ impl<D: Driver> WorkerContext<D> {
         }
     }
 
+    /// Waits until all users that there are have ended their `on_start`: its time is not the target's
+    /// latency in the arrivals of an open model, which begin then. Returns whether the user goes on.
+    async fn all_are_ready(&self, signal: &Signal) -> bool {
+        let Some(arrivals) = &self.arrivals else { return true };
+        while !arrivals.have_begun() {
+            if signal.unless(Phase::Finish, self.ready.notified()).await.is_none() {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Called where a user has done something without waiting for its target: lets others run if
     /// their turn is due.
     async fn give_way(&self) {
@@ -78,6 +94,21 @@ impl<D: Driver> WorkerContext<D> {
             None => self.turn.set(Some(Instant::now())),
             Some(since) if since.elapsed() >= TURN => yield_now().await,
             Some(_) => {}
+        }
+    }
+}
+
+/// A user that has not ended its `on_start`, however that ends.
+struct Starting<'a, D: Driver>(&'a WorkerContext<D>);
+
+impl<D: Driver> Drop for Starting<'_, D> {
+    fn drop(&mut self) {
+        let Self(context) = self;
+        let left = context.starting.get().saturating_sub(1);
+        context.starting.set(left);
+        if let (0, Some(arrivals)) = (left, &context.arrivals) {
+            arrivals.begin(context.start.elapsed());
+            context.ready.notify_waiters();
         }
     }
 }
@@ -111,12 +142,19 @@ async fn start<D: Driver>(
         return true;
     }
     // Boxed, so that users without it do not have room for it.
-    let started = Box::pin(perform(context, signal, state, virtual_user, tasks));
-    if signal.unless(Phase::Abort, started).await.is_none() {
-        abandon(context, state, virtual_user);
-        return false;
+    let started = Box::pin(async {
+        let starting = Starting(context);
+        perform(context, signal, state, virtual_user, tasks).await;
+        drop(starting);
+        context.all_are_ready(signal).await
+    });
+    match signal.unless(Phase::Abort, started).await {
+        Some(is_ready) => is_ready && signal.phase() < Phase::Finish,
+        None => {
+            abandon(context, state, virtual_user);
+            false
+        }
     }
-    signal.phase() < Phase::Finish
 }
 
 /// Counts what the user had begun when it was dropped.
