@@ -90,6 +90,13 @@ impl Search {
         self.largest().map(|tried| tried.load)
     }
 
+    /// The largest load that was confirmed to hold: the search ends there or above.
+    pub fn confirmed_at(&self) -> Option<f64> {
+        let confirm = self.bounds.confirm;
+        let held = self.tried.iter().take_while(|tried| tried.holds());
+        held.filter(|tried| tried.is_confirmed(confirm)).last().map(|tried| tried.load)
+    }
+
     /// The smallest load that does not hold.
     pub fn failed_at(&self) -> Option<f64> {
         self.smallest().map(|tried| tried.load)

@@ -1,10 +1,11 @@
 //! Why requests failed: each error text with the requests that had it, the most frequent first.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::Records;
 use super::beyond::Times;
+use super::{Recording, Records};
 use crate::value::Value;
 
 /// An error and the requests that had it.
@@ -53,6 +54,11 @@ pub struct Errors<'a> {
 }
 
 impl<'a> Errors<'a> {
+    /// How many requests had one.
+    pub fn requests(&self) -> u64 {
+        self.kinds.iter().map(|kind| kind.count).sum::<u64>() + self.further.1
+    }
+
     /// Keeps the most frequent kinds, at most `most` of them.
     pub fn truncate(&mut self, most: usize) {
         let further = self.kinds.split_off(self.kinds.len().min(most));
@@ -77,11 +83,24 @@ impl<'a> Errors<'a> {
     }
 }
 
+impl Recording {
+    /// The errors, at most `most` of them.
+    pub fn errors(&self, most: usize) -> Errors<'_> {
+        Errors::of([self], most)
+    }
+}
+
 impl Records {
     /// The errors, at most `most` of them.
     pub fn errors(&self, most: usize) -> Errors<'_> {
-        let mut counts: HashMap<(&str, &str, &str), ErrorCount<'_>> = HashMap::new();
-        for recording in &self.recordings {
+        Errors::of(self.recordings.iter().map(Arc::as_ref), most)
+    }
+}
+
+impl<'a> Errors<'a> {
+    fn of(runs: impl IntoIterator<Item = &'a Recording>, most: usize) -> Self {
+        let mut counts: HashMap<(&str, &str, &str), ErrorCount<'a>> = HashMap::new();
+        for recording in runs {
             let started = recording.started_at();
             let failures = recording.parts().iter().flat_map(|part| part.failures());
             for (method, name, error, Times { count, first, last }) in failures {

@@ -6,7 +6,6 @@ use std::thread;
 
 use super::stub;
 use crate::action::context::Context;
-use crate::event::{Failure, FailureKind};
 use crate::net::Descriptors;
 
 /// The connections that the users of a test need at least.
@@ -20,6 +19,11 @@ pub(super) struct Connections {
     /// What there is for them.
     descriptors: Option<Descriptors>,
 }
+
+/// There cannot be a connection for each user.
+#[derive(Debug, thiserror::Error)]
+#[error("LD_start_test: {0}; use fewer users or raise the limit")]
+pub(super) struct TooManyUsers(String);
 
 /// So many users may share a descriptor, because not all of them may have a request in progress. If
 /// there are more, most requests cannot be made.
@@ -46,7 +50,7 @@ impl Connections {
 
     /// Refuses users for whom there cannot be enough descriptors; returns a warning where there may
     /// not be enough.
-    pub(super) fn check(self) -> Result<Option<String>, Failure> {
+    pub(super) fn check(self) -> Result<Option<String>, TooManyUsers> {
         let Self { users, both_ends, steady, descriptors } = self;
         let Some(descriptors) = descriptors else { return Ok(None) };
         let needed = users.saturating_mul(if both_ends { 2 } else { 1 });
@@ -58,8 +62,7 @@ impl Connections {
         let sum = format!("{people} {needed} connection{plural}{why}; {descriptors}");
         let too_many = needed > free.saturating_mul(USERS_PER_DESCRIPTOR);
         if too_many || both_ends && steady && needed > free {
-            let message = format!("LD_start_test: {sum}; use fewer users or raise the limit");
-            return Err(Failure::new(FailureKind::Refused, message));
+            return Err(TooManyUsers(sum));
         }
         let warning = format!("{sum}; requests without a connection fail on this side");
         Ok((steady && needed > free).then_some(warning))
@@ -82,7 +85,7 @@ mod tests {
     fn check(users: u64, both_ends: bool, steady: bool) -> Result<Option<String>, String> {
         let descriptors = Some(Descriptors { limit: 20_000, open: 20 });
         let connections = Connections { users, both_ends, steady, descriptors };
-        connections.check().map_err(|failure| failure.message)
+        connections.check().map_err(|refused| refused.to_string())
     }
 
     #[test]

@@ -1,3 +1,5 @@
+use std::io::{BufRead, Write};
+
 use super::*;
 
 /// The document of a search over this target, with these further arguments.
@@ -43,8 +45,10 @@ fn a_load_that_no_request_survives_does_not_hold_and_the_failure_has_the_probes(
     let result = result(&events);
     let failure = result.error.as_ref().expect("a failure");
     assert_eq!((failure.kind, outcome.failed), (FailureKind::Gate, 1));
-    let start = "even 100 iterations per second did not hold (none of ";
+    let start = "even 100 iterations per second did not hold (no request succeeded: ";
     assert!(failure.message.starts_with(start), "{failure}");
+    let end = " × GET home: connection refused); check the target";
+    assert!(failure.message.ends_with(end), "{failure}");
     let known = result.value.as_ref().expect("what is known");
     assert_eq!(
         members(known, &["value", "held_at", "failed_at", "bounded", "ended"]),
@@ -95,19 +99,64 @@ fn users_are_varied_as_whole_numbers() {
 }
 
 #[test]
-fn no_probe_begins_that_would_exceed_the_time_of_the_search() {
+fn after_the_first_probe_none_begins_that_would_exceed_the_time_of_the_search() {
+    for max_time in ["0.3", "0.5"] {
+        let bench = Bench::new();
+        let more = format!(r#""max_time": {max_time}"#);
+        let events = with_stub(&bench, |host| search(host, &more));
+        let result = result(&events);
+        let known = members(result.value.as_ref().expect("a value"), &["value", "ended"]);
+        assert_eq!(known, ["10.0", "max_time"]);
+        let warning = "max_time ended the search; 10 iterations per second held";
+        assert_eq!(result.warnings, [warning]);
+    }
+}
+
+/// A target that fails every request over its connections with these numbers, from 1. It ends with the
+/// process.
+fn failing_over(connections: &'static [usize]) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let host = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for (number, connection) in listener.incoming().map_while(Result::ok).enumerate() {
+            let status = if connections.contains(&(number + 1)) { "500 Broken" } else { "200 OK" };
+            std::thread::spawn(move || respond(connection, status));
+        }
+    });
+    host
+}
+
+fn respond(mut connection: std::net::TcpStream, status: &str) -> std::io::Result<()> {
+    let mut lines = std::io::BufReader::new(connection.try_clone()?).lines();
+    while let Some(line) = lines.next().transpose()? {
+        if line.is_empty() {
+            let response = format!("HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\nok");
+            connection.write_all(response.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_records_of_the_found_load_are_kept_when_a_larger_one_has_held_by_chance() {
     let bench = Bench::new();
-    let lines = bench.lines(&search(NOBODY, r#""max_time": 0.2"#));
-    assert_eq!(
-        lines,
-        ["LoadDensityAssertException('max_time ended the search; nothing is known yet')"]
-    );
-    let events = with_stub(&bench, |host| search(host, r#""max_time": 0.5"#));
+    // A user is a connection: 2 users hold in the second probe, and no more in the third and fifth.
+    let host = failing_over(&[4, 5, 7, 8]);
+    let more =
+        r#""vary": "users", "low": 1, "high": 2, "gate": {"type": "failure_rate", "value": 0}"#;
+    let (events, _) = bench.run(&search(&host, more));
     let result = result(&events);
-    let known = members(result.value.as_ref().expect("a value"), &["value", "ended"]);
-    assert_eq!(known, ["10.0", "max_time"]);
-    let warning = "max_time ended the search; 10 iterations per second held";
-    assert_eq!(result.warnings, [warning]);
+    let value = result.value.as_ref().unwrap_or_else(|| panic!("{result:?}"));
+    assert_eq!(members(value, &["value", "failed_at", "ended"]), ["1", "2", "found"]);
+    let Some(Value::List(probes)) = value.get("probes") else { panic!("{value:?}") };
+    let probes: Vec<_> = probes.iter().map(|probe| members(probe, &["load", "held"])).collect();
+    let [one, two, no_more] = [["1", "True"], ["2", "True"], ["2", "False"]];
+    assert_eq!(probes, [one, two, no_more, one, no_more]);
+    assert_eq!(result.warnings, [""; 0]);
+    let [kept] = bench.executor.records().recordings().to_vec().try_into().expect("one");
+    let kept: Arc<Recording> = kept;
+    assert_eq!(kept.peak_users, 1);
+    assert!(kept.requests() > 0);
 }
 
 #[test]
@@ -158,6 +207,10 @@ fn an_argument_that_makes_no_search_is_refused_with_its_place() {
         (r#""vary": "users", "high": 1000000"#, "/high: 1000000 users exceed --max-users 100000"),
         (r#""tolerance": 2"#, "/tolerance: expected a number from 0.001 to 1, got 2"),
         (r#""warm_up": 1"#, "/warm_up: expected less than step_time (0.3 s)"),
+        (r#""max_time": 0.2"#, "/max_time: expected at least step_time (0.3 s)"),
+        (r#""confirm": 0"#, "/confirm: expected an integer from 1 to 10, got 0"),
+        (r#""confirm": 20"#, "/confirm: expected an integer from 1 to 10, got 20"),
+        (r#""confirm": 1.5"#, "/confirm: expected an integer from 1 to 10, got 1.5"),
         (r#""gate": {"type": "failure_rate"}"#, "/gate: rule missing 'value'"),
         (r#""test": {"tasks": []}"#, "/test: the argument \"user_detail_dict\" is missing"),
         (

@@ -19,6 +19,9 @@ pub(super) const VARIED: [&str; 2] = ["rate", "users"];
 const LOW: f64 = 10.0;
 const HIGH: f64 = 10_000.0;
 
+/// The most probes that must agree about a load.
+pub(super) const MOST_CONFIRM: i64 = 10;
+
 /// The part of a probe that is not judged, by default.
 const WARM_UP: f64 = 0.2;
 
@@ -116,7 +119,19 @@ pub(super) fn read(given: &Arguments<'_>) -> Result<FindBreakingPoint, Invalid> 
             .filter(|time| *time < step_time)
             .ok_or_else(|| time.invalid(format!("expected less than step_time ({step_time} s)")))
     })?;
-    let confirm = given.or_default("confirm", |confirm| confirm.integer(1))?;
+    let confirm = given.or_default("confirm", |confirm| {
+        let range = format!("an integer from 1 to {MOST_CONFIRM}");
+        let probes = confirm.integer(0).map_err(|_| confirm.expected(&range))?;
+        let probes = u32::try_from(probes).ok();
+        probes
+            .filter(|probes| (1..=MOST_CONFIRM).contains(&i64::from(*probes)))
+            .ok_or_else(|| confirm.expected(&range))
+    })?;
+    let max_time = given.if_present("max_time", |time| {
+        Some(limits.length(time)?)
+            .filter(|length| *length >= step_time)
+            .ok_or_else(|| time.invalid(format!("expected at least step_time ({step_time} s)")))
+    })?;
     let load = Load {
         varied,
         step_time,
@@ -134,19 +149,11 @@ pub(super) fn read(given: &Arguments<'_>) -> Result<FindBreakingPoint, Invalid> 
     Ok(FindBreakingPoint {
         test: test.value().clone(),
         load,
-        bounds: Bounds {
-            low,
-            high,
-            tolerance,
-            confirm: u32::try_from(confirm).unwrap_or(u32::MAX),
-            whole: varied == Varied::Users,
-        },
+        bounds: Bounds { low, high, tolerance, confirm, whole: varied == Varied::Users },
         gate: Rule::read_gate(&given.required("gate")?)?,
         limits,
         settle: seconds(given.or_default("settle", |time| limits.length(time))?),
-        max_time: seconds(
-            given.if_present("max_time", |time| limits.length(time))?.unwrap_or(limits.seconds),
-        ),
+        max_time: seconds(max_time.unwrap_or(limits.seconds)),
     })
 }
 

@@ -3,9 +3,10 @@
 //! own, and judged.
 
 mod arguments;
+mod kept;
 mod probing;
 
-use self::arguments::{VARIED, read};
+use self::arguments::{MOST_CONFIRM, VARIED, read};
 use super::start;
 use crate::action::command::{Declaration, FIND_BREAKING_POINT};
 use crate::record::gates::GATE;
@@ -90,10 +91,10 @@ const FIELDS: &[Field] = &[
         .otherwise("a fifth of step_time"),
     Field::optional("settle", Kind::Seconds, "The pause before the next probe.")
         .or(Literal::Int(1)),
-    Field::optional("confirm", Kind::Between(1, 10), "How many probes must agree about each load.")
+    Field::optional("confirm", Kind::Between(1, MOST_CONFIRM), "How many probes must agree about each load.")
         .or(Literal::Int(2)),
     Field::optional("max_time", Kind::Timeout, "The duration of the whole search.")
-        .note("No probe begins that would exceed it.")
+        .note("At least `step_time`. After the first probe none begins that would exceed it.")
         .otherwise("--max-test-time"),
     Field::optional(
         "max_users",

@@ -6,14 +6,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::arguments::{FindBreakingPoint, Varied, seconds};
+use super::kept::Kept;
 use crate::action::command::{Command, FIND_BREAKING_POINT};
-use crate::action::commands::start::{self, Figures, Measured};
+use crate::action::commands::start::{self, Figures, Measured, Unmeasured};
 use crate::action::context::Context;
-use crate::event::{Failure, FailureKind};
+use crate::event::{Failure, FailureKind, title};
 use crate::load::Search;
 use crate::protocol::own_limits;
 use crate::record::gates::clearly_broken;
-use crate::record::{Records, Summary};
+use crate::record::{ErrorCount, Recording, Records, Summary};
 use crate::run::Lease;
 use crate::value::{Reader, Value};
 
@@ -35,6 +36,8 @@ struct Probe {
     load: f64,
     /// Why it does not hold.
     broken: Option<String>,
+    /// Whether its target has served no request at all.
+    dead: bool,
     requests: u64,
     failures: u64,
     p95_ms: f64,
@@ -98,19 +101,15 @@ impl Ended {
     }
 }
 
-/// The record of a probe that may be the one at the load that is found.
-struct Best {
-    load: f64,
-    records: Records,
-    figures: Figures,
-}
+/// The record of a probe that held, and its figures.
+type Held = (Records, Figures);
 
 /// What is known so far.
 struct Known<'a> {
     command: &'a FindBreakingPoint,
     search: Search,
     probes: Vec<Probe>,
-    best: Option<Best>,
+    kept: Kept<Held>,
     warnings: Vec<String>,
     since: Instant,
 }
@@ -124,7 +123,7 @@ impl Command for FindBreakingPoint {
             search: Search::new(self.bounds),
             command: &self,
             probes: Vec::new(),
-            best: None,
+            kept: Kept::default(),
             warnings: Vec::new(),
             since: Instant::now(),
         };
@@ -146,7 +145,8 @@ impl Known<'_> {
         while let Some(amount) = self.search.next() {
             let number = self.probes.len() + 1;
             let pause = if number == 1 { Duration::ZERO } else { *settle };
-            if self.since.elapsed() + pause + step > *max_time {
+            // There is always time for the first one.
+            if number > 1 && self.since.elapsed() + pause + step > *max_time {
                 return Ok(Ended::MaxTime);
             }
             if !wait(pause, context) {
@@ -154,13 +154,14 @@ impl Known<'_> {
             }
             let name = format!("{FIND_BREAKING_POINT}: probe {number} at {amount}");
             lease.next(name, Some(step), number);
-            let Some(probe) = self.probe(amount, context, lease)? else {
+            let Some((probe, held)) = self.probe(amount, context, lease)? else {
                 return Ok(Ended::Stopped);
             };
             if context.detail() > 0 {
                 context.show(vec![probe.line(number, load.varied)]);
             }
             self.search.note(amount, probe.broken.is_none());
+            self.kept.note(&self.search, amount, held);
             self.probes.push(probe);
         }
         Ok(match (self.search.held_at(), self.search.failed_at()) {
@@ -170,13 +171,13 @@ impl Known<'_> {
         })
     }
 
-    /// Makes a load and judges it; `None` if it was stopped.
+    /// Makes a load and judges it; returns its record too, if it holds. `None` if it was stopped.
     fn probe(
         &mut self,
         amount: f64,
         context: &mut Context<'_>,
         lease: &Lease<'_>,
-    ) -> Result<Option<Probe>, Failure> {
+    ) -> Result<Option<(Probe, Option<Held>)>, Failure> {
         let FindBreakingPoint { load, gate, limits, test, .. } = self.command;
         let mut test = load.test(&Reader::at(test, "/test"), amount, *limits).map_err(invalid)?;
         if self.probes.is_empty() {
@@ -191,13 +192,13 @@ impl Known<'_> {
         });
         let measured = match measured {
             Ok(measured) => measured,
-            // Not enough connections for so many users.
-            Err(failure) if failure.kind == FailureKind::Refused => {
-                let broken = Some(failure.message);
+            Err(Unmeasured::TooManyUsers(why)) => {
+                let (load, broken, dead) = (amount, Some(why.to_string()), false);
                 let (requests, failures, p95_ms, rate) = (0, 0, 0.0, 0.0);
-                return Ok(Some(Probe { load: amount, broken, requests, failures, p95_ms, rate }));
+                let probe = Probe { load, broken, dead, requests, failures, p95_ms, rate };
+                return Ok(Some((probe, None)));
             }
-            Err(failure) => return Err(failure),
+            Err(Unmeasured::Failed(failure)) => return Err(failure),
         };
         if measured.cancelled {
             return Ok(None);
@@ -210,22 +211,27 @@ impl Known<'_> {
         let gates = self.broken_gates(&summary);
         // Where the last requests have mended the figure for which it ended, that is no reason.
         let aborted = measured.aborted.as_ref().filter(|_| !early || gates.is_some());
-        let broken = aborted.cloned().or_else(|| self.not_made(&measured, &summary)).or(gates);
+        let dead = no_success(&measured.recording, &summary);
+        let is_dead = dead.is_some();
+        let broken = dead
+            .or_else(|| aborted.cloned())
+            .or_else(|| self.not_made(&measured, &summary))
+            .or(gates);
         self.warn(amount, &measured);
         let probe = Probe {
             load: amount,
+            dead: is_dead,
             requests: summary.requests,
             failures: summary.failures,
             p95_ms: summary.overall.p95_ms,
             rate: if judged > 0.0 { summary.requests as f64 / judged } else { 0.0 },
             broken,
         };
-        if probe.broken.is_none() && self.best.as_ref().is_none_or(|best| best.load <= amount) {
+        let held = probe.broken.is_none().then(|| {
             let figures = measured.figures(lease);
-            let records = Records::of(measured.recording.into());
-            self.best = Some(Best { load: amount, records, figures });
-        }
-        Ok(Some(probe))
+            (Records::of(measured.recording.into()), figures)
+        });
+        Ok(Some((probe, held)))
     }
 
     /// Why a load does not hold, whatever its gate says.
@@ -301,8 +307,8 @@ impl Known<'_> {
         ]);
         let so_far = self.so_far(held, failed);
         let mut warnings = self.warnings;
-        match self.best.filter(|best| Some(best.load) == held) {
-            Some(Best { records, figures, .. }) => {
+        match held.and_then(|load| self.kept.at(load)) {
+            Some((records, figures)) => {
                 start::keep(context, &records, figures);
             }
             None if held.is_some() => {
@@ -351,9 +357,34 @@ impl Known<'_> {
                 format!("{held} {unit} held, {failed} did not{}", why(failed))
             }
             (None, Some(failed)) => {
-                format!("even {failed} {unit} did not hold{}; lower \"low\"", why(failed))
+                let is_dead = self.probes.iter().all(|probe| probe.dead);
+                let advice = if is_dead { "check the target" } else { "lower \"low\"" };
+                format!("even {failed} {unit} did not hold{}; {advice}", why(failed))
             }
         }
+    }
+}
+
+/// What is said of a probe in which the target has served no request, not even in the warm-up; nothing
+/// where that is the fault of this machine.
+fn no_success(recording: &Recording, judged: &Summary) -> Option<String> {
+    let errors = recording.errors(1);
+    let failed = errors.requests();
+    if judged.requests != judged.failures
+        || failed != recording.requests()
+        || !own_limits(recording).is_empty()
+    {
+        return None;
+    }
+    let waiting = recording.interrupted();
+    match errors.kinds.first() {
+        Some(ErrorCount { count, method, name, error, .. }) => {
+            Some(format!("no request succeeded: {count} × {}: {error}", title(method, name)))
+        }
+        None if waiting > 0 => {
+            Some(format!("no request succeeded: {waiting} had no response when the probe ended"))
+        }
+        None => None,
     }
 }
 

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::action::commands::clustered::{Mode, Part, not_run};
-use crate::action::commands::connections::Connections;
+use crate::action::commands::connections::{Connections, TooManyUsers};
 use crate::action::commands::resolver::{self};
 use crate::action::context::Context;
 use crate::action::delegated::{DelegatedTest, Ending};
@@ -37,6 +37,36 @@ const UNCONDITIONED: &str =
 
 /// The failure of a test that was stopped from outside.
 pub(super) const CANCELLED: &str = "cancelled before its end; the figures are partial";
+
+/// Why a test was not made.
+#[derive(Debug)]
+pub(in crate::action::commands) enum Unmeasured {
+    /// This machine has not enough connections for them.
+    TooManyUsers(TooManyUsers),
+    /// Whatever its load is.
+    Failed(Failure),
+}
+
+impl From<TooManyUsers> for Unmeasured {
+    fn from(why: TooManyUsers) -> Self {
+        Self::TooManyUsers(why)
+    }
+}
+
+impl From<Failure> for Unmeasured {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<Unmeasured> for Failure {
+    fn from(why: Unmeasured) -> Self {
+        match why {
+            Unmeasured::TooManyUsers(why) => Self::new(FailureKind::Refused, why.to_string()),
+            Unmeasured::Failed(failure) => failure,
+        }
+    }
+}
 
 /// A test that has ended.
 pub(in crate::action::commands) struct Measured {
@@ -78,7 +108,7 @@ impl StartTest {
         context: &mut Context<'_>,
         lease: &Lease<'_>,
         watch: &mut dyn FnMut(&Progress<'_>) -> Option<String>,
-    ) -> Result<Measured, Failure> {
+    ) -> Result<Measured, Unmeasured> {
         let (endless, iterations) = (self.endless, self.iterations);
         let abort_on = std::mem::take(&mut self.abort_on);
         let document = std::mem::take(&mut self.document);
@@ -151,7 +181,7 @@ impl StartTest {
         let mut recording = recording.map_err(|error| not_run(&error))?;
         let ended = ending.and_then(|ending| ending.failure(context));
         if let (Some(failure), true) = (&ended, recording.is_empty()) {
-            return Err(failure.clone());
+            return Err(failure.clone().into());
         }
         recording.document = Some(document);
         recording.conditions = conditions;

@@ -19,7 +19,7 @@ use crate::value::Value;
 pub(super) use self::fields::FIELDS;
 pub(crate) use self::fields::{SPAWN_RATE, TEST_TIME, USERS};
 use self::measure::CANCELLED;
-pub(super) use self::measure::Measured;
+pub(super) use self::measure::{Measured, Unmeasured};
 pub(super) use self::read::read;
 use self::result::conclude;
 pub(super) use self::result::{Figures, keep};
