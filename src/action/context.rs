@@ -16,7 +16,7 @@ use super::machine;
 use super::policy::Policy;
 use super::resolver::{Resolver, Source};
 use super::rules::{Engine, Rules};
-use super::services::{Service, Services};
+use super::services::{Service, Services, Tenant};
 use crate::counters::Counters;
 use crate::escape::one_line;
 use crate::event::{ActionResult, Event, Failure, FailureKind, Sink};
@@ -636,14 +636,36 @@ impl<'a> Context<'a> {
         self.shared.services.start(name, start)
     }
 
-    /// The value of a service that is running, and how many clients are connected to it.
-    pub(crate) fn look_at_service(&self, name: &str) -> Option<(Value, usize)> {
+    /// Starts a service of this run, unless one of this name is running that the run may use; returns
+    /// the value of the running one.
+    pub(crate) fn start_own_service<S: Service + 'static>(
+        &self,
+        name: &'static str,
+        start: impl FnOnce() -> Result<S, Failure>,
+    ) -> Result<Value, Failure> {
+        self.shared.services.start_of(name, &self.tenant(), start)
+    }
+
+    /// The services of this name that are running: the run that each belongs to, its value, and how many
+    /// clients are connected to it.
+    pub(crate) fn look_at_services(&self, name: &str) -> Vec<(Option<u64>, Value, usize)> {
         self.shared.services.look(name)
     }
 
     /// Stops a service; returns whether it was running.
-    pub(crate) fn stop_service(&self, name: &str) -> bool {
+    pub(crate) fn stop_service(&self, name: &'static str) -> bool {
         self.shared.services.stop(name)
+    }
+
+    /// Stops this run's service of this name, or those that others have left running; returns whether
+    /// one was running.
+    pub(crate) fn stop_own_service(&self, name: &'static str) -> bool {
+        self.shared.services.stop_of(name, &self.tenant())
+    }
+
+    fn tenant(&self) -> Tenant<'_> {
+        let run = self.run.is_isolated().then(|| self.run.number());
+        Tenant { run, has_ended: Box::new(|run| self.shared.runs.has_ended(run)) }
     }
 
     /// Starts an action of the outermost document.

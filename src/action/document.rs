@@ -21,7 +21,8 @@ use crate::value::Value;
 #[derive(Debug)]
 pub struct Document {
     actions: Vec<Action>,
-    has_test: bool,
+    /// Its first action that is a load test or holds one.
+    test: Option<usize>,
 }
 
 /// Why a value is not a document, in the reference's words.
@@ -69,7 +70,7 @@ impl Document {
             }
             actions.push(Action::read(action, rules));
         }
-        Ok(Self { actions, has_test: list.iter().any(holds_test) })
+        Ok(Self { actions, test: list.iter().position(holds_test) })
     }
 
     /// The number of actions.
@@ -84,7 +85,12 @@ impl Document {
 
     /// Whether one of the actions is a load test, also in a document inside it.
     pub(super) fn has_test(&self) -> bool {
-        self.has_test
+        self.test.is_some()
+    }
+
+    /// The first action that is a load test or holds one, and its index.
+    pub(super) fn test(&self) -> Option<(usize, &Action)> {
+        self.test.and_then(|index| Some((index, self.actions.get(index)?)))
     }
 
     pub(super) fn into_actions(self) -> impl Iterator<Item = Action> {

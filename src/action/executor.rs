@@ -22,7 +22,7 @@ use crate::protocol::Tracer;
 use crate::python::Python;
 use crate::record::Records;
 use crate::record::live::Cumulative;
-use crate::run::{HistoryError, Run, Runs, Stopped, Submission};
+use crate::run::{self, HistoryError, Run, Runs, Stopped, Submission};
 use crate::value::{Map, Value};
 
 /// How deeply documents may be nested. A longer chain is a mistake, and every level takes stack.
@@ -213,14 +213,22 @@ impl Executor {
         // Stopping this run does not cancel the token's other users.
         let run = &runs.submit(submission, cancel);
         let _ended = Ended { runs, run };
-        self.accept(run, &document, sink);
+        let admitted = self.accept(run, &document, sink);
         run.start();
         let interpreter = Execution::new(&self.shared);
         let has_test = document.has_test();
         let mut context = Context::new(&self.shared, &interpreter, sink, run, has_test);
         // What was stopped in the queue does nothing.
         let is_wanted = !run.cancel().is_cancelled() || run.patience().is_none();
-        for (index, action) in document.into_actions().filter(|_| is_wanted).enumerate() {
+        let refused = admitted.err().filter(|_| is_wanted).zip(document.test());
+        let runs_actions = is_wanted && refused.is_none();
+        if let Some((busy, (index, action))) = refused {
+            context.refuse_test();
+            interpreter.count(&busy);
+            let (text, result) = (action.text().to_owned(), Err(busy));
+            context.finish(&text, ActionResult::new(index, action.command(), result));
+        }
+        for (index, action) in document.into_actions().filter(|_| runs_actions).enumerate() {
             let (command, text) = (action.command().to_owned(), action.text().to_owned());
             context.start(index, &command);
             let outcome = interpreter.run(action, &mut context);
@@ -241,8 +249,15 @@ impl Executor {
         DocumentOutcome { failed, busy, elapsed }
     }
 
-    /// Reports that a run was accepted, and waits for its turn if it has a test and the patience.
-    fn accept(&self, run: &Arc<Run>, document: &Document, sink: &mut dyn Sink) {
+    /// Reports that a run was accepted. If it is isolated and has a test, takes a place for it, and
+    /// waits for its turn if it has the patience; fails with the run that has the place. Nothing of a
+    /// document that cannot run whole runs: its first actions would disturb the test in progress.
+    fn accept(
+        &self,
+        run: &Arc<Run>,
+        document: &Document,
+        sink: &mut dyn Sink,
+    ) -> Result<(), Failure> {
         let accept = |queued| Event::Accepted {
             protocol: PROTOCOL,
             run: run.number(),
@@ -256,14 +271,21 @@ impl Executor {
             sink.emit(event);
         };
         let mut accepted = false;
+        let runs = &self.shared.runs;
+        let mut has_place = true;
         if run.patience().is_some() && document.has_test() {
-            self.shared.runs.wait_for_place(run, &mut |queued| {
+            has_place = runs.wait_for_place(run, &mut |queued| {
                 let first = !std::mem::replace(&mut accepted, true);
                 emit(if first { accept(Some(queued)) } else { Event::Queued(queued) });
             });
         }
         if !accepted {
             emit(accept(None));
+        }
+        let needs_place = run.is_isolated() && document.has_test();
+        match needs_place && (run.patience().is_none() || !has_place) {
+            true => runs.take_place(run).map_err(|holder| run::busy(&holder)),
+            false => Ok(()),
         }
     }
 }
@@ -316,13 +338,17 @@ impl<'a> Execution<'a> {
             context.refuse_test();
         }
         if let Err(failure) = &result {
-            self.failed.set(self.failed.get() + 1);
-            self.busy.set(self.busy.get() || failure.kind == FailureKind::Busy);
-            if let (true, Some(counters)) = (is_fault(failure), &self.shared.counters) {
-                Counters::count(&counters.panics);
-            }
+            self.count(failure);
         }
         result
+    }
+
+    fn count(&self, failure: &Failure) {
+        self.failed.set(self.failed.get() + 1);
+        self.busy.set(self.busy.get() || failure.kind == FailureKind::Busy);
+        if let (true, Some(counters)) = (is_fault(failure), &self.shared.counters) {
+            Counters::count(&counters.panics);
+        }
     }
 }
 

@@ -35,9 +35,27 @@ pub(crate) trait Service: Debug + Send {
 /// The place of a service, locked while it starts.
 type Place = Arc<Mutex<Option<Box<dyn Service>>>>;
 
+/// The name of a service, and the run it belongs to, if it belongs to one.
+type Key = (&'static str, Option<u64>);
+
 /// The running services.
 #[derive(Debug, Default)]
-pub(crate) struct Services(Mutex<IndexMap<&'static str, Place>>);
+pub(crate) struct Services(Mutex<IndexMap<Key, Place>>);
+
+/// A run that starts, uses and stops services of its own. Documents of the text dialect are one
+/// tenant: as in the reference, each of them sees what the others have started.
+pub(crate) struct Tenant<'a> {
+    /// `None`: the documents of the text dialect.
+    pub(super) run: Option<u64>,
+    /// Whether a run has ended, so that what it has left running belongs to everybody.
+    pub(super) has_ended: Box<dyn Fn(u64) -> bool + 'a>,
+}
+
+impl Tenant<'_> {
+    fn may_use(&self, (_, owner): &Key) -> bool {
+        *owner == self.run || owner.is_none_or(&self.has_ended)
+    }
+}
 
 impl Services {
     /// Starts a service unless one of this name is running; returns the value of the running one.
@@ -46,29 +64,102 @@ impl Services {
         name: &'static str,
         start: impl FnOnce() -> Result<S, Failure>,
     ) -> Result<Value, Failure> {
-        let place = Arc::clone(lock(&self.0).entry(name).or_default());
+        self.start_at((name, None), start)
+    }
+
+    /// Starts a service of a run, unless one of this name is running that the run may use; returns the
+    /// value of the running one.
+    pub(crate) fn start_of<S: Service + 'static>(
+        &self,
+        name: &'static str,
+        tenant: &Tenant<'_>,
+        start: impl FnOnce() -> Result<S, Failure>,
+    ) -> Result<Value, Failure> {
+        let own = (name, tenant.run);
+        let usable = self.usable(name, tenant).into_iter().filter(|key| *key != own);
+        let left = usable.filter_map(|key| self.at(&key)).find_map(|place| {
+            let running = place.try_lock().ok()?;
+            running.as_ref().map(|service| service.value())
+        });
+        match left.filter(|_| self.at(&own).is_none()) {
+            Some(value) => Ok(value),
+            None => self.start_at(own, start),
+        }
+    }
+
+    fn start_at<S: Service + 'static>(
+        &self,
+        key: Key,
+        start: impl FnOnce() -> Result<S, Failure>,
+    ) -> Result<Value, Failure> {
+        let place = Arc::clone(lock(&self.0).entry(key).or_default());
         let mut service = lock(&place);
         if let Some(running) = &*service {
             return Ok(running.value());
         }
-        let started = start()?;
+        let started = match start() {
+            Ok(started) => started,
+            Err(failure) => {
+                drop(service);
+                self.forget(&key);
+                return Err(failure);
+            }
+        };
         let value = started.value();
         *service = Some(Box::new(started));
         Ok(value)
     }
 
-    /// The value of a service that is running, and how many clients are connected to it.
-    pub(crate) fn look(&self, name: &str) -> Option<(Value, usize)> {
-        let place = lock(&self.0).get(name).cloned()?;
-        let running = place.try_lock().ok()?;
-        running.as_ref().map(|service| (service.value(), service.connections()))
+    fn at(&self, key: &Key) -> Option<Place> {
+        lock(&self.0).get(key).cloned()
+    }
+
+    /// What a run may use: its own, and what others have left running.
+    fn usable(&self, name: &str, tenant: &Tenant<'_>) -> Vec<Key> {
+        let keys: Vec<Key> = lock(&self.0).keys().copied().collect();
+        keys.into_iter().filter(|key| key.0 == name && tenant.may_use(key)).collect()
+    }
+
+    /// Forgets the place of a run, which only the run itself uses.
+    fn forget(&self, key: &Key) {
+        if key.1.is_some() {
+            lock(&self.0).swap_remove(key);
+        }
+    }
+
+    /// The services of this name that are running: the run that each belongs to, its value, and how many
+    /// clients are connected to it.
+    pub(crate) fn look(&self, name: &str) -> Vec<(Option<u64>, Value, usize)> {
+        let all: Vec<(Key, Place)> =
+            lock(&self.0).iter().map(|(key, place)| (*key, Arc::clone(place))).collect();
+        let of_name = all.into_iter().filter(|((other, _), _)| *other == name);
+        let running = of_name.filter_map(|((_, owner), place)| {
+            let running = place.try_lock().ok()?;
+            running.as_ref().map(|service| (owner, service.value(), service.connections()))
+        });
+        running.collect()
     }
 
     /// Stops a service; returns whether it was running.
-    pub(crate) fn stop(&self, name: &str) -> bool {
-        let place = lock(&self.0).get(name).cloned();
+    pub(crate) fn stop(&self, name: &'static str) -> bool {
+        self.stop_at(&(name, None))
+    }
+
+    /// Stops a run's service of this name; where it has none, those that others have left running.
+    /// Returns whether one was running.
+    pub(crate) fn stop_of(&self, name: &'static str, tenant: &Tenant<'_>) -> bool {
+        if self.stop_at(&(name, tenant.run)) {
+            return true;
+        }
+        let left = self.usable(name, tenant);
+        left.iter().filter(|key| self.stop_at(key)).count() > 0
+    }
+
+    fn stop_at(&self, key: &Key) -> bool {
+        let place = self.at(key);
         // Dropped after the lock, because stopping may wait for the service's thread.
         let stopped = place.and_then(|place| lock(&place).take());
+        self.forget(key);
         stopped.is_some()
     }
 
@@ -134,5 +225,38 @@ mod tests {
             drop(resolved);
         });
         assert!(services.stop("slow"));
+    }
+
+    fn quick() -> Result<Silent, Failure> {
+        Ok(Silent(mpsc::channel().1))
+    }
+
+    #[test]
+    fn what_a_run_has_started_is_its_own_until_the_run_has_ended() {
+        let services = Services::default();
+        let tenant = |run, has_ended: fn(u64) -> bool| {
+            let has_ended: Box<dyn Fn(u64) -> bool> = Box::new(has_ended);
+            Tenant { run, has_ended }
+        };
+        let start = |run, has_ended| {
+            services.start_of("stub", &tenant(run, has_ended), quick).expect("started");
+            services.look("stub").len()
+        };
+        let stop = |run, has_ended| services.stop_of("stub", &tenant(run, has_ended));
+        let none: fn(u64) -> bool = |_| false;
+        assert_eq!(start(Some(1), none), 1);
+        assert_eq!(start(Some(1), none), 1);
+        assert!(!stop(Some(2), none) && !stop(None, none));
+        assert_eq!(start(Some(2), none), 2);
+        assert!(stop(Some(2), none));
+        assert_eq!(services.look("stub").len(), 1);
+        let first: fn(u64) -> bool = |run| run == 1;
+        assert_eq!(start(Some(3), first), 1);
+        assert!(stop(Some(3), first) && !stop(Some(3), first));
+        // Documents of the text dialect share theirs, and leave them to everybody.
+        assert_eq!(start(None, none), 1);
+        assert_eq!(start(Some(4), none), 1);
+        assert!(stop(Some(4), none));
+        assert!(lock(&services.0).len() <= 1, "no places of ended runs are kept");
     }
 }

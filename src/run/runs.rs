@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,10 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// How often it reports its place.
 const REPORT: Duration = Duration::from_secs(1);
+
+/// How long a test waits for the last actions of a document whose tests have ended: its reports, and
+/// the end of what it has started.
+const FINISHING: Duration = Duration::from_secs(10);
 
 /// All runs.
 #[derive(Debug)]
@@ -64,6 +68,22 @@ struct Table {
 struct Place {
     run: Arc<Run>,
     test: Option<Arc<Test>>,
+    /// Kept for the whole run: its tests and what it has started for them belong together.
+    whole: bool,
+    /// Whether a test of the run has ended in it.
+    used: bool,
+}
+
+impl Place {
+    /// A place for the whole run, whose first test is about to start.
+    fn kept(run: Arc<Run>) -> Self {
+        Self { run, test: None, whole: true, used: false }
+    }
+
+    /// Whether its run only has its last actions to do, or starts another test at once.
+    fn is_finishing(&self) -> bool {
+        self.test.is_none() && self.used
+    }
 }
 
 /// The outcome of a stop.
@@ -157,6 +177,11 @@ impl Runs {
         all.find(|run| run.number() == number).cloned()
     }
 
+    /// Whether the run with this number has ended.
+    pub fn has_ended(&self, number: u64) -> bool {
+        !lock(&self.table).in_progress.iter().any(|run| run.number() == number)
+    }
+
     /// The newest runs, at most `limit`, in this state if one is given: those in memory, then those of
     /// the history.
     pub fn list(&self, limit: usize, state: Option<State>) -> Result<Vec<Status>, HistoryError> {
@@ -207,7 +232,7 @@ impl Runs {
         {
             let mut table = lock(&self.table);
             if table.places.len() < self.most_tests {
-                table.places.push(Place { run: Arc::clone(run), test: None });
+                table.places.push(Place::kept(Arc::clone(run)));
                 return true;
             }
             run.set_queued();
@@ -240,6 +265,32 @@ impl Runs {
         }
     }
 
+    /// Takes a place for a whole run whose document holds a test, or returns a run that prevents it.
+    pub fn take_place(&self, run: &Arc<Run>) -> Result<(), Arc<Run>> {
+        let mut table = self.after_last_actions(run);
+        if table.places.len() < self.most_tests {
+            table.places.push(Place::kept(Arc::clone(run)));
+            return Ok(());
+        }
+        Err(table.holder(run))
+    }
+
+    /// The table, once no run without a test in progress keeps the last place.
+    fn after_last_actions(&self, run: &Arc<Run>) -> MutexGuard<'_, Table> {
+        let since = Instant::now();
+        let mut table = lock(&self.table);
+        while table.places.len() >= self.most_tests
+            && table.places.iter().any(Place::is_finishing)
+            && !table.has_place(run)
+            && !run.cancel().is_cancelled()
+            && since.elapsed() < FINISHING
+        {
+            let waited = self.changed.wait_timeout(table, LOOK);
+            table = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        table
+    }
+
     /// Starts a test of a run, or returns a run whose test prevents it.
     pub fn claim(
         &self,
@@ -247,7 +298,7 @@ impl Runs {
         name: String,
         length: Option<Duration>,
     ) -> Result<Lease<'_>, Arc<Run>> {
-        let mut table = lock(&self.table);
+        let mut table = self.after_last_actions(run);
         let test = || {
             let live = Live::feeding(Arc::clone(&self.cumulative));
             Arc::new(Test::new(name, length, live))
@@ -257,11 +308,11 @@ impl Runs {
             Arc::clone(place.test.insert(test()))
         } else if table.places.len() < self.most_tests {
             let test = test();
-            table.places.push(Place { run: Arc::clone(run), test: Some(Arc::clone(&test)) });
+            let (run, own) = (Arc::clone(run), Some(Arc::clone(&test)));
+            table.places.push(Place { run, test: own, whole: false, used: false });
             test
         } else {
-            // Without any place there is no holder; it is the run itself then.
-            return Err(table.places.first().map_or(run, |place| &place.run).clone());
+            return Err(table.holder(run));
         };
         run.begin_test(Arc::clone(&test));
         let running: Vec<_> = table.places.iter().filter_map(|place| place.test.as_ref()).collect();
@@ -340,6 +391,20 @@ impl Table {
         self.places.iter().any(|place| Arc::ptr_eq(&place.run, run))
     }
 
+    /// The run that has the first place; `run` if there is none.
+    fn holder(&self, run: &Arc<Run>) -> Arc<Run> {
+        self.places.first().map_or(run, |place| &place.run).clone()
+    }
+
+    /// A test of a run has ended: hands its place on, unless it is kept for the whole run.
+    fn end_test(&mut self, run: &Arc<Run>, most: usize) {
+        let kept = |place: &&mut Place| place.whole && Arc::ptr_eq(&place.run, run);
+        match self.places.iter_mut().find(kept) {
+            Some(place) => (place.test, place.used) = (None, true),
+            None => self.release(run, most),
+        }
+    }
+
     fn queued(&self, run: &Arc<Run>) -> Queued {
         let before = self.queue.iter().take_while(|waiting| !Arc::ptr_eq(waiting, run)).count();
         let holder = self.places.first();
@@ -358,7 +423,7 @@ impl Table {
         self.queue.retain(|waiting| !Arc::ptr_eq(waiting, run));
         while self.places.len() < most {
             let Some(next) = self.queue.pop_front() else { return };
-            self.places.push(Place { run: next, test: None });
+            self.places.push(Place::kept(next));
         }
     }
 }
@@ -418,7 +483,7 @@ impl Drop for Lease<'_> {
         {
             let mut table = lock(&self.runs.table);
             self.test.end();
-            table.release(&self.run, self.runs.most_tests);
+            table.end_test(&self.run, self.runs.most_tests);
         }
         self.runs.changed.notify_all();
     }
@@ -688,7 +753,27 @@ mod tests {
         waiting.start();
         assert_eq!(waiting.state(), State::Running);
         drop(claim(&runs, &waiting));
+        runs.finish(&waiting, 0, Map::new());
         drop(claim(&runs, &other));
+    }
+
+    #[test]
+    fn a_place_for_a_whole_run_is_kept_between_its_tests_and_free_after_its_last_action() {
+        let runs = Runs::default();
+        let (first, second) = (submit(&runs), submit(&runs));
+        assert!(runs.take_place(&first).is_ok());
+        // Before its first test and in it, others are refused at once.
+        assert_eq!(runs.take_place(&second).map_err(|holder| holder.number()), Err(1));
+        let lease = claim(&runs, &first);
+        assert_eq!(runs.take_place(&second).map_err(|holder| holder.number()), Err(1));
+        drop(lease);
+        drop(claim(&runs, &first));
+        // During its last actions they wait.
+        std::thread::scope(|scope| {
+            let taken = scope.spawn(|| runs.take_place(&second).is_ok());
+            runs.finish(&first, 0, Map::new());
+            assert!(taken.join().expect("no panic"));
+        });
     }
 
     #[test]

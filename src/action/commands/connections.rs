@@ -37,10 +37,11 @@ impl Connections {
     /// `document` is the text of its action.
     pub(super) fn of(users: u64, steady: bool, document: &str, context: &Context<'_>) -> Self {
         let workers = thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
-        let stub = stub::port(context).filter(|(port, _)| names_port(document, *port));
+        let stubs = stub::ports(context);
+        let stub = stubs.into_iter().find(|stub| names_port(document, stub.port));
         let both_ends = stub.is_some();
         // Those that are connected to it give way to the test.
-        let clients = stub.map_or(0, |(_, clients)| clients as u64);
+        let clients = stub.map_or(0, |stub| stub.clients as u64);
         let descriptors = Descriptors::now().map(|now| Descriptors {
             open: (now.open + OF_A_WORKER * workers).saturating_sub(clients),
             ..now

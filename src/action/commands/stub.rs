@@ -40,7 +40,8 @@ pub(crate) const COMMANDS: &[Declaration] = &[
     )
     .text(
         "It is a target for trying a document without the real one. It listens on loopback \
-         only, and responds with 404 where no rule matches. It runs until LD_stop_stub_server.",
+         only, and responds with 404 where no rule matches. It runs until LD_stop_stub_server, and belongs \
+         to its run: as long as that is in progress, no other run uses or stops it.",
     )
     .returns("An object: `host` and `port`.")
     .example(
@@ -52,7 +53,7 @@ pub(crate) const COMMANDS: &[Declaration] = &[
   ]
 }]"#,
     ),
-    Declaration::named("LD_stop_stub_server", "Stops that server.", &[], |_| Ok(Box::new(Stop)))
+    Declaration::named("LD_stop_stub_server", "Stops the stub server of this run, or one that an ended run has left.", &[], |_| Ok(Box::new(Stop)))
         .returns("`null`.")
         .example(r#"["LD_stop_stub_server"]"#),
 ];
@@ -228,25 +229,39 @@ impl Command for Start {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
         let Self { rules, host, address, port } = *self;
         let address = SocketAddr::new(address, port);
-        context.start_service(SERVICE, || {
+        context.start_own_service(SERVICE, || {
             StubServer::start(host, address, rules).map_err(|error| {
-                let message =
-                    format!("the stub server cannot listen on {address}: {}", reason(&error));
+                let other = || ports(context).into_iter().find(|stub| stub.port == i64::from(port));
+                let taken = other().filter(|_| error.kind() == io::ErrorKind::AddrInUse);
+                let why = match taken.map(|stub| stub.run) {
+                    Some(Some(run)) => format!("the stub server of run {run} uses this port"),
+                    Some(None) => "another stub server uses this port".to_owned(),
+                    None => reason(&error),
+                };
+                let message = format!("the stub server cannot listen on {address}: {why}");
                 Failure::new(FailureKind::Network, message)
             })
         })
     }
 }
 
-/// The port of the stub server, if it is running, and how many clients are connected to it.
-pub(super) fn port(context: &Context<'_>) -> Option<(i64, usize)> {
-    match context.look_at_service(SERVICE)? {
-        (Value::Dict(members), clients) => match members.get("port")? {
-            Value::Int(port) => Some((*port, clients)),
-            _ => None,
-        },
+/// A stub server that is running.
+pub(super) struct Running {
+    pub(super) port: i64,
+    /// How many clients are connected to it.
+    pub(super) clients: usize,
+    /// The run it belongs to.
+    run: Option<u64>,
+}
+
+/// The stub servers that are running.
+pub(super) fn ports(context: &Context<'_>) -> Vec<Running> {
+    let all = context.look_at_services(SERVICE).into_iter();
+    let running = all.filter_map(|(run, value, clients)| match value.get("port")? {
+        Value::Int(port) => Some(Running { port: *port, clients, run }),
         _ => None,
-    }
+    });
+    running.collect()
 }
 
 #[derive(Debug)]
@@ -254,7 +269,7 @@ struct Stop;
 
 impl Command for Stop {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {
-        context.stop_service(SERVICE);
+        context.stop_own_service(SERVICE);
         Ok(Value::Null)
     }
 }

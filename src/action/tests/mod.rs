@@ -600,6 +600,89 @@ fn a_stub_server_is_started_once_and_stopped_by_an_action() {
     assert!(refused[0].contains("/host: expected a loopback address"), "{}", refused[0]);
 }
 
+/// The port of the stub server of the first action.
+fn port_of(events: &[Event]) -> i64 {
+    let value = events.iter().find_map(|event| match event {
+        Event::Result(result) => result.value.as_ref()?.get("port").cloned(),
+        _ => None,
+    });
+    let Some(Value::Int(port)) = value else { panic!("no port: {events:?}") };
+    port
+}
+
+#[test]
+fn a_run_that_is_in_progress_keeps_its_stub_server() {
+    let bench = Bench::new();
+    let (events, _) = bench.run(r#"[["LD_start_stub_server", [[]]]]"#);
+    let port = port_of(&events);
+    // What an ended run has left is everybody's.
+    assert_eq!(port_of(&bench.run(r#"[["LD_start_stub_server", [[]]]]"#).0), port);
+    bench.check(r#"[["LD_stop_stub_server"]]"#, &["None"]);
+    // A command that runs while the run of another document is in progress.
+    let start = format!(
+        r#"[["LD_start_stub_server", {{"rules": [{{}}], "port": {port}}}],
+        ["LD_start_test", {{"user_detail_dict": {{"host": "http://127.0.0.1:{port}"}},
+            "user_count": 1, "test_time": 0.2, "tasks": [{{"method": "get", "request_url": "/"}}]}}]]"#
+    );
+    let document = Document::parse(Value::parse(&start).expect("JSON")).expect("a document");
+    let mut others = Vec::new();
+    let mut sink = |event| {
+        if let Event::Started { index: 1, .. } = event {
+            others.extend(bench.lines(&format!(
+                r#"[["LD_stop_stub_server"], ["LD_start_stub_server", {{"rules": [], "port": {port}}}],
+                    ["LD_start_stub_server", [[]]], ["LD_stop_stub_server"]]"#
+            )));
+        }
+    };
+    let outcome = bench.executor.execute(document, &mut sink, &CancellationToken::new());
+    assert_eq!((others.len(), outcome.failed), (4, 0), "{others:?}");
+    let taken =
+        format!("cannot listen on 127.0.0.1:{port}: the stub server of run 4 uses this port");
+    assert!(others[1].contains(&taken), "{}", others[1]);
+    assert!(others[2].starts_with("{'host': '127.0.0.1', 'port': "), "{}", others[2]);
+    bench.check(
+        &format!(
+            r#"[["LD_stop_stub_server"], ["LD_start_stub_server", {{"rules": [], "port": {port}}}],
+            ["LD_stop_stub_server"]]"#
+        ),
+        &["None", &format!("{{'host': '127.0.0.1', 'port': {port}}}"), "None"],
+    );
+}
+
+#[test]
+fn a_document_with_a_test_runs_whole_or_not_at_all() {
+    let bench = Bench::new();
+    let runs = &bench.executor.shared.runs;
+    let run = runs.submit(Submission::default(), &CancellationToken::new());
+    let held = runs.claim(&run, "other".to_owned(), None).expect("free");
+    let document = r#"[["LD_register_variable", {"name": "a", "value": 1}], ["LD_start_test",
+        {"user_detail_dict": {}, "user_count": 1, "test_time": 0,
+            "tasks": [{"method": "get", "request_url": "http://127.0.0.1:1/"}]}], ["LD_summary"]]"#;
+    let (events, outcome) = bench.run(document);
+    assert_eq!((outcome.failed, outcome.busy), (1, true));
+    let [Event::Accepted { .. }, Event::Result(refused), Event::Done { ok: false, failed: 1, .. }] =
+        events.as_slice()
+    else {
+        panic!("{events:?}")
+    };
+    assert_eq!((refused.index, refused.command.as_str()), (1, "LD_start_test"));
+    assert_eq!(refused.error.as_ref().map(|error| error.kind), Some(FailureKind::Busy));
+    assert!(bench.executor.shared.resolver_names().is_empty());
+    // Documents of the text dialect run action by action, as in the reference.
+    let value = Value::parse(document).expect("JSON");
+    let document = Document::parse(value).expect("a document");
+    let mut lines = Vec::new();
+    let mut sink = |event| {
+        if let Event::Result(result) = event {
+            lines.push(result.line());
+        }
+    };
+    let cancel = CancellationToken::new();
+    bench.executor.execute_as(Submission::default(), document, &mut sink, &cancel);
+    assert_eq!((lines.len(), lines[0].as_str()), (3, "None"));
+    drop(held);
+}
+
 #[test]
 fn one_test_runs_at_a_time_and_a_second_names_it() {
     let bench = Bench::new();
