@@ -151,9 +151,10 @@ impl Arrivals {
         self.begun.get().is_some()
     }
 
-    /// How many there are less in a test of this length than if they had begun with it.
+    /// How many there are less in a test of this length than if they had begun with it. Where they
+    /// have not begun before its end, none of them is left out: they never started.
     pub(super) fn omitted(&self, length: Duration) -> u64 {
-        let begun = self.begun.get().copied().unwrap_or_default();
+        let begun = self.begun.get().copied().filter(|begun| *begun < length).unwrap_or_default();
         let planned = |time: Duration| {
             let all = (self.rate * time.as_secs_f64()) as u64;
             share(all.min(self.most), self.number, self.workers)
@@ -198,7 +199,7 @@ mod tests {
     #[test]
     fn arrivals_that_begin_later_are_fewer_by_those_before() {
         for (at, omitted) in
-            [(None, [0, 0]), (Some(0), [0, 0]), (Some(250), [2, 1]), (Some(2000), [5, 5])]
+            [(None, [0, 0]), (Some(0), [0, 0]), (Some(250), [1, 2]), (Some(2000), [0, 0])]
         {
             let workers = [0, 1].map(|number| Arrivals::new(10.0, number, 2, Some(100)));
             for (worker, omitted) in workers.iter().zip(omitted) {
