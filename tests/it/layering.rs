@@ -19,7 +19,7 @@ const MAY_USE: [(&str, &[&str]); 23] = [
         ],
     ),
     ("cli", &["event"]),
-    ("console", &["cli", "event"]),
+    ("console", &["cli", "event", "record"]),
     ("server", &["action", "event", "net", "run", "wire"]),
     ("client", &["event", "net", "wire"]),
     ("wire", &["event", "net"]),

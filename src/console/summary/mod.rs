@@ -11,6 +11,7 @@ use super::line::{Line, shown, width, wrap};
 use super::style::{Role, Style};
 use crate::error::Exit;
 use crate::event::{ActionResult, Event, FailureKind, title};
+use crate::record::Gaps;
 use crate::value::Value;
 use verdict::Tally;
 
@@ -96,6 +97,7 @@ impl Summary {
                 let requests = probes.iter().filter_map(|probe| count(probe, "requests"));
                 self.tally.requests += requests.sum::<u64>();
                 self.tally.searches += 1;
+                self.note_gaps(value);
                 let (role, found) = breaking_point::found(value, probes);
                 lines.extend(hanging(role, &found, 2, page));
                 lines.extend(section("probes", breaking_point::items(probes, page.style), page));
@@ -134,9 +136,7 @@ impl Summary {
         self.tally.failures += failures;
         self.tally.planned += count(iterations, "planned").unwrap_or(0);
         self.tally.dropped += count(iterations, "dropped").unwrap_or(0);
-        let remark = summary.get("unresolved").and_then(|gaps| gaps.get("remark"));
-        let remark = remark.and_then(Value::as_str).map(shown);
-        self.tally.unresolved = remark.or(self.tally.unresolved.take());
+        self.note_gaps(summary);
         let seconds = number(iterations, "span_s");
         let mut lines = self.head(value, iterations, page);
         self.is_news(summary);
@@ -144,6 +144,13 @@ impl Summary {
         lines.extend(section("errors", errors(value, failures, page.style), page));
         lines.extend(section("statuses", statuses(value, page.style), page));
         lines
+    }
+
+    /// Notes what the requests of a test lacked.
+    fn note_gaps(&mut self, summary: &Value) {
+        if let Some(gaps) = summary.get("unresolved") {
+            self.tally.gaps.add(&Gaps::of_value(gaps));
+        }
     }
 
     /// Whether a summary is another than the one that was shown last: `LD_summary` after a test repeats

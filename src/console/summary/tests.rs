@@ -99,6 +99,39 @@ fn the_verdict_says_that_requests_were_sent_with_unresolved_placeholders() {
 }
 
 #[test]
+fn what_the_requests_of_several_tests_and_searches_lacked_is_told_together() {
+    let gaps = |requests: u64, placeholder: &str| {
+        format!(r#""unresolved": {{"requests": {requests}, "placeholders": ["{placeholder}"]}}"#)
+    };
+    let test = |requests: u64, gaps: &str| {
+        let totals = format!(r#"{{"requests": {requests}, "failures": 0}}"#);
+        let value = format!(r#"{{"summary": {{"totals": {totals}, "per_name": {{}}, {gaps}}}}}"#);
+        result("LD_start_test", true, &value)
+    };
+    let search = |gaps: &str| {
+        let value = format!(
+            r#"{{"value": 5, "unit": "users", "held_at": 5, "failed_at": 6, "probes": [], {gaps}}}"#
+        );
+        result("LD_find_breaking_point", true, &value)
+    };
+    let none = r#""unresolved": {"requests": 0, "placeholders": []}"#;
+    for (results, last) in [
+        (
+            vec![test(9, &gaps(3, "${a}")), test(9, none), test(9, &gaps(4, "${b}"))],
+            "! passed: no request failed, but 7 requests were sent with ${a} and ${b} unresolved",
+        ),
+        (vec![search(&gaps(1, "${a}"))], "! done, but 1 request was sent with ${a} unresolved"),
+        (vec![search(none)], "✓ done"),
+    ] {
+        let mut summary = Summary::of("a.json");
+        for result in results {
+            summary.event(&Event::Result(result), PAGE);
+        }
+        assert_eq!(verdict(&summary, Exit::Done).join(" ").replace("  ", " "), last);
+    }
+}
+
+#[test]
 fn a_summary_that_repeats_the_figures_of_the_test_is_not_shown_again() {
     let mut summary = Summary::of("a.json");
     let test = test();

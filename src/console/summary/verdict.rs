@@ -3,6 +3,7 @@
 use crate::console::figures::{counted, percent};
 use crate::console::style::Role;
 use crate::error::Exit;
+use crate::record::Gaps;
 
 /// The share of the planned iterations from which it is said that they were not made.
 const NOT_MADE: f64 = 0.01;
@@ -22,8 +23,8 @@ pub(super) struct Tally {
     pub(super) planned: u64,
     /// Those that were planned and not made.
     pub(super) dropped: u64,
-    /// Requests that were sent with placeholders as they are written, in words.
-    pub(super) unresolved: Option<String>,
+    /// What their requests lacked.
+    pub(super) gaps: Gaps,
     /// Whether a gate has judged them.
     pub(super) unresolved_judged: bool,
     /// Gates that decide.
@@ -95,9 +96,7 @@ impl Tally {
             // The gates have judged them.
             (..) => words.push_str(&format!("; {}", self.failed_requests())),
         }
-        if let (Some(unresolved), false) = (&self.unresolved, self.unresolved_judged) {
-            remarks.push(unresolved.clone());
-        }
+        remarks.extend(self.gaps.remark().filter(|_| !self.unresolved_judged));
         if self.remarked > 0 {
             let verb = if self.remarked == 1 { "does" } else { "do" };
             remarks.push(format!("{} {verb} not hold", counted(self.remarked, "evaluated gate")));
@@ -172,8 +171,8 @@ mod tests {
 
     #[test]
     fn requests_with_unresolved_placeholders_are_amber_unless_a_gate_has_judged_them() {
-        let unresolved = Some("400 requests were sent with ${item} unresolved".to_owned());
-        let tally = Tally { gates: 3, unresolved, ..tally() };
+        let gaps = Gaps { requests: 400, placeholders: vec!["${item}".into()], extractions: 0 };
+        let tally = Tally { gates: 3, gaps, ..tally() };
         check(
             tally.clone(),
             Exit::Done,

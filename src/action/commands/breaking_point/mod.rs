@@ -37,7 +37,8 @@ pub(crate) const COMMANDS: &[Declaration] = &[Declaration::named(
     "An object: `value` (the load, null if none holds) with its `unit`, `held_at` and `failed_at`, \
      `probes` (`load`, `held`, `reason`, `requests`, `failures`, `p95_ms`, and `rate` in requests per \
      second), `seconds`, `bounded` (whether `low` or `high` cut the search), `ended` (`found`, \
-     `high`, `low`, `max_time` or `stopped`). It fails if no load holds, and if it was stopped; in \
+     `high`, `low`, `max_time` or `stopped`), `unresolved` (what the requests of all probes \
+     lacked, as in the summary of a test). It fails if no load holds, and if it was stopped; in \
      JSON output a failure holds what is known so far.",
 )
 .example(

@@ -14,7 +14,7 @@ use crate::event::{Failure, FailureKind, title};
 use crate::load::Search;
 use crate::protocol::own_limits;
 use crate::record::gates::clearly_broken;
-use crate::record::{ErrorCount, Recording, Records, Summary};
+use crate::record::{ErrorCount, Gaps, Recording, Records, Summary};
 use crate::run::Lease;
 use crate::value::{Reader, Value};
 
@@ -110,6 +110,8 @@ struct Known<'a> {
     search: Search,
     probes: Vec<Probe>,
     kept: Kept<Held>,
+    /// What the requests of all probes lacked.
+    gaps: Gaps,
     warnings: Vec<String>,
     since: Instant,
 }
@@ -124,6 +126,7 @@ impl Command for FindBreakingPoint {
             command: &self,
             probes: Vec::new(),
             kept: Kept::default(),
+            gaps: Gaps::default(),
             warnings: Vec::new(),
             since: Instant::now(),
         };
@@ -217,6 +220,7 @@ impl Known<'_> {
             .or_else(|| aborted.cloned())
             .or_else(|| self.not_made(&measured, &summary))
             .or(gates);
+        self.gaps.add(&measured.recording.gaps);
         self.warn(amount, &measured);
         let probe = Probe {
             load: amount,
@@ -304,6 +308,7 @@ impl Known<'_> {
             ("seconds", self.since.elapsed().as_secs_f64().into()),
             ("bounded", matches!(name, Ended::High | Ended::Low).into()),
             ("ended", name.name().into()),
+            ("unresolved", self.gaps.to_value()),
         ]);
         let so_far = self.so_far(held, failed);
         let mut warnings = self.warnings;
