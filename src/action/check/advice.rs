@@ -165,9 +165,17 @@ impl<'a> Advisor<'a> {
                 self.tested = true;
             }
             FIND_BREAKING_POINT => {
-                if let Some(Value::Dict(test)) = given.argument("test", 0) {
-                    self.test(test, &place.member("test"));
+                let earlier = std::mem::take(&mut self.names);
+                match given.argument("test", 0) {
+                    Some(Value::Dict(test)) => self.test(test, &place.member("test")),
+                    _ => self.names.others = true,
                 }
+                // It judges its own test only.
+                if let Some(gate) = given.argument("gate", 1) {
+                    let place = place.member("gate");
+                    self.findings.append(&mut gates(command, gate, &place, Some(&self.names)));
+                }
+                self.names.add_all(earlier);
                 self.tested = true;
             }
             _ => {}

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use super::finding::{Finding, Place};
-use super::rule::{BROKEN_GATE, MISSING_MEMBER, NO_GATES, UNKNOWN_MEMBER, USELESS_GATE};
+use super::rule::{BROKEN_GATE, MISSING_MEMBER, NO_GATES, Rule, UNKNOWN_MEMBER, USELESS_GATE};
+use crate::action::command::FIND_BREAKING_POINT;
 use crate::action::lint::Severity;
 use crate::record::gates::{NAMES, OPS, RULE};
 use crate::redact;
@@ -37,6 +38,12 @@ impl RequestNames {
         self.names.insert(redact::url(name).into_owned());
     }
 
+    /// Adds all of others.
+    pub(super) fn add_all(&mut self, others: Self) {
+        self.others |= others.others;
+        self.names.extend(others.names);
+    }
+
     /// Forgets them.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
@@ -63,34 +70,46 @@ pub(super) fn gates(
     names: Option<&RequestNames>,
 ) -> Vec<Finding> {
     // Elsewhere a gate that fails is shown, and nothing else fails.
-    let severity = if command == ASSERT { Severity::Error } else { Severity::Warning };
-    let Value::List(rules) = rules else { return Vec::new() };
+    let severity = match command {
+        ASSERT | FIND_BREAKING_POINT => Severity::Error,
+        _ => Severity::Warning,
+    };
+    let mut found = Vec::new();
+    let Value::List(rules) = rules else {
+        // A search also takes a single one.
+        if command == FIND_BREAKING_POINT && matches!(rules, Value::Dict(_)) {
+            misdirected(rules, place, severity, names, &mut found);
+        }
+        return found;
+    };
     if rules.is_empty() && [ASSERT, EVALUATE].contains(&command) {
         let message = "there are no gates, so this always passes";
         return vec![Finding::new(NO_GATES, Severity::Warning, message, place.clone())];
     }
-    let mut found = Vec::new();
     for (index, rule) in rules.iter().enumerate() {
         if matches!(rule, Value::Dict(_)) {
-            gate(rule, &place.element(index), severity, names, &mut found);
+            let place = place.element(index);
+            // A search refuses one that nothing can be judged by.
+            if command != FIND_BREAKING_POINT {
+                unusable(rule, &place, severity, &mut found);
+            }
+            misdirected(rule, &place, severity, names, &mut found);
         }
     }
     found
 }
 
-fn gate(
-    rule: &Value,
-    place: &Place,
-    severity: Severity,
-    names: Option<&RequestNames>,
-    found: &mut Vec<Finding>,
-) {
-    let mut broken = |rule, mut message: String, place| {
-        if severity == Severity::Warning {
-            message.push_str("; the gate counts as failed");
-        }
-        found.push(Finding::new(rule, severity, message, place));
-    };
+/// A gate that does not hold whatever was measured.
+fn broken(rule: &'static Rule, severity: Severity, mut message: String, place: Place) -> Finding {
+    if severity == Severity::Warning {
+        message.push_str("; the gate counts as failed");
+    }
+    Finding::new(rule, severity, message, place)
+}
+
+/// What makes a rule no gate.
+fn unusable(rule: &Value, place: &Place, severity: Severity, found: &mut Vec<Finding>) {
+    let mut broken = |rule, message, place| found.push(broken(rule, severity, message, place));
     let kind = rule.get("type").map(Value::to_text);
     match &kind {
         None => broken(MISSING_MEMBER, "missing \"type\"".to_owned(), place.clone()),
@@ -113,18 +132,32 @@ fn gate(
     if rule.get("value").is_none_or(|value| matches!(value, Value::Null)) {
         broken(MISSING_MEMBER, "missing \"value\"".to_owned(), place.clone());
     }
-    let name = rule.get("name").map(Value::to_text).filter(|name| !name.is_empty());
-    match (&name, names) {
-        (None, _) if kind.as_deref() == Some("latency_mean") => {
-            let message = "latency_mean is known of names only; add a \"name\"";
-            broken(BROKEN_GATE, message.to_owned(), place.clone());
-        }
-        (Some(name), Some(names)) if names.lacks(name) => {
-            let meant = names.nearest(name).map(|meant| format!("; did you mean {meant:?}?"));
-            let message = format!("no task has the name {name:?}{}", meant.unwrap_or_default());
-            broken(BROKEN_GATE, message, place.member("name"));
-        }
-        _ => {}
+    if name(rule).is_none() && kind.as_deref() == Some("latency_mean") {
+        let message = "latency_mean is known of names only; add a \"name\"";
+        broken(BROKEN_GATE, message.to_owned(), place.clone());
+    }
+}
+
+/// The name of the requests that a gate is about, if it is about one.
+fn name(rule: &Value) -> Option<String> {
+    rule.get("name").map(Value::to_text).filter(|name| !name.is_empty())
+}
+
+/// What makes a gate another one than was meant.
+fn misdirected(
+    rule: &Value,
+    place: &Place,
+    severity: Severity,
+    names: Option<&RequestNames>,
+    found: &mut Vec<Finding>,
+) {
+    let (kind, name) = (rule.get("type").map(Value::to_text), name(rule));
+    if let (Some(name), Some(names)) = (&name, names)
+        && names.lacks(name)
+    {
+        let meant = names.nearest(name).map(|meant| format!("; did you mean {meant:?}?"));
+        let message = format!("no task has the name {name:?}{}", meant.unwrap_or_default());
+        found.push(broken(BROKEN_GATE, severity, message, place.member("name")));
     }
     if let Some(kind) = kind.as_deref().filter(|kind| SHARES.contains(kind))
         && let Some(most) = rule.get("value").and_then(number).filter(|most| *most >= 1.0)

@@ -311,6 +311,43 @@ fn a_gate_that_cannot_be_judged_is_found() {
 }
 
 #[test]
+fn the_gate_of_a_search_is_judged_by_the_names_of_its_own_test() {
+    let other = of_test("", r#""tasks": [{"method": "get", "url": "/", "name": "other"}]"#);
+    let other = inside(&other);
+    let check = |gate: &str, expected: &[&str]| {
+        let document = format!(
+            r#"[{other}, ["LD_find_breaking_point", {{"gate": {gate}, "test": {{
+                "user_detail_dict": {{"host": "http://h"}},
+                "tasks": [{{"method": "get", "url": "/", "name": "login"}}]}}}}]]"#
+        );
+        assert_eq!(anywhere(&document), expected, "{gate}");
+    };
+    check(
+        r#"{"type": "failure_rate", "value": 50, "nmae": "login"}"#,
+        &[
+            "actions[1].gate.value: failure_rate is a share: 50 is 5000 %; write 0.01 for 1 % \
+             [useless-gate]",
+            "actions[1].gate.nmae: \"nmae\" has no effect; did you mean \"name\"? [unknown-member]",
+        ],
+    );
+    let no_task = |name: &str| {
+        format!(
+            "actions[1].gate[0].name: error: no task has the name {name:?}; did you mean \
+             \"login\"? [broken-gate]"
+        )
+    };
+    for name in ["logn", "other"] {
+        let gate = format!(r#"[{{"type": "latency_p95", "value": 1, "name": "{name}"}}]"#);
+        check(&gate, &[&no_task(name)]);
+    }
+    check(r#"{"type": "latency_p95", "value": 1, "name": "login"}"#, &[]);
+    check(
+        r#"{"type": "latency_mean", "value": 1}"#,
+        &["actions[1].gate: error: latency_mean needs a \"name\" [refused]"],
+    );
+}
+
+#[test]
 fn a_gate_over_names_that_are_not_known_is_not_judged() {
     let document = |tasks: &str| {
         let test = of_test("", tasks);
