@@ -91,3 +91,24 @@ fn no_builtin_takes_more_than_a_reply_holds() {
         assert!(line.contains("Error(") || line == "inf", "{action}: {line}");
     }
 }
+
+#[test]
+fn a_power_by_a_modulus_is_refused_where_it_would_take_long() {
+    let power = |bits: u32, of_modulus: u32| {
+        let number = |bits: u32| (num_bigint::BigUint::from(1u8) << (bits - 1)) + 1u8;
+        let (exponent, modulus) = (number(bits), number(of_modulus));
+        let sign = if bits % 2 == 0 { "" } else { "-" };
+        Bench::new().lines(&format!(r#"[["pow", [3, {sign}{exponent}, {modulus}]]]"#)).remove(0)
+    };
+    for (bits, of_modulus) in [(14_000, 14_000), (14_001, 14_000), (2050, 2048), (400, 5000)] {
+        let refusal = format!(
+            "ValueError('an exponent of {bits} bits with a modulus of {of_modulus} bits takes too \
+             long; 2048 bits each are possible')"
+        );
+        assert_eq!(power(bits, of_modulus), refusal);
+    }
+    for (bits, of_modulus) in [(512, 512), (14_000, 64), (64, 4096)] {
+        let power = power(bits, of_modulus);
+        assert!(power.parse::<num_bigint::BigUint>().is_ok(), "{power}");
+    }
+}

@@ -71,6 +71,10 @@ fn float_divmod(left: f64, right: f64) -> (f64, f64) {
     (whole, rest)
 }
 
+/// The most work that a power by a modulus may be: bits of the exponent times those of the modulus
+/// squared. That of numbers of 2048 bits takes some 10 ms.
+const MOST_WORK: u64 = 1 << 33;
+
 /// Python's `pow`, with two numbers or three integers.
 pub(super) fn pow(
     base: &Value,
@@ -148,6 +152,13 @@ fn too_long() -> Failure {
 fn modular(base: &BigInt, exponent: &BigInt, modulus: &BigInt) -> Result<Value, Failure> {
     if modulus.is_zero() {
         return Err(value_error("pow() 3rd argument cannot be 0"));
+    }
+    let (bits, of_modulus) = (exponent.bits(), modulus.bits());
+    if bits.saturating_mul(of_modulus).saturating_mul(of_modulus) > MOST_WORK {
+        return Err(value_error(format!(
+            "an exponent of {bits} bits with a modulus of {of_modulus} bits takes too long; 2048 \
+             bits each are possible"
+        )));
     }
     let result = if exponent.is_negative() {
         let inverse = base.modinv(modulus);
