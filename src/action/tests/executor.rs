@@ -219,6 +219,11 @@ fn t18_the_limits_of_tests_hold_in_python() {
             "have no arrival_rate",
         ),
         ("\"tasks\"", "\"iterations\": 1, \"tasks\"", "have no iterations"),
+        (
+            "\"tasks\": [",
+            "\"tasks\": {\"on_start\": [{}], \"tasks\": []}, \"seed\": [",
+            "/tasks/on_start: tests in the executor's Python have no on_start",
+        ),
         ("\"tasks\"", "\"taks\": 1, \"tasks\"", "did you mean \"tasks\"?"),
     ] {
         let results = results(&bench, &format!("[{}]", test_of("x").replace(from, to)));

@@ -154,6 +154,12 @@ fn for_python(given: &Arguments<'_>, tasks: &Reader<'_>) -> Result<Map, Invalid>
             return Err(field.invalid(format!("tests in the executor's Python have no {name}")));
         }
     }
+    if let Value::Dict(members) = tasks.value()
+        && members.contains_key("tasks")
+        && let Some(first) = tasks.object()?.present("on_start")
+    {
+        return Err(first.invalid("tests in the executor's Python have no on_start"));
+    }
     let count = match tasks.value() {
         Value::Dict(members) => match members.get("tasks") {
             Some(Value::List(list)) => list.len(),
