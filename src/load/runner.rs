@@ -422,7 +422,8 @@ pub(super) fn iterations<D: Driver>(plan: &Plan<D>, parts: &[WorkerResult]) -> I
 fn gaps<D: Driver>(plan: &Plan<D>, parts: &[WorkerResult]) -> Gaps {
     let mut misses = Misses::default();
     parts.iter().for_each(|part| misses.merge(&part.misses));
-    misses.gaps(&plan.names.unresolved)
+    let ran = |index: usize| parts.iter().any(|part| part.fates.get(index) == Some(&Fate::Ran));
+    misses.gaps(plan.scenario.unresolved(ran))
 }
 
 /// Returns what was not done although the document has it: tasks that never ran, and iterations without

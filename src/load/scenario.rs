@@ -151,9 +151,10 @@ pub struct Task<T = Template> {
     pub retry: Option<Retry>,
     /// What it is called in warnings.
     title: String,
-    /// The placeholders in its requests that have a value or none for the whole test.
+    /// The placeholders in its requests that have a value or none for the whole test; when it is
+    /// linked, those that have none.
     constants: Vec<Box<str>>,
-    /// Whether one of them has none.
+    /// Whether there are any of these.
     pub unresolved: bool,
     /// The simulated network that its requests pass, if there is one.
     pub network: Option<Arc<Conditioner>>,
@@ -437,8 +438,18 @@ impl Scenario {
     /// Notes which tasks have placeholders that no user has a value for, once all are linked.
     pub(super) fn note_unresolved(&mut self, linker: &Linker<'_>) {
         for task in &mut self.tasks {
-            task.unresolved = linker.lacks(&task.constants);
+            task.constants.retain(|written| linker.lacks(written));
+            task.unresolved = !task.constants.is_empty();
         }
+    }
+
+    /// The placeholders that no user has a value for, in the tasks for which this is so.
+    pub(super) fn unresolved(
+        &self,
+        have_run: impl Fn(usize) -> bool,
+    ) -> impl Iterator<Item = &str> {
+        let tasks = self.tasks.iter().enumerate().filter(move |(index, _)| have_run(*index));
+        tasks.flat_map(|(_, task)| &task.constants).map(|written| &**written)
     }
 
     /// A warning for each reason why tasks never ran, unless the document says that they should not.

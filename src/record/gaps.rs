@@ -22,10 +22,14 @@ impl Gaps {
     pub fn add(&mut self, other: &Self) {
         self.requests += other.requests;
         self.extractions += other.extractions;
-        for placeholder in &other.placeholders {
-            if self.placeholders.len() < MOST && !self.placeholders.contains(placeholder) {
-                self.placeholders.push(placeholder.clone());
-            }
+        other.placeholders.iter().for_each(|placeholder| self.name(placeholder));
+    }
+
+    /// Names a placeholder, unless there are enough.
+    pub fn name(&mut self, placeholder: &str) {
+        let is_known = self.placeholders.iter().any(|known| known == placeholder);
+        if self.placeholders.len() < MOST && !is_known {
+            self.placeholders.push(placeholder.to_owned());
         }
     }
 

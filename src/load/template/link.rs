@@ -133,9 +133,9 @@ impl<'a> Linker<'a> {
         }
     }
 
-    /// Whether one of these placeholders was linked and has no value.
-    pub(in crate::load) fn lacks(&self, written: &[Box<str>]) -> bool {
-        written.iter().any(|written| self.unresolved.contains(written))
+    /// Whether this placeholder was linked and has no value.
+    pub(in crate::load) fn lacks(&self, written: &str) -> bool {
+        self.unresolved.contains(written)
     }
 
     /// A variable of the environment, if documents may read it.
@@ -169,10 +169,7 @@ impl<'a> Linker<'a> {
         unfilled.into_iter().for_each(|warning| self.warn(warning));
         let sources = self.sources.into_iter().map(|(_, source)| source).collect();
         let memory = self.bindings.memory.cloned();
-        let warnings = self.warnings;
-        // The tasks have been asked for theirs; these are named in messages.
-        let unresolved = self.unresolved.into_iter().take(MOST_WARNINGS).collect();
-        Names { variables, settable, sources, warnings, unresolved, memory }
+        Names { variables, settable, sources, warnings: self.warnings, memory }
     }
 
     /// Appends what a placeholder resolves to.

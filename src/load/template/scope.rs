@@ -30,8 +30,6 @@ pub struct Names {
     pub(super) settable: usize,
     /// What is known before the first request: placeholders that never have a value, and the like.
     pub(crate) warnings: Vec<String>,
-    /// Those placeholders, as they are written.
-    pub(crate) unresolved: Vec<Box<str>>,
     pub(super) sources: Vec<Arc<CsvRows>>,
     /// The ceiling for what users hold.
     pub(super) memory: Option<Arc<Memory>>,
@@ -113,6 +111,7 @@ impl Scope {
     pub fn begin(&mut self) {
         self.too_long = false;
         self.unresolved = false;
+        self.misses.begin();
         self.purpose = Purpose::Request;
         if !self.names.sources.is_empty() {
             self.rows.clear();
@@ -149,6 +148,7 @@ impl Scope {
     /// Nothing of this execution has been sent.
     pub fn not_sent(&mut self) {
         self.unresolved = false;
+        self.misses.begin();
     }
 
     /// Counts a request of this execution, if it was sent with a placeholder as it is written.
@@ -212,13 +212,12 @@ impl Scope {
     /// Counts what was looked for in vain.
     #[cold]
     pub fn miss(&mut self, kind: Kind, what: &str) {
-        if kind == Kind::Placeholder {
-            match self.purpose {
-                Purpose::Request => self.unresolved = true,
-                Purpose::Condition => return,
-                Purpose::Check => {}
-            }
-        }
+        let kind = match (kind, self.purpose) {
+            (Kind::Placeholder, Purpose::Condition) => return,
+            (Kind::Placeholder, Purpose::Check) => Kind::Aside,
+            (kind, _) => kind,
+        };
+        self.unresolved |= kind == Kind::Placeholder;
         self.misses.count(kind, what);
     }
 
