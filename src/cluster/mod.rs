@@ -4,6 +4,7 @@
 mod master;
 mod merge;
 pub mod message;
+mod reminder;
 mod report;
 mod usage;
 mod worker;

@@ -456,3 +456,26 @@ fn t73_a_worker_runs_no_more_users_than_its_operator_allows() {
     assert!(said.contains("--max-users 50 allows no more"), "{said}");
     soon_true(|| target.requests() == requests(&of_master[0]));
 }
+
+#[test]
+fn those_who_wait_for_a_cluster_say_for_whom() {
+    let target = Target::start();
+    let port = free_port();
+    let document = document(&target, &json!({"test_time": 0.2}));
+    let early = worker(&document, port, &[]);
+    let wait = early.talk_with("no master");
+    let expected = format!("warning: no master at 127.0.0.1:{port} yet (");
+    assert!(wait.starts_with(&expected), "{wait}");
+    assert!(
+        wait.ends_with("refused); trying for 5 min more (--master-host, --master-port)"),
+        "{wait}"
+    );
+    let master = master(&document, port, &["--expect-workers", "2"]);
+    let wait = master.talk_with("waiting for");
+    let expected = format!("warning: waiting for 2 workers on 127.0.0.1:{port}, ");
+    assert!(wait.starts_with(&expected) && wait.ends_with(" connected"), "{wait}");
+    let late = worker(&document, port, &[]);
+    for running in [early, late, master] {
+        assert_eq!(running.end().0, Some(0));
+    }
+}

@@ -15,6 +15,7 @@ use super::options::MasterOptions;
 use super::table::{Reply, Table};
 use crate::cluster::merge::absorb;
 use crate::cluster::message::{FromMaster, FromWorker, Options, Spawn, Stats, from_master};
+use crate::cluster::reminder::Reminder;
 use crate::load::shape::Shape;
 use crate::net::Listeners;
 use crate::record::Recorder;
@@ -122,8 +123,10 @@ impl Conductor {
             events,
             memory: Arc::clone(&self.options.memory),
         };
+        let addresses: Vec<String> =
+            listeners.addresses().map(|address| address.to_string()).collect();
         let accepting = tokio::spawn(accept(listeners, door));
-        let outcome = self.wait(&mut heard).await;
+        let outcome = self.wait(&mut heard, &addresses.join(", ")).await;
         let failure = match outcome {
             Ok(true) => self.run(&mut heard).await,
             Ok(false) => None,
@@ -144,8 +147,13 @@ impl Conductor {
     }
 
     /// Waits for workers; returns whether the test is to start.
-    async fn wait(&mut self, events: &mut mpsc::Receiver<Event>) -> Result<bool, String> {
+    async fn wait(
+        &mut self,
+        events: &mut mpsc::Receiver<Event>,
+        addresses: &str,
+    ) -> Result<bool, String> {
         let expected = self.options.expected.max(1);
+        let mut reminder = Reminder::new();
         let deadline = Instant::now() + self.options.startup_timeout;
         let mut ticks = ticks();
         loop {
@@ -159,6 +167,12 @@ impl Conductor {
             let ready = self.table.ready();
             if ready >= expected {
                 return Ok(true);
+            }
+            if reminder.is_due() {
+                let plural = if expected == 1 { "" } else { "s" };
+                tracing::warn!(
+                    "waiting for {expected} worker{plural} on {addresses}, {ready} connected"
+                );
             }
             if now >= deadline {
                 let seconds = self.options.startup_timeout.as_secs_f64();

@@ -75,9 +75,6 @@ impl Runnable for Master {
             tracing::warn!("{warning}");
             warnings.push(warning);
         }
-        let addresses: Vec<String> =
-            listeners.addresses().map(|address| address.to_string()).collect();
-        tracing::info!("waiting for workers on {}", addresses.join(", "));
         let stop = cancel.child_token();
         // The cluster ends however this function returns.
         let _stops = stop.clone().drop_guard();

@@ -17,6 +17,7 @@ use super::outcome::{WorkerEnd, WorkerOutcome};
 use crate::cluster::message::{
     FromMaster, FromWorker, Heartbeat, Spawn, UserCounts, Version, from_worker, read_master,
 };
+use crate::cluster::reminder::Reminder;
 use crate::cluster::report::{Interval, requests, stats};
 use crate::cluster::usage::{self, Usage};
 use crate::cluster::zmtp::{Link, Socket, open, send_all};
@@ -271,6 +272,7 @@ impl Session {
         until: Instant,
     ) -> Result<Link<C::Stream>, WorkerEnd> {
         let mut why = "it has closed the connection or not acknowledged this worker".to_owned();
+        let mut reminder = Reminder::new();
         loop {
             if Instant::now() >= until {
                 let master = connect.master();
@@ -297,6 +299,14 @@ impl Session {
                 Ok(link) => return Ok(link),
                 Err(error) if error.is_final => return Err(WorkerEnd::Lost(error.text)),
                 Err(error) => why = error.text,
+            }
+            if !self.known && reminder.is_due() {
+                let left = until.saturating_duration_since(Instant::now()).as_secs().div_ceil(60);
+                tracing::warn!(
+                    "no master at {} yet ({why}); trying for {left} min more (--master-host, \
+                     --master-port)",
+                    connect.master()
+                );
             }
             tokio::select! {
                 () = sleep(REDIAL) => {}
