@@ -147,6 +147,18 @@ pub enum ClientError {
         /// The timeout.
         after: Duration,
     },
+    /// Neither the request nor a ping got a reply, where a control server replies at once.
+    #[error(
+        "{address}: no reply within {} s; not a control server? check --host and --port, or wait \
+         longer with --timeout",
+        after.as_secs_f64()
+    )]
+    Unconfirmed {
+        /// The server.
+        address: String,
+        /// How long it had for each of them.
+        after: Duration,
+    },
     /// The server closed the connection without a reply.
     #[error(
         "{address}: closed without a reply; check --port, --tls and --legacy, or the server's log"
@@ -262,6 +274,7 @@ impl ClientError {
                 | Self::Unreachable { .. }
                 | Self::ConnectTimeout { .. }
                 | Self::Timeout { .. }
+                | Self::Unconfirmed { .. }
                 | Self::NoReply { .. }
                 | Self::Truncated { .. }
                 | Self::Broken { .. }
@@ -277,6 +290,7 @@ impl ClientError {
                 | Self::Handshake { .. }
                 | Self::ConnectTimeout { .. }
                 | Self::Timeout { .. }
+                | Self::Unconfirmed { .. }
                 | Self::Broken { .. }
                 | Self::Truncated { .. }
                 | Self::ReplyLength { .. }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{ClientError, Connection, Endpoint, Replies};
 use crate::event::{Event, Pong, State, Status};
@@ -62,6 +62,28 @@ pub async fn ping(
     let connection = endpoint.connect().await?;
     let pong = within(limit, endpoint, pong(connection, token, limit)).await?;
     Ok(PingReply { pong, round_trip: started.elapsed() })
+}
+
+/// Waits for `patience`, then pings: a server without events replies to a document only when that has
+/// ended, and to a ping at once. Fails if it is no control server.
+pub async fn confirm(
+    endpoint: &Endpoint,
+    token: Option<&Token>,
+    patience: Duration,
+) -> Result<(), ClientError> {
+    sleep(patience).await;
+    match ping(endpoint, token, patience).await {
+        Err(
+            ClientError::Timeout { .. }
+            | ClientError::NoReply { .. }
+            | ClientError::NotThisProtocol { .. }
+            | ClientError::ReplyLength { .. }
+            | ClientError::Truncated { .. }
+            | ClientError::Broken { .. },
+        ) => Err(ClientError::Unconfirmed { address: endpoint.address(), after: patience }),
+        // Refusals come from control servers, and one that shuts down accepts no connections.
+        _ => Ok(()),
+    }
 }
 
 /// Shuts the server down. Once connected, the whole reply may take `limit`.

@@ -18,7 +18,7 @@ use super::setup::block_on;
 use super::signal::Interrupt;
 use crate::action::{Surroundings, Where};
 use crate::cli::{Attach, Send};
-use crate::client::{CONNECT_TIMEOUT, ClientError, Endpoint, diagnose, stop};
+use crate::client::{CONNECT_TIMEOUT, ClientError, Endpoint, confirm, diagnose, stop};
 use crate::console::Console;
 use crate::error::{Error, Exit};
 use crate::event::{Event, FailureKind, ReportFormat, State};
@@ -34,6 +34,10 @@ use crate::wire::token::Token;
 
 /// How long the request to stop a run may take: the server waits up to 8 s for its test.
 const STOPPING: Duration = Duration::from_secs(12);
+
+/// How long a control server may take for its first reply, and then for one to a ping, unless there is a
+/// timeout: it accepts a document at once, and one without events replies to pings while it runs.
+const CONFIRMATION: Duration = CONNECT_TIMEOUT;
 
 pub(super) fn send(args: &Send, verbose: u8, console: &mut Console) -> Result<Exit, Error> {
     if !args.fan_out.is_empty() {
@@ -93,7 +97,14 @@ pub(super) fn send(args: &Send, verbose: u8, console: &mut Console) -> Result<Ex
     let request = Request::run(&*local.written).with(parameters);
     let role = if args.detach { Role::Detach } else { Role::Hold };
     let silence = timeout.unwrap_or(connection::SILENCE);
-    let talk = Talk { endpoint: &endpoint, token: token.as_ref(), silence, role, needs_runs };
+    let talk = Talk {
+        endpoint: &endpoint,
+        token: token.as_ref(),
+        silence,
+        confirmation: CONFIRMATION.min(silence),
+        role,
+        needs_runs,
+    };
     block_on(converse(talk, request, &reports, console))
 }
 
@@ -107,7 +118,14 @@ pub(super) fn attach(args: &Attach, console: &mut Console) -> Result<Exit, Error
     let request = Request::new(Op::Attach).with(parameters);
     let silence = timeout.unwrap_or(connection::SILENCE);
     let (role, needs_runs) = (Role::Watch, true);
-    let talk = Talk { endpoint: &endpoint, token: token.as_ref(), silence, role, needs_runs };
+    let talk = Talk {
+        endpoint: &endpoint,
+        token: token.as_ref(),
+        silence,
+        confirmation: CONFIRMATION.min(silence),
+        role,
+        needs_runs,
+    };
     block_on(converse(talk, request, &Reports::default(), console))
 }
 
@@ -128,6 +146,8 @@ struct Talk<'a> {
     endpoint: &'a Endpoint,
     token: Option<&'a Token>,
     silence: Duration,
+    /// How long its first reply may take before it is asked whether it is a control server.
+    confirmation: Duration,
     role: Role,
     /// Whether the request says something that only servers with runs understand.
     needs_runs: bool,
@@ -184,7 +204,7 @@ async fn fetch(
     }
 }
 
-/// A request to stop the run, in progress.
+/// Another request to the server, in progress.
 type Pending<'a> = Pin<Box<dyn Future<Output = Result<(), ClientError>> + 'a>>;
 
 /// What is awaited of a server.
@@ -193,6 +213,8 @@ enum Next {
     Interrupt,
     /// The run was stopped, or could not be.
     Stopped(Result<(), ClientError>),
+    /// Whether it is a control server.
+    Confirmed(Result<(), ClientError>),
 }
 
 /// Prints replies and keeps what the exit code depends on.
@@ -224,12 +246,14 @@ impl<'a> Listener<'a> {
         request: Request<&RawValue>,
         interrupt: &mut Interrupt,
     ) -> Result<Exit, ClientError> {
-        let Talk { endpoint, token, silence, role, .. } = self.talk;
+        let Talk { endpoint, token, silence, confirmation, role, .. } = self.talk;
         let mut replies = tokio::select! {
             replies = endpoint.ask(request, token, silence) => replies?,
             () = interrupt.stop() => return Ok(Exit::Interrupted),
         };
         let mut stopping: Option<Pending<'_>> = None;
+        let mut confirming: Option<Pending<'_>> =
+            Some(Box::pin(confirm(endpoint, token, confirmation)));
         let mut interrupted = false;
         loop {
             let next = {
@@ -240,10 +264,15 @@ impl<'a> Listener<'a> {
                         reply = &mut reply => Next::Reply(reply),
                         () = interrupt.stop() => Next::Interrupt,
                         stopped = poll_some(&mut stopping) => Next::Stopped(stopped),
+                        confirmed = poll_some(&mut confirming) => Next::Confirmed(confirmed),
                     };
                     match next {
                         Next::Reply(reply) => break reply,
                         Next::Stopped(Ok(())) => stopping = None,
+                        Next::Confirmed(confirmed) => {
+                            confirming = None;
+                            confirmed?;
+                        }
                         Next::Stopped(Err(error)) => {
                             self.console.warn(&format!("the run cannot be stopped: {error}"));
                             return Ok(Exit::Interrupted);
@@ -266,6 +295,7 @@ impl<'a> Listener<'a> {
             };
             let Some(reply) = next? else { break };
             self.received = true;
+            confirming = None;
             let refusal = replies.refusal(&reply);
             match reply {
                 Reply::Event(event) => self.event(&event),
@@ -309,6 +339,13 @@ impl<'a> Listener<'a> {
                 };
                 self.console.message(&format!("stopping run {run}; {again}"));
                 Some(run)
+            }
+            (Role::Hold | Role::Detach, None) if !self.received => {
+                self.console.warn(&format!(
+                    "{address} has not confirmed the document; if it runs there, `ldctl stop` with the \
+                     same options stops its test"
+                ));
+                None
             }
             (Role::Hold | Role::Detach, None) => {
                 self.console.warn(&format!(
@@ -396,5 +433,63 @@ async fn poll_some(future: &mut Option<Pending<'_>>) -> Result<(), ClientError> 
     match future {
         Some(future) => future.await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Far below what a test may take: the peers here reply at once or never.
+    const SHORT: Duration = Duration::from_millis(50);
+
+    async fn listen_to(port: u16, silence: Duration) -> Result<Exit, ClientError> {
+        let endpoint = Endpoint { mode: Mode::Legacy, ..Endpoint::new("127.0.0.1", port) };
+        let (token, role, needs_runs) = (None, Role::Hold, false);
+        let talk =
+            Talk { endpoint: &endpoint, token, silence, confirmation: SHORT, role, needs_runs };
+        let mut console = Console::default();
+        console.replies(None, true);
+        let document = serde_json::value::to_raw_value("[[\"LD_summary\"]]").expect("JSON");
+        let mut interrupt = Interrupt::listen().expect("signals");
+        let mut listener = Listener::new(talk, &mut console);
+        listener.listen(Request::run(&*document), &mut interrupt).await
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_replies_neither_to_a_document_nor_to_a_ping_is_no_control_server() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = silent.local_addr().expect("an address").port();
+        let error = listen_to(port, connection::SILENCE).await.expect_err("nothing replies");
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "127.0.0.1:{port}: no reply within 0.05 s; not a control server? check --host and \
+                 --port, or wait longer with --timeout"
+            )
+        );
+        assert_eq!(connection::failure(&error).exit(), Exit::Unreachable);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_replies_to_pings_may_take_its_time_for_a_document() {
+        let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = server.local_addr().expect("an address").port();
+        let serve = async {
+            let (mut first, _) = server.accept().await.expect("the document");
+            let (mut second, _) = server.accept().await.expect("the ping");
+            let mut request = [0; 256];
+            let _ = second.read(&mut request).await.expect("a request");
+            second.write_all(b"Return_Data_Over_JE\n").await.expect("sent");
+            // Once the client has the reply to its ping, it has closed that connection.
+            let _ = second.read_to_end(&mut Vec::new()).await;
+            first.write_all(b"None\nReturn_Data_Over_JE\n").await.expect("sent");
+            first
+        };
+        let (exit, _first) = tokio::join!(listen_to(port, connection::SILENCE), serve);
+        assert_eq!(exit.expect("a reply"), Exit::Done);
     }
 }

@@ -68,7 +68,7 @@ fn f05_an_interrupted_client_stops_its_run_and_prints_what_it_measured() {
 }
 
 #[test]
-fn f05_an_interrupted_client_of_text_replies_says_that_the_document_goes_on() {
+fn f05_an_interrupted_client_says_that_nothing_is_known_of_its_document_before_a_reply() {
     let target = Target::start();
     let server = Server::start(&[], None);
     let client = Running::start(
@@ -80,8 +80,8 @@ fn f05_an_interrupted_client_of_text_replies_says_that_the_document_goes_on() {
     let (code, _, stderr) = client.end();
     assert_eq!(code, Some(130));
     let said = format!(
-        "warning: the document keeps running at localhost:{}; `ldctl stop` with the same options \
-         stops its test",
+        "warning: localhost:{} has not confirmed the document; if it runs there, `ldctl stop` with \
+         the same options stops its test",
         server.port()
     );
     assert_eq!(stderr, [said]);
