@@ -16,6 +16,8 @@ mod summary;
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
+#[cfg(unix)]
+use std::os::fd::AsFd;
 use std::time::Instant;
 
 use crate::cli::{Color, Format};
@@ -41,6 +43,8 @@ pub struct Console {
     out: Box<dyn Write>,
     /// Whether stdout is a terminal, which would interpret control characters.
     terminal: bool,
+    /// Whether stdout goes elsewhere than stderr, which then has the errors of text output as well.
+    is_apart: bool,
     format: Format,
     quiet: bool,
     style: Style,
@@ -74,13 +78,15 @@ impl Console {
         let variable = |name: &str| std::env::var(name).ok();
         let style = Style::of(color, terminal, &variable);
         let stderr = Stderr::new(color);
-        Self { style, ..Self::over(Box::new(stdout), terminal, stderr) }
+        let is_apart = !same_place(&io::stdout(), &io::stderr());
+        Self { style, is_apart, ..Self::over(Box::new(stdout), terminal, stderr) }
     }
 
     fn over(out: Box<dyn Write>, terminal: bool, stderr: Stderr) -> Self {
         Self {
             out,
             terminal,
+            is_apart: false,
             format: Format::Text,
             quiet: false,
             style: Style::PLAIN,
@@ -253,7 +259,8 @@ impl Console {
         if !ok {
             self.summary.note_failure();
         }
-        if self.quiet && !ok {
+        let is_hidden = self.quiet || (self.format == Format::Text && self.is_apart);
+        if is_hidden && !ok {
             self.error(&format!("{}{text}", self.place()));
         }
     }
@@ -378,8 +385,8 @@ impl Console {
             }
         }
         // The line of the text dialect stays the reference's, which has fewer errors.
-        let not_printed = self.quiet || (self.format == Format::Text && result.text.is_some());
-        if let (true, Some(failure)) = (not_printed, &result.error) {
+        let is_hidden = self.format == Format::Text && (result.text.is_some() || self.is_apart);
+        if let (true, Some(failure)) = (self.quiet || is_hidden, &result.error) {
             let ActionResult { index, command, .. } = result;
             self.error(&format!("{}actions[{index}] {command}: {failure}", self.place()));
         }
@@ -406,6 +413,21 @@ impl Console {
             };
         }
     }
+}
+
+/// Whether two streams are the same terminal, pipe or file.
+#[cfg(unix)]
+fn same_place(one: &impl AsFd, other: &impl AsFd) -> bool {
+    let place = |stream: &dyn Fn() -> rustix::io::Result<rustix::fs::Stat>| {
+        stream().ok().map(|stat| (stat.st_dev, stat.st_ino))
+    };
+    place(&|| rustix::fs::fstat(one)) == place(&|| rustix::fs::fstat(other))
+}
+
+/// Whether two streams are the same terminal.
+#[cfg(not(unix))]
+fn same_place(one: &impl IsTerminal, other: &impl IsTerminal) -> bool {
+    one.is_terminal() && other.is_terminal()
 }
 
 impl Default for Console {

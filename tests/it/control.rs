@@ -122,7 +122,8 @@ fn an_action_that_fails_ends_with_1_and_the_others_run() {
             "LoadDensityTestExecuteException(\"executor received invalid data ['LD_nope']\")\n3\n",
         )
         .stderr_eq(
-            "stdin:1:2: warning: actions[0]: unknown command \"LD_nope\"; `ldctl explain` lists them [unknown-command]\n",
+            "stdin:1:2: warning: actions[0]: unknown command \"LD_nope\"; `ldctl explain` lists them [unknown-command]\n\
+             error: stdin: actions[0] LD_nope: executor received invalid data ['LD_nope']\n",
         );
 }
 

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, PipeReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command};
 
-use crate::support::{DEADLINE, wait};
+use crate::support::{DEADLINE, program, wait};
 
 /// More than a pipe holds (64 KiB), with lines of some 25 bytes.
 const REQUESTS: usize = 4000;
@@ -54,4 +54,32 @@ fn ask(port: u16, request: &str) -> String {
     let mut reply = String::new();
     stream.read_to_string(&mut reply).expect("a reply");
     reply
+}
+
+/// A document of which both actions fail.
+const FAILING: &str = r#"[["LD_no_such"], ["LD_execute_files", [["/nonexistent/a.json"]]]]"#;
+
+#[test]
+fn errors_of_text_output_are_on_stderr_as_well_where_stdout_goes_elsewhere() {
+    let mut run = program(&["run", "--no-check", "--output", "text", "--json", FAILING]);
+    let output = run.output().expect("the program");
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+    let errors: Vec<&str> = stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(errors.len(), 2, "{stderr}");
+    for (line, begin) in errors.iter().zip([
+        "error: --json: actions[0] LD_no_such: executor received invalid data",
+        "error: --json: actions[1] LD_execute_files: ",
+    ]) {
+        assert!(line.starts_with(begin), "{line}");
+    }
+    // The reader of both has each of them once.
+    let (mut reader, writer) = std::io::pipe().expect("a pipe");
+    let stderr = writer.try_clone().expect("a pipe");
+    let start = |mut command: Command| command.stdout(writer).stderr(stderr).spawn();
+    let run = program(&["run", "--no-check", "--output", "text", "--json", FAILING]);
+    assert_eq!(wait(&mut start(run).expect("the program")), Some(1));
+    let mut both = String::new();
+    reader.read_to_string(&mut both).expect("a pipe");
+    assert!(!both.contains("error: "), "{both}");
 }
