@@ -11,7 +11,7 @@ use std::fmt;
 pub enum Exit {
     /// Success.
     Done = 0,
-    /// An action failed.
+    /// An action failed, or the output could not be written.
     ActionFailed = 1,
     /// The command line or a local file is wrong; nothing was sent.
     Usage = 2,

@@ -23,12 +23,14 @@ fn main() -> ExitCode {
     let mut console = Console::new(cli.color);
     console.log(cli.verbose, matches!(cli.verb, Verb::Serve(_)));
     let outcome = command::execute(&cli, &mut console);
-    match outcome.and_then(|exit| console.finish().map(|()| exit)) {
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            console.error(&chain(&error));
-            error.exit().into()
-        }
+    let written = console.finish();
+    if let Err(error) = outcome.as_ref().and(written.as_ref()) {
+        console.error(&chain(error));
+    }
+    match (outcome, written) {
+        // What was asked for has been done, but for its output.
+        (Ok(Exit::Done), Err(error)) | (Err(error), _) => error.exit().into(),
+        (Ok(exit), _) => exit.into(),
     }
 }
 
@@ -37,7 +39,7 @@ fn print_message(answer: &clap::Error) -> Exit {
     match answer.print() {
         Err(error) if !answer.use_stderr() && error.kind() != ErrorKind::BrokenPipe => {
             Console::default().error(&format!("cannot write to stdout: {}", reason(&error)));
-            Exit::Usage
+            Exit::ActionFailed
         }
         _ if answer.use_stderr() => Exit::Usage,
         _ => Exit::Done,

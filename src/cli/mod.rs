@@ -134,7 +134,7 @@ fn version() -> &'static str {
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    an action failed
+  1    an action failed, output could not be written, or lint found an error
   2    the command line or a document is invalid; nothing was sent or run
   3    the server is unreachable, TLS failed, timed out, or not a control server
   4    the server rejected the token

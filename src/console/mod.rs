@@ -364,7 +364,8 @@ impl Console {
         match &self.state {
             State::Open | State::Closed => Ok(()),
             State::Failed(error) => {
-                Err(Error::new(Exit::Usage, format!("cannot write to stdout: {}", reason(error))))
+                let why = format!("cannot write to stdout: {}", reason(error));
+                Err(Error::new(Exit::ActionFailed, why))
             }
         }
     }
