@@ -9,6 +9,9 @@ use crate::console::Console;
 use crate::error::{Error, Exit};
 
 pub(super) fn convert(args: &Convert, console: &mut Console) -> Result<Exit, Error> {
+    if let Some(path) = &args.output {
+        new_file::must_be_json(path, "convert")?;
+    }
     let (text, name) = document::load(&args.file, Taker::Verb("convert"))?;
     let source = args.from.map(|from| match from {
         Origin::Har => Source::Har,

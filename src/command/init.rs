@@ -39,6 +39,7 @@ fn source(template: Template) -> &'static str {
 
 pub(super) fn init(args: &Init, console: &mut Console) -> Result<Exit, Error> {
     let (template, file) = meant(args)?;
+    new_file::must_be_json(file, "init")?;
     let broken =
         |why: &dyn std::fmt::Display| Error::usage(format!("the template is broken: {why}"));
     let example = Value::parse(source(template)).map_err(|error| broken(&error))?;

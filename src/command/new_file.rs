@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::draft::Draft;
 use crate::error::{Error, reason};
+use crate::value::Syntax;
 
 /// Writes a file; one that exists is replaced only if `force` is set.
 pub(super) fn write(path: &Path, text: &str, force: bool) -> Result<(), Error> {
@@ -20,6 +21,17 @@ pub(super) fn write(path: &Path, text: &str, force: bool) -> Result<(), Error> {
             _ => format!("cannot write {path}: {}", reason(&error)),
         })
     })
+}
+
+/// Refuses a file of another syntax: a document is written as JSON.
+pub(super) fn must_be_json(path: &Path, verb: &str) -> Result<(), Error> {
+    match Syntax::of(path) {
+        Syntax::Json => Ok(()),
+        _ => {
+            let json = path.with_extension("json");
+            Err(Error::usage(format!("{verb} writes JSON; name the file {}", json.display())))
+        }
+    }
 }
 
 /// Writes a new file; what could not be written whole is removed.

@@ -418,6 +418,11 @@ fn init_writes_nothing_that_run_refuses_and_takes_no_template_for_a_file() {
         let told = refused(&[template]);
         assert!(told.contains(&format!("`ldctl init {template} {template}.json`")), "{told}");
     }
+    for file in ["z.toml", "z.yaml", "z.yml"] {
+        let told = refused(&[file]);
+        assert_eq!(told, "error: init writes JSON; name the file z.json\n");
+        assert_eq!(refused(&["login", file]), told);
+    }
     assert_eq!(directory.path().read_dir().expect("a list").count(), 0);
     ldctl().current_dir(directory.path()).args(["init", "./login"]).assert().success();
     let between = ["init", "--force", "login", "--host", "http://h", "between.json"];
