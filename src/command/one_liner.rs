@@ -6,6 +6,8 @@ use super::document::{self, Taker};
 use crate::action::{OneLiner, RequestBody, Surroundings, check, is_url};
 use crate::cli::Run;
 use crate::error::Error;
+use crate::event::Event;
+use crate::value::Value;
 
 /// The document of the URL on the command line, if there is one; refuses what fits no file or no URL.
 pub(super) fn resolve(args: &Run, users: Option<u64>) -> Result<Option<String>, Error> {
@@ -30,8 +32,9 @@ pub(super) fn resolve(args: &Run, users: Option<u64>) -> Result<Option<String>, 
     if args.files.len() > 1 {
         return Err(Error::usage("a URL and files are not run together; give one or the other"));
     }
-    if args.host.is_some() || args.overrides.target.is_some() {
-        return Err(Error::usage("--target is for documents; a URL has its host"));
+    let target = [("--host", &args.host), ("--target", &args.overrides.target)];
+    if let Some((option, _)) = target.into_iter().find(|(_, given)| given.is_some()) {
+        return Err(Error::usage(format!("{option} is for documents; a URL has its host")));
     }
     let given = &args.one_liner;
     let one = OneLiner {
@@ -50,6 +53,50 @@ pub(super) fn resolve(args: &Run, users: Option<u64>) -> Result<Option<String>, 
         Some(finding) => Err(Error::usage(finding.message.clone())),
         None => {
             serde_json::to_string(&document).map(Some).map_err(|why| Error::usage(why.to_string()))
+        }
+    }
+}
+
+/// What hints about a document's members mean in options.
+const OPTIONS: [(&str, &str); 5] = [
+    (
+        "name its authority with \"verify\": \"ca.pem\", or trust anyone with \"verify\": false",
+        "trust anyone with --insecure",
+    ),
+    (
+        "name it with \"verify\": \"cert.pem\", or trust anyone with \"verify\": false",
+        "trust anyone with --insecure",
+    ),
+    ("leave out \"http2\"", "leave out --http2"),
+    ("raise max_users or lower the rate", "raise --users or lower --rate"),
+    ("use fewer users or a lower rate", "lower --users or --rate"),
+];
+
+/// Writes the hints of a result for those who have no document.
+pub(super) fn hint_at_options(event: &mut Event) {
+    let Event::Result(result) = event else { return };
+    result.warnings.iter_mut().for_each(in_options);
+    if let Some(failure) = &mut result.error {
+        in_options(&mut failure.message);
+    }
+    if let Some(value) = &mut result.value {
+        in_value(value);
+    }
+}
+
+fn in_value(value: &mut Value) {
+    match value {
+        Value::Str(text) => in_options(text),
+        Value::List(items) => items.iter_mut().for_each(in_value),
+        Value::Dict(members) => members.values_mut().for_each(in_value),
+        _ => {}
+    }
+}
+
+fn in_options(text: &mut String) {
+    for (member, option) in OPTIONS {
+        if text.contains(member) {
+            *text = text.replace(member, option);
         }
     }
 }

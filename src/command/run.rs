@@ -60,6 +60,7 @@ pub(super) fn run(args: &Run, verbose: u8, console: &mut Console) -> Result<Exit
     let one_liner = one_liner::resolve(args, overrides.users)?;
     // Nothing is to read its lines: what it is for are its figures.
     let usual = (args.once || one_liner.is_some()).then_some(Format::Summary);
+    let is_of_url = one_liner.is_some();
     let given = one_liner.or_else(|| args.json.clone());
     let policy = Policy {
         data_dir,
@@ -91,7 +92,7 @@ pub(super) fn run(args: &Run, verbose: u8, console: &mut Console) -> Result<Exit
     }
     let detail = verbose.min(MOST_DETAIL);
     let python = executor::start(&args.python, &policy, console)?.zip(rules.python);
-    let runner = Runner { reports, ..Runner::new(policy, python, detail, args.once)? };
+    let runner = Runner { reports, is_of_url, ..Runner::new(policy, python, detail, args.once)? };
     block_on(runner.run_all(locals, console))
 }
 
@@ -135,6 +136,8 @@ pub(super) struct Runner {
     said: mpsc::UnboundedReceiver<DocumentEvent>,
     /// Written when the document has ended.
     pub(super) reports: Reports,
+    /// Whether the command line is the document.
+    is_of_url: bool,
     /// How much is shown of requests.
     detail: u8,
     /// Whether a second signal has ended the wait for a document.
@@ -169,6 +172,7 @@ impl Runner {
             sender,
             said,
             reports: Reports::default(),
+            is_of_url: false,
             detail,
             abandoned: false,
         })
@@ -270,8 +274,14 @@ impl Runner {
         )?;
         let executor = Arc::clone(&self.executor);
         let stderr = console.stderr();
+        let is_of_url = self.is_of_url;
         let say = |said| match said {
-            DocumentEvent::Event(event) => console.event(&event),
+            DocumentEvent::Event(mut event) => {
+                if is_of_url {
+                    one_liner::hint_at_options(&mut event);
+                }
+                console.event(&event);
+            }
             DocumentEvent::Print(line) => console.printed(&line),
             DocumentEvent::Trace(lines) => console.trace(&lines),
         };

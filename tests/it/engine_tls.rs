@@ -50,6 +50,16 @@ fn with_files(load: Load, authority: &Authority) -> Load {
     })
 }
 
+#[test]
+fn a_url_whose_certificate_is_not_trusted_is_hinted_at_the_option() {
+    let scripted = fine(signed(&Authority::new(), None));
+    let run = ["run", &scripted.url_by_name(), "-n", "1", "-o", "json"];
+    let output = crate::support::ldctl().args(run).output().expect("the program");
+    let told = String::from_utf8_lossy(&output.stdout);
+    let hint = "no trusted authority has signed it; trust anyone with --insecure\"";
+    assert!(told.contains(hint), "{told}");
+}
+
 fn fine(config: Arc<ServerConfig>) -> Scripted {
     Scripted::secure(config, |_, wire| answer(wire, 200, &[], b"fine"))
 }

@@ -75,3 +75,22 @@ fn print_document_prints_what_can_be_run_and_runs_nothing() {
     let value: Value = serde_json::from_slice(&again.get_output().stdout).expect("JSON");
     assert_eq!(value[0][1]["arrival_rate"], json!({"rate": 200, "max_users": 4}));
 }
+
+#[test]
+fn hints_about_a_url_name_options_and_no_members_of_documents() {
+    let target = Target::start();
+    let older = Scripted::start(|_, wire| answer(wire, 200, &[], b""));
+    for (url, args, expected) in [
+        (older.url(), &["--http2", "-n", "1"][..], "leave out --http2"),
+        (
+            target.url(),
+            &["--rate", "50000", "--users", "1", "-t", "1"],
+            "raise --users or lower --rate",
+        ),
+    ] {
+        let output =
+            ldctl().args(["run", "-o", "json", &url]).args(args).output().expect("the program");
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(told.contains(expected), "{told}");
+    }
+}
