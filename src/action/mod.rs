@@ -71,7 +71,7 @@ pub use format::formatted;
 pub use lint::{Severity, lint};
 pub use loaddensity::all_refused as refused_commands;
 pub use one_liner::{Body as RequestBody, OneLiner, is_url, meant_url};
-pub use overrides::{Applied, Clustered, Overrides, gate, target_fault};
+pub use overrides::{Applied, Clustered, Overrides, Unused, gate, target_fault};
 pub use policy::{FileAccess, Policy};
 pub use pretty::pretty;
 pub use registry::{Family, commands, declarations, families};

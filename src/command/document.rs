@@ -12,8 +12,8 @@ use crate::action::rule::{
     HARDCODED_URL, NOT_A_DOCUMENT, NOT_JSON, OVERSIZE_BODY, Rule, STALE_RECORDS,
 };
 use crate::action::{
-    Applied, Document, Finding, MOST_ACTIONS, Overrides, Place, Severity, Surroundings, check,
-    located, meant_url, repeated,
+    Applied, Document, Finding, MOST_ACTIONS, Overrides, Place, Severity, Surroundings, Unused,
+    check, located, meant_url, repeated,
 };
 use crate::console::Console;
 use crate::error::{Error, reason};
@@ -39,6 +39,8 @@ pub(super) struct Local {
     pub(super) name: String,
     /// Whether something in it takes the overrides.
     pub(super) taken: bool,
+    /// Variables of the command line that it does not use.
+    pub(super) unused: Vec<Unused>,
     /// What the overrides do not reach, or replace.
     notes: Vec<String>,
     /// What is wrong with it, and what it will probably not do as it was meant.
@@ -52,15 +54,21 @@ pub(super) struct Located {
     /// From 1.
     pub(super) line: usize,
     pub(super) column: usize,
+    /// The option of the command line that it is about, and not the file.
+    option: Option<&'static str>,
 }
 
 impl Located {
     /// The finding in one line, as compilers print theirs.
     pub(super) fn text(&self, file: &str) -> String {
-        let Self { finding: Finding { rule, severity, message, place }, line, column } = self;
+        let Self { finding, line, column, option } = self;
+        let Finding { rule, severity, message, place } = finding;
+        let (severity, rule) = (severity.text(), rule.name);
+        if let Some(option) = option {
+            return format!("{file}: {severity}: {option}: {message} [{rule}]");
+        }
         let place = place.to_string();
         let separator = if place.is_empty() { "" } else { ": " };
-        let (severity, rule) = (severity.text(), rule.name);
         format!("{file}:{line}:{column}: {severity}: {place}{separator}{message} [{rule}]")
     }
 }
@@ -303,7 +311,7 @@ impl Fault {
     pub(super) fn located(self) -> Located {
         let Self { line, column, message } = self;
         let finding = Finding::new(NOT_JSON, Severity::Error, message, Place::default());
-        Located { finding, line, column }
+        Located { finding, line, column, option: None }
     }
 }
 
@@ -356,8 +364,11 @@ pub(super) fn findings(
 ) -> Vec<Located> {
     match parse_document(&source.json) {
         Ok(mut value) => {
-            let _ = overrides.apply(&mut value);
-            all(&value, source, around)
+            let original = overrides.original(&value);
+            let applied = overrides.apply(&mut value).unwrap_or_default();
+            let original = original.as_ref().unwrap_or(&value);
+            let changed = Changed { value: &value, original, overrides, applied: &applied };
+            all(&changed, source, around)
         }
         Err(fault) => vec![fault.located()],
     }
@@ -368,19 +379,38 @@ pub(super) fn repetition(value: &Value, text: &str) -> Option<Located> {
     let findings = repeated(value, text);
     let places = located(&findings, value, text, Syntax::Json);
     let mut placed = findings.into_iter().zip(places);
-    placed.next().map(|(finding, (line, column))| Located { finding, line, column })
+    placed.next().map(|(finding, (line, column))| Located { finding, line, column, option: None })
+}
+
+/// A document with what the command line changes in it.
+struct Changed<'a> {
+    value: &'a Value,
+    original: &'a Value,
+    overrides: &'a Overrides,
+    applied: &'a Applied,
 }
 
 /// All findings, in the order of their places.
-fn all(value: &Value, source: &Source, around: &Surroundings<'_>) -> Vec<Located> {
-    let mut findings = check(value, around);
+fn all(changed: &Changed<'_>, source: &Source, around: &Surroundings<'_>) -> Vec<Located> {
+    let Changed { value, original, overrides, applied } = changed;
+    let found = check(value, around).into_iter().map(|finding| {
+        let option = overrides.option_at(&finding.place, applied);
+        let place = finding.place.without(applied.before);
+        (Finding { place, ..finding }, option)
+    });
+    let (mut findings, mut options): (Vec<Finding>, Vec<_>) = found.unzip();
     // Neither YAML nor TOML has a member twice.
-    findings.append(&mut repeated(value, &source.json));
+    findings.append(&mut repeated(original, &source.json));
+    options.resize(findings.len(), None);
     let (syntax, text) = source.shown();
-    let places = located(&findings, value, text, syntax);
-    let placed = findings.into_iter().zip(places);
-    let mut all: Vec<Located> =
-        placed.map(|(finding, (line, column))| Located { finding, line, column }).collect();
+    let places = located(&findings, original, text, syntax);
+    let placed = findings.into_iter().zip(places).zip(options);
+    let placed = placed.map(|((finding, (line, column)), option)| {
+        // What is of the command line stands before what is in the file.
+        let (line, column) = option.map_or((line, column), |_| (0, 0));
+        Located { finding, line, column, option }
+    });
+    let mut all: Vec<Located> = placed.collect();
     all.sort_by_key(|located| (located.line, located.column));
     all
 }
@@ -393,10 +423,13 @@ pub(super) fn of_text(
     around: &Surroundings<'_>,
 ) -> Result<Local, Error> {
     let mut value = parse_document(&source.json).map_err(|fault| fault.of(name))?;
+    let original = overrides.original(&value);
     let applied = overrides.apply(&mut value);
-    let Applied { taken, mut notes } =
-        applied.map_err(|why| Error::usage(format!("{name}: {why}")))?;
-    let mut findings = all(&value, source, around);
+    let applied = applied.map_err(|why| Error::usage(format!("{name}: {why}")))?;
+    let original = original.as_ref().unwrap_or(&value);
+    let changed = Changed { value: &value, original, overrides, applied: &applied };
+    let mut findings = all(&changed, source, around);
+    let Applied { taken, mut notes, unused, .. } = applied;
     if taken {
         // After the check, whose findings have their places in the text.
         notes.extend(overrides.without_judgement(&mut value));
@@ -407,7 +440,7 @@ pub(super) fn of_text(
     };
     let written = written.map_err(|error| Error::usage(format!("{name}: not JSON: {error}")))?;
     findings.retain(|located| !LINT_ONLY.contains(&located.finding.rule));
-    if let Some(Located { finding, line, column }) =
+    if let Some(Located { finding, line, column, .. }) =
         findings.iter().find(|located| located.finding.rule == NOT_A_DOCUMENT)
     {
         return Err(Error::usage(format!("{name}:{line}:{column}: {}", finding.message)));
@@ -415,7 +448,7 @@ pub(super) fn of_text(
     let document = Document::within(&value, around.rules)
         .map_err(|invalid| Error::usage(format!("{name}: {invalid}")))?;
     let name = name.to_owned();
-    Ok(Local { written, document, name, taken, notes, findings })
+    Ok(Local { written, document, name, taken, unused, notes, findings })
 }
 
 fn bytes(from: impl Read) -> io::Result<Vec<u8>> {

@@ -62,6 +62,7 @@ pub(super) fn send(args: &Send, verbose: u8, console: &mut Console) -> Result<Ex
             return Err(Error::usage("no document; name a file, - for stdin, or give --json"));
         }
     };
+    overrides::must_be_taken(&overrides, std::slice::from_ref(&plain))?;
     console.replies(args.printing.output, args.printing.quiet);
     if !args.checking.no_check {
         document::without_errors(std::slice::from_ref(&plain), "sent", console)?;

@@ -54,7 +54,7 @@ fn lines(text: &str, place: &str) -> Result<String, Error> {
         let why = "a number in it is larger than any that is computed with";
         return Err(Error::usage(format!("{place}: {why}")));
     }
-    if let Some(Located { finding, line, column }) = document::repetition(&value, text) {
+    if let Some(Located { finding, line, column, .. }) = document::repetition(&value, text) {
         let Finding { message, place: member, .. } = finding;
         return Err(Error::usage(format!("{place}:{line}:{column}: {member} {message}")));
     }

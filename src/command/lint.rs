@@ -69,7 +69,7 @@ pub(super) fn lint(args: &Lint, console: &mut Console) -> Result<Exit, Error> {
 }
 
 fn print_finding(file: &str, located: &Located, console: &mut Console) {
-    let Located { finding, line, column } = located;
+    let Located { finding, line, column, .. } = located;
     let object = FileFinding {
         file,
         line: *line,

@@ -2,7 +2,7 @@
 
 use super::cluster;
 use super::document::Local;
-use crate::action::{Overrides, gate, target_fault};
+use crate::action::{Overrides, Unused, gate, target_fault};
 use crate::cli;
 use crate::error::Error;
 
@@ -27,7 +27,7 @@ pub(super) fn resolve(args: &cli::Overrides, host: Option<&str>) -> Result<Overr
         spawn_rate: args.spawn_rate,
         test_time: args.test_time,
         rate: args.rate,
-        target: target.map(|(_, text)| text.to_owned()),
+        target: target.map(|(option, text)| (option, text.to_owned())),
         variables: args.var.clone(),
         gates: args.gate.iter().map(read).collect::<Result<_, _>>()?,
         reports: !args.report.is_empty(),
@@ -40,12 +40,30 @@ pub(super) fn resolve(args: &cli::Overrides, host: Option<&str>) -> Result<Overr
 
 /// Refuses options that no document takes.
 pub(super) fn must_be_taken(overrides: &Overrides, locals: &[Local]) -> Result<(), Error> {
-    if locals.iter().any(|local| local.taken) {
-        return Ok(());
+    let names = || locals.iter().map(|local| local.name.as_str()).collect::<Vec<_>>().join(", ");
+    if !locals.iter().any(|local| local.taken) {
+        let options = overrides.options().join(", ");
+        return Err(Error::usage(format!(
+            "{}: nothing takes {options} (no LD_start_test is in it); leave the option out",
+            names()
+        )));
     }
-    let options = overrides.options().join(", ");
-    let names = locals.iter().map(|local| local.name.as_str()).collect::<Vec<_>>().join(", ");
-    Err(Error::usage(format!(
-        "{names}: nothing takes {options} (no LD_start_test is in it); leave the option out"
-    )))
+    let of_all = locals.split_first().and_then(|(first, others)| {
+        first.unused.iter().find(|one| {
+            others.iter().all(|local| local.unused.iter().any(|other| other.name == one.name))
+        })
+    });
+    match of_all {
+        None => Ok(()),
+        Some(Unused { name, meant }) => {
+            let advice = match meant {
+                Some(meant) => format!("did you mean --var {meant}?"),
+                None => "leave it out".to_owned(),
+            };
+            Err(Error::usage(format!(
+                "{}: nothing takes --var {name} (no placeholder is ${{var.{name}}}); {advice}",
+                names()
+            )))
+        }
+    }
 }

@@ -34,7 +34,7 @@ pub(super) fn log(checked: &[(String, Vec<Located>)]) -> String {
 }
 
 fn result(file: &str, located: &Located) -> Json {
-    let Located { finding, line, column } = located;
+    let Located { finding, line, column, .. } = located;
     let level = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",

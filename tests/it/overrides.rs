@@ -186,3 +186,52 @@ fn an_option_that_cannot_be_meant_is_blamed_and_not_the_document() {
         .code(2)
         .stderr_eq("error: --var a is given twice; leave one out\n");
 }
+
+#[test]
+fn what_is_wrong_with_an_option_is_said_of_it_and_not_of_a_place_in_the_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let test = document("http://127.0.0.1:1", json!([{"method": "get", "request_url": "/"}]));
+    std::fs::write(directory.path().join("a.json"), &test).expect("a file");
+    let files = r#"[["LD_execute_files", [["none.json"]]], ["LD_start_test", {"tasks": 3}]]"#;
+    std::fs::write(directory.path().join("files.json"), files).expect("a file");
+    let check = |args: &[&str], expected: &str| {
+        let run = ldctl().current_dir(directory.path()).arg("run").args(args).assert().code(2);
+        let told = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+        assert!(told.contains(expected), "{args:?}: {told}");
+        told
+    };
+    let gate = ["a.json", "--gate", "failure_rate(no such)<1%"];
+    let told = check(&gate, "a.json: error: --gate: ");
+    assert!(!told.contains("actions["), "{told}");
+    check(&["a.json", "--users", "200000"], "a.json: error: --users: ");
+    // Those of the file keep their places, whatever is put before them.
+    let told = check(&["files.json", "--var", "a=1"], "files.json:1:66: error: actions[1].tasks: ");
+    assert!(told.contains("files.json:1:25: error: actions[0].execute_files_list[0]: "), "{told}");
+}
+
+#[test]
+fn a_variable_that_nothing_uses_and_a_host_that_nothing_takes_are_errors() {
+    let user = r#"[["LD_start_test", {"user_detail_dict": {"host": "http://127.0.0.1:1"},
+        "tasks": [{"method": "get", "request_url": "/${var.user}"}]}]]"#;
+    let plain = r#"[["LD_start_test", {"user_detail_dict": {"host": "http://127.0.0.1:1"},
+        "tasks": [{"method": "get", "request_url": "/"}]}]]"#;
+    let directory = tempfile::tempdir().expect("a directory");
+    for (name, text) in [("user.json", user), ("plain.json", plain)] {
+        std::fs::write(directory.path().join(name), text).expect("a file");
+    }
+    let line = |args: &[&str]| ldctl().current_dir(directory.path()).arg("run").args(args).assert();
+    line(&["user.json", "--var", "usr=ann", "--print-document"]).code(2).stderr_eq(
+        "error: user.json: nothing takes --var usr (no placeholder is ${var.usr}); did you mean --var \
+         user?\n",
+    );
+    line(&["plain.json", "--var", "usr=ann", "--print-document"]).code(2).stderr_eq(
+        "error: plain.json: nothing takes --var usr (no placeholder is ${var.usr}); leave it out\n",
+    );
+    // One of several documents is enough.
+    line(&["plain.json", "user.json", "--var", "user=ann", "--print-document"]).success();
+    let redis = r#"[["LD_start_test", {"user_detail_dict": {"user": "redis_user"},
+        "connection": {"url": "redis://127.0.0.1:1"}, "tasks": [{"method": "get", "key": "k"}]}]]"#;
+    line(&["--json", redis, "--host", "redis://h", "--print-document"]).code(2).stderr_eq(
+        "error: --json: actions[0]: --host means nothing to its tasks, which go to connection.url\n",
+    );
+}

@@ -51,6 +51,17 @@ impl Place {
         Self { of_key: true, ..self }
     }
 
+    /// The action's index, if it is in one.
+    pub fn index(&self) -> Option<usize> {
+        self.action
+    }
+
+    /// The same place, without a number of actions before it.
+    #[must_use]
+    pub fn without(self, before: usize) -> Self {
+        Self { action: self.action.map(|action| action.saturating_sub(before)), ..self }
+    }
+
     /// The part of the arguments.
     pub fn path(&self) -> &Path {
         &self.path
