@@ -233,8 +233,11 @@ DIFFERENT = [
     ("checks of the status", *first("LD_k6_script_to_tasks", "const r = http.get('http://h/a'); check(r, {ok: r => r.status === 204})",
                                     assertions=[{"type": "status_code", "value": 204}])),
     ("a check belongs to the request before it", ["LD_k6_script_to_tasks", [
-        "http.get('http://h/a'); const r = http.get('http://h/b'); check(r, {'is 200': (r) => r.status})"]],
+        "http.get('http://h/a'); const r = http.get('http://h/b'); check(r, {'is 200': (r) => r.status === 200})"]],
      lambda ours, theirs: "assertions" not in ours[0] and theirs[0]["assertions"] == ours[1]["assertions"]),
+    ("a check is its condition, not its name", ["LD_k6_script_to_tasks", [
+        "const r = http.get('http://h/a'); check(r, {'is 200': (r) => r.status === 200 || r.status === 201})"]],
+     lambda ours, theirs: "assertions" not in ours[0] and "assertions" in theirs[0]),
     ("groups are part of names", *first("LD_k6_script_to_tasks", "group('g', () => { http.get('http://h/a?b'); });", name="g: GET /a")),
     ("a batch", ["LD_k6_script_to_tasks", ["http.batch([['GET', 'http://h/a'], 'http://h/b'])"]],
      lambda ours, theirs: [task["request_url"] for task in ours] == ["http://h/a", "http://h/b"] and theirs == []),

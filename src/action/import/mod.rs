@@ -4,6 +4,7 @@
 
 pub(crate) mod curl;
 mod examples;
+mod javascript;
 pub(crate) mod jmeter;
 pub(crate) mod k6;
 mod load;

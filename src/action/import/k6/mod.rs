@@ -1,16 +1,16 @@
 //! k6 scripts, as far as they can be read without running them: calls of `http`, their checks, pauses and
 //! groups, and the options. What a script computes is a variable, or is listed.
 
+mod checks;
 mod options;
 mod request;
-mod scan;
 mod value;
 
 use std::ops::Range;
 
 use self::options::Functions;
-use self::scan::{Token, Word, tokens};
-use self::value::{Js, Names, closing, expression, split};
+use self::value::{Js, Names};
+use super::javascript::{Branch, Token, Word, branches, closing, expression, split, tokens};
 use super::load::rounded;
 use super::steps::steps;
 use super::{Import, NotImported, Request, Test, add};
@@ -21,14 +21,6 @@ const MOST_WORDS: usize = 5_000_000;
 
 /// Functions of a script that run outside of iterations.
 const APART: [&str; 2] = ["setup", "teardown"];
-
-/// Words that begin what a document does not have.
-const BRANCHES: [(&str, &str); 4] = [
-    ("for", "loops whose requests run once"),
-    ("while", "loops whose requests run once"),
-    ("if", "conditions whose requests always run"),
-    ("switch", "conditions whose requests always run"),
-];
 
 /// Whether a text is a script of k6.
 pub(crate) fn is_script(text: &str) -> bool {
@@ -65,7 +57,9 @@ fn read(source: &str) -> Result<(Import, Functions, Names), NotImported> {
         calls: Vec::new(),
         groups: Vec::new(),
         functions: Vec::new(),
-        branches: Vec::new(),
+        checks: Vec::new(),
+        awaited: None,
+        shadowed: Vec::new(),
         seen: 0,
     };
     script.read()?;
@@ -84,6 +78,25 @@ struct Call {
     count: usize,
 }
 
+/// A call of `check`.
+#[derive(Debug)]
+struct Check {
+    /// The words of its arguments.
+    arguments: Range<usize>,
+    /// The number of the request whose response it is about, if a name says so.
+    request: Option<usize>,
+}
+
+/// A name for a response whose request is still to be read.
+#[derive(Debug)]
+struct Awaited {
+    name: String,
+    /// Where the words of the call begin.
+    at: usize,
+    /// What follows the call: nothing, or the part of the response that is meant.
+    part: Range<usize>,
+}
+
 struct Script<'a> {
     source: &'a str,
     words: &'a [Token],
@@ -92,7 +105,11 @@ struct Script<'a> {
     calls: Vec<Call>,
     groups: Vec<(Range<usize>, String)>,
     functions: Vec<(Range<usize>, String)>,
-    branches: Vec<(Range<usize>, &'static str)>,
+    checks: Vec<Check>,
+    /// What is to be named by the next call.
+    awaited: Option<Awaited>,
+    /// What names meant before the parameters of a function took them, and where the function ends.
+    shadowed: Vec<(usize, String, Option<Js>)>,
     /// How many words have been looked at.
     seen: usize,
 }
@@ -122,6 +139,9 @@ impl<'a> Script<'a> {
 
     fn read(&mut self) -> Result<(), NotImported> {
         for at in 0..self.words.len() {
+            while let Some((_, name, before)) = self.shadowed.pop_if(|(end, ..)| *end <= at) {
+                self.names.restore(&name, before);
+            }
             let Some(name) = self.name_at(at) else { continue };
             if self.seen > MOST_WORDS {
                 return Err(NotImported("the calls of the script are nested too deep".to_owned()));
@@ -136,8 +156,11 @@ impl<'a> Script<'a> {
             }
             match name {
                 "http" if self.is_sign(at + 1, ".") && self.is_sign(at + 3, "(") => {
-                    self.call(at)?
+                    let first = self.requests().len();
+                    self.call(at)?;
+                    self.named(at, first);
                 }
+                "check" if self.is_sign(at + 1, "(") => self.check(at + 1),
                 "sleep" if self.is_sign(at + 1, "(") => self.sleep(at + 1),
                 "group" if self.is_sign(at + 1, "(") => {
                     let inside = self.inside(at + 1);
@@ -154,16 +177,7 @@ impl<'a> Script<'a> {
                 "ws" | "grpc" | "browser" if self.is_sign(at + 1, ".") => {
                     self.import.notices.leave_out(format!("call of {name}"));
                 }
-                word => {
-                    let branch = BRANCHES.iter().find(|(known, _)| *known == word);
-                    if let Some((_, kind)) = branch.filter(|_| self.is_sign(at + 1, "(")) {
-                        let body = self.inside(at + 1).end + 1;
-                        if self.is_sign(body, "{") {
-                            let inside = self.inside(body);
-                            self.branches.push((inside, kind));
-                        }
-                    }
-                }
+                _ => {}
             }
         }
         Ok(())
@@ -173,26 +187,24 @@ impl<'a> Script<'a> {
     fn assign(&mut self, name: &str, from: usize) {
         let value = expression(self.words, from);
         self.seen += value.len();
-        // A call of http in it is read when its words come; its request will be the next.
-        if let [
-            Token { word: Word::Name(http), .. },
-            Token { word: Word::Sign("."), .. },
-            Token { word: Word::Name(method), .. },
-            ..,
-        ] = value
-            && http == "http"
-            && method != "url"
+        // A call of http in it is read when its words come.
+        let from = from + usize::from(self.name_at(from) == Some("await"));
+        if self.name_at(from) == Some("http")
+            && self.is_sign(from + 1, ".")
+            && self.name_at(from + 2) != Some("url")
+            && self.is_sign(from + 3, "(")
         {
-            let number = self.import.tests.last().map_or(0, |test| test.requests.len());
-            self.names.set(name, Js::Response(number));
+            let behind = self.inside(from + 3).end + 1;
+            let end = value.last().map_or(0, |last| last.end);
+            let part = self.words.get(behind..).unwrap_or_default();
+            let part = part.iter().take_while(|word| word.end <= end).count();
+            let part = behind..behind + part;
+            self.awaited = Some(Awaited { name: name.to_owned(), at: from, part });
+            self.names.set(name, Js::Unknown);
             return;
         }
         if let Some((number, extractor)) = self.extracted(name, value) {
-            let requests = self.import.tests.last_mut().map(|test| &mut test.requests);
-            if let Some(request) = requests.and_then(|requests| requests.get_mut(number)) {
-                add(&mut request.task, "extract", extractor);
-            }
-            self.names.set(name, Js::Known(format!("${{{name}}}").into()));
+            self.extract(name, number, extractor);
             return;
         }
         // A function of its own is a function.
@@ -202,11 +214,42 @@ impl<'a> Script<'a> {
             let body = (from..from + value.len()).find(|at| self.is_sign(*at, "{"));
             if let Some(body) = body {
                 let inside = self.inside(body);
+                self.shadow(from..body, inside.end);
                 self.functions.push((inside, name.to_owned()));
             }
         }
         let value = self.names.value(value);
         self.names.set(name, value);
+    }
+
+    /// Gives a response its name, once its request is known; without a request it is not known.
+    fn named(&mut self, at: usize, first: usize) {
+        let Some(Awaited { name, part, .. }) = self.awaited.take_if(|awaited| awaited.at == at)
+        else {
+            return;
+        };
+        if self.requests().len() == first {
+            return;
+        }
+        if part.is_empty() {
+            self.names.set(&name, Js::Response(first));
+        } else if let [
+            Token { word: Word::Sign("."), .. },
+            Token { word: Word::Name(what), .. },
+            rest @ ..,
+        ] = self.slice(part)
+            && let Some(extractor) = self.part(&name, what, rest)
+        {
+            self.extract(&name, first, extractor);
+        }
+    }
+
+    /// Takes a variable out of the response of a request.
+    fn extract(&mut self, name: &str, number: usize, extractor: Value) {
+        if let Some(request) = self.requests().get_mut(number) {
+            add(&mut request.task, "extract", extractor);
+        }
+        self.names.set(name, Js::Known(format!("${{{name}}}").into()));
     }
 
     /// `response.json('data.token')` and the like, as an extractor.
@@ -237,7 +280,12 @@ impl<'a> Script<'a> {
             return Some((number, of_path(name, &self.path(rest)?)));
         }
         let number = self.response(response)?;
-        match (part.as_str(), rest) {
+        Some((number, self.part(name, part, rest)?))
+    }
+
+    /// An extractor of a part of a response.
+    fn part(&self, name: &str, part: &str, rest: &[Token]) -> Option<Value> {
+        match (part, rest) {
             (
                 "json",
                 [
@@ -245,7 +293,7 @@ impl<'a> Script<'a> {
                     Token { word: Word::Text(path), .. },
                     Token { word: Word::Sign(")"), .. },
                 ],
-            ) => Some((number, of_path(name, path))),
+            ) => Some(of_path(name, path)),
             (
                 "json",
                 [
@@ -253,7 +301,7 @@ impl<'a> Script<'a> {
                     Token { word: Word::Sign(")"), .. },
                     rest @ ..,
                 ],
-            ) => Some((number, of_path(name, &self.path(rest)?))),
+            ) => Some(of_path(name, &self.path(rest)?)),
             (
                 "headers",
                 [
@@ -267,7 +315,7 @@ impl<'a> Script<'a> {
                 [Token { word: Word::Sign("."), .. }, Token { word: Word::Name(header), .. }],
             ) => {
                 let members = [("var", name), ("from", "header"), ("name", header)];
-                Some((number, Value::dict(members.map(|(key, value)| (key, Value::from(value))))))
+                Some(Value::dict(members.map(|(key, value)| (key, Value::from(value)))))
             }
             _ => None,
         }
@@ -308,25 +356,38 @@ impl<'a> Script<'a> {
         if !self.is_sign(open, "(") {
             return;
         }
-        let body = self.inside(open).end + 1;
+        let parameters = self.inside(open);
+        let body = parameters.end + 1;
         if self.is_sign(body, "{") {
             let name = named.unwrap_or("default").to_owned();
             let inside = self.inside(body);
+            self.shadow(parameters, inside.end);
             self.functions.push((inside, name));
         }
     }
 
-    /// What is known when everything has been read: checks, groups, branches.
-    fn finish(&mut self) -> Result<(), NotImported> {
-        let ranges = self.groups.len() + self.branches.len() + self.functions.len();
-        if self.calls.len().saturating_mul(ranges) > MOST_WORDS {
-            return Err(NotImported("the script has too many calls in too many blocks".to_owned()));
+    /// Parameters are not known, whatever their names mean outside of the function.
+    fn shadow(&mut self, parameters: Range<usize>, end: usize) {
+        for token in self.slice(parameters) {
+            if let Word::Name(name) = &token.word
+                && self.names.get(name).is_some()
+            {
+                let before = self.names.restore(name, None);
+                self.shadowed.push((end, name.clone(), before));
+            }
         }
+    }
+
+    /// What is known when everything has been read: checks, groups, what does not run exactly once.
+    fn finish(&mut self) -> Result<(), NotImported> {
+        let branches = branches(self.words).ok_or_else(too_many)?;
+        let ranges = self.groups.len() + branches.len() + self.functions.len() + self.checks.len();
+        if self.calls.len().saturating_mul(ranges) > MOST_WORDS {
+            return Err(too_many());
+        }
+        self.apply_checks();
         let calls = std::mem::take(&mut self.calls);
-        for (index, call) in calls.iter().enumerate() {
-            let next = calls.get(index + 1).map_or(self.words.len(), |next| next.words.start);
-            let between = self.slice(call.words.end..next);
-            self.checks(call, between);
+        for call in &calls {
             let within = |range: &Range<usize>| range.contains(&call.words.start);
             let groups: Vec<String> = self
                 .groups
@@ -337,8 +398,12 @@ impl<'a> Script<'a> {
             if !groups.is_empty() {
                 self.prefix(call, &groups.join(" / "));
             }
-            for (range, kind) in &self.branches {
+            for (range, branch) in &branches {
                 if within(range) {
+                    let kind = match branch {
+                        Branch::Loop => "loops whose requests run once",
+                        Branch::Condition => "conditions whose requests always run",
+                    };
                     let line =
                         self.source.get(..self.words.get(range.start).map_or(0, |word| word.start));
                     let line = line.map_or(0, |before| before.matches('\n').count()) + 1;
@@ -377,6 +442,10 @@ impl<'a> Script<'a> {
     }
 }
 
+fn too_many() -> NotImported {
+    NotImported("the script has too many calls in too many blocks".to_owned())
+}
+
 fn of_path(name: &str, path: &str) -> Value {
     Value::dict([("var", name), ("path", path)].map(|(key, value)| (key, Value::from(value))))
 }
@@ -387,3 +456,6 @@ fn randint(text: &str) -> Option<(f64, f64)> {
     let (low, high) = bounds.split_once(',')?;
     Some((low.trim().parse().ok()?, high.trim().parse().ok()?))
 }
+
+#[cfg(test)]
+mod tests;

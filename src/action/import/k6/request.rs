@@ -1,13 +1,9 @@
-//! Calls of `http` as tasks, and the checks of their responses.
+//! Calls of `http` as tasks.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
-
+use super::super::javascript::{Token, split};
 use super::super::lookup::{members, object, scalar, text};
-use super::super::{NotImported, Request, add, set_in, status_assertion};
-use super::scan::{Token, Word};
-use super::value::{Js, placeholder, split};
+use super::super::{NotImported, Request, set_in};
+use super::value::{Js, placeholder};
 use super::{Call, Script};
 use crate::value::{Map, Value};
 
@@ -25,14 +21,6 @@ const METHODS: [&str; 11] = [
     "batch",
     "asyncRequest",
 ];
-
-/// An expected status in a check: compared, or named as the reference expects it.
-static STATUS: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"\.status\s*={2,3}\s*(\d{3})|['"]is\s+(\d{3})['"]"#).ok());
-
-/// A text that the body must hold.
-static HOLDS: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"\.body\.includes\(\s*(?:'([^'\\]*)'|"([^"\\]*)")\s*\)"#).ok());
 
 impl Script<'_> {
     /// A call whose words begin at a place.
@@ -201,40 +189,6 @@ impl Script<'_> {
                 "redirects" | "responseType" | "responseCallback" | "jar" => {}
                 other => self.import.notices.leave_out(format!("param {other}")),
             }
-        }
-    }
-
-    /// What the words after a call check.
-    pub(super) fn checks(&mut self, call: &Call, between: &[Token]) {
-        let (Some(first), Some(last)) = (between.first(), between.last()) else { return };
-        let code = self.source.get(first.start..last.end).unwrap_or_default();
-        let names =
-            between.iter().filter(|token| token.word == Word::Name("check".to_owned())).count();
-        let arrows = between.iter().filter(|token| token.word == Word::Sign("=>")).count();
-        let mut found = Vec::new();
-        if let Some(status) = STATUS.as_ref().and_then(|pattern| pattern.captures(code)) {
-            let status =
-                status.get(1).or_else(|| status.get(2)).map_or("", |status| status.as_str());
-            found.extend(status.parse().ok().map(status_assertion));
-        }
-        for held in HOLDS.iter().flat_map(|pattern| pattern.captures_iter(code)) {
-            let held = held.get(1).or_else(|| held.get(2)).map_or("", |held| held.as_str());
-            found.push(Value::dict([("type", Value::from("contains")), ("value", held.into())]));
-        }
-        // An arrow for each check, besides those of groups.
-        let groups =
-            between.iter().filter(|token| token.word == Word::Name("group".to_owned())).count();
-        let lost =
-            if names == 0 { 0 } else { arrows.saturating_sub(groups).saturating_sub(found.len()) };
-        (0..lost).for_each(|_| self.import.notices.leave_out("check without a counterpart"));
-        let Call { first, count, .. } = *call;
-        // Those of several requests are not told apart.
-        if count == 1
-            && let Some(request) = self.requests().get_mut(first)
-        {
-            found.into_iter().for_each(|assertion| add(&mut request.task, "assertions", assertion));
-        } else if !found.is_empty() {
-            self.import.notices.leave_out("check of a batch");
         }
     }
 

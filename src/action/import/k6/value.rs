@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::scan::{Token, Word, tokens, unescaped};
+use super::super::javascript::{Token, Word, closing, outside, split, tokens, unescaped};
 use crate::value::{Map, Value};
 
 /// How deep expressions may be.
@@ -55,6 +55,14 @@ pub(super) struct Names {
 impl Names {
     pub(super) fn set(&mut self, name: &str, value: Js) {
         self.known.insert(name.to_owned(), value);
+    }
+
+    /// Gives a name the meaning that it had; returns the one that it has.
+    pub(super) fn restore(&mut self, name: &str, before: Option<Js>) -> Option<Js> {
+        match before {
+            Some(before) => self.known.insert(name.to_owned(), before),
+            None => self.known.remove(name),
+        }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Js> {
@@ -328,76 +336,4 @@ pub(super) fn placeholder(words: &[Token]) -> Option<String> {
         }
     }
     last.map(|name| format!("${{{name}}}"))
-}
-
-/// The places of signs outside of all brackets.
-fn outside(words: &[Token], wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = usize> {
-    let mut depth = 0_usize;
-    words.iter().enumerate().filter_map(move |(at, token)| {
-        let Word::Sign(sign) = token.word else { return None };
-        match sign {
-            "(" | "[" | "{" => depth += 1,
-            ")" | "]" | "}" => depth = depth.saturating_sub(1),
-            sign => return (depth == 0 && wanted(sign)).then_some(at),
-        }
-        None
-    })
-}
-
-/// The parts between signs that stand outside of all brackets.
-pub(super) fn split(words: &[Token], wanted: impl Fn(&str) -> bool) -> Vec<&[Token]> {
-    let mut parts = Vec::new();
-    let mut from = 0;
-    for at in outside(words, wanted) {
-        parts.push(words.get(from..at).unwrap_or_default());
-        from = at + 1;
-    }
-    parts.push(words.get(from..).unwrap_or_default());
-    parts
-}
-
-/// The place of the bracket that closes the one at a place.
-pub(super) fn closing(words: &[Token], open: usize) -> Option<usize> {
-    let mut depth = 0_usize;
-    for (at, token) in words.iter().enumerate().skip(open) {
-        match token.word {
-            Word::Sign("(" | "[" | "{") => depth += 1,
-            Word::Sign(")" | "]" | "}") => {
-                depth = depth.saturating_sub(1);
-                if depth == 0 {
-                    return Some(at);
-                }
-            }
-            _ => {}
-        }
-    }
-    None
-}
-
-/// The expression that begins at a place: to a comma, a semicolon, a closing bracket or a line that
-/// begins something else.
-pub(super) fn expression(words: &[Token], from: usize) -> &[Token] {
-    let mut depth = 0_usize;
-    let mut continues = true;
-    for (at, token) in words.iter().enumerate().skip(from) {
-        let sign = match token.word {
-            Word::Sign(sign) => sign,
-            _ => "",
-        };
-        if depth == 0 {
-            let operand = sign.is_empty() || matches!(sign, "{" | "[" | "(" | "!" | "...");
-            let ends = matches!(sign, "," | ";" | ")" | "]" | "}")
-                || (token.breaks && operand && !continues);
-            if ends {
-                return words.get(from..at).unwrap_or_default();
-            }
-        }
-        match sign {
-            "(" | "[" | "{" => depth += 1,
-            ")" | "]" | "}" => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        continues = !sign.is_empty() && !matches!(sign, ")" | "]" | "}");
-    }
-    words.get(from..).unwrap_or_default()
 }

@@ -11,7 +11,7 @@ const MAX_PATTERN: usize = 2000;
 
 /// What a word is.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Word {
+pub(in crate::action::import) enum Word {
     /// A name or a keyword.
     Name(String),
     /// A text in quotes, without its escapes.
@@ -27,12 +27,12 @@ pub(super) enum Word {
 
 /// A word and where it is.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Token {
-    pub(super) word: Word,
-    pub(super) start: usize,
-    pub(super) end: usize,
+pub(in crate::action::import) struct Token {
+    pub(in crate::action::import) word: Word,
+    pub(in crate::action::import) start: usize,
+    pub(in crate::action::import) end: usize,
     /// Whether a line ends before it.
-    pub(super) breaks: bool,
+    pub(in crate::action::import) breaks: bool,
 }
 
 /// The operators and brackets, longer ones first.
@@ -44,7 +44,7 @@ const SIGNS: [&str; 53] = [
 ];
 
 /// The words of a script.
-pub(super) fn tokens(source: &str) -> Result<Vec<Token>, NotImported> {
+pub(in crate::action::import) fn tokens(source: &str) -> Result<Vec<Token>, NotImported> {
     let mut found: Vec<Token> = Vec::new();
     let mut at = 0;
     let mut breaks = false;
@@ -209,7 +209,7 @@ fn pattern(rest: &str) -> usize {
 }
 
 /// A text without its escapes.
-pub(super) fn unescaped(text: &str) -> String {
+pub(in crate::action::import) fn unescaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut letters = text.chars();
     while let Some(letter) = letters.next() {
