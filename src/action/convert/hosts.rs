@@ -5,6 +5,7 @@ use url::Url;
 
 use crate::action::commands::har::RecordedRequest;
 use crate::protocol::http::percent_decode;
+use crate::redact;
 use crate::value::{Map, Value};
 
 /// The hosts of a recording.
@@ -68,6 +69,28 @@ pub(super) fn take_credentials(task: &mut Map) {
     }
 }
 
+/// Replaces a name that is the task's URL, or has a secret in it.
+pub(super) fn rename(task: &mut Map, has_secret: impl Fn(&str) -> bool) {
+    let Some(name) = task.get("name").map(Value::to_text) else { return };
+    let url = task.get("request_url").and_then(Value::as_str).unwrap_or_default();
+    let is_url = |name: &str| {
+        name.split_once("://").is_some_and(|(scheme, _)| !scheme.contains(char::is_whitespace))
+    };
+    if name == url || is_url(&name) || redact::url(&name) != name || has_secret(&name) {
+        let path = origin(url).map_or(url, |(_, rest)| rest);
+        let name = method_and_path(task, "", path);
+        task.insert("name".to_owned(), name.into());
+    }
+}
+
+/// The name of a task that has none. What follows the path may be secret.
+fn method_and_path(task: &Map, host: &str, rest: &str) -> String {
+    let method = task.get("method").and_then(Value::as_str).unwrap_or_default().to_uppercase();
+    let path = rest.split(['?', '#']).next().unwrap_or_default();
+    let slash = if path.starts_with('/') || path.starts_with("${") { "" } else { "/" };
+    format!("{method} {host}{slash}{path}")
+}
+
 fn of_task(task: &Map) -> Option<(String, &str)> {
     origin(task.get("request_url")?.as_str()?)
 }
@@ -108,27 +131,27 @@ impl Hosts {
         (!hosts.is_empty()).then(|| format!("left out requests to other hosts: {hosts}"))
     }
 
-    /// Takes the host out of a task's URL. The name, where it has none or a new one is wanted, is the path,
-    /// without its query.
+    /// Takes the host out of a task's URL. The name, where it has none or a new one is wanted, is the method
+    /// and the path, without its query.
     pub(super) fn split(&mut self, task: &mut Map, rename: bool) {
-        let Some((origin, rest)) = of_task(task) else { return };
-        let slash = if rest.starts_with('/') { "" } else { "/" };
-        let path = rest.split(['?', '#']).next().unwrap_or_default().to_owned();
-        let path = if path.is_empty() { "/".to_owned() } else { path };
-        let method = task.get("method").and_then(Value::as_str).unwrap_or_default().to_uppercase();
-        let (url, name) = if Some(&origin) == self.base.as_ref() {
-            (format!("{slash}{rest}"), format!("{method} {path}"))
-        } else if origin.contains("${") {
-            // Variables hold no variables.
-            (format!("{origin}{slash}{rest}"), format!("{method} {path}"))
-        } else {
-            let host = origin.split_once("://").map_or(&*origin, |(_, host)| host).to_owned();
-            let url = format!("${{{}}}{slash}{rest}", self.variable(&origin));
-            (url, format!("{method} {host}{path}"))
-        };
-        task.insert("request_url".to_owned(), url.into());
+        let mut name = None;
+        if let Some((origin, rest)) = of_task(task) {
+            let slash = if rest.starts_with('/') { "" } else { "/" };
+            let url = if Some(&origin) == self.base.as_ref() {
+                format!("{slash}{rest}")
+            } else if origin.contains("${") {
+                // Variables hold no variables.
+                format!("{origin}{slash}{rest}")
+            } else {
+                let host = origin.split_once("://").map_or(&*origin, |(_, host)| host);
+                name = Some(method_and_path(task, host, rest));
+                format!("${{{}}}{slash}{rest}", self.variable(&origin))
+            };
+            name = name.or_else(|| Some(method_and_path(task, "", rest)));
+            task.insert("request_url".to_owned(), url.into());
+        }
         if rename || !task.contains_key("name") {
-            task.insert("name".to_owned(), name.into());
+            task.extend(name.map(|name| ("name".to_owned(), name.into())));
         }
     }
 

@@ -6,6 +6,7 @@
 mod cookies;
 mod curl;
 mod hosts;
+mod places;
 mod refusal;
 mod secrets;
 mod settle;
@@ -82,10 +83,13 @@ pub fn convert(
         }
         for RecordedRequest { task, .. } in &mut test.requests {
             hosts::take_credentials(task);
-            secrets.replace(task);
+            hosts::rename(task, |_| false);
             hosts.split(task, settled.renames);
+            secrets.replace(task, &settled.credentials);
         }
     }
+    let requests = settled.tests.iter_mut().flat_map(|test| &mut test.requests);
+    requests.for_each(|request| hosts::rename(&mut request.task, |name| secrets.are_in(name)));
     let mut notes = std::mem::take(&mut settled.notes);
     notes.extend(secrets.doubts());
     let document = document(settled, hosts);

@@ -5,10 +5,14 @@ use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
 
+use super::places::Places;
 use crate::action::import::variable;
 use crate::load::template::references;
 use crate::redact;
 use crate::value::{Map, Value};
+
+/// The shortest secret that is looked for in other texts, in bytes.
+const LEAST: usize = 4;
 
 /// The secrets that were found.
 #[derive(Debug, Default)]
@@ -22,27 +26,10 @@ pub(super) struct Secrets {
 }
 
 impl Secrets {
-    /// Replaces the secrets of a task.
-    pub(super) fn replace(&mut self, task: &mut Map) {
-        if let Some(Value::Str(url)) = task.get_mut("request_url") {
-            *url = self.url(url);
-        }
-        if let Some(Value::Dict(headers)) = task.get_mut("headers") {
-            for (name, value) in headers {
-                if let Value::Str(text) = value
-                    && redact::names_secret(name)
-                {
-                    *text = self.header(name, text);
-                }
-            }
-        }
-        if let Some(Value::Dict(cookies)) = task.get_mut("cookies") {
-            for (name, value) in cookies {
-                if let Value::Str(text) = value {
-                    *text = self.placeholder(&format!("COOKIE_{name}"), text);
-                }
-            }
-        }
+    /// Replaces the secrets of a task. `credentials` are names of headers and parameters that do not tell.
+    pub(super) fn replace(&mut self, task: &mut Map, credentials: &BTreeSet<String>) {
+        let replace = |name: &str, value: &str| self.placeholder(name, value);
+        Places { credentials, replace }.visit(task);
         // A proxy is read before variables are known.
         if let Some(Value::Str(proxy)) = task.get_mut("proxy")
             && let Some((scheme, rest)) = proxy.split_once("://")
@@ -51,16 +38,6 @@ impl Secrets {
             *proxy = format!("{scheme}://{host}");
             self.proxies.insert(proxy.clone());
         }
-        for member in ["auth", "json", "data", "params", "files"] {
-            if let Some(value) = task.get_mut(member) {
-                self.members(value);
-            }
-        }
-        if let Some(Value::Str(text)) = task.get_mut("data")
-            && !text.trim_start().starts_with(['{', '[', '<'])
-        {
-            *text = self.parameters(text);
-        }
         if let Some(Value::Str(text)) = task.get("data")
             && let text = without_placeholders(text)
             && redact::text(&text) != text.as_str()
@@ -68,6 +45,11 @@ impl Secrets {
             let name = task.get("name").map(Value::to_text).unwrap_or_default();
             self.doubts.insert(name);
         }
+    }
+
+    /// Whether a text holds one of the secrets, and not by accident.
+    pub(super) fn are_in(&self, text: &str) -> bool {
+        self.names.keys().any(|secret| secret.len() >= LEAST && text.contains(secret.as_str()))
     }
 
     /// The variables.
@@ -90,74 +72,9 @@ impl Secrets {
         bodies.into_iter().chain(proxies)
     }
 
-    /// Values of members with telling names, at any depth; also of fields as pairs.
-    fn members(&mut self, value: &mut Value) {
-        match value {
-            Value::Dict(members) => {
-                for (name, member) in members {
-                    match member {
-                        Value::Str(text) if redact::names_secret(name) => {
-                            *text = self.placeholder(name, text);
-                        }
-                        // A part of a form that is no file.
-                        Value::List(part) if redact::names_secret(name) => {
-                            match part.as_mut_slice() {
-                                [Value::Null, Value::Str(text)] => {
-                                    *text = self.placeholder(name, text);
-                                }
-                                part => part.iter_mut().for_each(|item| self.members(item)),
-                            }
-                        }
-                        member => self.members(member),
-                    }
-                }
-            }
-            Value::List(items) => match items.as_mut_slice() {
-                [Value::Str(name), Value::Str(text)] if redact::names_secret(name) => {
-                    *text = self.placeholder(name, text);
-                }
-                items => items.iter_mut().for_each(|item| self.members(item)),
-            },
-            _ => {}
-        }
-    }
-
-    /// A header's value; the scheme of credentials stays.
-    fn header(&mut self, name: &str, value: &str) -> String {
-        match value.split_once(' ') {
-            Some((scheme, secret)) if name.eq_ignore_ascii_case("authorization") => {
-                let kind =
-                    if scheme.eq_ignore_ascii_case("bearer") { "TOKEN" } else { "CREDENTIALS" };
-                format!("{scheme} {}", self.placeholder(kind, secret.trim()))
-            }
-            _ => self.placeholder(name, value),
-        }
-    }
-
-    /// A URL whose query has telling names.
-    fn url(&mut self, url: &str) -> String {
-        let Some((path, query)) = url.split_once('?') else { return url.to_owned() };
-        let (query, fragment) = match query.split_once('#') {
-            Some((query, fragment)) => (query, format!("#{fragment}")),
-            None => (query, String::new()),
-        };
-        format!("{path}?{}{fragment}", self.parameters(query))
-    }
-
-    /// A query or a form, some of whose names are telling.
-    fn parameters(&mut self, text: &str) -> String {
-        let parameters = text.split('&').map(|parameter| match parameter.split_once('=') {
-            Some((name, value)) if redact::names_secret(name) => {
-                format!("{name}={}", self.placeholder(name, value))
-            }
-            _ => parameter.to_owned(),
-        });
-        parameters.collect::<Vec<_>>().join("&")
-    }
-
-    fn placeholder(&mut self, name: &str, value: &str) -> String {
+    fn placeholder(&mut self, name: &str, value: &str) -> Option<String> {
         if value.is_empty() || value.starts_with("${") {
-            return value.to_owned();
+            return None;
         }
         let known = self.names.get(value).cloned();
         let variable = known.unwrap_or_else(|| {
@@ -171,7 +88,7 @@ impl Secrets {
             self.names.insert(value.to_owned(), free.clone());
             free
         });
-        format!("${{env.{variable}}}")
+        Some(format!("${{env.{variable}}}"))
     }
 }
 

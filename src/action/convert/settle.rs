@@ -1,8 +1,11 @@
 //! An import as tests that run: variables in the authority of a URL are replaced by their values, secret
 //! ones and those without a value come from the environment, and pauses become waits if they are wanted.
 
+use std::collections::BTreeSet;
+
 use indexmap::{IndexMap, IndexSet};
 
+use super::places::Places;
 use crate::action::commands::har::RecordedRequest;
 use crate::action::import::{Import, names_in, replace_names, variable};
 use crate::redact;
@@ -19,6 +22,8 @@ pub(super) struct Settled {
     pub(super) sources: Vec<Value>,
     pub(super) gates: Vec<Value>,
     pub(super) notes: Vec<String>,
+    /// Names of headers and parameters that hold credentials, though they do not tell.
+    pub(super) credentials: BTreeSet<String>,
     /// Whether tasks are named by their method and path.
     pub(super) renames: bool,
 }
@@ -53,7 +58,8 @@ impl Settled {
 /// Makes an import run.
 pub(super) fn settled(import: Import, think_time: bool) -> Settled {
     let extracted = import.extracted();
-    let Import { tests, mut variables, made_up, sources, gates, mut notices, .. } = import;
+    let Import { tests, mut variables, made_up, sources, gates, mut notices, credentials, .. } =
+        import;
     notices
         .many("values that were made up; correct them in \"variables\"", made_up.keys().cloned());
     variables.extend(made_up);
@@ -83,8 +89,10 @@ pub(super) fn settled(import: Import, think_time: bool) -> Settled {
     }
     let requests = tests.iter_mut().flat_map(|test| &mut test.requests);
     let mut tasks: Vec<&mut Map> = requests.map(|request| &mut request.task).collect();
+    let secret = secrets(&mut tasks, &credentials);
+    let is_secret = |name: &str| redact::names_secret(name) || secret.contains(name);
     for task in &mut tasks {
-        settle_url(task, &variables);
+        settle_url(task, &variables, &is_secret);
     }
     // Those that the tasks still name.
     let mut named: IndexSet<String> = IndexSet::new();
@@ -97,8 +105,8 @@ pub(super) fn settled(import: Import, think_time: bool) -> Settled {
     }
     let mut of_environment: IndexMap<String, String> = IndexMap::new();
     for name in named.iter().filter(|name| !extracted.contains(*name)) {
-        let secret = redact::names_secret(name);
-        let known = variables.get(name).filter(|value| !secret && value.as_str() != Some(""));
+        let known =
+            variables.get(name).filter(|value| !is_secret(name) && value.as_str() != Some(""));
         if known.is_none() {
             let placeholder = format!("${{env.{}}}", variable(name));
             of_environment.insert(name.clone(), placeholder);
@@ -106,19 +114,33 @@ pub(super) fn settled(import: Import, think_time: bool) -> Settled {
     }
     variables.retain(|name, value| {
         let kept = named.contains(name) && !of_environment.contains_key(name);
-        kept && !(extracted.contains(name)
-            && (redact::names_secret(name) || value.as_str() == Some("")))
+        kept && !(extracted.contains(name) && (is_secret(name) || value.as_str() == Some("")))
     });
     for task in &mut tasks {
         for value in task.values_mut() {
             replace_names(value, &|name| of_environment.get(name).cloned());
         }
     }
-    Settled { tests, variables, sources, gates, notes: notices.lines(), renames: false }
+    let notes = notices.lines();
+    Settled { tests, variables, sources, gates, notes, credentials, renames: false }
+}
+
+/// The variables that stand where secrets do.
+fn secrets(tasks: &mut [&mut Map], credentials: &BTreeSet<String>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let look = |_: &str, value: &str| {
+        names_in(&value.into(), &mut |_, name| {
+            found.insert(name.to_owned());
+        });
+        None
+    };
+    let mut places = Places { credentials, replace: look };
+    tasks.iter_mut().for_each(|task| places.visit(task));
+    found
 }
 
 /// Replaces variables before the path of a URL by their values, where the result has a host.
-fn settle_url(task: &mut Map, variables: &Map) {
+fn settle_url(task: &mut Map, variables: &Map, is_secret: &dyn Fn(&str) -> bool) {
     let Some(Value::Str(url)) = task.get_mut("request_url") else { return };
     let begin = url.find("://").map_or(0, |at| at + 3);
     let end = url
@@ -130,7 +152,7 @@ fn settle_url(task: &mut Map, variables: &Map) {
     replace_names(&mut front, &|name| {
         let value = variables.get(name).map(Value::to_text)?;
         let fits = !value.is_empty() && value.len() <= MAX_URL;
-        (fits && !redact::names_secret(name)).then_some(value)
+        (fits && !is_secret(name)).then_some(value)
     });
     let Value::Str(mut front) = front else { return };
     // `${var.base}` may end in a slash, and the path begins with one.

@@ -252,6 +252,127 @@ fn secrets_in_the_parts_of_a_form_come_from_the_environment() {
     assert!(text.contains("ann") && !text.contains("hunter2"), "{text}");
 }
 
+/// A collection of Postman with one request, whose document must not hold `s3cret`, but the variables.
+#[track_caller]
+fn check_kept_secret(request: &str, variables: &[&str], more: &str) {
+    let text = format!(r#"{{"info": {{}}, "item": [{{"request": {request}}}] {more}}}"#);
+    let converted = convert(&text, None, Choices::default()).expect(&text);
+    let document = format!("{} {:?}", converted.document.to_text(), converted.notes);
+    assert!(!document.contains("s3cret") && !document.contains("73539"), "{document}");
+    assert_eq!(converted.variables, variables, "{document}");
+}
+
+#[test]
+fn what_stands_below_a_telling_name_comes_from_the_environment() {
+    let body = |json: &str| {
+        let raw = Value::from(json).to_json(crate::value::Charset::Ascii);
+        format!(
+            r#"{{"method": "POST", "url": "http://h/a", "body": {{"mode": "raw", "raw": {raw}}}}}"#
+        )
+    };
+    for (json, variables) in [
+        (r#"{"password": 73539}"#, &["PASSWORD"][..]),
+        (r#"{"tokens": ["s3cret", {"a": "s3cret-2"}]}"#, &["TOKENS", "TOKENS_2"]),
+        (r#"{"token": {"value": "s3cret", "kind": null}}"#, &["TOKEN"]),
+        (r#"[["password", [null, "s3cret"]]]"#, &["PASSWORD"]),
+        (r#"{"fields": [{"name": "api_key", "value": "s3cret"}]}"#, &["API_KEY"]),
+        (r#"{"a": {"secret": [[["s3cret"]]]}, "design": "x"}"#, &["SECRET"]),
+    ] {
+        check_kept_secret(&body(json), variables, "");
+    }
+    let form = |fields: &str| {
+        format!(
+            r#"{{"method": "POST", "url": "http://h/a", "body": {{"mode": "formdata", "formdata": [{fields}]}}}}"#
+        )
+    };
+    let part = r#"{"key": "password", "value": "s3cret", "contentType": "text/plain"}"#;
+    check_kept_secret(&form(part), &["PASSWORD"], "");
+    check_kept_secret(&form(&format!("{part}, {part}")), &["PASSWORD"], "");
+    let text = "curl http://h/#access_token=s3cret -F 'token=s3cret;type=text/plain'";
+    let converted = convert(text, None, Choices::default()).expect(text);
+    assert!(!converted.document.to_text().contains("s3cret"), "{:?}", converted.document);
+}
+
+#[test]
+fn the_type_and_the_path_of_a_part_with_a_telling_name_stay() {
+    let part = r#"{"key": "password", "value": "s3cret", "contentType": "text/plain"}"#;
+    let file = r#"{"key": "secret", "type": "file", "src": "secret.pem"}"#;
+    let text = format!(
+        r#"{{"info": {{}}, "item": [{{"request": {{"url": "http://h/a", "body": {{"mode": "formdata",
+            "formdata": [{part}, {file}]}}}}}}]}}"#
+    );
+    let converted = convert(&text, None, Choices::default()).expect("a document");
+    let files = tasks(&converted.document)[0].get("files").map(Value::to_text);
+    assert_eq!(
+        files.as_deref(),
+        Some(
+            "{'password': [None, '${env.PASSWORD}', 'text/plain'], 'secret': {'path': 'secret.pem'}}"
+        )
+    );
+}
+
+#[test]
+fn a_variable_that_stands_where_a_secret_does_comes_from_the_environment() {
+    let variable = r#", "variable": [{"key": "who", "value": "s3cret"}]"#;
+    for request in [
+        r#"{"url": "http://h/a", "header": [{"key": "Authorization", "value": "Bearer {{who}}"}]}"#,
+        r#"{"url": "http://h/a", "header": [{"key": "X-Api-Key", "value": "{{who}}"}]}"#,
+        r#"{"url": "http://h/a", "header": [{"key": "Cookie", "value": "{{who}}"}]}"#,
+        r#"{"url": "http://h/a?token={{who}}"}"#,
+        r#"{"url": "http://h/a", "auth": {"type": "basic", "basic": {"username": "ann", "password": "{{who}}"}}}"#,
+        r#"{"url": "http://h/a", "auth": {"type": "bearer", "bearer": {"token": "{{who}}"}}}"#,
+        r#"{"url": "http://h/a", "auth": {"type": "apikey", "apikey": {"key": "appid", "value": "{{who}}", "in": "query"}}}"#,
+        r#"{"url": "http://h/a", "auth": {"type": "apikey", "apikey": {"key": "appid", "value": "{{who}}"}}}"#,
+        r#"{"method": "POST", "url": "http://h/a", "body": {"mode": "raw", "raw": "{\"pin\": 1, \"password\": [\"{{who}}\"]}"}}"#,
+        r#"{"method": "POST", "url": "http://h/a", "body": {"mode": "urlencoded", "urlencoded": [{"key": "pwd", "value": "{{who}}"}]}}"#,
+    ] {
+        check_kept_secret(request, &["WHO"], variable);
+    }
+    // Elsewhere it keeps its value.
+    let text = r#"{"info": {}, "item": [{"request": {"url": "http://h/{{who}}"}}],
+        "variable": [{"key": "who", "value": "ann"}]}"#;
+    let converted = convert(text, None, Choices::default()).expect("a document");
+    assert_eq!(converted.variables, [""; 0]);
+    let script = "const t = 's3cret'; import http from 'k6/http';\
+        http.get('http://h/', {headers: {Authorization: `Bearer ${t}`}});";
+    let converted = convert(script, None, Choices::default()).expect("a document");
+    assert_eq!(converted.variables, ["TOKEN"]);
+}
+
+#[test]
+fn the_key_of_an_api_is_secret_whatever_its_name() {
+    for place in ["query", "header"] {
+        let request = format!(
+            r#"{{"url": "http://h/a", "auth": {{"type": "apikey", "apikey": {{"key": "appid",
+                "value": "s3cret", "in": "{place}"}}}}}}"#
+        );
+        check_kept_secret(&request, &["APPID"], "");
+    }
+}
+
+#[test]
+fn names_of_tasks_hold_no_secrets() {
+    for (name, request, found) in [
+        ("http://h/a?api_key=s3cret", r#""http://h/a?api_key=s3cret""#, "GET /a"),
+        ("", r#""http://h/a?api_key=s3cret""#, "GET /a"),
+        ("a, api_key=s3cret", r#""http://h/a""#, "GET /a"),
+        ("with s3cret", r#"{"url": "http://h/a?token=s3cret"}"#, "GET /a"),
+        ("", r#""/a/b?token=s3cret""#, "GET /a/b"),
+        ("the items", r#""http://h/a?token=s3cret""#, "the items"),
+    ] {
+        let text =
+            format!(r#"{{"info": {{}}, "item": [{{"name": "{name}", "request": {request}}}]}}"#);
+        let converted = convert(&text, None, Choices::default()).expect(&text);
+        let task = &tasks(&converted.document)[0];
+        assert_eq!(task.get("name").map(Value::to_text).as_deref(), Some(found), "{text}");
+        assert!(!converted.document.to_text().contains("s3cret"), "{:?}", converted.document);
+    }
+    let text = r#"{"info": {}, "item": [{"request": {"method": "POST", "url": "http://h/a?api_key=s3cret",
+        "body": {"mode": "raw", "raw": "<a password='73539'/> password=73539"}}}]}"#;
+    let converted = convert(text, None, Choices::default()).expect("a document");
+    assert_eq!(converted.notes, ["bodies that may hold secrets, kept as they are: POST /a"]);
+}
+
 /// A sample of another tool.
 macro_rules! sample {
     ($name:literal) => {

@@ -46,6 +46,8 @@ pub(crate) struct Import {
     pub(crate) sources: Vec<Value>,
     /// Gates, as rules of `LD_assert_sla`.
     pub(crate) gates: Vec<Value>,
+    /// Names of headers and parameters that hold credentials, though their names do not tell.
+    pub(crate) credentials: BTreeSet<String>,
     /// What is lost or needs a look.
     pub(crate) notices: Notices,
     weight: usize,

@@ -53,10 +53,10 @@ impl Reader {
                 task.insert("auth".to_owned(), auth.clone());
             }
             Auth::Key { name, .. } if name.is_empty() => {}
-            Auth::Key { name, value, in_query: true } => {
-                set_in(task, "params", name, value.as_str())
+            Auth::Key { name, value, in_query } => {
+                self.import.credentials.insert(name.clone());
+                set_in(task, if *in_query { "params" } else { "headers" }, name, value.as_str());
             }
-            Auth::Key { name, value, .. } => set_in(task, "headers", name, value.as_str()),
         }
     }
 }
