@@ -3,5 +3,5 @@
 mod parts;
 mod scan;
 
-pub(super) use self::parts::{Branch, branches, closing, expression, outside, split};
+pub(super) use self::parts::{Brackets, Branch, branches, closing, expression, outside, split};
 pub(super) use self::scan::{Token, Word, tokens, unescaped};

@@ -301,3 +301,6 @@ fn settings_of(value: &Value) -> Map {
             .collect(),
     }
 }
+
+#[cfg(test)]
+mod tests;

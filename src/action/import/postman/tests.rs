@@ -1,0 +1,80 @@
+use super::*;
+
+/// What is said about the script of a request, and its assertions and extractors.
+#[track_caller]
+fn check_script(lines: &str, members: &str, notices: &[&str]) {
+    let mut exec = Vec::new();
+    exec.extend(lines.lines().map(Value::from));
+    let script = Value::dict([("exec", Value::List(exec))]);
+    let event = Value::dict([("listen", "test".into()), ("script", script)]);
+    let item = Value::dict([("request", "http://h/a".into()), ("event", Value::List(vec![event]))]);
+    let (tasks, said) =
+        import(&Value::dict([("item", Value::List(vec![item]))])).expect(lines).into_tasks();
+    let mut found = Map::new();
+    for (key, value) in tasks.first().and_then(super::members).into_iter().flatten() {
+        if ["assertions", "extract"].contains(&key.as_str()) {
+            found.insert(key.clone(), value.clone());
+        }
+    }
+    let expected = Value::parse(members).expect(members);
+    assert_eq!(Value::Dict(found).to_text(), expected.to_text(), "{lines}");
+    assert_eq!(said.lines(), notices, "{lines}");
+}
+
+const LOST: &str = "left out: script after a request (or checks in it) (1)";
+
+#[test]
+fn a_status_that_is_expected_for_certain_is_an_assertion() {
+    for line in [
+        "pm.response.to.have.status(201);",
+        "pm.test('ok', function () {\n  pm.response.to.have.status(201)\n});",
+        "pm.test('ok', () => pm.expect(pm.response.code).to.eql(201));",
+        "pm.expect(pm.response.code).to.be.equal(201)",
+        "pm.expect(pm.response.code === 201).to.be.true;",
+        "pm.expect(pm.response.code === 201).to.eql(true);",
+        "tests['created'] = responseCode.code === 201;",
+        "tests['created'] = responseCode.code == 201",
+        "// pm.response.to.have.status(200);\npm.response.to.have.status(201);",
+    ] {
+        let assertion = r#"{"assertions": [{"type": "status_code", "value": 201}]}"#;
+        check_script(line, assertion, &[]);
+    }
+}
+
+#[test]
+fn conditions_and_alternatives_are_no_assertions() {
+    for line in [
+        "pm.expect(pm.response.code === 200 || pm.response.code === 201).to.be.true;",
+        "pm.expect(pm.response.code === 200).to.be.false;",
+        "pm.expect(pm.response.code).to.not.equal(200);",
+        "pm.expect(pm.response.code).to.be.oneOf([200, 201]);",
+        "pm.expect(pm.response.code).to.be.below(400);",
+        "pm.response.to.not.have.status(404);",
+        "tests['ok'] = responseCode.code === 200 || responseCode.code === 201;",
+        "if (pm.response.code === 401) { pm.environment.unset('token'); }",
+        "if (a) { pm.response.to.have.status(200); }",
+        "if (a) pm.response.to.have.status(200); else pm.response.to.have.status(201);",
+        "a ? pm.response.to.have.status(200) : pm.response.to.have.status(201);",
+        "list.forEach(() => { pm.response.to.have.status(200); });",
+        "pm.test.skip('ok', () => { pm.response.to.have.status(200); });",
+        "/* pm.response.to.have.status(200); */ a();",
+        "const text = 'pm.response.to.have.status(200)';",
+    ] {
+        check_script(line, "{}", &[LOST]);
+    }
+    check_script("// pm.response.to.have.status(200);", "{}", &[]);
+}
+
+#[test]
+fn what_a_script_keeps_is_an_extractor_and_the_rest_is_listed() {
+    check_script(
+        "const body = pm.response.json();\npm.environment.set('token', body.data.token);\n\
+         postman.setGlobalVariable(\"tag\", pm.response.headers.get('ETag'));\n\
+         pm.globals.set('now', Date.now()); pm.expect(body.a).to.eql(1); postman.setNextRequest('x');",
+        r#"{"extract": [{"var": "token", "path": "data.token"}, {"var": "tag", "from": "header", "name": "ETag"}]}"#,
+        &[
+            "left out: call of setNextRequest (1), script after a request (or checks in it) (1)",
+            "variables that scripts compute: now",
+        ],
+    );
+}
