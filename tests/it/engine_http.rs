@@ -59,6 +59,30 @@ fn requests_with_unresolved_placeholders_and_failed_extractions_are_counted() {
 }
 
 #[test]
+fn a_step_that_its_texts_keep_from_being_sent_is_not_counted_for_any_kind_of_user() {
+    let check = |user: &str, task: serde_json::Value, counted: u64| {
+        let mut load = Load::once(json!([task])).with("user_detail_dict", json!({"user": user}));
+        if user == "redis_user" {
+            load = load.with("connection", json!({"url": task["name"]}));
+        }
+        let outcome = load.run();
+        assert_eq!(outcome.errors().len(), 1, "{user}");
+        assert_eq!(outcome.gaps.requests, counted, "{user}: {:?}", outcome.errors());
+    };
+    check("fast_http_user", json!({"method": "get", "request_url": "${nowhere}/x"}), 0);
+    check("socket_user", json!({"target": "${nowhere}", "payload": "x"}), 0);
+    check("websocket_user", json!({"method": "send", "request_url": "${nowhere}"}), 0);
+    check("sse_user", json!({"method": "open", "request_url": "${nowhere}"}), 0);
+    check("redis_user", json!({"method": "get", "name": "${nowhere}", "key": "k"}), 0);
+    // Who could not be reached counts: another time it would have been sent.
+    check("fast_http_user", json!({"method": "get", "request_url": "http://127.0.0.1:1/${x}"}), 1);
+    check("socket_user", json!({"target": "127.0.0.1:1", "payload": "${x}"}), 1);
+    check("websocket_user", json!({"method": "send", "request_url": "ws://127.0.0.1:1/${x}"}), 1);
+    check("sse_user", json!({"method": "open", "request_url": "http://127.0.0.1:1/${x}"}), 1);
+    check("redis_user", json!({"method": "get", "name": "redis://127.0.0.1:1", "key": "${x}"}), 1);
+}
+
+#[test]
 fn a_condition_over_a_variable_without_a_value_is_no_warning() {
     let target = fine();
     let tasks = json!([

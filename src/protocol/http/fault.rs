@@ -61,6 +61,13 @@ pub enum Fault {
     Connection(#[from] ConnectionFault),
 }
 
+impl Fault {
+    /// Whether nothing was sent because of what the task's texts have become.
+    pub(crate) fn is_of_texts(&self) -> bool {
+        matches!(self, Self::Url { .. } | Self::Method(_) | Self::Header(_) | Self::TooLong)
+    }
+}
+
 /// `404 Not Found`, with the registered phrase if there is one.
 pub(crate) fn status_text(status: u16) -> Cow<'static, str> {
     let phrase = http::StatusCode::from_u16(status).ok().and_then(|code| code.canonical_reason());

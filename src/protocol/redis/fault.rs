@@ -57,6 +57,10 @@ impl StepFault for Fault {
     fn is_own(&self) -> bool {
         matches!(self, Self::Connection(ConnectionFault::Own(_)))
     }
+
+    fn is_unsent(&self) -> bool {
+        matches!(self, Self::Address(_) | Self::Task(_))
+    }
 }
 
 impl Fault {

@@ -36,4 +36,8 @@ impl StepFault for Fault {
     fn is_own(&self) -> bool {
         matches!(self, Self::Connection(ConnectionFault::Own(_)))
     }
+
+    fn is_unsent(&self) -> bool {
+        matches!(self, Self::Task(_))
+    }
 }

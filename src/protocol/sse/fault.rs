@@ -60,4 +60,12 @@ impl StepFault for Fault {
     fn is_own(&self) -> bool {
         matches!(self, Self::Http(http::Fault::Connection(ConnectionFault::Own(_))))
     }
+
+    fn is_unsent(&self) -> bool {
+        match self {
+            Self::NotOpen => true,
+            Self::Http(fault) => fault.is_of_texts(),
+            _ => false,
+        }
+    }
 }

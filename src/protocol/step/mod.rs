@@ -148,6 +148,10 @@ pub(super) trait StepFault {
 
     /// Whether this machine has exhausted a resource.
     fn is_own(&self) -> bool;
+
+    /// Whether nothing was sent because of what the task's texts have become: no request was sent with
+    /// a placeholder in it, then.
+    fn is_unsent(&self) -> bool;
 }
 
 /// What every task has, parsed.
@@ -363,6 +367,9 @@ impl<P: StepProtocol> Driver for StepDriver<P> {
             return Verdict::Passed;
         };
         user.in_flight = false;
+        if outcome.as_ref().is_err_and(P::Fault::is_unsent) {
+            virtual_user.scope.not_sent();
+        }
         let shortage = outcome.as_ref().is_err_and(P::Fault::is_own);
         let verdict = outcome.as_ref().map_or_else(P::Fault::verdict, |()| Verdict::Passed);
         let error = outcome.err().map(|fault| fault.text(&common.timeout.text));

@@ -88,6 +88,14 @@ impl StepFault for Fault {
     fn is_own(&self) -> bool {
         matches!(self, Self::Other(http::Fault::Connection(ConnectionFault::Own(_))))
     }
+
+    fn is_unsent(&self) -> bool {
+        match self {
+            Self::NotEstablished | Self::Scheme(_) | Self::Task(_) => true,
+            Self::Other(fault) => fault.is_of_texts(),
+            _ => false,
+        }
+    }
 }
 
 impl From<ConnectionFault> for Fault {
