@@ -142,7 +142,7 @@ impl Recorder {
             beyond.add_name(&label);
         }
         if let Some(windowed) = &mut self.windowed {
-            windowed.add_name(&label);
+            windowed.extend(self.live.names_from(windowed.names()));
         }
         self.labels.push(label.clone());
         self.label_ids.insert(label, id);
@@ -317,8 +317,8 @@ impl Recorder {
 
     /// Adds the requests since the last call to the window of the run, as far as they belong there.
     fn add_to(&mut self, window: &Window) {
-        let names = &self.live;
-        let windowed = self.windowed.get_or_insert_with(|| Box::new(Windowed::new(window, names)));
+        let windowed = self.windowed.get_or_insert_with(|| Box::new(Windowed::new(window)));
+        windowed.extend(self.live.names_from(windowed.names()));
         for sample in self.columns.since(windowed.rows) {
             if let Some(place) = self.series.get(sample.label.0 as usize) {
                 windowed.record(*place, &sample);

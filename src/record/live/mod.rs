@@ -54,6 +54,11 @@ impl Unmerged {
         Self { series: self.series.iter().map(empty).collect(), bytes: 0 }
     }
 
+    /// The names from this place on, without figures.
+    pub(super) fn names_from(&self, place: usize) -> impl Iterator<Item = Series> {
+        self.series.keys().skip(place).map(Series::empty)
+    }
+
     /// The figures of each name.
     pub(super) fn each(&self) -> impl Iterator<Item = &Series> {
         self.series.values()
@@ -98,15 +103,6 @@ impl Unmerged {
         self.bytes = held;
         if let Err(full) = live.table.settle().and_then(|()| live.cumulative.settle()) {
             live.allowance.exhaust(full);
-        }
-    }
-
-    /// Adds these figures to a table, and resets them.
-    fn move_to(&mut self, table: &Table<Series>) {
-        self.bytes = self.held();
-        for series in self.series.values_mut().filter(|series| series.requests > 0) {
-            table.add(series);
-            series.reset();
         }
     }
 

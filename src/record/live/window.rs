@@ -5,11 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Unmerged;
-use super::series::Series;
+use super::series::{Figures, Series};
 use super::table::Table;
 use crate::memory::{Full, Memory};
-use crate::record::sample::{Label, Sample};
+use crate::record::sample::Sample;
 
 /// Those of all workers.
 #[derive(Debug)]
@@ -48,35 +47,48 @@ pub(in crate::record) struct Windowed {
     /// How many rows of the record have been looked at.
     pub(in crate::record) rows: usize,
     /// With the same names at the same places as the worker's live figures.
-    series: Unmerged,
+    series: Vec<Series>,
+    /// The memory that they took at the last merge, in bytes.
+    bytes: usize,
 }
 
 impl Windowed {
-    pub(in crate::record) fn new(window: &Window, names: &Unmerged) -> Self {
-        Self { from: window.from, rows: 0, series: names.emptied() }
+    pub(in crate::record) fn new(window: &Window) -> Self {
+        Self { from: window.from, rows: 0, series: Vec::new(), bytes: 0 }
     }
 
-    /// Another name of the worker.
-    pub(in crate::record) fn add_name(&mut self, label: &Label) {
-        self.series.series(label);
+    /// How many names there are.
+    pub(in crate::record) fn names(&self) -> usize {
+        self.series.len()
+    }
+
+    /// Further names of the worker, without figures.
+    pub(in crate::record) fn extend(&mut self, names: impl Iterator<Item = Series>) {
+        self.series.extend(names);
     }
 
     /// Counts a request whose series has this place, if it is one of them.
     pub(in crate::record) fn record(&mut self, place: usize, sample: &Sample) {
-        if sample.start >= self.from {
+        if sample.start >= self.from
+            && let Some(series) = self.series.get_mut(place)
+        {
             let latency = sample.service + sample.delay;
-            self.series.record(place, latency, sample.bytes, sample.error.is_some());
+            series.record(latency, sample.bytes, sample.error.is_some());
         }
     }
 
     /// Moves them to those of all workers.
     pub(in crate::record) fn merge_into(&mut self, window: &Window) -> Result<(), Full> {
-        self.series.move_to(&window.table);
+        self.bytes = self.series.iter().map(Figures::bytes).sum();
+        for series in self.series.iter_mut().filter(|series| series.requests > 0) {
+            window.table.add(series);
+            series.reset();
+        }
         window.table.settle()
     }
 
     /// The memory that they took at the last merge, in bytes.
     pub(in crate::record) fn bytes(&self) -> usize {
-        self.series.bytes()
+        self.bytes
     }
 }
