@@ -97,7 +97,7 @@ fn a_power_by_a_modulus_is_refused_where_it_would_take_long() {
     let power = |bits: u32, of_modulus: u32| {
         let number = |bits: u32| (num_bigint::BigUint::from(1u8) << (bits - 1)) + 1u8;
         let (exponent, modulus) = (number(bits), number(of_modulus));
-        let sign = if bits % 2 == 0 { "" } else { "-" };
+        let sign = if bits.is_multiple_of(2) { "" } else { "-" };
         Bench::new().lines(&format!(r#"[["pow", [3, {sign}{exponent}, {modulus}]]]"#)).remove(0)
     };
     for (bits, of_modulus) in [(14_000, 14_000), (14_001, 14_000), (2050, 2048), (400, 5000)] {
