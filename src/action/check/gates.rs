@@ -140,7 +140,8 @@ fn unusable(rule: &Value, place: &Place, severity: Severity, found: &mut Vec<Fin
 
 /// The name of the requests that a gate is about, if it is about one.
 fn name(rule: &Value) -> Option<String> {
-    rule.get("name").map(Value::to_text).filter(|name| !name.is_empty())
+    let name = rule.get("name").filter(|name| !matches!(name, Value::Null));
+    name.map(Value::to_text).filter(|name| !name.is_empty())
 }
 
 /// What makes a gate another one than was meant.
