@@ -270,10 +270,7 @@ fn what_is_converted_is_clean_and_replays() {
         let directory = tempfile::tempdir().expect("a directory");
         fs::write(directory.path().join("a.json"), document).expect("a file");
         clean(directory.path(), "a.json");
-        runs(
-            directory.path(),
-            &["a.json", "--test-time", "1s", "--target", &host, "--var", "cdn_example=x"],
-        );
+        runs(directory.path(), &["a.json", "--test-time", "1s", "--target", &host]);
     }
 }
 

@@ -205,7 +205,7 @@ fn what_is_wrong_with_an_option_is_said_of_it_and_not_of_a_place_in_the_file() {
     assert!(!told.contains("actions["), "{told}");
     check(&["a.json", "--users", "200000"], "a.json: error: --users: ");
     // Those of the file keep their places, whatever is put before them.
-    let told = check(&["files.json", "--var", "a=1"], "files.json:1:66: error: actions[1].tasks: ");
+    let told = check(&["files.json", "--var", "a=1"], "files.json:1:69: error: actions[1].tasks: ");
     assert!(told.contains("files.json:1:25: error: actions[0].execute_files_list[0]: "), "{told}");
 }
 

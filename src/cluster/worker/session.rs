@@ -300,7 +300,7 @@ impl Session {
                 Err(error) if error.is_final => return Err(WorkerEnd::Lost(error.text)),
                 Err(error) => why = error.text,
             }
-            if !self.known && reminder.is_due() {
+            if !self.met && reminder.is_due() {
                 let left = until.saturating_duration_since(Instant::now()).as_secs().div_ceil(60);
                 tracing::warn!(
                     "no master at {} yet ({why}); trying for {left} min more (--master-host, \
