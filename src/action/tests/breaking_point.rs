@@ -152,7 +152,7 @@ fn the_records_of_the_found_load_are_kept_when_a_larger_one_has_held_by_chance()
     let probes: Vec<_> = probes.iter().map(|probe| members(probe, &["load", "held"])).collect();
     let [one, two, no_more] = [["1", "True"], ["2", "True"], ["2", "False"]];
     assert_eq!(probes, [one, two, no_more, one, no_more]);
-    assert_eq!(result.warnings, [""; 0]);
+    assert!(result.warnings.iter().all(|text| !text.contains("not kept")), "{result:?}");
     let [kept] = bench.executor.records().recordings().to_vec().try_into().expect("one");
     let kept: Arc<Recording> = kept;
     assert_eq!(kept.peak_users, 1);
