@@ -7,10 +7,18 @@ use crate::value::{Map, Value};
 /// The keys of a task that come first.
 const FIRST: [&str; 6] = ["method", "request_url", "url", "name", "weight", "timeout"];
 
+/// Blanks for each level: the default of `LD_format_action_file`.
+const INDENT: usize = 2;
+
 /// A document with the keys of its tasks in order. What is no document is returned as it is.
 pub fn formatted(mut document: Value) -> Value {
     format(&mut document);
     document
+}
+
+/// The text of a document in the one form that ldctl writes, with a line end.
+pub fn pretty(document: Value) -> String {
+    formatted(document).to_json_lines(INDENT) + "\n"
 }
 
 fn format(document: &mut Value) {

@@ -12,7 +12,7 @@
 //!               run_report             the report of a run, on request
 //!                executor              runs documents, also those inside documents
 //!      one_liner   overrides           what the command line makes and changes
-//!      convert   pretty                what other tools keep as documents; documents as text
+//!          convert                     what other tools keep as documents
 //!      check   lint   schema           what is known of documents without running them
 //!          reference                   what people read about them
 //!           document                   a value becomes typed commands
@@ -49,7 +49,6 @@ mod numbers;
 mod one_liner;
 mod overrides;
 mod policy;
-mod pretty;
 pub mod reference;
 mod registry;
 mod resolver;
@@ -67,13 +66,12 @@ pub use document::{Document, InvalidDocument};
 pub use executor::{DocumentOutcome, Executor};
 pub use fan_out::{Share, fan_out};
 pub use files::{Files, MAX_READ_BYTES};
-pub use format::formatted;
+pub use format::{formatted, pretty};
 pub use lint::{Severity, lint};
 pub use loaddensity::all_refused as refused_commands;
 pub use one_liner::{Body as RequestBody, OneLiner, is_url, meant_url};
 pub use overrides::{Applied, Clustered, Overrides, Unused, gate, target_fault};
 pub use policy::{FileAccess, Policy};
-pub use pretty::pretty;
 pub use registry::{Family, commands, declarations, families};
 pub use resolver::Resolver;
 pub use rules::{Engine, Rules};

@@ -24,7 +24,7 @@ pub(super) fn convert(args: &Convert, console: &mut Console) -> Result<Exit, Err
     let choices = Choices { host_only: args.host_only, think_time: args.think_time };
     let converted = converted(&text, source, choices);
     let converted = converted.map_err(|error| Error::usage(format!("{name}: {error}")))?;
-    let text = pretty(&converted.document);
+    let text = pretty(converted.document);
     match args.output.as_deref().filter(|path| path.as_os_str() != "-") {
         Some(path) => new_file::write(path, &text, args.force)?,
         None => console.write(text.as_bytes()),

@@ -3,15 +3,12 @@
 
 use super::document::{self, Located, Taker};
 use super::draft::Draft;
-use crate::action::{Document, Finding, formatted};
+use crate::action::{Document, Finding, pretty};
 use crate::cli::Fmt;
 use crate::console::Console;
 use crate::error::{Error, Exit, reason};
 use crate::load::TestLimits;
 use crate::value::Syntax;
-
-/// Blanks for each level: the default of `LD_format_action_file`.
-const INDENT: usize = 2;
 
 pub(super) fn fmt(args: &Fmt, console: &mut Console) -> Result<Exit, Error> {
     document::stdin_once(&args.files)?;
@@ -60,5 +57,5 @@ fn lines(text: &str, place: &str) -> Result<String, Error> {
     }
     Document::within(&value, TestLimits::default())
         .map_err(|_| Error::usage(format!("{place}: not a document, and not changed")))?;
-    Ok(formatted(value).to_json_lines(INDENT) + "\n")
+    Ok(pretty(value))
 }

@@ -60,7 +60,7 @@ pub(super) fn init(args: &Init, console: &mut Console) -> Result<Exit, Error> {
     {
         return Err(Error::usage(format!("--host {host:?}: {}", finding.message)));
     }
-    let text = pretty(&document);
+    let text = pretty(document);
     if stdout {
         console.write(text.as_bytes());
         return Ok(Exit::Done);

@@ -116,9 +116,7 @@ fn every_example_is_clean_runs_and_is_written_as_ldctl_writes_documents() {
             scope.spawn(move || {
                 let text = fs::read_to_string(path).expect("readable");
                 let name = path.file_name().expect("a name").to_str().expect("UTF-8");
-                if !path.ends_with("quickstart.json") {
-                    assert_eq!(text, pretty(&Value::parse(&text).expect("JSON")), "{name}");
-                }
+                assert_eq!(text, pretty(Value::parse(&text).expect("JSON")), "{name}");
                 let directory = place();
                 let peer = peer_of(name);
                 let text = match &peer {
@@ -143,6 +141,7 @@ fn every_template_is_clean_and_runs_against_its_stub_server() {
         let file = directory.path().join("a.json");
         let text = fs::read_to_string(&file).expect("a document");
         assert!(text.contains("\"$schema\""), "{text}");
+        ldctl().args(["fmt", "--check"]).arg(&file).assert().success();
         fs::write(&file, with_free_ports(&text)).expect("a file");
         clean(directory.path(), "a.json");
         ldctl().current_dir(directory.path()).args(["run", "a.json"]).assert().success();
@@ -207,44 +206,80 @@ fn a_recording_becomes_a_document_with_a_host_waits_and_no_secrets() {
         document,
         r#"{
   "load_density": [
-    ["LD_start_test", {
-      "user_detail_dict": {"user": "fast_http_user", "host": "http://127.0.0.1:9949"},
-      "user_count": 10,
-      "spawn_rate": 5,
-      "test_time": 60,
-      "tasks": {
-        "mode": "sequence",
-        "tasks": [
-          {
-            "method": "get",
-            "request_url": "/",
-            "name": "GET /",
-            "headers": {"Accept": "text/html"},
-            "assertions": [{"type": "status_code", "value": 200}],
-            "cookies": {"session": "${env.COOKIE_SESSION}"},
-            "think_time": 2.49
-          },
-          {
-            "method": "post",
-            "request_url": "/login",
-            "name": "POST /login",
-            "headers": {"Content-Type": "application/json"},
-            "json": {"user": "ann", "password": "${env.PASSWORD}"},
-            "assertions": [{"type": "status_code", "value": 200}],
-            "cookies": {"session": "${env.COOKIE_SESSION}"},
-            "think_time": 0.68
-          },
-          {
-            "method": "get",
-            "request_url": "/items?limit=20",
-            "name": "GET /items",
-            "headers": {"Authorization": "Bearer ${env.TOKEN}"},
-            "assertions": [{"type": "status_code", "value": 200}],
-            "cookies": {"session": "${env.COOKIE_SESSION}"}
-          }
-        ]
+    [
+      "LD_start_test",
+      {
+        "user_detail_dict": {
+          "user": "fast_http_user",
+          "host": "http://127.0.0.1:9949"
+        },
+        "user_count": 10,
+        "spawn_rate": 5,
+        "test_time": 60,
+        "tasks": {
+          "mode": "sequence",
+          "tasks": [
+            {
+              "method": "get",
+              "request_url": "/",
+              "name": "GET /",
+              "headers": {
+                "Accept": "text/html"
+              },
+              "assertions": [
+                {
+                  "type": "status_code",
+                  "value": 200
+                }
+              ],
+              "cookies": {
+                "session": "${env.COOKIE_SESSION}"
+              },
+              "think_time": 2.49
+            },
+            {
+              "method": "post",
+              "request_url": "/login",
+              "name": "POST /login",
+              "headers": {
+                "Content-Type": "application/json"
+              },
+              "json": {
+                "user": "ann",
+                "password": "${env.PASSWORD}"
+              },
+              "assertions": [
+                {
+                  "type": "status_code",
+                  "value": 200
+                }
+              ],
+              "cookies": {
+                "session": "${env.COOKIE_SESSION}"
+              },
+              "think_time": 0.68
+            },
+            {
+              "method": "get",
+              "request_url": "/items?limit=20",
+              "name": "GET /items",
+              "headers": {
+                "Authorization": "Bearer ${env.TOKEN}"
+              },
+              "assertions": [
+                {
+                  "type": "status_code",
+                  "value": 200
+                }
+              ],
+              "cookies": {
+                "session": "${env.COOKIE_SESSION}"
+              }
+            }
+          ]
+        }
       }
-    }]
+    ]
   ]
 }
 "#

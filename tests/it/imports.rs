@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::Path;
 
+use ldctl::value::{Charset, Value};
+
 use crate::support::{Request, Scripted, answer, ldctl};
 
 /// A sample as a document.
@@ -34,6 +36,8 @@ fn converted(sample: &str, args: &[&str]) -> Converted {
         .success();
     let said = String::from_utf8(done.get_output().stderr.clone()).expect("UTF-8");
     let document = fs::read_to_string(directory.path().join("out.json")).expect("a document");
+    // On one line, so that a part of it can be looked for.
+    let document = Value::parse(&document).expect("JSON").to_json(Charset::Unicode);
     Converted { directory, document, said }
 }
 
