@@ -87,7 +87,20 @@ pub(super) fn identity(cert: Option<&Path>, key: Option<&Path>) -> Result<Option
 
 /// Converts a client's error to this program's.
 pub(super) fn failure(error: &ClientError) -> Error {
-    Error::new(exit(error), error.line())
+    let mut line = error.line();
+    if let ClientError::Refused { refusal, .. } = error
+        && refusal.message.starts_with("unknown run ")
+    {
+        line.push_str("; `ldctl runs` lists them");
+    }
+    Error::new(exit(error), line)
+}
+
+/// The same where an option other than --host and --port names the server.
+pub(super) fn failure_of(error: &ClientError, option: &str) -> Error {
+    let words = ["--host and --port", "--host, --port", "--host", "--port"];
+    let line = words.iter().fold(error.line(), |line, name| line.replace(name, option));
+    Error::new(exit(error), line)
 }
 
 /// The exit code of a client's error.

@@ -71,8 +71,9 @@ pub(super) fn send(args: &Send, verbose: u8, console: &mut Console) -> Result<Ex
     let port = given.master_bind_port.unwrap_or(PORT);
     let (mut own, mut peers) = (Vec::new(), Vec::new());
     for ServerAddress { host, port } in &args.fan_out {
-        let (ours, theirs) = route(host, *port)
-            .map_err(|error| Error::usage(format!("no way to {host}: {}", reason(&error))))?;
+        let (ours, theirs) = route(host, *port).map_err(|error| {
+            Error::unreachable(format!("--fan-out: no way to {host}: {}", reason(&error)))
+        })?;
         own.push(ours);
         peers.push(IpNet::from(theirs.to_canonical()));
     }
@@ -171,8 +172,10 @@ impl Server {
         let held = tokio::spawn(self.listen(accepted));
         match is_accepted.await {
             Ok(Ok(())) => Ok((address, held)),
-            Ok(Err(error)) => Err(connection::failure(&diagnose(&endpoint, error).await)),
-            Err(_) => Err(Error::new(Exit::Unreachable, format!("{address}: no reply"))),
+            Ok(Err(error)) => {
+                Err(connection::failure_of(&diagnose(&endpoint, error).await, "--fan-out"))
+            }
+            Err(_) => Err(Error::new(Exit::Unreachable, format!("--fan-out {address}: no reply"))),
         }
     }
 

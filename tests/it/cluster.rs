@@ -479,3 +479,18 @@ fn those_who_wait_for_a_cluster_say_for_whom() {
         assert_eq!(running.end().0, Some(0));
     }
 }
+
+#[test]
+fn what_is_wrong_with_a_server_of_a_fan_out_names_the_option() {
+    let document = document(&Target::start(), &json!({}));
+    let port = free_port();
+    for (address, expected) in [
+        ("no-such-host.invalid".to_owned(), "error: --fan-out: no way to no-such-host.invalid: "),
+        (format!("127.0.0.1:{port}"), "or check --fan-out"),
+    ] {
+        let send = ["send", "--json", &document, "--fan-out", &address];
+        let (code, _, stderr) = Running::start(&send, None).end();
+        let told = stderr.last().map(String::as_str).unwrap_or_default();
+        assert!(code == Some(3) && told.contains(expected), "{code:?} {stderr:?}");
+    }
+}
