@@ -217,8 +217,18 @@ pub fn tasks<'a>(field: &Reader<'a>, limits: &TestLimits) -> Result<TaskSources<
     Ok(TaskSources { mode, first, tasks })
 }
 
+/// Whether a value is a task, and no object whose keys are methods.
+fn is_one_task(value: &Value) -> bool {
+    let Value::Dict(members) = value else { return false };
+    let has_text = |key: &str| matches!(members.get(key), Some(Value::Str(_)));
+    ["method", "request_url", "url"].into_iter().any(has_text)
+}
+
 /// The tasks of a list, or of an object whose keys are methods.
 fn sources<'a>(list: &Reader<'a>) -> Result<Vec<TaskSource<'a>>, Invalid> {
+    if is_one_task(list.value()) {
+        return Err(list.invalid("expected a list of tasks; put the task into [ ]"));
+    }
     let sources: Vec<TaskSource<'a>> = match list.value() {
         Value::Dict(_) => list
             .object()?
@@ -665,5 +675,22 @@ mod tests {
                 format!("{place}: expected at least one task")
             );
         }
+    }
+
+    #[test]
+    fn a_task_that_is_in_no_list_is_refused_with_what_to_do() {
+        let refusal = |json: &str| {
+            let value = Value::parse(json).expect("JSON");
+            let refused = tasks(&Reader::at(&value, "/tasks"), &TestLimits::default());
+            refused.err().map(|invalid| invalid.to_string())
+        };
+        let expected = "expected a list of tasks; put the task into [ ]";
+        for task in [r#"{"method": "get", "request_url": "/"}"#, r#"{"url": "/", "name": "n"}"#] {
+            assert_eq!(refusal(task), Some(format!("/tasks: {expected}")));
+            let form = format!(r#"{{"mode": "weighted", "tasks": {task}}}"#);
+            assert_eq!(refusal(&form), Some(format!("/tasks/tasks: {expected}")));
+        }
+        // The reference's old form: methods and their tasks.
+        assert_eq!(refusal(r#"{"get": {"request_url": "/"}, "post": {"request_url": "/"}}"#), None);
     }
 }

@@ -349,6 +349,16 @@ impl<'a> Advisor<'a> {
             let place = place.with(path.member(key));
             self.findings.push(Finding::new(MISSING_HOST, self.severity(), message, place));
         }
+        let names_none =
+            |task: &Value| ["target", "host"].iter().all(|key| task.get(key).is_none());
+        if user == Some("socket_user")
+            && !given
+            && let Some((path, _)) = tasks.iter().find(|(_, task)| names_none(task))
+        {
+            let message = "no \"target\" is given: the bytes go to 127.0.0.1:9000; add one, or a \
+                           \"host\" to user_detail_dict";
+            self.warn(MISSING_HOST, place.with(path.clone()), message);
+        }
     }
 
     /// Weights in a sequence and in `on_start`, and tasks that should not be drawn by weight.

@@ -101,6 +101,26 @@ fn the_command_that_was_meant_is_suggested() {
 }
 
 #[test]
+fn a_socket_task_without_any_target_is_found() {
+    let test = |detail: &str, task: &str| {
+        let host = format!(r#""user_detail_dict": {{"user": "socket_user"{detail}}}"#);
+        anywhere(&format!(
+            r#"[["LD_start_test", {{{host}, "tasks": [{{"payload": "x"{task}}}]}}]]"#
+        ))
+    };
+    assert_eq!(
+        test("", ""),
+        ["actions[0].tasks[0]: no \"target\" is given: the bytes go to 127.0.0.1:9000; add \
+          one, or a \"host\" to user_detail_dict [missing-host]"]
+    );
+    for (detail, task) in
+        [(r#", "host": "h:1""#, ""), ("", r#", "target": "h:1""#), ("", r#", "host": "h:1""#)]
+    {
+        assert_eq!(test(detail, task), [] as [&str; 0], "{detail} {task}");
+    }
+}
+
+#[test]
 fn a_server_may_know_more_commands_and_users() {
     let around = Surroundings { place: Where::Server, ..Surroundings::unknown() };
     let test = |user: &str| {
