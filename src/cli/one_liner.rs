@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use super::values::requests;
+
 /// The request that a URL is asked for.
 #[derive(Args, Debug, Default)]
 pub struct OneLiner {
@@ -39,7 +41,8 @@ pub struct OneLiner {
         short = 'n',
         long,
         value_name = "N",
-        value_parser = clap::value_parser!(i64).range(1..),
+        value_parser = requests,
+        allow_negative_numbers = true,
         help_heading = "Request to a URL"
     )]
     pub requests: Option<i64>,

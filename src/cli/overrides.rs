@@ -3,13 +3,20 @@
 use clap::Args;
 
 use super::cluster::Cluster;
-use super::values::{assignment, rate, test_seconds};
+use super::values::{assignment, count, rate, test_seconds};
 
 /// What takes the place of the document's own values.
 #[derive(Args, Debug, Default)]
 pub struct Overrides {
     /// Virtual users of every test; with an arrival rate the most that run at once
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Overrides")]
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        value_parser = count,
+        allow_negative_numbers = true,
+        help_heading = "Overrides"
+    )]
     pub users: Option<u64>,
 
     /// Users started per second

@@ -174,6 +174,18 @@ pub(super) fn test_seconds(text: &str) -> Result<f64, String> {
     duration_within(text, SHORTEST, LONGEST_TEST)
 }
 
+/// Parses how many there are to be.
+pub(super) fn count(text: &str) -> Result<u64, String> {
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| "expected a whole number from 1".to_owned())
+}
+
+/// Parses how many requests there are to be, as many as a document can ask for.
+pub(super) fn requests(text: &str) -> Result<i64, String> {
+    let requests = count(text)?;
+    i64::try_from(requests).map_err(|_| format!("expected at most {}", i64::MAX))
+}
+
 /// Parses a rate per second.
 pub(super) fn rate(text: &str) -> Result<f64, String> {
     let rate = text.strip_suffix("/s").unwrap_or(text).parse().ok();

@@ -20,6 +20,10 @@ pub(super) fn resolve(args: &Run, users: Option<u64>) -> Result<Option<String>, 
     }
     let Some(url) = urls.next().and_then(|path| path.to_str()) else {
         return match args.one_liner.options().first() {
+            Some(option @ &"--requests") => Err(Error::usage(format!(
+                "{option} is for a URL, and there is none; in a document it is \"iterations\" of \
+                 LD_start_test"
+            ))),
             Some(option) => Err(Error::usage(format!(
                 "{option} is for a URL, and there is none; documents say it in their tasks"
             ))),
