@@ -468,7 +468,7 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             break
         }
         'ldctl;context;add' {
-            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s address or name, and its port [default: 9940]')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The same as an option')
             [CompletionResult]::new('--tls-ca', '--tls-ca', [CompletionResultType]::ParameterName, 'Certificate authorities to trust (PEM) [default: the system''s]')
             [CompletionResult]::new('--tls-server-name', '--tls-server-name', [CompletionResultType]::ParameterName, 'Name to expect in the server''s certificate [default: the host]')
             [CompletionResult]::new('--tls-cert', '--tls-cert', [CompletionResultType]::ParameterName, 'Client certificate chain (PEM)')

@@ -447,7 +447,7 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'ldctl;context;add'= {
-            cand --server 'The server''s address or name, and its port [default: 9940]'
+            cand --server 'The same as an option'
             cand --tls-ca 'Certificate authorities to trust (PEM) [default: the system''s]'
             cand --tls-server-name 'Name to expect in the server''s certificate [default: the host]'
             cand --tls-cert 'Client certificate chain (PEM)'

@@ -430,7 +430,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand context; and not __fish_seen
 complete -c ldctl -n "__fish_ldctl_using_subcommand context; and not __fish_seen_subcommand_from add use ls show rm help" -f -a "show" -d 'Show a context, by default the current one'
 complete -c ldctl -n "__fish_ldctl_using_subcommand context; and not __fish_seen_subcommand_from add use ls show rm help" -f -a "rm" -d 'Remove a context'
 complete -c ldctl -n "__fish_ldctl_using_subcommand context; and not __fish_seen_subcommand_from add use ls show rm help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l server -d 'The server\'s address or name, and its port [default: 9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l server -d 'The same as an option' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand context; and __fish_seen_subcommand_from add" -l tls-cert -d 'Client certificate chain (PEM)' -r -F

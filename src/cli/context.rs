@@ -39,8 +39,12 @@ pub struct ContextAdd {
     pub name: String,
 
     /// The server's address or name, and its port [default: 9940]
-    #[arg(long, value_name = "HOST:PORT")]
-    pub server: ServerAddress,
+    #[arg(value_name = "HOST:PORT", required_unless_present = "server")]
+    pub address: Option<ServerAddress>,
+
+    /// The same as an option
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "address")]
+    pub server: Option<ServerAddress>,
 
     /// Make it the current context
     #[arg(long)]

@@ -10,11 +10,12 @@ use crate::error::{Error, Exit, reason};
 
 pub(super) fn context(args: &cli::Context, console: &mut Console) -> Result<Exit, Error> {
     match &args.verb {
-        ContextVerb::Add(args) => add(args)?,
+        ContextVerb::Add(args) => add(args, console)?,
         ContextVerb::Use(args) => {
             let mut store = to_change(&args.name)?;
             store.contexts.current = Some(args.name.clone());
             store.write()?;
+            console.message(&format!("{} is the current context", args.name));
         }
         ContextVerb::Rm(args) => {
             let mut store = to_change(&args.name)?;
@@ -36,7 +37,7 @@ fn to_change(name: &str) -> Result<Store, Error> {
     Ok(store)
 }
 
-fn add(args: &ContextAdd) -> Result<(), Error> {
+fn add(args: &ContextAdd, console: &mut Console) -> Result<(), Error> {
     // Refuses what does not fit together, as its use would.
     connection::tls(&args.way)?;
     let mut store = Store::to_change()?;
@@ -47,8 +48,11 @@ fn add(args: &ContextAdd) -> Result<(), Error> {
         )));
     }
     let way = &args.way;
+    let Some(server) = args.address.as_ref().or(args.server.as_ref()) else {
+        return Err(Error::usage("name the server: `ldctl context add NAME HOST:PORT`"));
+    };
     let context = Context {
-        server: args.server.to_string(),
+        server: server.to_string(),
         legacy: way.legacy,
         tls: way.tls,
         tls_ca: absolute(way.tls_ca.as_deref())?,
@@ -59,11 +63,20 @@ fn add(args: &ContextAdd) -> Result<(), Error> {
         token_env: args.token_env.clone(),
         token_file: absolute(args.token_file.as_deref())?,
     };
+    let token_file = context.token_file.clone();
     store.contexts.contexts.insert(name.clone(), context);
     if args.current {
         store.contexts.current = Some(name.clone());
     }
-    store.write()
+    store.write()?;
+    if let Some(path) = token_file.filter(|path| !path.exists()) {
+        console.warn(&format!("the token file {} is not there yet", path.display()));
+    }
+    console.message(&match args.current {
+        true => format!("kept {name}, which is the current context"),
+        false => format!("kept {name}; `ldctl context use {name}` makes it the current one"),
+    });
+    Ok(())
 }
 
 /// A path that means the same from every directory.

@@ -27,7 +27,8 @@ fn a_server_is_asked_by_the_name_of_its_context() {
     let (port, token) = (server.port(), token.display().to_string());
     run(settings, "ping").assert().code(3);
     let add = format!("context add here --server localhost:{port} --token-file {token} --current");
-    run(settings, &add).assert().success().stdout_eq("").stderr_eq("");
+    let kept = "note: kept here, which is the current context\n";
+    run(settings, &add).assert().success().stdout_eq("").stderr_eq(kept);
     run(settings, &add)
         .assert()
         .code(2)
@@ -133,4 +134,25 @@ fn a_contexts_token_goes_to_no_server_that_half_an_option_names() {
         let told = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
         assert!(told.contains("give --server HOST:PORT to send its token elsewhere"), "{told}");
     }
+}
+
+#[test]
+fn adding_and_choosing_a_context_says_what_was_done_and_what_is_missing() {
+    let data = tempfile::tempdir().expect("a directory");
+    let kept = "note: kept prod; `ldctl context use prod` makes it the current one\n";
+    run(data.path(), "context add prod prod.example:1").assert().success().stderr_eq(kept);
+    let chosen = "note: prod is the current context\n";
+    run(data.path(), "context use prod").assert().success().stderr_eq(chosen);
+    run(data.path(), "context show").assert().success().stdout_eq(
+        "name            prod\ncurrent         yes\nserver          prod.example:1\nfile            [..]\n",
+    );
+    run(data.path(), "context add next h:2 --current --token-file /nonexistent/token")
+        .assert()
+        .success()
+        .stderr_eq(
+            "warning: the token file /nonexistent/token is not there yet\n\
+             note: kept next, which is the current context\n",
+        );
+    run(data.path(), "context add none").assert().code(2);
+    run(data.path(), "context add both h:1 --server h:2").assert().code(2);
 }
