@@ -114,13 +114,16 @@ pub enum Event {
         /// The run's last state.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         state: Option<State>,
+        /// Why it was stopped, if it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
     },
 }
 
 impl Event {
     /// The end of a reply to which no document was run.
     pub const DONE: Self =
-        Self::Done { ok: true, failed: 0, elapsed_s: 0.0, run: None, state: None };
+        Self::Done { ok: true, failed: 0, elapsed_s: 0.0, run: None, state: None, message: None };
 }
 
 /// The formats of the report of a run.

@@ -244,6 +244,7 @@ impl Executor {
             elapsed_s: elapsed.as_secs_f64(),
             run: Some(run.number()),
             state: Some(state),
+            message: run.why_stopped(),
         });
         run.store();
         DocumentOutcome { failed, busy, elapsed }

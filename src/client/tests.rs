@@ -97,7 +97,8 @@ async fn events_are_read_and_those_of_later_versions_ignored() {
     .await;
     let accepted =
         Event::Accepted { protocol: 1, run: 3, actions: 1, name: None, state: None, queued: None };
-    let done = Event::Done { ok: true, failed: 0, elapsed_s: 0.5, run: None, state: None };
+    let done =
+        Event::Done { ok: true, failed: 0, elapsed_s: 0.5, run: None, state: None, message: None };
     assert_eq!(all, [Reply::Event(accepted), Reply::Event(done)]);
     assert!(matches!(end, Ok(true)), "{end:?}");
 }

@@ -418,7 +418,14 @@ impl<'a> Listener<'a> {
         let (ok, failed) = (self.failed == 0, self.failed);
         if !self.done {
             let elapsed_s = self.started.elapsed().as_secs_f64();
-            self.console.event(&Event::Done { ok, failed, elapsed_s, run: None, state: None });
+            self.console.event(&Event::Done {
+                ok,
+                failed,
+                elapsed_s,
+                run: None,
+                state: None,
+                message: None,
+            });
         }
         match failed {
             _ if self.busy => Exit::Busy,

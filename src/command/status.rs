@@ -52,8 +52,16 @@ pub(super) fn status(args: &Status, console: &mut Console) -> Result<Exit, Error
 pub(super) fn stop(args: &Stop, console: &mut Console) -> Result<Exit, Error> {
     let needs = [("the number of a run", args.run.is_some())];
     ask(&args.asking, &needs, console, async |server, console| {
-        let reply =
-            client::stop(&server.endpoint, server.token(), args.run, server.timeout).await?;
+        let (endpoint, token) = (&server.endpoint, server.token());
+        if args.run.is_some() {
+            let before = client::status(endpoint, token, args.run, server.timeout).await?;
+            if matches!(&before, StatusReply::Status(status) if status.state.is_final()) {
+                console.message("the run had ended before; nothing is stopped");
+                print(&before, console);
+                return Ok(());
+            }
+        }
+        let reply = client::stop(endpoint, token, args.run, server.timeout).await?;
         print(&reply, console);
         Ok(())
     })

@@ -326,13 +326,22 @@ impl Run {
         lock(&self.inner).figures.clone()
     }
 
+    /// Why it was stopped, if it was.
+    pub fn why_stopped(&self) -> Option<String> {
+        let inner = lock(&self.inner);
+        let was_stopped = matches!(inner.state, State::Cancelled | State::Lost);
+        inner.message.clone().filter(|_| was_stopped)
+    }
+
     /// Sets its last state.
     fn finish(&self, failed: usize, figures: Map) -> State {
         let mut inner = lock(&self.inner);
         let state = match inner.ending {
             Some(state) => state,
             None if self.cancel.is_cancelled() => {
-                inner.message = Some("the server stopped".to_owned());
+                let is_of_server = self.submission.peer.is_some();
+                let why = if is_of_server { "the server was shut down" } else { "interrupted" };
+                inner.message = Some(why.to_owned());
                 State::Cancelled
             }
             None if failed == 0 => State::Passed,

@@ -182,6 +182,7 @@ impl Execute for Executor {
                         elapsed_s: started.elapsed().as_secs_f64(),
                         run: Some(report.run),
                         state: None,
+                        message: None,
                     }),
                     Err(error) if sink.is_open() => {
                         sink.emit(Refusal::internal(&error.to_string()).into());
@@ -248,7 +249,9 @@ fn stored(executor: &Executor, run: Option<u64>, sink: &mut dyn Sink) {
             if !is_whole {
                 // Its server ended before it did.
                 let (run, state) = (Some(run), Some(state));
-                sink.emit(Event::Done { ok: false, failed: 0, elapsed_s: 0.0, run, state });
+                let message = Some("the server ended before it".to_owned());
+                let (ok, failed, elapsed_s) = (false, 0, 0.0);
+                sink.emit(Event::Done { ok, failed, elapsed_s, run, state, message });
             }
         }
     }
@@ -275,5 +278,6 @@ fn stopped(sink: &mut dyn Sink, status: Status, took: Duration) {
         elapsed_s: took.as_secs_f64(),
         run: None,
         state: None,
+        message: None,
     });
 }

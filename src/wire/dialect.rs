@@ -77,10 +77,13 @@ impl Writer {
         match &mut self.lines {
             Some(lines) => lines.push(event, action),
             None => match event {
-                Event::Done { failed, elapsed_s, run, state, .. } if self.replaced > 0 => {
-                    let failed = failed + self.replaced;
-                    let (elapsed_s, run, state) = (*elapsed_s, *run, *state);
-                    event_into(&Event::Done { ok: false, failed, elapsed_s, run, state }, out);
+                Event::Done { failed, .. } if self.replaced > 0 => {
+                    let more = failed + self.replaced;
+                    let mut done = event.clone();
+                    if let Event::Done { ok, failed, .. } = &mut done {
+                        (*ok, *failed) = (false, more);
+                    }
+                    event_into(&done, out);
                 }
                 event => self.replaced += usize::from(event_into(event, out)),
             },

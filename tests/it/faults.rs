@@ -170,7 +170,14 @@ async fn f06_a_slow_reader_receives_the_whole_reply_and_delays_no_other_client()
         for index in 0..RESULTS {
             sink.result(&index.to_string(), result(index, "x".repeat(20_000).into()));
         }
-        sink.emit(Event::Done { ok: true, failed: 0, elapsed_s: 0.0, run: None, state: None });
+        sink.emit(Event::Done {
+            ok: true,
+            failed: 0,
+            elapsed_s: 0.0,
+            run: None,
+            state: None,
+            message: None,
+        });
     })
     // Far less than the reply, so that the run waits for the reader again and again.
     .limits(|limits| (limits.reply_queue, limits.stall_timeout) = (32_000, DEADLINE))

@@ -94,6 +94,8 @@ fn the_test_of_an_old_client_goes_on_without_it() {
     assert_eq!(states(&server), [(1, "running".to_owned())]);
     told(&server, &["stop", "1"]);
     wait_for(&server, 1, "cancelled");
+    let again = ldctl().args(["stop", "1", "--port", &port]).assert().success();
+    again.stderr_eq("note: the run had ended before; nothing is stopped\n");
 }
 
 #[test]
@@ -162,7 +164,7 @@ fn a_number_that_no_run_has_is_refused_by_name() {
     for verb in ["status", "stop", "attach"] {
         let asked = ldctl().args([verb, "7", "--port", &server.port()]).assert().code(1);
         let stderr = String::from_utf8_lossy(&asked.get_output().stderr).into_owned();
-        assert!(stderr.contains("unknown run 7"), "{verb}: {stderr}");
+        assert!(stderr.ends_with("unknown run 7; `ldctl runs` lists them\n"), "{verb}: {stderr}");
     }
     let asked = ldctl().args(["attach", "--port", &server.port()]).assert().code(1);
     let stderr = String::from_utf8_lossy(&asked.get_output().stderr).into_owned();
@@ -323,5 +325,25 @@ fn f01_every_acknowledged_run_is_in_the_history_of_a_killed_server() {
         }
         signal("KILL", server.id());
         server.end();
+    }
+}
+
+#[test]
+fn the_end_of_a_run_that_was_stopped_says_why() {
+    for (verb, why) in [("stop", "stopped on request"), ("quit", "the server was shut down")] {
+        let (target, server) = (Target::start(), Server::start(&[], None));
+        let (port, document) = (server.port(), endless(&target));
+        let send = |output: &str| {
+            let send =
+                ["send", "--output", output, "--port", &port, "--json", &document, "--queue", "1m"];
+            Running::start(&send, None)
+        };
+        let client = send("summary");
+        soon_true(|| target.requests() > 0);
+        let watcher = Running::start(&["attach", "1", "--output", "json", "--port", &port], None);
+        watcher.line_with(r#""event":"progress""#);
+        ldctl().args([verb, "--port", &port]).assert().success();
+        client.line_with(&format!("✗ failed: 1 action failed; {why}"));
+        watcher.line_with(&format!(r#""state":"cancelled","message":"{why}""#));
     }
 }

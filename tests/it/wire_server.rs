@@ -123,7 +123,14 @@ async fn events_arrive_while_the_document_still_runs() {
     let served = server_that(move |_, sink, _| {
         sink.emit(Event::Started { index: 0, command: "wait".to_owned() });
         let _ = gate.lock().expect("no panic").recv_timeout(DEADLINE);
-        sink.emit(Event::Done { ok: true, failed: 0, elapsed_s: 0.0, run: None, state: None });
+        sink.emit(Event::Done {
+            ok: true,
+            failed: 0,
+            elapsed_s: 0.0,
+            run: None,
+            state: None,
+            message: None,
+        });
     })
     .start();
     let document = serde_json::from_str("[1]").expect("JSON");
@@ -134,7 +141,8 @@ async fn events_arrive_while_the_document_still_runs() {
     assert_eq!(replies.next().await.expect("a reply"), Some(Reply::Event(started)));
     assert!(served.is_well().await, "others are served meanwhile");
     go.send(()).expect("a run");
-    let done = Event::Done { ok: true, failed: 0, elapsed_s: 0.0, run: None, state: None };
+    let done =
+        Event::Done { ok: true, failed: 0, elapsed_s: 0.0, run: None, state: None, message: None };
     assert_eq!(replies.next().await.expect("a reply"), Some(Reply::Event(done)));
     assert_eq!(replies.next().await.expect("the end"), None);
 }

@@ -93,7 +93,14 @@ pub(crate) fn echo(document: &Value, sink: &mut dyn Sink, _: &CancellationToken)
         sink.emit(Event::Started { index, command: "echo".to_owned() });
         sink.result(&action.to_text(), result(index, action.clone()));
     }
-    sink.emit(Event::Done { ok: true, failed: 0, elapsed_s: 0.5, run: None, state: None });
+    sink.emit(Event::Done {
+        ok: true,
+        failed: 0,
+        elapsed_s: 0.5,
+        run: None,
+        state: None,
+        message: None,
+    });
 }
 
 /// A result of this value.

@@ -60,6 +60,10 @@ impl Summary {
                 Vec::new()
             }
             Event::Result(result) => self.result(result, page),
+            Event::Done { message, .. } => {
+                self.tally.stopped = message.as_deref().map(shown);
+                Vec::new()
+            }
             _ => Vec::new(),
         }
     }

@@ -39,11 +39,25 @@ pub(super) struct Tally {
     pub(super) failed: u64,
     /// Reports of the command line that were not written.
     pub(super) reports: u64,
+    /// Why the run was stopped, if it was.
+    pub(super) stopped: Option<String>,
 }
 
 impl Tally {
     /// The words, and whether they are good ones.
     pub(super) fn verdict(&self, exit: Exit) -> (Role, String) {
+        let (role, words) = self.ended(exit);
+        match (&self.stopped, exit) {
+            (None, _) | (_, Exit::Interrupted | Exit::Busy) => (role, words),
+            (Some(why), Exit::Done) if self.tests > 0 => {
+                (Role::Warn, format!("{why}: the figures are partial"))
+            }
+            (Some(why), Exit::Done) => (Role::Warn, why.clone()),
+            (Some(why), _) => (role, format!("{words}; {why}")),
+        }
+    }
+
+    fn ended(&self, exit: Exit) -> (Role, String) {
         match exit {
             Exit::Done => self.success(),
             Exit::Interrupted if self.tests > 0 => {

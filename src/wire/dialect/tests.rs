@@ -117,7 +117,17 @@ fn samples() -> Vec<(Event, Option<&'static str>)> {
             },
             None,
         ),
-        (Event::Done { ok: false, failed: 1, elapsed_s: 1e-7, run: None, state: None }, None),
+        (
+            Event::Done {
+                ok: false,
+                failed: 1,
+                elapsed_s: 1e-7,
+                run: None,
+                state: None,
+                message: None,
+            },
+            None,
+        ),
         (
             Event::Done {
                 ok: true,
@@ -125,6 +135,7 @@ fn samples() -> Vec<(Event, Option<&'static str>)> {
                 elapsed_s: 0.5,
                 run: Some(3),
                 state: Some(State::Passed),
+                message: None,
             },
             None,
         ),
@@ -261,7 +272,8 @@ fn additions_of_newer_servers_are_ignored() {
         let mut decoder = Decoder::default();
         frames.iter().map(|f| decoder.read(f.as_bytes(), Mode::Framed)).collect::<Vec<_>>()
     };
-    let done = Event::Done { ok: true, failed: 0, elapsed_s: 1.10, run: None, state: None };
+    let done =
+        Event::Done { ok: true, failed: 0, elapsed_s: 1.10, run: None, state: None, message: None };
     assert_eq!(
         read(&[
             r#"{"event": "novelty", "x": 1}"#,
