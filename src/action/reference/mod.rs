@@ -11,6 +11,7 @@ mod text;
 use super::command::Declaration;
 use super::loaddensity;
 use super::registry::{self, declarations};
+use crate::protocol::{USERS, UserKind};
 use crate::value::field::nearest;
 use crate::value::{Field, Value};
 
@@ -27,6 +28,8 @@ pub enum Topic {
     Concept(&'static Concept),
     /// A command.
     Command(&'static Declaration),
+    /// A kind of user.
+    User(&'static UserKind),
     /// A parameter, or a member of one; several where objects of different kinds have it.
     Members {
         /// The command and the keys that lead to it, joined by dots.
@@ -66,6 +69,11 @@ pub fn find(name: &str) -> Result<Topic, UnknownTopic> {
             concepts().iter().find(|known| known.name.eq_ignore_ascii_case(first))
     {
         return Ok(Topic::Concept(concept));
+    }
+    if keys.is_empty()
+        && let Some(user) = USERS.iter().find(|known| known.name.eq_ignore_ascii_case(first))
+    {
+        return Ok(Topic::User(user));
     }
     let Some(command) = command(first) else {
         // `tasks.assertions` is what people look for.
@@ -201,7 +209,8 @@ fn unknown(name: &str) -> UnknownTopic {
             .map(move |spelt| (spelt.to_lowercase(), whole))
     });
     let topics = concepts().iter().map(|concept| (concept.name.clone(), &*concept.name));
-    let names: Vec<(String, &str)> = commands.chain(topics).collect();
+    let users = USERS.iter().map(|user| (user.name.to_owned(), user.name));
+    let names: Vec<(String, &str)> = commands.chain(topics).chain(users).collect();
     let close = nearest(name, names.iter().map(|(spelt, _)| spelt.as_str()));
     let meant = close.and_then(|close| names.iter().find(|(spelt, _)| spelt == close));
     UnknownTopic {
@@ -250,6 +259,16 @@ pub fn topic_value(topic: &Topic) -> Value {
                 ("parameters", Value::List(parameters)),
                 ("returns", manual.returns.into()),
                 ("example", json(manual.example)),
+            ])
+        }
+        Topic::User(user) => {
+            let options = user.options.iter().map(|name| Value::from(*name));
+            let fields = user.fields.iter().copied().flatten().map(field_value);
+            Value::dict([
+                ("user", Value::from(user.name)),
+                ("summary", user.doc.into()),
+                ("arguments", Value::List(options.collect())),
+                ("task", Value::List(fields.collect())),
             ])
         }
         Topic::Members { path, found } => {
@@ -309,6 +328,7 @@ mod tests {
             }
             Topic::Command(command) => assert_eq!(command.name(), expected),
             Topic::Concept(concept) => assert_eq!(concept.name, expected),
+            Topic::User(user) => assert_eq!(user.name, expected),
         }
     }
 
@@ -317,6 +337,7 @@ mod tests {
         check_path("placeholders", "placeholders");
         check_path("Tasks", "tasks");
         check_path("LD_start_test", "LD_start_test");
+        check_path("redis_user", "redis_user");
         check_path("start_test", "LD_start_test");
         check_path("LD_start_test.user_count", "LD_start_test.user_count");
         check_path("start_test.tasks.assertions.type", "LD_start_test.tasks.assertions.type");

@@ -4,6 +4,7 @@ use super::members::{Group, groups, type_text};
 use super::{Concept, Topic, concepts};
 use crate::action::command::Declaration;
 use crate::action::registry::families;
+use crate::protocol::UserKind;
 use crate::value::Field;
 
 /// The width of paragraphs, in characters.
@@ -37,6 +38,7 @@ pub fn text(topic: &Topic) -> String {
     match topic {
         Topic::Concept(concept) => of_concept(concept),
         Topic::Command(command) => of_command(command),
+        Topic::User(user) => of_user(user),
         Topic::Members { path, found } => {
             let pages = found.iter().map(|(object, field)| of_member(path, object, field));
             pages.collect::<Vec<_>>().join("\n")
@@ -73,6 +75,20 @@ fn of_command(command: &Declaration) -> String {
         );
         out.push_str(&format!("\n{line}\n"));
     }
+    out
+}
+
+fn of_user(user: &UserKind) -> String {
+    let mut out = format!("{}\n\n{}", user.name, paragraphs(user.doc));
+    out.push_str("\nMEMBERS of its tasks:\n");
+    table(&user.fields.iter().copied().flatten().collect::<Vec<_>>(), &mut out);
+    out.push_str("\nRun `ldctl explain LD_start_test.tasks` for the members that every task has");
+    for name in user.options {
+        out.push_str(&format!(
+            ", `ldctl explain LD_start_test.{name}` for an argument of its tests"
+        ));
+    }
+    out.push_str(".\n");
     out
 }
 
