@@ -3,6 +3,20 @@
 use crate::load::template::{Reference, Space, references};
 use crate::value::Value;
 
+/// How the variables begin that stand for what another tool computes.
+const COMPUTED: &str = "${computed_";
+
+/// A variable for something that another tool computes.
+pub(super) fn computed(name: &str) -> String {
+    let name = name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '_', "_");
+    format!("{COMPUTED}{name}}}")
+}
+
+/// Whether a text has such variables.
+pub(super) fn has_computed(text: &str) -> bool {
+    text.contains(COMPUTED)
+}
+
 /// Calls `found` with each variable that the texts in a value name, as it is written and by its name.
 pub(crate) fn names_in(value: &Value, found: &mut impl FnMut(&str, &str)) {
     match value {

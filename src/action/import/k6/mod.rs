@@ -64,6 +64,9 @@ fn read(source: &str) -> Result<(Import, Functions, Names), NotImported> {
     };
     script.read()?;
     script.finish()?;
+    if script.names.is_name_computed("options") {
+        script.import.notices.say("options that the script computes are left out");
+    }
     let functions = script.requests_of_functions();
     Ok((script.import, functions, script.names))
 }
@@ -218,8 +221,7 @@ impl<'a> Script<'a> {
                 self.functions.push((inside, name.to_owned()));
             }
         }
-        let value = self.names.value(value);
-        self.names.set(name, value);
+        self.names.define(name, value);
     }
 
     /// Gives a response its name, once its request is known; without a request it is not known.

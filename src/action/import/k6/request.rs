@@ -2,10 +2,14 @@
 
 use super::super::javascript::{Token, split};
 use super::super::lookup::{members, object, scalar, text};
+use super::super::placeholders::has_computed;
 use super::super::{NotImported, Request, set_in};
 use super::value::{Js, placeholder};
 use super::{Call, Script};
 use crate::value::{Map, Value};
+
+/// What is said of requests whose values only running the script would tell.
+const COMPUTED: &str = "requests with values that the script computes (variables, or left out)";
 
 /// Methods of the module.
 const METHODS: [&str; 11] = [
@@ -65,9 +69,16 @@ impl Script<'_> {
             true => (arguments.get(1), arguments.get(2)),
             false => (None, arguments.get(1)),
         };
-        let content =
-            content.filter(|words| !words.is_empty()).map(|words| self.names.value(words));
-        let params = params.filter(|words| !words.is_empty()).map(|words| self.names.value(words));
+        let mut computed = false;
+        let mut value = |words: Option<&&[Token]>| {
+            let value = self.names.value(words.filter(|words| !words.is_empty())?);
+            computed |= self.names.is_computed();
+            Some(value)
+        };
+        let (content, params) = (value(content), value(params));
+        if computed {
+            self.import.notices.note(COMPUTED, url.as_str());
+        }
         self.push(method, url, content, params)
     }
 
@@ -84,32 +95,26 @@ impl Script<'_> {
                 return Ok(());
             }
         };
+        if self.names.is_computed() {
+            self.import.notices.note(COMPUTED, "http.batch");
+        }
         self.import.notices.say("http.batch: its requests run one after the other");
         for request in requests {
             let known = |value: Option<&Value>| {
                 value.filter(|value| **value != Value::Null).cloned().map(Js::Known)
             };
-            match &request {
-                Value::Str(url) => self.push("get", url.clone(), None, None)?,
-                Value::List(items) => {
-                    let part = |index: usize| items.get(index);
-                    let method = part(0).and_then(scalar).unwrap_or_else(|| "get".to_owned());
-                    let Some(url) = part(1).and_then(scalar) else { continue };
-                    self.push(&method, url, known(part(2)), known(part(3)))?;
+            let (method, url, body, params) = match &request {
+                Value::List(items) => (items.first(), items.get(1), items.get(2), items.get(3)),
+                Value::Dict(_) => {
+                    let part = |key: &str| request.get(key);
+                    (part("method"), part("url"), part("body"), part("params"))
                 }
-                request => {
-                    let Some(url) = text(request, "url") else {
-                        self.import.notices.leave_out("request of a batch that is computed");
-                        continue;
-                    };
-                    let method = text(request, "method").unwrap_or("get");
-                    self.push(
-                        method,
-                        url.to_owned(),
-                        known(request.get("body")),
-                        known(request.get("params")),
-                    )?;
-                }
+                url => (None, Some(url), None, None),
+            };
+            let method = method.and_then(scalar).unwrap_or_else(|| "get".to_owned());
+            match url.and_then(scalar).filter(|url| !has_computed(url) && !has_computed(&method)) {
+                Some(url) => self.push(&method, url, known(body), known(params))?,
+                None => self.import.notices.leave_out("request of a batch that is computed"),
             }
         }
         Ok(())
@@ -186,7 +191,7 @@ impl Script<'_> {
                 "redirects" if value.as_f64() == Some(0.0) => {
                     task.insert("allow_redirects".to_owned(), false.into());
                 }
-                "redirects" | "responseType" | "responseCallback" | "jar" => {}
+                "redirects" | "responseType" => {}
                 other => self.import.notices.leave_out(format!("param {other}")),
             }
         }

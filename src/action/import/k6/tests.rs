@@ -98,3 +98,127 @@ fn a_check_belongs_to_the_request_whose_response_it_names() {
         ],
     );
 }
+
+#[test]
+fn what_only_running_the_script_would_tell_is_a_variable_and_is_listed() {
+    let body = |code: &str, json: &str, notices: &[&str]| {
+        let task = format!(r#"[{{"method": "post", "request_url": "http://h/", "json": {json}}}]"#);
+        check(code, &task, notices);
+    };
+    const SAID: &str =
+        "requests with values that the script computes (variables, or left out): http://h/";
+    for (value, json) in [
+        ("{at: Date.now()}", r#"{"at": "${computed_at}"}"#),
+        ("{at: now, b: user.name}", r#"{"at": "${now}", "b": "${name}"}"#),
+        ("{list: [1, f(), ...more]}", r#"{"list": [1, "${computed_1}"]}"#),
+        ("{[key()]: 1, b: 2}", r#"{"b": 2}"#),
+        ("{...f(), b: 2}", r#"{"b": 2}"#),
+        ("{f() { return 1; }, b: 2}", r#"{"b": 2}"#),
+        (
+            "{a: {'X-At': new Date(), b: a ? 1 : 2}}",
+            r#"{"a": {"X-At": "${computed_X_At}", "b": "${computed_b}"}}"#,
+        ),
+    ] {
+        let notices: &[&str] = if value.contains("user") { &[] } else { &[SAID] };
+        body(&format!("http.post('http://h/', JSON.stringify({value}))"), json, notices);
+        // Also where a constant is it.
+        let script = format!(
+            "const b = {value}; const c = {{d: b}}; http.post('http://h/', JSON.stringify(c))"
+        );
+        body(&script, &format!(r#"{{"d": {json}}}"#), notices);
+    }
+    body(
+        "const k = 'a', more = {b: 2}, l = [3]; http.post('http://h/', JSON.stringify({[k]: 3 * 60, ...more, c: [...l, 7 - 2 - 1, 2 * -3, 6 / 4, 7 % 4]}))",
+        r#"{"a": 180, "b": 2, "c": [3, 4, -6, 1.5, 3]}"#,
+        &[],
+    );
+    check(
+        "http.get('http://h/', {headers: {'X-At': `${Date.now()}`}})",
+        r#"[{"method": "get", "request_url": "http://h/", "headers": {"X-At": "${computed_X_At}"}}]"#,
+        &[SAID],
+    );
+    check(
+        "http.get(`http://h/${Date.now()}`)",
+        "[]",
+        &["requests left out, because their URLs are computed: `http://h/${Date.now()}`"],
+    );
+}
+
+#[test]
+fn requests_that_do_not_run_exactly_once_are_listed() {
+    let once = r#"[{"method": "get", "request_url": "http://h/"}]"#;
+    let call = "http.get('http://h/')";
+    for code in [
+        format!("for (const a of b) {call};"),
+        format!("for (;;) {{ {call}; }}"),
+        format!("while (a)\n  {call};"),
+        format!("do {call}; while (a);"),
+        format!("list.forEach((a) => {{ {call}; }});"),
+        format!("list.map(a => {call});"),
+        format!("for await (const a of b) if (a) {{ {call} }}"),
+    ] {
+        let (_, said) = import_as_one(&code).expect(&code).into_tasks();
+        let found = said.lines();
+        assert!(
+            found.iter().any(|line| line.starts_with("loops whose requests run once: line ")),
+            "{code} {found:?}"
+        );
+    }
+    for code in [
+        format!("if (a) {call};"),
+        format!("if (a) b(); else {call};"),
+        format!("if (a) {{ b(); }} else if (c) {{ {call}; }}"),
+        format!("const r = a ? {call} : null;"),
+        format!("switch (a) {{ case 1: {call}; }}"),
+        format!("try {{ b(); }} catch (e) {{ {call}; }}"),
+        format!("try {{ b(); }} catch {{ {call}; }}"),
+    ] {
+        check(&code, once, &["conditions whose requests always run: line 1"]);
+    }
+    for code in [
+        format!("if (a) {{ b(); }}\n{call};"),
+        format!("if (a) b();\n{call};"),
+        format!("for (const a of b) c();\n{call};"),
+        format!("try {{ {call}; }} finally {{ b(); }}"),
+    ] {
+        check(&code, once, &[]);
+    }
+}
+
+#[test]
+fn parts_of_a_batch_and_params_that_cannot_be_kept_are_listed() {
+    check(
+        "http.batch(['http://h/a', ['GET', f()], {url: f()}, ['POST', 'http://h/b', {a: 1}], ['GET', `http://h/${f()}`]])",
+        r#"[{"method": "get", "request_url": "http://h/a"},
+            {"method": "post", "request_url": "http://h/b", "data": {"a": "1"}}]"#,
+        &[
+            "left out: request of a batch that is computed (3)",
+            "http.batch: its requests run one after the other",
+            "requests with values that the script computes (variables, or left out): http.batch",
+        ],
+    );
+    check(
+        "http.get('http://h/', {responseCallback: http.expectedStatuses(404), jar: jar})",
+        r#"[{"method": "get", "request_url": "http://h/"}]"#,
+        &[
+            "left out: param responseCallback (1), param jar (1)",
+            "requests with values that the script computes (variables, or left out): http://h/",
+        ],
+    );
+}
+
+#[test]
+fn a_known_text_is_encoded_and_a_token_of_a_response_kept() {
+    check(
+        "http.get(`http://h/?q=${encodeURIComponent('a b&c/ä')}&r=${encodeURIComponent(term)}`); http.get(encodeURI('http://h/a b?c=d&e'));",
+        r#"[{"method": "get", "request_url": "http://h/?q=a%20b%26c%2F%C3%A4&r=${term}"},
+            {"method": "get", "request_url": "http://h/a%20b?c=d&e"}]"#,
+        &[],
+    );
+    check(
+        "const token = http.post('http://h/', {a: 1}).json('data.token'); http.get('http://h/', {headers: {A: token}});",
+        r#"[{"method": "post", "request_url": "http://h/", "data": {"a": "1"}, "extract": [{"var": "token", "path": "data.token"}]},
+            {"method": "get", "request_url": "http://h/", "headers": {"A": "${token}"}}]"#,
+        &[],
+    );
+}

@@ -1,9 +1,11 @@
 //! The values of expressions, as far as they are known without running the script: literals, constants,
 //! `JSON.stringify`, and texts whose parts are variables.
 
-use std::collections::HashMap;
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
 
 use super::super::javascript::{Token, Word, closing, outside, split, tokens, unescaped};
+use super::super::placeholders::computed;
 use crate::value::{Map, Value};
 
 /// How deep expressions may be.
@@ -50,11 +52,36 @@ impl Js {
 #[derive(Debug, Default)]
 pub(super) struct Names {
     known: HashMap<String, Js>,
+    /// Those whose values have parts that only running the script would tell.
+    partly: HashSet<String>,
+    /// Whether the value that was asked for last has such parts.
+    is_computed: Cell<bool>,
 }
 
 impl Names {
     pub(super) fn set(&mut self, name: &str, value: Js) {
         self.known.insert(name.to_owned(), value);
+        self.partly.remove(name);
+    }
+
+    /// Gives a name the value of an expression.
+    pub(super) fn define(&mut self, name: &str, expression: &[Token]) {
+        let value = self.value(expression);
+        self.set(name, value);
+        if self.is_computed() {
+            self.partly.insert(name.to_owned());
+        }
+    }
+
+    /// Whether what a name means has such parts.
+    pub(super) fn is_name_computed(&self, name: &str) -> bool {
+        self.partly.contains(name)
+    }
+
+    /// Whether the value that was asked for last has parts that only running the script would tell: they
+    /// are variables, or left out.
+    pub(super) fn is_computed(&self) -> bool {
+        self.is_computed.get()
     }
 
     /// Gives a name the meaning that it had; returns the one that it has.
@@ -71,6 +98,7 @@ impl Names {
 
     /// The value of an expression.
     pub(super) fn value(&self, expression: &[Token]) -> Js {
+        self.is_computed.set(false);
         self.at(expression, 0)
     }
 
@@ -100,6 +128,9 @@ impl Names {
         if sums.len() > 1 {
             return self.sum(&sums, depth);
         }
+        if let Some(at) = operator(words, &["-"]).or_else(|| operator(words, &["*", "/", "%"])) {
+            return self.result(words, at, depth);
+        }
         match words {
             [Token { word: Word::Sign("-"), .. }, Token { word: Word::Number(number), .. }] => {
                 Js::Known(Value::of_number(-number))
@@ -119,9 +150,20 @@ impl Names {
                 inside @ ..,
                 Token { word: Word::Sign("]"), .. },
             ] => {
-                let items = split(inside, |sign| sign == ",");
-                let items = items.into_iter().filter(|item| !item.is_empty());
-                Js::Known(Value::List(items.map(|item| self.member(item, depth)).collect()))
+                let mut list = Vec::new();
+                let items = split(inside, |sign| sign == ",").into_iter();
+                for (number, item) in items.filter(|item| !item.is_empty()).enumerate() {
+                    match item {
+                        [Token { word: Word::Sign("..."), .. }, more @ ..] => {
+                            match self.at(more, depth + 1) {
+                                Js::Known(Value::List(more)) => list.extend(more),
+                                _ => self.is_computed.set(true),
+                            }
+                        }
+                        item => list.push(self.member(&number.to_string(), item, depth)),
+                    }
+                }
+                Js::Known(Value::List(list))
             }
             _ => self.chain(words, depth),
         }
@@ -156,15 +198,41 @@ impl Names {
         Js::Known(out.into())
     }
 
+    /// The result of a calculation with the operator at a place.
+    fn result(&self, words: &[Token], at: usize, depth: usize) -> Js {
+        let (Some(left), Some(right)) = (words.get(..at), words.get(at + 1..)) else {
+            return Js::Unknown;
+        };
+        let number = |words| self.at(words, depth + 1).value().and_then(Value::as_f64);
+        let (Some(left), Some(right)) = (number(left), number(right)) else { return Js::Unknown };
+        let result = match words.get(at).map(|token| &token.word) {
+            Some(Word::Sign("-")) => left - right,
+            Some(Word::Sign("*")) => left * right,
+            Some(Word::Sign("/")) => left / right,
+            _ => left % right,
+        };
+        match result.is_finite() {
+            true => Js::Known(Value::of_number(result)),
+            false => Js::Unknown,
+        }
+    }
+
     /// A value inside another; what is not known is a variable.
-    fn member(&self, words: &[Token], depth: usize) -> Value {
+    fn member(&self, name: &str, words: &[Token], depth: usize) -> Value {
         let value = self.at(words, depth + 1);
         let text = value.text();
         match value {
             Js::Known(value) => value,
             Js::Json(_) => text.into(),
-            Js::Response(_) | Js::Unknown => placeholder(words).into(),
+            Js::Response(_) => self.computed(name).into(),
+            Js::Unknown => placeholder(words).unwrap_or_else(|| self.computed(name)).into(),
         }
+    }
+
+    /// A variable for a member whose value the script computes.
+    fn computed(&self, name: &str) -> String {
+        self.is_computed.set(true);
+        computed(name)
     }
 
     fn object(&self, inside: &[Token], depth: usize) -> Js {
@@ -173,22 +241,45 @@ impl Names {
             match member {
                 [] => {}
                 [Token { word: Word::Sign("..."), .. }, rest @ ..] => {
-                    if let Js::Known(Value::Dict(more)) = self.at(rest, depth + 1) {
-                        members.extend(more);
+                    match self.at(rest, depth + 1) {
+                        Js::Known(Value::Dict(more)) => members.extend(more),
+                        Js::Known(Value::Null) => {}
+                        _ => self.is_computed.set(true),
                     }
                 }
                 [Token { word: Word::Name(name), .. }] => {
-                    members.insert(name.clone(), self.member(member, depth));
+                    members.insert(name.clone(), self.member(name, member, depth));
+                }
+                // `[key]: value`
+                [Token { word: Word::Sign("["), .. }, rest @ ..] => {
+                    let known = closing(member, 0).and_then(|end| {
+                        let (key, value) = (rest.get(..end - 1)?, rest.get(end..)?);
+                        let [Token { word: Word::Sign(":"), .. }, value @ ..] = value else {
+                            return None;
+                        };
+                        Some((self.at(key, depth + 1).text()?, value))
+                    });
+                    match known {
+                        Some((key, value)) => {
+                            let value = self.member(&key, value, depth);
+                            members.insert(key, value);
+                        }
+                        None => self.is_computed.set(true),
+                    }
                 }
                 [key, Token { word: Word::Sign(":"), .. }, value @ ..] => {
                     let key = match &key.word {
                         Word::Name(key) | Word::Text(key) | Word::Template(key) => key.clone(),
                         Word::Number(number) => Value::of_number(*number).to_text(),
-                        _ => continue,
+                        _ => {
+                            self.is_computed.set(true);
+                            continue;
+                        }
                     };
-                    members.insert(key, self.member(value, depth));
+                    let value = self.member(&key, value, depth);
+                    members.insert(key, value);
                 }
-                _ => {}
+                _ => self.is_computed.set(true),
             }
         }
         Js::Known(Value::Dict(members))
@@ -254,11 +345,20 @@ impl Names {
                     return Js::Known(format!("${{randint({low}, {high})}}").into());
                 }
             }
-            ("String" | "encodeURIComponent" | "encodeURI", ["(", .., ")"]) => {
+            ("String", ["(", .., ")"]) => {
                 return self.at(rest.get(1..rest.len() - 1).unwrap_or_default(), depth + 1);
+            }
+            ("encodeURIComponent" | "encodeURI", ["(", .., ")"]) => {
+                let inside = rest.get(1..rest.len() - 1).unwrap_or_default();
+                let text = self.at(inside, depth + 1).text().or_else(|| placeholder(inside));
+                let kept = if name == "encodeURI" { "-_.!~*'();/?:@&=+$,#" } else { "-_.!~*'()" };
+                return text.map_or(Js::Unknown, |text| Js::Known(escaped(&text, kept).into()));
             }
             (_, [".", "toString", "(", ")"]) => return self.named(name, &[], depth + 1),
             _ => {}
+        }
+        if self.partly.contains(name) {
+            self.is_computed.set(true);
         }
         let Some(Js::Known(known)) = self.known.get(name) else {
             return match rest {
@@ -323,6 +423,33 @@ impl Names {
         out.push_str(&unescaped(rest));
         Js::Known(out.into())
     }
+}
+
+/// The last place of an operator between two values, outside of all brackets.
+fn operator(words: &[Token], wanted: &[&str]) -> Option<usize> {
+    let ends_value = |at: usize| match words.get(at).map(|token| &token.word) {
+        Some(Word::Sign(sign)) => matches!(*sign, ")" | "]" | "}"),
+        word => word.is_some(),
+    };
+    outside(words, |sign| wanted.contains(&sign))
+        .filter(|at| at.checked_sub(1).is_some_and(ends_value))
+        .last()
+}
+
+/// A text as a part of a URL. What variables hold is not known yet.
+fn escaped(text: &str, kept: &str) -> String {
+    if text.contains("${") {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    for byte in text.bytes() {
+        let letter = char::from(byte);
+        match byte.is_ascii_alphanumeric() || kept.contains(letter) {
+            true => out.push(letter),
+            false => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
 }
 
 /// A variable for what is not known, named by its last member.
