@@ -227,18 +227,22 @@ fn load(place: &Value, import: &mut Import) -> Map {
     if !stages.is_empty() {
         return waits(self::stages(stages, number("startVUs").or(vus).unwrap_or(1.0)));
     }
-    let users = vus.unwrap_or(1.0).max(1.0);
-    if let Some(iterations) = number("iterations") {
+    let mut users = vus.unwrap_or(1.0).max(1.0);
+    // Executors that end with their iterations have one, unless they say how many.
+    let least = matches!(executor, "per-vu-iterations" | "shared-iterations").then_some(1.0);
+    let mut iterations = number("iterations").or(least);
+    if vus.is_some() && iterations.is_none() && time("duration").is_none() {
+        import.notices.say("vus without duration, iterations or stages: one iteration, as in k6");
+        (users, iterations) = (1.0, Some(1.0));
+    }
+    if let Some(iterations) = iterations {
         let each = if executor == "per-vu-iterations" { users } else { 1.0 };
         let limit = time("maxDuration").or_else(|| time("duration")).unwrap_or(ITERATIONS_SECONDS);
         let mut load = constant(users, users, limit);
         load.insert("iterations".to_owned(), Value::Int(whole(iterations * each).max(1)));
         return waits(load);
     }
-    match (vus, time("duration")) {
-        (None, None) => Map::new(),
-        (_, duration) => waits(constant(users, users, duration.unwrap_or(ITERATIONS_SECONDS))),
-    }
+    time("duration").map_or_else(Map::new, |duration| waits(constant(users, users, duration)))
 }
 
 /// Stages: k6 moves over all of a stage's time.

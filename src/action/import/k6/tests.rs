@@ -144,6 +144,52 @@ fn what_only_running_the_script_would_tell_is_a_variable_and_is_listed() {
     );
 }
 
+/// The load of a script with these options, and what is said about it.
+#[track_caller]
+fn check_load(options: &str, load: &str, notices: &[&str]) {
+    let script = format!("export const options = {options};\nhttp.get('http://h/');");
+    let import = import(&script).expect(&script);
+    let found = import.tests.first().map(|test| Value::Dict(test.load.clone()));
+    let expected = Value::parse(load).expect(load);
+    assert_eq!(found.map(|load| load.to_text()), Some(expected.to_text()), "{options}");
+    assert_eq!(import.notices.lines(), notices, "{options}");
+}
+
+#[test]
+fn options_end_a_test_as_in_k6() {
+    let load = |users: u32, seconds: u32, iterations: &str| {
+        format!(
+            r#"{{"user_count": {users}, "spawn_rate": {users}, "test_time": {seconds}{iterations}, "wait_time": 0}}"#
+        )
+    };
+    let scenario = |members: &str| format!("{{scenarios: {{a: {{{members}}}}}}}");
+    check_load(
+        "{vus: 10}",
+        &load(1, 600, r#", "iterations": 1"#),
+        &["vus without duration, iterations or stages: one iteration, as in k6"],
+    );
+    check_load("{vus: 10, duration: '1m'}", &load(10, 60, ""), &[]);
+    check_load("{vus: 10, duration: 2 * 60 + 's'}", &load(10, 120, ""), &[]);
+    check_load("{vus: 2, iterations: 6}", &load(2, 600, r#", "iterations": 6"#), &[]);
+    check_load(
+        &scenario("executor: 'per-vu-iterations', vus: 4"),
+        &load(4, 600, r#", "iterations": 4"#),
+        &[],
+    );
+    check_load(
+        &scenario("executor: 'per-vu-iterations', vus: 4, iterations: 3, maxDuration: '30s'"),
+        &load(4, 30, r#", "iterations": 12"#),
+        &[],
+    );
+    check_load(
+        &scenario("executor: 'shared-iterations', vus: 4, maxDuration: '1m30s'"),
+        &load(4, 90, r#", "iterations": 1"#),
+        &[],
+    );
+    check_load("{}", "{}", &[]);
+    check_load("{tags: f()}", "{}", &["options that the script computes are left out"]);
+}
+
 #[test]
 fn requests_that_do_not_run_exactly_once_are_listed() {
     let once = r#"[{"method": "get", "request_url": "http://h/"}]"#;
