@@ -61,7 +61,7 @@ fn the_options_of_curl_become_members_of_a_task() {
             "curl -L http://h/ -k -u ann:pw --digest -m 3 -x proxy:3128 --http2",
             r#"{"method": "get", "request_url": "/",
                 "auth": {"type": "digest", "username": "ann", "password": "${env.PASSWORD}"},
-                "verify": false, "http2": true, "proxy": "http://proxy:3128", "timeout": 3.0}"#,
+                "verify": false, "http2": true, "proxy": "http://proxy:3128", "timeout": 3}"#,
         ),
         (
             "curl -L http://h/ -b 'sid=abc; theme=dark' -H 'Authorization: Bearer t0k' -H 'X-Api-Key: k3y'",
@@ -73,6 +73,15 @@ fn the_options_of_curl_become_members_of_a_task() {
             "curl -L $'http://h/a' --data-raw $'{\"a\":\"it\\'s\\u0021\\n\"}' -H 'content-type: text/plain'",
             r#"{"method": "post", "request_url": "/a", "headers": {"content-type": "text/plain"},
                 "data": "{\"a\":\"it's!\n\"}"}"#,
+        ),
+        (
+            "curl -L http://h/a?b=1&c=2 2>/dev/null|jq .",
+            r#"{"method": "get", "request_url": "/a?b=1&c=2"}"#,
+        ),
+        (
+            "curl -L http://h/a -b a=1 -H 'Cookie: b=2' -b c=3 -H 'X;'",
+            r#"{"method": "get", "request_url": "/a", "headers": {"X": ""},
+                "cookies": {"a": "${env.COOKIE_A}", "c": "${env.COOKIE_C}", "b": "${env.COOKIE_B}"}}"#,
         ),
         (
             "$ curl -L \\\n  http://h/a?token=s3cret \\\n  | jq .",
@@ -110,6 +119,11 @@ fn what_cannot_be_converted_is_refused_with_the_reason() {
         "curl http://h\ncurl -Q x http://h",
         "command 2: -Q cannot be converted; remove it",
     );
+    check_refusal(
+        "curl http://h --json @no-such-file",
+        "cannot read no-such-file: No such file or directory",
+    );
+    check_refusal("curl http://h -H none", "-H \"none\" has no colon");
     check_refusal(
         "curl http://h -d @no-such-file",
         "cannot read no-such-file: No such file or directory",
@@ -158,6 +172,14 @@ fn the_first_page_decides_on_the_host_and_others_become_variables() {
         converted.notes,
         ["left out requests to other hosts: https://cdn.example (2), http://cdn.example:8080 (1)"]
     );
+}
+
+#[test]
+fn variables_of_the_shell_are_listed() {
+    let text = "curl http://h/$P; curl \"http://h/?a=$Q\"";
+    let converted = convert(text, None, Choices::default()).expect(text);
+    let said = "variables and commands of the shell, left as they are: $P, $Q";
+    assert_eq!(converted.notes, [said]);
 }
 
 #[test]

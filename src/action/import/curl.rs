@@ -1,9 +1,7 @@
-//! Commands of curl: a text is split as a shell does, and the options of a command are known with their
-//! values. `LD_curl_to_task` makes a task of one; `ldctl convert` takes them as recorded requests.
+//! Commands of curl: the options of a command are known with their values. `LD_curl_to_task` makes a task of one; `ldctl convert` takes them as recorded requests.
 
-use std::collections::HashSet;
-
-use super::{Import, NotImported, Notices, Request, set_in};
+use super::shell::{Words, ends};
+use super::{Import, NotImported, Notices, Request, fields, set_in};
 use crate::load::template::Escape;
 use crate::value::{Map, Value};
 
@@ -63,14 +61,19 @@ const FLAGS: [(&str, &str); 19] = [
     ("#", "progress-bar"),
 ];
 
+/// What is said of what a shell would put in.
+pub(crate) const EXPANSIONS: &str = "variables and commands of the shell, left as they are";
+
 /// The most options of a command.
 const MAX_OPTIONS: usize = 5000;
 
 /// A command as a task, as the reference makes it, and what is lost.
 pub(crate) fn task(command: &str) -> Result<(Map, Notices), NotImported> {
-    let words = words(command).ok_or_else(|| NotImported("No closing quotation".to_owned()))?;
+    let Words { words, expansions } =
+        Words::of(command).ok_or_else(|| NotImported("No closing quotation".to_owned()))?;
     let begin = words.iter().take(2).position(is_curl).map_or(0, |at| at + 1);
     let mut notices = Notices::default();
+    notices.many(EXPANSIONS, expansions);
     let call = Call::read_all(words.get(begin..).unwrap_or_default(), &mut notices);
     for url in call.urls.iter().skip(1) {
         notices.note("further URLs left out", url);
@@ -91,11 +94,6 @@ pub(crate) fn tasks(commands: &[&str]) -> Result<Import, NotImported> {
         }
     }
     Ok(import)
-}
-
-/// The words of a text, as a shell splits it; `None` if a quote is not closed.
-pub(crate) fn words(text: &str) -> Option<Vec<String>> {
-    shlex::split(&plain_quotes(text))
 }
 
 /// Whether a word is the program's name. A URL may end in it.
@@ -121,84 +119,6 @@ fn awaits_value(word: &str) -> bool {
     let Some(letters) = word.strip_prefix('-') else { return false };
     let is_valued = |letter: char| VALUED.iter().any(|(short, _)| short.chars().eq([letter]));
     letters.chars().position(is_valued).is_some_and(|at| at + 1 == letters.chars().count())
-}
-
-/// The parts of a form: by name, or as pairs where a name stands more than once.
-pub(crate) fn files(parts: Vec<(String, Value)>) -> Value {
-    let names: HashSet<&str> = parts.iter().map(|(name, _)| name.as_str()).collect();
-    if names.len() == parts.len() {
-        return Value::Dict(parts.into_iter().collect());
-    }
-    let pairs = parts.into_iter().map(|(name, part)| Value::List(vec![name.into(), part]));
-    Value::List(pairs.collect())
-}
-
-/// The quotes of a POSIX shell in place of `$'…'`, with which browsers write line ends and quotes.
-fn plain_quotes(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut letters = text.chars().peekable();
-    // The quote that is open.
-    let mut open = None;
-    while let Some(letter) = letters.next() {
-        match (open, letter) {
-            (None, '$') if letters.peek() == Some(&'\'') => {
-                letters.next();
-                let value = ansi_c(&mut letters);
-                out.push_str(&format!("'{}'", value.replace('\'', r"'\''")));
-            }
-            // A line that continues; the splitter would take it for an empty word.
-            (None | Some('"'), '\\') if letters.peek() == Some(&'\n') => {
-                letters.next();
-            }
-            (None | Some('"'), '\\') => {
-                out.push(letter);
-                out.extend(letters.next());
-            }
-            // It ends a command, also right behind a word.
-            (None, ';') => out.push_str(" ; "),
-            (None, '\'' | '"') => {
-                open = Some(letter);
-                out.push(letter);
-            }
-            (Some(quote), letter) if quote == letter => {
-                open = None;
-                out.push(letter);
-            }
-            _ => out.push(letter),
-        }
-    }
-    out
-}
-
-/// What stands between `$'` and its end.
-fn ansi_c(letters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> String {
-    let mut out = String::new();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\'' => break,
-            '\\' => match letters.next() {
-                Some('n') => out.push('\n'),
-                Some('r') => out.push('\r'),
-                Some('t') => out.push('\t'),
-                Some(kind @ ('u' | 'x')) => {
-                    let most = if kind == 'u' { 4 } else { 2 };
-                    let mut code = 0;
-                    for _ in 0..most {
-                        let Some(digit) = letters.peek().and_then(|digit| digit.to_digit(16))
-                        else {
-                            break;
-                        };
-                        letters.next();
-                        code = code * 16 + digit;
-                    }
-                    out.extend(char::from_u32(code));
-                }
-                other => out.extend(other),
-            },
-            letter => out.push(letter),
-        }
-    }
-    out
 }
 
 /// One command.
@@ -305,14 +225,14 @@ impl Call {
         }
     }
 
-    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+    fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.options
             .iter()
             .filter(move |(known, _)| *known == name)
             .map(|(_, value)| value.as_str())
     }
 
-    pub(crate) fn last(&self, name: &str) -> Option<&str> {
+    fn last(&self, name: &str) -> Option<&str> {
         self.all(name).last()
     }
 
@@ -320,128 +240,228 @@ impl Call {
         self.last(name).is_some()
     }
 
-    /// A task with the members that the reference gives it, and with what it ignores: forms, JSON, queries.
-    fn task(&self, notices: &mut Notices) -> Map {
-        let mut task = Map::new();
-        let body = self.options.iter().any(|(option, _)| is_body(option));
-        let method = match (self.has("head"), body && !self.has("get")) {
-            (true, _) => "head",
-            (_, true) => "post",
-            _ => "get",
+    /// The method.
+    pub(crate) fn method(&self) -> String {
+        let sends = self.options.iter().any(|(option, _)| is_body(option));
+        let usual = match (self.has("head"), sends && !self.has("get")) {
+            (true, _) => "HEAD",
+            (_, true) => "POST",
+            _ => "GET",
         };
-        let method = self.last("request").map_or_else(|| method.to_owned(), str::to_lowercase);
-        task.insert("method".to_owned(), method.into());
-        let mut data = Vec::new();
-        let mut json = Vec::new();
-        let mut files = Vec::new();
-        let mut headers = Map::new();
+        self.last("request").unwrap_or(usual).to_owned()
+    }
+
+    /// The pieces of the body, in their order.
+    pub(crate) fn data(&self) -> impl Iterator<Item = Data<'_>> {
+        let given = self.options.iter().map(|(option, value)| (*option, value.as_str()));
+        given.filter_map(|(option, written)| Data::read(option, written))
+    }
+
+    /// What the options say besides the method and the body.
+    pub(crate) fn said(&self) -> Said {
+        let mut said = Said::default();
+        let mut cookies = Map::new();
+        let mut parts = Vec::new();
         for (option, value) in &self.options {
             match *option {
-                "header" => {
-                    if let Some((name, value)) = value.split_once(':') {
-                        headers.insert(name.trim().to_owned(), value.trim().into());
-                    }
-                }
-                "user-agent" => {
-                    drop(headers.insert("User-Agent".to_owned(), value.as_str().into()))
-                }
-                "referer" => drop(headers.insert("Referer".to_owned(), value.as_str().into())),
+                "header" => match header(value) {
+                    Some(header) => said.headers.push(header),
+                    None => said.wrong.push(format!("-H {value:?} has no colon")),
+                },
+                "user-agent" => said.headers.push(("User-Agent".to_owned(), value.clone())),
+                "referer" => said.headers.push(("Referer".to_owned(), value.clone())),
                 "oauth2-bearer" => {
-                    headers.insert("Authorization".to_owned(), format!("Bearer {value}").into());
+                    said.headers.push(("Authorization".to_owned(), format!("Bearer {value}")));
                 }
-                "json" => json.push(value.as_str()),
+                "cookie" if value.contains('=') => cookies.extend(pairs(value)),
+                "cookie" => said.wrong.push(format!(
+                    "-b {value:?} is a file of cookies; give the cookies themselves"
+                )),
                 "form" | "form-string" => match value.split_once('=') {
                     Some((name, value)) => {
-                        files.push((name.to_owned(), part(value, *option == "form-string")));
+                        parts.push((name.to_owned(), part(value, *option == "form-string")));
                     }
-                    None => notices.note("forms without a =", value),
+                    None => said.wrong.push(format!("-F {value:?} has no =")),
                 },
-                option if is_body(option) => {
-                    if option != "data-raw" && value.contains('@') && !value.contains('=') {
-                        notices.note("files of bodies, not read", value);
-                    }
-                    data.push((option, value.as_str()));
-                }
-                option => self.member(option, value, &mut task, notices),
+                _ => {}
             }
         }
+        let mut set = |key: &str, value: Value| drop(said.members.insert(key.to_owned(), value));
+        if !cookies.is_empty() {
+            set("cookies", Value::Dict(cookies));
+        }
+        if let Some(user) = self.last("user") {
+            let (name, password) = user.split_once(':').unwrap_or((user, ""));
+            let kind = if self.has("digest") { "digest" } else { "basic" };
+            let auth = [("type", kind), ("username", name), ("password", password)];
+            set("auth", Value::dict(auth.map(|(key, value)| (key, Value::from(value)))));
+        }
+        if !parts.is_empty() {
+            set("files", fields(parts));
+        }
+        match self.last("cacert") {
+            _ if self.has("insecure") => set("verify", false.into()),
+            Some(authority) => set("verify", authority.into()),
+            None => {}
+        }
+        match (self.last("cert"), self.last("key")) {
+            (Some(cert), Some(key)) => set("cert", Value::List(vec![cert.into(), key.into()])),
+            (Some(cert), None) => set("cert", cert.into()),
+            _ => {}
+        }
+        if self.has("location") {
+            set("allow_redirects", true.into());
+        }
+        if self.has("http2") {
+            set("http2", true.into());
+        }
+        if let Some(proxy) = self.last("proxy") {
+            let scheme = if proxy.contains("://") { "" } else { "http://" };
+            set("proxy", format!("{scheme}{proxy}").into());
+        }
+        if let Some(seconds) = self.last("max-time") {
+            match seconds.parse::<f64>() {
+                Ok(seconds) if seconds > 0.0 => set("timeout", Value::of_number(seconds)),
+                // No limit.
+                Ok(0.0) => {}
+                _ => said.wrong.push(format!("-m {seconds:?} is no number of seconds")),
+            }
+        }
+        said
+    }
+
+    /// A task with the members that the reference gives it, and with what it ignores: forms, JSON, queries.
+    fn task(&self, notices: &mut Notices) -> Map {
+        let mut task = Map::from([("method".to_owned(), self.method().to_lowercase().into())]);
+        let Said { headers, members, wrong } = self.said();
+        wrong.into_iter().for_each(|why| notices.say(why));
+        task.extend(members);
         if !headers.is_empty() {
-            task.insert("headers".to_owned(), Value::Dict(headers));
+            let headers = headers.into_iter().map(|(name, value)| (name, value.into()));
+            task.insert("headers".to_owned(), Value::Dict(headers.collect()));
+        }
+        let (mut json, mut data, mut query) = (String::new(), Vec::new(), Vec::new());
+        for piece in self.data() {
+            if piece.file.is_some() {
+                notices.note("files of bodies, not read", piece.written);
+            }
+            if piece.is_json() {
+                // Several are written after each other.
+                json.push_str(piece.written);
+                continue;
+            }
+            if piece.file.is_none() && piece.sent(piece.text) != piece.written && !self.has("get") {
+                notices.note("values of --data-urlencode, left as they are", piece.written);
+            }
+            query.push(match piece.file {
+                Some(_) => piece.written.to_owned(),
+                None => piece.sent(piece.text),
+            });
+            data.push(piece.written);
         }
         let mut url = self.urls.first().cloned();
         if self.has("get") && !data.is_empty() {
-            if let Some(url) = &mut url {
-                let joint = if url.contains('?') { '&' } else { '?' };
-                let at = url.find('#').unwrap_or(url.len());
-                let query: Vec<String> =
-                    data.iter().map(|(option, value)| encoded(option, value)).collect();
-                url.insert_str(at, &format!("{joint}{}", query.join("&")));
-            }
+            url = url.map(|url| with_query(url, &query.join("&")));
         } else if !data.is_empty() {
-            let values: Vec<&str> = data.iter().map(|(_, value)| *value).collect();
-            body_of(&values.join("&"), &mut task);
+            body_of(&data.join("&"), &mut task);
         }
-        if !json.is_empty() {
-            // Several are written after each other.
-            body_of(&json.concat(), &mut task);
+        if self.has("json") {
+            body_of(&json, &mut task);
             if !task.contains_key("json") {
                 set_in(&mut task, "headers", "Content-Type", "application/json");
             }
-        }
-        if !files.is_empty() {
-            task.insert("files".to_owned(), self::files(files));
         }
         if let Some(url) = url {
             task.insert("request_url".to_owned(), url.into());
         }
         task
     }
+}
 
-    /// An option that is a member of its own.
-    fn member(&self, option: &str, value: &str, task: &mut Map, notices: &mut Notices) {
-        let mut set = |key: &str, value: Value| drop(task.insert(key.to_owned(), value));
-        match option {
-            "user" => {
-                let (name, password) = value.split_once(':').unwrap_or((value, ""));
-                let kind = if self.has("digest") { "digest" } else { "basic" };
-                let auth = [("type", kind), ("username", name), ("password", password)];
-                set("auth", Value::dict(auth.map(|(key, value)| (key, Value::from(value)))));
+/// What the options of a command say besides its method and its body.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    pub(crate) headers: Vec<(String, String)>,
+    /// Members of the task.
+    pub(crate) members: Map,
+    /// What cannot be taken, and why.
+    pub(crate) wrong: Vec<String>,
+}
+
+/// A piece of a body.
+#[derive(Debug)]
+pub(crate) struct Data<'a> {
+    option: &'a str,
+    pub(crate) written: &'a str,
+    /// The name before the text, where it is encoded.
+    name: &'a str,
+    /// What it says itself.
+    pub(crate) text: &'a str,
+    /// The file that it names instead.
+    pub(crate) file: Option<&'a str>,
+}
+
+impl<'a> Data<'a> {
+    fn read(option: &'a str, written: &'a str) -> Option<Self> {
+        let (name, text, file) = match option {
+            // `name=content`, `=content`, `name@file` or `content`.
+            "data-urlencode" => {
+                let at = written.find(['=', '@']);
+                let (name, rest) = written.split_at_checked(at.unwrap_or(0))?;
+                let file = rest.strip_prefix('@').filter(|_| at.is_some());
+                (name, rest.strip_prefix('=').unwrap_or(rest), file)
             }
-            "cookie" if !value.contains('=') => notices.note("files of cookies, not read", value),
-            "cookie" => {
-                let pairs = value.split(';').filter_map(|pair| pair.trim().split_once('='));
-                let pairs = pairs.map(|(name, value)| (name.to_owned(), value.into()));
-                set("cookies", Value::Dict(pairs.collect()));
+            "data-raw" => ("", written, None),
+            "data" | "data-ascii" | "data-binary" | "json" => {
+                ("", written, written.strip_prefix('@'))
             }
-            "insecure" => set("verify", false.into()),
-            "cacert" => set("verify", value.into()),
-            "location" => set("allow_redirects", true.into()),
-            "http2" => set("http2", true.into()),
-            "proxy" if value.contains("://") => set("proxy", value.into()),
-            "proxy" => set("proxy", format!("http://{value}").into()),
-            "cert" => set(
-                "cert",
-                match self.last("key") {
-                    Some(key) => Value::List(vec![value.into(), key.into()]),
-                    None => value.into(),
-                },
-            ),
-            "max-time" => match value.parse::<f64>() {
-                Ok(seconds) if seconds > 0.0 => set("timeout", Value::of_number(seconds)),
-                _ => notices.note("timeouts that are no numbers", value),
-            },
-            _ => {}
+            _ => return None,
+        };
+        Some(Self { option, written, name, text, file })
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.option == "json"
+    }
+
+    /// Whether the line ends of a file are left out.
+    pub(crate) fn joins_lines(&self) -> bool {
+        matches!(self.option, "data" | "data-ascii")
+    }
+
+    /// A content as curl sends it.
+    pub(crate) fn sent(&self, content: &str) -> String {
+        match (self.option, self.name) {
+            ("data-urlencode", "") => Escape::Form.written(content),
+            ("data-urlencode", name) => format!("{name}={}", Escape::Form.written(content)),
+            _ => content.to_owned(),
         }
     }
 }
 
-fn is_body(option: &str) -> bool {
-    option.starts_with("data") || matches!(option, "json" | "form" | "form-string")
+/// A header; `Name;` has no value.
+fn header(written: &str) -> Option<(String, String)> {
+    let (name, value) =
+        written.split_once(':').or_else(|| Some((written.strip_suffix(';')?, "")))?;
+    Some((name.trim().to_owned(), value.trim().to_owned()))
 }
 
-/// Whether a word ends a command: what follows is not curl's.
-fn ends(word: &str) -> bool {
-    matches!(word, "|" | "||" | "&&" | ";" | "&" | ">" | ">>")
+/// Cookies as their names and values.
+pub(crate) fn pairs(cookies: &str) -> impl Iterator<Item = (String, Value)> {
+    let pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), value.into()))
+}
+
+/// A URL with more parameters.
+pub(crate) fn with_query(mut url: String, query: &str) -> String {
+    let joint = if url.contains('?') { '&' } else { '?' };
+    let at = url.find('#').unwrap_or(url.len());
+    url.insert_str(at, &format!("{joint}{query}"));
+    url
+}
+
+fn is_body(option: &str) -> bool {
+    option.starts_with("data") || matches!(option, "json" | "form" | "form-string")
 }
 
 /// A body as JSON, if it is that.
@@ -452,22 +472,12 @@ fn body_of(body: &str, task: &mut Map) {
     };
 }
 
-/// A field of a query.
-fn encoded(option: &str, value: &str) -> String {
-    match value.split_once('=') {
-        _ if option != "data-urlencode" => value.to_owned(),
-        Some(("", content)) => Escape::Form.written(content),
-        Some((name, content)) => format!("{name}={}", Escape::Form.written(content)),
-        None => Escape::Form.written(value),
-    }
-}
-
 pub(crate) fn dict(members: Vec<(&str, Value)>) -> Value {
     Value::Dict(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
 /// A part of a form: a file, or a value.
-pub(crate) fn part(value: &str, literal: bool) -> Value {
+fn part(value: &str, literal: bool) -> Value {
     let Some(path) = value.strip_prefix(['@', '<']).filter(|_| !literal) else {
         return Value::List(vec![Value::Null, value.into()]);
     };

@@ -13,10 +13,11 @@ pub(crate) mod notices;
 pub(crate) mod openapi;
 mod placeholders;
 pub(crate) mod postman;
+pub(crate) mod shell;
 mod steps;
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 pub(crate) use self::notices::Notices;
 pub(crate) use self::placeholders::{names_in, replace_names, variable};
@@ -196,12 +197,22 @@ fn add(task: &mut Map, key: &str, value: Value) {
 }
 
 /// Sets a member of an object among the members of a task, as a header.
-fn set_in(task: &mut Map, key: &str, name: &str, value: impl Into<Value>) {
+pub(crate) fn set_in(task: &mut Map, key: &str, name: &str, value: impl Into<Value>) {
     if let Value::Dict(members) =
         task.entry(key.to_owned()).or_insert_with(|| Value::Dict(Map::new()))
     {
         members.insert(name.to_owned(), value.into());
     }
+}
+
+/// Named values as an object, or as pairs where a name stands more than once.
+fn fields(fields: Vec<(String, Value)>) -> Value {
+    let names: HashSet<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
+    if names.len() == fields.len() {
+        return Value::Dict(fields.into_iter().collect());
+    }
+    let pairs = fields.into_iter().map(|(name, value)| Value::List(vec![name.into(), value]));
+    Value::List(pairs.collect())
 }
 
 /// The member `auth` with a token.

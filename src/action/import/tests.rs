@@ -31,8 +31,8 @@ fn a_command_of_curl_becomes_the_task_of_the_reference_without_its_faults() {
     check_curl("curl -s http://h/a", r#"{"method": "get", "request_url": "http://h/a"}"#, &[]);
     check_curl(
         "$ curl -sSkL -XPUT 'http://h/a' -H 'A: b: c' -u ann:pw \\\n -d 'x=1' -d y=2 | jq .",
-        r#"{"method": "put", "verify": false, "allow_redirects": true,
-            "auth": {"type": "basic", "username": "ann", "password": "pw"},
+        r#"{"method": "put", "auth": {"type": "basic", "username": "ann", "password": "pw"},
+            "verify": false, "allow_redirects": true,
             "headers": {"A": "b: c"}, "data": "x=1&y=2", "request_url": "http://h/a"}"#,
         &[],
     );
@@ -61,8 +61,61 @@ fn a_command_of_curl_becomes_the_task_of_the_reference_without_its_faults() {
             "files of bodies, not read: @body.json",
         ],
     );
+    check_curl(
+        "curl http://h/a -d @x=y --json @f --data-urlencode n@f -b jar -b a=1 -b 'b=2; c=3' -H 'X;' -H none -m x -F y",
+        r#"{"method": "post", "cookies": {"a": "1", "b": "2", "c": "3"}, "headers": {"X": "", "Content-Type": "application/json"},
+            "data": "@f", "request_url": "http://h/a"}"#,
+        &[
+            "-b \"jar\" is a file of cookies; give the cookies themselves",
+            "-H \"none\" has no colon",
+            "-F \"y\" has no =",
+            "-m \"x\" is no number of seconds",
+            "files of bodies, not read: @x=y, @f, n@f",
+        ],
+    );
+    check_curl(
+        "curl http://h/a --data-urlencode 'a=b c' --data-urlencode x=y --data-raw @z",
+        r#"{"method": "post", "data": "a=b c&x=y&@z", "request_url": "http://h/a"}"#,
+        &["values of --data-urlencode, left as they are: a=b c"],
+    );
     check_curl("curl", r#"{"method": "get"}"#, &[]);
     assert_eq!(curl::task("curl 'x").expect_err("a quote").to_string(), "No closing quotation");
+}
+
+#[test]
+fn what_is_of_the_shell_is_no_part_of_a_request() {
+    let task = r#"{"method": "get", "request_url": "http://h/a"}"#;
+    for command in [
+        "curl http://h/a|jq .",
+        "curl http://h/a | jq . >out",
+        "curl http://h/a >/dev/null",
+        "curl http://h/a>/dev/null 2>&1",
+        "curl 2>/dev/null http://h/a",
+        "curl -s http://h/a &>> 'a b' </dev/null",
+        "curl http://h/a&",
+        "curl http://h/a&&echo done",
+        "curl http://h/a||exit 1",
+        "curl http://h/a;sleep 1",
+        "curl \\\n  http://h/a\necho done\n",
+    ] {
+        check_curl(command, task, &[]);
+    }
+    check_curl(
+        "curl http://h/a?b=1&c=2 -d '|' --data-raw '>' -d \"&\"",
+        r#"{"method": "post", "data": "|&>&&", "request_url": "http://h/a?b=1&c=2"}"#,
+        &[],
+    );
+    check_curl(
+        "curl\n-H 'A: 1'\nhttp://h/a",
+        r#"{"method": "get", "headers": {"A": "1"}, "request_url": "http://h/a"}"#,
+        &[],
+    );
+    check_curl(
+        "curl \"http://$HOST/${P}/$(id)/`id`\" -H 'A: $NO' -H \"B: \\$NO ${env.NO}\" -H C:\\$NO",
+        r#"{"method": "get", "headers": {"A": "$NO", "B": "$NO ${env.NO}", "C": "$NO"},
+            "request_url": "http://$HOST/${P}/$(id)/`id`"}"#,
+        &["variables and commands of the shell, left as they are: $(…), $HOST, ${P}, `…`"],
+    );
 }
 
 #[test]
