@@ -216,6 +216,9 @@ DIFFERENT = [
         {"key": "a", "value": "1"}, {"key": "a", "value": "2"}]}), data=[["a", "1"], ["a", "2"]])),
     ("the language of a body", *first("LD_postman_to_tasks", item(body={"mode": "raw", "raw": "<a/>", "options": {"raw": {"language": "xml"}}}),
                                       headers={"Content-Type": "application/xml"})),
+    ("text is text", *first("LD_postman_to_tasks", item(body={"mode": "raw", "raw": "[1]", "options": {"raw": {"language": "text"}}}),
+                            data="[1]", headers={"Content-Type": "text/plain"})),
+    ("headers as a text", *first("LD_postman_to_tasks", item(header="A: b\nC: d"), headers={"A": "b", "C": "d"})),
     ("a protocol and a port", *first("LD_postman_to_tasks", item(url={"protocol": "http", "host": "h", "port": "81", "path": ["a"]}),
                                      request_url="http://h:81/a")),
     ("scripts of Postman", ["LD_postman_to_tasks", [{"item": [{**item()["item"][0], "event": [{"listen": "test", "script": {"exec": [

@@ -205,6 +205,21 @@ pub(crate) fn set_in(task: &mut Map, key: &str, name: &str, value: impl Into<Val
     }
 }
 
+/// Sets the parts of a form, by name or as pairs where a name stands more than once. A boundary is made
+/// with the request: a `Content-Type` by hand would have another.
+fn set_files(task: &mut Map, parts: Vec<(String, Value)>) {
+    if parts.is_empty() {
+        return;
+    }
+    if let Some(Value::Dict(headers)) = task.get_mut("headers") {
+        headers.retain(|name, _| !name.eq_ignore_ascii_case("content-type"));
+        if headers.is_empty() {
+            task.shift_remove("headers");
+        }
+    }
+    task.insert("files".to_owned(), fields(parts));
+}
+
 /// Named values as an object, or as pairs where a name stands more than once.
 fn fields(fields: Vec<(String, Value)>) -> Value {
     let names: HashSet<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();

@@ -1,7 +1,7 @@
 //! The bodies of requests.
 
-use super::super::lookup::{elements, is_true, list, scalar, text};
-use super::super::{has_header, set_in};
+use super::super::lookup::{is_true, list, scalar, several, text};
+use super::super::{fields, has_header, set_files, set_in};
 use super::Reader;
 use crate::value::{Map, Value};
 
@@ -39,7 +39,7 @@ impl Reader {
         let language =
             body.get("options").and_then(|options| text(options.get("raw")?, "language"));
         let language = language.unwrap_or_default().to_lowercase();
-        let looks = raw.trim_start().starts_with(['{', '[']);
+        let looks = language.is_empty() && raw.trim_start().starts_with(['{', '[']);
         if (language == "json" || looks)
             && let Ok(mut json) = Value::parse(raw)
             // A task's `"json": null` means no body.
@@ -50,11 +50,9 @@ impl Reader {
             return;
         }
         let data = self.filled(raw);
-        if language == "json" || (looks && language.is_empty()) {
+        if language == "json" || looks {
             content_type(task, "application/json");
-        } else if let Some((_, kind)) = LANGUAGES.iter().find(|(known, _)| *known == language)
-            && language != "text"
-        {
+        } else if let Some((_, kind)) = LANGUAGES.iter().find(|(known, _)| *known == language) {
             content_type(task, kind);
         }
         task.insert("data".to_owned(), data.into());
@@ -62,52 +60,37 @@ impl Reader {
 
     /// Fields as an object, or as pairs where a name repeats.
     fn fields(&mut self, body: &Value, key: &str) -> Value {
-        let fields: Vec<(String, String)> = active(body, key)
-            .map(|one| (name(one), one.get("value").and_then(scalar).unwrap_or_default()))
-            .collect();
-        let fields: Vec<(String, String)> =
-            fields.into_iter().map(|(name, value)| (name, self.filled(&value))).collect();
-        let unique: Map =
-            fields.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
-        if unique.len() == fields.len() {
-            return Value::Dict(unique);
-        }
-        let pair = |(name, value): (String, String)| Value::List(vec![name.into(), value.into()]);
-        Value::List(fields.into_iter().map(pair).collect())
+        let given = active(body, key)
+            .map(|one| (name(one), one.get("value").and_then(scalar).unwrap_or_default()));
+        fields(given.map(|(name, value)| (name, self.filled(&value).into())).collect())
     }
 
     fn parts(&mut self, body: &Value, task: &mut Map) {
-        let mut files = Map::new();
+        let mut parts = Vec::new();
         for one in active(body, "formdata") {
             let kind = text(one, "contentType");
-            let part = if text(one, "type") == Some("file") {
-                let path = one
-                    .get("src")
-                    .and_then(|src| src.as_str().or_else(|| elements(src).first()?.as_str()));
-                let path =
-                    path.filter(|path| !path.is_empty()).unwrap_or("file").trim_start_matches('/');
-                self.import.notices.note("files to put into the data directory", path);
-                let mut file = Map::from([("path".to_owned(), Value::from(path))]);
-                file.extend(kind.map(|kind| ("content_type".to_owned(), kind.into())));
-                Value::Dict(file)
+            if text(one, "type") == Some("file") {
+                let given = one.get("src").map(several).unwrap_or_default();
+                let given = given.into_iter().filter_map(Value::as_str);
+                let mut paths: Vec<&str> = given.filter(|path| !path.is_empty()).collect();
+                if paths.is_empty() {
+                    paths.push("file");
+                }
+                for path in paths {
+                    let path = path.trim_start_matches('/');
+                    self.import.notices.note("files to put into the data directory", path);
+                    let mut file = Map::from([("path".to_owned(), Value::from(path))]);
+                    file.extend(kind.map(|kind| ("content_type".to_owned(), kind.into())));
+                    parts.push((name(one), Value::Dict(file)));
+                }
             } else {
                 let value = one.get("value").and_then(scalar).unwrap_or_default();
                 let mut part = vec![Value::Null, self.filled(&value).into()];
                 part.extend(kind.map(Value::from));
-                Value::List(part)
-            };
-            files.insert(name(one), part);
-        }
-        if !files.is_empty() {
-            // Its boundary is made with the request.
-            if let Some(Value::Dict(headers)) = task.get_mut("headers") {
-                headers.retain(|name, _| !name.eq_ignore_ascii_case("content-type"));
-                if headers.is_empty() {
-                    task.shift_remove("headers");
-                }
+                parts.push((name(one), Value::List(part)));
             }
-            task.insert("files".to_owned(), Value::Dict(files));
         }
+        set_files(task, parts);
     }
 
     fn graphql(&mut self, body: &Value, task: &mut Map) {
@@ -115,7 +98,15 @@ impl Reader {
         let query = self.filled(text(graphql, "query").unwrap_or_default());
         let mut json = Map::from([("query".to_owned(), Value::from(query))]);
         let variables = match graphql.get("variables") {
-            Some(Value::Str(text)) => Value::parse(text).ok(),
+            Some(Value::Str(text)) if !text.trim().is_empty() => {
+                // A number or an object may be a variable of Postman: `{"id": {{id}}}`.
+                let parsed = Value::parse(text).or_else(|_| Value::parse(&quoted_holes(text)));
+                if parsed.is_err() {
+                    let url = task.get("request_url").map(Value::to_text).unwrap_or_default();
+                    self.import.notices.note("GraphQL variables that are no JSON left out", url);
+                }
+                parsed.ok()
+            }
             Some(value @ Value::Dict(_)) => Some(value.clone()),
             _ => None,
         };
@@ -128,6 +119,27 @@ impl Reader {
         }
         task.insert("json".to_owned(), Value::Dict(json));
     }
+}
+
+/// JSON whose variables outside of texts are texts.
+fn quoted_holes(json: &str) -> String {
+    let mut out = String::new();
+    let (mut in_text, mut escaped) = (false, false);
+    let mut rest = json;
+    while let Some(letter) = rest.chars().next() {
+        if !in_text && let Some(hole) = rest.strip_prefix("{{") {
+            let Some(end) = hole.find("}}") else { break };
+            let (hole, behind) = rest.split_at(end + 4);
+            out.push_str(&format!("\"{hole}\""));
+            rest = behind;
+            continue;
+        }
+        in_text ^= letter == '"' && !escaped;
+        escaped = letter == '\\' && !escaped;
+        out.push(letter);
+        rest = rest.get(letter.len_utf8()..).unwrap_or_default();
+    }
+    out + rest
 }
 
 fn active<'a>(body: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {

@@ -158,14 +158,9 @@ impl Reader {
         set("method", method);
         set("request_url", self.filled(&with_path_variables(&url, request)));
         set("name", name);
-        let headers = list(request, "header").iter().filter(|one| !is_true(one, "disabled"));
-        for header in headers {
-            let name = header.get("key").or_else(|| header.get("name")).and_then(scalar);
-            let value = header.get("value").and_then(scalar).unwrap_or_default();
-            if let Some(name) = name.filter(|name| !name.is_empty()) {
-                let value = self.filled(&value);
-                set_in(&mut task, "headers", &name, value);
-            }
+        for (name, value) in headers(request) {
+            let value = self.filled(&value);
+            set_in(&mut task, "headers", &name, value);
         }
         self.body(request, &mut task);
         let auth = self.auth(request, auth);
@@ -263,6 +258,19 @@ fn url(url: &Value) -> String {
         .collect();
     let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
     format!("{protocol}{host}{port}/{path}{query}")
+}
+
+/// The headers of a request: a list, or a text with a line each.
+fn headers(request: &Value) -> Vec<(String, String)> {
+    let written = text(request, "header").unwrap_or_default().lines();
+    let lines = written.filter_map(|line| line.split_once(':'));
+    let lines = lines.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()));
+    let given = list(request, "header").iter().filter(|one| !is_true(one, "disabled"));
+    let given = given.filter_map(|one| {
+        let name = one.get("key").or_else(|| one.get("name")).and_then(scalar)?;
+        Some((name, one.get("value").and_then(scalar).unwrap_or_default()))
+    });
+    lines.chain(given).filter(|(name, _)| !name.is_empty()).collect()
 }
 
 /// The values of `:name` in the path.

@@ -78,3 +78,93 @@ fn what_a_script_keeps_is_an_extractor_and_the_rest_is_listed() {
         ],
     );
 }
+
+/// The members of the task of a request besides its method, URL and name, and what is said about it.
+#[track_caller]
+fn check_request(members: &str, task: &str, notices: &[&str]) {
+    let item =
+        format!(r#"{{"item": [{{"name": "n", "request": {{"url": "http://h/a", {members}}}}}]}}"#);
+    let (tasks, said) = import(&Value::parse(&item).expect(&item)).expect(&item).into_tasks();
+    let [Value::Dict(found)] = tasks.as_slice() else { panic!("{tasks:?}") };
+    let own = |key: &String| !["method", "request_url", "name"].contains(&key.as_str());
+    let found: Map = found.clone().into_iter().filter(|(key, _)| own(key)).collect();
+    let expected = Value::parse(task).expect(task);
+    assert_eq!(Value::Dict(found).to_text(), expected.to_text(), "{members}");
+    assert_eq!(said.lines(), notices, "{members}");
+}
+
+#[test]
+fn fields_of_a_form_that_repeat_and_several_files_are_all_sent() {
+    let form = |fields: &str| format!(r#""body": {{"mode": "formdata", "formdata": [{fields}]}}"#);
+    check_request(
+        &form(
+            r#"{"key": "a", "value": "1"}, {"key": "a", "value": "2"}, {"key": "b", "value": "3"}"#,
+        ),
+        r#"{"files": [["a", [null, "1"]], ["a", [null, "2"]], ["b", [null, "3"]]]}"#,
+        &[],
+    );
+    check_request(
+        &form(
+            r#"{"key": "f", "type": "file", "src": ["/a.png", "b.png"], "contentType": "image/png"}"#,
+        ),
+        r#"{"files": [["f", {"path": "a.png", "content_type": "image/png"}],
+            ["f", {"path": "b.png", "content_type": "image/png"}]]}"#,
+        &["files to put into the data directory: a.png, b.png"],
+    );
+    check_request(
+        &form(r#"{"key": "f", "type": "file", "src": []}"#),
+        r#"{"files": {"f": {"path": "file"}}}"#,
+        &["files to put into the data directory: file"],
+    );
+}
+
+#[test]
+fn headers_may_be_a_text() {
+    check_request(
+        r#""header": "A: b: c\nX-Id: {{id}}\n\nnone\n""#,
+        r#"{"headers": {"A": "b: c", "X-Id": "${var.id}"}}"#,
+        &[],
+    );
+}
+
+#[test]
+fn variables_of_graphql_are_kept_or_listed() {
+    let graphql = |variables: &str| {
+        let variables = Value::from(variables).to_json(crate::value::Charset::Ascii);
+        format!(
+            r#""body": {{"mode": "graphql", "graphql": {{"query": "q", "variables": {variables}}}}}"#
+        )
+    };
+    check_request(
+        &graphql(r#"{"id": {{id}}, "text": "a \" {{b}}"}"#),
+        r#"{"json": {"query": "q", "variables": {"id": "${var.id}", "text": "a \" ${var.b}"}}}"#,
+        &[],
+    );
+    check_request(&graphql(" "), r#"{"json": {"query": "q"}}"#, &[]);
+    check_request(
+        &graphql("{id: 1}"),
+        r#"{"json": {"query": "q"}}"#,
+        &["GraphQL variables that are no JSON left out: http://h/a"],
+    );
+}
+
+#[test]
+fn the_language_of_a_raw_body_decides() {
+    let raw = |language: &str| {
+        format!(
+            r#""body": {{"mode": "raw", "raw": "[1]", "options": {{"raw": {{"language": "{language}"}}}}}}"#
+        )
+    };
+    check_request(&raw("json"), r#"{"json": [1]}"#, &[]);
+    check_request(&raw(""), r#"{"json": [1]}"#, &[]);
+    check_request(
+        &raw("text"),
+        r#"{"headers": {"Content-Type": "text/plain"}, "data": "[1]"}"#,
+        &[],
+    );
+    check_request(
+        &raw("xml"),
+        r#"{"headers": {"Content-Type": "application/xml"}, "data": "[1]"}"#,
+        &[],
+    );
+}
