@@ -1,7 +1,7 @@
 //! The body of an operation: an example that the document has, or one made by its schema.
 
 use super::super::examples::{kind, of_schema};
-use super::super::lookup::{elements, members, object, scalar, text};
+use super::super::lookup::{elements, members, object, scalar, several, text};
 use super::super::{Import, set_in};
 use super::Operation;
 use crate::value::{Map, Value};
@@ -24,6 +24,8 @@ impl Form {
             "multipart/form-data" => Some(Self::Parts),
             media if media.ends_with("+json") => Some(Self::Json),
             media if media.starts_with("text/") => Some(Self::Text),
+            // As far as an example is the text itself.
+            media if media.ends_with("/xml") || media.ends_with("+xml") => Some(Self::Text),
             _ => None,
         }
     }
@@ -68,6 +70,12 @@ impl Operation<'_> {
             },
             None => of_schema(self.api, schema),
         };
+        let is_value = matches!(value, Value::List(_) | Value::Dict(_));
+        let is_text = !media.contains("xml") || given && matches!(value, Value::Str(_));
+        if form == Form::Text && (is_value || !is_text) {
+            import.notices.note(&format!("bodies of the type {media} left out"), self.name());
+            return;
+        }
         if !given {
             import.notices.note("bodies made by their schemas", self.name());
         }
@@ -140,16 +148,23 @@ fn json(task: &mut Map, media: &str, value: Value) {
 }
 
 fn fields(task: &mut Map, value: Value) {
+    let text = |value: &Value| {
+        Value::from(scalar(value).unwrap_or_else(|| value.to_json(crate::value::Charset::Unicode)))
+    };
     let data = match value {
-        Value::Dict(members) => {
-            let fields = members.into_iter().map(|(name, value)| {
-                let text =
-                    scalar(&value).unwrap_or_else(|| value.to_json(crate::value::Charset::Unicode));
-                (name, text.into())
-            });
-            Value::Dict(fields.collect())
+        // A list is a field that repeats.
+        Value::Dict(members) if members.values().any(|it| matches!(it, Value::List(_))) => {
+            let mut pairs = Vec::new();
+            for (name, value) in &members {
+                let pair = |one: &Value| Value::List(vec![name.as_str().into(), text(one)]);
+                pairs.extend(several(value).into_iter().map(pair));
+            }
+            Value::List(pairs)
         }
-        other => other.to_text().into(),
+        Value::Dict(members) => {
+            Value::Dict(members.iter().map(|(name, value)| (name.clone(), text(value))).collect())
+        }
+        other => text(&other),
     };
     task.insert("data".to_owned(), data);
 }

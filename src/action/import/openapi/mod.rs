@@ -8,7 +8,7 @@ mod security;
 use std::cell::Cell;
 use std::collections::HashSet;
 
-use super::lookup::{list, members, object, text};
+use super::lookup::{list, members, object, scalar, text};
 use super::{Import, NotImported, Request, add, status_assertion};
 use crate::memory::readable;
 use crate::protocol::http::METHODS;
@@ -103,9 +103,13 @@ pub(crate) fn import(spec: &Value, base: Option<&str>) -> Result<Import, NotImpo
                 import.notices.leave_out(format!("method {lower}"));
                 continue;
             }
-            let own = || [operation, item].into_iter().find(|place| place.get("servers").is_some());
+            for _ in object(operation, "callbacks") {
+                import.notices.leave_out("callbacks");
+            }
+            let own =
+                || [operation, item].into_iter().find(|place| !list(place, "servers").is_empty());
             let server = match own() {
-                Some(place) if base.is_none() => self::server(place),
+                Some(place) if base.is_none_or(str::is_empty) => self::server(place),
                 _ => server.clone(),
             };
             let operation = Operation { api: &api, path, method: &lower, item, operation };
@@ -117,10 +121,8 @@ pub(crate) fn import(spec: &Value, base: Option<&str>) -> Result<Import, NotImpo
             }
         }
     }
-    for kind in ["webhooks", "callbacks"] {
-        for _ in object(spec, kind) {
-            import.notices.leave_out(kind);
-        }
+    for _ in object(spec, "webhooks") {
+        import.notices.leave_out("webhooks");
     }
     Ok(import)
 }
@@ -150,8 +152,8 @@ fn server(place: &Value) -> String {
     let Some(first) = list(place, "servers").first() else { return String::new() };
     let mut url = text(first, "url").unwrap_or_default().to_owned();
     for (name, variable) in object(first, "variables") {
-        if let Some(default) = text(variable, "default") {
-            url = url.replace(&format!("{{{name}}}"), default);
+        if let Some(default) = variable.get("default").and_then(scalar) {
+            url = url.replace(&format!("{{{name}}}"), &default);
         }
     }
     url.trim_end_matches('/').to_owned()
@@ -230,3 +232,6 @@ fn with_variables(path: &str) -> String {
     }
     out + rest
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::super::examples::of_schema;
-use super::super::lookup::{is_true, list, members, object, text};
+use super::super::lookup::{is_true, list, members, object, scalar, text};
 use super::super::{Import, set_in};
 use super::Operation;
 use crate::value::{Map, Value};
@@ -59,28 +59,28 @@ impl<'a> Operation<'a> {
             match place {
                 "path" => {
                     described.insert(name);
+                    let value = match value {
+                        Value::List(_) | Value::Dict(_) => {
+                            simple(&value, is_true(parameter, "explode")).into()
+                        }
+                        value => value,
+                    };
                     import.path_variable(name, value, given);
                 }
                 "query" => {
                     import.made_up_if(!given, name);
-                    let value = match value {
-                        Value::List(items)
-                            if self.api.old || text(parameter, "style").is_some() =>
-                        {
-                            items.iter().map(Value::to_text).collect::<Vec<_>>().join(",").into()
-                        }
-                        value => value,
-                    };
-                    set_in(task, "params", name, value);
+                    for (name, value) in self.query(parameter, name, value) {
+                        set_in(task, "params", &name, value);
+                    }
                 }
                 "header" if NO_PARAMETERS.contains(&name.to_ascii_lowercase().as_str()) => {}
                 "header" => {
                     import.made_up_if(!given, name);
-                    set_in(task, "headers", name, value.to_text());
+                    set_in(task, "headers", name, simple(&value, is_true(parameter, "explode")));
                 }
                 "cookie" => {
                     import.made_up_if(!given, name);
-                    set_in(task, "cookies", name, value.to_text());
+                    set_in(task, "cookies", name, simple(&value, false));
                 }
                 _ => {}
             }
@@ -90,6 +90,67 @@ impl<'a> Operation<'a> {
             import.path_variable(name, "1".into(), false);
         }
     }
+}
+
+impl Operation<'_> {
+    /// A value in a query, as the API wants lists and objects to be written.
+    fn query(&self, parameter: &Value, name: &str, value: Value) -> Vec<(String, Value)> {
+        let style = text(parameter, "style").unwrap_or("form");
+        // Swagger 2 has its own words for it.
+        let collection = text(parameter, "collectionFormat").unwrap_or("csv");
+        let separator = match (self.api.old, collection, style) {
+            (true, "ssv", _) | (false, _, "spaceDelimited") => " ",
+            (true, "tsv", _) => "\t",
+            (true, "pipes", _) | (false, _, "pipeDelimited") => "|",
+            _ => ",",
+        };
+        let repeats = match self.api.old {
+            true => collection == "multi",
+            // So it is for forms, unless the API says otherwise.
+            false => parameter
+                .get("explode")
+                .map_or(style == "form", |explode| *explode == Value::Bool(true)),
+        };
+        match value {
+            Value::List(items) if repeats => {
+                let items = items.iter().map(|item| simple(item, false).into()).collect();
+                vec![(name.to_owned(), Value::List(items))]
+            }
+            Value::Dict(members) if style == "deepObject" => {
+                let member = |(key, value): (String, Value)| {
+                    (format!("{name}[{key}]"), simple(&value, false).into())
+                };
+                members.into_iter().map(member).collect()
+            }
+            Value::Dict(members) if repeats => {
+                let member = |(key, value): (String, Value)| (key, simple(&value, false).into());
+                members.into_iter().map(member).collect()
+            }
+            Value::List(_) | Value::Dict(_) => {
+                vec![(name.to_owned(), delimited(&value, separator, ",").into())]
+            }
+            value => vec![(name.to_owned(), value)],
+        }
+    }
+}
+
+/// A value as the style `simple` has it: `a,b`; of an object `key,value` or, exploded, `key=value`.
+fn simple(value: &Value, explode: bool) -> String {
+    delimited(value, ",", if explode { "=" } else { "," })
+}
+
+fn delimited(value: &Value, separator: &str, equals: &str) -> String {
+    let text = |value: &Value| {
+        scalar(value).unwrap_or_else(|| value.to_json(crate::value::Charset::Unicode))
+    };
+    let parts: Vec<String> = match value {
+        Value::List(items) => items.iter().map(text).collect(),
+        Value::Dict(members) => {
+            members.iter().map(|(key, value)| format!("{key}{equals}{}", text(value))).collect()
+        }
+        value => return text(value),
+    };
+    parts.join(separator)
 }
 
 impl Import {
