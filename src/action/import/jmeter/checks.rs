@@ -30,12 +30,7 @@ impl Reader {
             | "PoissonRandomTimer" => {
                 self.timer(node, pause);
             }
-            "RegexExtractor" | "DurationAssertion" => {
-                self.import.notices.note(
-                    "elements without a counterpart",
-                    format!("{} ({})", node.name(), node.tag),
-                );
-            }
+            "RegexExtractor" | "DurationAssertion" => self.lost(node),
             _ => {}
         }
     }
@@ -114,9 +109,22 @@ impl Reader {
         };
         let (names, paths) =
             (parts("JSONPostProcessor.referenceNames"), parts("JSONPostProcessor.jsonPathExprs"));
-        for (name, path) in names.iter().zip(&paths) {
+        let (numbers, defaults) =
+            (parts("JSONPostProcessor.match_numbers"), parts("JSONPostProcessor.defaultValues"));
+        for (index, (name, path)) in names.iter().zip(&paths).enumerate() {
+            let at = |given: &[String]| given.get(index).cloned().unwrap_or_default();
+            let (number, default) = (at(&numbers), at(&defaults));
             match json_path(path).filter(|_| !name.is_empty()) {
                 Some(path) => {
+                    // Such a path leads to one value: the first, or any.
+                    if !matches!(number.as_str(), "" | "0" | "1") {
+                        let kind = "extractors whose match numbers are left out";
+                        self.import.notices.note(kind, name.as_str());
+                    }
+                    if !default.is_empty() {
+                        let kind = "extractors whose default values are left out";
+                        self.import.notices.note(kind, name.as_str());
+                    }
                     let extractor = [("var", Value::from(name.as_str())), ("path", path.into())];
                     add(task, "extract", Value::dict(extractor));
                 }
@@ -126,7 +134,7 @@ impl Reader {
     }
 
     fn timer(&mut self, node: &Node, pause: &mut Option<Value>) {
-        let number = |name: &str| node.property(name).and_then(|text| self.functions.number(text));
+        let number = |name: &str| node.property(name).and_then(|text| self.number(text));
         let delay = number("ConstantTimer.delay").unwrap_or(0.0).max(0.0) / 1000.0;
         let range = number("RandomTimer.range").unwrap_or(0.0).max(0.0) / 1000.0;
         // Several timers add up.

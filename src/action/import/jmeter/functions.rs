@@ -7,8 +7,16 @@ use std::sync::LazyLock;
 use indexmap::{IndexMap, IndexSet};
 use regex::{Captures, Regex};
 
+use super::super::placeholders::computed;
+
 static HOLE: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"\$\{(?:(__\w+)(?:\(((?:[^()\\]|\\.)*)\))?|([^${}]+))\}").ok());
+
+/// What a text names.
+pub(super) enum Named<'t> {
+    Variable(&'t str),
+    Default(&'t str),
+}
 
 /// What texts name.
 #[derive(Debug, Default)]
@@ -43,8 +51,9 @@ impl Functions {
             match (part(1), part(3)) {
                 ("", name) => self.variable(name.trim()),
                 (function, _) => self.function(function, part(2)).unwrap_or_else(|| {
+                    // As it is written it would be sent, and could end a host or a text of JSON.
                     self.unknown.insert(part(0).to_owned());
-                    part(0).to_owned()
+                    computed(function.trim_start_matches('_'))
                 }),
             }
         });
@@ -80,23 +89,28 @@ impl Functions {
                 Some(format!("${{var.{}}}", argument(0)))
             }
             "__env" => (!argument(0).is_empty()).then(|| format!("${{env.{}}}", argument(0))),
-            "__RandomString" | "__RandomFromMultipleVars" => None,
             "__V" => Some(self.variable(argument(0))),
             _ => None,
         }
     }
 
-    /// A number of a plan, which may be a property with a default.
-    pub(super) fn number(&self, text: &str) -> Option<f64> {
-        if let Ok(number) = text.trim().parse() {
-            return Some(number);
+    /// What a text that is a variable or a property names: the variable, or the default.
+    pub(super) fn named<'t>(&self, text: &'t str) -> Option<Named<'t>> {
+        let found = HOLE.as_ref()?.captures(text)?;
+        if found.get(0)?.len() != text.len() {
+            return None;
         }
-        let found = HOLE.as_ref()?.captures(text.trim())?;
-        let arguments = found.get(2)?.as_str();
-        match found.get(1)?.as_str() {
-            "__P" => arguments.split(',').nth(1)?.trim().parse().ok(),
-            "__property" => arguments.split(',').nth(2)?.trim().parse().ok(),
+        let arguments = || found.get(2).map_or("", |arguments| arguments.as_str()).split(',');
+        match (found.get(1).map(|function| function.as_str()), found.get(3)) {
+            (Some("__P"), _) => Some(Named::Default(arguments().nth(1).unwrap_or("1").trim())),
+            (Some("__property"), _) => Some(Named::Default(arguments().nth(2)?.trim())),
+            (None, Some(name)) => Some(Named::Variable(name.as_str().trim())),
             _ => None,
         }
+    }
+
+    /// The default of a property of the command line.
+    pub(super) fn usual(&self, property: &str) -> Option<&str> {
+        self.properties.get(property).map(String::as_str)
     }
 }

@@ -11,12 +11,20 @@ const MAX_SECONDS: f64 = 3600.0;
 /// The duration of a group that never ends, in seconds.
 const UNTIL_STOPPED: f64 = 60.0;
 
+/// Groups that start their threads evenly.
+const PLAIN: [&str; 4] =
+    ["ThreadGroup", "SetupThreadGroup", "PostThreadGroup", "ConcurrencyThreadGroup"];
+
+/// Groups whose level is a rate of arrivals.
+const RATES: [&str; 2] = ["ArrivalsThreadGroup", "FreeFormArrivalsThreadGroup"];
+
 impl Reader {
     /// That of a group, as members of a test; empty if the group has none.
     pub(super) fn load(&mut self, group: &Node) -> Map {
-        let number = |name: &str| group.property(name).and_then(|text| self.functions.number(text));
+        let kind = group.tag.rsplit('.').next().unwrap_or_default();
+        let number = |name: &str| group.property(name).and_then(|text| self.number(text));
         let threads = number("ThreadGroup.num_threads").or_else(|| number("TargetLevel"));
-        let Some(threads) = threads else {
+        let Some(threads) = threads.filter(|_| !RATES.contains(&kind)) else {
             self.import.notices.note("thread groups whose load is not known", group.name());
             return Map::new();
         };
@@ -25,8 +33,7 @@ impl Reader {
         let loops = group.element("ThreadGroup.main_controller");
         let forever = loops.is_none_or(|loops| loops.is_true("LoopController.continue_forever"));
         let loops = loops.and_then(|loops| loops.property("LoopController.loops"));
-        let loops =
-            loops.and_then(|loops| self.functions.number(loops)).filter(|loops| *loops >= 1.0);
+        let loops = loops.and_then(|loops| self.number(loops)).filter(|loops| *loops >= 1.0);
         let duration =
             number("ThreadGroup.duration").filter(|_| group.is_true("ThreadGroup.scheduler"));
         let seconds = match (duration, hold, loops) {
@@ -40,7 +47,12 @@ impl Reader {
                 UNTIL_STOPPED
             }
         };
-        if number("ThreadGroup.delay").is_some_and(|delay| delay > 0.0) {
+        if !PLAIN.contains(&kind) {
+            let name = format!("{} ({kind})", group.name());
+            self.import.notices.note("thread groups whose steps are left out", name);
+        }
+        let delay = group.property("ThreadGroup.delay").and_then(|text| self.number(text));
+        if delay.is_some_and(|delay| delay > 0.0) {
             self.import.notices.leave_out("delay of a thread group");
         }
         let rate = if ramp > 0.0 { threads / ramp } else { threads };

@@ -7,7 +7,7 @@ mod load;
 mod sampler;
 mod tree;
 
-use self::functions::Functions;
+use self::functions::{Functions, Named};
 use self::tree::Node;
 use super::{Import, NotImported, Test};
 use crate::value::{Map, Value};
@@ -46,6 +46,9 @@ const LISTENERS: [&str; 3] = ["ResultCollector", "Summariser", "BackendListener"
 /// The most CSV files of a plan.
 const MAX_FILES: usize = 50;
 
+/// How many variables may name each other in turn for a number.
+const MAX_NAMES: usize = 8;
+
 /// How many elements may apply to all samplers together.
 const MOST_APPLIED: usize = 5_000_000;
 
@@ -67,7 +70,7 @@ pub(crate) fn import(text: &str) -> Result<Import, NotImported> {
         import.variables.entry(name).or_insert(default.into());
     }
     import.inline_variables();
-    import.notices.many("functions without a counterpart, left as they are", functions.unknown());
+    import.notices.many("functions without a counterpart, now variables", functions.unknown());
     Ok(import)
 }
 
@@ -229,6 +232,26 @@ impl Reader {
         Ok(())
     }
 
+    /// A number of a plan, which may be a variable, or a property with a default.
+    fn number(&self, text: &str) -> Option<f64> {
+        let mut text = text.trim().to_owned();
+        for _ in 0..MAX_NAMES {
+            if let Ok(number) = text.parse() {
+                return Some(number);
+            }
+            let next = match self.functions.named(&text)? {
+                Named::Default(default) => default.to_owned(),
+                Named::Variable(name) => {
+                    let name = name.strip_prefix("var.").unwrap_or(name);
+                    let value = self.import.variables.get(name).map(Value::to_text);
+                    value.or_else(|| self.functions.usual(name).map(str::to_owned))?
+                }
+            };
+            text = next.trim().to_owned();
+        }
+        None
+    }
+
     /// What belongs to one sampler.
     fn own<'a>(&mut self, tree: &'a Node) -> Vec<&'a Node> {
         let mut own = Vec::new();
@@ -246,3 +269,6 @@ impl Reader {
         own
     }
 }
+
+#[cfg(test)]
+mod tests;

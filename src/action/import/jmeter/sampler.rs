@@ -1,7 +1,9 @@
 //! HTTP samplers as tasks.
 
+use indexmap::IndexMap;
+
 use super::super::lookup::members;
-use super::super::{NotImported, Request, has_header, set_in};
+use super::super::{NotImported, Request, fields, has_header, set_files, set_in};
 use super::Reader;
 use super::tree::Node;
 use crate::protocol::http::METHODS;
@@ -47,7 +49,7 @@ impl Reader {
         {
             task.insert("allow_redirects".to_owned(), false.into());
         }
-        let millis: Option<f64> = property("HTTPSampler.response_timeout").parse().ok();
+        let millis = self.number(&property("HTTPSampler.response_timeout"));
         if let Some(millis) = millis.filter(|millis| *millis > 0.0) {
             task.insert("timeout".to_owned(), Value::of_number(millis / 1000.0));
         }
@@ -68,13 +70,15 @@ impl Reader {
             return self.functions.filled(&path);
         }
         let host = property("HTTPSampler.domain");
+        let slash = if path.starts_with('/') { "" } else { "/" };
         if host.is_empty() {
-            return self.functions.filled(&path);
+            // A variable may be a whole address.
+            let slash = if path.starts_with("${") { "" } else { slash };
+            return self.functions.filled(&format!("{slash}{path}"));
         }
         let (protocol, port) = (property("HTTPSampler.protocol"), property("HTTPSampler.port"));
         let protocol = if protocol.is_empty() { "http".to_owned() } else { protocol };
         let port = if port.is_empty() { String::new() } else { format!(":{port}") };
-        let slash = if path.starts_with('/') { "" } else { "/" };
         self.functions.filled(&format!("{protocol}://{host}{port}{slash}{path}"))
     }
 
@@ -100,21 +104,25 @@ impl Reader {
             }
             return;
         }
-        let mut fields = Map::new();
-        for (name, value) in defaults.iter().flat_map(|place| given(place)).chain(own) {
-            if !name.is_empty() {
-                fields.insert(self.functions.filled(&name), self.functions.filled(&value).into());
-            }
-        }
-        if !fields.is_empty() {
+        // Those of the sampler replace those of the defaults, and may repeat.
+        let mut usual: IndexMap<String, String> = IndexMap::new();
+        usual.extend(defaults.iter().flat_map(|place| given(place)));
+        own.iter().for_each(|(name, _)| drop(usual.shift_remove(name)));
+        let all = usual.into_iter().chain(own).filter(|(name, _)| !name.is_empty());
+        let all: Vec<(String, Value)> = all
+            .map(|(name, value)| {
+                (self.functions.filled(&name), self.functions.filled(&value).into())
+            })
+            .collect();
+        if !all.is_empty() {
             let key = if WITHOUT_BODY.contains(&method) { "params" } else { "data" };
-            task.insert(key.to_owned(), Value::Dict(fields));
+            task.insert(key.to_owned(), fields(all));
         }
     }
 
     fn files(&mut self, node: &Node, task: &mut Map) {
         let Some(given) = node.element("HTTPsampler.Files") else { return };
-        let mut files = Map::new();
+        let mut parts = Vec::new();
         for file in given.collection("HTTPFileArgs.files") {
             let (Some(path), Some(name)) =
                 (file.property("File.path"), file.property("File.paramname"))
@@ -132,16 +140,9 @@ impl Reader {
             upload.extend(
                 file.property("File.mimetype").map(|kind| ("content_type".to_owned(), kind.into())),
             );
-            files.insert(name.to_owned(), Value::Dict(upload));
+            parts.push((name.to_owned(), Value::Dict(upload)));
         }
-        if files.is_empty() {
-            return;
-        }
-        // Its boundary is made with the request.
-        if let Some(Value::Dict(headers)) = task.get_mut("headers") {
-            headers.retain(|name, _| !name.eq_ignore_ascii_case("content-type"));
-        }
-        task.insert("files".to_owned(), Value::Dict(files));
+        set_files(task, parts);
     }
 
     /// Credentials of the managers around a sampler, and cookies.
