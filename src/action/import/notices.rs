@@ -2,6 +2,8 @@
 
 use indexmap::{IndexMap, IndexSet};
 
+use crate::redact;
+
 /// How many names a line lists.
 const MAX_NAMES: usize = 5;
 
@@ -40,7 +42,7 @@ impl Notices {
         *self.left_out.entry(what.into()).or_default() += 1;
     }
 
-    /// One line per kind.
+    /// One line per kind, without secrets of URLs and commands that they name.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if !self.left_out.is_empty() {
@@ -55,7 +57,7 @@ impl Notices {
         lines.extend(
             self.named.iter().map(|(kind, names)| format!("{kind}: {}", listed(names.iter()))),
         );
-        lines
+        lines.into_iter().map(redact::owned).collect()
     }
 }
 

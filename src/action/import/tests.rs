@@ -128,6 +128,21 @@ fn broken_commands_are_listed_and_the_others_kept() {
 }
 
 #[test]
+fn what_is_said_of_an_import_holds_no_secret() {
+    for script in [
+        "http.post('http://h/?token=s3cret', JSON.stringify({at: Date.now()}))",
+        "http.get('http://ann:s3cret@h/' + f())",
+        "http.post('http://h/?api_key=s3cret', f())",
+    ] {
+        let (_, said) = k6::import_as_one(script).expect(script).into_tasks();
+        assert!(said.lines().iter().all(|line| !line.contains("s3cret")), "{:?}", said.lines());
+        assert!(!said.lines().is_empty(), "{script}");
+    }
+    let (_, said) = curl::task("curl http://h/ 'http://h/?token=s3cret'").expect("a task");
+    assert_eq!(said.lines(), ["further URLs left out: http://h/?token=[redacted]"]);
+}
+
+#[test]
 fn an_example_that_many_operations_share_does_not_fill_the_memory() {
     let example = "x".repeat(200_000);
     let paths: Vec<String> = (0..2000)
