@@ -8,12 +8,20 @@ use ldctl::cli::{Cli, RUNS, Verb};
 use ldctl::command;
 use ldctl::console::Console;
 use ldctl::error::{Exit, chain, reason};
+use ldctl::python::{CONFINED, become_confined};
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
-    if words.next().is_some_and(|first| first == RUNS) {
-        command::complete_runs(&words.collect::<Vec<_>>(), &mut Console::default());
-        return ExitCode::SUCCESS;
+    match words.next() {
+        Some(first) if first == RUNS => {
+            command::complete_runs(&words.collect::<Vec<_>>(), &mut Console::default());
+            return ExitCode::SUCCESS;
+        }
+        Some(first) if first == CONFINED => {
+            become_confined(words);
+            return Exit::Usage.into();
+        }
+        _ => {}
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

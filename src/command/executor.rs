@@ -40,6 +40,8 @@ pub(super) fn start(
         environment: environment(policy),
         memory: args.executor_memory.unwrap_or(policy.memory.most()),
         confined: !args.executor_unconfined,
+        // By this path it is the same program even after an update has replaced the file.
+        launcher: PathBuf::from("/proc/self/exe"),
         secret_files: policy.secret_files.clone(),
         refused: refused_commands().collect(),
     };
@@ -66,9 +68,12 @@ pub(super) fn start(
 
 /// What to do where it cannot be started.
 fn remedy(error: &crate::python::StartError) -> &'static str {
-    use crate::python::StartError::{Confinement, Interpreter, Package, Secret};
+    use crate::python::StartError::{Changeable, Confinement, Interpreter, Package, Secret};
     match error {
-        Interpreter(..) => "name a Python, such as .venv/bin/python",
+        Interpreter(..) => "name a Python, such as ~/.venvs/load/bin/python",
+        Changeable(..) => {
+            "name a Python outside, or another --data-dir, or say --executor-unconfined"
+        }
         Package(..) => "install je_load_density there, with pip",
         Confinement(..) => "--executor-unconfined does without",
         Secret(..) => "or say --executor-unconfined",

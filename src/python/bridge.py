@@ -22,6 +22,11 @@ wire = os.dup(1)
 os.dup2(2, 1)
 os.closerange(3, wire)
 os.closerange(wire + 1, 4096)
+try:
+    # What it may read of itself counts as long as the system remembers it: as long as it is open.
+    itself = os.open("/proc/self", os.O_RDONLY)
+except OSError:
+    pass
 
 
 def end_with_parent():

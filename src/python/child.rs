@@ -1,8 +1,8 @@
 //! One child process, from its start to its end: its own process group, a thread that reads its lines
 //! and hands them to whoever waits for them, a thread that writes requests, and one for what it prints.
 //!
-//! The reading thread starts the process, because the system confines a thread with all that it starts,
-//! and because a child that is to end with its parent ends with the thread that started it.
+//! The reading thread starts the process, because a child that is to end with its parent ends with the
+//! thread that started it.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -179,11 +179,11 @@ fn launch(
     shared: &Shared,
 ) -> Result<(Process, Sender<Vec<u8>>), StartError> {
     let shown = || settings.interpreter.display().to_string();
-    if let Some(places) = places {
-        places.confine().map_err(|why| StartError::Confinement(shown(), why))?;
-    }
     let failed = |error: &std::io::Error| StartError::Interpreter(shown(), reason(error));
-    let mut command = Command::new(&settings.interpreter);
+    let mut command = match places {
+        Some(places) => places.command(settings),
+        None => Command::new(&settings.interpreter),
+    };
     command
         .args(["-c", &settings.program, &settings.refused.join(",")])
         .env_clear()

@@ -9,6 +9,7 @@
 
 mod child;
 mod confine;
+mod confined;
 mod engine;
 mod settings;
 mod stderr;
@@ -19,6 +20,7 @@ mod wire;
 /// The program in the child.
 pub const BRIDGE: &str = include_str!("bridge.py");
 
+pub use confined::{CONFINED, become_confined};
 pub use engine::{Call, Python, Step};
 pub use settings::{Settings, StartError};
 pub use wire::{About, Answer, Raised, Row};

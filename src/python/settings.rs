@@ -18,6 +18,8 @@ pub struct Settings {
     pub memory: usize,
     /// Whether the system keeps it to the files of the data directory and those that Python needs.
     pub confined: bool,
+    /// This program, which is started as [`CONFINED`](super::CONFINED) to confine it.
+    pub launcher: PathBuf,
     /// Files that it must not be able to read: the token, keys.
     pub secret_files: Vec<PathBuf>,
     /// Commands that it must not have.
@@ -33,6 +35,9 @@ pub enum StartError {
     /// The system cannot keep it to its files.
     #[error("this system cannot keep {0} inside the data directory: {1}")]
     Confinement(String, String),
+    /// Documents could change what runs, and it would run without limits.
+    #[error("documents can change {0}, which is inside the data directory")]
+    Changeable(String),
     /// It could read what nothing in a document may.
     #[error("{0} could read {1}; move that out of the data directory and of where Python lies")]
     Secret(String, String),

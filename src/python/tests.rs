@@ -29,6 +29,7 @@ fn settings(directory: &Path, script: &str) -> Settings {
         ],
         memory: 300 << 20,
         confined: false,
+        launcher: "/no/launcher".into(),
         secret_files: Vec::new(),
         refused: vec!["LD_a", "LD_b"],
     }
@@ -199,35 +200,6 @@ fn a_child_that_cannot_begin_says_why() {
     let missing = Settings { interpreter: "/no/python".into(), ..settings(directory.path(), "") };
     let error = Python::start(missing, &Memory::unlimited()).expect_err("no child");
     assert!(error.to_string().starts_with("/no/python cannot be started: "), "{error}");
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-fn t69_a_confined_child_reads_and_writes_only_the_data_directory() {
-    let (own, other) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir());
-    let secret = other.expect("a directory").path().join("secret");
-    std::fs::create_dir_all(secret.parent().expect("a parent")).expect("made");
-    std::fs::write(&secret, "secret").expect("written");
-    std::fs::write(own.path().join("mine"), "mine").expect("written");
-    let script = format!(
-        "{READY} {EACH} said=\"$(cat mine) $(cat {0}) $(echo x >{0}x && echo wrote) \
-         $(echo x >yours && echo wrote) $(kill -0 {1} && echo signalled)\"; \
-         echo \"{{\\\"id\\\": $id, \\\"value\\\": 1, \\\"text\\\": \\\"$said\\\"}}\"; done",
-        secret.display(),
-        std::process::id(),
-    );
-    // Asked for its places, a shell has none.
-    let settings = Settings { confined: true, ..settings(own.path(), &script) };
-    match Python::start(settings, &Memory::unlimited()) {
-        Ok(python) => {
-            let said = text(&python);
-            assert!(!said.contains("secret"), "{said}");
-            assert!(said.starts_with("mine ") && said.matches("wrote").count() == 1, "{said}");
-            assert!(own.path().join("yours").exists());
-        }
-        Err(error) => assert!(matches!(error, StartError::Confinement(..)), "{error}"),
-    }
-    std::fs::remove_dir_all(secret.parent().expect("a parent")).expect("removed");
 }
 
 #[test]

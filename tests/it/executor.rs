@@ -13,14 +13,14 @@ use serde_json::{Value, json};
 use crate::support::{Running, Server, ldctl, program, python, signal, soon_true};
 
 /// A data directory, and programs that work in it.
-struct Place {
-    python: String,
-    dir: tempfile::TempDir,
+pub(crate) struct Place {
+    pub(crate) python: String,
+    pub(crate) dir: tempfile::TempDir,
 }
 
 impl Place {
     /// None where there is no such Python.
-    fn find() -> Option<Self> {
+    pub(crate) fn find() -> Option<Self> {
         let dir = tempfile::tempdir().expect("a directory");
         Some(Self { python: python()?, dir })
     }
@@ -58,7 +58,7 @@ impl Place {
     }
 }
 
-fn results(output: &Output) -> Vec<Value> {
+pub(crate) fn results(output: &Output) -> Vec<Value> {
     let text = String::from_utf8_lossy(&output.stdout);
     let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let found: Vec<Value> = events.filter(|event| event["event"] == "result").collect();
@@ -66,7 +66,7 @@ fn results(output: &Output) -> Vec<Value> {
     found
 }
 
-fn test_of(user: &str, tasks: &Value) -> Value {
+pub(crate) fn test_of(user: &str, tasks: &Value) -> Value {
     json!(["LD_start_test", {"user_detail_dict": {"user": user}, "user_count": 2, "spawn_rate": 100,
         "test_time": 1, "tasks": tasks}])
 }
@@ -356,49 +356,6 @@ fn t68_a_child_that_is_killed_in_a_test_fails_it_and_the_next_has_a_new_one() {
         let state = std::fs::read_to_string(format!("/proc/{child}/stat"));
         state.map_or(true, |state| state.contains(") Z"))
     });
-}
-
-#[test]
-fn t65_neither_token_nor_environment_reach_a_document_in_python() {
-    let Some(place) = Place::find() else { return };
-    let outside = tempfile::tempdir().expect("a directory");
-    let token = outside.path().join("token");
-    std::fs::write(&token, "correct-horse").expect("written");
-    crate::support::make_private(&token);
-    let mut command = program(&["serve", "--port", "0", "--executor", &place.python]);
-    command.arg("--token-file").arg(&token).arg("--data-dir").arg(place.dir.path());
-    command.env("HIDDEN", "never-shown").env("SHOWN", "may-be-shown");
-    let command = command.args(["--allow-env", "SHOWN"]).stdin(std::process::Stdio::null());
-    let server = Server::listening(Running::of(command));
-    let port = server.port();
-    let read = |path: &str| {
-        json!({"target": "127.0.0.1:1", "stub_path": "builtins.open", "name": path,
-            "request_path": "builtins.dict", "method": "x", "host": path})
-    };
-    let parent = format!("/proc/{}/environ", server.id());
-    let tasks = json!([
-        {"target": "127.0.0.1:1", "stub_path": "a.b", "request_path": "a.b", "method": "x",
-         "name": "${env.HIDDEN} ${env.SHOWN} ${env.LOAD_DENSITY_SOCKET_TOKEN} ${env.HOME}"},
-        read(&parent)]);
-    let text = json!([test_of("grpc_user", &tasks), ["LD_summary"]]).to_string();
-    let mut asking =
-        program(&["send", "--no-check", "-o", "json", "--port", &port, "--json", &text]);
-    let output = asking.arg("--token-file").arg(&token).output().expect("the program");
-    let found = results(&output);
-    let names = found[1]["value"].to_string() + &found[0].to_string();
-    assert!(
-        names.contains("${env.HIDDEN} may-be-shown ${env.LOAD_DENSITY_SOCKET_TOKEN} ${env.HOME}")
-    );
-    assert!(!names.contains("never-shown") && !names.contains("correct-horse"), "{names}");
-    // With the token where documents may read, nothing starts.
-    let inside = place.path("token");
-    std::fs::write(&inside, "correct-horse").expect("written");
-    crate::support::make_private(&inside);
-    let mut command = program(&["serve", "--port", "0", "--executor", &place.python]);
-    command.arg("--token-file").arg(&inside).arg("--data-dir").arg(place.dir.path());
-    let output = command.output().expect("the program");
-    let why = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(2) && why.contains("could read"), "{why}");
 }
 
 #[test]

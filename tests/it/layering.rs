@@ -10,7 +10,7 @@ const FOUNDATION: [&str; 7] = ["counters", "error", "escape", "lock", "memory", 
 
 /// What each module may use besides the foundation.
 const MAY_USE: [(&str, &[&str]); 23] = [
-    ("main", &["cli", "command", "console"]),
+    ("main", &["cli", "command", "console", "python"]),
     (
         "command",
         &[

@@ -41,6 +41,7 @@ mod verbose;
 
 #[cfg(unix)]
 mod executor;
+mod executor_confined;
 
 mod breaking_point;
 mod cluster;

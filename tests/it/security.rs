@@ -168,7 +168,8 @@ const ABUSE: &[(usize, &str, &str)] = &[
     (
         69,
         "code of a document in the executor's Python, a second test in it",
-        "no file outside the data directory, no signal to others, what is refused stays refused; busy",
+        "no file outside the data directory, no signal to others; an interpreter that documents could \
+         change is refused; what is refused stays refused; busy",
     ),
     (
         70,

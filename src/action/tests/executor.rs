@@ -54,6 +54,7 @@ fn with(bench: Bench, engine: Engine) -> Bench {
         environment: std::env::vars_os().collect(),
         memory: 1 << 30,
         confined: false,
+        launcher: std::path::PathBuf::new(),
         secret_files: Vec::new(),
         refused: Vec::new(),
     };
