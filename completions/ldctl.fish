@@ -67,7 +67,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l executor -d 'Run c
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l engine -d 'Which tests run in it: those with users or arguments that are not native (auto), none (native), or all (python)' -r -f -a "auto\t'Those with users or arguments that are not native'
 native\t'None'
 python\t'All'"
-complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l executor-memory -d 'The memory that it may have [default: that of --max-memory]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l executor-memory -d 'The memory that it and its programs may have [default: that of --max-memory]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-users -d 'Maximum virtual users per test' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-test-time -d 'Maximum duration of a test. Also ends tests that set no duration' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l max-tasks -d 'Maximum tasks per test' -r
@@ -347,7 +347,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l executor -d 'Run com
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l engine -d 'Which tests run in it: those with users or arguments that are not native (auto), none (native), or all (python)' -r -f -a "auto\t'Those with users or arguments that are not native'
 native\t'None'
 python\t'All'"
-complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l executor-memory -d 'The memory that it may have [default: that of --max-memory]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l executor-memory -d 'The memory that it and its programs may have [default: that of --max-memory]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-users -d 'Maximum virtual users per test' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-test-time -d 'Maximum duration of a test. Also ends tests that set no duration' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l max-tasks -d 'Maximum tasks per test' -r

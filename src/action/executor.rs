@@ -164,7 +164,7 @@ impl Executor {
     pub fn close(&self, deadline: Instant) {
         self.shared.services.close(deadline);
         if let Some((python, _)) = &self.shared.python {
-            python.close();
+            python.close(deadline);
         }
     }
 

@@ -31,7 +31,7 @@ pub struct Executor {
     )]
     pub engine: Engine,
 
-    /// The memory that it may have [default: that of --max-memory]
+    /// The memory that it and its programs may have [default: that of --max-memory]
     #[arg(
         long,
         value_name = "SIZE",

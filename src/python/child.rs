@@ -4,23 +4,24 @@
 //! The reading thread starts the process, because a child that is to end with its parent ends with the
 //! thread that started it.
 
-use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child as Process, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::thread;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::confine::{self, Places};
+use super::family::Family;
 use super::settings::{Settings, StartError};
+use super::shared::Shared;
 use super::stderr;
+use super::watch::Watch;
 use super::wire::{self, About, Answer, Line, Raised};
 use crate::error::reason;
 use crate::escape::one_line;
-use crate::lock::lock;
+use crate::lock::{join_until, lock};
 use crate::memory::Memory;
-use crate::redact;
 
 /// How long the child may take until it is ready: it loads Locust, on a busy machine from a cold disk.
 const START: Duration = Duration::from_secs(60);
@@ -40,23 +41,8 @@ pub(super) struct Child {
     about: About,
     input: Sender<Vec<u8>>,
     shared: Arc<Shared>,
-}
-
-/// What its threads share with those that wait for responses.
-#[derive(Debug, Default)]
-struct Shared {
-    waiting: Mutex<Waiting>,
-    /// Its process, until it is reaped.
-    process: Mutex<Option<u32>>,
-    /// Why it is made to end; the first reason counts.
-    sentence: OnceLock<String>,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    by_id: HashMap<u64, SyncSender<Answer>>,
-    /// Why it has ended, once it has.
-    ended: Option<String>,
+    /// Ends when nothing is left of it.
+    reading: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Child {
@@ -64,23 +50,34 @@ impl Child {
     pub(super) fn start(
         settings: &Settings,
         places: Option<&Arc<Places>>,
+        family: &Arc<Family>,
         memory: &Arc<Memory>,
     ) -> Result<Self, StartError> {
         let shown = settings.interpreter.display().to_string();
         let (settings, places, memory) = (settings.clone(), places.cloned(), Arc::clone(memory));
-        let shared = Arc::new(Shared::default());
+        let (family, shared) = (Arc::clone(family), Arc::new(Shared::default()));
         let (first, greeting) = sync_channel(1);
         let (reading, name) = (Arc::clone(&shared), "python".to_owned());
         let thread = thread::Builder::new().name(name).spawn(move || {
-            match launch(&settings, places.as_deref(), &reading) {
+            match launch(&settings, places.as_deref(), &family, &reading) {
                 Err(error) => drop(first.send(Err(error))),
-                Ok((process, input)) => attend(process, input, &reading, &memory, &first),
+                Ok((mut process, input, watch)) => {
+                    let failed = attend(&mut process, input, &reading, &memory, &first);
+                    let status = reap(&mut process, &reading, &family, watch);
+                    let ended = || match status {
+                        Some(status) => format!("it ended ({status})"),
+                        None => "it ended".to_owned(),
+                    };
+                    reading.conclude(failed.unwrap_or_else(ended));
+                }
             }
         });
         let start = |why: String| StartError::Interpreter(shown.clone(), why);
-        thread.map_err(|error| start(reason(&error)))?;
+        let thread = thread.map_err(|error| start(reason(&error)))?;
         match greeting.recv_timeout(START) {
-            Ok(Ok((about, input))) => Ok(Self { about, input, shared }),
+            Ok(Ok((about, input))) => {
+                Ok(Self { about, input, shared, reading: Mutex::new(Some(thread)) })
+            }
             Ok(Err(error)) => Err(error),
             Err(RecvTimeoutError::Disconnected) => {
                 let why = lock(&shared.waiting).ended.clone().unwrap_or_default();
@@ -134,6 +131,12 @@ impl Child {
     pub(super) fn end(&self, why: &str) {
         self.shared.end(why);
     }
+
+    /// The same; waits until nothing is left of it, at most until a deadline.
+    pub(super) fn end_by(&self, why: &str, deadline: Instant) {
+        self.end(why);
+        join_until(&mut lock(&self.reading), deadline);
+    }
 }
 
 impl Drop for Child {
@@ -142,42 +145,13 @@ impl Drop for Child {
     }
 }
 
-impl Shared {
-    fn end(&self, why: &str) {
-        let _ = self.sentence.set(why.to_owned());
-        // Not reaped as long as the lock is held, so that its number is no other process's.
-        if let Some(process) = *lock(&self.process) {
-            kill_group(process);
-        }
-    }
-
-    /// Hands a response on; waits where its receiver is slow.
-    fn hand_on(&self, id: u64, answer: Answer) {
-        let last = answer.is_last();
-        let mut waiting = lock(&self.waiting);
-        let receiver = match last {
-            true => waiting.by_id.remove(&id),
-            false => waiting.by_id.get(&id).cloned(),
-        };
-        drop(waiting);
-        if let Some(receiver) = receiver {
-            let _ = receiver.send(answer);
-        }
-    }
-
-    fn conclude(&self, why: String) {
-        let mut waiting = lock(&self.waiting);
-        waiting.ended = Some(why);
-        waiting.by_id.clear();
-    }
-}
-
 /// Starts the process in this thread.
 fn launch(
     settings: &Settings,
     places: Option<&Places>,
-    shared: &Shared,
-) -> Result<(Process, Sender<Vec<u8>>), StartError> {
+    family: &Arc<Family>,
+    shared: &Arc<Shared>,
+) -> Result<(Process, Sender<Vec<u8>>, Watch), StartError> {
     let shown = || settings.interpreter.display().to_string();
     let failed = |error: &std::io::Error| StartError::Interpreter(shown(), reason(error));
     let mut command = match places {
@@ -194,7 +168,7 @@ fn launch(
         .stderr(Stdio::piped());
     own_group(&mut command);
     // Where its process has ended at once, nothing is left to be limited.
-    let mut process = command.spawn().map_err(|error| failed(&error))?;
+    let mut process = family.spawn(&mut command).map_err(|error| failed(&error))?;
     *lock(&shared.process) = Some(process.id());
     if let Err(error) = confine::limit_memory(process.id(), settings.memory) {
         tracing::warn!("the memory of the executor's Python is not limited: {}", reason(&error));
@@ -207,7 +181,8 @@ fn launch(
         let follow = || stderr::follow(stderr, |line| tracing::info!("python: {line}"));
         spawn("python-log", follow).map_err(|error| failed(&error))?;
     }
-    Ok((process, input))
+    let watch = Watch::start(process.id(), settings.memory, shared, family);
+    Ok((process, input, watch.map_err(|error| failed(&error))?))
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
@@ -226,14 +201,14 @@ fn write_all(mut stdin: ChildStdin, lines: &Receiver<Vec<u8>>) {
 /// The first response, or why there is none.
 type Greeting = Result<(About, Sender<Vec<u8>>), StartError>;
 
-/// Reads all lines of a process, and sees it to its end.
+/// Reads all lines of a process. Returns why it failed, if it said so.
 fn attend(
-    mut process: Process,
+    process: &mut Process,
     input: Sender<Vec<u8>>,
     shared: &Shared,
     memory: &Arc<Memory>,
     first: &SyncSender<Greeting>,
-) {
+) -> Option<String> {
     let mut greeted = Some((first, input));
     let mut failed = None;
     if let Some(stdout) = process.stdout.take() {
@@ -271,13 +246,7 @@ fn attend(
             let _ = share.set(0);
         }
     }
-    let status = reap(&mut process, shared);
-    let ended = || match status {
-        Some(status) => format!("it ended ({status})"),
-        None => "it ended".to_owned(),
-    };
-    let why = shared.sentence.get().cloned().or(failed).unwrap_or_else(ended);
-    shared.conclude(redact::owned(why));
+    failed
 }
 
 fn no_memory(full: &str) -> Answer {
@@ -311,16 +280,22 @@ fn next_line(source: &mut impl BufRead, line: &mut Vec<u8>) -> Option<bool> {
     }
 }
 
-/// Ends what is left of a process group, and returns how the process ended by itself.
-fn reap(process: &mut Process, shared: &Shared) -> Option<ExitStatus> {
+/// Ends what is left of a process and of those that it has started, and returns how it ended by itself.
+fn reap(
+    process: &mut Process,
+    shared: &Shared,
+    family: &Family,
+    watch: Watch,
+) -> Option<ExitStatus> {
     let until = Instant::now() + LAST_BREATH;
     while shared.sentence.get().is_none() && is_running(process.id()) && Instant::now() < until {
         thread::sleep(Duration::from_millis(5));
     }
+    shared.kill();
+    watch.join();
     let mut known = lock(&shared.process);
-    kill_group(process.id());
     *known = None;
-    process.wait().ok()
+    family.bury(process)
 }
 
 #[cfg(unix)]
@@ -329,31 +304,17 @@ fn own_group(command: &mut Command) {
     command.process_group(0);
 }
 
-#[cfg(unix)]
-fn pid(process: u32) -> Option<rustix::process::Pid> {
-    i32::try_from(process).ok().and_then(rustix::process::Pid::from_raw)
-}
-
-#[cfg(unix)]
-fn kill_group(process: u32) {
-    if let Some(pid) = pid(process) {
-        let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
-    }
-}
-
 /// Whether a process has not ended yet; it is not reaped by this.
 #[cfg(unix)]
 fn is_running(process: u32) -> bool {
     use rustix::process::{WaitId, WaitIdOptions, waitid};
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    pid(process).is_some_and(|pid| matches!(waitid(WaitId::Pid(pid), options), Ok(None)))
+    super::shared::pid(process)
+        .is_some_and(|pid| matches!(waitid(WaitId::Pid(pid), options), Ok(None)))
 }
 
 #[cfg(not(unix))]
 fn own_group(_: &mut Command) {}
-
-#[cfg(not(unix))]
-fn kill_group(_: u32) {}
 
 #[cfg(not(unix))]
 fn is_running(_: u32) -> bool {

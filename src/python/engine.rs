@@ -4,10 +4,11 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::child::Child;
 use super::confine::Places;
+use super::family::Family;
 use super::settings::{Settings, StartError};
 use super::wire::{self, About, Answer, Row};
 use crate::lock::lock;
@@ -17,6 +18,9 @@ use crate::value::Value;
 /// Records of one line.
 const ROWS: usize = 500;
 
+/// How long its owner waits for the end of a child.
+const PARTING: Duration = Duration::from_secs(1);
+
 /// Why a child ends with its owner.
 const CLOSED: &str = "the server ends";
 
@@ -25,6 +29,7 @@ const CLOSED: &str = "the server ends";
 pub struct Python {
     settings: Settings,
     places: Option<Arc<Places>>,
+    family: Arc<Family>,
     memory: Arc<Memory>,
     child: Mutex<Option<Arc<Child>>>,
     closed: AtomicBool,
@@ -74,11 +79,13 @@ impl Python {
             return Err(StartError::Interpreter(shown, why));
         }
         let places = settings.confined.then(|| Places::of(&settings)).transpose()?.map(Arc::new);
-        let child = Child::start(&settings, places.as_ref(), memory)?;
+        let family = Arc::new(Family::new(settings.confined));
+        let child = Child::start(&settings, places.as_ref(), &family, memory)?;
         Ok(Self {
             about: child.about().clone(),
             settings,
             places,
+            family,
             memory: Arc::clone(memory),
             child: Mutex::new(Some(Arc::new(child))),
             closed: AtomicBool::new(false),
@@ -129,14 +136,14 @@ impl Python {
         }))
     }
 
-    /// Ends the child for good.
-    pub fn close(&self) {
+    /// Ends the child for good; waits until nothing is left of it, at most until a deadline.
+    pub fn close(&self, deadline: Instant) {
         self.closed.store(true, Ordering::SeqCst);
         // One that is just being started is ended by whoever starts it.
         if let Ok(mut child) = self.child.try_lock()
             && let Some(child) = child.take()
         {
-            child.end(CLOSED);
+            child.end_by(CLOSED, deadline);
         }
     }
 
@@ -167,7 +174,8 @@ impl Python {
             }
             None => {}
         }
-        let child = Child::start(&self.settings, self.places.as_ref(), &self.memory)?;
+        let places = self.places.as_ref();
+        let child = Child::start(&self.settings, places, &self.family, &self.memory)?;
         let child = Arc::clone(current.insert(Arc::new(child)));
         if self.closed.load(Ordering::SeqCst) {
             child.end(CLOSED);
@@ -179,7 +187,7 @@ impl Python {
 
 impl Drop for Python {
     fn drop(&mut self) {
-        self.close();
+        self.close(Instant::now() + PARTING);
     }
 }
 

@@ -11,10 +11,13 @@ mod child;
 mod confine;
 mod confined;
 mod engine;
+mod family;
 mod settings;
+mod shared;
 mod stderr;
 #[cfg(test)]
 mod tests;
+mod watch;
 mod wire;
 
 /// The program in the child.

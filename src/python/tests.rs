@@ -177,12 +177,29 @@ fn t68_what_the_child_has_started_ends_with_it() {
     );
     let process = text(&python);
     assert!(!is_gone(&process));
-    python.close();
+    python.close(Instant::now());
     while !is_gone(&process) {
         std::thread::yield_now();
     }
     let refused = python.call("LD_x", None).expect_err("closed");
     assert_eq!(refused.to_string(), "sh cannot be started: the server ends");
+}
+
+#[test]
+fn t68_a_child_that_ends_is_missed_whatever_it_leaves_behind() {
+    // It has the pipe of the child, and its group.
+    check_lost("sleep 1000 & kill -9 $$", "it ended (signal: 9 (SIGKILL))");
+    let python = python(
+        r#"case $line in *die*) kill -9 $$;; esac;
+        setsid sh -c 'echo "{\"id\": $0, \"value\": 1, \"text\": \"$$\"}"; exec sleep 1000' $id &"#,
+    );
+    let stray = text(&python).parse().ok().and_then(rustix::process::Pid::from_raw);
+    let mut call = python.call("LD_die", None).expect("a child");
+    let why = "it ended, and what it left behind keeps its output open";
+    assert_eq!(last(&mut call), Step::Lost(why.to_owned()));
+    drop(python);
+    rustix::process::kill_process(stray.expect("a process"), rustix::process::Signal::KILL)
+        .expect("a child that is not confined does not keep it");
 }
 
 #[test]

@@ -240,3 +240,42 @@ fn t65_with_the_token_where_documents_may_read_nothing_starts() {
     let why = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(2) && why.contains("could read"), "{why}");
 }
+
+#[test]
+fn t68_what_left_the_group_of_the_child_ends_with_it() {
+    // The child ends with the program that started it, or dies.
+    for end in [":", "kill -9 $$"] {
+        let leave = "setsid sh -c 'echo $$ >stray; exec sleep 1000' >/dev/null &";
+        let shell = Shell::of(":", &format!("{leave} while ! [ -s stray ]; do :; done; {end}"));
+        let output = shell.run(&shell.interpreter(), &[]);
+        assert_eq!(results(&output)[0]["ok"], end == ":", "{output:?}");
+        let stray = std::fs::read_to_string(shell.data.path().join("stray")).expect("a number");
+        assert!(!Path::new(&format!("/proc/{}", stray.trim())).exists(), "{end}");
+    }
+}
+
+fn check_memory(each: &str) {
+    let shell = Shell::of(":", each);
+    let options = ["--executor-unconfined", "--executor-memory", "64MiB"];
+    let result = &results(&shell.run(&shell.interpreter(), &options))[0];
+    let why = result["error"]["message"].as_str().expect("a text");
+    let expected = "ended during LD_ssrf_targets: its processes took ";
+    assert!(why.contains(expected) && why.contains("more than --executor-memory 64 MiB"), "{why}");
+}
+
+#[test]
+fn t65_memory_that_the_system_does_not_limit_ends_the_child() {
+    // Python itself takes some; memory that is shared is not limited by the system.
+    check_memory(
+        r#"python3 -c "import mmap, sys, time
+taken = mmap.mmap(-1, 150 << 20)
+for page in range(0, len(taken), 4096): taken[page] = 1
+time.sleep(1000)""#,
+    );
+    // Nor is that of several processes.
+    check_memory(
+        r#"for number in 1 2 3; do
+            python3 -c "import time; taken = b'x' * (40 << 20); time.sleep(1000)" &
+        done; wait"#,
+    );
+}

@@ -151,7 +151,8 @@ const ABUSE: &[(usize, &str, &str)] = &[
     (
         65,
         "a document looks for the token or the environment in the executor's Python",
-        "its environment is that of documents; a secret that it could read is refused at the start",
+        "its environment is that of documents; a secret that it could read is refused at the start; \
+         its memory is limited",
     ),
     (
         66,
