@@ -98,7 +98,7 @@ fn finish(mut call: Call, name: &str, context: &mut Context<'_>) -> Result<Value
                 stopped = Some(Instant::now());
             }
             Some(since) if since.elapsed() >= GRACE => {
-                call.kill(&format!("{name} did not end within a second when it was stopped"));
+                call.kill(&did_not_end(name));
                 return Err(cancelled(name));
             }
             _ => {}
@@ -136,6 +136,11 @@ fn cancelled(name: &str) -> Failure {
 fn lost(what: &str, why: &str) -> Failure {
     let message = format!("the executor's Python ended during {what}: {why}");
     Failure::new(FailureKind::Internal, message)
+}
+
+/// What the calls beside it are told, which end with it.
+fn did_not_end(other: &str) -> String {
+    format!("another call, {other}, did not end within a second when it was stopped")
 }
 
 fn unavailable(error: &StartError) -> Failure {
@@ -261,8 +266,8 @@ impl Elsewhere for DelegatedTest {
         self.call.stop();
     }
 
-    fn abandon(&mut self, why: &str) {
-        self.call.kill(why);
+    fn abandon(&mut self) {
+        self.call.kill(&did_not_end("a test"));
     }
 }
 

@@ -9,7 +9,7 @@ use crate::cli;
 use crate::console::Console;
 use crate::error::Error;
 use crate::memory::readable;
-use crate::python::{BRIDGE, Python, Settings};
+use crate::python::{BRIDGE, Python, Settings, StartError};
 
 /// Which tests run in it, if there is one.
 pub(super) fn engine(args: &cli::Executor) -> Option<action::Engine> {
@@ -46,8 +46,9 @@ pub(super) fn start(
         refused: refused_commands().collect(),
     };
     let memory = settings.memory;
-    let python = Python::start(settings, &policy.memory)
-        .map_err(|error| Error::usage(format!("--executor: {error}; {}", remedy(&error))))?;
+    let python = Python::start(settings, &policy.memory).map_err(|error| {
+        Error::usage(format!("--executor: {error}; {}", remedy(&error, memory)))
+    })?;
     let about = python.about();
     tracing::info!(
         "the executor runs LoadDensity {} in Python {}, with at most {}",
@@ -66,17 +67,22 @@ pub(super) fn start(
     Ok(Some(python))
 }
 
-/// What to do where it cannot be started.
-fn remedy(error: &crate::python::StartError) -> &'static str {
-    use crate::python::StartError::{Changeable, Confinement, Interpreter, Package, Secret};
+/// What to do where it cannot be started with so much memory.
+fn remedy(error: &StartError, memory: usize) -> String {
     match error {
-        Interpreter(..) => "name a Python, such as ~/.venvs/load/bin/python",
-        Changeable(..) => {
-            "name a Python outside, or another --data-dir, or say --executor-unconfined"
+        StartError::Interpreter(..) => "name a Python, such as ~/.venvs/load/bin/python".to_owned(),
+        StartError::Changeable(..) => {
+            "name a Python outside, or another --data-dir, or say --executor-unconfined".to_owned()
         }
-        Package(..) => "install je_load_density there, with pip",
-        Confinement(..) => "--executor-unconfined does without",
-        Secret(..) => "or say --executor-unconfined",
+        StartError::Package(_, why) if why.contains("No module named") => {
+            "install je_load_density there, with pip".to_owned()
+        }
+        StartError::Package(..) => format!(
+            "where je_load_density is installed, {} may be too little for it (--executor-memory)",
+            readable(memory)
+        ),
+        StartError::Confinement(..) => "--executor-unconfined does without".to_owned(),
+        StartError::Secret(..) => "or say --executor-unconfined".to_owned(),
     }
 }
 

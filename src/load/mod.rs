@@ -32,7 +32,7 @@ pub use progress::{Progress, ProgressTicker};
 pub use runner::{RunError, note_users};
 pub use search::{Bounds, Search};
 pub use source::{CsvError, CsvRows, CsvTable, CsvTables};
-pub use streamed::{Elsewhere, Happening, Request, Streamed};
+pub use streamed::{Elsewhere, Happening, OVERTIME, Request, Streamed};
 pub use throttle::Throttle;
 pub use trace::Trace;
 pub use users::{Commands, Users};

@@ -23,7 +23,7 @@ const GRACE: Duration = Duration::from_millis(900);
 
 /// How long a test may go on after its length by itself: its requests in progress, and what is left of
 /// its preparations.
-const OVERTIME: Duration = Duration::from_secs(30);
+pub const OVERTIME: Duration = Duration::from_secs(30);
 
 /// Where a test runs.
 pub trait Elsewhere: Debug + Send {
@@ -34,7 +34,7 @@ pub trait Elsewhere: Debug + Send {
     fn stop(&mut self);
 
     /// Ends it by force: it did not end when it was asked to.
-    fn abandon(&mut self, why: &str);
+    fn abandon(&mut self);
 }
 
 /// What happens in a test elsewhere.
@@ -74,6 +74,8 @@ pub struct Streamed<E> {
     pub elsewhere: E,
     /// Its length, if it has one: the test ends itself then.
     pub length: Option<Duration>,
+    /// How long it may go on after that.
+    pub overtime: Duration,
     /// Where it is ended if it has no length.
     pub most: Duration,
 }
@@ -121,7 +123,14 @@ impl<E: Elsewhere> Runnable for Streamed<E> {
                     why = true;
                 }
             }
-            let late = start.elapsed() >= self.length.map_or(self.most, |end| end + OVERTIME);
+            let late = start.elapsed() >= self.length.map_or(self.most, |end| end + self.overtime);
+            if let (true, None, Some(length)) = (late && !why, stopped, self.length) {
+                warnings.push(format!(
+                    "stopped {} s after its length of {} s: it did not end by itself",
+                    self.overtime.as_secs_f64(),
+                    length.as_secs_f64()
+                ));
+            }
             match stopped {
                 None if why || late || live.allowance().exhausted().is_some() => {
                     self.elsewhere.stop();
@@ -129,7 +138,7 @@ impl<E: Elsewhere> Runnable for Streamed<E> {
                 }
                 Some(since) if since.elapsed() >= GRACE => {
                     let why = "its test did not end within a second when it was stopped";
-                    self.elsewhere.abandon(why);
+                    self.elsewhere.abandon();
                     warnings.push(format!("{why}; its last requests are lost"));
                     break;
                 }
@@ -195,7 +204,7 @@ mod tests {
             self.stopped = true;
         }
 
-        fn abandon(&mut self, _: &str) {
+        fn abandon(&mut self) {
             self.abandoned = true;
         }
     }
@@ -211,14 +220,17 @@ mod tests {
         }
     }
 
-    fn check(obeys: bool) -> Recording {
+    /// A test that is stopped, or one that is over at once and does not end.
+    fn check(obeys: bool, length: Option<Duration>) -> Recording {
         let requests = vec![request(None), request(Some("no"))];
         let says = vec![Happening::Requests(requests), Happening::Users(2)];
         let mut scripted = Scripted { says, obeys, stopped: false, abandoned: false };
         let (live, cancel) = (Arc::new(Live::default()), CancellationToken::new());
-        cancel.cancel();
-        let (length, most) = (None, Duration::from_secs(9));
-        let test = Box::new(Streamed { elsewhere: &mut scripted, length, most });
+        if length.is_none() {
+            cancel.cancel();
+        }
+        let (overtime, most) = (Duration::ZERO, Duration::from_secs(9));
+        let test = Box::new(Streamed { elsewhere: &mut scripted, length, overtime, most });
         let recording = test.run(1, &live, &cancel, &mut |_| ControlFlow::Continue(()));
         assert_eq!((scripted.stopped, scripted.abandoned), (true, !obeys));
         assert_eq!((live.requests(), live.users()), ((2, 1), 0));
@@ -227,7 +239,7 @@ mod tests {
 
     #[test]
     fn requests_made_elsewhere_are_recorded_as_if_they_were_our_own() {
-        let recording = check(true);
+        let recording = check(true, None);
         let rows: Vec<_> = recording.rows().collect();
         assert_eq!((rows.len(), recording.warnings.len()), (2, 0));
         assert_eq!((rows[0].status, rows[0].error, rows[0].bytes), (None, None, 3));
@@ -237,8 +249,16 @@ mod tests {
 
     #[test]
     fn t68_a_test_elsewhere_that_does_not_end_is_ended_and_keeps_its_record() {
-        let recording = check(false);
+        let recording = check(false, None);
         assert_eq!(recording.requests(), 2);
         assert!(recording.warnings[0].contains("did not end within a second"));
+    }
+    #[test]
+    fn a_test_elsewhere_that_overruns_is_stopped_with_a_warning() {
+        let recording = check(true, Some(Duration::from_millis(1)));
+        assert_eq!(
+            recording.warnings,
+            ["stopped 0 s after its length of 0.001 s: it did not end by itself"]
+        );
     }
 }

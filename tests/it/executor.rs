@@ -383,6 +383,10 @@ fn t69_confinement_that_cannot_hold_is_refused_before_anything_starts() {
     assert!(said.contains("it reads and writes every file that this user may"), "{said}");
     let said = why(&["run", "--executor", "/no/python", "--json", r#"[["LD_summary"]]"#], 2);
     assert!(said.contains("/no/python cannot be started"), "{said}");
+    let little = ["--executor-memory", "16MiB", "--data-dir", &data];
+    let said = why(&[&run[..], &little].concat(), 2);
+    let remedy = "where je_load_density is installed, 16 MiB may be too little for it";
+    assert!(said.contains(remedy) && !said.contains("pip"), "{said}");
     let said = why(&["run", "--engine", "python", "--json", r#"[["LD_summary"]]"#], 2);
     assert!(said.contains("--executor <PYTHON>"), "{said}");
 }

@@ -303,6 +303,29 @@ fn t68_a_stop_ends_a_command_in_python_that_does_not_end() {
 }
 
 #[test]
+fn t68_a_call_that_ends_with_another_names_that() {
+    let bench = auto();
+    let runs = run::Runs::new(2, 10, &Memory::unlimited());
+    let bench = Bench { executor: bench.executor.with_runs(runs), ..bench };
+    let json = format!("[{}]", test_of("hang"));
+    let found = std::thread::scope(|scope| {
+        let running = scope.spawn(|| results(&bench, &json));
+        while bench.executor.cumulative().counts().is_empty() {
+            std::thread::yield_now();
+        }
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        results_until(&bench, r#"[["LD_probe_rate_limit", ["hang"]]]"#, &cancel);
+        running.join().expect("no panic")
+    });
+    assert_eq!(
+        found[0].error.as_ref().expect("a failure").message,
+        "the executor's Python ended during the test: another call, LD_probe_rate_limit, did not end \
+         within a second when it was stopped"
+    );
+}
+
+#[test]
 fn t69_a_second_test_in_python_is_refused_as_busy() {
     let bench = auto();
     let runs = run::Runs::new(2, 10, &Memory::unlimited());

@@ -17,7 +17,7 @@ use crate::action::installed::Installed;
 use crate::event::{Failure, FailureKind};
 use crate::load::pacer::Pacing;
 use crate::load::template::Bindings;
-use crate::load::{Progress, Runnable, Settings, Streamed, Trace};
+use crate::load::{OVERTIME, Progress, Runnable, Settings, Streamed, Trace};
 use crate::memory::Share;
 use crate::protocol::own_limits;
 use crate::record::budget::FailureBudget;
@@ -243,7 +243,8 @@ impl StartTest {
                 let end = self.shape.end();
                 let length = end.filter(|_| !self.endless);
                 let most = end.unwrap_or(Duration::MAX);
-                let plan = Box::new(Streamed { elsewhere, length, most });
+                let overtime = OVERTIME;
+                let plan = Box::new(Streamed { elsewhere, length, overtime, most });
                 let (echo, files) = (self.echo, Vec::new());
                 return Ok(Linked { echo, plan, files, ending: Some(ending) });
             }
