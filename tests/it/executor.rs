@@ -237,6 +237,45 @@ fn databases_behind_placeholders_are_read_where_sqlalchemy_is() {
     }
 }
 
+/// The names in the table that the test of fixtures makes.
+fn people(place: &Place) -> String {
+    let query = "import sqlite3\nfor row in sqlite3.connect('people.db').execute('SELECT * FROM people'): \
+                 print(*row)";
+    let mut asking = Command::new(&place.python);
+    let output = asking.args(["-c", query]).current_dir(place.dir.path()).output();
+    String::from_utf8_lossy(&output.expect("a Python").stdout).into_owned()
+}
+
+#[test]
+fn a_database_is_filled_for_a_test_and_emptied_after_it() {
+    let Some(place) = Place::find() else { return };
+    let sqlite = "sqlite:///people.db";
+    let outside = tempfile::tempdir().expect("a directory");
+    let file = outside.path().join("outside.db");
+    let elsewhere = format!("sqlite:///{}", file.display());
+    let fixture = json!({"database_url": sqlite, "teardown_sql": ["DELETE FROM people"]});
+    let results = place.results(&json!([
+        ["LD_apply_db_fixture", {"database_url": sqlite, "teardown_sql": ["DELETE FROM people"],
+            "setup_sql": ["CREATE TABLE people (name TEXT)", "INSERT INTO people VALUES ('ada')"]}],
+        ["LD_apply_db_fixture", [sqlite, ["INSERT INTO people VALUES ('bob')"]]],
+        // All of it or nothing.
+        ["LD_apply_db_fixture", [sqlite, ["INSERT INTO people VALUES ('eve')", "INSERT INTO nowhere"]]],
+        ["LD_apply_db_fixture", [elsewhere, ["CREATE TABLE people (name TEXT)"]]]]));
+    let message = |index: usize| results[index]["error"]["message"].as_str().unwrap_or_default();
+    if message(0).starts_with("RuntimeError: sqlalchemy is required") {
+        let required = std::env::var_os("LDCTL_TOOLS").is_some_and(|value| value == "required");
+        assert!(!required, "{}", message(0));
+        return;
+    }
+    assert_eq!(results[0]["value"], fixture, "{results:#?}");
+    assert_eq!(results[1]["value"], json!({"database_url": sqlite, "teardown_sql": []}));
+    assert!(message(2).starts_with("OperationalError: "), "{results:#?}");
+    assert!(message(3).contains("unable to open database file") && !file.exists(), "{results:#?}");
+    assert_eq!(people(&place), "ada\nbob\n");
+    let results = place.results(&json!([["LD_run_db_teardown", [fixture]]]));
+    assert_eq!((results[0]["ok"].as_bool(), people(&place)), (Some(true), String::new()));
+}
+
 #[test]
 fn results_that_json_cannot_hold_are_texts_and_those_of_python() {
     let Some(place) = Place::find() else { return };
