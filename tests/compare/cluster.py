@@ -384,6 +384,15 @@ import os, sys, time, uuid
 import msgpack, zmq
 port, count, seconds = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 context, poller, workers = zmq.Context(), zmq.Poller(), {}
+traffic = [0, 0]
+def send(socket, message):
+    frame = msgpack.dumps(message)
+    traffic[0] += len(frame)
+    socket.send(frame)
+def receive(socket):
+    frame = socket.recv()
+    traffic[1] += len(frame)
+    return msgpack.loads(frame, strict_map_key=False)
 for number in range(count):
     socket = context.socket(zmq.DEALER)
     name = f"host{number % 20}_{uuid.uuid4().hex}"
@@ -391,20 +400,20 @@ for number in range(count):
     socket.connect(f"tcp://127.0.0.1:{port}")
     workers[socket] = [name, 0, "ready", time.time() + number * 3 / count, time.time() + number / count]
     poller.register(socket, zmq.POLLIN)
-    socket.send(msgpack.dumps(["client_ready", -1, name]))
+    send(socket, ["client_ready", -1, name])
 full, ends, began = None, time.time() + seconds, None
 times = {1 + n * 7: 3 for n in range(40)}
 while time.time() < ends and workers:
     for socket, _ in poller.poll(20):
         name, users, state, *_ = workers[socket]
-        kind, data, _ = msgpack.loads(socket.recv(), strict_map_key=False)
+        kind, data, _ = receive(socket)
         if kind == "spawn":
             began = began or time.time()
             users = sum(data["user_classes_count"].values())
             workers[socket][1:3] = users, "running"
             counts = {"user_classes_count": data["user_classes_count"], "user_count": users}
-            socket.send(msgpack.dumps(["spawning", None, name]))
-            socket.send(msgpack.dumps(["spawning_complete", counts, name]))
+            send(socket, ["spawning", None, name])
+            send(socket, ["spawning_complete", counts, name])
             if full is None and sum(worker[1] for worker in workers.values()) == 2000:
                 full = time.time() - began
         elif kind == "quit":
@@ -414,7 +423,7 @@ while time.time() < ends and workers:
         name, users, state, report, beat = worker
         if now >= beat:
             worker[4] = beat + 1
-            socket.send(msgpack.dumps(["heartbeat", {"state": state, "current_cpu_usage": 1.0, "current_memory_usage": 1}, name]))
+            send(socket, ["heartbeat", {"state": state, "current_cpu_usage": 1.0, "current_memory_usage": 1}, name])
         if now >= report:
             worker[3] = report + 3
             entry = lambda label, method: {"name": label, "method": method, "last_request_timestamp": now, "start_time": now - 3,
@@ -422,8 +431,9 @@ while time.time() < ends and workers:
                 "min_response_time": 1.0, "total_content_length": 100, "response_times": times, "num_reqs_per_sec": {int(now): 120}, "num_fail_per_sec": {}}
             body = {"stats": [entry(f"/{n}", "GET") for n in range(5)], "stats_total": entry("Aggregated", ""), "errors": {},
                 "user_classes_count": {"x": users}, "user_count": users}
-            socket.send(msgpack.dumps(["stats", body, name]))
-print("FULL", full)
+            send(socket, ["stats", body, name])
+span = (time.time() - (began or time.time())) * count
+print("FULL", full, "BYTES", *[round(bytes / max(span, 1)) for bytes in traffic])
 """
 
 
@@ -445,12 +455,12 @@ def crowd(bench):
     time.sleep(10)
     share = (used() - before) / (time.monotonic() - since)
     text = bench.end(master)
-    full = re.search(r"FULL ([\d.]+)", bench.end(workers))
+    full = re.search(r"FULL ([\d.]+) BYTES (\d+) (\d+)", bench.end(workers))
     if not full or not 4.0 <= float(full.group(1)) <= 7.0:
         raise AssertionError(f"2000 users at 400 per second are there after {full and full.group(1)} s")
     if share >= 0.5:
         raise AssertionError(f"{share:.2f} of a core")
-    return f"{share:.3f} of a core, {share / 200 * 1e6:.0f} µs per worker and second; {requests(text)} requests; full after {float(full.group(1)):.1f} s"
+    return f"{share:.3f} of a core, {share / 200 * 1e6:.0f} µs, {full.group(2)} bytes to it and {full.group(3)} from it per worker and second; {requests(text)} requests; full after {float(full.group(1)):.1f} s"
 
 
 CASES = {
