@@ -8,6 +8,7 @@ mod deadline;
 mod fault;
 mod hex;
 pub mod http;
+mod idle;
 mod json_path;
 mod labels;
 mod own_limits;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::connection::{connect, tls_for};
 use super::fault::Fault;
@@ -39,6 +40,28 @@ impl Way<'_> {
         // Boxed, because a user connects once and then keeps the connection.
         let opening = Box::pin(connect(self.dialer, origin, config, self.deadline));
         Ok((opening.await?, None))
+    }
+
+    /// Connects to a host that does not speak HTTP: through no proxy, and with TLS that names no protocol.
+    pub(crate) async fn directly(
+        &self,
+        host: &str,
+        port: u16,
+        tls: bool,
+    ) -> Result<Stream, ConnectionFault> {
+        let tls = match self.setting.filter(|_| tls) {
+            None => None,
+            Some(setting) => {
+                let config = setting.config().map_err(ConnectionFault::Tls)?;
+                let mut config = ClientConfig::clone(config);
+                config.alpn_protocols.clear();
+                let name = ServerName::try_from(host.to_owned())
+                    .map_err(|error| ConnectionFault::Tls(error.to_string()))?;
+                Some((Arc::new(config), name))
+            }
+        };
+        let dialled = self.dialer.dial(host, port, tls, self.deadline).await;
+        dialled.map_err(ConnectionFault::of_dial)
     }
 
     /// Connects through a proxy, whose address is subject to the same targets as others. Only the

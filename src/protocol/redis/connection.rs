@@ -7,15 +7,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
-use tokio::time::Instant;
-use tokio_rustls::rustls::ClientConfig;
-use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::address::Address;
 use super::fault::Fault;
 use super::resp::{Reply, command_into, parse};
 use crate::memory::Held;
-use crate::net::{Dialer, Stream};
+use crate::net::Stream;
 use crate::protocol::fault::ConnectionFault;
 
 /// The size of one read.
@@ -34,29 +31,14 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects before the deadline.
-    pub(super) async fn open(
-        dialer: &Dialer,
+    /// A connection over a stream, whose replies have this limit and this share of memory.
+    pub(super) fn new(
+        stream: Stream,
         address: &Arc<Address>,
-        tls: Option<&Arc<ClientConfig>>,
         (limit, held): (usize, Held),
-        deadline: Instant,
-    ) -> Result<Self, Fault> {
-        let tls = match tls {
-            None => None,
-            Some(config) => {
-                // That of HTTP's configurations names HTTP.
-                let mut config = ClientConfig::clone(config);
-                config.alpn_protocols.clear();
-                let name = ServerName::try_from(address.host.clone())
-                    .map_err(|error| ConnectionFault::Tls(error.to_string()))?;
-                Some((Arc::new(config), name))
-            }
-        };
-        let dialled = dialer.dial(&address.host, address.port, tls, deadline).await;
-        let stream = dialled.map_err(ConnectionFault::of_dial)?;
+    ) -> Self {
         let (address, received) = (Arc::clone(address), Vec::new());
-        Ok(Self { address, stream, received, limit, held })
+        Self { address, stream, received, limit, held }
     }
 
     /// Logs in and selects the database, as the URL says.

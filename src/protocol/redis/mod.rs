@@ -207,14 +207,10 @@ impl Step<'_, Redis> {
     async fn connect(&mut self, address: &Arc<Address>) -> Result<Box<Connection>, Fault> {
         let deadline = self.deadline.at().unwrap_or_else(Instant::now);
         let Reach { max_body_bytes, memory, .. } = &self.driver.reach;
-        let setting = self.driver.way(self.dialer, self.common, deadline).setting;
-        let tls = match setting.filter(|_| address.tls) {
-            Some(tls) => Some(tls.config().map_err(ConnectionFault::Tls)?),
-            None => None,
-        };
+        let way = self.driver.way(self.dialer, self.common.setting, deadline);
+        let stream = way.directly(&address.host, address.port, address.tls).await?;
         let room = (*max_body_bytes, memory.held("replies"));
-        let opened = Connection::open(self.dialer, address, tls, room, deadline).await?;
-        let mut connection = Box::new(opened);
+        let mut connection = Box::new(Connection::new(stream, address, room));
         let logged_in = self.deadline.race(connection.log_in(&self.worker.scratch)).await;
         logged_in.unwrap_or(Err(ConnectionFault::Deadline.into()))?;
         Ok(connection)

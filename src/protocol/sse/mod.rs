@@ -143,7 +143,7 @@ impl Step<'_, Sse> {
         let Some(source) = &mut self.user.source else { return Err(Fault::NotOpen) };
         let Reach { memory, tracer, .. } = &self.driver.reach;
         let deadline = self.deadline.at().unwrap_or_else(Instant::now);
-        let way = self.driver.way(self.dialer, self.common, deadline);
+        let way = self.driver.way(self.dialer, self.common.setting, deadline);
         let scope = &mut self.virtual_user.scope;
         let (headers, scratch) = (&self.task.headers, self.worker);
         let opening = source.open(way, headers, scope, memory, scratch, tracer.as_ref());

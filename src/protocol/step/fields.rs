@@ -4,11 +4,15 @@ use std::borrow::Cow;
 
 use crate::load::driver::VirtualUser;
 use crate::load::template::{Compiler, Draft, Linker, Template, Text, not_set, unset_variable};
+use crate::protocol::hex;
 use crate::protocol::http::Proxies;
 use crate::protocol::labels::{Name, Naming};
 use crate::protocol::placed::Placed;
 use crate::protocol::user::Setup;
 use crate::value::{Invalid, Object, Reader};
+
+/// The longest message that is sent, in bytes.
+const MAX_MESSAGE: usize = 64 * 1024 * 1024;
 
 /// The settings of all tasks of a test.
 #[derive(Debug, Default)]
@@ -168,6 +172,33 @@ pub(crate) fn name(fields: &mut Object<'_>, compiler: &mut Compiler) -> Option<D
 /// The text of a field that what a step receives is compared with.
 pub(crate) fn compared(field: &Reader<'_>, compiler: &mut Compiler) -> Draft {
     compiler.aside(|compiler| compiler.template(&field.value().to_text()))
+}
+
+/// Takes `match`: whether a step that expects a text skips messages without it.
+pub(crate) fn matches_any(fields: &mut Object<'_>, expects: bool) -> Result<bool, Invalid> {
+    let Some(field) = fields.present("match") else { return Ok(false) };
+    match field.text()? {
+        "first" => Ok(false),
+        "any" if expects => Ok(true),
+        "any" => Err(field.invalid("\"any\" needs \"expect\": what it looks for")),
+        _ => Err(field.choice(&["first", "any"])),
+    }
+}
+
+/// Refuses a message that is too long, or whose constant bytes are none.
+pub(crate) fn check_message<H>(message: &Placed<Text<H>>, binary: bool) -> Result<(), Invalid> {
+    let length = message.value.written_length();
+    if length > MAX_MESSAGE {
+        let why = format!("a message of {length} bytes exceeds the limit of {MAX_MESSAGE}");
+        return Err(message.refusal(why));
+    }
+    match message.value.as_literal() {
+        Some(text) if binary => match hex::decode(text.as_bytes()) {
+            Ok(_) => Ok(()),
+            Err(why) => Err(message.refusal(why)),
+        },
+        _ => Ok(()),
+    }
 }
 
 /// The method that a field names, in any case, and its first name.

@@ -35,7 +35,9 @@ use std::pin::pin;
 
 use tokio::time::Instant;
 
-pub(super) use self::fields::{Defaults, Target, TargetDraft, check_url, compared, name};
+pub(super) use self::fields::{
+    Defaults, Target, TargetDraft, check_message, check_url, compared, matches_any, name,
+};
 use super::check::Checks;
 use super::checked::Checked;
 use super::deadline::{Deadline, Timeout};
@@ -168,7 +170,7 @@ pub(super) struct CommonDraft {
 pub(super) struct Common {
     pub(super) timeout: Timeout,
     /// The index of its TLS and proxy setting in the driver.
-    setting: usize,
+    pub(super) setting: usize,
     pub(super) checks: Checks,
 }
 
@@ -259,14 +261,14 @@ pub(super) struct StepDriver<P: StepProtocol> {
 }
 
 impl<P: StepProtocol> StepDriver<P> {
-    /// The way of a task's connections.
+    /// The way of connections with a TLS and proxy setting, by its index.
     pub(super) fn way<'a>(
         &'a self,
         dialer: &'a Dialer,
-        common: &Common,
+        setting: usize,
         deadline: Instant,
     ) -> Way<'a> {
-        let setting = self.settings.get(common.setting);
+        let setting = self.settings.get(setting);
         Way { dialer, targets: &self.reach.targets, setting, deadline }
     }
 }

@@ -20,6 +20,7 @@ use super::fault::Fault;
 use crate::memory::{Full, Held, Memory};
 use crate::net::Stream;
 use crate::protocol::fault::ConnectionFault;
+use crate::protocol::idle::Tended;
 
 /// The size of one read, which each connection has a buffer for: ten thousand idle users take 40 MB.
 const READ: usize = 4 * 1024;
@@ -119,24 +120,6 @@ impl Connection {
     /// Whether it has ended.
     pub(super) fn has_ended(&self) -> bool {
         self.ended.is_some()
-    }
-
-    /// Reads what has arrived while no step used it: answers pings, keeps a few messages for the next
-    /// step, and notices its end. Waits for nothing.
-    pub(super) fn tend(&mut self) {
-        let mut context = Context::from_waker(Waker::noop());
-        while self.ended.is_none() && self.early.len() < EARLY.0 && self.early_size < EARLY.1 {
-            let Poll::Ready(Ok(received)) = self.poll_read(&mut context) else { break };
-            // A copy, so that it does not keep the library's larger buffer.
-            let data = Bytes::copy_from_slice(&received.data);
-            self.early_size += data.len();
-            self.early.push_back(Received { data, ..received });
-        }
-        if self.count_besides().is_err() {
-            // The next step waits for what is left.
-            (self.early_size, self.early) = (0, VecDeque::new());
-            let _ = self.count_besides();
-        }
     }
 
     /// Sends a message.
@@ -274,6 +257,26 @@ impl Connection {
         let Self { stream, intake, .. } = self;
         let mut io = Io { stream, context: &mut context, intake };
         let _ = self.context.close(&mut io, Some(frame(code)));
+    }
+}
+
+impl Tended for Connection {
+    /// Reads what has arrived while no step used it: answers pings, keeps a few messages for the next
+    /// step, and notices its end. Waits for nothing.
+    fn tend(&mut self) {
+        let mut context = Context::from_waker(Waker::noop());
+        while self.ended.is_none() && self.early.len() < EARLY.0 && self.early_size < EARLY.1 {
+            let Poll::Ready(Ok(received)) = self.poll_read(&mut context) else { break };
+            // A copy, so that it does not keep the library's larger buffer.
+            let data = Bytes::copy_from_slice(&received.data);
+            self.early_size += data.len();
+            self.early.push_back(Received { data, ..received });
+        }
+        if self.count_besides().is_err() {
+            // The next step waits for what is left.
+            (self.early_size, self.early) = (0, VecDeque::new());
+            let _ = self.count_besides();
+        }
     }
 }
 

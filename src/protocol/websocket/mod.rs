@@ -1,7 +1,7 @@
 //! WebSocket tasks: one step each, which connects, sends, receives or closes. A user has one
 //! connection, which lasts from step to step. The path of a task: [`task`] parses and links it; of a
 //! step: [`address`] → [`handshake`] → [`connection`] → [`reply`] → [`check`](mod@super::check) → a
-//! sample; between steps [`idle`] looks after the connection.
+//! sample; between steps [`idle`](mod@super::idle) looks after the connection.
 //!
 //! Unlike in LoadDensity, a connection that has ended is replaced by the next step, a close frame
 //! fails the step that meets it, a step that times out closes its connection, and a step with another
@@ -12,7 +12,6 @@ mod connection;
 mod fault;
 mod fields;
 mod handshake;
-mod idle;
 mod reply;
 mod task;
 
@@ -26,7 +25,6 @@ use self::address::Address;
 use self::connection::Connection;
 use self::fault::Fault;
 use self::handshake::Handshake;
-use self::idle::{Idle, Slot};
 use self::reply::Reply;
 use self::task::{Method, Task, TaskDraft};
 use crate::load::MAX_TEXT;
@@ -35,6 +33,7 @@ use crate::load::template::Template;
 use crate::memory::Held;
 use crate::protocol::check::contains;
 use crate::protocol::fault::ConnectionFault;
+use crate::protocol::idle::{Idle, Slot, Tended};
 use crate::protocol::labels::Naming;
 use crate::protocol::step::{Defaults, Received, Step, StepProtocol};
 use crate::protocol::user::{Reach, Setup};
@@ -47,7 +46,7 @@ pub(super) enum WebSocket {}
 /// What one user keeps between steps.
 #[derive(Debug, Default)]
 pub(crate) struct User {
-    slot: Rc<Slot>,
+    slot: Rc<Slot<Connection>>,
     /// Whether its slot is looked after.
     known: bool,
     reply: Reply,
@@ -64,7 +63,7 @@ impl StepProtocol for WebSocket {
     type Defaults = Defaults;
     type TaskDraft = TaskDraft;
     type Task = Task;
-    type Worker = Rc<Idle>;
+    type Worker = Rc<Idle<Connection>>;
     type User = User;
     /// The user's connection, if it has one.
     type Begun = Option<Box<Connection>>;
@@ -75,7 +74,7 @@ impl StepProtocol for WebSocket {
         Defaults::parse(setup, task::host)
     }
 
-    fn worker() -> Rc<Idle> {
+    fn worker() -> Rc<Idle<Connection>> {
         Rc::default()
     }
 
@@ -183,7 +182,7 @@ impl Step<'_, WebSocket> {
         let handshake = Handshake::new(&address, headers, subprotocols.as_ref(), scope)?;
         let Reach { max_body_bytes, memory, tracer, .. } = &self.driver.reach;
         let deadline = self.deadline.at().unwrap_or_else(Instant::now);
-        let way = self.driver.way(self.dialer, self.common, deadline);
+        let way = self.driver.way(self.dialer, self.common.setting, deadline);
         let (mut stream, _) = way.open(&address.origin, true).await?;
         if let Some(trace) = self.virtual_user.trace() {
             let version = || format!("{}, WebSocket", stream.description());

@@ -10,17 +10,16 @@ use super::address::{Address, is_scheme};
 use super::handshake::OWN;
 use super::reply::Reply;
 use crate::load::scenario::TaskSource;
-use crate::load::template::{Compiler, Draft, Linker, Scope, Template, Text};
+use crate::load::template::{Compiler, Draft, Linker, Scope, Template};
 use crate::protocol::check::Checks;
 use crate::protocol::deadline::Timeout;
 use crate::protocol::hex;
 use crate::protocol::http::{SettingDraft, link_headers, parse_headers, proxies};
 use crate::protocol::placed::Placed;
-use crate::protocol::step::{CommonDraft, Defaults, StepDraft, Target, TargetDraft, compared};
+use crate::protocol::step::{
+    CommonDraft, Defaults, StepDraft, Target, TargetDraft, check_message, compared, matches_any,
+};
 use crate::value::{Invalid, Object, Reader, Value};
-
-/// The longest message that is sent, in bytes.
-const MAX_PAYLOAD: usize = 64 * 1024 * 1024;
 
 /// The step of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,17 +93,7 @@ impl StepDraft for TaskDraft {
         let binary = fields.or_default("binary", |field| field.boolean())?;
         let payload = payload(fields, binary, compiler)?;
         let expect = fields.present("expect");
-        let any = match fields.present("match") {
-            None => false,
-            Some(field) => match field.text()? {
-                "first" => false,
-                "any" if expect.is_none() => {
-                    return Err(field.invalid("\"any\" needs \"expect\": what it looks for"));
-                }
-                "any" => true,
-                _ => return Err(field.choice(&["first", "any"])),
-            },
-        };
+        let any = matches_any(fields, expect.is_some())?;
         let checks = Checks::parse::<Reply>(fields, compiler)?;
         if !method.receives() && (expect.is_some() || !checks.is_empty()) {
             let place = expect.as_ref().unwrap_or(&task.fields);
@@ -137,7 +126,7 @@ impl StepDraft for TaskDraft {
     fn link(mut self, linker: &mut Linker<'_>) -> Result<Task, Invalid> {
         let url = self.target.link_url(linker, check)?;
         let payload = self.payload.link(linker)?;
-        check_payload(&payload, self.binary)?;
+        check_message(&payload, self.binary)?;
         let payload = match payload.value.as_literal() {
             Some(text) => Payload::Fixed(
                 message(text.as_bytes().to_vec(), self.binary)
@@ -172,24 +161,8 @@ fn payload(
         other => compiler.json(other),
     };
     let payload = Placed::at(&field, text);
-    check_payload(&payload, binary)?;
+    check_message(&payload, binary)?;
     Ok(payload)
-}
-
-/// Refuses a message that is too long, or whose constant bytes are none.
-fn check_payload<H>(payload: &Placed<Text<H>>, binary: bool) -> Result<(), Invalid> {
-    let length = payload.value.written_length();
-    if length > MAX_PAYLOAD {
-        let message = format!("a message of {length} bytes exceeds the limit of {MAX_PAYLOAD}");
-        return Err(payload.refusal(message));
-    }
-    match payload.value.as_literal() {
-        Some(text) if binary => match hex::decode(text.as_bytes()) {
-            Ok(_) => Ok(()),
-            Err(why) => Err(payload.refusal(why)),
-        },
-        _ => Ok(()),
-    }
 }
 
 /// The subprotocols as their header has them.

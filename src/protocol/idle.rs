@@ -1,34 +1,45 @@
 //! Connections between steps. A user that waits or thinks does not read, but its target may expect
-//! answers to its pings within seconds. One task per worker looks after all idle connections: that
-//! costs idle users no task, and steps nothing.
+//! answers to its pings, or pings, within seconds. One task per worker looks after all idle
+//! connections: that costs idle users no task, and steps nothing.
 
 use std::cell::RefCell;
+use std::fmt::Debug;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
-use super::connection::Connection;
-
-/// How often an idle connection is looked at. Targets wait for pongs for 20 s and more.
+/// How often an idle connection is looked at. Targets wait for 20 s and more for what is due.
 const ROUND: Duration = Duration::from_secs(1);
 
 /// How many connections are looked at before others have their turn.
 const TURN: usize = 256;
 
-/// Where a user keeps its connection between steps.
-pub(super) type Slot = RefCell<Option<Box<Connection>>>;
-
-/// The slots of a worker's users.
-#[derive(Debug, Default)]
-pub(crate) struct Idle {
-    slots: RefCell<Vec<Weak<Slot>>>,
+/// A connection that is looked after.
+pub(crate) trait Tended: Debug + 'static {
+    /// Does what is due, and waits for nothing.
+    fn tend(&mut self);
 }
 
-impl Idle {
+/// Where a user keeps its connection between steps.
+pub(crate) type Slot<T> = RefCell<Option<Box<T>>>;
+
+/// The slots of a worker's users.
+#[derive(Debug)]
+pub(crate) struct Idle<T> {
+    slots: RefCell<Vec<Weak<Slot<T>>>>,
+}
+
+impl<T> Default for Idle<T> {
+    fn default() -> Self {
+        Self { slots: RefCell::default() }
+    }
+}
+
+impl<T: Tended> Idle<T> {
     /// Looks after a user's slot from now on.
-    pub(super) fn add(self: &Rc<Self>, slot: &Rc<Slot>) {
+    pub(crate) fn add(self: &Rc<Self>, slot: &Rc<Slot<T>>) {
         let first = {
             let mut slots = self.slots.borrow_mut();
             slots.push(Rc::downgrade(slot));
@@ -59,7 +70,7 @@ impl Idle {
 }
 
 /// Round after round, until no user is left.
-async fn rounds(idle: Weak<Idle>) {
+async fn rounds<T: Tended>(idle: Weak<Idle<T>>) {
     loop {
         sleep(ROUND).await;
         let mut from = 0;
