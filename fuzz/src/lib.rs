@@ -14,6 +14,7 @@ pub mod frame;
 pub mod har;
 pub mod kept;
 pub mod legacy;
+pub mod mqtt;
 pub mod names;
 pub mod paths;
 pub mod plan;
@@ -28,7 +29,7 @@ pub mod value;
 pub type Body = fn(&[u8]);
 
 /// Every body by the name of its target and corpus.
-pub const BODIES: [(&str, Body); 19] = [
+pub const BODIES: [(&str, Body); 20] = [
     ("answer", answer::check),
     ("cluster", cluster::check),
     ("csv", csv::check),
@@ -40,6 +41,7 @@ pub const BODIES: [(&str, Body); 19] = [
     ("har", har::check),
     ("kept", kept::check),
     ("legacy", legacy::check),
+    ("mqtt", mqtt::check),
     ("names", names::check),
     ("paths", paths::check),
     ("plan", plan::check),

@@ -21,7 +21,7 @@ use super::support::{one_line, options};
 const HTTP2: &str = "http2";
 
 /// The first byte chooses the user: 0 and 1 two of HTTP, 4 the first of those that speak another
-/// protocol (sockets), 12 the second (WebSocket), 20 the third (events), 28 the fourth (Redis); 2 more ask for HTTP/2. The rest is the arguments of
+/// protocol (sockets), 12 the second (WebSocket), 20 the third (events), 28 the fourth (Redis), 36 the fifth (MQTT); 2 more ask for HTTP/2. The rest is the arguments of
 /// `LD_start_test` as JSON, or its tasks alone.
 pub fn check(data: &[u8]) {
     let ([choice], text) = options::<1>(data);

@@ -11,6 +11,7 @@ pub mod http;
 mod idle;
 mod json_path;
 mod labels;
+pub mod mqtt;
 mod own_limits;
 mod placed;
 pub mod redis;
@@ -103,6 +104,13 @@ pub const USERS: &[UserKind] = &[
         options: &["connection"],
         fields: StepTasks::<redis::Redis>::FIELDS,
         open: StepTasks::<redis::Redis>::open,
+    },
+    UserKind {
+        name: "mqtt_user",
+        doc: "Messages to an MQTT broker, and those that it sends.",
+        options: &["connection"],
+        fields: StepTasks::<mqtt::Mqtt>::FIELDS,
+        open: StepTasks::<mqtt::Mqtt>::open,
     },
 ];
 

@@ -97,7 +97,7 @@ fn a_document_with_errors_is_not_sent() {
 fn what_only_the_server_knows_is_left_to_it() {
     let server = Server::start(&[], None);
     let document = r#"[["LD_generate_pdf_report", ["x"]], ["LD_load_har", ["no.har"]],
-        ["LD_start_test", {"user_detail_dict": {"user": "mqtt_user"}, "tasks": [{"topic": "x"}]}],
+        ["LD_start_test", {"user_detail_dict": {"user": "amqp_user"}, "tasks": [{"topic": "x"}]}],
         ["LD_start_test", {"user_detail_dict": {"host": "${env.NOPE}"}, "user_count": 200000,
             "tasks": [{"method": "get", "url": "/"}]}]]"#;
     let sent = ldctl().args(["send", "--port", &server.port(), "--json", document]).assert();

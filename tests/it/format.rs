@@ -103,6 +103,26 @@ fn peer_of(name: &str) -> Option<(Peer, &'static str)> {
             });
             Some((server, "9957"))
         }
+        "mqtt.json" => {
+            // It accepts clients and acknowledges messages, of which each comes in one piece.
+            let broker = Peer::start(|stream| {
+                let mut buffer = [0; 1024];
+                loop {
+                    let count = stream.read(&mut buffer)?;
+                    match buffer[..count] {
+                        [] => return Ok(()),
+                        [0x10, ..] => stream.write_all(&[0x20, 2, 0, 0])?,
+                        // The identifier follows the topic.
+                        [0x32, _, 0, length, ref rest @ ..] => {
+                            let at = usize::from(length);
+                            stream.write_all(&[0x40, 2, rest[at], rest[at + 1]])?;
+                        }
+                        _ => {}
+                    }
+                }
+            });
+            Some((broker, "9958"))
+        }
         _ => None,
     }
 }

@@ -50,6 +50,7 @@ mod compare;
 mod engine_faults;
 mod engine_http;
 mod engine_http2;
+mod engine_mqtt;
 mod engine_redis;
 mod engine_socket;
 mod engine_sse;

@@ -83,6 +83,7 @@ fn a_skipped_task_is_shown_for_every_kind_of_user() {
         ("websocket_user", json!({"method": "close"})),
         ("sse_user", json!({"method": "close"})),
         ("redis_user", json!({"method": "get", "key": "k"})),
+        ("mqtt_user", json!({"method": "disconnect"})),
     ];
     for (user, mut task) in users {
         task["skip_if"] = json!("1");

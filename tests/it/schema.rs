@@ -122,6 +122,19 @@ fn every_document_that_ldctl_accepts_is_valid() {
             r#", "connection": {"url": "redis://h"}"#,
         )
         .replace("websocket_user", "redis_user"),
+        websocket_test_of(
+            r#"[{"method": "Connect", "broker": "mqtts://h:1", "version": 5, "username": "u", "password": "p", "client_id": 1,
+                 "keepalive": 9, "clean": false, "will": {"topic": "w", "payload": {"a": 1}, "qos": "1", "retain": true},
+                 "properties": {"session_expiry": 9, "user": {"a": 1}}, "verify": false},
+                {"topic": "a/${x}", "payload": "hex:00", "binary": true, "qos": 2, "retain": true,
+                 "properties": {"content_type": "x", "message_expiry": 1, "correlation_data": "hex:00", "response_topic": "r"}},
+                {"method": "SUBSCRIBE", "topic": "a/#", "qos": "2", "host": "h"}, {"method": "unsubscribe", "topic": "+"},
+                {"method": "receive", "topic": "a/#", "expect": 2, "match": "any", "timeout": 2,
+                 "assertions": [{"type": "json_path", "path": "a", "value": 1}], "extract": [{"var": "id", "path": "id"}]},
+                {"method": "disconnect"}]"#,
+            r#", "host": "[::1]:1883", "connection": {"version": "3.1.1", "username": "u", "clean_session": true}"#,
+        )
+        .replace("websocket_user", "mqtt_user"),
     ] {
         let document = document(&text);
             let found = validator.validate(&document);
@@ -187,6 +200,14 @@ fn what_is_broken_is_refused() {
         websocket_test_of(r#"[{"method": "get"}]"#, "").replace("websocket_user", "redis_user"),
         websocket_test_of(r#"[{"method": "keys", "key": "*"}]"#, "")
             .replace("websocket_user", "redis_user"),
+        websocket_test_of(r#"[{"topic": "a", "qos": 3}]"#, "")
+            .replace("websocket_user", "mqtt_user"),
+        websocket_test_of(r#"[{"topic": "a", "version": 4}]"#, "")
+            .replace("websocket_user", "mqtt_user"),
+        websocket_test_of(r#"[{"topic": "a", "retain": "false"}]"#, "")
+            .replace("websocket_user", "mqtt_user"),
+        websocket_test_of(r#"[{"topic": "a", "will": {"payload": "x"}}]"#, "")
+            .replace("websocket_user", "mqtt_user"),
         broken_task(r#""graphql": {"variables": {}}"#),
     ] {
         assert!(!validator.is_valid(&document(&text)), "accepted: {text}");
@@ -258,7 +279,7 @@ fn every_accepted_document_is_valid_by_the_schema() {
 }
 
 /// What ldctl refuses in these actions and the schema does not, by a part of the refusal, and why.
-const LOOSER: [(&str, &str); 13] = [
+const LOOSER: [(&str, &str); 14] = [
     ("expected a base URL", "a host is a URL or host:port, depending on the user"),
     ("expected an HTTP status", "a value is of any kind, depending on the type of the assertion"),
     (".auth.token: unknown field", "credentials depend on their type"),
@@ -266,6 +287,7 @@ const LOOSER: [(&str, &str); 13] = [
     (".files[0][1]: missing", "so are those of the older form"),
     ("needs a protocol whose responses have one", "the types of assertions depend on the user"),
     ("need the method recv or sendrecv", "the members of a step depend on its method"),
+    ("needs a \"topic\"", "and so do they where an MQTT broker is"),
     ("takes no value", "so do they where Redis is asked"),
     (".key: expected a key, got null", "a key is a scalar, as values are, and null is no key"),
     ("invalid URL", "what a URL looks like depends on the user"),

@@ -8,8 +8,8 @@ use super::files::{DocumentFiles, argument, format};
 use super::finding::{Finding, Place};
 use super::gates::{ASSERT, EVALUATE, RequestNames, gates};
 use super::rule::{
-    DRAWN_SETUP, HARDCODED_URL, MISSING_HOST, NOT_A_NUMBER, OVERSIZE_BODY, Rule, STALE_RECORDS,
-    UNKNOWN_MEMBER, UNRESOLVED_PLACEHOLDER, UNSET_VARIABLE, UNUSED_WEIGHT,
+    DRAWN_SETUP, HARDCODED_URL, MISSING_HOST, NOT_A_NUMBER, OVERSIZE_BODY, Rule, SHARED_CLIENT_ID,
+    STALE_RECORDS, UNKNOWN_MEMBER, UNRESOLVED_PLACEHOLDER, UNSET_VARIABLE, UNUSED_WEIGHT,
 };
 use super::surroundings::{Surroundings, Where};
 use crate::action::command::{FIND_BREAKING_POINT, START_TEST};
@@ -307,6 +307,9 @@ impl<'a> Advisor<'a> {
         self.hosts(arguments, detail, &tasks, place);
         self.weights(arguments.get("tasks"), &tasks, place);
         let user = detail.and_then(|detail| detail.get("user")).and_then(Value::as_str);
+        if user == Some("mqtt_user") {
+            self.client_ids(arguments, &tasks, place);
+        }
         let extracted: HashSet<(Space, &str)> =
             tasks.iter().flat_map(|(_, task)| extracted(task)).collect();
         for (path, task) in &tasks {
@@ -358,6 +361,29 @@ impl<'a> Advisor<'a> {
             let message = "no \"target\" is given: the bytes go to 127.0.0.1:9000; add one, or a \
                            \"host\" to user_detail_dict";
             self.warn(MISSING_HOST, place.with(path.clone()), message);
+        }
+    }
+
+    /// Names of MQTT clients that are the same for several users.
+    fn client_ids(&mut self, arguments: &Map, tasks: &[(Path, &Value)], place: &Place) {
+        let is_one = arguments.get("user_count") == Some(&Value::Int(1));
+        if is_one && arguments.get("load_shape").is_none_or(|shape| *shape == Value::Null) {
+            return;
+        }
+        let of_test = arguments.get("connection").map(|given| (place.member("connection"), given));
+        let of_tasks = tasks.iter().map(|(path, task)| (place.with(path.clone()), *task));
+        let constant = of_test.into_iter().chain(of_tasks).find_map(|(place, fields)| {
+            let name = fields.get("client_id").filter(|name| name.is_truthy())?.to_text();
+            let is_constant = references(&name).next().is_none();
+            is_constant.then(|| (place.member("client_id"), name))
+        });
+        if let Some((place, name)) = constant {
+            let message = format!(
+                "all users are the client {}: a broker has one connection for each client, so they \
+                 push each other out; leave it out, or take it from a CSV source",
+                quote(&name)
+            );
+            self.warn(SHARED_CLIENT_ID, place, message);
         }
     }
 

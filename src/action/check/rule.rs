@@ -40,6 +40,7 @@ rules! {
     DOUBLED_EXTENSION = "doubled-extension", "A report's name has an extension, which is added to it.";
     UNWRITABLE_FILE = "unwritable-file", "A file cannot be written.";
     UNREADABLE_FILE = "unreadable-file", "A file cannot be read.";
+    SHARED_CLIENT_ID = "shared-client-id", "Several users have one name at an MQTT broker.";
     HARDCODED_URL = "hardcoded-url", "A URL names its host itself.";
     OVERSIZE_BODY = "oversize-body", "A task's body is very large.";
 }

@@ -130,7 +130,7 @@ fn a_server_may_know_more_commands_and_users() {
         );
         found(&document, &around).iter().filter(|found| found.contains(": error: ")).count()
     };
-    assert_eq!(test("mqtt_user"), 0);
+    assert_eq!(test("amqp_user"), 0);
     assert_eq!(test("fast_htpt_user"), 1);
 }
 
@@ -406,6 +406,24 @@ fn weights_without_effect_are_found() {
         ],
     );
     check_test("", &format!(r#""tasks": {{"mode": "weighted", "tasks": {tasks}}}"#), &[]);
+}
+
+#[test]
+fn a_client_id_that_several_users_share_is_found() {
+    let of = |task: &str, more: &str| {
+        format!(
+            r#""user_detail_dict": {{"user": "mqtt_user"}}, {more} "tasks": [{{"topic": "a"}}, {task}]"#
+        )
+    };
+    let found = "all users are the client 'c': a broker has one connection for each client, so they push \
+                 each other out; leave it out, or take it from a CSV source [shared-client-id]";
+    let shared = r#"{"topic": "a", "client_id": "c"}"#;
+    let place = "actions[0].tasks[1].client_id";
+    check_test("", &of(shared, ""), &[&format!("{place}: {found}")]);
+    let given = of(r#"{"topic": "a"}"#, r#""connection": {"client_id": "c"},"#);
+    check_test("", &given, &[&format!("actions[0].connection.client_id: {found}")]);
+    check_test("", &of(shared, r#""user_count": 1,"#), &[]);
+    check_test("", &of(r#"{"topic": "a", "client_id": "c-${uuid()}"}"#, ""), &[]);
 }
 
 #[test]

@@ -369,6 +369,7 @@ mod tests {
                 "task of websocket_user",
                 "task of sse_user",
                 "task of redis_user",
+                "task of mqtt_user",
             ]
         );
     }

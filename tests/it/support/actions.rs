@@ -35,11 +35,12 @@ pub(crate) fn actions_with(pick: Pick<'_>) -> Vec<Value> {
 const HTTP: [&str; 3] = ["fast_http_user", "http_user", "async_http_user"];
 
 /// A host for each of the others; nothing listens there.
-const HOSTS: [(&str, &str); 4] = [
+const HOSTS: [(&str, &str); 5] = [
     ("socket_user", "tcp://127.0.0.1:1"),
     ("websocket_user", "ws://127.0.0.1:1"),
     ("sse_user", "http://127.0.0.1:1"),
     ("redis_user", "redis://127.0.0.1:1"),
+    ("mqtt_user", "127.0.0.1:1"),
 ];
 
 /// Tests of the other users, with a picked value in one place of a task.

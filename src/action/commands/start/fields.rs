@@ -123,7 +123,8 @@ pub(in crate::action::commands) const FIELDS: &[Field] = &[
     Field::optional(
         "connection",
         Kind::MEMBERS,
-        "For a redis_user where its server is, as `url`: `redis://user:password@host:port/database`.",
+        "For a redis_user where its server is, as `url`: `redis://user:password@host:port/database`; for an \
+         mqtt_user the fields of its connections, such as `username`, `password` and `version`.",
     )
     .note(
         "`rediss://` with TLS. In a test of the executor's Python: fields that every task has unless \
@@ -221,7 +222,8 @@ pub(super) const USER: &[Field] = &[
     .otherwise("http://localhost")
     .note(
         "For a socket_user it is `host:port`, `tcp://host:port` or `udp://host:port`, for a \
-         websocket_user a `ws://` or `wss://` URL, for a redis_user a `redis://` or `rediss://` URL.",
+         websocket_user a `ws://` or `wss://` URL, for a redis_user a `redis://` or `rediss://` URL, for an \
+         mqtt_user `host:port`, `mqtt://host:port` or `mqtts://host:port`.",
     )
     .example("\"http://localhost:8080\""),
 ];
