@@ -3,19 +3,14 @@
 
 use std::io;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, Response};
 
 use crate::net::Stream;
-
-/// The `Content-Type` of a gRPC response, with or without a suffix.
-const CONTENT_TYPE: &str = "application/grpc";
+use crate::net::grpc::{CONTENT_TYPE, Code, PREFIX, Status, is_grpc, prefixed};
 
 /// The longest response that is read, in bytes: the response to an export holds a sentence at most.
 const MAX_REPLY: usize = 64 * 1024;
-
-/// The prefix of a message: a compression flag and the message's length.
-const PREFIX: usize = 5;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -64,8 +59,7 @@ pub(super) async fn call(
 async fn reply(response: Response<h2::RecvStream>) -> Result<Bytes, CallError> {
     let broken = |error: h2::Error| CallError::Broken(io::Error::other(error));
     let (head, mut body) = response.into_parts();
-    let kind = head.headers.get("content-type").and_then(|kind| kind.to_str().ok());
-    if !kind.is_some_and(|kind| kind.starts_with(CONTENT_TYPE)) {
+    if !is_grpc(&head.headers) {
         return Err(CallError::NotGrpc(format!("it responded with {}", head.status)));
     }
     let mut message = BytesMut::new();
@@ -85,24 +79,14 @@ async fn reply(response: Response<h2::RecvStream>) -> Result<Bytes, CallError> {
 
 /// The outcome in the trailers; status 0 is success.
 fn outcome(trailers: &HeaderMap) -> Result<(), CallError> {
-    let text =
-        |name: &str| trailers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    match text("grpc-status") {
-        Some(status) if status == "0" => Ok(()),
-        Some(status) => {
-            let message = text("grpc-message").unwrap_or_default();
-            Err(CallError::Refused(format!("gRPC status {status} {message}").trim_end().to_owned()))
+    let refused = |why: String| Err(CallError::Refused(why));
+    match Status::of(trailers) {
+        Some(Status { code, .. }) if code == Code::OK => Ok(()),
+        Some(Status { code, message }) => {
+            refused(format!("gRPC status {} {message}", code.0).trim_end().to_owned())
         }
-        None => Err(CallError::Refused("the response has no gRPC status".to_owned())),
+        None => refused("the response has no gRPC status".to_owned()),
     }
-}
-
-fn prefixed(message: &[u8]) -> Bytes {
-    let mut out = BytesMut::with_capacity(PREFIX + message.len());
-    out.put_u8(0);
-    out.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
-    out.put_slice(message);
-    out.freeze()
 }
 
 #[cfg(test)]
@@ -172,10 +156,5 @@ pub(super) mod tests {
             Err("the receiver refused the call: gRPC status 16 no token".to_owned())
         );
         assert!(check(&[]).is_err());
-    }
-
-    #[test]
-    fn a_message_is_prefixed_with_its_length() {
-        assert_eq!(&*prefixed(b"abc"), b"\0\0\0\0\x03abc");
     }
 }

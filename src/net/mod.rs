@@ -1,12 +1,13 @@
 //! All sockets of this process: which addresses they may reach ([`Targets`]), how a connection is
 //! made ([`Dialer`], [`dial()`]), which certificates TLS trusts ([`trust`]), the stream itself,
 //! plain or encrypted, as one type ([`Stream`]), and listening sockets ([`Listeners`]), also with a
-//! small HTTP server on top ([`http_service`]).
+//! small HTTP server on top ([`http_service`]), and what all calls of gRPC have in common ([`grpc`]).
 
 mod certificate;
 mod datagrams;
 pub(crate) mod descriptors;
 mod dial;
+pub mod grpc;
 mod handshake;
 pub mod http_service;
 mod listen;
