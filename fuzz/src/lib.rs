@@ -11,6 +11,7 @@ pub mod document;
 pub mod envelope;
 pub mod events;
 pub mod frame;
+pub mod grpc;
 pub mod har;
 pub mod kept;
 pub mod legacy;
@@ -29,7 +30,7 @@ pub mod value;
 pub type Body = fn(&[u8]);
 
 /// Every body by the name of its target and corpus.
-pub const BODIES: [(&str, Body); 20] = [
+pub const BODIES: [(&str, Body); 21] = [
     ("answer", answer::check),
     ("cluster", cluster::check),
     ("csv", csv::check),
@@ -38,6 +39,7 @@ pub const BODIES: [(&str, Body); 20] = [
     ("envelope", envelope::check),
     ("events", events::check),
     ("frame", frame::check),
+    ("grpc", grpc::check),
     ("har", har::check),
     ("kept", kept::check),
     ("legacy", legacy::check),

@@ -14,6 +14,7 @@ use ldctl::memory::Memory;
 use ldctl::net::Targets;
 use ldctl::protocol::{MAX_BODY_BYTES, Reach, Setup, USERS, UserKind, Workload};
 use ldctl::value::{Invalid, Reader, Value};
+use tokio_util::sync::CancellationToken;
 
 use super::support::{one_line, options};
 
@@ -21,7 +22,7 @@ use super::support::{one_line, options};
 const HTTP2: &str = "http2";
 
 /// The first byte chooses the user: 0 and 1 two of HTTP, 4 the first of those that speak another
-/// protocol (sockets), 12 the second (WebSocket), 20 the third (events), 28 the fourth (Redis), 36 the fifth (MQTT); 2 more ask for HTTP/2. The rest is the arguments of
+/// protocol (sockets), 12 the second (WebSocket), 20 the third (events), 28 the fourth (Redis), 36 the fifth (MQTT), 44 the sixth (gRPC); 2 more ask for HTTP/2. The rest is the arguments of
 /// `LD_start_test` as JSON, or its tasks alone.
 pub fn check(data: &[u8]) {
     let ([choice], text) = options::<1>(data);
@@ -95,8 +96,16 @@ fn linked(value: &Value, user: &UserKind, http2: bool) -> Result<(), Invalid> {
         max_body_bytes: MAX_BODY_BYTES,
         memory: Memory::of_machine(),
         tracer: None,
+        cancel: cancelled(),
     };
     workload.link(bindings, &reach, settings).map(|_| ())
+}
+
+/// No target is asked anything.
+fn cancelled() -> CancellationToken {
+    let token = CancellationToken::new();
+    token.cancel();
+    token
 }
 
 /// No answer of a condition is wrong, but each must come.

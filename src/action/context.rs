@@ -272,7 +272,8 @@ impl<'a> Context<'a> {
 
     /// What the tasks of a test may reach and keep, and who is shown what they do.
     pub(crate) fn reach(&self) -> Reach {
-        Reach { tracer: self.shared.tracer.clone(), ..self.shared.policy.reach() }
+        let (tracer, cancel) = (self.shared.tracer.clone(), self.cancel().clone());
+        Reach { tracer, cancel, ..self.shared.policy.reach() }
     }
 
     /// What documents may access, for `${env.…}`.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use tokio_util::sync::CancellationToken;
 
 use crate::load::TestLimits;
 use crate::memory::Memory;
@@ -83,6 +84,7 @@ impl Policy {
             max_body_bytes: self.max_body_bytes,
             memory: Arc::clone(&self.memory),
             tracer: None,
+            cancel: CancellationToken::new(),
         }
     }
 

@@ -6,6 +6,7 @@ mod check;
 mod checked;
 mod deadline;
 mod fault;
+pub mod grpc;
 mod hex;
 pub mod http;
 mod idle;
@@ -111,6 +112,13 @@ pub const USERS: &[UserKind] = &[
         options: &["connection"],
         fields: StepTasks::<mqtt::Mqtt>::FIELDS,
         open: StepTasks::<mqtt::Mqtt>::open,
+    },
+    UserKind {
+        name: "grpc_user",
+        doc: "Calls of gRPC, unary and streams, by types from a file or from the target.",
+        options: &["proxy"],
+        fields: StepTasks::<grpc::Grpc>::FIELDS,
+        open: StepTasks::<grpc::Grpc>::open,
     },
 ];
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use super::trace::Tracer;
 use crate::load;
 use crate::memory::Memory;
@@ -20,6 +22,8 @@ pub struct Reach {
     pub memory: Arc<Memory>,
     /// What is shown of their requests and responses, if anything is.
     pub tracer: Option<Tracer>,
+    /// Ends what is done before the first request.
+    pub cancel: CancellationToken,
 }
 
 /// Tasks of any protocol while they are parsed.

@@ -17,9 +17,6 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::support::{Authority, Load, Request, Scripted, answer};
 
@@ -213,18 +210,6 @@ fn fine(request: &Request) -> Does {
     Does::Answers(200, headers, body)
 }
 
-fn secure(authority: &Authority, protocols: &[&[u8]]) -> Arc<ServerConfig> {
-    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth();
-    let chain = vec![CertificateDer::from_pem_file(authority.file("server.pem")).expect("PEM")];
-    let key = PrivateKeyDer::from_pem_file(authority.file("server.key")).expect("a key");
-    let mut config = builder.with_single_cert(chain, key).expect("a certificate");
-    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-    Arc::new(config)
-}
-
 #[test]
 fn a_request_over_http2_contains_everything_its_task_specifies() {
     let target = Target::start(None, fine);
@@ -259,9 +244,9 @@ fn a_request_over_http2_contains_everything_its_task_specifies() {
 #[test]
 fn tls_agrees_on_the_protocol() {
     let authority = Authority::new();
-    let new = Target::start(Some(secure(&authority, &[b"h2"])), fine);
+    let new = Target::start(Some(authority.server(&[b"h2"])), fine);
     let old =
-        Scripted::secure(secure(&authority, &[b"http/1.1"]), |_, wire| answer(wire, 200, &[], b""));
+        Scripted::secure(authority.server(&[b"http/1.1"]), |_, wire| answer(wire, 200, &[], b""));
     let certificate = std::fs::read(authority.file("ca.pem")).expect("a file");
     let task = |url: String, http2: bool| json!({"method": "get", "request_url": url, "verify": "ca.pem", "http2": http2});
     let outcome = Load::once(json!([

@@ -193,6 +193,7 @@ fn spied(place: &Place, options: &[&str]) -> Vec<Value> {
     std::fs::write(modules.path().join("spy.py"), SPY).expect("written");
     let mut command =
         program(&["serve", "--port", "0", "--token-env", "--executor", &place.python]);
+    command.args(["--engine", "python"]);
     command.arg("--data-dir").arg(place.dir.path()).args(options);
     command.args(["--allow-env", "SHOWN", "--allow-env", "PYTHONPATH"]);
     command.env("HIDDEN", "never-shown").env("SHOWN", "may-be-shown");

@@ -14,6 +14,7 @@ use ldctl::value::Value;
 use regex::{Captures, Regex};
 use snapbox::cmd::OutputAssert;
 
+use crate::support::grpc::greeter;
 use crate::support::{Peer, Target, ldctl};
 
 /// The examples as documents; `gate.json` fails, and is there for that.
@@ -47,7 +48,7 @@ fn with_free_ports(text: &str) -> String {
 fn place() -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     fs::create_dir(directory.path().join("examples")).expect("a directory");
-    for file in ["users.csv", "recording.har"] {
+    for file in ["users.csv", "recording.har", "greeter.proto"] {
         fs::copy(Path::new("examples").join(file), directory.path().join("examples").join(file))
             .expect("a copy");
     }
@@ -139,9 +140,11 @@ fn every_example_is_clean_runs_and_is_written_as_ldctl_writes_documents() {
                 assert_eq!(text, pretty(Value::parse(&text).expect("JSON")), "{name}");
                 let directory = place();
                 let peer = peer_of(name);
-                let text = match &peer {
-                    Some((peer, port)) => text.replace(port, &peer.address.port().to_string()),
-                    None => with_free_ports(&text),
+                let greeter = (name == "grpc.json").then(greeter);
+                let text = match (&peer, &greeter) {
+                    (Some((peer, port)), _) => text.replace(port, &peer.address.port().to_string()),
+                    (None, Some(peer)) => text.replace("9958", &peer.address.port().to_string()),
+                    (None, None) => with_free_ports(&text),
                 };
                 fs::write(directory.path().join(name), text).expect("a file");
                 clean(directory.path(), name);

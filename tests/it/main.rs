@@ -48,6 +48,7 @@ mod cluster;
 #[cfg(target_os = "linux")]
 mod compare;
 mod engine_faults;
+mod engine_grpc;
 mod engine_http;
 mod engine_http2;
 mod engine_mqtt;

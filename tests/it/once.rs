@@ -84,6 +84,7 @@ fn a_skipped_task_is_shown_for_every_kind_of_user() {
         ("sse_user", json!({"method": "close"})),
         ("redis_user", json!({"method": "get", "key": "k"})),
         ("mqtt_user", json!({"method": "disconnect"})),
+        ("grpc_user", json!({"method": "pkg.Greeter/SayHello", "proto": "examples/greeter.proto"})),
     ];
     for (user, mut task) in users {
         task["skip_if"] = json!("1");

@@ -135,6 +135,15 @@ fn every_document_that_ldctl_accepts_is_valid() {
             r#", "host": "[::1]:1883", "connection": {"version": "3.1.1", "username": "u", "clean_session": true}"#,
         )
         .replace("websocket_user", "mqtt_user"),
+        websocket_test_of(
+            r#"[{"method": "pkg.Greeter/SayHello", "payload": {"a": ["${x}"]}, "metadata": {"X-A": 1}, "rpc": "Unary"},
+                {"target": "h:1", "method": "Many", "service": "Greeter", "metadata": [["a", "b"]], "tls": true,
+                 "proto": ["a.proto"], "include": "protos", "verify": false, "authority": "h", "timeout": 2,
+                 "assertions": [{"type": "status_code", "value": 5}]},
+                {"method": "M", "stub_path": "a.b_pb2_grpc.CStub", "request_path": "a.b_pb2.D", "descriptor_set": "set"}]"#,
+            r#", "host": "h:50051", "proxy": false"#,
+        )
+        .replace("websocket_user", "grpc_user"),
     ] {
         let document = document(&text);
             let found = validator.validate(&document);
@@ -209,6 +218,11 @@ fn what_is_broken_is_refused() {
         websocket_test_of(r#"[{"topic": "a", "will": {"payload": "x"}}]"#, "")
             .replace("websocket_user", "mqtt_user"),
         broken_task(r#""graphql": {"variables": {}}"#),
+        websocket_test_of(r#"[{"payload": {}}]"#, "").replace("websocket_user", "grpc_user"),
+        websocket_test_of(r#"[{"method": "M", "rpc": "both"}]"#, "")
+            .replace("websocket_user", "grpc_user"),
+        websocket_test_of(r#"[{"method": "M", "metadata": "x"}]"#, "")
+            .replace("websocket_user", "grpc_user"),
     ] {
         assert!(!validator.is_valid(&document(&text)), "accepted: {text}");
     }

@@ -322,7 +322,7 @@ mod tests {
             r#"["LD_start_test", {"user_detail_dict": {"user": "telnet_user"},
                 "tasks": [{"topic": "x"}, {"topic": "y"}]}]"#,
             &["user_detail_dict.user: expected \"fast_http_user\", \"http_user\", \
-               \"async_http_user\", \"socket_user\", \"websocket_user\", \"sse_user\", \"redis_user\" or \"mqtt_user\", got \"telnet_user\""],
+               \"async_http_user\", \"socket_user\", \"websocket_user\", \"sse_user\", \"redis_user\", \"mqtt_user\" or \"grpc_user\", got \"telnet_user\""],
         );
         check(
             r#"["LD_start_test", {"user_detail_dict": {}, "load_shape": "spikes",

@@ -370,6 +370,7 @@ mod tests {
                 "task of sse_user",
                 "task of redis_user",
                 "task of mqtt_user",
+                "task of grpc_user",
             ]
         );
     }

@@ -115,6 +115,11 @@ impl Checks {
         self.assertions.is_empty()
     }
 
+    /// Whether a status is expected, so that any may be right.
+    pub(crate) fn expect_status(&self) -> bool {
+        self.assertions.iter().any(|assertion| matches!(assertion, Assertion::Status { .. }))
+    }
+
     /// The variables that are extracted.
     pub(crate) fn variables(&self) -> impl Iterator<Item = Slot> {
         self.extractors.iter().map(|extractor| extractor.slot)

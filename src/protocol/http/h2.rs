@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use bytes::Bytes;
-use h2::Reason;
-use h2::client::SendRequest;
+use h2::client::{ResponseFuture, SendRequest};
+use h2::{Reason, SendStream};
 use http::{HeaderName, HeaderValue, Method, Uri};
 use tokio::task::JoinHandle;
 
@@ -64,6 +64,17 @@ impl Http2Session {
         self.mover.is_finished()
     }
 
+    /// Begins a request, which may `end` with its head.
+    pub(crate) async fn begin(
+        &self,
+        head: http::Request<()>,
+        end: bool,
+    ) -> Result<(ResponseFuture, SendStream<Bytes>), Fault> {
+        // Nothing has been sent yet: a failure here means that the session has ended.
+        let mut sender = self.sender.clone().ready().await.map_err(|_| Fault::Unsent(CLOSED))?;
+        sender.send_request(head, end).map_err(|_| Fault::Unsent(CLOSED))
+    }
+
     /// Sends a request and reads its response.
     pub(crate) async fn exchange(
         &mut self,
@@ -71,10 +82,7 @@ impl Http2Session {
         response: &mut Response,
         capture: Capture,
     ) -> Result<(), Fault> {
-        // Nothing has been sent yet: a failure here means that the session has ended.
-        let mut sender = self.sender.clone().ready().await.map_err(|_| Fault::Unsent(CLOSED))?;
-        let (pending, mut upload) =
-            sender.send_request(head, body.is_empty()).map_err(|_| Fault::Unsent(CLOSED))?;
+        let (pending, mut upload) = self.begin(head, body.is_empty()).await?;
         if !body.is_empty() {
             upload.send_data(body, more.is_empty()).map_err(fault)?;
             let last = more.len().saturating_sub(1);
@@ -108,7 +116,8 @@ const CLOSED: &str = "connection closed before a response";
 const REFUSED: &str = "HTTP/2: the target refused the request (REFUSED_STREAM); use fewer users or \
                        a lower rate, or raise its limit of concurrent streams";
 
-fn fault(error: h2::Error) -> Fault {
+/// The fault for an error of a stream or its session.
+pub(crate) fn fault(error: h2::Error) -> Fault {
     // RFC 9113, section 8.7: both mean that the request has not been processed.
     if error.is_remote() {
         match error.reason() {
@@ -155,7 +164,7 @@ fn in_words(error: &h2::Error) -> String {
 }
 
 /// The name of an error code (RFC 9113, section 7).
-fn name(reason: Reason) -> Cow<'static, str> {
+pub(crate) fn name(reason: Reason) -> Cow<'static, str> {
     const NAMES: [&str; 14] = [
         "NO_ERROR",
         "PROTOCOL_ERROR",

@@ -72,6 +72,7 @@ pub use self::fault::Fault;
 pub(crate) use self::fault::status_text;
 pub(crate) use self::fields::{HEADERS, TLS, VIA};
 pub use self::flavor::Flavor;
+pub(crate) use self::h2::{Http2Session, fault as h2_fault, name as h2_reason};
 pub(crate) use self::headers::{link_headers, parse_headers};
 pub(crate) use self::opening::write_opening;
 pub(crate) use self::proxy::{PROXY, Proxies, proxies};
@@ -156,7 +157,7 @@ impl Tasks for HttpTasks {
         if self.assumed && self.relative {
             linker.warn(format!("no \"host\" is given: relative URLs go to {HOST}"));
         }
-        let Reach { targets, max_body_bytes, memory, tracer } = reach.clone();
+        let Reach { targets, max_body_bytes, memory, tracer, .. } = reach.clone();
         let (tasks, settings) = (Vec::new(), Settings::default());
         let mut http = Http { tasks, settings, targets, max_body_bytes, memory, tracer };
         for draft in self.tasks {

@@ -88,6 +88,12 @@ pub(super) trait StepProtocol: Debug + Send + Sync + Sized + 'static {
         Ok(())
     }
 
+    /// Completes the tasks where that needs files, or what only a target knows. Called once per test,
+    /// before its first user.
+    fn prepare(_: &mut StepDriver<Self>, _: &mut Linker<'_>) -> Result<(), Invalid> {
+        Ok(())
+    }
+
     /// Creates what the users of one worker share.
     fn worker() -> Self::Worker;
 
@@ -247,14 +253,16 @@ impl<P: StepProtocol> Tasks for StepTasks<P> {
             tasks.push((task, Common { timeout: common.timeout, setting, checks }));
         }
         let no_url = Template::literal(P::NO_URL);
-        Ok(StepDriver { tasks, settings, no_url, reach: reach.clone() })
+        let mut driver = StepDriver { tasks, settings, no_url, reach: reach.clone() };
+        P::prepare(&mut driver, linker)?;
+        Ok(driver)
     }
 }
 
 /// The tasks of a test.
 #[derive(Debug)]
 pub(super) struct StepDriver<P: StepProtocol> {
-    tasks: Vec<(P::Task, Common)>,
+    pub(super) tasks: Vec<(P::Task, Common)>,
     settings: Settings,
     no_url: Template,
     pub(super) reach: Reach,

@@ -35,12 +35,13 @@ pub(crate) fn actions_with(pick: Pick<'_>) -> Vec<Value> {
 const HTTP: [&str; 3] = ["fast_http_user", "http_user", "async_http_user"];
 
 /// A host for each of the others; nothing listens there.
-const HOSTS: [(&str, &str); 5] = [
+const HOSTS: [(&str, &str); 6] = [
     ("socket_user", "tcp://127.0.0.1:1"),
     ("websocket_user", "ws://127.0.0.1:1"),
     ("sse_user", "http://127.0.0.1:1"),
     ("redis_user", "redis://127.0.0.1:1"),
     ("mqtt_user", "127.0.0.1:1"),
+    ("grpc_user", "127.0.0.1:1"),
 ];
 
 /// Tests of the other users, with a picked value in one place of a task.
@@ -135,7 +136,7 @@ fn example(kind: &Kind) -> Value {
         Kind::Any | Kind::Text | Kind::Name | Kind::Path | Kind::Stem | Kind::Scalar => json!("x"),
         Kind::Matching(pattern) => {
             let pattern = regex::Regex::new(pattern).expect("a pattern");
-            let texts = ["x", "get", "http://127.0.0.1:1/"];
+            let texts = ["x", "get", "unary", "http://127.0.0.1:1/"];
             let found = texts.iter().find(|text| pattern.is_match(text));
             json!(found.unwrap_or_else(|| panic!("add a text that {pattern} matches")))
         }

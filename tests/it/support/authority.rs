@@ -3,11 +3,16 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
 };
 use tempfile::TempDir;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// Files `ca.pem`, `server.pem`, `server.key`, `client.pem`, `client.key`, and `other-ca.pem`, an
 /// authority that has signed none of them.
@@ -35,6 +40,19 @@ impl Authority {
             write(directory.path(), &format!("{name}.key"), &key.serialize_pem());
         }
         Self { directory }
+    }
+
+    /// The server's side of TLS, with these protocols.
+    pub(crate) fn server(&self, protocols: &[&[u8]]) -> Arc<ServerConfig> {
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth();
+        let chain = vec![CertificateDer::from_pem_file(self.file("server.pem")).expect("PEM")];
+        let key = PrivateKeyDer::from_pem_file(self.file("server.key")).expect("a key");
+        let mut config = builder.with_single_cert(chain, key).expect("a certificate");
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        Arc::new(config)
     }
 
     /// One of the files.

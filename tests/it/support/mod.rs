@@ -3,6 +3,7 @@
 
 pub(crate) mod actions;
 mod authority;
+pub(crate) mod grpc;
 mod load;
 pub(crate) mod manual;
 pub(crate) mod modules;

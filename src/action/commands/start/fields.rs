@@ -223,7 +223,8 @@ pub(super) const USER: &[Field] = &[
     .note(
         "For a socket_user it is `host:port`, `tcp://host:port` or `udp://host:port`, for a \
          websocket_user a `ws://` or `wss://` URL, for a redis_user a `redis://` or `rediss://` URL, for an \
-         mqtt_user `host:port`, `mqtt://host:port` or `mqtts://host:port`.",
+         mqtt_user `host:port`, `mqtt://host:port` or `mqtts://host:port`, for a grpc_user \
+         `host:port`.",
     )
     .example("\"http://localhost:8080\""),
 ];
