@@ -54,6 +54,8 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
         'ldctl;serve' {
             [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'Address or name to listen on; localhost means IPv4 and IPv6 loopback. Other than loopback requires a token. Ignored, like --port, with socket activation')
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'TCP port to listen on; 0 picks a free port and prints it on the first line')
+            [CompletionResult]::new('--web', '--web', [CompletionResultType]::ParameterName, 'Also serve runs in a browser, and the same over HTTP, on this address; port 0 picks a free one. Other than loopback requires a token, as for the socket; the certificate is the same')
+            [CompletionResult]::new('--web-host', '--web-host', [CompletionResultType]::ParameterName, 'A further name of this machine that browsers use, or of a proxy before it (repeatable): requests for other names are refused')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Directory in which documents may read and write files [default: the working directory]')
             [CompletionResult]::new('--history', '--history', [CompletionResultType]::ParameterName, 'Keep runs in this SQLite file, which is created if it does not exist. Numbers of runs go on from it [default: in memory; with systemd''s StateDirectory=, history.db in it]')
             [CompletionResult]::new('--keep-runs', '--keep-runs', [CompletionResultType]::ParameterName, 'How many ended runs stay in memory, for `runs`, `status` and `attach`')

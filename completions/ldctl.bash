@@ -2087,7 +2087,7 @@ _ldctl() {
             return 0
             ;;
         ldctl__subcmd__serve)
-            opts="-v -h --host --port --framed --allow-unauthenticated --data-dir --history --keep-runs --allow-env --token-env --token-file --token-prompt --token --tls-cert --tls-key --tls-client-ca --executor --engine --executor-memory --executor-unconfined --max-users --max-test-time --max-tasks --max-body-bytes --max-memory --max-records --allow-listen --worker-allow --allow-target --max-connections --max-tests --max-watchers --handshake-timeout --request-timeout --max-request-bytes --max-documents --max-reply-queue --shutdown-timeout --verbose --color --help"
+            opts="-v -h --host --port --framed --allow-unauthenticated --web --web-host --data-dir --history --keep-runs --allow-env --token-env --token-file --token-prompt --token --tls-cert --tls-key --tls-client-ca --executor --engine --executor-memory --executor-unconfined --max-users --max-test-time --max-tasks --max-body-bytes --max-memory --max-records --allow-listen --worker-allow --allow-target --max-connections --max-tests --max-watchers --handshake-timeout --request-timeout --max-request-bytes --max-documents --max-reply-queue --shutdown-timeout --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2098,6 +2098,14 @@ _ldctl() {
                     return 0
                     ;;
                 --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --web)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --web-host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -50,6 +50,8 @@ set edit:completion:arg-completer[ldctl] = {|@words|
         &'ldctl;serve'= {
             cand --host 'Address or name to listen on; localhost means IPv4 and IPv6 loopback. Other than loopback requires a token. Ignored, like --port, with socket activation'
             cand --port 'TCP port to listen on; 0 picks a free port and prints it on the first line'
+            cand --web 'Also serve runs in a browser, and the same over HTTP, on this address; port 0 picks a free one. Other than loopback requires a token, as for the socket; the certificate is the same'
+            cand --web-host 'A further name of this machine that browsers use, or of a proxy before it (repeatable): requests for other names are refused'
             cand --data-dir 'Directory in which documents may read and write files [default: the working directory]'
             cand --history 'Keep runs in this SQLite file, which is created if it does not exist. Numbers of runs go on from it [default: in memory; with systemd''s StateDirectory=, history.db in it]'
             cand --keep-runs 'How many ended runs stay in memory, for `runs`, `status` and `attach`'

@@ -53,6 +53,8 @@ complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "completions" -d 'Print 
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l host -d 'Address or name to listen on; localhost means IPv4 and IPv6 loopback. Other than loopback requires a token. Ignored, like --port, with socket activation' -r -f -a "(__fish_print_hostnames)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l port -d 'TCP port to listen on; 0 picks a free port and prints it on the first line' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l web -d 'Also serve runs in a browser, and the same over HTTP, on this address; port 0 picks a free one. Other than loopback requires a token, as for the socket; the certificate is the same' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l web-host -d 'A further name of this machine that browsers use, or of a proxy before it (repeatable): requests for other names are refused' -r -f -a "(__fish_print_hostnames)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l data-dir -d 'Directory in which documents may read and write files [default: the working directory]' -r -f -a "(__fish_complete_directories)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l history -d 'Keep runs in this SQLite file, which is created if it does not exist. Numbers of runs go on from it [default: in memory; with systemd\'s StateDirectory=, history.db in it]' -r -F
 complete -c ldctl -n "__fish_ldctl_using_subcommand serve" -l keep-runs -d 'How many ended runs stay in memory, for `runs`, `status` and `attach`' -r

@@ -8,6 +8,8 @@
 //!                        │
 //!            cli ──── command ──── console         one verb per file; the only printer
 //!                 ┌──────┼───────────┐
+//!               web      │           │             runs in a browser and over HTTP
+//!                 │      │           │
 //!              server    │         client          one session per connection; connect and ask
 //!                 │ └────┼── wire ───┘             operations, frames, tokens, TLS, both dialects
 //!                 └── action                       documents, commands, the executor
@@ -35,6 +37,7 @@
 //! | a protocol, that is a kind of virtual user | [`protocol::USERS`] |
 //! | a name that LoadDensity knows | `action/loaddensity.rs` |
 //! | a report format | [`report::FORMATS`] |
+//! | a request over HTTP | `ROUTES` in `web/routes.rs` |
 //!
 //! The list of steps stands above each of them. Commands, arguments and task fields are declared once,
 //! as [`value::Field`]s: the reader, the schema, lint and the tests for path arguments use the same
@@ -57,7 +60,8 @@
 //! # Reading order
 //!
 //! 1. [`value`], [`event`] and [`error`]: the vocabulary of everything else.
-//! 2. [`wire`]: its page describes the protocol; [`server`] and [`client`] are the two ends.
+//! 2. [`wire`]: its page describes the protocol; [`server`] and [`client`] are the two ends, and
+//!    [`web`] is another way to the server.
 //! 3. [`action`]: documents, commands, placeholders, files.
 //! 4. [`record`] and [`load`]: the engine; [`run`]: its runs; [`protocol`]: how a task reaches its
 //!    target.
@@ -88,6 +92,7 @@
 //!
 //! # Invariants
 //!
+//! - The web door parses no document and has no rule of its own: it asks the server's executor.
 //! - The text dialect is byte for byte the reference's; everything new needs `"reply": "events"`.
 //! - A value from outside never ends a reply, leaves the data directory, or is interpreted by a
 //!   terminal.
@@ -126,4 +131,5 @@ pub mod report;
 pub mod run;
 pub mod server;
 pub mod value;
+pub mod web;
 pub mod wire;

@@ -16,7 +16,9 @@ use super::policy::Policy;
 use super::rules::Engine;
 use super::schema;
 use crate::counters::Counters;
-use crate::event::{ActionResult, Event, Failure, FailureKind, PROTOCOL, Sink, State, Status};
+use crate::event::{
+    ActionResult, ErrorKind, Event, Failure, FailureKind, PROTOCOL, Sink, State, Status,
+};
 use crate::memory::Memory;
 use crate::protocol::Tracer;
 use crate::python::Python;
@@ -211,7 +213,20 @@ impl Executor {
         let started = Instant::now();
         let runs = &self.shared.runs;
         // Stopping this run does not cancel the token's other users.
-        let run = &runs.submit(submission, cancel);
+        let accepted = match submission.at_once && document.has_test() {
+            true => runs.submit_at_once(submission, cancel),
+            false => Ok(runs.submit(submission, cancel)),
+        };
+        let run = match &accepted {
+            Ok(run) => run,
+            Err(holder) => {
+                sink.emit(Event::Error {
+                    kind: ErrorKind::Busy,
+                    message: run::busy(holder).message,
+                });
+                return DocumentOutcome { failed: 0, busy: true, elapsed: started.elapsed() };
+            }
+        };
         let _ended = Ended { runs, run };
         let admitted = self.accept(run, &document, sink);
         run.start();

@@ -41,7 +41,7 @@ pub use overrides::Overrides;
 pub use report::{Report, ReportFormat};
 pub use run_numbers::RUNS;
 pub use serve::{Limits, Serve};
-pub use values::{DEFAULT_PORT, ServerAddress, TOKEN_VARIABLE};
+pub use values::{DEFAULT_PORT, ListenAddress, ServerAddress, TOKEN_VARIABLE};
 pub use write::{Convert, Init, Origin, Template};
 
 /// The verbs that signals concern, and the meaning of each signal for them, as man pages print it.

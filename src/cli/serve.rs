@@ -8,7 +8,7 @@ use clap::{Args, ValueHint};
 use super::connection::TokenSource;
 use super::executor::Executor;
 use super::local::DocumentLimits;
-use super::values::{DEFAULT_PORT, host, seconds, variable};
+use super::values::{DEFAULT_PORT, ListenAddress, host, seconds, variable};
 
 /// `ldctl serve`
 #[derive(Args)]
@@ -35,6 +35,23 @@ pub struct Serve {
     /// start load
     #[arg(long)]
     pub allow_unauthenticated: bool,
+
+    /// Also serve runs in a browser, and the same over HTTP, on this address; port 0 picks a free one.
+    /// Other than loopback requires a token, as for the socket; the certificate is the same
+    #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Web")]
+    pub web: Option<ListenAddress>,
+
+    /// A further name of this machine that browsers use, or of a proxy before it (repeatable): requests
+    /// for other names are refused
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "web",
+        value_parser = host,
+        value_hint = ValueHint::Hostname,
+        help_heading = "Web"
+    )]
+    pub web_host: Vec<String>,
 
     /// Directory in which documents may read and write files [default: the working directory]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]

@@ -147,6 +147,37 @@ impl fmt::Display for ServerAddress {
     }
 }
 
+/// An address to listen on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenAddress {
+    /// A name or an address.
+    pub host: String,
+    /// Its port; 0 for a free one.
+    pub port: u16,
+}
+
+impl FromStr for ListenAddress {
+    type Err = String;
+
+    /// Parses `HOST:PORT` or `[IPv6]:PORT`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "expected ADDRESS:PORT, such as localhost:8765 or [::1]:8765".to_owned();
+        let (name, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+        if name.contains(':') && !name.ends_with(']') {
+            return Err(wrong());
+        }
+        let port = port.parse().map_err(|_| wrong())?;
+        Ok(Self { host: host(name).map_err(|_| wrong())?, port })
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port } = self;
+        ServerAddress { host: host.clone(), port: *port }.fmt(out)
+    }
+}
+
 /// Parses the name of a context.
 pub(super) fn context_name(text: &str) -> Result<String, String> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);

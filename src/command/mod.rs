@@ -39,6 +39,7 @@ mod signal;
 mod status;
 mod token;
 mod umask;
+mod web;
 mod working_directory;
 
 use crate::cli::{Cli, Verb};

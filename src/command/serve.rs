@@ -1,11 +1,11 @@
 //! `ldctl serve`: resolves the options into listeners, limits and a policy; refuses unsafe settings
 //! before accepting anything; ends with a quit or a signal.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
@@ -13,7 +13,7 @@ use super::secrets::{self, Sources};
 use super::setup::{self, block_on, data_dir, targets, test_limits};
 use super::signal::{Asked, Interrupt, ReloadSignal};
 use super::working_directory::assumed;
-use super::{descriptors, executor, service, token};
+use super::{descriptors, executor, service, token, web};
 use crate::action::{Executor, FileAccess, Policy};
 use crate::cli;
 use crate::console::{Announcer, Console};
@@ -23,7 +23,11 @@ use crate::load::TestLimits;
 use crate::memory::{self, Memory, readable};
 use crate::net::Listeners;
 use crate::run::{History, KEPT_RUNS, Runs, TESTS_AT_ONCE};
-use crate::server::{self, Keyring, Limits, Secrets, Server};
+use crate::server::{self, Handle, Keyring, Limits, Secrets, Server};
+use crate::web::Settings;
+
+/// How long the end of the program waits for the web door, whose runs have ended.
+const CLOSE: Duration = Duration::from_millis(500);
 
 pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Error> {
     descriptors::raise();
@@ -68,12 +72,17 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
     block_on(async {
         let listeners = listen(args, inherited)?;
         guard(args, &listeners, &secrets, console)?;
+        let pages = args.web.as_ref().map(web::listen).transpose()?;
+        if let Some(pages) = &pages {
+            guard_pages(args, pages, &secrets)?;
+        }
         let address = format!("{}:{}", listeners.host(), listeners.port());
         let announcer = Announcer::stdout()
             .map_err(|error| Error::usage(format!("cannot start a thread: {}", reason(&error))))?;
         let counters = Arc::new(Counters::default());
-        let executor =
-            executor_of(policy, &listeners, &announcer)?.with_counters(Arc::clone(&counters));
+        let own = pages.iter().flat_map(Listeners::addresses);
+        let executor = executor_of(policy, listeners.addresses().chain(own), &announcer)?
+            .with_counters(Arc::clone(&counters));
         let mut executor = executor.with_runs(runs);
         if let Some((python, engine)) = python {
             executor = executor.with_python(python, engine);
@@ -89,7 +98,17 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
         };
         let ceiling = readable(memory.most());
         let status = || format!("{}; memory below {ceiling}", status(&address, &executor));
-        let exit = until_stopped(listeners, server, sources, &status, console).await;
+        let shutdown = CancellationToken::new();
+        let keyring = server.keyring.clone();
+        let handle = Handle::new(server, shutdown.clone());
+        let settings = Settings { names: args.web_host.clone(), read_only: false };
+        let open = |pages| web::open(pages, settings, &handle, console);
+        let door = pages.map(open).transpose()?;
+        let serving = server::run(listeners, handle);
+        let exit = until_stopped(serving, &keyring, shutdown, sources, &status, console).await;
+        if let Some(door) = door {
+            door.close(Instant::now() + CLOSE);
+        }
         if matches!(exit, Ok(Exit::Interrupted)) {
             // A second signal waits for nothing: what still runs is left to the system.
             std::mem::forget(Arc::clone(&executor));
@@ -117,18 +136,17 @@ fn runs(args: &cli::Serve, history: Option<&Path>, memory: &Arc<Memory>) -> Resu
 /// Serves until a quit, a signal, or the end of its terminal; a second signal waits for nothing.
 /// SIGHUP reloads the secrets, SIGUSR1 prints the status. The service manager receives it, too.
 async fn until_stopped(
-    listeners: Listeners,
-    server: Server,
+    serving: impl Future<Output = ()>,
+    keyring: &Keyring,
+    shutdown: CancellationToken,
     sources: Sources,
     status: service::StatusLine<'_>,
     console: &mut Console,
 ) -> Result<Exit, Error> {
     let mut interrupt = Interrupt::listen()?;
-    let keyring = server.keyring.clone();
-    let mut following = pin!(sources.follow(&keyring, ReloadSignal::listen()?, console));
-    let shutdown = CancellationToken::new();
+    let mut following = pin!(sources.follow(keyring, ReloadSignal::listen()?, console));
     let mut attending = pin!(service::attend(status, &shutdown));
-    let mut serving = pin!(server::run(listeners, server, shutdown.clone()));
+    let mut serving = pin!(serving);
     let mut asked = false;
     loop {
         tokio::select! {
@@ -176,10 +194,10 @@ fn status(address: &str, executor: &Executor) -> String {
 /// A test must not target the server itself, whose addresses are known only now.
 fn executor_of(
     mut policy: Policy,
-    listeners: &Listeners,
+    own: impl Iterator<Item = SocketAddr>,
     announcer: &Announcer,
 ) -> Result<Executor, Error> {
-    policy.targets.own.extend(listeners.addresses());
+    policy.targets.own.extend(own);
     let place = policy.data_dir.display().to_string();
     Executor::new(policy)
         .map(|executor| executor.owned_by("ldctl serve").with_output(Box::new(announcer.speaker())))
@@ -229,6 +247,19 @@ fn guard(
         }
         (true, true) => Ok(()),
     }
+}
+
+/// The same for the web door, of whose rules the socket has warned already.
+fn guard_pages(args: &cli::Serve, pages: &Listeners, secrets: &Secrets) -> Result<(), Error> {
+    let is_open = pages.addresses().any(|address| !address.ip().is_loopback());
+    if !is_open || secrets.tokens.required() || args.allow_unauthenticated {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "--web {} is open to the network and there is no token; give one with --token-env or \
+         --token-file, or say --allow-unauthenticated",
+        pages.host()
+    )))
 }
 
 /// Refuses to let documents of just anybody run code, or in a directory that nobody has chosen.

@@ -1,11 +1,12 @@
-//! A small HTTP/1.1 server for what this process publishes: its own thread and runtime, a function
-//! from request to response, and limits on what clients may use. Dropping it closes every
+//! A small HTTP/1.1 server for what this process publishes, with or without TLS: its own thread and
+//! runtime, a function from request to response, and limits on what clients may use. Dropping it closes every
 //! connection and waits for the thread.
 //!
 //! Clients that hold connections cannot keep others out: a connection has deadlines for its first
 //! request, between requests and for reading a response, and where there is no room for another, the
 //! one that has been idle for longest is closed, first those that have never sent a request.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
 use std::io;
@@ -29,10 +30,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
 use super::descriptors::{Descriptors, Purpose, admit};
-use super::listen::bind_one;
+use super::listen::{Listeners, bind_one};
 use crate::lock::join_until;
 
 /// How long to wait before the next accept when file descriptors have run out.
@@ -75,6 +78,24 @@ impl Limits {
     };
 }
 
+/// Where a request comes from: an extension of every request.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// The client's address.
+    pub address: SocketAddr,
+    /// The address of this process that it has reached.
+    pub local: SocketAddr,
+    /// Keeps the connection from being closed for another: a response that lasts holds a clone.
+    pub in_use: InUse,
+}
+
+/// A connection is in use as long as this exists.
+#[derive(Debug, Clone)]
+pub struct InUse(#[expect(dead_code, reason = "it is held")] Arc<Busy>);
+
+/// The TLS configuration of the next handshake. It may change, but not between some and none.
+pub type Handshakes = Box<dyn Fn() -> Option<Arc<ServerConfig>> + Send + Sync>;
+
 /// A running service.
 #[derive(Debug)]
 pub struct HttpService {
@@ -99,12 +120,48 @@ impl HttpService {
         B: hyper::body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
+        let bind = || bind_first(addresses).and_then(Listeners::one);
+        Self::serving(name, bind, Box::new(|| None), limits, handler)
+    }
+
+    /// Serves on sockets that listen already. [`RequestBody`] is limited as well.
+    pub fn over<H, F, B>(
+        name: &'static str,
+        listeners: Listeners,
+        tls: Handshakes,
+        limits: Limits,
+        handler: H,
+    ) -> io::Result<Self>
+    where
+        H: Fn(Request<RequestBody>) -> F + Send + Sync + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
+        B: hyper::body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let sockets = listeners.into_std()?;
+        Self::serving(name, || Listeners::inherited(sockets), tls, limits, handler)
+    }
+
+    /// `bind` is called where sockets belong to this service.
+    fn serving<H, F, B>(
+        name: &'static str,
+        bind: impl FnOnce() -> io::Result<Listeners>,
+        tls: Handshakes,
+        limits: Limits,
+        handler: H,
+    ) -> io::Result<Self>
+    where
+        H: Fn(Request<RequestBody>) -> F + Send + Sync + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
+        B: hyper::body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let listener = {
+        let listeners = {
             let _inside = runtime.enter();
-            bind_first(addresses)?
+            bind()?
         };
-        let address = listener.local_addr()?;
+        let address = listeners.addresses().next().ok_or(io::ErrorKind::AddrNotAvailable)?;
         let share = Descriptors::now().map(|now| now.of_a_listener().max(1));
         let share = share.and_then(|share| usize::try_from(share).ok()).unwrap_or(usize::MAX);
         let limits = Limits { connections: limits.connections.min(share), ..limits };
@@ -116,7 +173,7 @@ impl HttpService {
             runtime.block_on(async {
                 tokio::select! {
                     () = stopped.cancelled() => {}
-                    () = serve(name, listener, limits, &count, handler.into()) => {}
+                    () = serve(name, listeners, tls, limits, &count, handler.into()) => {}
                 }
             });
         };
@@ -171,7 +228,8 @@ fn bind_first(addresses: impl ToSocketAddrs) -> io::Result<TcpListener> {
 /// Accepts connections for ever; they end when the set that owns them is dropped.
 async fn serve<H, F, B>(
     name: &'static str,
-    listener: TcpListener,
+    mut listeners: Listeners,
+    tls: Handshakes,
     limits: Limits,
     count: &AtomicUsize,
     handler: Arc<H>,
@@ -185,14 +243,14 @@ async fn serve<H, F, B>(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.idle).max_buf_size(MAX_HEAD);
     // Accepted, and served as soon as there is room.
-    let mut next = None::<(TcpStream, bool)>;
+    let mut next = None::<(TcpStream, SocketAddr, bool)>;
     loop {
         tokio::select! {
             Some(ended) = open.connections.join_next() => open.ended(ended.unwrap_or(false)),
-            accepted = listener.accept(), if next.is_none() => match accepted {
-                Ok((stream, _)) => {
+            accepted = listeners.accept(), if next.is_none() => match accepted {
+                Ok((stream, peer)) => {
                     let beyond = admit(&stream, Purpose::Accepted).is_err();
-                    next = Some((stream, beyond));
+                    next = Some((stream, peer, beyond));
                 }
                 // Out of file descriptors: open connections must end first.
                 Err(_) => sleep(ACCEPT_PAUSE).await,
@@ -200,28 +258,40 @@ async fn serve<H, F, B>(
             () = sleep(ACCEPT_PAUSE), if next.is_some() => open.make_room(),
         }
         count.store(open.connections.len() + usize::from(next.is_some()), Ordering::Relaxed);
-        let Some((stream, beyond)) = next.take_if(|(_, beyond)| open.has_room(*beyond)) else {
-            continue;
-        };
+        let taken = next.take_if(|(_, _, beyond)| open.has_room(*beyond));
+        let Some((stream, address, beyond)) = taken else { continue };
+        let Ok(local) = stream.local_addr() else { continue };
         let _ = stream.set_nodelay(true);
         let activity = open.begin(beyond);
         let (handler, used) = (Arc::clone(&handler), Arc::clone(&activity));
         let service = service_fn(move |request: Request<Incoming>| {
-            let busy = Busy::new(&used);
-            let response = handler(request.map(|body| Limited::new(body, limits.body)));
+            let in_use = InUse(Arc::new(Busy::new(&used)));
+            let mut request = request.map(|body| Limited::new(body, limits.body));
+            request.extensions_mut().insert(Peer { address, local, in_use: in_use.clone() });
+            let response = handler(request);
             async move {
                 let response = response.await;
-                drop(busy);
-                Ok::<_, std::convert::Infallible>(response)
+                drop(in_use);
+                Ok::<_, Infallible>(response)
             }
         });
-        let stream = TokioIo::new(Timed::new(stream, limits.write));
-        let connection = http.serve_connection(stream, service);
+        let (stream, http) = (Timed::new(stream, limits.write), http.clone());
+        let config = tls();
+        let connection = async move {
+            let ended = match config {
+                None => http.serve_connection(TokioIo::new(stream), service).await,
+                Some(config) => match TlsAcceptor::from(config).accept(stream).await {
+                    Ok(stream) => http.serve_connection(TokioIo::new(stream), service).await,
+                    Err(error) => return tracing::debug!("{name}: no TLS handshake: {error}"),
+                },
+            };
+            if let Err(error) = ended {
+                tracing::debug!("{name}: a connection ended early: {error}");
+            }
+        };
         open.connections.spawn(async move {
             tokio::select! {
-                ended = connection => if let Err(error) = ended {
-                    tracing::debug!("{name}: a connection ended early: {error}");
-                },
+                () = connection => {}
                 () = activity.must_end(limits.first) => {
                     tracing::debug!("{name}: an idle connection was closed");
                 }
@@ -321,6 +391,7 @@ impl Activity {
 }
 
 /// A request whose response is being made.
+#[derive(Debug)]
 struct Busy(Arc<Activity>);
 
 impl Busy {

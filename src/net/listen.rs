@@ -1,8 +1,10 @@
 //! Listening sockets, bound here or inherited. `localhost` means both loopback addresses on one
 //! port, whatever the system's resolver says.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::task::Poll;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -19,7 +21,9 @@ const TRIES: usize = 32;
 /// Listening sockets, on one port unless they were inherited.
 #[derive(Debug)]
 pub struct Listeners {
-    pub(crate) sockets: Vec<TcpListener>,
+    sockets: Vec<TcpListener>,
+    /// The socket whose turn it is.
+    next: usize,
     host: String,
     port: u16,
     inherited: bool,
@@ -85,7 +89,7 @@ impl Listeners {
             .and_then(|sockets| {
                 let first = sockets.first().ok_or(io::ErrorKind::AddrNotAvailable)?;
                 let port = first.local_addr()?.port();
-                Ok(Self { sockets, host: host.to_owned(), port, inherited: false })
+                Ok(Self::of(sockets, host.to_owned(), port, false))
             })
             .map_err(|error| BindError { host: host.to_owned(), port, error })
     }
@@ -107,7 +111,40 @@ impl Listeners {
             IpAddr::V4(four) => four.to_string(),
             IpAddr::V6(six) => format!("[{six}]"),
         };
-        Ok(Self { sockets, host, port: first.port(), inherited: true })
+        Ok(Self::of(sockets, host, first.port(), true))
+    }
+
+    /// A socket that is bound already.
+    pub(super) fn one(socket: TcpListener) -> io::Result<Self> {
+        let address = socket.local_addr()?;
+        Ok(Self::of(vec![socket], address.ip().to_string(), address.port(), false))
+    }
+
+    fn of(sockets: Vec<TcpListener>, host: String, port: u16, inherited: bool) -> Self {
+        Self { sockets, next: 0, host, port, inherited }
+    }
+
+    /// The next connection of any socket, in turns.
+    pub(crate) async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+        let Self { sockets, next, .. } = self;
+        poll_fn(|context| {
+            for offset in 0..sockets.len() {
+                let turn = (*next + offset) % sockets.len();
+                if let Some(Poll::Ready(accepted)) =
+                    sockets.get(turn).map(|socket| socket.poll_accept(context))
+                {
+                    *next = turn + 1;
+                    return Poll::Ready(accepted);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// The sockets, for another runtime.
+    pub(super) fn into_std(self) -> io::Result<Vec<std::net::TcpListener>> {
+        self.sockets.into_iter().map(TcpListener::into_std).collect()
     }
 
     /// Each of the sockets, to accept from.

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rusqlite::types::FromSql;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, params};
 
 use crate::event::{Event, RunInfo, State, Status};
@@ -199,9 +198,16 @@ impl History {
         })
     }
 
-    /// The events of a run as JSON, in their order.
-    pub fn events(&self, run: u64) -> Result<Vec<String>, HistoryError> {
-        self.texts("SELECT event FROM events WHERE run = ? ORDER BY number", run)
+    /// The events of a run as JSON with their numbers, in their order.
+    pub fn events(&self, run: u64) -> Result<Vec<(u64, String)>, HistoryError> {
+        self.read(|connection| {
+            let mut query = connection
+                .prepare("SELECT number, event FROM events WHERE run = ? ORDER BY number")?;
+            let event = |row: &rusqlite::Row<'_>| {
+                Ok((u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0), row.get(1)?))
+            };
+            query.query_map([number(run)], event)?.collect()
+        })
     }
 
     /// The document of a run, without its secrets, and the figures of its tests, as JSON.
@@ -211,13 +217,6 @@ impl History {
                 connection.prepare("SELECT document, figures FROM runs WHERE number = ?")?;
             let found = query.query_row([number(run)], |row| Ok([row.get(0)?, row.get(1)?]));
             Ok(found.optional()?.unwrap_or_default())
-        })
-    }
-
-    fn texts<T: FromSql>(&self, query: &str, run: u64) -> Result<Vec<T>, HistoryError> {
-        self.read(|connection| {
-            let mut query = connection.prepare(query)?;
-            query.query_map([number(run)], |row| row.get(0))?.collect()
         })
     }
 
@@ -406,8 +405,8 @@ mod tests {
         drop(history);
         let (history, _) = History::open(&path).expect("the same file");
         let events = history.events(1).expect("readable");
-        assert_eq!(events.len(), 1);
-        assert!(events[0].contains(r#""value":7"#), "{events:?}");
+        assert_eq!((events.len(), events[0].0), (1, 4));
+        assert!(events[0].1.contains(r#""value":7"#), "{events:?}");
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub struct Submission {
     pub hold: Option<Arc<Hold>>,
     /// How long it waits for the place of another test. Without, its test is refused as busy.
     pub patience: Option<Duration>,
+    /// Whether its document is refused when there is no place for its test.
+    pub at_once: bool,
     /// How much its events show of the requests of its tests: 0 to 2.
     pub detail: u8,
     /// Whether it sees only its own records and variables once it holds a test. The reference's

@@ -86,6 +86,11 @@ impl Place {
     }
 }
 
+/// Whether a run waits for no place any more.
+fn is_over(run: &Arc<Run>, table: &Table) -> bool {
+    table.has_place(run) || run.cancel().is_cancelled()
+}
+
 /// The outcome of a stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stopped {
@@ -129,11 +134,36 @@ impl Runs {
     /// Accepts a document. Its cancellation is that of its parent, and its own. Its name, which all
     /// clients see, is kept without secrets.
     pub fn submit(&self, submission: Submission, parent: &CancellationToken) -> Arc<Run> {
+        self.add(&mut lock(&self.table), submission, parent)
+    }
+
+    /// Accepts a document with a test if there is a place for that, which is kept for it; else returns
+    /// a run whose test prevents it.
+    pub fn submit_at_once(
+        &self,
+        submission: Submission,
+        parent: &CancellationToken,
+    ) -> Result<Arc<Run>, Arc<Run>> {
+        let mut table = self.after_last_actions(|_| parent.is_cancelled());
+        if let Some(place) = table.places.first().filter(|_| table.places.len() >= self.most_tests)
+        {
+            return Err(Arc::clone(&place.run));
+        }
+        let run = self.add(&mut table, submission, parent);
+        table.places.push(Place::kept(Arc::clone(&run)));
+        Ok(run)
+    }
+
+    /// The number is taken under the lock, so that the list is in their order.
+    fn add(
+        &self,
+        table: &mut Table,
+        submission: Submission,
+        parent: &CancellationToken,
+    ) -> Arc<Run> {
         let name = submission.name.map(redact::owned);
         let file = submission.file.map(redact::owned);
         let submission = Submission { name, file, ..submission };
-        // The number is taken under the lock, so that the list is in their order.
-        let mut table = lock(&self.table);
         let number = self.before + self.count.fetch_add(1, Ordering::Relaxed) + 1;
         let (cancel, history) = (parent.child_token(), self.history.clone());
         let run = Run::new(number, submission, cancel, &self.memory, history);
@@ -267,7 +297,11 @@ impl Runs {
 
     /// Takes a place for a whole run whose document holds a test, or returns a run that prevents it.
     pub fn take_place(&self, run: &Arc<Run>) -> Result<(), Arc<Run>> {
-        let mut table = self.after_last_actions(run);
+        let mut table = self.after_last_actions(|table| is_over(run, table));
+        if table.has_place(run) {
+            // Since it was accepted.
+            return Ok(());
+        }
         if table.places.len() < self.most_tests {
             table.places.push(Place::kept(Arc::clone(run)));
             return Ok(());
@@ -276,13 +310,13 @@ impl Runs {
     }
 
     /// The table, once no run without a test in progress keeps the last place.
-    fn after_last_actions(&self, run: &Arc<Run>) -> MutexGuard<'_, Table> {
+    /// `is_over` says whether whoever waits for it waits no more.
+    fn after_last_actions(&self, is_over: impl Fn(&Table) -> bool) -> MutexGuard<'_, Table> {
         let since = Instant::now();
         let mut table = lock(&self.table);
         while table.places.len() >= self.most_tests
             && table.places.iter().any(Place::is_finishing)
-            && !table.has_place(run)
-            && !run.cancel().is_cancelled()
+            && !is_over(&table)
             && since.elapsed() < FINISHING
         {
             let waited = self.changed.wait_timeout(table, LOOK);
@@ -298,7 +332,7 @@ impl Runs {
         name: String,
         length: Option<Duration>,
     ) -> Result<Lease<'_>, Arc<Run>> {
-        let mut table = self.after_last_actions(run);
+        let mut table = self.after_last_actions(|table| is_over(run, table));
         let test = || {
             let live = Live::feeding(Arc::clone(&self.cumulative));
             Arc::new(Test::new(name, length, live))
@@ -572,6 +606,17 @@ mod tests {
         assert!(runs.current().is_none());
         let _lease = claim(&runs, &second);
         assert_eq!(runs.current().expect("a run").number(), 2);
+    }
+
+    #[test]
+    fn a_run_that_must_start_at_once_has_its_place_or_is_no_run() {
+        let runs = Runs::default();
+        let at_once = || runs.submit_at_once(Submission::default(), &CancellationToken::new());
+        let first = at_once().expect("a place");
+        assert_eq!(at_once().expect_err("busy").number(), 1);
+        assert!(runs.take_place(&first).is_ok(), "it has one");
+        runs.finish(&first, 0, Map::new());
+        assert_eq!(at_once().expect("a place").number(), 2, "a refusal takes no number");
     }
 
     #[test]

@@ -95,7 +95,7 @@ pub trait Execute: Send + Sync + 'static {
     /// Finds a run, or the one whose test runs, or the last.
     fn follow(self: Arc<Self>, run: Option<u64>) -> Followed {
         let refusal = run.map_or_else(no_run, Refusal::unknown_run);
-        Followed::Stored(Box::new(move |sink, _| sink.emit(refusal.into())))
+        Followed::Stored(Box::new(move || Err(refusal)))
     }
 }
 
@@ -103,9 +103,12 @@ pub trait Execute: Send + Sync + 'static {
 pub enum Followed {
     /// Its events are in memory, and more may come.
     Run(Arc<Run>),
-    /// The job emits its events, all of which are there, or why there are none.
-    Stored(Job),
+    /// All of its events are in the history.
+    Stored(Stored),
 }
+
+/// Reads the events of a run with their numbers, or why there are none. Blocks its thread.
+pub type Stored = Box<dyn FnOnce() -> Result<Vec<(u64, Event)>, Refusal> + Send>;
 
 fn no_run() -> Refusal {
     Refusal::new(ErrorKind::UnknownRun, "there is no run yet")
@@ -163,7 +166,7 @@ impl Execute for Executor {
             match (status, run) {
                 (Ok(Some(status)), _) => stopped(sink, status, started.elapsed()),
                 (Ok(None), run) => sink.emit(Refusal::unknown_run(run.unwrap_or(0)).into()),
-                (Err(error), _) => sink.emit(unreadable(&error)),
+                (Err(error), _) => sink.emit(unreadable(&error).into()),
             }
         })
     }
@@ -190,7 +193,7 @@ impl Execute for Executor {
                     Err(_) => {}
                 }
             }
-            Err(error) => sink.emit(not_reported(error)),
+            Err(error) => sink.emit(not_reported(error).into()),
         })
     }
 
@@ -201,7 +204,7 @@ impl Execute for Executor {
                 sink.emit(Event::DONE);
             }
             Ok(None) => sink.emit(Refusal::unknown_run(run).into()),
-            Err(error) => sink.emit(unreadable(&error)),
+            Err(error) => sink.emit(unreadable(&error).into()),
         })
     }
 
@@ -211,7 +214,7 @@ impl Execute for Executor {
                 sink.emit(Event::Runs { runs });
                 sink.emit(Event::DONE);
             }
-            Err(error) => sink.emit(unreadable(&error)),
+            Err(error) => sink.emit(unreadable(&error).into()),
         })
     }
 
@@ -224,12 +227,12 @@ impl Execute for Executor {
         if let Some(found) = found {
             return Followed::Run(found);
         }
-        Followed::Stored(Box::new(move |sink, _| stored(&self, run, sink)))
+        Followed::Stored(Box::new(move || stored(&self, run)))
     }
 }
 
-/// Emits the events of a run of the history, the last one unless a number is given.
-fn stored(executor: &Executor, run: Option<u64>, sink: &mut dyn Sink) {
+/// The events of a run of the history, the last one unless a number is given.
+fn stored(executor: &Executor, run: Option<u64>) -> Result<Vec<(u64, Event)>, Refusal> {
     let read = || {
         let Some(history) = executor.table().history() else { return Ok(None) };
         let found = match run {
@@ -239,35 +242,34 @@ fn stored(executor: &Executor, run: Option<u64>, sink: &mut dyn Sink) {
         let Some(Status { state, run: Some(info) }) = found else { return Ok(None) };
         Ok(Some((state, info.run, history.events(info.run)?)))
     };
-    match read() {
-        Ok(None) => sink.emit(run.map_or_else(no_run, Refusal::unknown_run).into()),
-        Err(error) => sink.emit(unreadable(&error)),
-        Ok(Some((state, run, events))) => {
-            let events: Vec<Event> = events.iter().filter_map(|event| event_of(event)).collect();
-            let is_whole = matches!(events.last(), Some(Event::Done { .. }));
-            events.into_iter().for_each(|event| sink.emit(event));
-            if !is_whole {
-                // Its server ended before it did.
-                let (run, state) = (Some(run), Some(state));
-                let message = Some("the server ended before it".to_owned());
-                let (ok, failed, elapsed_s) = (false, 0, 0.0);
-                sink.emit(Event::Done { ok, failed, elapsed_s, run, state, message });
-            }
-        }
+    let found = read().map_err(|error| unreadable(&error))?;
+    let (state, run, events) =
+        found.ok_or_else(|| run.map_or_else(no_run, Refusal::unknown_run))?;
+    let events = events.iter().filter_map(|(number, event)| Some((*number, event_of(event)?)));
+    let mut events: Vec<(u64, Event)> = events.collect();
+    if !matches!(events.last(), Some((_, Event::Done { .. }))) {
+        // Its server ended before it did.
+        let last = events.last().map_or(0, |(number, _)| *number);
+        let (run, state) = (Some(run), Some(state));
+        let message = Some("the server ended before it".to_owned());
+        let (ok, failed, elapsed_s) = (false, 0, 0.0);
+        let done = Event::Done { ok, failed, elapsed_s, run, state, message };
+        events.push((last + 1, done));
     }
+    Ok(events)
 }
 
-fn not_reported(error: ReportError) -> Event {
+fn not_reported(error: ReportError) -> Refusal {
     match error {
-        ReportError::NoRun => no_run().into(),
-        ReportError::Unknown(run) => Refusal::unknown_run(run).into(),
-        ReportError::Unavailable(why) => Refusal::unavailable(&why).into(),
+        ReportError::NoRun => no_run(),
+        ReportError::Unknown(run) => Refusal::unknown_run(run),
+        ReportError::Unavailable(why) => Refusal::unavailable(&why),
         ReportError::History(error) => unreadable(&error),
     }
 }
 
-fn unreadable(error: &HistoryError) -> Event {
-    Refusal::new(ErrorKind::Internal, format!("the history cannot be read: {error}")).into()
+fn unreadable(error: &HistoryError) -> Refusal {
+    Refusal::new(ErrorKind::Internal, format!("the history cannot be read: {error}"))
 }
 
 fn stopped(sink: &mut dyn Sink, status: Status, took: Duration) {

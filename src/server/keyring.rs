@@ -20,7 +20,14 @@ pub struct Secrets {
 
 /// A server's secrets. Clones share them: the server's owner keeps one to replace them.
 #[derive(Clone, Default)]
-pub struct Keyring(Arc<RwLock<Secrets>>);
+pub struct Keyring(Arc<RwLock<Held>>);
+
+#[derive(Default)]
+struct Held {
+    secrets: Secrets,
+    /// How often the tokens have changed.
+    changes: u64,
+}
 
 /// Why secrets cannot be replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -36,31 +43,37 @@ pub enum ReloadError {
 impl Keyring {
     /// The initial secrets.
     pub fn new(secrets: Secrets) -> Self {
-        Self(Arc::new(RwLock::new(secrets)))
+        Self(Arc::new(RwLock::new(Held { secrets, changes: 0 })))
     }
 
     /// Replaces all of them, for later requests and handshakes. Whether a token is required and
     /// whether TLS is used cannot change, so that no mistake in a file opens a server.
     pub fn replace(&self, secrets: Secrets) -> Result<(), ReloadError> {
         let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if held.tokens.required() != secrets.tokens.required() {
+        if held.secrets.tokens.required() != secrets.tokens.required() {
             return Err(ReloadError::Tokens);
         }
-        if held.tls.is_some() != secrets.tls.is_some() {
+        if held.secrets.tls.is_some() != secrets.tls.is_some() {
             return Err(ReloadError::Tls);
         }
-        *held = secrets;
+        held.changes += u64::from(held.secrets.tokens != secrets.tokens);
+        held.secrets = secrets;
         Ok(())
     }
 
     /// Calls `look` with the tokens. They are not copied; the call waits only during a replacement.
     pub fn with_tokens<T>(&self, look: impl FnOnce(&Tokens) -> T) -> T {
-        look(&self.0.read().unwrap_or_else(PoisonError::into_inner).tokens)
+        look(&self.0.read().unwrap_or_else(PoisonError::into_inner).secrets.tokens)
+    }
+
+    /// How often the tokens have changed: what was let in by others must show one again.
+    pub fn changes(&self) -> u64 {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).changes
     }
 
     /// The TLS configuration for the next handshake.
     pub fn tls(&self) -> Option<Arc<ServerConfig>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).tls.clone()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).secrets.tls.clone()
     }
 }
 

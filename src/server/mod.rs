@@ -1,6 +1,6 @@
 //! The server: it accepts connections, serves each in its own task with deadlines, and ends on
 //! request. [`crate::wire`] parses requests and an [`Execute`] runs them, whose events go back to
-//! the session. The caller binds ([`Listeners::bind`]), chooses the [`Limits`] and decides when to
+//! the session. Another way to the same server uses its [`Handle`]. The caller binds ([`Listeners::bind`]), chooses the [`Limits`] and decides when to
 //! stop; nothing here reads a flag, a signal or a file.
 //!
 //! Invariants: every wait for a peer has a deadline; nothing is allocated for a claimed length
@@ -9,6 +9,7 @@
 mod budget;
 mod execute;
 mod failed_logins;
+mod handle;
 mod keyring;
 mod limits;
 mod pipe;
@@ -20,15 +21,13 @@ mod state;
 mod transport;
 mod writer;
 
-use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, interval, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -39,7 +38,8 @@ use crate::net::Listeners;
 use crate::net::descriptors::{Purpose, admit};
 use state::{Permit, ServerState};
 
-pub use execute::{Execute, Followed, Job, Unready};
+pub use execute::{Execute, Followed, Job, Stored, Unready};
+pub use handle::{Denied, Handle, Watching};
 pub use keyring::{Keyring, ReloadError, Secrets};
 pub use limits::Limits;
 pub use state::{Announce, Server};
@@ -50,15 +50,16 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_
 /// The shortest interval between two ticks of the accepting loop, whatever the deadlines are.
 const MIN_BEAT: Duration = Duration::from_millis(10);
 
-/// Serves until `shutdown`, which a quit request also triggers: then it stops accepting, cancels
+/// Serves until the handle's shutdown, which a quit request also triggers: then it stops accepting, cancels
 /// runs, replies to waiting clients and stops what documents have left running, all of it within
 /// [`Limits::shutdown`], and returns without waiting for idle peers. Works on a runtime of one thread or many; documents run on its blocking threads, so
 /// the caller should not wait for those after a run that ignores its cancellation.
-pub async fn run(listeners: Listeners, server: Server, shutdown: CancellationToken) {
-    let shared = Arc::new(ServerState::new(server, shutdown.clone()));
+pub async fn run(mut listeners: Listeners, handle: Handle) {
+    let shared = handle.into_state();
+    let shutdown = shared.shutdown.clone();
     shared.announce(format!("Server started on {}:{}", listeners.host(), listeners.port()));
     let mut sessions = JoinSet::new();
-    serve(&listeners, &shared, &shutdown, &mut sessions).await;
+    serve(&mut listeners, &shared, &shutdown, &mut sessions).await;
     let deadline = Instant::now() + shared.limits().shutdown;
     tracing::info!(
         "shutdown: no new connections; {} s for the rest",
@@ -88,7 +89,7 @@ pub async fn run(listeners: Listeners, server: Server, shutdown: CancellationTok
 
 /// Accepts connections until the shutdown.
 async fn serve(
-    listeners: &Listeners,
+    listeners: &mut Listeners,
     shared: &Arc<ServerState>,
     shutdown: &CancellationToken,
     sessions: &mut JoinSet<()>,
@@ -96,13 +97,12 @@ async fn serve(
     let mut stopped = pin!(shutdown.cancelled());
     let shortest = shared.limits().request.min(shared.limits().handshake);
     let mut beat = interval((shortest / 4).max(MIN_BEAT));
-    let mut next = 0;
     let mut backoff = BACKOFF.0;
     loop {
         tokio::select! {
             biased;
             () = &mut stopped => return,
-            accepted = accept(&listeners.sockets, &mut next) => match within(accepted, shared) {
+            accepted = listeners.accept() => match within(accepted, shared) {
                 Ok((stream, peer)) => {
                     backoff = BACKOFF.0;
                     serve_or_reject(shared, stream, peer, sessions);
@@ -129,23 +129,6 @@ async fn serve(
             _ = beat.tick() => {}
         }
     }
-}
-
-/// Accepts from any ready socket, in turns.
-async fn accept(sockets: &[TcpListener], next: &mut usize) -> io::Result<(TcpStream, SocketAddr)> {
-    poll_fn(|context| {
-        for offset in 0..sockets.len() {
-            let turn = (*next + offset) % sockets.len();
-            if let Some(Poll::Ready(accepted)) =
-                sockets.get(turn).map(|socket| socket.poll_accept(context))
-            {
-                *next = turn + 1;
-                return Poll::Ready(accepted);
-            }
-        }
-        Poll::Pending
-    })
-    .await
 }
 
 /// Whether the connection was closed before it was accepted.

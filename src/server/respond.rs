@@ -96,6 +96,7 @@ impl ServerState {
                         peer: Some(peer.to_string()),
                         hold: hold.clone(),
                         patience: queue,
+                        at_once: false,
                         detail: if events { verbose } else { 0 },
                         // Old clients see the records of all documents, as the reference's do.
                         isolated: events,
@@ -118,7 +119,10 @@ impl ServerState {
             Op::Runs => Response::Job(executor.list(limit.unwrap_or(LISTED_RUNS.0), state)),
             Op::Attach => match executor.follow(run) {
                 Followed::Run(run) => Response::Follow(run),
-                Followed::Stored(job) => Response::Job(job),
+                Followed::Stored(read) => Response::Job(Box::new(move |sink, _| match read() {
+                    Ok(events) => events.into_iter().for_each(|(_, event)| sink.emit(event)),
+                    Err(refusal) => sink.emit(refusal.into()),
+                })),
             },
             Op::Report => {
                 let format = format.unwrap_or(ReportFormat::Html);
@@ -158,6 +162,11 @@ impl ServerState {
 }
 
 impl Submitted {
+    /// A document that is all of its request.
+    pub(super) fn whole(bytes: &[u8], submission: Submission) -> Self {
+        Self { located: Located::whole(bytes), submission }
+    }
+
     /// The job that reads and runs it.
     pub(super) fn into_job(
         self,

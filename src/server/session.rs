@@ -16,7 +16,6 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::budget::BudgetShare;
 use super::execute::Job;
-use super::failed_logins::Decision;
 use super::pipe::Pipe;
 use super::respond::{Bond, RequestBytes, Response, Submitted};
 use super::state::{Active, Permit, ServerState};
@@ -362,10 +361,7 @@ impl<S: Transport> Session<S> {
     /// arrived, and without looking at it.
     fn locked_out(&self) -> Option<Received> {
         let shared = self.shared();
-        if !shared.server.keyring.with_tokens(|tokens| tokens.required()) {
-            return None;
-        }
-        let delay = shared.failed_logins.locked_out(self.peer, shared.limits())?;
+        let delay = shared.locked_out(self.peer)?;
         let opening = Opening::of(*self.buffer.pending().first()?);
         (opening != Opening::Tls).then_some(Received::LockedOut(self.mode()?, delay))
     }
@@ -494,9 +490,8 @@ impl<S: Transport> Session<S> {
             Err(rejection) => return self.reject(rejection, mode, length),
         };
         let Request { op, dialect, .. } = request;
-        let guarded = shared.server.keyring.with_tokens(|tokens| tokens.required());
-        if guarded && let Some(delay) = shared.failed_logins.locked_out(self.peer, shared.limits())
-        {
+        let guarded = shared.is_guarded();
+        if let Some(delay) = shared.locked_out(self.peer) {
             let refusal = Refusal::unauthorised();
             return Planned::refused(mode, Rejection { refusal, dialect }).delayed(delay);
         }
@@ -518,12 +513,7 @@ impl<S: Transport> Session<S> {
         let refusal = &mut rejection.refusal;
         tracing::info!("{}: refused: {:?}", self.peer, refusal.message);
         if refusal.kind == ErrorKind::Unauthorised {
-            Counters::count(&shared.counters().auth_failures);
-            let verdict = shared.failed_logins.judge(self.peer, false, shared.limits());
-            let delay = match verdict {
-                Decision::Admitted => Duration::ZERO,
-                Decision::Refused(delay) => delay,
-            };
+            let delay = shared.failed_login(self.peer);
             return Planned::refused(mode, rejection).delayed(delay);
         }
         if mode == Mode::Legacy && length >= MAX_LEGACY {
@@ -673,14 +663,14 @@ impl<S: Transport> Session<S> {
     /// Writes the events of a run, from its beginning to its end, at the client's pace.
     async fn follow(&mut self, run: &Run, format: ReplyFormat, active: Active) {
         let shared = Arc::clone(self.shared());
-        let Ok(_permit) = Arc::clone(&shared.watchers).try_acquire_owned() else {
-            Counters::count(&shared.counters().shed);
-            let most = shared.limits().watchers;
-            let refusal = Refusal::busy(&format!("too many watchers (--max-watchers {most})"));
-            let mut out = Vec::new();
-            refusal.reply_into(format.mode, format.dialect, &mut out);
-            self.send(&out).await;
-            return self.close(true, active).await;
+        let _permit = match shared.watcher() {
+            Ok(permit) => permit,
+            Err(refusal) => {
+                let mut out = Vec::new();
+                refusal.reply_into(format.mode, format.dialect, &mut out);
+                self.send(&out).await;
+                return self.close(true, active).await;
+            }
         };
         self.stream.set_nodelay();
         let (mut changes, mut last) = (run.changes(), 0);

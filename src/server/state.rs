@@ -2,10 +2,12 @@
 //! and the requests in progress that a shutdown waits for.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinError;
@@ -14,12 +16,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::budget::Budget;
 use super::execute::Execute;
-use super::failed_logins::FailedLogins;
+use super::failed_logins::{Decision, FailedLogins};
 use super::keyring::Keyring;
 use super::limits::Limits;
 use crate::counters::Counters;
 use crate::lock::lock;
 use crate::memory::Memory;
+use crate::wire::refusal::Refusal;
+use crate::wire::token::Tokens;
 
 /// Receives the lines for stdout. Connections call it, so it must not block.
 pub type Announce = Box<dyn Fn(String) + Send + Sync>;
@@ -188,6 +192,37 @@ impl ServerState {
         &self.server.counters
     }
 
+    /// Whether requests must have a token.
+    pub(super) fn is_guarded(&self) -> bool {
+        self.server.keyring.with_tokens(Tokens::required)
+    }
+
+    /// The delay of the refusal, if this address is refused whatever token it sends.
+    pub(super) fn locked_out(&self, peer: IpAddr) -> Option<Duration> {
+        if !self.is_guarded() {
+            return None;
+        }
+        self.failed_logins.locked_out(peer, self.limits())
+    }
+
+    /// Counts a wrong token from this address, and returns the delay of its refusal.
+    pub(super) fn failed_login(&self, peer: IpAddr) -> Duration {
+        Counters::count(&self.counters().auth_failures);
+        match self.failed_logins.judge(peer, false, self.limits()) {
+            Decision::Admitted => Duration::ZERO,
+            Decision::Refused(delay) => delay,
+        }
+    }
+
+    /// A place among those that follow runs.
+    pub(super) fn watcher(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        Arc::clone(&self.watchers).try_acquire_owned().map_err(|_| {
+            Counters::count(&self.counters().shed);
+            let most = self.limits().watchers;
+            Refusal::busy(&format!("too many watchers (--max-watchers {most})"))
+        })
+    }
+
     /// Announces a request, unless there have been too many: a line for each of 10,000 requests a
     /// second would be 26 GB a day.
     pub(super) fn announce_request(&self, characters: usize) {
@@ -262,8 +297,6 @@ impl Drop for Active {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

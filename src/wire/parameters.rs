@@ -44,7 +44,7 @@ pub struct Parameters {
 
 impl Parameters {
     /// Takes them out of an envelope.
-    pub(super) fn take(envelope: &mut Map) -> Result<Self, Refusal> {
+    pub fn take(envelope: &mut Map) -> Result<Self, Refusal> {
         let mut present =
             |key: &str| envelope.shift_remove(key).filter(|value| *value != Value::Null);
         let run = present("run").map(|value| match value {

@@ -96,11 +96,16 @@ impl Incoming {
     }
 }
 
-/// Where the document of a request is among its bytes. It is known to be JSON.
+/// Where the document of a request is among its bytes. That of an envelope is known to be JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Located(Range<usize>);
 
 impl Located {
+    /// All of these bytes, which are not known to be JSON.
+    pub fn whole(bytes: &[u8]) -> Self {
+        Self(0..bytes.len())
+    }
+
     /// The document's text among the request's bytes.
     pub fn text<'a>(&self, bytes: &'a [u8]) -> Cow<'a, str> {
         String::from_utf8_lossy(bytes.get(self.0.clone()).unwrap_or_default())

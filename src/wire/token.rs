@@ -9,6 +9,9 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::rand::{SecureRandom, SystemRandom};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
@@ -29,6 +32,13 @@ impl Token {
         if text.is_empty() { Err(EmptyToken) } else { Ok(Self(text)) }
     }
 
+    /// A token that nobody can guess: 256 random bits; `None` where the system has no generator.
+    pub fn random() -> Option<Self> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        SystemRandom::new().fill(&mut *bytes).ok()?;
+        Some(Self(Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes))))
+    }
+
     /// The text, only for the wire.
     pub(crate) fn expose(&self) -> &str {
         &self.0
@@ -43,7 +53,7 @@ impl fmt::Debug for Token {
 
 /// The tokens that a server accepts, as digests; empty if it requires none. More than one while a
 /// token is being replaced.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Tokens {
     digests: Vec<[u8; 32]>,
     /// The length from which on nothing is a token: a multiple of [`ROUND`], which reveals little.

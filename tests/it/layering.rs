@@ -9,15 +9,16 @@ use crate::support::modules::{Modules, Name, circles, product};
 const FOUNDATION: [&str; 7] = ["counters", "error", "escape", "lock", "memory", "redact", "value"];
 
 /// What each module may use besides the foundation.
-const MAY_USE: [(&str, &[&str]); 23] = [
+const MAY_USE: [(&str, &[&str]); 24] = [
     ("main", &["cli", "command", "console", "python"]),
     (
         "command",
         &[
             "action", "cli", "client", "console", "event", "load", "net", "python", "run",
-            "server", "wire",
+            "server", "web", "wire",
         ],
     ),
+    ("web", &["event", "net", "report", "run", "server", "wire"]),
     ("cli", &["event"]),
     ("console", &["cli", "event", "record"]),
     ("server", &["action", "event", "net", "run", "wire"]),

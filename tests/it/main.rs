@@ -76,6 +76,8 @@ mod runs;
 mod true_bodies;
 mod true_reach;
 mod true_urls;
+mod web;
+mod web_access;
 
 mod abuse;
 mod abuse_crowds;

@@ -203,6 +203,50 @@ const ABUSE: &[(usize, &str, &str)] = &[
         "large, endless and malformed messages of targets that are not HTTP",
         "held under the ceiling and a limit; beyond them the step fails and the connection is closed",
     ),
+    (
+        80,
+        "whoever reaches the web door without the token",
+        "sees the login and that the server is up; without a token there is no door beyond loopback",
+    ),
+    (
+        81,
+        "wrong tokens over HTTP",
+        "the same bytes; counted and delayed together with the socket's",
+    ),
+    (
+        83,
+        "old sessions of browsers",
+        "end after 12 hours, with a logout, with a change of the token and with the server",
+    ),
+    (84, "DNS rebinding: requests that name another host", "refused before anything is looked at"),
+    (
+        85,
+        "a page of another site that posts to the web door",
+        "refused; a cookie changes something only with our Origin",
+    ),
+    (
+        86,
+        "a cookie that scripts, other sites or a plain connection could read",
+        "`HttpOnly`, `SameSite=Strict`, and over TLS `Secure`",
+    ),
+    (87, "a login that leads to another site", "only paths of this server"),
+    (
+        88,
+        "framing, sniffing, caching and scripts of others on pages",
+        "forbidden by the headers of every response",
+    ),
+    (89, "paths with `..`, escapes, doubled slashes, whole URLs", "404, or 421 for another host"),
+    (
+        90,
+        "floods of headers, long heads, requests that are slow or never end",
+        "refused, or closed at the deadline",
+    ),
+    (
+        92,
+        "markup in names, commands and errors that pages and replies show",
+        "is text; JSON is never taken for a page",
+    ),
+    (93, "many watchers over HTTP", "the limit of the socket holds for both together"),
 ];
 
 /// Number, fault and expected behaviour.

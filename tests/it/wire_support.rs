@@ -12,7 +12,7 @@ use ldctl::event::{ActionResult, Event, PROTOCOL, Sink};
 use ldctl::memory::Memory;
 use ldctl::net::Listeners;
 use ldctl::run::Submission;
-use ldctl::server::{Execute, Job, Keyring, Limits, Secrets, Server, Unready, run};
+use ldctl::server::{Execute, Handle, Job, Keyring, Limits, Secrets, Server, Unready, run};
 use ldctl::value::Value;
 use ldctl::wire::frame::Mode;
 use ldctl::wire::tls::server_config;
@@ -192,7 +192,7 @@ impl Setup {
         self.server.keyring = Keyring::new(self.secrets);
         let counters = Arc::clone(&self.server.counters);
         let shutdown = CancellationToken::new();
-        let ended = tokio::spawn(run(listeners, self.server, shutdown.clone()));
+        let ended = tokio::spawn(run(listeners, Handle::new(self.server, shutdown.clone())));
         Served { port, counters, script: self.script, shutdown, lines, ended, tls: self.tls }
     }
 }

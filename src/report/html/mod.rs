@@ -30,8 +30,11 @@ use crate::record::{Metric, Records};
 
 pub use self::document::document;
 
-const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
+/// The style of the page, for others that look like it.
+pub const STYLE: &str = include_str!("page.css");
+
+/// The script of the page.
+pub const SCRIPT: &str = include_str!("page.js");
 
 /// The most warnings that are listed.
 const MOST_WARNINGS: usize = 20;

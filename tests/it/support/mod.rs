@@ -14,6 +14,7 @@ mod target;
 #[cfg(unix)]
 pub(crate) mod terminal;
 mod usage;
+pub(crate) mod web;
 
 use std::time::Duration;
 
