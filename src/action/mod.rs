@@ -13,6 +13,7 @@
 //!                executor              runs documents, also those inside documents
 //!      one_liner   overrides           what the command line makes and changes
 //!          convert                     what other tools keep as documents
+//!             findings                 the same for a text, with lines and columns
 //!      check   lint   schema           what is known of documents without running them
 //!          reference                   what people read about them
 //!           document                   a value becomes typed commands
@@ -37,7 +38,9 @@ pub mod document;
 mod executor;
 mod fan_out;
 mod files;
+mod findings;
 mod format;
+pub mod guess;
 mod import;
 mod installed;
 mod kept_figures;
@@ -66,6 +69,7 @@ pub use document::{Document, InvalidDocument};
 pub use executor::{DocumentOutcome, Executor};
 pub use fan_out::{Share, fan_out};
 pub use files::{Files, MAX_READ_BYTES};
+pub use findings::{Fault, FileFinding, Located, check_text, parse, parse_document, placed};
 pub use format::{formatted, pretty};
 pub use lint::{Severity, lint};
 pub use loaddensity::all_refused as refused_commands;

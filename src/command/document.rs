@@ -7,19 +7,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::guess;
-use crate::action::rule::{
-    HARDCODED_URL, NOT_A_DOCUMENT, NOT_JSON, OVERSIZE_BODY, Rule, STALE_RECORDS,
-};
+use crate::action::rule::{HARDCODED_URL, NOT_A_DOCUMENT, OVERSIZE_BODY, Rule, STALE_RECORDS};
 use crate::action::{
-    Applied, Document, Finding, MOST_ACTIONS, Overrides, Place, Severity, Surroundings, Unused,
-    check, located, meant_url, repeated,
+    self, Applied, Document, Fault, Finding, Located, Overrides, Surroundings, Unused, check,
+    guess, located, meant_url, parse, parse_document, repeated,
 };
 use crate::console::Console;
 use crate::error::{Error, reason};
-use crate::value::{
-    ParseError, Path as ValuePath, Syntax, SyntaxError, Value, count_elements, line_and_column,
-};
+use crate::value::{Path as ValuePath, Syntax, SyntaxError, Value, line_and_column};
 
 /// The largest document that is read, in bytes. Servers accept only far smaller ones; this guards
 /// against a wrong file name (`/dev/zero`).
@@ -45,32 +40,6 @@ pub(super) struct Local {
     notes: Vec<String>,
     /// What is wrong with it, and what it will probably not do as it was meant.
     findings: Vec<Located>,
-}
-
-/// A finding, and where it is.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Located {
-    pub(super) finding: Finding,
-    /// From 1.
-    pub(super) line: usize,
-    pub(super) column: usize,
-    /// The option of the command line that it is about, and not the file.
-    option: Option<&'static str>,
-}
-
-impl Located {
-    /// The finding in one line, as compilers print theirs.
-    pub(super) fn text(&self, file: &str) -> String {
-        let Self { finding, line, column, option } = self;
-        let Finding { rule, severity, message, place } = finding;
-        let (severity, rule) = (severity.text(), rule.name);
-        if let Some(option) = option {
-            return format!("{file}: {severity}: {option}: {message} [{rule}]");
-        }
-        let place = place.to_string();
-        let separator = if place.is_empty() { "" } else { ": " };
-        format!("{file}:{line}:{column}: {severity}: {place}{separator}{message} [{rule}]")
-    }
 }
 
 impl Local {
@@ -210,7 +179,7 @@ impl From<Unread> for Error {
     fn from(unread: Unread) -> Self {
         match unread {
             Unread::File(error) => error,
-            Unread::Text { name, fault } => fault.of(&name),
+            Unread::Text { name, fault } => refused(fault, &name),
         }
     }
 }
@@ -293,67 +262,9 @@ pub(super) fn load(path: &Path, taker: Taker) -> Result<(String, String), Unread
     }
 }
 
-/// Why a text is not one of its syntax, and where.
-#[derive(Debug)]
-pub(super) struct Fault {
-    line: usize,
-    column: usize,
-    message: String,
-}
-
-impl Fault {
-    fn of(self, name: &str) -> Error {
-        let Self { line, column, message } = self;
-        Error::usage(format!("{name}:{line}:{column}: {message}"))
-    }
-
-    /// As what a check finds.
-    pub(super) fn located(self) -> Located {
-        let Self { line, column, message } = self;
-        let finding = Finding::new(NOT_JSON, Severity::Error, message, Place::default());
-        Located { finding, line, column, option: None }
-    }
-}
-
-/// Parses a text as JSON.
-fn parse(text: &str) -> Result<Value, Fault> {
-    let at = |at: usize, message: String| {
-        let (line, column) = line_and_column(text, at);
-        Fault { line, column, message: format!("not JSON: {message}") }
-    };
-    if text.starts_with('\u{feff}') {
-        return Err(at(0, "a byte order mark; save the file as UTF-8 without it".to_owned()));
-    }
-    Value::parse(text).map_err(|error| match error {
-        ParseError::Syntax(error) => {
-            // serde_json counts bytes.
-            let begin = text.split_inclusive('\n').take(error.line().saturating_sub(1));
-            let begin: usize = begin.map(str::len).sum();
-            let place = begin + error.column().saturating_sub(1);
-            let words = error.to_string();
-            let words = words.split(" at line ").next().unwrap_or_default();
-            let hint = guess::syntax(text, place).map(|hint| format!("; {hint}"));
-            at(place, format!("{words}{}", hint.unwrap_or_default()))
-        }
-        error => at(0, error.to_string()),
-    })
-}
-
-/// Parses a document, unless it has far too many actions.
-fn parse_document(text: &str) -> Result<Value, Fault> {
-    let actions = count_elements(text, "load_density");
-    if actions > MOST_ACTIONS {
-        let (line, column) = line_and_column(text, 0);
-        let message =
-            format!("{actions} actions exceed the limit of {MOST_ACTIONS}; use LD_execute_files");
-        return Err(Fault { line, column, message });
-    }
-    parse(text)
-}
-
 /// Parses a text as JSON; `name` is what messages call it.
 pub(super) fn json(text: &str, name: &str) -> Result<Value, Error> {
-    parse(text).map_err(|fault| fault.of(name))
+    parse(text).map_err(|fault| refused(fault, name))
 }
 
 /// Checks a document, whatever is wrong with it; `overrides` are not in its text.
@@ -398,21 +309,13 @@ fn all(changed: &Changed<'_>, source: &Source, around: &Surroundings<'_>) -> Vec
         let place = finding.place.without(applied.before);
         (Finding { place, ..finding }, option)
     });
-    let (mut findings, mut options): (Vec<Finding>, Vec<_>) = found.unzip();
-    // Neither YAML nor TOML has a member twice.
-    findings.append(&mut repeated(original, &source.json));
-    options.resize(findings.len(), None);
-    let (syntax, text) = source.shown();
-    let places = located(&findings, original, text, syntax);
-    let placed = findings.into_iter().zip(places).zip(options);
-    let placed = placed.map(|((finding, (line, column)), option)| {
-        // What is of the command line stands before what is in the file.
-        let (line, column) = option.map_or((line, column), |_| (0, 0));
-        Located { finding, line, column, option }
-    });
-    let mut all: Vec<Located> = placed.collect();
-    all.sort_by_key(|located| (located.line, located.column));
-    all
+    action::placed(found.collect(), original, &source.json, source.shown())
+}
+
+/// A refusal of a text that is called `name`.
+fn refused(fault: Fault, name: &str) -> Error {
+    let Fault { line, column, message } = fault;
+    Error::usage(format!("{name}:{line}:{column}: {message}"))
 }
 
 /// Reads a document from its text; `name` is what messages call it.
@@ -422,7 +325,7 @@ pub(super) fn of_text(
     overrides: &Overrides,
     around: &Surroundings<'_>,
 ) -> Result<Local, Error> {
-    let mut value = parse_document(&source.json).map_err(|fault| fault.of(name))?;
+    let mut value = parse_document(&source.json).map_err(|fault| refused(fault, name))?;
     let original = overrides.original(&value);
     let applied = overrides.apply(&mut value);
     let applied = applied.map_err(|why| Error::usage(format!("{name}: {why}")))?;
@@ -469,6 +372,7 @@ fn not_utf8(error: &std::string::FromUtf8Error) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::MOST_ACTIONS;
 
     #[track_caller]
     fn check_refusal(text: &str, expected: &str) {

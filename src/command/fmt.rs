@@ -1,9 +1,9 @@
 //! `ldctl fmt`: writes documents in one form, so that changes of them show what matters. A file is
 //! replaced whole, and keeps its mode.
 
-use super::document::{self, Located, Taker};
+use super::document::{self, Taker};
 use super::draft::Draft;
-use crate::action::{Document, Finding, pretty};
+use crate::action::{Document, Finding, Located, pretty};
 use crate::cli::Fmt;
 use crate::console::Console;
 use crate::error::{Error, Exit, reason};

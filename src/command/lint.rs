@@ -2,24 +2,12 @@
 
 use std::path::Path;
 
-use super::document::{self, Located, Source, Taker, Unread};
+use super::document::{self, Source, Taker, Unread};
 use super::sarif;
-use crate::action::{FileAccess, Files, Overrides, Rules, Surroundings, Where};
+use crate::action::{FileAccess, Files, Located, Overrides, Rules, Surroundings, Where};
 use crate::cli::{Format, Lint, LintOutput};
 use crate::console::Console;
 use crate::error::{Error, Exit};
-
-/// A finding as JSON.
-#[derive(serde::Serialize)]
-struct FileFinding<'a> {
-    file: &'a str,
-    line: usize,
-    column: usize,
-    rule: &'static str,
-    severity: &'static str,
-    message: &'a str,
-    location: String,
-}
 
 pub(super) fn lint(args: &Lint, console: &mut Console) -> Result<Exit, Error> {
     document::stdin_once(&args.files)?;
@@ -69,15 +57,5 @@ pub(super) fn lint(args: &Lint, console: &mut Console) -> Result<Exit, Error> {
 }
 
 fn print_finding(file: &str, located: &Located, console: &mut Console) {
-    let Located { finding, line, column, .. } = located;
-    let object = FileFinding {
-        file,
-        line: *line,
-        column: *column,
-        rule: finding.rule.name,
-        severity: finding.severity.text(),
-        message: &finding.message,
-        location: finding.place.to_string(),
-    };
-    console.say(&located.text(file), &object);
+    console.say(&located.text(file), &located.of_file(file));
 }

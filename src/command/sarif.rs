@@ -3,7 +3,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::document::Located;
+use crate::action::Located;
 use crate::action::Severity;
 use crate::action::rule::RULES;
 

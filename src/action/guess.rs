@@ -14,7 +14,7 @@ const MAGIC: [(&[u8], &str); 8] = [
 ];
 
 /// A guess at bytes that are not UTF-8.
-pub(super) fn bytes(bytes: &[u8]) -> Option<String> {
+pub fn bytes(bytes: &[u8]) -> Option<String> {
     let utf_16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
     let kind = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, kind)| *kind);
     match kind {
@@ -28,7 +28,7 @@ pub(super) fn bytes(bytes: &[u8]) -> Option<String> {
 }
 
 /// A guess at a text that is not JSON from this byte on.
-pub(super) fn syntax(text: &str, at: usize) -> Option<String> {
+pub fn syntax(text: &str, at: usize) -> Option<String> {
     if let Some(guess) = bytes(text.as_bytes()) {
         return Some(guess);
     }
