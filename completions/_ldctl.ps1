@@ -36,6 +36,7 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             [CompletionResult]::new('runs', 'runs', [CompletionResultType]::ParameterValue, 'List the runs of a server, the newest first')
             [CompletionResult]::new('attach', 'attach', [CompletionResultType]::ParameterValue, 'Follow a run from its beginning to its end, whoever requested it')
             [CompletionResult]::new('report', 'report', [CompletionResultType]::ParameterValue, 'Fetch the report of a run, also of one that is in progress or ended long ago')
+            [CompletionResult]::new('open', 'open', [CompletionResultType]::ParameterValue, 'Print a link to a run in a browser, which logs in once, and open it where there is a browser')
             [CompletionResult]::new('quit', 'quit', [CompletionResultType]::ParameterValue, 'Shut a server down')
             [CompletionResult]::new('run', 'run', [CompletionResultType]::ParameterValue, 'Run documents in this process, without a server')
             [CompletionResult]::new('lint', 'lint', [CompletionResultType]::ParameterValue, 'Check documents for errors and likely mistakes')
@@ -310,6 +311,32 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'ldctl;open' {
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this long without a reply')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format on stdout')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]')
+            [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The server''s address or name, apart from its port')
+            [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The server''s TCP port [default: 9940]')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]')
+            [CompletionResult]::new('--tls-ca', '--tls-ca', [CompletionResultType]::ParameterName, 'Certificate authorities to trust (PEM) [default: the system''s]')
+            [CompletionResult]::new('--tls-server-name', '--tls-server-name', [CompletionResultType]::ParameterName, 'Name to expect in the server''s certificate [default: the host]')
+            [CompletionResult]::new('--tls-cert', '--tls-cert', [CompletionResultType]::ParameterName, 'Client certificate chain (PEM)')
+            [CompletionResult]::new('--tls-key', '--tls-key', [CompletionResultType]::ParameterName, 'Private key of the client certificate (PEM)')
+            [CompletionResult]::new('--token-env', '--token-env', [CompletionResultType]::ParameterName, 'Read the token from an environment variable (default LOAD_DENSITY_SOCKET_TOKEN) and fail if it is not set. Without any token option, the systemd credential ldctl.token is used if present, else that variable if set')
+            [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'Read the token from a file that only its owner can read. A second line may hold the previous token, which a server still accepts; clients send the first. SIGHUP makes a server reload it')
+            [CompletionResult]::new('--token', '--token', [CompletionResultType]::ParameterName, 'The token itself; other users of this machine can see it in the process list')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('--no-browser', '--no-browser', [CompletionResultType]::ParameterName, 'Print the link only')
+            [CompletionResult]::new('--legacy', '--legacy', [CompletionResultType]::ParameterName, 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both')
+            [CompletionResult]::new('--tls', '--tls', [CompletionResultType]::ParameterName, 'Connect with TLS (1.2 or 1.3)')
+            [CompletionResult]::new('--tls-insecure', '--tls-insecure', [CompletionResultType]::ParameterName, 'Do not verify the server''s certificate: anyone on the network path can read the token')
+            [CompletionResult]::new('--token-prompt', '--token-prompt', [CompletionResultType]::ParameterName, 'Prompt for the token on the terminal, without echo')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'ldctl;quit' {
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this long without a reply')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]')
@@ -336,6 +363,7 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
         }
         'ldctl;run' {
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'The document itself, instead of files')
+            [CompletionResult]::new('--web', '--web', [CompletionResultType]::ParameterName, 'Show the runs in a browser, and over HTTP, on this address of this machine until the program ends; port 0 picks a free one. Nothing can be started or stopped there')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Directory in which documents may read and write files [default: the working directory]')
             [CompletionResult]::new('-X', '-X ', [CompletionResultType]::ParameterName, 'Method [default: GET, or POST with a body]')
             [CompletionResult]::new('--method', '--method', [CompletionResultType]::ParameterName, 'Method [default: GET, or POST with a body]')
@@ -592,6 +620,7 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             [CompletionResult]::new('runs', 'runs', [CompletionResultType]::ParameterValue, 'List the runs of a server, the newest first')
             [CompletionResult]::new('attach', 'attach', [CompletionResultType]::ParameterValue, 'Follow a run from its beginning to its end, whoever requested it')
             [CompletionResult]::new('report', 'report', [CompletionResultType]::ParameterValue, 'Fetch the report of a run, also of one that is in progress or ended long ago')
+            [CompletionResult]::new('open', 'open', [CompletionResultType]::ParameterValue, 'Print a link to a run in a browser, which logs in once, and open it where there is a browser')
             [CompletionResult]::new('quit', 'quit', [CompletionResultType]::ParameterValue, 'Shut a server down')
             [CompletionResult]::new('run', 'run', [CompletionResultType]::ParameterValue, 'Run documents in this process, without a server')
             [CompletionResult]::new('lint', 'lint', [CompletionResultType]::ParameterValue, 'Check documents for errors and likely mistakes')
@@ -627,6 +656,9 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             break
         }
         'ldctl;help;report' {
+            break
+        }
+        'ldctl;help;open' {
             break
         }
         'ldctl;help;quit' {

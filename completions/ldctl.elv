@@ -33,6 +33,7 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand runs 'List the runs of a server, the newest first'
             cand attach 'Follow a run from its beginning to its end, whoever requested it'
             cand report 'Fetch the report of a run, also of one that is in progress or ended long ago'
+            cand open 'Print a link to a run in a browser, which logs in once, and open it where there is a browser'
             cand quit 'Shut a server down'
             cand run 'Run documents in this process, without a server'
             cand lint 'Check documents for errors and likely mistakes'
@@ -298,6 +299,31 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'ldctl;open'= {
+            cand --timeout 'Give up after this long without a reply'
+            cand --output 'Output format on stdout'
+            cand --server 'The server''s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]'
+            cand --host 'The server''s address or name, apart from its port'
+            cand --port 'The server''s TCP port [default: 9940]'
+            cand --context 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]'
+            cand --tls-ca 'Certificate authorities to trust (PEM) [default: the system''s]'
+            cand --tls-server-name 'Name to expect in the server''s certificate [default: the host]'
+            cand --tls-cert 'Client certificate chain (PEM)'
+            cand --tls-key 'Private key of the client certificate (PEM)'
+            cand --token-env 'Read the token from an environment variable (default LOAD_DENSITY_SOCKET_TOKEN) and fail if it is not set. Without any token option, the systemd credential ldctl.token is used if present, else that variable if set'
+            cand --token-file 'Read the token from a file that only its owner can read. A second line may hold the previous token, which a server still accepts; clients send the first. SIGHUP makes a server reload it'
+            cand --token 'The token itself; other users of this machine can see it in the process list'
+            cand --color 'When to use colours'
+            cand --no-browser 'Print the link only'
+            cand --legacy 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
+            cand --tls 'Connect with TLS (1.2 or 1.3)'
+            cand --tls-insecure 'Do not verify the server''s certificate: anyone on the network path can read the token'
+            cand --token-prompt 'Prompt for the token on the terminal, without echo'
+            cand -v 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+            cand --verbose 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'ldctl;quit'= {
             cand --timeout 'Give up after this long without a reply'
             cand --server 'The server''s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]'
@@ -323,6 +349,7 @@ set edit:completion:arg-completer[ldctl] = {|@words|
         }
         &'ldctl;run'= {
             cand --json 'The document itself, instead of files'
+            cand --web 'Show the runs in a browser, and over HTTP, on this address of this machine until the program ends; port 0 picks a free one. Nothing can be started or stopped there'
             cand --data-dir 'Directory in which documents may read and write files [default: the working directory]'
             cand -X 'Method [default: GET, or POST with a body]'
             cand --method 'Method [default: GET, or POST with a body]'
@@ -556,6 +583,7 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand runs 'List the runs of a server, the newest first'
             cand attach 'Follow a run from its beginning to its end, whoever requested it'
             cand report 'Fetch the report of a run, also of one that is in progress or ended long ago'
+            cand open 'Print a link to a run in a browser, which logs in once, and open it where there is a browser'
             cand quit 'Shut a server down'
             cand run 'Run documents in this process, without a server'
             cand lint 'Check documents for errors and likely mistakes'
@@ -583,6 +611,8 @@ set edit:completion:arg-completer[ldctl] = {|@words|
         &'ldctl;help;attach'= {
         }
         &'ldctl;help;report'= {
+        }
+        &'ldctl;help;open'= {
         }
         &'ldctl;help;quit'= {
         }

@@ -38,6 +38,7 @@ complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "stop" -d 'Stop the runn
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "runs" -d 'List the runs of a server, the newest first'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "attach" -d 'Follow a run from its beginning to its end, whoever requested it'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "report" -d 'Fetch the report of a run, also of one that is in progress or ended long ago'
+complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "open" -d 'Print a link to a run in a browser, which logs in once, and open it where there is a browser'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "quit" -d 'Shut a server down'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "run" -d 'Run documents in this process, without a server'
 complete -c ldctl -n "__fish_ldctl_needs_command" -f -a "lint" -d 'Check documents for errors and likely mistakes'
@@ -302,6 +303,30 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l tls-insecure -d '
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ldctl -n "__fish_ldctl_using_subcommand open" -l timeout -d 'Give up after this long without a reply' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand open" -l output -d 'Output format on stdout' -r -f -a "text\t'One line per result, as LoadDensity writes it'
+json\t'One JSON object per line'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand open" -l server -d 'The server\'s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand open" -l host -d 'The server\'s address or name, apart from its port' -r -f -a "(__fish_print_hostnames)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand open" -l port -d 'The server\'s TCP port [default: 9940]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand open" -l context -d 'Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the current one]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand open" -l tls-ca -d 'Certificate authorities to trust (PEM) [default: the system\'s]' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand open" -l tls-server-name -d 'Name to expect in the server\'s certificate [default: the host]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand open" -l tls-cert -d 'Client certificate chain (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand open" -l tls-key -d 'Private key of the client certificate (PEM)' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand open" -l token-env -d 'Read the token from an environment variable (default LOAD_DENSITY_SOCKET_TOKEN) and fail if it is not set. Without any token option, the systemd credential ldctl.token is used if present, else that variable if set' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand open" -l token-file -d 'Read the token from a file that only its owner can read. A second line may hold the previous token, which a server still accepts; clients send the first. SIGHUP makes a server reload it' -r -F
+complete -c ldctl -n "__fish_ldctl_using_subcommand open" -l token -d 'The token itself; other users of this machine can see it in the process list' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand open" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb; CLICOLOR_FORCE=1 colours pipes, too'
+always\t'Always'
+never\t'Never'"
+complete -c ldctl -n "__fish_ldctl_using_subcommand open" -l no-browser -d 'Print the link only'
+complete -c ldctl -n "__fish_ldctl_using_subcommand open" -l legacy -d 'Send an unframed request, for a LoadDensity server started without --framed; ldctl serve accepts both'
+complete -c ldctl -n "__fish_ldctl_using_subcommand open" -l tls -d 'Connect with TLS (1.2 or 1.3)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand open" -l tls-insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read the token'
+complete -c ldctl -n "__fish_ldctl_using_subcommand open" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
+complete -c ldctl -n "__fish_ldctl_using_subcommand open" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand open" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l timeout -d 'Give up after this long without a reply' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l server -d 'The server\'s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l host -d 'The server\'s address or name, apart from its port' -r -f -a "(__fish_print_hostnames)"
@@ -324,6 +349,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -l token-prompt -d 'Pr
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand quit" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l json -d 'The document itself, instead of files' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l web -d 'Show the runs in a browser, and over HTTP, on this address of this machine until the program ends; port 0 picks a free one. Nothing can be started or stopped there' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -l data-dir -d 'Directory in which documents may read and write files [default: the working directory]' -r -f -a "(__fish_complete_directories)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s X -l method -d 'Method [default: GET, or POST with a body]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand run" -s H -l header -d 'Header (repeatable)' -r
@@ -505,25 +531,26 @@ always\t'Always'
 never\t'Never'"
 complete -c ldctl -n "__fish_ldctl_using_subcommand completions" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "serve" -d 'Serve the control socket until a client sends `quit`'
-complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "send" -d 'Send a document to a server and print each action\'s result'
-complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "ping" -d 'Check that a server is up (no side effects)'
-complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "status" -d 'Show the test that a server is running, or any run'
-complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "stop" -d 'Stop the running test, or any run; its client still gets the results'
-complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "runs" -d 'List the runs of a server, the newest first'
-complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "attach" -d 'Follow a run from its beginning to its end, whoever requested it'
-complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "report" -d 'Fetch the report of a run, also of one that is in progress or ended long ago'
-complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "quit" -d 'Shut a server down'
-complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "run" -d 'Run documents in this process, without a server'
-complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "lint" -d 'Check documents for errors and likely mistakes'
-complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "fmt" -d 'Format documents, without changing what they do'
-complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "explain" -d 'Explain the format of documents: a concept, a command or a parameter'
-complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "schema" -d 'Print the JSON Schema of documents, for editors'
-complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "context" -d 'Keep servers under names, with how to connect to them'
-complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "init" -d 'Write a document to begin with'
-complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "convert" -d 'Convert a HAR recording, curl, OpenAPI, Postman, k6 or JMeter into a document'
-complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "completions" -d 'Print a shell\'s completion script'
-complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report quit run lint fmt explain schema context init convert completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report open quit run lint fmt explain schema context init convert completions help" -f -a "serve" -d 'Serve the control socket until a client sends `quit`'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report open quit run lint fmt explain schema context init convert completions help" -f -a "send" -d 'Send a document to a server and print each action\'s result'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report open quit run lint fmt explain schema context init convert completions help" -f -a "ping" -d 'Check that a server is up (no side effects)'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report open quit run lint fmt explain schema context init convert completions help" -f -a "status" -d 'Show the test that a server is running, or any run'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report open quit run lint fmt explain schema context init convert completions help" -f -a "stop" -d 'Stop the running test, or any run; its client still gets the results'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report open quit run lint fmt explain schema context init convert completions help" -f -a "runs" -d 'List the runs of a server, the newest first'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report open quit run lint fmt explain schema context init convert completions help" -f -a "attach" -d 'Follow a run from its beginning to its end, whoever requested it'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report open quit run lint fmt explain schema context init convert completions help" -f -a "report" -d 'Fetch the report of a run, also of one that is in progress or ended long ago'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report open quit run lint fmt explain schema context init convert completions help" -f -a "open" -d 'Print a link to a run in a browser, which logs in once, and open it where there is a browser'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report open quit run lint fmt explain schema context init convert completions help" -f -a "quit" -d 'Shut a server down'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report open quit run lint fmt explain schema context init convert completions help" -f -a "run" -d 'Run documents in this process, without a server'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report open quit run lint fmt explain schema context init convert completions help" -f -a "lint" -d 'Check documents for errors and likely mistakes'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report open quit run lint fmt explain schema context init convert completions help" -f -a "fmt" -d 'Format documents, without changing what they do'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report open quit run lint fmt explain schema context init convert completions help" -f -a "explain" -d 'Explain the format of documents: a concept, a command or a parameter'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report open quit run lint fmt explain schema context init convert completions help" -f -a "schema" -d 'Print the JSON Schema of documents, for editors'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report open quit run lint fmt explain schema context init convert completions help" -f -a "context" -d 'Keep servers under names, with how to connect to them'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report open quit run lint fmt explain schema context init convert completions help" -f -a "init" -d 'Write a document to begin with'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report open quit run lint fmt explain schema context init convert completions help" -f -a "convert" -d 'Convert a HAR recording, curl, OpenAPI, Postman, k6 or JMeter into a document'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report open quit run lint fmt explain schema context init convert completions help" -f -a "completions" -d 'Print a shell\'s completion script'
+complete -c ldctl -n "__fish_ldctl_using_subcommand help; and not __fish_seen_subcommand_from serve send ping status stop runs attach report open quit run lint fmt explain schema context init convert completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand help; and __fish_seen_subcommand_from context" -f -a "add" -d 'Keep a server under a name: its address, how to connect to it, and where its token is'
 complete -c ldctl -n "__fish_ldctl_using_subcommand help; and __fish_seen_subcommand_from context" -f -a "use" -d 'Make a context the current one'
 complete -c ldctl -n "__fish_ldctl_using_subcommand help; and __fish_seen_subcommand_from context" -f -a "ls" -d 'List the contexts; * is the current one'
@@ -537,6 +564,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand send" -k -f -a "(__fish_comp
 complete -c ldctl -n "__fish_ldctl_using_subcommand lint" -k -f -a "(__fish_complete_suffix .json)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand fmt" -k -f -a "(__fish_complete_suffix .json)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -f -k -a "(ldctl __runs fish (commandline -opc)[2..] 2>/dev/null)"
+complete -c ldctl -n "__fish_ldctl_using_subcommand open" -f -k -a "(ldctl __runs fish (commandline -opc)[2..] 2>/dev/null)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand report" -f -k -a "(ldctl __runs fish (commandline -opc)[2..] 2>/dev/null)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand status" -f -k -a "(ldctl __runs fish (commandline -opc)[2..] 2>/dev/null)"
 complete -c ldctl -n "__fish_ldctl_using_subcommand stop" -f -k -a "(ldctl __runs fish (commandline -opc)[2..] 2>/dev/null)"

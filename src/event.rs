@@ -100,6 +100,13 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         warnings: Vec<String>,
     },
+    /// A link to a page of the web door, which logs a browser in once.
+    Link {
+        /// Where it leads to.
+        url: String,
+        /// For how many seconds it can be opened.
+        expires_s: f64,
+    },
     /// The document has ended, whatever the results of its actions.
     Done {
         /// Whether no action failed.

@@ -133,6 +133,7 @@ pub fn finite_event(event: &Event) -> bool {
         Event::Done { elapsed_s, .. } => elapsed_s.is_finite(),
         Event::Status(status) => finite_status(status),
         Event::Runs { runs } => runs.iter().all(finite_status),
+        Event::Link { expires_s, .. } => expires_s.is_finite(),
         Event::Queued(queued) => queued.holder_remaining_s.is_none_or(f64::is_finite),
         Event::Accepted { .. }
         | Event::Alive

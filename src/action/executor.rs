@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::check::{Surroundings, Where};
 use super::command::is_test;
 use super::context::{Context, ExecutorState, Interpreter};
 use super::document::{Action, Document, InvalidDocument, contained, is_fault};
+use super::findings::{Located, check_text};
 use super::lint::{self, Finding};
 use super::policy::Policy;
 use super::rules::Engine;
@@ -20,6 +22,7 @@ use crate::event::{
     ActionResult, ErrorKind, Event, Failure, FailureKind, PROTOCOL, Sink, State, Status,
 };
 use crate::memory::Memory;
+use crate::metrics::prometheus::ScrapeSource;
 use crate::protocol::Tracer;
 use crate::python::Python;
 use crate::record::Records;
@@ -59,6 +62,11 @@ impl Executor {
     pub fn with_runs(mut self, runs: Runs) -> Self {
         self.shared.runs = runs;
         self
+    }
+
+    /// Keeps the documents of runs, without their secrets, for whoever looks at these.
+    pub fn keep_documents(&mut self) {
+        self.shared.runs = std::mem::take(&mut self.shared.runs).keeping_documents();
     }
 
     /// An executor without records. Fails if the data directory cannot be opened.
@@ -168,6 +176,23 @@ impl Executor {
         if let Some((python, _)) = &self.shared.python {
             python.close(deadline);
         }
+    }
+
+    /// What is found in the text of a document that this executor would run.
+    pub fn check_text(&self, text: &str) -> Vec<Located> {
+        let around = Surroundings {
+            place: Where::Anywhere,
+            rules: self.shared.rules(),
+            files: None,
+            environment: None,
+            later: false,
+        };
+        check_text(text, &around)
+    }
+
+    /// The figures of all tests, and the counters of its server, for a scrape.
+    pub fn scrape_source(&self) -> ScrapeSource {
+        ScrapeSource::new(self.cumulative(), self.shared.counters.clone())
     }
 
     /// The figures of all tests since the executor was created, for exporters.

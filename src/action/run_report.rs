@@ -14,9 +14,12 @@ use crate::record::{Conditions, Metrics, Records, Summary};
 use crate::report::figures::Figures;
 use crate::report::html;
 use crate::report::kept::{self, OfTest};
-use crate::report::{Facts, Kept, csv, github, json, junit, sarif, summary, xml};
+use crate::report::{Baseline, Facts, Kept, csv, github, json, junit, sarif, summary, xml};
 use crate::run::{HistoryError, Run, Test};
 use crate::value::{Map, Value};
+
+/// How much worse a figure may be than in the other run, as a share of that: the default of reports.
+const TOLERANCE: f64 = 0.1;
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +50,8 @@ pub struct RunReport {
     facts: Facts,
     /// The gates that it was judged by.
     gates: Vec<Rule>,
+    /// The run that it is compared with, and what was measured in this one.
+    baseline: Option<Baseline>,
     source: Source,
 }
 
@@ -84,6 +89,63 @@ impl Executor {
         let [_, figures] = history.details(run)?;
         let figures = figures.and_then(|figures| Value::parse(&figures).ok());
         kept(run, format, &status, figures.unwrap_or_default())
+    }
+
+    /// Prepares the page of a run beside another one: what has become worse comes first.
+    pub fn compare(&self, run: u64, with: u64) -> Result<RunReport, ReportError> {
+        let mut report = self.report(Some(run), ReportFormat::Html)?;
+        let (_, now) = self.figures(run)?;
+        let (title, before) = self.figures(with)?;
+        let metrics = |run: u64, figures: &Value| match Kept::read(figures) {
+            Some(kept) => Ok(kept.metrics()),
+            None => Err(ReportError::Unavailable(format!("no figures of run {run} are kept"))),
+        };
+        // Both from what is kept of runs, so that both are as exact.
+        let ((current, _), (names, total)) = (metrics(run, &now)?, metrics(with, &before)?);
+        let tolerance = TOLERANCE;
+        let baseline = Baseline { title, total, names, tolerance, regressions: Vec::new() };
+        report.baseline = Some(baseline.against(&current));
+        Ok(report)
+    }
+
+    /// What a run is called, and its figures: those so far while its test is in progress.
+    fn figures(&self, run: u64) -> Result<(String, Value), ReportError> {
+        let table = self.table();
+        let Some(status) = table.info(run)? else { return Err(ReportError::Unknown(run)) };
+        let figures = match (table.find(run), table.history()) {
+            (Some(run), _) => match (run.figures(), run.test()) {
+                (Some(figures), _) => figures,
+                (None, Some(test)) if !run.has_ended() => so_far(&run, &test),
+                _ => Value::Null,
+            },
+            (None, Some(history)) => {
+                let [_, figures] = history.details(run)?;
+                figures.and_then(|figures| Value::parse(&figures).ok()).unwrap_or_default()
+            }
+            (None, None) => Value::Null,
+        };
+        let name = status.run.and_then(|info| info.name);
+        let name = name.map_or_else(String::new, |name| format!(" ({name})"));
+        Ok((format!("run {run}{name}"), figures))
+    }
+
+    /// The document of a run, without its secrets, as JSON.
+    pub fn document(&self, run: u64) -> Result<String, ReportError> {
+        let table = self.table();
+        let found = table.find(run);
+        let document = match found.as_ref().and_then(|run| run.document()) {
+            Some(document) => Some(document.to_owned()),
+            None => match table.history() {
+                Some(history) if found.is_some() || history.find(run)?.is_some() => {
+                    let [document, _] = history.details(run)?;
+                    document
+                }
+                _ if found.is_some() => None,
+                _ => return Err(ReportError::Unknown(run)),
+            },
+        };
+        let why = || format!("the document of run {run} is not kept");
+        document.ok_or_else(|| ReportError::Unavailable(why()))
     }
 
     /// The state of a run, its figures, and its errors once it has ended; `None` if there is no such run.
@@ -135,7 +197,8 @@ impl RunReport {
         let failed = failed.map(|how| format!("Run {run} {how}{why}"));
         let label = info.and_then(|info| info.name.clone());
         let facts = Facts { run: Some(run), label, failed, ..Facts::default() };
-        Self { run, warnings: Vec::new(), format, facts, gates: Vec::new(), source }
+        let (warnings, gates) = (Vec::new(), Vec::new());
+        Self { run, warnings, format, facts, gates, baseline: None, source }
     }
 
     fn draw(
@@ -145,6 +208,7 @@ impl RunReport {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         figures.facts = self.facts.clone();
+        figures.baseline.clone_from(&self.baseline);
         let gates: Vec<GateResult> = self.gates.iter().map(|rule| rule.judge(summary)).collect();
         html::draw(&figures, &gates, out)
     }

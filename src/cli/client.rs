@@ -196,6 +196,22 @@ pub struct Attach {
     pub token: TokenSource,
 }
 
+/// `ldctl open`
+#[derive(Args)]
+pub struct Open {
+    /// The number of a run [default: the list of all runs]
+    #[arg(value_name = "RUN", value_parser = run_number)]
+    pub run: Option<u64>,
+
+    /// Print the link only
+    #[arg(long)]
+    pub no_browser: bool,
+
+    /// How the server is asked.
+    #[command(flatten)]
+    pub asking: Asking,
+}
+
 /// How a server is asked something that it answers at once.
 #[derive(Args)]
 pub struct Asking {

@@ -12,7 +12,7 @@ use super::lint::Checking;
 use super::one_liner::OneLiner;
 use super::output::Printing;
 use super::overrides::Overrides;
-use super::values::{memory, network, test_seconds};
+use super::values::{ListenAddress, memory, network, test_seconds};
 
 /// `ldctl run`
 #[derive(Args)]
@@ -38,6 +38,11 @@ pub struct Run {
     /// Print the document that would be run, and run nothing
     #[arg(long)]
     pub print_document: bool,
+
+    /// Show the runs in a browser, and over HTTP, on this address of this machine until the program
+    /// ends; port 0 picks a free one. Nothing can be started or stopped there
+    #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Web")]
+    pub web: Option<ListenAddress>,
 
     /// Directory in which documents may read and write files [default: the working directory]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]

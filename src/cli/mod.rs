@@ -25,7 +25,7 @@ use std::sync::LazyLock;
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::event::PROTOCOL;
-pub use client::{Asking, Attach, Ping, Quit, RunState, Runs, Send, Status, Stop};
+pub use client::{Asking, Attach, Open, Ping, Quit, RunState, Runs, Send, Status, Stop};
 pub use cluster::Cluster;
 pub use completion::completion_script;
 pub use connection::{Connection, TokenSource, Way};
@@ -202,6 +202,9 @@ pub enum Verb {
     /// Fetch the report of a run, also of one that is in progress or ended long ago
     #[command(after_long_help = EXIT_CODES)]
     Report(Report),
+    /// Print a link to a run in a browser, which logs in once, and open it where there is a browser
+    #[command(after_long_help = EXIT_CODES)]
+    Open(Open),
     /// Shut a server down
     #[command(after_long_help = EXIT_CODES)]
     Quit(Quit),

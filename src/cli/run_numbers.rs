@@ -9,7 +9,7 @@ use clap_complete::Shell;
 pub const RUNS: &str = "__runs";
 
 /// The verbs whose argument is the number of a run.
-const VERBS: [&str; 4] = ["attach", "report", "status", "stop"];
+const VERBS: [&str; 5] = ["attach", "open", "report", "status", "stop"];
 
 /// The script of a shell, which completes them as well.
 pub(super) fn with_run_numbers(shell: Shell, script: String, command: &Command) -> String {

@@ -25,7 +25,9 @@ use crate::wire::token::Token;
 
 pub use crate::net::CertificateProblem;
 pub use error::ClientError;
-pub use probe::{PingReply, StatusReply, confirm, diagnose, ping, probe, quit, runs, status, stop};
+pub use probe::{
+    PingReply, StatusReply, confirm, diagnose, link, ping, probe, quit, runs, status, stop,
+};
 pub use report::{ReportFault, report};
 
 /// The default timeout of a connection.

@@ -159,6 +159,42 @@ pub async fn runs(
     within(limit, endpoint, runs_reply(connection, request, token, limit)).await
 }
 
+/// Asks for a link to a run in a browser, or to all of them. Once connected, the whole reply may take
+/// `limit`.
+pub async fn link(
+    endpoint: &Endpoint,
+    token: Option<&Token>,
+    run: Option<u64>,
+    limit: Duration,
+) -> Result<String, ClientError> {
+    let connection = endpoint.connect().await?;
+    let request = Request::new(Op::Link).with(Parameters { run, ..Parameters::default() });
+    within(limit, endpoint, link_reply(connection, request, token, limit)).await
+}
+
+async fn link_reply<S>(
+    connection: Connection<S>,
+    request: Request<&RawValue>,
+    token: Option<&Token>,
+    limit: Duration,
+) -> Result<String, ClientError>
+where
+    S: AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let mut replies = connection.ask(request, token, limit).await?;
+    let mut received = None;
+    while let Some(reply) = replies.next().await? {
+        match reply {
+            Reply::Event(Event::Link { url, .. }) => received = Some(url),
+            Reply::Event(Event::Done { .. }) => {}
+            other => return Err(unexpected(&replies, &other)),
+        }
+    }
+    // A server that does not support the op replies with the terminator alone.
+    let what = Op::Link.name();
+    received.ok_or(ClientError::UnknownRequest { address: replies.address, what })
+}
+
 async fn runs_reply<S>(
     connection: Connection<S>,
     request: Request<&RawValue>,

@@ -53,6 +53,7 @@ fn parsed(words: &[OsString]) -> Option<(Connection, TokenSource)> {
     let typed = command.try_get_matches_from(program.chain(words.iter().cloned())).ok()?;
     match Cli::from_arg_matches(&typed).ok()?.verb {
         Verb::Status(args) => Some((args.asking.connection, args.asking.token)),
+        Verb::Open(args) => Some((args.asking.connection, args.asking.token)),
         Verb::Stop(args) => Some((args.asking.connection, args.asking.token)),
         Verb::Attach(args) => Some((args.connection, args.token)),
         Verb::Report(args) => Some((args.connection, args.token)),

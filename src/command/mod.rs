@@ -68,6 +68,7 @@ pub fn execute(cli: &Cli, console: &mut Console) -> Result<Exit, Error> {
         Verb::Stop(args) => status::stop(args, console),
         Verb::Runs(args) => status::runs(args, console),
         Verb::Attach(args) => send::attach(args, console),
+        Verb::Open(args) => open::open(args, console),
         Verb::Report(args) => report::report(args, console),
         Verb::Quit(args) => quit::quit(args, console),
         Verb::Run(args) => run::run(args, cli.verbose, console),

@@ -16,7 +16,7 @@ use super::document::{self, Local, Source, Taker};
 use super::report_files::{self, Reports};
 use super::setup::{block_on, data_dir, memory, targets, test_limits};
 use super::signal::{Asked, Interrupt};
-use super::{cluster, descriptors, executor, one_liner, overrides};
+use super::{cluster, descriptors, executor, one_liner, overrides, web};
 use crate::action::{
     Document, DocumentOutcome, Engine, Executor, FileAccess, Files, Overrides, Policy, Rules,
     Surroundings, Where,
@@ -25,8 +25,10 @@ use crate::cli::{Format, Run, TOKEN_VARIABLE};
 use crate::console::{Console, Stderr};
 use crate::error::{Error, Exit, reason};
 use crate::event::Event;
+use crate::net::Listeners;
 use crate::python::Python;
 use crate::run::Submission;
+use crate::value::Value;
 use crate::wire::parameters::MOST_DETAIL;
 
 /// How long the end waits for exporters: a send in progress and the last one, each with the longest
@@ -92,8 +94,22 @@ pub(super) fn run(args: &Run, verbose: u8, console: &mut Console) -> Result<Exit
     }
     let detail = verbose.min(MOST_DETAIL);
     let python = executor::start(&args.python, &policy, console)?.zip(rules.python);
-    let runner = Runner { reports, is_of_url, ..Runner::new(policy, python, detail, args.once)? };
-    block_on(runner.run_all(locals, console))
+    block_on(async {
+        let mut policy = policy;
+        let pages = args.web.as_ref().map(web::listen_here).transpose()?;
+        policy.targets.own.extend(pages.iter().flat_map(Listeners::addresses));
+        let runner =
+            Runner { reports, is_of_url, ..Runner::new(policy, python, detail, args.once)? };
+        let Some(pages) = pages else { return runner.run_all(locals, console).await };
+        let runner = runner.keeping_documents();
+        let door = web::show(pages, Arc::clone(&runner.executor) as _, console)?;
+        let exit = runner.run_all(locals, console).await;
+        match exit {
+            Ok(Exit::Interrupted) => door.abandon(),
+            _ => door.close().await,
+        }
+        exit
+    })
 }
 
 /// Reads and checks all documents before the first one runs; `given` is the one of the command line.
@@ -176,6 +192,14 @@ impl Runner {
             detail,
             abandoned: false,
         })
+    }
+
+    /// The same, keeping the documents for whoever looks at their runs.
+    fn keeping_documents(mut self) -> Self {
+        if let Some(executor) = Arc::get_mut(&mut self.executor) {
+            executor.keep_documents();
+        }
+        self
     }
 
     /// Runs all documents, then stops what they have left running.
@@ -267,11 +291,14 @@ impl Runner {
         console: &mut Console,
     ) -> Result<Exit, Error> {
         let cancel = CancellationToken::new();
-        let running = self.spawn(
-            local.document,
-            Some(local.name).filter(|name| !name.starts_with("--")),
-            cancel.clone(),
-        )?;
+        let submission = Submission {
+            isolated: true,
+            detail: self.detail,
+            document: self.shown(local.written.get()),
+            file: Some(local.name).filter(|name| !name.starts_with("--")),
+            ..Submission::default()
+        };
+        let running = self.spawn(local.document, submission, cancel.clone())?;
         let executor = Arc::clone(&self.executor);
         let stderr = console.stderr();
         let is_of_url = self.is_of_url;
@@ -307,17 +334,22 @@ impl Runner {
         })
     }
 
+    /// The document without its secrets, where it is kept.
+    fn shown(&self, written: &str) -> Option<String> {
+        let keeps = self.executor.table().keeps_documents();
+        let value = keeps.then(|| Value::parse(written).ok()).flatten()?;
+        serde_json::to_string(&value.redacted()).ok()
+    }
+
     /// Runs a document in its own thread.
     fn spawn(
         &self,
         document: Document,
-        file: Option<String>,
+        submission: Submission,
         cancel: CancellationToken,
     ) -> Result<oneshot::Receiver<DocumentOutcome>, Error> {
         let (executor, sender) = (self.executor.clone(), self.sender.clone());
         let (ended, running) = oneshot::channel();
-        let detail = self.detail;
-        let submission = Submission { isolated: true, file, detail, ..Submission::default() };
         thread::Builder::new()
             .name("run".to_owned())
             .spawn(move || {
@@ -375,7 +407,6 @@ fn stop(cancel: &CancellationToken, stderr: &Stderr) -> ControlFlow<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::Value;
 
     #[tokio::test]
     async fn a_run_that_has_ended_does_not_hold_the_executor() {
@@ -384,7 +415,8 @@ mod tests {
         for _ in 0..100 {
             let action = Value::parse(r#"[["abs", [1]]]"#).unwrap();
             let document = Document::parse(action).unwrap();
-            let running = runner.spawn(document, None, CancellationToken::new()).unwrap();
+            let running =
+                runner.spawn(document, Submission::default(), CancellationToken::new()).unwrap();
             assert_eq!(running.await.unwrap().failed, 0);
             assert_eq!(Arc::strong_count(&runner.executor), 1);
         }

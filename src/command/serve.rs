@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -25,9 +25,6 @@ use crate::net::Listeners;
 use crate::run::{History, KEPT_RUNS, Runs, TESTS_AT_ONCE};
 use crate::server::{self, Handle, Keyring, Limits, Secrets, Server};
 use crate::web::Settings;
-
-/// How long the end of the program waits for the web door, whose runs have ended.
-const CLOSE: Duration = Duration::from_millis(500);
 
 pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Error> {
     descriptors::raise();
@@ -102,12 +99,14 @@ pub(super) fn serve(args: &cli::Serve, console: &mut Console) -> Result<Exit, Er
         let keyring = server.keyring.clone();
         let handle = Handle::new(server, shutdown.clone());
         let settings = Settings { names: args.web_host.clone(), read_only: false };
-        let open = |pages| web::open(pages, settings, &handle, console);
+        let open = |pages| web::open(pages, settings, handle.clone(), console);
         let door = pages.map(open).transpose()?;
         let serving = server::run(listeners, handle);
         let exit = until_stopped(serving, &keyring, shutdown, sources, &status, console).await;
-        if let Some(door) = door {
-            door.close(Instant::now() + CLOSE);
+        match (door, &exit) {
+            (None, _) => {}
+            (Some(door), Ok(Exit::Interrupted)) => door.abandon(),
+            (Some(door), _) => door.close().await,
         }
         if matches!(exit, Ok(Exit::Interrupted)) {
             // A second signal waits for nothing: what still runs is left to the system.
@@ -127,6 +126,7 @@ fn history(args: &cli::Serve) -> Option<PathBuf> {
 /// The table of runs, with those of the history.
 fn runs(args: &cli::Serve, history: Option<&Path>, memory: &Arc<Memory>) -> Result<Runs, Error> {
     let runs = Runs::new(args.limits.max_tests, args.keep_runs, memory);
+    let runs = if args.web.is_some() { runs.keeping_documents() } else { runs };
     let Some(path) = history else { return Ok(runs) };
     let (history, last) =
         History::open(path).map_err(|error| Error::usage(format!("--history {error}")))?;

@@ -110,19 +110,19 @@ impl From<RunState> for State {
 }
 
 /// The server that is asked.
-struct Asked {
-    endpoint: Endpoint,
+pub(super) struct Asked {
+    pub(super) endpoint: Endpoint,
     token: Option<Token>,
-    timeout: Duration,
+    pub(super) timeout: Duration,
 }
 
 impl Asked {
-    fn token(&self) -> Option<&Token> {
+    pub(super) fn token(&self) -> Option<&Token> {
         self.token.as_ref()
     }
 }
 
-fn ask(
+pub(super) fn ask(
     args: &Asking,
     needs: &[(&str, bool)],
     console: &mut Console,

@@ -7,18 +7,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::Exporter;
-use super::scrape::{Format, Scrape, Writer};
+use super::scrape::{Format, Writer};
 use crate::counters::{Counters, Counts};
 use crate::memory::{Full, Share};
 use crate::net::http_service::{HttpService, Limits, RequestBody};
 use crate::record::live::{Counted, Cumulative, LATENCY_BOUNDS_MS, SIZE_BOUNDS};
+
+pub use super::scrape::Scrape;
 
 /// Concurrent scrapes; each has five seconds to send a request without a body.
 const LIMITS: Limits = Limits { connections: 32, first: Duration::from_secs(5), ..Limits::DEFAULT };
@@ -41,7 +43,7 @@ impl Prometheus {
         counters: Option<Arc<Counters>>,
         addresses: &[SocketAddr],
     ) -> io::Result<Self> {
-        let figures = ScrapeSource { cumulative, counters };
+        let figures = ScrapeSource::new(cumulative, counters);
         let respond = move |request| std::future::ready(answer(&request, &figures));
         HttpService::start("prometheus", addresses, LIMITS, respond).map(Self)
     }
@@ -64,12 +66,33 @@ impl Exporter for Prometheus {
 
 /// What a scrape returns.
 #[derive(Debug)]
-struct ScrapeSource {
+pub struct ScrapeSource {
     cumulative: Arc<Cumulative>,
     counters: Option<Arc<Counters>>,
 }
 
 impl ScrapeSource {
+    /// These figures, and the counters of a control server if there is one.
+    pub fn new(cumulative: Arc<Cumulative>, counters: Option<Arc<Counters>>) -> Self {
+        Self { cumulative, counters }
+    }
+
+    /// The response to a scrape, in the format that its headers ask for.
+    pub fn respond(&self, headers: &HeaderMap) -> Response<Scrape> {
+        let (format, kind) = match accepts_open_metrics(headers) {
+            true => (Format::Open, OPEN_METRICS),
+            false => (Format::Older, PLAIN),
+        };
+        match self.scrape(format) {
+            Ok(scrape) => response(StatusCode::OK, kind, scrape),
+            Err(full) => self.plain(StatusCode::SERVICE_UNAVAILABLE, format!("{full}\n")),
+        }
+    }
+
+    fn plain(&self, status: StatusCode, text: String) -> Response<Scrape> {
+        response(status, "text/plain", Scrape::of(text, self.share()))
+    }
+
     fn scrape(&self, format: Format) -> Result<Scrape, Full> {
         let memory = self.cumulative.memory();
         let server = self.counters.as_ref().map(|counters| ServerFigures {
@@ -90,28 +113,25 @@ impl ScrapeSource {
 
 fn answer(request: &Request<RequestBody>, figures: &ScrapeSource) -> Response<Scrape> {
     let get = matches!(*request.method(), Method::GET | Method::HEAD);
-    let (format, kind) = match accepts_open_metrics(request) {
-        true => (Format::Open, OPEN_METRICS),
-        false => (Format::Older, PLAIN),
-    };
-    let plain = |status, text: String| (status, "text/plain", Scrape::of(text, figures.share()));
-    let (status, kind, body) = match request.uri().path() {
-        "/metrics" if get => match figures.scrape(format) {
-            Ok(scrape) => (StatusCode::OK, kind, scrape),
-            Err(full) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("{full}\n")),
-        },
-        "/metrics" => plain(StatusCode::METHOD_NOT_ALLOWED, "use GET /metrics\n".to_owned()),
-        _ => plain(StatusCode::NOT_FOUND, "the figures are at /metrics\n".to_owned()),
-    };
-    let mut answer = Response::new(body);
-    *answer.status_mut() = status;
-    let kind = hyper::header::HeaderValue::from_static(kind);
-    answer.headers_mut().insert(hyper::header::CONTENT_TYPE, kind);
-    answer
+    match request.uri().path() {
+        "/metrics" if get => figures.respond(request.headers()),
+        "/metrics" => {
+            figures.plain(StatusCode::METHOD_NOT_ALLOWED, "use GET /metrics\n".to_owned())
+        }
+        _ => figures.plain(StatusCode::NOT_FOUND, "the figures are at /metrics\n".to_owned()),
+    }
 }
 
-fn accepts_open_metrics(request: &Request<RequestBody>) -> bool {
-    let mut accepted = request.headers().get_all(hyper::header::ACCEPT).iter();
+fn response(status: StatusCode, kind: &'static str, body: Scrape) -> Response<Scrape> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let kind = hyper::header::HeaderValue::from_static(kind);
+    response.headers_mut().insert(hyper::header::CONTENT_TYPE, kind);
+    response
+}
+
+fn accepts_open_metrics(headers: &HeaderMap) -> bool {
+    let mut accepted = headers.get_all(hyper::header::ACCEPT).iter();
     accepted.any(|value| value.to_str().is_ok_and(|text| text.contains("openmetrics-text")))
 }
 

@@ -123,7 +123,7 @@ impl fmt::Write for Writer {
 
 /// A text that is sent.
 #[derive(Debug)]
-pub(super) struct Scrape {
+pub struct Scrape {
     pieces: VecDeque<Bytes>,
     left: usize,
     share: Share,

@@ -51,7 +51,7 @@ pub struct Submission {
     /// Whether it sees only its own records and variables once it holds a test. The reference's
     /// documents see those of all.
     pub isolated: bool,
-    /// Its document as JSON, without secrets, for the history.
+    /// Its document as JSON, without secrets, for whoever keeps it.
     pub document: Option<String>,
 }
 
@@ -92,6 +92,8 @@ pub struct Run {
     /// The number of events so far; watchers wait for its changes.
     events: watch::Sender<u64>,
     history: Option<Arc<History>>,
+    /// Its document without secrets, where these are kept, and its memory.
+    document: Option<(String, Share)>,
 }
 
 /// What changes while it runs.
@@ -127,9 +129,15 @@ impl Run {
         cancel: CancellationToken,
         memory: &Arc<Memory>,
         history: Option<Arc<History>>,
+        keeps_document: bool,
     ) -> Arc<Self> {
-        // Only the history needs it.
         let document = submission.document.take();
+        let stored = document.clone().filter(|_| history.is_some());
+        let document = document.filter(|_| keeps_document).and_then(|document| {
+            let mut share = memory.share("the document of a run");
+            // What does not fit is not kept.
+            share.grow(document.len()).is_ok().then_some((document, share))
+        });
         let run = Arc::new(Self {
             number,
             submission,
@@ -153,10 +161,11 @@ impl Run {
             }),
             events: watch::Sender::new(0),
             history,
+            document,
         });
         // Before anybody learns its number.
         if let Some(history) = &run.history {
-            history.begin(&run.info(), document.as_deref());
+            history.begin(&run.info(), stored.as_deref());
         }
         if let Some(hold) = &run.submission.hold {
             hold.bind(&run);
@@ -197,6 +206,11 @@ impl Run {
     /// How long it waits for the place of another test.
     pub fn patience(&self) -> Option<Duration> {
         self.submission.patience
+    }
+
+    /// Its document as JSON, without secrets, if it is kept.
+    pub fn document(&self) -> Option<&str> {
+        self.document.as_ref().map(|(document, _)| document.as_str())
     }
 
     /// Its state.
@@ -388,9 +402,24 @@ mod tests {
     use crate::record::live::Live;
 
     #[test]
+    fn a_document_is_kept_only_where_it_is_asked_for_and_fits() {
+        let kept = |memory: usize, keeps: bool| {
+            let memory = Memory::new(memory);
+            let document = Some("x".repeat(1000));
+            let submission = Submission { document, ..Submission::default() };
+            let run = Run::new(1, submission, CancellationToken::new(), &memory, None, keeps);
+            (run.document().map(str::len), memory.taken() >= 1000)
+        };
+        assert_eq!(kept(100_000, true), (Some(1000), true));
+        assert_eq!(kept(100_000, false), (None, false));
+        assert_eq!(kept(500, true), (None, false));
+    }
+
+    #[test]
     fn t36_the_figures_of_an_ended_run_take_memory_and_are_not_kept_beyond_it() {
         let finished = |memory: &Arc<Memory>| {
-            let run = Run::new(1, Submission::default(), CancellationToken::new(), memory, None);
+            let run =
+                Run::new(1, Submission::default(), CancellationToken::new(), memory, None, false);
             run.begin_test(Arc::new(Test::new("test".to_owned(), None, Live::default())));
             let figures = Map::from_iter([("tests".to_owned(), "x".repeat(10_000).into())]);
             run.finish(0, figures);

@@ -47,6 +47,8 @@ pub struct Runs {
     memory: Arc<Memory>,
     most_tests: usize,
     most_kept: usize,
+    /// Whether documents are kept in memory.
+    keeps_documents: bool,
     table: Mutex<Table>,
     /// Notified when a test or a run ends, when a place is handed on, and when a run is stopped.
     changed: Condvar,
@@ -119,6 +121,7 @@ impl Runs {
             memory: Arc::clone(memory),
             most_tests,
             most_kept,
+            keeps_documents: false,
             table: Mutex::default(),
             changed: Condvar::new(),
         }
@@ -129,6 +132,17 @@ impl Runs {
     pub fn with_history(mut self, history: History, last: u64) -> Self {
         (self.history, self.before) = (Some(Arc::new(history)), last);
         self
+    }
+
+    /// The same, keeping documents for whoever asks for them.
+    #[must_use]
+    pub fn keeping_documents(self) -> Self {
+        Self { keeps_documents: true, ..self }
+    }
+
+    /// Whether the documents of runs are kept anywhere.
+    pub fn keeps_documents(&self) -> bool {
+        self.keeps_documents || self.history.is_some()
     }
 
     /// Accepts a document. Its cancellation is that of its parent, and its own. Its name, which all
@@ -166,7 +180,7 @@ impl Runs {
         let submission = Submission { name, file, ..submission };
         let number = self.before + self.count.fetch_add(1, Ordering::Relaxed) + 1;
         let (cancel, history) = (parent.child_token(), self.history.clone());
-        let run = Run::new(number, submission, cancel, &self.memory, history);
+        let run = Run::new(number, submission, cancel, &self.memory, history, self.keeps_documents);
         table.in_progress.push(Arc::clone(&run));
         run
     }

@@ -8,9 +8,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::report::Pieces;
-use crate::action::{Executor, InvalidDocument, ReportError};
+use crate::action::{Executor, InvalidDocument, ReportError, RunReport};
 use crate::event::{ErrorKind, Event, ReportFormat, Sink, State, Status};
 use crate::memory::Memory;
+use crate::metrics::prometheus::ScrapeSource;
 use crate::run::{HistoryError, Run, Submission};
 use crate::value::Value;
 use crate::wire::events::event_of;
@@ -84,6 +85,26 @@ pub trait Execute: Send + Sync + 'static {
         Box::new(move |sink, _| sink.emit(refusal.into()))
     }
 
+    /// The job writes the page of a run beside another one.
+    fn compare(self: Arc<Self>, run: u64, _with: u64) -> Job {
+        Box::new(move |sink, _| sink.emit(Refusal::unknown_run(run).into()))
+    }
+
+    /// The document of a run, without its secrets, as JSON. Blocks its thread.
+    fn document(&self, run: u64) -> Result<String, Refusal> {
+        Err(Refusal::unknown_run(run))
+    }
+
+    /// What is found in the text of a document, as JSON. Blocks its thread.
+    fn lint(&self, _text: &str) -> Vec<serde_json::Value> {
+        Vec::new()
+    }
+
+    /// The figures of all tests for Prometheus, if there are any.
+    fn figures(&self) -> Option<ScrapeSource> {
+        None
+    }
+
     /// The job lists the newest runs.
     fn list(self: Arc<Self>, _limit: usize, _state: Option<State>) -> Job {
         Box::new(|sink, _| {
@@ -125,7 +146,7 @@ impl Execute for Executor {
         submission: Submission,
         cancel: &CancellationToken,
     ) -> Result<Job, Unready> {
-        let shown = self.table().history().map(|_| document.redacted());
+        let shown = self.table().keeps_documents().then(|| document.redacted());
         let shown = shown.and_then(|document| serde_json::to_string(&document).ok());
         let submission = Submission { document: shown, ..submission };
         let deadline = Instant::now() + READ_TIMEOUT;
@@ -172,29 +193,26 @@ impl Execute for Executor {
     }
 
     fn report(self: Arc<Self>, run: Option<u64>, format: ReportFormat) -> Job {
-        Box::new(move |sink, _| match Self::report(&self, run, format) {
-            Ok(report) => {
-                let started = Instant::now();
-                let warnings = report.warnings.clone();
-                let mut pieces = Pieces::new(sink, format, warnings);
-                let written = self.write_report(&report, &mut pieces);
-                match written.and_then(|()| pieces.finish()) {
-                    Ok(()) => sink.emit(Event::Done {
-                        ok: true,
-                        failed: 0,
-                        elapsed_s: started.elapsed().as_secs_f64(),
-                        run: Some(report.run),
-                        state: None,
-                        message: None,
-                    }),
-                    Err(error) if sink.is_open() => {
-                        sink.emit(Refusal::internal(&error.to_string()).into());
-                    }
-                    Err(_) => {}
-                }
-            }
-            Err(error) => sink.emit(not_reported(error).into()),
-        })
+        Box::new(move |sink, _| written(&self, Self::report(&self, run, format), format, sink))
+    }
+
+    fn compare(self: Arc<Self>, run: u64, with: u64) -> Job {
+        let format = ReportFormat::Html;
+        Box::new(move |sink, _| written(&self, Self::compare(&self, run, with), format, sink))
+    }
+
+    fn document(&self, run: u64) -> Result<String, Refusal> {
+        Self::document(self, run).map_err(not_reported)
+    }
+
+    fn lint(&self, text: &str) -> Vec<serde_json::Value> {
+        let findings = self.check_text(text);
+        let findings = findings.iter().map(|found| serde_json::to_value(found.of_file("document")));
+        findings.filter_map(Result::ok).collect()
+    }
+
+    fn figures(&self) -> Option<ScrapeSource> {
+        Some(self.scrape_source())
     }
 
     fn describe(self: Arc<Self>, run: u64) -> Job {
@@ -228,6 +246,34 @@ impl Execute for Executor {
             return Followed::Run(found);
         }
         Followed::Stored(Box::new(move || stored(&self, run)))
+    }
+}
+
+/// Emits the pieces of a report.
+fn written(
+    executor: &Executor,
+    report: Result<RunReport, ReportError>,
+    format: ReportFormat,
+    sink: &mut dyn Sink,
+) {
+    let report = match report {
+        Ok(report) => report,
+        Err(error) => return sink.emit(not_reported(error).into()),
+    };
+    let started = Instant::now();
+    let mut pieces = Pieces::new(sink, format, report.warnings.clone());
+    let written = executor.write_report(&report, &mut pieces);
+    match written.and_then(|()| pieces.finish()) {
+        Ok(()) => sink.emit(Event::Done {
+            ok: true,
+            failed: 0,
+            elapsed_s: started.elapsed().as_secs_f64(),
+            run: Some(report.run),
+            state: None,
+            message: None,
+        }),
+        Err(error) if sink.is_open() => sink.emit(Refusal::internal(&error.to_string()).into()),
+        Err(_) => {}
     }
 }
 

@@ -5,16 +5,19 @@
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::execute::{Execute, Job, Unready};
 use super::keyring::Keyring;
 use super::limits::Limits;
+use super::links::Links;
 use super::respond::{RequestBytes, Submitted};
 use super::run_log::RunLog;
 use super::state::{Active, Server, ServerState};
@@ -73,19 +76,24 @@ impl Handle {
         &self.0.server.keyring
     }
 
-    /// The counters.
-    pub fn counters(&self) -> &Arc<Counters> {
-        &self.0.server.counters
-    }
-
-    /// Says a line on stdout.
-    pub fn announce(&self, line: String) {
-        self.0.announce(line);
+    /// The links that log a browser in.
+    pub fn links(&self) -> &Links {
+        &self.0.links
     }
 
     /// Whether requests must have a token.
     pub fn is_guarded(&self) -> bool {
         self.0.is_guarded()
+    }
+
+    /// Waits until no request is in progress, but not for long.
+    pub async fn idle(&self, limit: Duration) {
+        let settled = async {
+            while self.0.active.load(Ordering::Acquire) > 0 {
+                self.0.settled.notified().await;
+            }
+        };
+        let _ = timeout(limit, settled).await;
     }
 
     /// Judges the token of a request, which counts failures as for a request on the socket.

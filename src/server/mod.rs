@@ -12,6 +12,7 @@ mod failed_logins;
 mod handle;
 mod keyring;
 mod limits;
+mod links;
 mod pipe;
 mod report;
 mod respond;
@@ -42,6 +43,7 @@ pub use execute::{Execute, Followed, Job, Stored, Unready};
 pub use handle::{Denied, Handle, Watching};
 pub use keyring::{Keyring, ReloadError, Secrets};
 pub use limits::Limits;
+pub use links::{Links, local};
 pub use state::{Announce, Server};
 
 /// The first pause after a failed accept, and the longest; each failure doubles it.

@@ -128,6 +128,13 @@ impl ServerState {
                 let format = format.unwrap_or(ReportFormat::Html);
                 Response::Job(executor.report(run, format))
             }
+            Op::Link => {
+                let path = run.map_or_else(|| "/".to_owned(), |run| format!("/runs/{run}"));
+                Response::Now(match self.links.make(&path) {
+                    Ok((url, expires_s)) => vec![Event::Link { url, expires_s }, Event::DONE],
+                    Err(refusal) => vec![refusal.into()],
+                })
+            }
             Op::Quit => Response::Now(vec![Event::DONE]),
         }
     }

@@ -19,6 +19,7 @@ use super::execute::Execute;
 use super::failed_logins::{Decision, FailedLogins};
 use super::keyring::Keyring;
 use super::limits::Limits;
+use super::links::Links;
 use crate::counters::Counters;
 use crate::lock::lock;
 use crate::memory::Memory;
@@ -160,6 +161,8 @@ pub(super) struct ServerState {
     pub(super) settled: Notify,
     /// Lines about requests.
     pub(super) lines: Mutex<Lines>,
+    /// Links that log a browser in.
+    pub(super) links: Links,
 }
 
 impl ServerState {
@@ -180,6 +183,7 @@ impl ServerState {
             active: AtomicUsize::new(0),
             settled: Notify::new(),
             lines: Mutex::new(Lines::new(Instant::now())),
+            links: Links::default(),
             server,
         }
     }

@@ -23,6 +23,8 @@ pub(super) enum Access {
     Public,
     /// With the token it reads.
     Read,
+    /// With the token it sends something, and changes no run.
+    Send,
     /// With the token it starts or stops runs.
     Change,
     /// It sends the token itself.
@@ -165,7 +167,7 @@ pub(super) fn judge(
     sessions: &Sessions,
 ) -> Result<(), Problem> {
     let origin = hosts.are_origin_of(parts);
-    let changes = matches!(access, Access::Change | Access::Login);
+    let changes = matches!(access, Access::Send | Access::Change | Access::Login);
     // Also where nothing else is asked for: any page can post to a port of this machine.
     if changes && origin == Some(false) {
         return Err(Problem::foreign());

@@ -39,8 +39,11 @@ pub(super) struct Site {
 /// What a handler returns.
 pub(super) type Answer = Result<Response, Problem>;
 
+/// An answer that is being made.
+pub(super) type Handled = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
 /// A handler of requests.
-pub(super) type Handler = fn(Call) -> Pin<Box<dyn Future<Output = Answer> + Send>>;
+pub(super) type Handler = fn(Call) -> Handled;
 
 /// A request that was let in.
 pub(super) struct Call {

@@ -81,6 +81,10 @@ impl Problem {
         Refusal::internal("the request crashed; see the server's log").into()
     }
 
+    pub(super) fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
     pub(super) fn delayed(self, delay: Duration) -> Self {
         Self { delay, ..self }
     }

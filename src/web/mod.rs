@@ -9,7 +9,7 @@
 //!
 //! ```text
 //!                routes            which requests there are, and their description
-//!   runs  events  files  pages     handlers
+//!  runs  events  files  tools  pages   handlers
 //!      openapi    reply            what they say
 //!           call                   a request, and what it may use
 //!     access  sessions  error  headers
@@ -19,12 +19,15 @@ mod access;
 mod call;
 mod error;
 mod events;
+mod files;
 mod headers;
+mod openapi;
 mod pages;
 mod reply;
 mod routes;
 mod runs;
 mod sessions;
+mod tools;
 
 use std::io;
 use std::sync::Arc;
@@ -63,6 +66,7 @@ impl Door {
         let secure = handle.keyring().tls().is_some();
         let hosts = Hosts::new(listeners.host(), listeners.port(), &settings.names, secure);
         let url = hosts.url();
+        handle.links().lead_to(&url);
         let limits = Limits {
             connections: handle.limits().connections,
             first: handle.limits().request,

@@ -40,6 +40,7 @@
 //! | runs | `"op": "runs"`, `limit`, `state` | `runs`, `done` | – |
 //! | attach | `"op": "attach"`, `run` | the events of that run, from its beginning to its `done` | – |
 //! | report | `"op": "report"`, `run`, `format` | `report`, as often as it has pieces, `done` | – |
+//! | link | `"op": "link"`, `run` | `link`, `done` | – |
 //! | quit | `"op": "quit"`, `quit_server` | `done` | `Server shutting down` |
 //! | refused ([`refusal`]) | – | `error` | `Error: ` and the reason |
 //!

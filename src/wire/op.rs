@@ -36,13 +36,15 @@ pub enum Op {
     Attach,
     /// Send the report of a run.
     Report,
+    /// Make a link that logs a browser in, once, to a run or to all of them.
+    Link,
     /// Shut the server down.
     Quit,
 }
 
 impl Op {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Run,
         Self::Ping,
         Self::Status,
@@ -50,6 +52,7 @@ impl Op {
         Self::Runs,
         Self::Attach,
         Self::Report,
+        Self::Link,
         Self::Quit,
     ];
 
@@ -63,13 +66,14 @@ impl Op {
             Self::Runs => "runs",
             Self::Attach => "attach",
             Self::Report => "report",
+            Self::Link => "link",
             Self::Quit => "quit",
         }
     }
 
     /// Whether only events can describe its reply, so that it needs a framed request.
     pub fn needs_events(self) -> bool {
-        matches!(self, Self::Runs | Self::Attach | Self::Report)
+        matches!(self, Self::Runs | Self::Attach | Self::Report | Self::Link)
     }
 
     /// Returns the operation of this name.

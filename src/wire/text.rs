@@ -87,6 +87,7 @@ fn line_of(event: &Event, op: Op) -> Option<String> {
         | Event::Queued(_)
         | Event::Runs { .. }
         | Event::Report { .. }
+        | Event::Link { .. }
         | Event::Started { .. }
         | Event::Detail { .. }
         | Event::Progress(_)

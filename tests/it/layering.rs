@@ -21,7 +21,7 @@ const MAY_USE: [(&str, &[&str]); 24] = [
     ("web", &["event", "net", "report", "run", "server", "wire"]),
     ("cli", &["event"]),
     ("console", &["cli", "event", "record"]),
-    ("server", &["action", "event", "net", "run", "wire"]),
+    ("server", &["action", "event", "metrics", "net", "run", "wire"]),
     ("client", &["event", "net", "wire"]),
     ("wire", &["event", "net"]),
     (

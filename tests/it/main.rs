@@ -78,6 +78,9 @@ mod true_reach;
 mod true_urls;
 mod web;
 mod web_access;
+mod web_files;
+mod web_run;
+mod web_schema;
 
 mod abuse;
 mod abuse_crowds;

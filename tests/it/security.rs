@@ -229,7 +229,7 @@ const ABUSE: &[(usize, &str, &str)] = &[
         "a cookie that scripts, other sites or a plain connection could read",
         "`HttpOnly`, `SameSite=Strict`, and over TLS `Secure`",
     ),
-    (87, "a login that leads to another site", "only paths of this server"),
+    (87, "a login or a link that leads to another site", "only paths of this server"),
     (
         88,
         "framing, sniffing, caching and scripts of others on pages",
@@ -241,6 +241,7 @@ const ABUSE: &[(usize, &str, &str)] = &[
         "floods of headers, long heads, requests that are slow or never end",
         "refused, or closed at the deadline",
     ),
+    (91, "a link of `ldctl open` that others find", "it opens once, within a minute"),
     (
         92,
         "markup in names, commands and errors that pages and replies show",

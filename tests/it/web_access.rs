@@ -20,6 +20,15 @@ fn guarded() -> Vec<Asked> {
         get("/api/v1/runs/1"),
         get("/api/v1/runs/1/events"),
         post("/api/v1/runs/1/stop", ""),
+        get("/api/v1/runs/1/report.html"),
+        get("/api/v1/runs/1/summary.json"),
+        get("/api/v1/runs/1/junit.xml"),
+        get("/api/v1/runs/1/records.csv"),
+        get("/api/v1/runs/1/document.json"),
+        get("/api/v1/runs/1/compare/2.html"),
+        post("/api/v1/lint", document),
+        post("/api/v1/links", r#"{"path": "/"}"#),
+        get("/api/v1/openapi.json"),
     ]
 }
 
@@ -35,6 +44,7 @@ fn t80_without_the_token_there_is_nothing_but_the_login() {
             ("token required", "Bearer")
         );
     }
+    assert_eq!(door.ask_bare(&get("/open/guess")).status, 410);
     for (path, login) in [("/", "/login?to=%2F"), ("/runs/3?x=1", "/login?to=%2Fruns%2F3%3Fx%3D1")]
     {
         let answer = door.ask_bare(&get(path));
@@ -301,6 +311,54 @@ fn t90_a_request_that_is_never_complete_ends_at_the_deadline() {
     let bytes = endless + &chunks.repeat(64);
     assert_eq!(exchange(door.connect(), bytes.as_bytes()).status, 413);
     assert_eq!(door.ask(get("/api/v1/runs")).json(), json!({"runs": []}));
+}
+
+#[test]
+fn t91_a_link_logs_a_browser_in_once() {
+    let door = Door::open(&[], TOKEN);
+    let made = door.ask(post("/api/v1/links", r#"{"path": "/api/v1/runs?limit=3"}"#));
+    assert_eq!((made.status, made.json()["expires_s"].as_f64()), (200, Some(60.0)));
+    let url = made.json()["url"].as_str().expect("a URL").to_owned();
+    let path = url.strip_prefix(&format!("http://{}", door.host)).expect("a path of the door");
+    let opened = door.ask_bare(&get(path));
+    assert_eq!(opened.status, 200);
+    assert_eq!(opened.header("refresh"), "0;url=/api/v1/runs?limit=3");
+    let cookie = opened.header("set-cookie");
+    assert!(cookie.contains("; HttpOnly; SameSite=Strict"), "{cookie}");
+    let cookie = cookie.split(';').next().expect("a cookie");
+    assert_eq!(door.ask_bare(&get("/api/v1/runs").header("Cookie", cookie)).status, 200);
+    let again = door.ask_bare(&get(path));
+    assert_eq!((again.status, again.header("set-cookie").as_str()), (410, ""));
+    for body in [r#"{"path": "//evil.example"}"#, r#"{"path": "https://evil.example"}"#, "{}", "x"]
+    {
+        let refused = door.ask(post("/api/v1/links", body));
+        assert_eq!(refused.status, 400, "{body}: {}", refused.text());
+    }
+}
+
+#[test]
+fn t91_the_link_of_ldctl_open_leads_to_its_run_and_is_on_no_command_line() {
+    let door = Door::open(&[], TOKEN);
+    start(&door, r#"[["LD_summary"]]"#);
+    let port = door.server.port();
+    let open = |args: &[&str]| {
+        let mut command = ldctl().args(["open", "--port", &port]).args(args);
+        command = command.env("LOAD_DENSITY_SOCKET_TOKEN", "s3cret");
+        String::from_utf8(command.assert().code(0).get_output().stdout.clone()).expect("UTF-8")
+    };
+    let url = open(&["1"]);
+    let path = url.trim().strip_prefix(&format!("http://{}", door.host)).expect("a path");
+    let opened = door.ask_bare(&get(path));
+    assert_eq!((opened.status, opened.header("refresh").as_str()), (200, "0;url=/runs/1"));
+    let json: serde_json::Value = serde_json::from_str(&open(&["--output", "json"])).expect("JSON");
+    assert!(json["url"].as_str().is_some_and(|url| url.contains("/open/")), "{json}");
+    let other = crate::support::Server::start(&[], TOKEN);
+    let port = other.port();
+    let refused =
+        ldctl().args(["open", "--port", &port]).env("LOAD_DENSITY_SOCKET_TOKEN", "s3cret");
+    let refused = refused.output().expect("it");
+    let stderr = String::from_utf8(refused.stderr).expect("UTF-8");
+    assert!(stderr.contains("this server has no web door"), "{stderr}");
 }
 
 #[test]

@@ -86,6 +86,7 @@ fn page(figures: &Figures, gates: &[GateResult]) -> Markup {
                         Some(why) => p class="verdict bad" { "✗ " (text::shown(why, ERROR_ROOM)) },
                         None => (verdict(figures, gates)),
                     }
+                    (against(figures))
                     (gates::broken(gates, figures))
                     @if let Some(baseline) = &figures.baseline { (delta::regressions(baseline)) }
                     (warnings(figures))
@@ -146,10 +147,6 @@ fn verdict(figures: &Figures, gates: &[GateResult]) -> Markup {
     let broken = gates.iter().filter(|gate| !gate.passed).count();
     let Stats { requests, failures, .. } = figures.total;
     let bad = |words: &str| html! { p class="verdict bad" { "✗ " (words) } };
-    let regressed = figures
-        .baseline
-        .as_ref()
-        .map(|baseline| (!baseline.regressions.is_empty(), delta::sentence(baseline)));
     html! {
         @if requests == 0 {
             (bad("Nothing was measured"))
@@ -170,10 +167,18 @@ fn verdict(figures: &Figures, gates: &[GateResult]) -> Markup {
         } @else {
             (success("No request failed", figures, gates))
         }
-        @match regressed {
-            Some((true, words)) => p class="verdict second bad" { "✗ " (words) },
-            Some((false, words)) => p class="verdict second good" { "✓ " (words) },
-            None => {}
+    }
+}
+
+/// Whether anything has become worse than in the run that it is compared with.
+fn against(figures: &Figures) -> Markup {
+    let Some(baseline) = &figures.baseline else { return html! {} };
+    let words = delta::sentence(baseline);
+    html! {
+        @if baseline.regressions.is_empty() {
+            p class="verdict second good" { "✓ " (words) }
+        } @else {
+            p class="verdict second bad" { "✗ " (words) }
         }
     }
 }

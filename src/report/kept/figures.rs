@@ -3,10 +3,12 @@
 use super::errors::Kinds;
 use super::read::{Kept, KeptPoint, KeptTest};
 use super::sum::Sum;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use crate::record::diff::{Run, RunMetrics};
 use crate::record::{Gaps, Iterations};
 use crate::report::figures::{
     Course, ErrorFigures, Facts, Figures, MAX_NAMES, MAX_POINTS, NameFigures, Point, Stats,
@@ -21,6 +23,20 @@ impl Kept<'_> {
     /// The summary over all tests.
     pub fn summary(&self) -> &Value {
         self.summary
+    }
+
+    /// The figures by name, whatever the method, for a comparison, and over all of them.
+    pub fn metrics(&self) -> (Run, RunMetrics) {
+        let (mut names, mut total) = (BTreeMap::<String, Sum>::new(), Sum::default());
+        for test in &self.tests {
+            for name in &test.names {
+                names.entry(name.name.to_owned()).or_default().add(name);
+                total.add(name);
+            }
+            total.add(&test.further);
+        }
+        let names = names.into_iter().map(|(name, sum)| (name, sum.metrics())).collect();
+        (names, total.metrics())
     }
 
     /// The figures for a page.

@@ -117,6 +117,7 @@ fn samples() -> Vec<(Event, Option<&'static str>)> {
             },
             None,
         ),
+        (Event::Link { url: "http://localhost:1/open/k".to_owned(), expires_s: 60.0 }, None),
         (
             Event::Done {
                 ok: false,
@@ -150,6 +151,7 @@ fn variant(event: &Event) -> &'static str {
         Event::Queued(_) => "queued",
         Event::Runs { .. } => "runs",
         Event::Report { .. } => "report",
+        Event::Link { .. } => "link",
         Event::Started { .. } => "started",
         Event::Progress(_) => "progress",
         Event::Detail { .. } => "detail",
@@ -207,8 +209,8 @@ fn every_event_is_decoded_as_itself_or_as_its_line() {
     variants.sort_unstable();
     variants.dedup();
     let all = [
-        "accepted", "alive", "detail", "done", "error", "pong", "progress", "queued", "report",
-        "result", "runs", "started", "status",
+        "accepted", "alive", "detail", "done", "error", "link", "pong", "progress", "queued",
+        "report", "result", "runs", "started", "status",
     ];
     assert_eq!(variants, all);
 }
