@@ -112,23 +112,25 @@ fn check_sampler(properties: &str, inside: &str, task: &str, notices: &[&str]) {
     assert_eq!(said.lines(), notices, "{properties}");
 }
 
+/// The arguments of a sampler or of the defaults.
+fn arguments(given: &[(&str, &str)]) -> String {
+    let given: String = given
+        .iter()
+        .map(|(name, value)| {
+            format!(
+                "<elementProp>{}{}</elementProp>",
+                text("Argument.name", name),
+                text("Argument.value", value)
+            )
+        })
+        .collect();
+    format!(
+        r#"<elementProp name="HTTPsampler.Arguments"><collectionProp name="Arguments.arguments">{given}</collectionProp></elementProp>"#
+    )
+}
+
 #[test]
 fn arguments_that_repeat_are_all_sent_and_a_path_begins_with_a_slash() {
-    let arguments = |given: &[(&str, &str)]| {
-        let given: String = given
-            .iter()
-            .map(|(name, value)| {
-                format!(
-                    "<elementProp>{}{}</elementProp>",
-                    text("Argument.name", name),
-                    text("Argument.value", value)
-                )
-            })
-            .collect();
-        format!(
-            r#"<elementProp name="HTTPsampler.Arguments"><collectionProp name="Arguments.arguments">{given}</collectionProp></elementProp>"#
-        )
-    };
     let repeated = arguments(&[("a", "1"), ("a", "2"), ("b", "")]);
     check_sampler(
         &(text("HTTPSampler.path", "x/y") + &repeated),
@@ -176,5 +178,58 @@ fn functions_without_a_counterpart_are_variables() {
         "",
         r#"{"request_url": "/a/${computed_time}?b=${randint(1, 3)}&c=${computed_threadNum}"}"#,
         &["functions without a counterpart, now variables: ${__time(/1000,)}, ${__threadNum}"],
+    );
+}
+
+#[test]
+fn arguments_of_a_sampler_replace_those_of_the_defaults() {
+    let usual = arguments(&[("a", "0"), ("c", "3")]);
+    let own = arguments(&[("a", "1"), ("a", "2")]);
+    let defaults = format!("<ConfigTestElement>{usual}</ConfigTestElement><hashTree/>");
+    let (tasks, _) =
+        plan(&[], "<GenericController/>", &(defaults + &sampler(&own, ""))).into_tasks();
+    let params = tasks.first().and_then(|task| task.get("params")).map(Value::to_text);
+    assert_eq!(params.as_deref(), Some("[['c', '3'], ['a', '1'], ['a', '2']]"));
+}
+
+#[test]
+fn files_of_one_name_are_all_sent() {
+    let file = |path: &str| {
+        format!(
+            "<elementProp>{}{}</elementProp>",
+            text("File.path", path),
+            text("File.paramname", "f")
+        )
+    };
+    let files = format!(
+        r#"<elementProp name="HTTPsampler.Files"><collectionProp name="HTTPFileArgs.files">{}{}</collectionProp></elementProp>"#,
+        file("a.png"),
+        file("b.png")
+    );
+    check_sampler(
+        &(text("HTTPSampler.method", "POST") + &files),
+        "",
+        r#"{"request_url": "/", "files": [["f", {"path": "a.png"}], ["f", {"path": "b.png"}]]}"#,
+        &["files to put into the data directory: a.png, b.png"],
+    );
+}
+
+#[test]
+fn a_timeout_and_a_pause_may_be_variables_of_the_plan() {
+    let timer = format!("<ConstantTimer>{}</ConstantTimer>", text("ConstantTimer.delay", "${ms}"));
+    let sampler = sampler(&text("HTTPSampler.response_timeout", "${ms}"), &timer);
+    let import = plan(&[("ms", "1500")], "<GenericController/>", &sampler);
+    let request = import.tests.first().and_then(|test| test.requests.first()).expect("a request");
+    assert_eq!(request.task.get("timeout").and_then(Value::as_f64), Some(1.5));
+    assert_eq!(request.pause.as_ref().and_then(Value::as_f64), Some(1.5));
+}
+
+#[test]
+fn an_assertion_without_a_counterpart_is_listed() {
+    check_sampler(
+        "",
+        "<DurationAssertion testname=\"fast\"/>",
+        r#"{"request_url": "/"}"#,
+        &["elements without a counterpart: fast (DurationAssertion)"],
     );
 }

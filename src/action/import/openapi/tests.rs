@@ -97,3 +97,19 @@ fn the_server_is_the_nearest_one_and_callbacks_are_listed() {
         &["left out: callbacks (2)"],
     );
 }
+
+#[test]
+fn the_server_of_a_path_stands_between_those_of_its_operations_and_of_the_document() {
+    let spec = r#"{"openapi": "3.0.0", "servers": [{"url": "http://root"}], "paths": {
+        "/a": {"servers": [{"url": "http://path"}], "get": {}, "put": {"servers": [{"url": "http://own"}]}},
+        "/b": {"get": {}}}}"#;
+    let spec = Value::parse(spec).expect("JSON");
+    let urls = |base: Option<&str>| {
+        let (tasks, _) = import(&spec, base).expect("tasks").into_tasks();
+        let urls = tasks.iter().map(|task| task.get("request_url").map(Value::to_text));
+        urls.flatten().collect::<Vec<_>>()
+    };
+    assert_eq!(urls(None), ["http://path/a", "http://own/a", "http://root/b"]);
+    assert_eq!(urls(Some("")), ["http://path/a", "http://own/a", "http://root/b"]);
+    assert_eq!(urls(Some("http://base")), ["http://base/a", "http://base/a", "http://base/b"]);
+}
