@@ -35,6 +35,7 @@ mod context;
 pub mod convert;
 mod delegated;
 pub mod document;
+mod environment;
 mod executor;
 mod fan_out;
 mod files;
@@ -66,6 +67,7 @@ pub use check::{
 };
 pub use command::{Declaration, Manual};
 pub use document::{Document, InvalidDocument};
+pub use environment::environment;
 pub use executor::{DocumentOutcome, Executor};
 pub use fan_out::{Share, fan_out};
 pub use files::{Files, MAX_READ_BYTES};

@@ -16,13 +16,14 @@ use super::report::Wanted;
 use super::report_files::{self, Reports};
 use super::setup::block_on;
 use super::signal::Interrupt;
-use crate::action::{Surroundings, Where};
+use crate::action::{Surroundings, Where, environment};
 use crate::cli::{Attach, Send};
 use crate::client::{CONNECT_TIMEOUT, ClientError, Endpoint, confirm, diagnose, stop};
 use crate::console::Console;
 use crate::error::{Error, Exit};
 use crate::event::{Event, FailureKind, ReportFormat, State};
 use crate::load::{MOST_SECONDS, MOST_TASKS, MOST_USERS, TestLimits};
+use crate::value::Value;
 use crate::wire::dialect::Reply;
 use crate::wire::frame::Mode;
 use crate::wire::op::Op;
@@ -85,6 +86,16 @@ pub(super) fn send(args: &Send, verbose: u8, console: &mut Console) -> Result<Ex
     }
     console.document(&local.name);
     local.warn(console);
+    let names =
+        Value::parse(local.written.get()).map(|document| environment(&document, Vec::new()));
+    if let Some(names) = names.ok().filter(|names| !names.is_empty()) {
+        console.note(&format!(
+            "{}: the server must have these environment variables, and allow them (ldctl serve \
+             --allow-env): {}",
+            local.name,
+            names.join(", ")
+        ));
+    }
     let parameters = Parameters {
         name: args.name.clone(),
         detach: args.detach,

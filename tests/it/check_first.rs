@@ -103,6 +103,13 @@ fn what_only_the_server_knows_is_left_to_it() {
     let sent = ldctl().args(["send", "--port", &server.port(), "--json", document]).assert();
     let lines = String::from_utf8_lossy(&sent.get_output().stdout).lines().count();
     assert_eq!((sent.get_output().status.code(), lines), (Some(1), 4));
+    let told = String::from_utf8_lossy(&sent.get_output().stderr).into_owned();
+    let note = "note: --json: the server must have these environment variables, and allow them (ldctl \
+                serve --allow-env): NOPE\n";
+    assert!(told.contains(note), "{told}");
+    let quiet = ldctl().args(["send", "--quiet", "--port", &server.port(), "--json", document]);
+    let told = String::from_utf8_lossy(&quiet.assert().get_output().stderr).into_owned();
+    assert!(!told.contains("NOPE"), "{told}");
 }
 
 #[test]

@@ -606,11 +606,12 @@ impl<'a> Advisor<'a> {
     }
 }
 
-/// Why a variable of the environment has no value, and what to do.
-fn unavailable(name: &str) -> (&'static str, String) {
+/// Why a variable of the environment has no value, and what to do. Where documents are checked that run
+/// here, they may read all but those of ldctl itself.
+fn unavailable(name: &str) -> (&'static str, &'static str) {
     match std::env::var_os(name) {
-        None => ("is not set", "export it".to_owned()),
-        Some(_) => ("may not be read by documents", format!("allow it with --allow-env {name}")),
+        None => ("is not set", "export it"),
+        Some(_) => ("may not be read by documents", "use another one"),
     }
 }
 

@@ -589,10 +589,7 @@ fn a_number_from_a_variable_is_judged_before_the_test_starts() {
             // It is set, and not for documents.
             "${env.PATH}",
             "{}",
-            Some(error(
-                "PATH may not be read by documents; allow it with --allow-env PATH",
-                "unset-variable",
-            )),
+            Some(error("PATH may not be read by documents; use another one", "unset-variable")),
         ),
         (
             "${env.API_TOKEN}",

@@ -12,8 +12,6 @@ mod secrets;
 mod settle;
 mod source;
 
-use indexmap::IndexSet;
-
 use self::cookies::Sessions;
 use self::hosts::Hosts;
 pub use self::refusal::NotConverted;
@@ -21,7 +19,7 @@ use self::secrets::Secrets;
 use self::settle::{Settled, settled};
 pub use self::source::Source;
 use super::commands::har::{RecordedRequest, recorded};
-use crate::load::template::{Reference, references};
+use super::environment::environment;
 use crate::value::{Map, Reader, Value};
 
 /// The shortest pause that becomes a wait, in seconds: shorter ones are the browser's own.
@@ -169,27 +167,6 @@ fn document(settled: Settled, hosts: Hosts) -> Value {
         actions.push(Value::List(vec!["LD_assert_sla".into(), rules]));
     }
     Value::dict([("load_density", Value::List(actions))])
-}
-
-/// The variables of the environment that a document names, those of its secrets first.
-fn environment(document: &Value, secrets: Vec<String>) -> Vec<String> {
-    let mut names: IndexSet<String> = secrets.into_iter().collect();
-    let mut open = vec![document];
-    while let Some(value) = open.pop() {
-        match value {
-            Value::Str(text) => {
-                let found = references(text).filter_map(|(_, reference)| match reference {
-                    Reference::Environment(name) => Some(name.to_owned()),
-                    _ => None,
-                });
-                names.extend(found);
-            }
-            Value::List(items) => open.extend(items.iter().rev()),
-            Value::Dict(members) => open.extend(members.values().rev()),
-            _ => {}
-        }
-    }
-    names.into_iter().collect()
 }
 
 #[cfg(test)]
