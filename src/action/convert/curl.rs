@@ -10,8 +10,7 @@ use crate::value::{Map, Reader, Value};
 
 /// The requests of a text with commands of curl, and what is lost.
 pub(super) fn requests(text: &str) -> Result<(Vec<RecordedRequest>, Vec<String>), NotConverted> {
-    let Words { words, expansions } =
-        Words::of(text).ok_or_else(|| NotConverted("a quote is not closed".to_owned()))?;
+    let Words { words, expansions } = Words::of(text).ok_or_else(|| not_words(text))?;
     let starts = commands(&words);
     let mut said = Notices::default();
     said.many(EXPANSIONS, expansions);
@@ -39,6 +38,14 @@ pub(super) fn requests(text: &str) -> Result<(Vec<RecordedRequest>, Vec<String>)
     // Cookies are sent as they were given, in a header.
     notes.retain(|note| !note.starts_with("Cookie"));
     Ok((found, notes))
+}
+
+/// Why a text cannot be split.
+fn not_words(text: &str) -> NotConverted {
+    NotConverted(match Words::open_quote(text) {
+        Some(line) => format!("line {line}: a quote is not closed"),
+        None => "nothing follows the backslash at its end".to_owned(),
+    })
 }
 
 /// An entry of a recording, and members of the task that it cannot say.

@@ -54,6 +54,9 @@ pub fn convert(
     source: Option<Source>,
     choices: Choices,
 ) -> Result<Converted, NotConverted> {
+    if text.trim_start_matches('\u{feff}').trim().is_empty() {
+        return Err(NotConverted("the file is empty".to_owned()));
+    }
     let source = match source {
         Some(source) => source,
         None => Source::of(text)?,

@@ -113,7 +113,25 @@ fn what_cannot_be_converted_is_refused_with_the_reason() {
     check_refusal("{}", "not a HAR recording: it has no \"log\"");
     check_refusal(r#"{"log": {"entries": []}}"#, "it has no request");
     check_refusal("curl", "no URL");
-    check_refusal("curl 'http://h", "a quote is not closed");
+    check_refusal("curl 'http://h", "line 1: a quote is not closed");
+    check_refusal(
+        "curl http://h/ -H 'X: it'\\''s\n'\ncurl $'http://h/a\\'' \"http://h/b\n\n",
+        "line 3: a quote is not closed",
+    );
+    check_refusal("curl http://h \\", "nothing follows the backslash at its end");
+    for empty in ["", " \n", "\u{feff}"] {
+        check_refusal(empty, "the file is empty");
+    }
+    let script =
+        |call: &str| format!("import http from 'k6/http';\nexport default () => {{\n{call}\n}}");
+    let computed = "line 3: the URL is computed; write it as text";
+    check_refusal(&script("http.get(base() + '/x');"), computed);
+    check_refusal(
+        &script("http.post(\n    url(), 'a'); http.get(url());"),
+        &computed.replace('3', "4"),
+    );
+    check_refusal(&script("if (1) {"), "line 2: `{` is not closed");
+    check_refusal(&script("1;"), "it has no request");
     check_refusal("curl http://h --ftp-pasv", "--ftp-pasv cannot be converted; remove it");
     check_refusal(
         "curl http://h\ncurl -Q x http://h",
@@ -470,4 +488,12 @@ proptest::proptest! {
     fn no_text_makes_the_conversion_panic(text in "curl ([-a-zA-Z'\"$\\\\=@{}:/ ]|http://h){0,40}") {
         let _ = convert(&text, None, Choices::default());
     }
+}
+
+#[test]
+fn a_script_whose_end_is_missing_is_converted_with_a_note() {
+    let script = "import http from 'k6/http';\nexport default () => {\nhttp.get('http://h/a');";
+    let converted = convert(script, None, Choices::default()).expect("a document");
+    assert_eq!(tasks(&converted.document).len(), 1);
+    assert_eq!(converted.notes, ["line 2: `{` is not closed"]);
 }

@@ -35,6 +35,15 @@ impl Words {
         }
         Some(Self { words, expansions: plain.expansions })
     }
+
+    /// The line of the quote that is not closed, from 1.
+    pub(crate) fn open_quote(text: &str) -> Option<usize> {
+        let mut plain = Plain { letters: text.chars().peekable(), ..Plain::default() };
+        let behind = plain.read()?;
+        let lines =
+            |letters: &mut dyn Iterator<Item = char>| letters.filter(|c| *c == '\n').count();
+        Some(lines(&mut text.chars()) - lines(&mut behind.into_iter()) + 1)
+    }
 }
 
 /// Whether a word ends a command.
@@ -65,10 +74,12 @@ impl Default for Plain<'_> {
     }
 }
 
-impl Plain<'_> {
-    fn read(&mut self) {
-        // The quote that is open.
+impl<'a> Plain<'a> {
+    /// Returns what follows the quote that is not closed.
+    fn read(&mut self) -> Option<Peekable<Chars<'a>>> {
+        // The quote that is open, and what follows it.
         let mut open = None;
+        let mut behind = None;
         while let Some(letter) = self.letters.next() {
             match (open, letter) {
                 (None, '$') if self.letters.next_if_eq(&'\'').is_some() => {
@@ -87,6 +98,7 @@ impl Plain<'_> {
                 }
                 (None, '\'' | '"') => {
                     open = Some(letter);
+                    behind = Some(self.letters.clone());
                     self.out.push(letter);
                 }
                 (None, ';' | '|') => self.end(),
@@ -115,6 +127,7 @@ impl Plain<'_> {
                 }
             }
         }
+        open.and(behind)
     }
 
     fn end(&mut self) {

@@ -3,5 +3,7 @@
 mod parts;
 mod scan;
 
-pub(super) use self::parts::{Brackets, Branch, branches, closing, expression, outside, split};
+pub(super) use self::parts::{
+    Brackets, Branch, branches, closing, expression, open_bracket, outside, split,
+};
 pub(super) use self::scan::{Token, Word, tokens, unescaped};

@@ -188,6 +188,19 @@ pub(in crate::action::import) fn closing(words: &[Token], open: usize) -> Option
     None
 }
 
+/// The first bracket that is not closed, and where it stands in the text.
+pub(in crate::action::import) fn open_bracket(words: &[Token]) -> Option<(usize, &'static str)> {
+    let mut open = Vec::new();
+    for token in words {
+        match token.word {
+            Word::Sign(bracket @ ("(" | "[" | "{")) => open.push((token.start, bracket)),
+            Word::Sign(")" | "]" | "}") => drop(open.pop()),
+            _ => {}
+        }
+    }
+    open.first().copied()
+}
+
 /// The expression that begins at a place: to a comma, a semicolon, a closing bracket or a line that
 /// begins something else.
 pub(in crate::action::import) fn expression(words: &[Token], from: usize) -> &[Token] {

@@ -10,7 +10,9 @@ use std::ops::Range;
 
 use self::options::Functions;
 use self::value::{Js, Names};
-use super::javascript::{Branch, Token, Word, branches, closing, expression, split, tokens};
+use super::javascript::{
+    Branch, Token, Word, branches, closing, expression, open_bracket, split, tokens,
+};
 use super::load::rounded;
 use super::steps::steps;
 use super::{Import, NotImported, Request, Test, add};
@@ -30,22 +32,46 @@ pub(crate) fn is_script(text: &str) -> bool {
     quoted("k6/http") || quoted("k6")
 }
 
-/// The requests of a script, a test for each of its scenarios.
+/// The requests of a script, a test for each of its scenarios. Fails where there is none, and something
+/// in it says why.
 pub(crate) fn import(source: &str) -> Result<Import, NotImported> {
-    let (import, functions, names) = read(source)?;
+    let Found { mut import, functions, names, open, computed } = read(source)?;
+    let open = open.map(|(line, bracket)| format!("line {line}: `{bracket}` is not closed"));
+    if import.tests.iter().all(|test| test.requests.is_empty()) {
+        let computed = computed.map(|at| {
+            let line = line(source, at);
+            format!("line {line}: the URL is computed; write it as text")
+        });
+        if let Some(why) = computed.or(open) {
+            return Err(NotImported(why));
+        }
+    } else if let Some(open) = open {
+        import.notices.say(open);
+    }
     let options = names.get("options").and_then(Js::value).cloned().unwrap_or_default();
     options::apply(&options, import, &functions)
 }
 
 /// The requests of a script in their order, in one test.
 pub(crate) fn import_as_one(source: &str) -> Result<Import, NotImported> {
-    let (mut import, _, names) = read(source)?;
+    let Found { mut import, names, .. } = read(source)?;
     let options = names.get("options").and_then(Js::value).cloned().unwrap_or_default();
     options::apply_to_one(&options, &mut import);
     Ok(import)
 }
 
-fn read(source: &str) -> Result<(Import, Functions, Names), NotImported> {
+/// What a script has.
+struct Found {
+    import: Import,
+    functions: Functions,
+    names: Names,
+    /// The first bracket that is not closed, and its line.
+    open: Option<(usize, &'static str)>,
+    /// Where the first URL stands that the script computes.
+    computed: Option<usize>,
+}
+
+fn read(source: &str) -> Result<Found, NotImported> {
     let words = tokens(source)?;
     let mut import = Import::default();
     import.tests.push(Test::default());
@@ -60,6 +86,7 @@ fn read(source: &str) -> Result<(Import, Functions, Names), NotImported> {
         checks: Vec::new(),
         awaited: None,
         shadowed: Vec::new(),
+        computed: None,
         seen: 0,
     };
     script.read()?;
@@ -68,7 +95,14 @@ fn read(source: &str) -> Result<(Import, Functions, Names), NotImported> {
         script.import.notices.say("options that the script computes are left out");
     }
     let functions = script.requests_of_functions();
-    Ok((script.import, functions, script.names))
+    let open = open_bracket(&words).map(|(at, bracket)| (line(source, at), bracket));
+    let Script { import, names, computed, .. } = script;
+    Ok(Found { import, functions, names, open, computed })
+}
+
+/// The line of a place in a script, from 1.
+fn line(source: &str, at: usize) -> usize {
+    source.get(..at).map_or(0, |before| before.matches('\n').count()) + 1
 }
 
 /// A call of `http`.
@@ -113,6 +147,8 @@ struct Script<'a> {
     awaited: Option<Awaited>,
     /// What names meant before the parameters of a function took them, and where the function ends.
     shadowed: Vec<(usize, String, Option<Js>)>,
+    /// Where the first URL stands that the script computes.
+    computed: Option<usize>,
     /// How many words have been looked at.
     seen: usize,
 }
@@ -406,9 +442,8 @@ impl<'a> Script<'a> {
                         Branch::Loop => "loops whose requests run once",
                         Branch::Condition => "conditions whose requests always run",
                     };
-                    let line =
-                        self.source.get(..self.words.get(range.start).map_or(0, |word| word.start));
-                    let line = line.map_or(0, |before| before.matches('\n').count()) + 1;
+                    let at = self.words.get(range.start).map_or(0, |word| word.start);
+                    let line = line(self.source, at);
                     self.import.notices.note(kind, format!("line {line}"));
                 }
             }

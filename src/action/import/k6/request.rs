@@ -62,6 +62,7 @@ impl Script<'_> {
         let address = arguments.first().copied().unwrap_or_default();
         let Some(url) = self.names.value(address).text().or_else(|| placeholder(address)) else {
             let written = self.written(address).to_owned();
+            self.computed = self.computed.or(address.first().map(|word| word.start));
             self.import.notices.note("requests left out, because their URLs are computed", written);
             return Ok(());
         };
