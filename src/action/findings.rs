@@ -1,6 +1,8 @@
 //! What is found in the text of a document, with lines and columns: that it is no JSON, or what a check
 //! remarks on.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::check::rule::NOT_JSON;
@@ -19,7 +21,7 @@ pub struct Located {
     /// From 1.
     pub column: usize,
     /// The option of the command line that it is about, and not the file.
-    pub option: Option<&'static str>,
+    pub option: Option<Cow<'static, str>>,
 }
 
 impl Located {
@@ -78,7 +80,7 @@ pub fn check_text(text: &str, around: &Surroundings<'_>) -> Vec<Located> {
 /// order of their places. `json` is the text of the document; what was written is in another syntax
 /// perhaps, and has the places.
 pub fn placed(
-    found: Vec<(Finding, Option<&'static str>)>,
+    found: Vec<(Finding, Option<Cow<'static, str>>)>,
     document: &Value,
     json: &str,
     (syntax, text): (Syntax, &str),
@@ -91,7 +93,7 @@ pub fn placed(
     let placed = findings.into_iter().zip(places).zip(options);
     let placed = placed.map(|((finding, (line, column)), option)| {
         // What is of the command line stands before what is in the file.
-        let (line, column) = option.map_or((line, column), |_| (0, 0));
+        let (line, column) = if option.is_some() { (0, 0) } else { (line, column) };
         Located { finding, line, column, option }
     });
     let mut all: Vec<Located> = placed.collect();

@@ -8,8 +8,10 @@ use crate::error::Error;
 
 /// Reads the options; `host` is another name of the target.
 pub(super) fn resolve(args: &cli::Overrides, host: Option<&str>) -> Result<Overrides, Error> {
-    let read =
-        |text: &String| gate(text).map_err(|why| Error::usage(format!("--gate {text:?}: {why}")));
+    let read = |text: &String| match gate(text) {
+        Ok(rule) => Ok((text.clone(), rule)),
+        Err(why) => Err(Error::usage(format!("--gate {text:?}: {why}"))),
+    };
     let target = args.target.as_deref().map(|text| ("--target", text));
     let target = target.or(host.map(|text| ("--host", text)));
     if let Some((option, text)) = target

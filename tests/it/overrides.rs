@@ -203,6 +203,8 @@ fn what_is_wrong_with_an_option_is_said_of_it_and_not_of_a_place_in_the_file() {
     let gate = ["a.json", "--gate", "failure_rate(no such)<1%"];
     let told = check(&gate, "a.json: error: --gate: ");
     assert!(!told.contains("actions["), "{told}");
+    let gates = ["a.json", "--gate", "requests>=1", "--gate", "failure_rate(no such)<1%"];
+    check(&gates, r#"a.json: error: --gate "failure_rate(no such)<1%": "#);
     check(&["a.json", "--users", "200000"], "a.json: error: --users: ");
     // Those of the file keep their places, whatever is put before them.
     let told = check(&["files.json", "--var", "a=1"], "files.json:1:69: error: actions[1].tasks: ");

@@ -53,8 +53,8 @@ pub struct Overrides {
     pub target: Option<(&'static str, String)>,
     /// Variables and their values.
     pub variables: Vec<(String, String)>,
-    /// Rules of gates.
-    pub gates: Vec<Value>,
+    /// Gates as they are written, and their rules.
+    pub gates: Vec<(String, Value)>,
     /// Whether reports are written of it.
     pub reports: bool,
     /// The SQLite file that the records go to.
@@ -144,7 +144,8 @@ impl Overrides {
         let mut before = 0;
         if let (true, Some(actions)) = (taken, listed_mut(document)) {
             if !self.gates.is_empty() {
-                actions.push(action("LD_assert_sla", "rules", Value::List(self.gates.clone())));
+                let rules = self.gates.iter().map(|(_, rule)| rule.clone()).collect();
+                actions.push(action("LD_assert_sla", "rules", Value::List(rules)));
             }
             if let Some(path) = self.database.as_deref() {
                 actions.push(action("LD_persist_records", "database_path", path.into()));

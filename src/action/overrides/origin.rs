@@ -1,6 +1,8 @@
 //! Which option a part of a changed document is of, so that what is wrong with it is said of the option
 //! and not of a place that the file does not have.
 
+use std::borrow::Cow;
+
 use super::{Applied, Overrides};
 use crate::action::Place;
 use crate::value::{Step, Value};
@@ -12,8 +14,22 @@ impl Overrides {
     }
 
     /// The option that a place in the changed document comes from.
-    pub fn option_at(&self, place: &Place, applied: &Applied) -> Option<&'static str> {
+    pub fn option_at(&self, place: &Place, applied: &Applied) -> Option<Cow<'static, str>> {
         let index = place.index().filter(|_| !self.is_empty())?;
+        let after = index.checked_sub(applied.before + applied.own);
+        if after == Some(0) && self.gates.len() > 1 {
+            let gate = place.path().steps().iter().find_map(|step| match step {
+                Step::Element(number) => self.gates.get(*number),
+                Step::Member(_) => None,
+            });
+            if let Some((written, _)) = gate {
+                return Some(format!("--gate {written:?}").into());
+            }
+        }
+        self.option(index, place, applied).map(Cow::Borrowed)
+    }
+
+    fn option(&self, index: usize, place: &Place, applied: &Applied) -> Option<&'static str> {
         if index < applied.before {
             return Some("--var");
         }

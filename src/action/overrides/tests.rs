@@ -87,7 +87,7 @@ fn once_runs_each_task_that_is_drawn_by_weight() {
 
 #[test]
 fn once_skips_the_documents_own_reports_and_gates() {
-    let gates = vec![gate("failure_rate<1%").expect("a gate")];
+    let gates = vec![("failure_rate<1%".to_owned(), gate("failure_rate<1%").expect("a gate"))];
     let once = Overrides { once: true, gates, ..Overrides::default() };
     let json = r#"[["LD_start_test",{}],["LD_summary"],["LD_assert_sla",{"rules":[]}],
         ["LD_generate_html_report",["x"]],["LD_generate_html_report",["y"]],
@@ -256,7 +256,7 @@ fn a_variable_wins_over_the_documents_own() {
 
 #[test]
 fn gates_follow_the_last_action() {
-    let gates = vec![gate("failure_rate<1%").expect("a gate")];
+    let gates = vec![("failure_rate<1%".to_owned(), gate("failure_rate<1%").expect("a gate"))];
     let overrides = Overrides { gates, ..Overrides::default() };
     let json = r#"{"load_density": [["LD_start_test", {}], ["LD_summary"]]}"#;
     let (document, _) = applied(&overrides, json).expect("applied");
