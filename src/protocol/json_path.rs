@@ -31,6 +31,12 @@ impl JsonPath {
         Self { steps, bracketed: bracketed(text) }
     }
 
+    /// Whether a path has a bracket that is not closed: it is no JSONPath then, and a key that is spelled
+    /// so is rare.
+    pub fn is_unclosed(text: &str) -> bool {
+        text.contains('[') && bracketed(text).is_none()
+    }
+
     /// Returns the value at the path; `None` if the text is not JSON or has no such value.
     pub fn find(&self, text: &[u8]) -> Option<Value> {
         self.find_within(text, usize::MAX).ok().flatten()

@@ -8,8 +8,9 @@ use super::files::{DocumentFiles, argument, format};
 use super::finding::{Finding, Place};
 use super::gates::{ASSERT, EVALUATE, RequestNames, gates};
 use super::rule::{
-    DRAWN_SETUP, HARDCODED_URL, MISSING_HOST, NOT_A_NUMBER, OVERSIZE_BODY, Rule, SHARED_CLIENT_ID,
-    STALE_RECORDS, UNKNOWN_MEMBER, UNRESOLVED_PLACEHOLDER, UNSET_VARIABLE, UNUSED_WEIGHT,
+    DRAWN_SETUP, HARDCODED_URL, MISSING_HOST, NOT_A_NUMBER, OVERSIZE_BODY, REFUSED, Rule,
+    SHARED_CLIENT_ID, STALE_RECORDS, UNKNOWN_MEMBER, UNRESOLVED_PLACEHOLDER, UNSET_VARIABLE,
+    UNUSED_WEIGHT,
 };
 use super::surroundings::{Surroundings, Where};
 use crate::action::command::{FIND_BREAKING_POINT, START_TEST};
@@ -17,6 +18,7 @@ use crate::action::lint::{LARGE_BODY, Severity, is_hard_coded};
 use crate::action::numbers::shown;
 use crate::action::tasks::{is_relative, on_start, tasks, url};
 use crate::load::template::{Reference, Space, references};
+use crate::protocol::JsonPath;
 use crate::value::field::nearest;
 use crate::value::{Map, Path, Step, Value, quote};
 
@@ -471,11 +473,33 @@ impl<'a> Advisor<'a> {
                 }
             }
             Value::Dict(members) => {
+                self.json_path(members, place);
                 for (key, member) in members {
                     self.texts(member, &place.member(key), extracted);
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The path of an assertion or an extractor.
+    fn json_path(&mut self, members: &Map, place: &Place) {
+        let kind = |key: &str| members.get(key).and_then(Value::as_str);
+        let (list, kind) = match place.path().steps() {
+            [.., Step::Member(list), Step::Element(_)] if list == "assertions" => {
+                (list, kind("type"))
+            }
+            [.., Step::Member(list), Step::Element(_)] if list == "extract" => {
+                (list, kind("from").or(Some("json_path")))
+            }
+            _ => return,
+        };
+        let path = members.get("path").and_then(Value::as_str);
+        let Some(path) = path.filter(|path| JsonPath::is_unclosed(path)) else { return };
+        if kind.is_some_and(|kind| kind.eq_ignore_ascii_case("json_path")) {
+            let message = format!("the path {path:?} of {list:?} has a [ that is not closed");
+            let place = place.member("path");
+            self.findings.push(Finding::new(REFUSED, Severity::Error, message, place));
         }
     }
 

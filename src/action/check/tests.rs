@@ -681,3 +681,30 @@ fn references_to_things_created_before_the_test_runs_are_not_refused() {
         assert!(!found.iter().any(|found| found.contains("error")), "{task}: {found:?}");
     }
 }
+
+#[test]
+fn a_bracket_that_is_not_closed_in_the_path_of_a_check_is_refused() {
+    let task = |members: &str| {
+        of_test("", &format!(r#""tasks": [{{"method": "get", "url": "/", {members}}}]"#))
+    };
+    let refused = |list: &str, path: &str| {
+        let message =
+            format!("the path \"{path}\" of \"{list}\" has a [ that is not closed [refused]");
+        vec![format!("actions[0].tasks[0].{list}[0].path: error: {message}")]
+    };
+    for (members, expected) in [
+        (r#""extract": [{"var": "a", "path": "a["}]"#, refused("extract", "a[")),
+        (
+            r#""extract": [{"var": "a", "from": "JSON_path", "path": "$.a[0"}]"#,
+            refused("extract", "$.a[0"),
+        ),
+        (
+            r#""assertions": [{"type": "json_path", "path": "a[0].b['c", "value": 1}]"#,
+            refused("assertions", "a[0].b['c"),
+        ),
+        (r#""extract": [{"var": "a", "path": "a[0]['b'].c]"}]"#, Vec::new()),
+        (r#""json": {"list": [{"type": "json_path", "path": "a["}]}"#, Vec::new()),
+    ] {
+        assert_eq!(here(&task(members)), expected, "{members}");
+    }
+}
