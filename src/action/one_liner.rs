@@ -58,6 +58,15 @@ pub fn meant_url(text: &str) -> Option<String> {
     if text.contains("://") || text.starts_with(['.', '/', '-']) {
         return None;
     }
+    // One slash, or none; `http:80` would be a host and its port.
+    for scheme in ["http:", "https:"] {
+        if let Some(rest) = text.strip_prefix(scheme)
+            && rest.parse::<u16>().is_err()
+        {
+            let meant = format!("{scheme}//{}", rest.trim_start_matches('/'));
+            return Url::parse(&meant).is_ok().then_some(meant);
+        }
+    }
     let (authority, has_path) = match text.find('/') {
         Some(at) => (text.get(..at)?, true),
         None => (text, false),
@@ -298,6 +307,13 @@ mod tests {
             "api:80/x",
         ] {
             assert_eq!(meant_url(text), Some(format!("http://{text}")), "{text}");
+        }
+        for (text, meant) in [
+            ("http:/h/", "http://h/"),
+            ("https:h:8443/a", "https://h:8443/a"),
+            ("http:80", "http://http:80"),
+        ] {
+            assert_eq!(meant_url(text).as_deref(), Some(meant), "{text}");
         }
         for text in
             ["", "test.json", "dir/test.json", "./a.b/c", "-", "/a", "ftp://h/x", "a:b", "1.json"]

@@ -28,6 +28,13 @@ pub(super) fn report(args: &Report, console: &mut Console) -> Result<Exit, Error
              --format summary",
         ));
     }
+    if let Some(path) = output {
+        let why = match path.is_dir() {
+            true => Err("it is a directory".to_owned()),
+            false => Draft::check(path).map_err(|error| reason(&error)),
+        };
+        why.map_err(|why| Error::usage(format!("cannot write {}: {why}", path.display())))?;
+    }
     let timeout = args.timeout.map(Duration::from_secs_f64);
     let patience = timeout.unwrap_or(CONNECT_TIMEOUT);
     let (endpoint, token) = connection::resolve(&args.connection, &args.token, patience, console)?;
@@ -76,7 +83,10 @@ impl Wanted<'_> {
     /// that exists stays as it is until then. Returns what must be known of the figures.
     pub(super) async fn into_file(self, path: &Path) -> Result<Vec<String>, Error> {
         let fault = |error: io::Error| {
-            Error::new(Exit::ActionFailed, format!("{}: {}", path.display(), reason(&error)))
+            Error::new(
+                Exit::ActionFailed,
+                format!("cannot write {}: {}", path.display(), reason(&error)),
+            )
         };
         let mut draft = Draft::open(path).map_err(fault)?;
         let notes = self.into(&mut |text| draft.write_all(text.as_bytes())).await?;

@@ -24,7 +24,7 @@ use crate::action::{
 use crate::cli::{Format, Run, TOKEN_VARIABLE};
 use crate::console::{Console, Stderr};
 use crate::error::{Error, Exit, reason};
-use crate::event::Event;
+use crate::event::{ActionResult, Event};
 use crate::net::Listeners;
 use crate::python::Python;
 use crate::run::Submission;
@@ -290,6 +290,16 @@ impl Runner {
         interrupt: &mut Interrupt,
         console: &mut Console,
     ) -> Result<Exit, Error> {
+        // What keeps the records is put behind the document's own actions.
+        let last = local.document.len().checked_sub(1);
+        let database = self.reports.database.clone();
+        let stored = |event: &Event| match event {
+            Event::Result(ActionResult { index, ok: true, value, .. }) if Some(*index) == last => {
+                let run = value.as_ref().map(Value::to_text).unwrap_or_default();
+                Some(format!("run {run} in the database {}", database.as_ref()?.display()))
+            }
+            _ => None,
+        };
         let cancel = CancellationToken::new();
         let submission = Submission {
             isolated: true,
@@ -307,7 +317,10 @@ impl Runner {
                 if is_of_url {
                     one_liner::hint_at_options(&mut event);
                 }
-                console.event(&event);
+                match stored(&event) {
+                    Some(note) => console.stored(&event, &note),
+                    None => console.event(&event),
+                }
             }
             DocumentEvent::Print(line) => console.printed(&line),
             DocumentEvent::Trace(lines) => console.trace(&lines),

@@ -154,6 +154,16 @@ impl Console {
         }
     }
 
+    /// Prints the reply to the action that an option of the command line stands for: a note, and a line
+    /// only where programs read them.
+    pub fn stored(&mut self, event: &Event, note: &str) {
+        match self.format {
+            Format::Text => self.stderr.clear(),
+            Format::Json | Format::Summary => self.event(event),
+        }
+        self.note(note);
+    }
+
     /// Says on stderr what happens.
     fn remark(&mut self, event: &Event) {
         match event {

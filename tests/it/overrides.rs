@@ -159,6 +159,17 @@ fn reports_gates_and_the_database_are_of_the_tests_in_files_too() {
     let report: Value = serde_json::from_str(&report).expect("JSON");
     assert!(report["totals"]["requests"].as_u64() > Some(0), "{report}");
     assert!(data.path().join("runs.db").exists());
+    // It is an option and no action of the document: a note, and a line for programs alone.
+    let stored = run(&reports);
+    let (out, told) = (&stored.get_output().stdout, &stored.get_output().stderr);
+    let (out, told) = (String::from_utf8_lossy(out), String::from_utf8_lossy(told));
+    assert_eq!(out.lines().count(), 1, "{out}");
+    assert!(told.contains("note: run 2 in the database runs.db\n"), "{told}");
+    let quiet = run(&["--report", "db=runs.db", "--quiet"]);
+    quiet.success().stdout_eq("").stderr_eq("");
+    let lines = run(&["--report", "db=runs.db", "--output", "json"]);
+    let lines = String::from_utf8_lossy(&lines.get_output().stdout).into_owned();
+    assert!(lines.contains("LD_persist_records"), "{lines}");
     run(&["--gate", "requests>0"]).success();
     let broken = run(&["--gate", "requests<1"]).code(1);
     let said = String::from_utf8_lossy(&broken.get_output().stdout).into_owned();

@@ -125,6 +125,18 @@ fn a_report_that_cannot_be_written_is_known_before_anything_runs() {
 }
 
 #[test]
+fn a_file_that_cannot_be_written_is_known_before_a_server_is_asked_for_its_report() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let report = |output: &str| {
+        // Nothing listens there.
+        let report = ["report", "--port", "1", "--output", output];
+        ldctl().current_dir(directory.path()).args(report).assert().code(2)
+    };
+    report("none/a.html").stderr_eq("error: cannot write none/a.html: No such file or directory\n");
+    report(".").stderr_eq("error: cannot write .: it is a directory\n");
+}
+
+#[test]
 fn what_must_be_known_of_a_report_is_said_when_it_is_written() {
     let server = Server::start(&["--max-records", "100000"], None);
     let data = tempfile::tempdir().expect("a directory");

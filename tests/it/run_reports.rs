@@ -354,5 +354,7 @@ fn a_report_in_a_file_is_private_and_one_that_fails_leaves_the_old_file() {
     assert_eq!(names, 1, "a draft is left");
     told(&server, &["report", "--format", "csv", "-o", "/dev/null"]);
     let nowhere = data.path().join("missing/report.html").display().to_string();
-    refused(&server, &["1", "-o", &nowhere]);
+    let report = ["report", "1", "--port", &server.port(), "-o", &nowhere];
+    let why = format!("error: cannot write {nowhere}: No such file or directory\n");
+    ldctl().args(report).assert().code(2).stdout_eq("").stderr_eq(why);
 }
