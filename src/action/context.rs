@@ -26,7 +26,7 @@ use crate::memory::{Memory, Share, readable};
 use crate::protocol::{Reach, Tracer};
 use crate::python::Python;
 use crate::record::gates::Rule;
-use crate::record::live::Cumulative;
+use crate::record::live::{Cumulative, Live};
 use crate::record::sqlite::Guard;
 use crate::record::{Recording, Records};
 use crate::redact;
@@ -410,6 +410,12 @@ impl<'a> Context<'a> {
     /// The figures of all tests, for exporters.
     pub(crate) fn cumulative(&self) -> Arc<Cumulative> {
         self.shared.runs.cumulative()
+    }
+
+    /// The live figures of the test that started last, now and later; for pages.
+    pub(crate) fn latest(&self) -> impl Fn() -> Option<Arc<Live>> + Send + Sync + use<> {
+        let latest = self.shared.runs.latest();
+        move || latest.test().map(|test| Arc::clone(test.live()))
     }
 
     /// The counters of the server that these documents come from, if any; for exporters.

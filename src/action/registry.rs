@@ -6,9 +6,9 @@ use std::sync::LazyLock;
 
 use super::command::Declaration;
 use super::commands::{
-    breaking_point, builtins, data, database, execute, exporters, exports, formats, gates,
-    governance, har, imports, installs, lint, notifiers, records, regression, reports, resolver,
-    schema, start, stub, tags,
+    breaking_point, builtins, dashboard, data, database, execute, exporters, exports, formats,
+    gates, governance, har, imports, installs, lint, notifiers, records, regression, reports,
+    resolver, schema, start, stub, tags,
 };
 
 /// The commands of every family, in the order of their documentation. To add a command:
@@ -38,6 +38,7 @@ const FAMILIES: &[Family] = &[
     Family { title: "Audit log, catalog and links", commands: governance::COMMANDS },
     Family { title: "Messages about a run", commands: notifiers::COMMANDS },
     Family { title: "Exporters", commands: exporters::COMMANDS },
+    Family { title: "Dashboard", commands: dashboard::COMMANDS },
     Family { title: "Stub server", commands: stub::COMMANDS },
     Family { title: "Recordings", commands: har::COMMANDS },
     Family { title: "Imports from other tools", commands: imports::COMMANDS },

@@ -1,10 +1,11 @@
-//! Exporters of live figures: Prometheus scrapes them; InfluxDB, StatsD and OpenTelemetry
-//! collectors receive them. Each exporter has its own thread and reads the merged figures of
+//! Exporters of live figures: Prometheus scrapes them, browsers look at them; InfluxDB, StatsD and
+//! OpenTelemetry collectors receive them. Each exporter has its own thread and reads the merged figures of
 //! [`crate::record::live::Cumulative`]; none touches the request path, and a slow or missing
 //! receiver delays only its own exporter. A document names the receiver, and documents come over a
 //! socket, so exporters may reach only the addresses that load tests may reach. Dropping an
 //! exporter sends the remaining figures and stops it.
 
+pub mod dashboard;
 mod grpc;
 mod http;
 pub mod influx;

@@ -6,6 +6,7 @@
 mod history;
 mod info;
 mod journal;
+mod latest;
 mod runs;
 mod series;
 mod test;
@@ -28,6 +29,7 @@ use series::Series;
 pub use history::{History, HistoryError};
 pub use info::{busy, progress};
 pub use journal::Journal;
+pub use latest::Latest;
 pub use runs::{KEPT_RUNS, Lease, Runs, Stopped, TESTS_AT_ONCE};
 pub use test::{Snapshot, Test};
 

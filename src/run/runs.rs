@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{History, HistoryError, Run, Submission, Test};
+use super::{History, HistoryError, Latest, Run, Submission, Test};
 use crate::event::{Queued, State, Status};
 use crate::load::{Progress, RunError, Runnable};
 use crate::lock::lock;
@@ -44,6 +44,7 @@ pub struct Runs {
     before: u64,
     history: Option<Arc<History>>,
     cumulative: Arc<Cumulative>,
+    latest: Arc<Latest>,
     memory: Arc<Memory>,
     most_tests: usize,
     most_kept: usize,
@@ -118,6 +119,7 @@ impl Runs {
             before: 0,
             history: None,
             cumulative: Arc::new(Cumulative::new(memory)),
+            latest: Arc::default(),
             memory: Arc::clone(memory),
             most_tests,
             most_kept,
@@ -193,6 +195,11 @@ impl Runs {
     /// The figures of all tests, including those that have ended.
     pub fn cumulative(&self) -> Arc<Cumulative> {
         Arc::clone(&self.cumulative)
+    }
+
+    /// The test that started last, now and later.
+    pub fn latest(&self) -> Arc<Latest> {
+        Arc::clone(&self.latest)
     }
 
     /// How many tests may run at once.
@@ -363,6 +370,7 @@ impl Runs {
             return Err(table.holder(run));
         };
         run.begin_test(Arc::clone(&test));
+        self.latest.set(&test);
         let running: Vec<_> = table.places.iter().filter_map(|place| place.test.as_ref()).collect();
         if running.len() > 1 {
             running.into_iter().for_each(|test| test.share());
@@ -508,6 +516,7 @@ impl Lease<'_> {
             next.share();
         }
         self.run.begin_test(Arc::clone(&next));
+        self.runs.latest.set(&next);
         std::mem::replace(&mut self.test, next).end();
     }
 

@@ -47,6 +47,7 @@ mod breaking_point;
 mod cluster;
 #[cfg(target_os = "linux")]
 mod compare;
+mod dashboard;
 mod engine_faults;
 mod engine_grpc;
 mod engine_http;

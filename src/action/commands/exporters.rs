@@ -106,7 +106,7 @@ pub(crate) const COMMANDS: &[Declaration] = &[
 ];
 
 /// This machine.
-const LOCAL: Literal = Literal::Text("127.0.0.1");
+pub(super) const LOCAL: Literal = Literal::Text("127.0.0.1");
 
 const HTTP_URL: Kind = Kind::Matching("^[Hh][Tt][Tt][Pp][Ss]?://");
 
@@ -157,11 +157,11 @@ const OTLP: &str = "the OpenTelemetry exporter";
 /// The longest interval and timeout, in seconds: stopping an exporter waits for its last export.
 const MAX_SECONDS: f64 = 60.0;
 
-fn text(given: &Arguments<'_>, name: &str) -> Result<String, Invalid> {
+pub(super) fn text(given: &Arguments<'_>, name: &str) -> Result<String, Invalid> {
     given.or_default(name, |value| value.string())
 }
 
-fn port(given: &Arguments<'_>) -> Result<u16, Invalid> {
+pub(super) fn port(given: &Arguments<'_>) -> Result<u16, Invalid> {
     given.or_default("port", |value| {
         let port = value.integer(0).ok().and_then(|port| u16::try_from(port).ok());
         port.ok_or_else(|| value.expected("a port, 0 to 65535"))
@@ -175,7 +175,7 @@ fn endpoint(reader: &Reader<'_>) -> Result<Endpoint, Invalid> {
     })
 }
 
-fn failed(service: &str, place: &str, error: &io::Error) -> Failure {
+pub(super) fn failed(service: &str, place: &str, error: &io::Error) -> Failure {
     let message =
         format!("{service} cannot use {place} ({}); change its address or port", reason(error));
     Failure::new(FailureKind::Network, message)
@@ -183,9 +183,9 @@ fn failed(service: &str, place: &str, error: &io::Error) -> Failure {
 
 /// A running exporter and the result of its start command.
 #[derive(Debug)]
-struct RunningExporter<T> {
-    exporter: T,
-    value: Value,
+pub(super) struct RunningExporter<T> {
+    pub(super) exporter: T,
+    pub(super) value: Value,
 }
 
 impl<T: Exporter + std::fmt::Debug + Send> Service for RunningExporter<T> {
@@ -203,7 +203,7 @@ impl<T: Exporter + std::fmt::Debug + Send> Service for RunningExporter<T> {
 }
 
 #[derive(Debug)]
-struct Stop(&'static str);
+pub(super) struct Stop(pub(super) &'static str);
 
 impl Command for Stop {
     fn run(self: Box<Self>, context: &mut Context<'_>) -> Result<Value, Failure> {

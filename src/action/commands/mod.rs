@@ -5,6 +5,7 @@ pub(super) mod breaking_point;
 pub(super) mod builtins;
 mod clustered;
 mod connections;
+pub(super) mod dashboard;
 pub(super) mod data;
 pub(super) mod database;
 pub(super) mod execute;

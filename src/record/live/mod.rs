@@ -206,6 +206,11 @@ impl Live {
         self.table.copy()
     }
 
+    /// Calls `look` with each series, without a copy; a worker that adds to it waits meanwhile.
+    pub fn each(&self, look: impl FnMut(&Series)) {
+        self.table.each(look);
+    }
+
     /// Requests, and those that failed, over all series.
     pub fn requests(&self) -> (u64, u64) {
         let (mut requests, mut failures) = (0, 0);

@@ -1,0 +1,367 @@
+//! A page of the figures of the test in progress, or of the last one, for browsers and scripts: `/`,
+//! `/snapshot` and `/events`, in the reference's form. One thread looks at the figures a few times a
+//! second and makes one snapshot per tick for all clients; their connections are another thread's,
+//! so that neither their number nor a slow one of them touches a test.
+
+mod course;
+mod reply;
+mod snapshot;
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{Method, Request, Response, StatusCode};
+use tokio::sync::watch;
+
+use self::course::Course;
+use self::reply::Reply;
+use super::Exporter;
+use crate::lock::{join_until, lock};
+use crate::memory::Full;
+use crate::net::http_service::{HttpService, Limits, RequestBody};
+use crate::record::live::{Changes, Cumulative, Live, Series, total};
+
+/// Pages that are open at once; each has five seconds to send a request without a body. Where there
+/// are more, the oldest gives way and asks again.
+const LIMITS: Limits = Limits { connections: 64, first: Duration::from_secs(5), ..Limits::DEFAULT };
+
+/// How often the figures are looked at: as often as workers merge theirs.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// The shortest time between two snapshots, whatever is asked for.
+const SHORTEST: Duration = Duration::from_millis(100);
+
+const PAGE: &str = include_str!("page.html");
+const SCRIPT: &str = include_str!("page.js");
+const STYLE: &str = include_str!("page.css");
+
+/// Only the page's own files, and no page around it.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                      img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// How often pages get new figures, and over what time a rate is taken.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// Time between two snapshots of `/events`.
+    pub refresh: Duration,
+    /// The time that `rps` and `avg_ms` are about.
+    pub window: Duration,
+}
+
+/// A running dashboard.
+#[derive(Debug)]
+pub struct Dashboard {
+    service: HttpService,
+    /// Dropped to end the thread.
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Dashboard {
+    /// Listens on the first of these addresses that is free, or on a free port where theirs is 0.
+    /// `shown` returns the figures of the test that is shown at the time.
+    pub fn start(
+        shown: impl Fn() -> Option<Arc<Live>> + Send + Sync + 'static,
+        cumulative: Arc<Cumulative>,
+        pace: Pace,
+        addresses: &[SocketAddr],
+    ) -> io::Result<Self> {
+        let figures = Arc::new(Figures::new(Shown(Box::new(shown)), cumulative, pace));
+        let seen = Arc::clone(&figures);
+        // Elsewhere a name of this machine is what its users know it by.
+        let local = addresses.iter().all(|address| address.ip().is_loopback());
+        let respond = move |request| {
+            std::future::ready(match local && !names_an_address(&request) {
+                true => {
+                    plain(StatusCode::FORBIDDEN, "use the address of this page, or localhost\n")
+                }
+                false => respond(&request, &seen),
+            })
+        };
+        let service = HttpService::start("dashboard", addresses, LIMITS, respond)?;
+        let (stop, stopped) = channel::<()>();
+        let work = move || {
+            let tick = pace.refresh.clamp(SHORTEST, LOOK);
+            let mut next = Instant::now();
+            while stopped.recv_timeout(tick) == Err(RecvTimeoutError::Timeout) {
+                next = figures.tick(next);
+            }
+        };
+        let thread = thread::Builder::new().name("dashboard-ticks".to_owned()).spawn(work)?;
+        Ok(Self { service, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.service.address()
+    }
+}
+
+impl Exporter for Dashboard {
+    fn begin_to_stop(&mut self) {
+        drop(self.stop.take());
+        self.service.begin_to_stop();
+    }
+
+    fn stop_until(&mut self, deadline: Instant) -> bool {
+        self.begin_to_stop();
+        let (pages, ticks) =
+            (self.service.stop_until(deadline), join_until(&mut self.thread, deadline));
+        pages && ticks
+    }
+}
+
+impl Drop for Dashboard {
+    fn drop(&mut self) {
+        self.begin_to_stop();
+        if let Some(thread) = self.thread.take() {
+            // The thread has reported its own panic.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The test that is shown at the time.
+struct Shown(Box<dyn Fn() -> Option<Arc<Live>> + Send + Sync>);
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Shown")
+    }
+}
+
+/// What the pages show.
+#[derive(Debug)]
+struct Figures {
+    shown: Shown,
+    cumulative: Arc<Cumulative>,
+    pace: Pace,
+    clock: Clock,
+    seen: Mutex<Seen>,
+    /// The latest snapshot that was made for all who follow.
+    published: watch::Sender<Bytes>,
+}
+
+/// What was seen so far.
+#[derive(Debug)]
+struct Seen {
+    changes: Changes,
+    course: Course,
+    made: Option<Made>,
+}
+
+/// The latest snapshot, as an event.
+#[derive(Debug)]
+struct Made {
+    event: Bytes,
+    at: Duration,
+    /// How long it took.
+    cost: Duration,
+}
+
+/// The time since the Unix epoch, which is never set back.
+#[derive(Debug)]
+struct Clock(Duration, Instant);
+
+impl Clock {
+    fn start() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(now, Instant::now())
+    }
+
+    fn now(&self) -> Duration {
+        self.0 + self.1.elapsed()
+    }
+}
+
+/// What stands before the JSON of an event, and behind it.
+const EVENT: (&[u8], &[u8]) = (b"data: ", b"\n\n");
+
+impl Figures {
+    fn new(shown: Shown, cumulative: Arc<Cumulative>, pace: Pace) -> Self {
+        let clock = Clock::start();
+        let course = Course::new(clock.now(), pace.window);
+        let seen = Mutex::new(Seen { changes: cumulative.changes(), course, made: None });
+        Self { shown, cumulative, pace, clock, seen, published: watch::Sender::new(Bytes::new()) }
+    }
+
+    /// Looks at what was counted since the last time, and makes a snapshot if one is due and anybody
+    /// follows; returns when the next is due.
+    fn tick(&self, due: Instant) -> Instant {
+        let now = Instant::now();
+        if now < due || self.published.receiver_count() == 0 {
+            self.look(&mut lock(&self.seen));
+            return due;
+        }
+        // Without memory for one, those who follow keep the last.
+        if let Ok(event) = self.event(|_, _| false) {
+            self.published.send_replace(event);
+        }
+        now + self.pace.refresh.max(SHORTEST)
+    }
+
+    fn look(&self, seen: &mut Seen) -> Duration {
+        let changes: Vec<Series> = seen.changes.take();
+        let now = self.clock.now();
+        seen.course.add(now, &total(&changes));
+        now
+    }
+
+    /// The latest snapshot if it is young, else that of now.
+    fn event(&self, young: impl FnOnce(&Made, Duration) -> bool) -> Result<Bytes, Full> {
+        let mut seen = lock(&self.seen);
+        let begun = self.clock.now();
+        if let Some(made) = &seen.made
+            && young(made, begun.saturating_sub(made.at))
+        {
+            return Ok(made.event.clone());
+        }
+        let at = self.look(&mut seen);
+        let json = snapshot::text((self.shown.0)().as_deref(), &seen.course, at);
+        let mut share = self.cumulative.memory().share("a snapshot for the dashboard");
+        share.grow(json.len())?;
+        let event = Bytes::from_owner(reply::Kept::new([EVENT.0, json.as_bytes(), EVENT.1], share));
+        let cost = self.clock.now().saturating_sub(begun);
+        seen.made = Some(Made { event: event.clone(), at, cost });
+        Ok(event)
+    }
+
+    /// The event for a request. However many there are, snapshots take a tenth of a core at most.
+    fn event_for_request(&self) -> Result<Bytes, Full> {
+        self.event(|made, age| age < made.cost * 10)
+    }
+
+    fn snapshot(&self) -> Result<Bytes, Full> {
+        let event = self.event_for_request()?;
+        Ok(event.slice(EVENT.0.len()..event.len() - EVENT.1.len()))
+    }
+
+    fn events(&self) -> Result<Reply, Full> {
+        let receiver = self.published.subscribe();
+        Ok(Reply::events(self.event_for_request()?, receiver))
+    }
+}
+
+fn respond(request: &Request<RequestBody>, figures: &Figures) -> Response<Reply> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "this page is read only\n");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    let made = match request.uri().path() {
+        "/" | "/index.html" => Ok(("text/html; charset=utf-8", Reply::of(PAGE))),
+        "/dashboard.js" => Ok(("text/javascript; charset=utf-8", Reply::of(SCRIPT))),
+        "/dashboard.css" => Ok(("text/css; charset=utf-8", Reply::of(STYLE))),
+        "/snapshot" => figures.snapshot().map(|json| ("application/json", Reply::of(json))),
+        // A head alone would never end.
+        "/events" if *request.method() == Method::HEAD => Ok(("text/event-stream", Reply::of(""))),
+        "/events" => figures.events().map(|events| ("text/event-stream", events)),
+        _ => return plain(StatusCode::NOT_FOUND, "not found"),
+    };
+    match made {
+        Ok((kind, reply)) => response(StatusCode::OK, kind, reply),
+        Err(full) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("{full}\n")),
+    }
+}
+
+/// Whether the request names this machine by an address or as `localhost`. A name of another site that
+/// leads here would let the pages of that site read the figures.
+fn names_an_address(request: &Request<RequestBody>) -> bool {
+    let Some(host) = request.headers().get(HOST) else { return true };
+    let Ok(host) = host.to_str().unwrap_or_default().parse::<hyper::http::uri::Authority>() else {
+        return false;
+    };
+    let name = host.host().trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
+}
+
+fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Reply> {
+    response(status, "text/plain", Reply::of(text))
+}
+
+fn response(status: StatusCode, kind: &'static str, body: Reply) -> Response<Reply> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers: [(HeaderName, &'static str); 5] = [
+        (CONTENT_TYPE, kind),
+        (CACHE_CONTROL, "no-cache"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+    ];
+    for (name, value) in headers {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ticker::tests::request;
+    use super::*;
+    use crate::memory::Memory;
+
+    const PACE: Pace = Pace { refresh: Duration::from_secs(3600), window: Duration::from_secs(10) };
+
+    fn figures(cumulative: &Arc<Cumulative>) -> Figures {
+        Figures::new(Shown(Box::new(|| None)), Arc::clone(cumulative), PACE)
+    }
+
+    #[test]
+    fn t101_one_snapshot_is_made_for_all_who_ask_while_it_is_young_for_its_cost() {
+        let figures = figures(&Arc::default());
+        let first = figures.event_for_request().expect("room");
+        let set = |cost| {
+            let mut seen = lock(&figures.seen);
+            seen.made.as_mut().expect("a snapshot").cost = cost;
+        };
+        set(Duration::from_secs(3600));
+        assert_eq!(first.as_ptr(), figures.event_for_request().expect("room").as_ptr());
+        set(Duration::ZERO);
+        assert_ne!(first.as_ptr(), figures.event_for_request().expect("room").as_ptr());
+    }
+
+    #[test]
+    fn t101_snapshots_that_slow_clients_hold_take_memory_and_are_refused_beyond_it() {
+        let memory = Memory::new(1 << 20);
+        let cumulative = Arc::new(Cumulative::new(&memory));
+        let figures = figures(&cumulative);
+        let before = memory.taken();
+        let mut held = Vec::new();
+        let full = loop {
+            match figures.event(|_, _| false) {
+                Ok(event) => held.push(event),
+                Err(full) => break full,
+            }
+        };
+        assert!(full.to_string().starts_with("a snapshot for the dashboard: "), "{full}");
+        assert!(held.len() > 10);
+        drop(held);
+        lock(&figures.seen).made = None;
+        assert_eq!(memory.taken(), before);
+    }
+
+    #[test]
+    fn without_pages_that_follow_a_tick_makes_no_snapshot() {
+        let cumulative = Arc::<Cumulative>::default();
+        let figures = figures(&cumulative);
+        request(&cumulative, "a", 5, 1, false);
+        let due = Instant::now();
+        assert_eq!(figures.tick(due), due);
+        assert!(lock(&figures.seen).made.is_none());
+        let mut page = figures.published.subscribe();
+        assert!(figures.tick(due) >= due + PACE.refresh);
+        let event = page.borrow_and_update().clone();
+        assert!(event.starts_with(b"data: {\"totals\": {") && event.ends_with(b"}\n\n"));
+    }
+}
