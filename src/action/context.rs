@@ -397,6 +397,7 @@ impl<'a> Context<'a> {
             command: self.shared.command.map(str::to_owned),
             machine: Some(machine::in_words()),
             failed: None,
+            is_in_progress: false,
         }
     }
 

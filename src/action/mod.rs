@@ -81,7 +81,7 @@ pub use policy::{FileAccess, Policy};
 pub use registry::{Family, commands, declarations, families};
 pub use resolver::Resolver;
 pub use rules::{Engine, Rules};
-pub use run_report::{ReportError, RunReport};
+pub use run_report::{ReportError, RunPage, RunReport};
 pub use schema::schema;
 
 #[cfg(test)]

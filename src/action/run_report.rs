@@ -55,6 +55,15 @@ pub struct RunReport {
     source: Source,
 }
 
+/// A run as its page shows it, while it is in progress and afterwards.
+#[derive(Debug)]
+pub struct RunPage {
+    /// Its state and figures.
+    pub status: Status,
+    /// The parts of its report; none before its first test.
+    pub parts: Vec<html::Part>,
+}
+
 /// What a report is made of.
 #[derive(Debug)]
 enum Source {
@@ -106,6 +115,22 @@ impl Executor {
         let baseline = Baseline { title, total, names, tolerance, regressions: Vec::new() };
         report.baseline = Some(baseline.against(&current));
         Ok(report)
+    }
+
+    /// A run as its page shows it. Its parts are made in turn with the reports of all runs, and while a
+    /// test is in progress they take no longer for more requests.
+    pub fn page(&self, run: u64) -> Result<RunPage, ReportError> {
+        // Before its report: what has ended has all of its figures.
+        let status = self.table().info(run)?.ok_or(ReportError::Unknown(run))?;
+        let parts = match self.report(Some(run), ReportFormat::Html) {
+            Ok(report) => {
+                let _turn = lock(&self.shared.reports);
+                report.parts(self.memory())
+            }
+            Err(ReportError::Unavailable(_)) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(RunPage { status, parts })
     }
 
     /// What a run is called, and its figures: those so far while its test is in progress.
@@ -201,25 +226,46 @@ impl RunReport {
         Self { run, warnings, format, facts, gates, baseline: None, source }
     }
 
-    fn draw(
-        &self,
-        mut figures: Figures,
-        summary: &dyn Metrics,
-        out: &mut dyn Write,
-    ) -> io::Result<()> {
+    /// The figures with what was run, and the results of the gates.
+    fn judged(&self, mut figures: Figures, summary: &dyn Metrics) -> (Figures, Vec<GateResult>) {
         figures.facts = self.facts.clone();
         figures.baseline.clone_from(&self.baseline);
-        let gates: Vec<GateResult> = self.gates.iter().map(|rule| rule.judge(summary)).collect();
-        html::draw(&figures, &gates, out)
+        if figures.facts.is_in_progress {
+            figures.without_course = Some("the test is in progress".to_owned());
+        }
+        (figures, self.gates.iter().map(|rule| rule.judge(summary)).collect())
+    }
+
+    /// What its page shows.
+    fn figures(&self, memory: &Arc<Memory>) -> Option<(Figures, Vec<GateResult>)> {
+        Some(match &self.source {
+            Source::Rows(records) => {
+                let figures = kept::figures_of(records, Some(memory));
+                self.judged(figures, &records.summary())
+            }
+            Source::Kept(figures) => {
+                let kept = Kept::read(figures)?;
+                self.judged(kept.figures(), kept.summary())
+            }
+        })
+    }
+
+    /// The parts of its page.
+    fn parts(&self, memory: &Arc<Memory>) -> Vec<html::Part> {
+        let drawn = self.figures(memory);
+        drawn.map_or_else(Vec::new, |(figures, gates)| html::parts(&figures, &gates))
+    }
+
+    /// Its page.
+    fn draw(&self, memory: &Arc<Memory>, out: &mut dyn Write) -> io::Result<()> {
+        let drawn = self.figures(memory);
+        drawn.map_or(Ok(()), |(figures, gates)| html::draw(&figures, &gates, out))
     }
 
     fn write(&self, memory: &Arc<Memory>, out: &mut dyn Write) -> io::Result<()> {
         match &self.source {
             Source::Rows(records) => match self.format {
-                ReportFormat::Html | ReportFormat::Other => {
-                    let figures = kept::figures_of(records, Some(memory));
-                    self.draw(figures, &records.summary(), out)
-                }
+                ReportFormat::Html | ReportFormat::Other => self.draw(memory, out),
                 ReportFormat::Json => json::write_all(records, out),
                 ReportFormat::Xml => xml::write_all(records, out),
                 ReportFormat::Csv => csv::write(records, out),
@@ -233,7 +279,7 @@ impl RunReport {
                 match self.format {
                     ReportFormat::Junit => junit::write_kept(&kept, out),
                     ReportFormat::Summary => summary::write_kept(&kept, out),
-                    _ => self.draw(kept.figures(), kept.summary(), out),
+                    _ => self.draw(memory, out),
                 }
             }
         }
@@ -301,6 +347,7 @@ fn of_run(run: &Run, format: ReportFormat) -> Result<RunReport, ReportError> {
         return Err(ReportError::Unavailable(why));
     }
     let mut report = kept(number, format, &status, so_far(run, &test))?;
+    report.facts.is_in_progress = true;
     report.warnings.push(format!("run {number} is in progress: these are its figures so far"));
     Ok(report)
 }

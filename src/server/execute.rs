@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::report::Pieces;
-use crate::action::{Executor, InvalidDocument, ReportError, RunReport};
+use crate::action::{Executor, InvalidDocument, ReportError, RunPage, RunReport};
 use crate::event::{ErrorKind, Event, ReportFormat, Sink, State, Status};
 use crate::memory::Memory;
 use crate::metrics::prometheus::ScrapeSource;
@@ -83,6 +83,11 @@ pub trait Execute: Send + Sync + 'static {
     fn report(self: Arc<Self>, run: Option<u64>, _format: ReportFormat) -> Job {
         let refusal = run.map_or_else(no_run, Refusal::unknown_run);
         Box::new(move |sink, _| sink.emit(refusal.into()))
+    }
+
+    /// A run as its page shows it. Blocks its thread.
+    fn page(&self, run: u64) -> Result<RunPage, Refusal> {
+        Err(Refusal::unknown_run(run))
     }
 
     /// The job writes the page of a run beside another one.
@@ -194,6 +199,10 @@ impl Execute for Executor {
 
     fn report(self: Arc<Self>, run: Option<u64>, format: ReportFormat) -> Job {
         Box::new(move |sink, _| written(&self, Self::report(&self, run, format), format, sink))
+    }
+
+    fn page(&self, run: u64) -> Result<RunPage, Refusal> {
+        Self::page(self, run).map_err(not_reported)
     }
 
     fn compare(self: Arc<Self>, run: u64, with: u64) -> Job {

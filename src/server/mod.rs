@@ -39,6 +39,7 @@ use crate::net::Listeners;
 use crate::net::descriptors::{Purpose, admit};
 use state::{Permit, ServerState};
 
+pub use crate::action::RunPage;
 pub use execute::{Execute, Followed, Job, Stored, Unready};
 pub use handle::{Denied, Handle, Watching};
 pub use keyring::{Keyring, ReloadError, Secrets};

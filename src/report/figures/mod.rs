@@ -97,6 +97,8 @@ pub struct Facts {
     pub machine: Option<String>,
     /// Why the run has not passed, in one sentence.
     pub failed: Option<String>,
+    /// Whether its test is in progress: the figures are those so far.
+    pub is_in_progress: bool,
 }
 
 /// An earlier run, and what has become worse since.

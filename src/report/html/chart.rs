@@ -63,7 +63,12 @@ impl Chart {
                 }
             }
         };
-        frame(self.title, &legend, &scale, &drawing, &self.times(count))
+        // For those who do not see it: where the curves end.
+        let said = match self.hints.last() {
+            Some(hint) => format!("{}; at its end {hint}", self.title),
+            None => self.title.to_owned(),
+        };
+        frame((self.title, &said), &legend, &scale, &drawing, &self.times(count))
     }
 
     /// The time axis: about five labels at round positions.
@@ -102,11 +107,12 @@ pub(super) fn histogram(title: &'static str, bars: &BTreeMap<i32, u64>) -> Marku
             }
         }
     };
-    frame(title, &html! {}, &scale, &drawing, &labels.collect::<Vec<_>>())
+    frame((title, title), &html! {}, &scale, &drawing, &labels.collect::<Vec<_>>())
 }
 
+/// A drawing under its title, with what it says in words.
 fn frame(
-    title: &str,
+    (title, said): (&str, &str),
     legend: &Markup,
     scale: &Scale,
     drawing: &Markup,
@@ -124,7 +130,7 @@ fn frame(
                     }
                 }
                 svg class="area" viewBox=(format!("0 0 {WIDTH} {DEPTH}")) preserveAspectRatio="none"
-                    role="img" aria-label=(title) {
+                    role="img" aria-label=(said) {
                     path class="grid" d=(grid(scale)) {}
                     (drawing)
                 }

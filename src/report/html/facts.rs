@@ -46,7 +46,11 @@ pub(super) fn line(figures: &Figures) -> String {
     if let Some(started) = started(figures).and_then(text::moment) {
         parts.push(format!("Began {started}"));
     }
-    parts.push(format!("took {}", text::seconds(figures.seconds)));
+    let took = text::seconds(figures.seconds);
+    parts.push(match figures.facts.is_in_progress {
+        true => format!("{took} so far"),
+        false => format!("took {took}"),
+    });
     if figures.tests.len() > 1 {
         parts.push(format!("{} tests, shown one after the other", figures.tests.len()));
     }
@@ -67,7 +71,9 @@ pub(super) fn table(figures: &Figures) -> Markup {
     add("Run", facts.run.map(|run| run.to_string()));
     add("Target", targets(figures));
     add("Began", started(figures).and_then(text::moment));
-    add("Ended", ended(figures).and_then(text::moment));
+    if !facts.is_in_progress {
+        add("Ended", ended(figures).and_then(text::moment));
+    }
     let several = figures.tests.len() > 1;
     for (number, test) in figures.tests.iter().enumerate().take(MOST_TESTS) {
         let of = |text: String| if several { format!("test {}: {text}", number + 1) } else { text };

@@ -39,6 +39,19 @@ pub const SCRIPT: &str = include_str!("page.js");
 /// The most warnings that are listed.
 const MOST_WARNINGS: usize = 20;
 
+/// A part of a page, which changes by itself while its run is in progress.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Its name, one of [`PARTS`].
+    pub name: &'static str,
+    /// Its markup; whatever is in it from outside is text.
+    pub html: String,
+}
+
+/// The names of the parts, in their order on the page.
+pub const PARTS: [&str; 9] =
+    ["verdict", "figures", "gates", "course", "names", "errors", "distribution", "test", "notes"];
+
 /// Writes the page of a record. Rules and a baseline, if any, decide the verdict; without them a run
 /// fails if a request failed, and nothing else is said of it.
 pub fn write(records: &Records, options: &Options, out: &mut dyn Write) -> io::Result<()> {
@@ -58,6 +71,12 @@ pub fn write(records: &Records, options: &Options, out: &mut dyn Write) -> io::R
 /// Writes a page of these figures and the results of gates.
 pub fn draw(figures: &Figures, gates: &[GateResult], out: &mut dyn Write) -> io::Result<()> {
     out.write_all(page(figures, gates).into_string().as_bytes())
+}
+
+/// The parts of the same page, for one that is open while they change.
+pub fn parts(figures: &Figures, gates: &[GateResult]) -> Vec<Part> {
+    let drawn = PARTS.into_iter().zip(sections(figures, gates));
+    drawn.map(|(name, markup)| Part { name, html: markup.into_string() }).collect()
 }
 
 fn page(figures: &Figures, gates: &[GateResult]) -> Markup {
@@ -80,60 +99,77 @@ fn page(figures: &Figures, gates: &[GateResult]) -> Markup {
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                header {
-                    h1 { (facts::heading(figures)) }
-                    @match &figures.facts.failed {
-                        Some(why) => p class="verdict bad" { "✗ " (text::shown(why, ERROR_ROOM)) },
-                        None => (verdict(figures, gates)),
-                    }
-                    (against(figures))
-                    (gates::broken(gates, figures))
-                    @if let Some(baseline) = &figures.baseline { (delta::regressions(baseline)) }
-                    (warnings(figures))
-                    p class="soft" { (facts::line(figures)) }
-                }
-                (tiles(figures))
-                @if !gates.is_empty() { (gates::table(gates, figures)) }
-                h2 { "Over time" }
-                (course::charts(figures))
-                (tables::names(figures))
-                (tables::errors(figures))
-                h2 { "Distribution" }
-                div class="charts" {
-                    @if !figures.latencies.is_empty() {
-                        (chart::histogram("Requests by latency (logarithmic axis)", &figures.latencies))
-                    }
-                    (tables::statuses(figures))
-                }
-                (facts::table(figures))
-                (document::documents(figures))
-                footer class="soft" {
-                    p {
-                        "Latencies count every request, failed ones included, from when it was meant to start "
-                        "to its last byte. "
-                        @match figures.error {
-                            None => "They are exact. ",
-                            Some(error) => {
-                                @match figures.is_partial {
-                                    false => {
-                                        "The rows of this run are not kept: latencies are exact to "
-                                        (text::percent(error))
-                                        ", and of a point of a curve the slowest second counts. "
-                                    }
-                                    true => {
-                                        "Some requests have no rows: latencies are exact to "
-                                        (text::percent(error))
-                                        ", curves and statuses are those of the rows. "
-                                    }
-                                }
-                            }
-                        }
-                        "A point of a curve covers " (text::decimals(figures.course.width, 2)) " s."
-                    }
-                    p { "Written by ldctl " (env!("CARGO_PKG_VERSION")) "." }
-                }
+                main { @for section in sections(figures, gates) { section { (section) } } }
                 script { (PreEscaped(SCRIPT)) }
             }
+        }
+    }
+}
+
+/// The content of each of [`PARTS`].
+fn sections(figures: &Figures, gates: &[GateResult]) -> [Markup; PARTS.len()] {
+    let head = html! {
+        header {
+            h1 { (facts::heading(figures)) }
+            @match &figures.facts.failed {
+                Some(why) => p class="verdict bad" { "✗ " (text::shown(why, ERROR_ROOM)) },
+                None => (verdict(figures, gates)),
+            }
+            (against(figures))
+            (gates::broken(gates, figures))
+            @if let Some(baseline) = &figures.baseline { (delta::regressions(baseline)) }
+            (warnings(figures))
+            p class="soft" { (facts::line(figures)) }
+        }
+    };
+    let judged = html! { @if !gates.is_empty() { (gates::table(gates, figures)) } };
+    let course = html! { h2 { "Over time" } (course::charts(figures)) };
+    let distribution = html! {
+        h2 { "Distribution" }
+        div class="charts" {
+            @if !figures.latencies.is_empty() {
+                (chart::histogram("Requests by latency (logarithmic axis)", &figures.latencies))
+            }
+            (tables::statuses(figures))
+        }
+    };
+    let test = html! { (facts::table(figures)) (document::documents(figures)) };
+    [
+        head,
+        tiles(figures),
+        judged,
+        course,
+        tables::names(figures),
+        tables::errors(figures),
+        distribution,
+        test,
+        notes(figures),
+    ]
+}
+
+/// How exact the figures are, and what they mean.
+fn notes(figures: &Figures) -> Markup {
+    html! {
+        footer class="soft" {
+            p {
+                "Latencies count every request, failed ones included, from when it was meant to start "
+                "to its last byte. "
+                @match figures.error {
+                    None => "They are exact. ",
+                    Some(error) if figures.is_partial => {
+                        "Some requests have no rows: latencies are exact to " (text::percent(error))
+                        ", curves and statuses are those of the rows. "
+                    }
+                    Some(error) => {
+                        @if figures.facts.is_in_progress { "While the test is in progress, " }
+                        @else { "The rows of this run are not kept: " }
+                        "latencies are exact to " (text::percent(error))
+                        ", and of a point of a curve the slowest second counts. "
+                    }
+                }
+                "A point of a curve covers " (text::decimals(figures.course.width, 2)) " s."
+            }
+            p { "Written by ldctl " (env!("CARGO_PKG_VERSION")) "." }
         }
     }
 }
@@ -146,9 +182,12 @@ fn not_made(figures: &Figures) -> Option<f64> {
 fn verdict(figures: &Figures, gates: &[GateResult]) -> Markup {
     let broken = gates.iter().filter(|gate| !gate.passed).count();
     let Stats { requests, failures, .. } = figures.total;
-    let bad = |words: &str| html! { p class="verdict bad" { "✗ " (words) } };
+    let so_far = so_far(figures);
+    let bad = |words: &str| html! { p class="verdict bad" { "✗ " (so_far) (words) } };
     html! {
-        @if requests == 0 {
+        @if requests == 0 && figures.facts.is_in_progress {
+            p class="verdict" { "So far: no request has ended" }
+        } @else if requests == 0 {
             (bad("Nothing was measured"))
         } @else if broken > 0 {
             (bad(&format!("Failed: {broken} of {} gates broken", gates.len())))
@@ -162,12 +201,17 @@ fn verdict(figures: &Figures, gates: &[GateResult]) -> Markup {
             @let share = text::percent(figures.total.failure_rate());
             @let words = format!("{} of {} requests failed ({share})", text::count(failures), text::count(requests));
             @if failures == requests { (bad(&words)) } @else {
-                p class="verdict warn" { "⚠ " (words) "; no gate judges them" }
+                p class="verdict warn" { "⚠ " (so_far) (words) "; no gate judges them" }
             }
         } @else {
             (success("No request failed", figures, gates))
         }
     }
+}
+
+/// What stands before a verdict that may change.
+fn so_far(figures: &Figures) -> &'static str {
+    if figures.facts.is_in_progress { "So far: " } else { "" }
 }
 
 /// Whether anything has become worse than in the run that it is compared with.
@@ -192,11 +236,12 @@ fn success(words: &str, figures: &Figures, gates: &[GateResult]) -> Markup {
         not_made(figures).map(|share| format!("{:.0} % of the load was not made", share * 100.0));
     let unresolved = figures.gaps.remark().filter(|_| !judged);
     let remarks: Vec<String> = unresolved.into_iter().chain(not_made).collect();
+    let so_far = so_far(figures);
     html! {
         @if remarks.is_empty() {
-            p class="verdict good" { "✓ " (words) }
+            p class="verdict good" { "✓ " (so_far) (words) }
         } @else {
-            p class="verdict warn" { "⚠ " (words) ", but " (remarks.join(" and ")) }
+            p class="verdict warn" { "⚠ " (so_far) (words) ", but " (remarks.join(" and ")) }
         }
     }
 }
@@ -221,6 +266,16 @@ fn warnings(figures: &Figures) -> Markup {
     }
 }
 
+/// A figure that stands by itself.
+struct Tile {
+    name: Markup,
+    /// What programs know it by, and its number for them.
+    figure: Option<(&'static str, String)>,
+    value: String,
+    /// How it has changed.
+    delta: Markup,
+}
+
 fn tiles(figures: &Figures) -> Markup {
     let total = &figures.total;
     let rate = total.requests as f64 / figures.seconds.max(0.001);
@@ -229,40 +284,78 @@ fn tiles(figures: &Figures) -> Markup {
         let before = before.map(|run| (was(&run.total), run.tolerance));
         html! { @if let Some((was, tolerance)) = before { (delta::growth(now, Some(was), tolerance)) } }
     };
-    let latency = |name: &'static str, now, was| {
-        (name.to_owned(), known(now, text::millis), growth(now, was))
+    let tile = |name: &str, figure: Option<(&'static str, String)>, value: String| Tile {
+        name: html! { (name) },
+        figure,
+        value,
+        delta: html! {},
     };
-    let none = || html! {};
+    let latency = |name: &str, figure, now: Option<f64>, was| {
+        let number = now.map_or_else(String::new, |now| text::decimals(now, 3));
+        let figure = Some((figure, number));
+        Tile { delta: growth(now, was), ..tile(name, figure, known(now, text::millis)) }
+    };
+    let requests = Some(("requests", total.requests.to_string()));
+    let requests = tile("Requests", requests, text::count(total.requests));
+    let failed = html! {
+        "Failed (" span data-value=(total.failures) data-figure="failures" { (text::count(total.failures)) } ")"
+    };
     let mut tiles = vec![
-        (
-            "Requests".to_owned(),
-            text::count(total.requests),
-            html! { @if let Some(run) = before { (delta::change(total.requests, run.total.requests)) } },
-        ),
-        (
-            format!("Failed ({})", text::count(total.failures)),
-            text::percent(total.failure_rate()),
-            html! { @if let Some(run) = before { (delta::failures(total, &run.total, run.tolerance)) } },
-        ),
-        ("Per second".to_owned(), text::rate(rate), none()),
-        latency("Median", total.p50_ms, |run| run.p50_ms),
-        latency("p95", total.p95_ms, |run| run.p95_ms),
-        latency("p99", total.p99_ms, |run| run.p99_ms),
-        latency("Slowest", total.max_ms, |run| run.max_ms),
-        ("Received".to_owned(), known(total.bytes, text::bytes), none()),
+        Tile {
+            delta: html! { @if let Some(run) = before { (delta::change(total.requests, run.total.requests)) } },
+            ..requests
+        },
+        Tile {
+            name: failed,
+            delta: html! { @if let Some(run) = before { (delta::failures(total, &run.total, run.tolerance)) } },
+            ..tile("", None, text::percent(total.failure_rate()))
+        },
+        tile("Per second", Some(("rps", text::decimals(rate, 3))), text::rate(rate)),
+        latency("Median", "p50", total.p50_ms, |run| run.p50_ms),
+        latency("p95", "p95", total.p95_ms, |run| run.p95_ms),
+        latency("p99", "p99", total.p99_ms, |run| run.p99_ms),
+        Tile {
+            delta: growth(total.max_ms, |run| run.max_ms),
+            ..tile("Slowest", None, known(total.max_ms, text::millis))
+        },
+        tile("Received", None, known(total.bytes, text::bytes)),
     ];
+    let (name, users) = users(figures);
+    let number = users.map_or_else(String::new, |users| users.to_string());
+    let shown = known(users, |users| text::count(users.into()));
+    tiles.push(tile(name, Some(("users", number)), shown));
     if figures.iterations.dropped > 0 {
         let share = text::percent(figures.iterations.dropped_share());
         let name = format!("Not started ({})", text::count(figures.iterations.dropped));
-        tiles.push((name, share, none()));
+        tiles.push(tile(&name, None, share));
     }
     if figures.interrupted > 0 {
-        tiles.push(("Interrupted".to_owned(), text::count(figures.interrupted), none()));
+        tiles.push(tile("Interrupted", None, text::count(figures.interrupted)));
     }
     html! {
         dl class="tiles" {
-            @for (name, value, delta) in tiles { div { dt { (name) } dd { (value) (delta) } } }
+            @for Tile { name, figure, value, delta } in tiles {
+                div {
+                    dt { (name) }
+                    dd {
+                        @match figure {
+                            Some((figure, number)) => span data-value=(number) data-figure=(figure) { (value) },
+                            None => (value),
+                        }
+                        (delta)
+                    }
+                }
+            }
         }
+    }
+}
+
+/// How many users there are, or were at most.
+fn users(figures: &Figures) -> (&'static str, Option<u32>) {
+    let mut counted = figures.course.points.iter().filter_map(|point| point.users);
+    match figures.facts.is_in_progress {
+        true => ("Users", counted.next_back()),
+        false => ("Users at most", counted.max()),
     }
 }
 
