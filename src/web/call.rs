@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::access::{self, Access, Hosts};
+use super::drawn::Pages;
 use super::error::Problem;
 use super::sessions::Sessions;
 use crate::event::{ErrorKind, Event, Sink};
@@ -33,6 +34,7 @@ pub(super) struct Site {
     pub(super) handle: Handle,
     pub(super) hosts: Hosts,
     pub(super) sessions: Sessions,
+    pub(super) pages: Pages,
     pub(super) read_only: bool,
 }
 
@@ -59,7 +61,7 @@ pub(super) struct Call {
 impl Call {
     /// Lets a request in, or waits with its refusal.
     pub(super) async fn admitted(self, access: Access) -> Result<Self, Problem> {
-        let Site { handle, hosts, sessions, read_only } = &*self.site;
+        let Site { handle, hosts, sessions, read_only, .. } = &*self.site;
         let judged = access::judge(access, &self.head, self.from(), handle, hosts, sessions);
         let refused = match judged {
             Ok(()) if *read_only && access == Access::Change => Err(Problem::read_only()),

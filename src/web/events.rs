@@ -28,9 +28,9 @@ use crate::server::{Followed, Watching};
 use crate::wire::refusal::Refusal;
 
 /// How long the stream is silent at most: proxies close connections that are.
-const SILENCE: Duration = Duration::from_secs(15);
+pub(super) const SILENCE: Duration = Duration::from_secs(15);
 
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Follows a run.
 pub(super) async fn follow(call: Call) -> Answer {

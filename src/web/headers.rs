@@ -14,8 +14,7 @@ use sha2::{Digest, Sha256};
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-const ALWAYS: [(HeaderName, &str); 6] = [
-    (CACHE_CONTROL, "no-store"),
+const ALWAYS: [(HeaderName, &str); 5] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (X_FRAME_OPTIONS, "DENY"),
     (REFERRER_POLICY, "no-referrer"),
@@ -25,6 +24,8 @@ const ALWAYS: [(HeaderName, &str); 6] = [
 
 /// Adds what every response has.
 pub(super) fn secure(headers: &mut HeaderMap) {
+    // Our scripts and styles say that they may be kept.
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));
     }

@@ -9,18 +9,23 @@
 //!
 //! ```text
 //!                routes            which requests there are, and their description
-//!  runs  events  files  tools  pages   handlers
+//!  list  live  events  files  tools  pages   handlers: of pages, events, files
+//!    view   runs   assets              what pages are made of
 //!      openapi    reply            what they say
 //!           call                   a request, and what it may use
-//!     access  sessions  error  headers
+//!     access  sessions  drawn  error  headers
 //! ```
 
 mod access;
+mod assets;
 mod call;
+mod drawn;
 mod error;
 mod events;
 mod files;
 mod headers;
+mod list;
+mod live;
 mod openapi;
 mod pages;
 mod reply;
@@ -28,6 +33,7 @@ mod routes;
 mod runs;
 mod sessions;
 mod tools;
+mod view;
 
 use std::io;
 use std::sync::Arc;
@@ -39,6 +45,7 @@ use hyper::Request;
 
 use self::access::Hosts;
 use self::call::Site;
+use self::drawn::Pages;
 use self::sessions::Sessions;
 use crate::net::Listeners;
 use crate::net::http_service::{HttpService, Limits, Peer, RequestBody};
@@ -77,7 +84,8 @@ impl Door {
         };
         let keyring = handle.keyring().clone();
         let sessions = Sessions::default();
-        let site = Arc::new(Site { handle, hosts, sessions, read_only: settings.read_only });
+        let (pages, read_only) = (Pages::default(), settings.read_only);
+        let site = Arc::new(Site { handle, hosts, sessions, pages, read_only });
         let router = routes::router(&site);
         let respond = move |request: Request<RequestBody>| {
             let (site, router) = (Arc::clone(&site), router.clone());

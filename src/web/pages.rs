@@ -1,122 +1,16 @@
-//! Pages without a script: the list of runs, one run, and the login of a browser.
+//! The login of a browser, without a script.
 
 use axum::response::Response;
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, LOCATION, REFRESH, SET_COOKIE};
-use maud::{Markup, html};
+use maud::html;
 use zeroize::Zeroizing;
 
 use super::access;
 use super::call::{Answer, Call};
 use super::error::{Problem, empty};
 use super::reply;
-use super::runs;
-use crate::event::{Failure, RunInfo, Status};
 use crate::server::local;
-use crate::wire::parameters::LISTED_RUNS;
-
-/// The files of a run that its page links to.
-const FILES: [&str; 5] =
-    ["report.html", "summary.json", "junit.xml", "records.csv", "document.json"];
-
-/// All runs.
-pub(super) async fn index(call: Call) -> Answer {
-    let runs = runs::all(&call, LISTED_RUNS.0, None).await?;
-    let body = html! {
-        @if runs.is_empty() { p { "There is no run yet." } } @else {
-            table {
-                caption { "The newest runs" }
-                thead { tr { th { "Run" } th { "State" } th { "Name" } th { "Began" }
-                    th { "Length" } th { "Requests" } th { "Failures" } th { "p95" } } }
-                tbody { @for status in &runs { (row(status)) } }
-            }
-        }
-        p { a href="/api/v1/openapi.json" { "The same over HTTP" } }
-        @if call.site.handle.is_guarded() {
-            form method="post" action="/logout" { button { "Log out" } }
-        }
-    };
-    Ok(reply::page(StatusCode::OK, "Runs", &body))
-}
-
-/// One run.
-pub(super) async fn run(call: Call) -> Answer {
-    let number = call.number("run")?;
-    let status = runs::describe(&call, number).await?;
-    let results = runs::results(&call, number).await?;
-    let info = status.run.as_deref();
-    let body = html! {
-        p { (status) }
-        @if let Some(info) = info { (figures(info)) }
-        h2 { "Actions" }
-        table {
-            caption { "What each action returned" }
-            thead { tr { th { "Action" } th { "Command" } th { "Result" } } }
-            tbody {
-                @for result in &results {
-                    tr {
-                        td { (result.index) }
-                        td class="text" { (result.command) }
-                        td class="text" { @match &result.error {
-                            None => "✓ done",
-                            Some(Failure { message, .. }) => { "✗ " (message) }
-                        } }
-                    }
-                }
-            }
-        }
-        h2 { "Files" }
-        ul { @for file in FILES {
-            li { a href=(format!("/api/v1/runs/{number}/{file}")) { (file) } }
-        } }
-        p { a href="/" { "All runs" } }
-    };
-    Ok(reply::page(StatusCode::OK, &format!("Run {number}"), &body))
-}
-
-fn row(status: &Status) -> Markup {
-    let Some(info) = &status.run else { return html! {} };
-    let number = |value: Option<u64>| value.map_or_else(String::new, |value| value.to_string());
-    let tenth = |value: Option<f64>, unit: &str| {
-        value.map_or_else(String::new, |value| format!("{value:.1} {unit}"))
-    };
-    html! {
-        tr {
-            td { a href=(format!("/runs/{}", info.run)) { (info.run) } }
-            td class="text" { (status.state) }
-            td class="text" { (info.name.as_deref().unwrap_or_default()) }
-            td class="text" { (info.started.as_deref().unwrap_or_default()) }
-            td { (tenth(info.elapsed_s, "s")) }
-            td { (number(info.requests)) }
-            td { (number(info.failures)) }
-            td { (tenth(info.p95_ms, "ms")) }
-        }
-    }
-}
-
-fn figures(info: &RunInfo) -> Markup {
-    let shown = |value: Option<f64>, digits: usize, unit: &str| {
-        value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}{unit}"))
-    };
-    let count =
-        |value: Option<u64>| value.map_or_else(|| "–".to_owned(), |value| value.to_string());
-    let tiles = [
-        ("requests", "Requests", count(info.requests)),
-        ("failures", "Failures", count(info.failures)),
-        ("rps", "Per second", shown(info.rps, 1, "")),
-        ("p50", "Median", shown(info.p50_ms, 1, " ms")),
-        ("p95", "p95", shown(info.p95_ms, 1, " ms")),
-        ("p99", "p99", shown(info.p99_ms, 1, " ms")),
-        ("users", "Users", count(info.users.map(|users| users as u64))),
-    ];
-    html! {
-        dl class="tiles" {
-            @for (figure, name, value) in tiles {
-                div { dt { (name) } dd data-figure=(figure) { (value) } }
-            }
-        }
-    }
-}
 
 /// The form for the token.
 pub(super) async fn login(call: Call) -> Answer {
@@ -128,6 +22,8 @@ fn login_form(to: &str, wrong: Option<&str>, status: StatusCode) -> Response {
         @if let Some(wrong) = wrong { p class="verdict bad" { (wrong) } }
         form method="post" action="/login" {
             input type="hidden" name="to" value=(to);
+            // For those that keep passwords; there are no others to choose from.
+            input type="text" name="user" value="ldctl" autocomplete="username" hidden;
             label { "Token of this server "
                 input type="password" name="token" autocomplete="current-password" required autofocus;
             }

@@ -33,6 +33,8 @@ pub(super) fn page(status: StatusCode, title: &str, body: &Markup) -> Response {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
+                // Without it, forms do not tell this server where they come from.
+                meta name="referrer" content="same-origin";
                 title { (title) " · ldctl" }
                 style { (PreEscaped(STYLE)) }
             }

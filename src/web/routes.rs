@@ -17,7 +17,7 @@ use super::access::Access;
 use super::call::{Answer, Call, Handled, Handler, Site};
 use super::error::Problem;
 use super::openapi::{self, Described, Parameter, Reply, Sent};
-use super::{events, files, pages, reply, runs, tools};
+use super::{assets, events, files, list, live, pages, reply, runs, tools};
 use crate::net::http_service::Peer;
 
 /// The path of the check whether the server is up, which needs no token and no name.
@@ -130,8 +130,14 @@ const ROUTES: &[Route] = &[
         parameters: &[],
         ..file("checkHealth", "Says that the server is up.", "text/plain")
     }),
-    get("/", Access::Read, |call| Box::pin(pages::index(call))),
-    get("/runs/{run}", Access::Read, |call| Box::pin(pages::run(call))),
+    get("/", Access::Read, |call| Box::pin(list::index(call))),
+    post("/runs", Access::Change, |call| Box::pin(list::start(call))),
+    get("/compare", Access::Read, |call| Box::pin(list::compare(call))),
+    get("/runs/{run}", Access::Read, |call| Box::pin(live::run(call))),
+    get("/runs/{run}/parts", Access::Read, |call| Box::pin(live::follow(call))),
+    post("/runs/{run}/stop", Access::Change, |call| Box::pin(live::stop(call))),
+    get("/favicon.ico", Access::Public, |call| Box::pin(assets::icon(call))),
+    get("/assets/{name}", Access::Public, |call| Box::pin(assets::get(call))),
     get("/login", Access::Public, |call| Box::pin(pages::login(call))),
     post("/login", Access::Login, |call| Box::pin(pages::begin(call))),
     post("/logout", Access::Login, |call| Box::pin(pages::end(call))),

@@ -1,16 +1,20 @@
 //! Runs: start, list, look at, stop.
 
+use std::sync::Arc;
+
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, LOCATION};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::call::{Answer, Call};
 use super::error::Problem;
 use super::reply;
 use crate::event::{ActionResult, Event, State, Status};
 use crate::run::Submission;
-use crate::server::Followed;
-use crate::wire::parameters::LISTED_RUNS;
+use crate::server::{Execute, Followed};
+use crate::wire::parameters::{LISTED_RUNS, Parameters};
+use crate::wire::refusal::Refusal;
 
 /// A run with the results of its actions.
 #[derive(Serialize)]
@@ -30,6 +34,21 @@ struct Listed {
 pub(super) async fn start(mut call: Call) -> Answer {
     let parameters = call.parameters(&["name", "queue"])?;
     let document = call.body().await?;
+    let run = submit(&call, document, parameters).await?;
+    let status = describe(&call, run).await?;
+    let mut response = reply::json(StatusCode::ACCEPTED, &status);
+    if let Ok(place) = HeaderValue::from_str(&format!("/api/v1/runs/{run}")) {
+        response.headers_mut().insert(LOCATION, place);
+    }
+    Ok(response)
+}
+
+/// Has a document accepted: the number of its run.
+pub(super) async fn submit(
+    call: &Call,
+    document: Zeroizing<Vec<u8>>,
+    parameters: Parameters,
+) -> Result<u64, Problem> {
     let submission = Submission {
         name: parameters.name,
         peer: Some(call.from().to_string()),
@@ -40,16 +59,11 @@ pub(super) async fn start(mut call: Call) -> Answer {
     };
     let job = call.site.handle.submit(document, submission).await.map_err(Problem::overloaded)?;
     let accepted = match call.ask(job).await {
-        Err(problem) if problem.status == StatusCode::CONFLICT => return Err(held(&call, problem)),
+        Err(problem) if problem.status == StatusCode::CONFLICT => return Err(held(call, problem)),
         accepted => accepted?,
     };
     let Event::Accepted { run, .. } = accepted else { return Err(Problem::crashed()) };
-    let status = describe(&call, run).await?;
-    let mut response = reply::json(StatusCode::ACCEPTED, &status);
-    if let Ok(place) = HeaderValue::from_str(&format!("/api/v1/runs/{run}")) {
-        response.headers_mut().insert(LOCATION, place);
-    }
-    Ok(response)
+    Ok(run)
 }
 
 /// The refusal because of another test, with who it is for programs.
@@ -95,22 +109,27 @@ pub(super) async fn describe(call: &Call, run: u64) -> Result<Status, Problem> {
 }
 
 /// The results of its actions so far.
-pub(super) async fn results(call: &Call, run: u64) -> Result<Vec<ActionResult>, Problem> {
+async fn results(call: &Call, run: u64) -> Result<Vec<ActionResult>, Problem> {
     let executor = call.site.handle.executor();
+    call.blocking(move || results_of(&executor, run)).await
+}
+
+/// The same. Blocks its thread.
+pub(super) fn results_of(
+    executor: &Arc<dyn Execute>,
+    run: u64,
+) -> Result<Vec<ActionResult>, Refusal> {
     let of = |event: &Event| match event {
         Event::Result(result) => Some(result.clone()),
         _ => None,
     };
-    call.blocking(move || match executor.follow(Some(run)) {
+    Ok(match Arc::clone(executor).follow(Some(run)) {
         Followed::Run(run) => {
             let (events, _) = run.events_after(0);
-            Ok(events.iter().filter_map(|(_, event)| of(event)).collect())
+            events.iter().filter_map(|(_, event)| of(event)).collect()
         }
-        Followed::Stored(read) => {
-            Ok(read()?.into_iter().filter_map(|(_, event)| of(&event)).collect())
-        }
+        Followed::Stored(read) => read()?.iter().filter_map(|(_, event)| of(event)).collect(),
     })
-    .await
 }
 
 /// Stops one, and waits for the end of its test for a while.

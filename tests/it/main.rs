@@ -80,6 +80,7 @@ mod true_urls;
 mod web;
 mod web_access;
 mod web_files;
+mod web_page;
 mod web_run;
 mod web_schema;
 
