@@ -184,9 +184,10 @@ impl Route {
     }
 }
 
-/// Whether a path is for programs, for whom errors are JSON.
+/// Whether a path is for programs, for whom errors are JSON; a script on a page is one too.
 pub(super) fn is_api(path: &str) -> bool {
-    path == "/api" || path.starts_with("/api/") || matches!(path, METRICS | HEALTH)
+    let is_of_script = path.starts_with("/runs/") && path.ends_with("/parts");
+    path == "/api" || path.starts_with("/api/") || matches!(path, METRICS | HEALTH) || is_of_script
 }
 
 /// Leads requests to their handlers.

@@ -101,8 +101,8 @@ class Visit:
             try:
                 if holds():
                     return
-            except Exception as fault:  # It may be replaced while it is looked at.
-                last = fault
+            except Exception:  # It may be replaced while it is looked at.
+                pass
             self.page.wait_for_timeout(100)
         self.faults.append(f"never: {what}")
 
@@ -208,10 +208,9 @@ class Visit:
                 self.faults.append(f"the console says {line!r}")
 
 
-def axe(options):
+def axe(options, folder):
     if options.axe or shutil.which("npm") is None:
         return options.axe
-    folder = tempfile.mkdtemp()
     subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", folder, "axe-core"],
                    capture_output=True, timeout=120)
     found = pathlib.Path(folder, "node_modules/axe-core/axe.min.js")
@@ -233,11 +232,12 @@ def main():
     if chromium is None:
         print("web page: no chromium or no playwright here, not opened")
         return 1 if os.environ.get("CI") else 0
-    options.axe = axe(options)
-    if options.axe is None:
-        print("web page: no axe-core here, its rules are NOT checked")
     faults = []
-    with tempfile.TemporaryDirectory() as directory, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryDirectory() as modules, \
+            sync_playwright() as playwright:
+        options.axe = axe(options, modules)
+        if options.axe is None:
+            print("web page: no axe-core here, its rules are NOT checked")
         server = Server(str(pathlib.Path(options.ldctl).resolve()), directory)
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for _ in range(100):

@@ -61,7 +61,8 @@ fn the_page_of_a_run_is_its_report_which_grows_until_its_end() {
     let (target, door) = (Target::start(), Door::open(&[], Some("s3cret")));
     let run = start(&door, &endless(&target));
     let page = || door.ask(get(&format!("/runs/{run}")));
-    soon_true(|| figures(&page().text()).get("requests").is_some_and(|count| *count > 0.0));
+    // Users are counted once a second.
+    soon_true(|| figures(&page().text()).contains_key("users"));
     let first = page();
     check_inert(&first);
     let text = first.text();
@@ -73,6 +74,7 @@ fn the_page_of_a_run_is_its_report_which_grows_until_its_end() {
     assert_eq!(names, ["failures", "p50", "p95", "p99", "requests", "rps", "users"]);
     let (_, live) = text.split_once("data-live=\"").expect("a stream");
     let live = live.split('"').next().expect("a path").replace("&amp;", "&");
+    assert_eq!(door.ask_bare(&get(&live)).error().1, "token-required");
     let mut stream = parts(door.follow(get(&live)));
     let grown = stream
         .any(|(part, html)| part == "figures" && figures(&html)["requests"] > begun["requests"]);
