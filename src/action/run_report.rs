@@ -21,6 +21,9 @@ use crate::value::{Map, Value};
 /// How much worse a figure may be than in the other run, as a share of that: the default of reports.
 const TOLERANCE: f64 = 0.1;
 
+/// The longest document that is shown with the figures so far, in bytes: it is read each time.
+const MOST_SHOWN: usize = 64 << 10;
+
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
@@ -383,10 +386,13 @@ fn kept(
 /// The figures of a test in progress.
 fn so_far(run: &Run, test: &Test) -> Value {
     let series = test.live().series();
+    let document = run.document().filter(|document| document.len() <= MOST_SHOWN);
+    let document = document.and_then(|document| Value::parse(document).ok());
+    let document = document.map(|document| html::document(&document));
     let of = OfTest {
         started: test.started_at(),
         took: test.snapshot().elapsed,
-        document: None,
+        document: document.as_deref(),
         conditions: &Conditions::default(),
         series: &series,
     };

@@ -66,7 +66,14 @@ fn the_page_of_a_run_is_its_report_which_grows_until_its_end() {
     let first = page();
     check_inert(&first);
     let text = first.text();
-    for shown in ["So far: No request failed", "GET home", "Over time", "Stop this run", "so far"] {
+    for shown in [
+        "So far: No request failed",
+        "GET home",
+        "Over time",
+        "What was run",
+        "Stop this run",
+        "so far",
+    ] {
         assert!(text.contains(shown), "{shown}: {text}");
     }
     let begun = figures(&text);
