@@ -39,6 +39,15 @@ fn written_out(
     Cow::Owned(out)
 }
 
+/// A text as a cell of a table. The characters are those that spreadsheets interpret as the start of a
+/// formula (OWASP, "CSV Injection").
+pub fn csv_cell(text: &str) -> Cow<'_, str> {
+    match text.as_bytes().first() {
+        Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r') => Cow::Owned(format!("'{text}")),
+        _ => Cow::Borrowed(text),
+    }
+}
+
 /// Whether a terminal interprets a character instead of showing it: controls, and the marks that
 /// change the writing direction. All of them are in Unicode's basic plane.
 pub fn is_interpreted(c: char) -> bool {

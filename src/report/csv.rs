@@ -2,10 +2,10 @@
 //! a spreadsheet would interpret as a formula gets a leading apostrophe, which is the only change
 //! ever made to a text.
 
-use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::rows::in_order;
+use crate::escape::csv_cell;
 use crate::record::Records;
 
 /// The columns.
@@ -29,25 +29,16 @@ pub fn write(records: &Records, out: &mut dyn Write) -> io::Result<()> {
     for (outcome, row) in in_order(records) {
         writer.write_record([
             outcome.text().as_bytes(),
-            cell(&row.label.method).as_bytes(),
-            cell(&row.label.url).as_bytes(),
-            cell(&row.label.name).as_bytes(),
+            csv_cell(&row.label.method).as_bytes(),
+            csv_cell(&row.label.url).as_bytes(),
+            csv_cell(&row.label.name).as_bytes(),
             row.status.map_or("", |code| status.format(code)).as_bytes(),
             time.format(row.response_ms).as_bytes(),
             length.format(row.bytes).as_bytes(),
-            cell(row.error.unwrap_or_default()).as_bytes(),
+            csv_cell(row.error.unwrap_or_default()).as_bytes(),
         ])?;
     }
     writer.flush()
-}
-
-/// A text as a cell. The characters are those that spreadsheets interpret as the start of a formula
-/// (OWASP, "CSV Injection").
-fn cell(text: &str) -> Cow<'_, str> {
-    match text.as_bytes().first() {
-        Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r') => Cow::Owned(format!("'{text}")),
-        _ => Cow::Borrowed(text),
-    }
 }
 
 #[cfg(test)]

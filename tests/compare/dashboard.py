@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """One document through LoadDensity and through ldctl: their dashboards must show figures of the same keys and kinds.
 
-Both make the same small test: ldctl is asked while it runs, LoadDensity, whose dashboard does not respond then, after it. Needs an interpreter with
+Both make the same small test: ldctl is asked while it runs, LoadDensity, whose dashboard does not respond
+then, after it. The page of a test (`web_ui_dict`) is asked while both run. Needs an interpreter with
 je_load_density==0.0.79; loopback only; ends only what it started. Exit status 1 on a difference.
 
   dashboard.py --ldctl target/release/ldctl --reference VENV/bin/python
 """
 
 import argparse
+import csv
 import http.server
+import io
 import json
 import socket
 import subprocess
@@ -34,6 +37,11 @@ class Target(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+class Targets(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_):
+        """Clients that are killed say nothing of interest."""
 
 
 def free_port():
@@ -82,10 +90,37 @@ def first_event(port):
         return kind, line.startswith(b"data: ") and json.loads(line[6:]), stream.readline()
 
 
-def look(name, command, port, environment=None):
+def look_at_test(name, command, port):
+    """What the page of a test says in Locust's form while it runs."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+
+        def busy():
+            shown = json.loads(get(port, "/stats/requests")[2])
+            rates = [row["current_rps"] for row in shown["stats"]]
+            percentiles = shown["current_response_time_percentiles"].values()
+            return shown if shown["errors"] and all(rates) and None not in percentiles else None
+
+        seen = {"/stats/requests": until(f"{name}'s requests", process, busy)}
+        seen["rows"] = [(row["method"], row["name"]) for row in seen["/stats/requests"]["stats"]]
+        for path in ("/stats/requests/csv", "/stats/failures/csv"):
+            kind, text = get(port, path)[1:]
+            rows = list(csv.reader(io.StringIO(text.decode())))
+            seen[path] = (kind, rows[0], [row[:2] for row in rows[1:]])
+        for path in ("/exceptions", "/worker-count"):
+            status, kind, text = get(port, path)
+            seen[path] = (status, kind, json.loads(text))
+        seen["refused"] = [get(port, path)[0] for path in ("/swarm", "/stop", "/stats/reset")]
+        return seen
+    finally:
+        process.kill()
+        process.wait()
+
+
+def look(name, command, port):
     """What a dashboard shows once there are requests."""
     process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         until(f"{name}'s page", process, lambda: get(port, "/")[0] == 200)
@@ -112,7 +147,7 @@ def main():
     parser.add_argument("--ldctl", required=True)
     parser.add_argument("--reference", required=True)
     arguments = parser.parse_args()
-    target = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Target)
+    target = Targets(("127.0.0.1", 0), Target)
     threading.Thread(target=target.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{target.server_address[1]}"
 
@@ -140,6 +175,21 @@ def main():
         with open(path, "w", encoding="utf-8") as file:
             json.dump(document(port), file)
         ours = look("ldctl", [arguments.ldctl, "run", "--data-dir", directory, path], port)
+        # Locust's page responds while the load is made.
+        plain = "import json, sys\nfrom je_load_density import execute_action\nexecute_action(json.loads(sys.argv[1]))\n"
+
+        def shown(port):
+            test = document(port)[1]
+            test[1]["web_ui_dict"] = {"host": "127.0.0.1", "port": port}
+            return [test]
+
+        port = free_port()
+        command = [arguments.reference, "-c", plain, json.dumps(shown(port))]
+        theirs |= look_at_test("the reference's test", command, port)
+        port = free_port()
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(shown(port), file)
+        ours |= look_at_test("ldctl's test", [arguments.ldctl, "run", "--data-dir", directory, path], port)
     for what in theirs:
         expected, got = theirs[what], ours[what]
         if what == "snapshot":
@@ -147,6 +197,9 @@ def main():
                 if len(expected[key]) != len(got[key]):
                     failed += 1
                     print(f"DIFFERS  the length of {key}: {len(expected[key])}, not {len(got[key])}")
+            expected, got = form(expected), form(got)
+            same = json.dumps(expected) == json.dumps(got)
+        elif what == "/stats/requests":
             expected, got = form(expected), form(got)
             same = json.dumps(expected) == json.dumps(got)
         else:

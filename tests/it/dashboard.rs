@@ -10,7 +10,7 @@ use ldctl::value::Value;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::DEADLINE;
+use crate::support::{DEADLINE, soon_true};
 
 /// An executor with a target.
 struct Bench {
@@ -245,4 +245,112 @@ fn arguments_are_those_of_the_reference_and_its_result_is_an_object_of_that_name
     let name = "<je_load_density.utils.dashboard.live_dashboard.LiveDashboardServer object at 0x";
     assert!(text.starts_with(name) && text.ends_with('>'), "{text}");
     assert_eq!(snapshot(port(&result))["rps"], 0.0);
+}
+
+/// A port that nothing listens on.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
+
+/// A test with a page that runs until somebody stops it.
+fn endless(bench: &Bench, web_ui: &serde_json::Value) -> serde_json::Value {
+    json!([["LD_start_test", {
+        "user_detail_dict": {"user": "fast_http_user", "host": bench.target},
+        "user_count": 2, "spawn_rate": 1000, "test_time": 60, "wait_time": 0.01, "web_ui_dict": web_ui,
+        "tasks": [{"method": "get", "request_url": "/ok", "name": "good"},
+                  {"method": "get", "request_url": "/bad", "name": "=bad"}]}]])
+}
+
+#[test]
+fn a_test_shows_its_page_while_it_runs_in_the_form_of_locust() {
+    let bench = Bench::new();
+    let (at, cancel) = (free_port(), CancellationToken::new());
+    let web_ui = json!({"host": "127.0.0.1", "port": at, "other": 1});
+    let document = Value::parse(&endless(&bench, &web_ui).to_string()).expect("JSON");
+    let document = Document::parse(document).expect("a list of actions");
+    let mut result = None;
+    std::thread::scope(|scope| {
+        let (executor, cancel, result) = (&bench.executor, &cancel, &mut result);
+        scope.spawn(move || {
+            let mut sink = |event| {
+                if let Event::Result(found) = event {
+                    *result = Some(found);
+                }
+            };
+            executor.execute(document, &mut sink, cancel);
+        });
+        let mut seen = serde_json::Value::Null;
+        soon_true(|| {
+            if TcpStream::connect(("127.0.0.1", at)).is_err() {
+                return false;
+            }
+            let (head, body) = ask(at, "GET /stats/requests", "localhost");
+            assert!(
+                head.starts_with("http/1.1 200 ") && head.contains("application/json"),
+                "{head}"
+            );
+            seen = serde_json::from_str(&body).expect("JSON");
+            seen["errors"].as_array().is_some_and(|errors| !errors.is_empty())
+        });
+        check_locust(at, &seen);
+        cancel.cancel();
+    });
+    let result = result.expect("a result");
+    assert!(result.warnings.iter().all(|warning| !warning.contains("web_ui")), "{result:?}");
+    TcpStream::connect(("127.0.0.1", at)).expect_err("it ends with the test");
+}
+
+fn check_locust(at: u16, seen: &serde_json::Value) {
+    assert_eq!((&seen["state"], &seen["user_count"]), (&json!("running"), &json!(2)));
+    let stats = seen["stats"].as_array().expect("a list");
+    let names: Vec<_> = stats.iter().map(|row| row["name"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["=bad", "good", "Aggregated"]);
+    assert_eq!(stats[0]["num_requests"], stats[0]["num_failures"]);
+    assert_eq!(
+        (&stats[1]["num_failures"], &stats[1]["avg_content_length"]),
+        (&json!(0), &json!(4.0))
+    );
+    let error = &seen["errors"][0];
+    assert_eq!((&error["name"], &error["method"]), (&json!("=bad"), &json!("GET")));
+    assert!(
+        error["occurrences"].as_u64() > Some(0) && error["error"].as_str().is_some(),
+        "{error}"
+    );
+    assert!(seen["fail_ratio"].as_f64().expect("a ratio") > 0.0);
+    let (head, table) = ask(at, "GET /stats/requests/csv", "localhost");
+    assert!(head.contains("text/csv") && table.starts_with("Type,Name,Request Count,"), "{table}");
+    assert!(table.contains("\r\nGET,'=bad,") && table.contains("\r\n,Aggregated,"), "{table}");
+    let failures = ask(at, "GET /stats/failures/csv", "localhost").1;
+    assert!(
+        failures.starts_with("Method,Name,Error,Occurrences,First Seen,Last Seen\r\nGET,'=bad,")
+    );
+    assert!(ask(at, "GET /", "localhost").1.contains("dashboard.js"));
+    assert!(ask(at, "GET /snapshot", "localhost").1.starts_with("{\"totals\": "));
+    assert_eq!(ask(at, "GET /worker-count", "localhost").1, "{\"worker_count\": 0}");
+    for request in ["POST /swarm", "GET /stop", "POST /stop", "GET /stats/reset", "POST /user"] {
+        let (head, body) = ask(at, request, "localhost");
+        assert!(head.starts_with("http/1.1 405 ") && body == "this page is read only\n", "{head}");
+    }
+    assert!(ask(at, "GET /logs", "localhost").0.starts_with("http/1.1 404 "));
+    let (head, _) = ask(at, "GET /stats/requests", "evil.example");
+    assert!(head.starts_with("http/1.1 403 "), "{head}");
+}
+
+#[test]
+fn t100_a_test_whose_page_cannot_be_served_runs_all_the_same_with_a_warning() {
+    let bench = Bench::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = json!({"port": listener.local_addr().expect("an address").port()});
+    for web_ui in [taken, json!({"host": "0.0.0.0"})] {
+        let mut document = endless(&bench, &web_ui);
+        document[0][1]["iterations"] = json!(2);
+        let result = bench.results(&document).pop().expect("a result");
+        assert_eq!(result.error, None);
+        let page = "web_ui_dict: the page of the test cannot use ";
+        assert!(result.warnings.iter().any(|warning| warning.starts_with(page)), "{result:?}");
+        let echo = result.text.expect("a text");
+        let written = Value::parse(&web_ui.to_string()).expect("JSON").to_text();
+        assert!(echo.contains(&format!("'web_ui': {written}, ")), "{echo}");
+    }
 }

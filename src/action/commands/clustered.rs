@@ -111,6 +111,11 @@ impl Mode {
         *self == Self::Local
     }
 
+    /// Whether its users are commanded by a master.
+    pub(super) fn is_worker(&self) -> bool {
+        matches!(self, Self::Worker { .. })
+    }
+
     /// Its name.
     pub(super) fn name(&self) -> &'static str {
         match self {

@@ -1,9 +1,11 @@
 //! A page of the figures of the test in progress, or of the last one, for browsers and scripts: `/`,
 //! `/snapshot` and `/events`, in the reference's form. One thread looks at the figures a few times a
 //! second and makes one snapshot per tick for all clients; their connections are another thread's,
-//! so that neither their number nor a slow one of them touches a test.
+//! so that neither their number nor a slow one of them touches a test. The page of a single test has the
+//! paths of Locust's page besides, as far as they only show something.
 
 mod course;
+mod locust;
 mod reply;
 mod snapshot;
 
@@ -24,6 +26,8 @@ use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::watch;
 
 use self::course::Course;
+use self::locust::Stats;
+pub use self::locust::Subject;
 use self::reply::Reply;
 use super::Exporter;
 use crate::lock::{join_until, lock};
@@ -41,6 +45,8 @@ const LOOK: Duration = Duration::from_millis(250);
 /// The shortest time between two snapshots, whatever is asked for.
 const SHORTEST: Duration = Duration::from_millis(100);
 
+const JSON: &str = "application/json";
+
 const PAGE: &str = include_str!("page.html");
 const SCRIPT: &str = include_str!("page.js");
 const STYLE: &str = include_str!("page.css");
@@ -56,6 +62,12 @@ pub struct Pace {
     pub refresh: Duration,
     /// The time that `rps` and `avg_ms` are about.
     pub window: Duration,
+}
+
+impl Pace {
+    /// The reference's.
+    pub const DEFAULT: Self =
+        Self { refresh: Duration::from_secs(1), window: Duration::from_secs(10) };
 }
 
 /// A running dashboard.
@@ -76,7 +88,25 @@ impl Dashboard {
         pace: Pace,
         addresses: &[SocketAddr],
     ) -> io::Result<Self> {
-        let figures = Arc::new(Figures::new(Shown(Box::new(shown)), cumulative, pace));
+        Self::serve(Figures::new(Shown(Box::new(shown)), cumulative, pace), addresses)
+    }
+
+    /// The same about one test, with the paths of Locust's page.
+    pub fn of_test(
+        subject: Subject,
+        cumulative: Arc<Cumulative>,
+        addresses: &[SocketAddr],
+    ) -> io::Result<Self> {
+        let live = Arc::clone(&subject.live);
+        let shown = Shown(Box::new(move || Some(Arc::clone(&live))));
+        let figures = Figures::new(shown, cumulative, Pace::DEFAULT);
+        let stats = Some(Mutex::new(Stats::new(subject, figures.clock.now())));
+        Self::serve(Figures { stats, ..figures }, addresses)
+    }
+
+    fn serve(figures: Figures, addresses: &[SocketAddr]) -> io::Result<Self> {
+        let pace = figures.pace;
+        let figures = Arc::new(figures);
         let seen = Arc::clone(&figures);
         // Elsewhere a name of this machine is what its users know it by.
         let local = addresses.iter().all(|address| address.ip().is_loopback());
@@ -147,6 +177,8 @@ struct Figures {
     cumulative: Arc<Cumulative>,
     pace: Pace,
     clock: Clock,
+    /// In Locust's form, on the page of a test.
+    stats: Option<Mutex<Stats>>,
     seen: Mutex<Seen>,
     /// The latest snapshot that was made for all who follow.
     published: watch::Sender<Bytes>,
@@ -157,13 +189,24 @@ struct Figures {
 struct Seen {
     changes: Changes,
     course: Course,
-    made: Option<Made>,
+    /// By [`Text`].
+    made: [Option<Made>; 4],
 }
 
-/// The latest snapshot, as an event.
+/// What is made for all clients.
+#[derive(Debug, Clone, Copy)]
+enum Text {
+    /// An event with the snapshot.
+    Snapshot,
+    Requests,
+    RequestsCsv,
+    FailuresCsv,
+}
+
+/// The latest of a text.
 #[derive(Debug)]
 struct Made {
-    event: Bytes,
+    text: Bytes,
     at: Duration,
     /// How long it took.
     cost: Duration,
@@ -187,12 +230,24 @@ impl Clock {
 /// What stands before the JSON of an event, and behind it.
 const EVENT: (&[u8], &[u8]) = (b"data: ", b"\n\n");
 
+/// The same of a text that stands alone.
+const BARE: (&[u8], &[u8]) = (b"", b"");
+
 impl Figures {
     fn new(shown: Shown, cumulative: Arc<Cumulative>, pace: Pace) -> Self {
         let clock = Clock::start();
         let course = Course::new(clock.now(), pace.window);
-        let seen = Mutex::new(Seen { changes: cumulative.changes(), course, made: None });
-        Self { shown, cumulative, pace, clock, seen, published: watch::Sender::new(Bytes::new()) }
+        let seen =
+            Mutex::new(Seen { changes: cumulative.changes(), course, made: [const { None }; 4] });
+        Self {
+            shown,
+            cumulative,
+            pace,
+            clock,
+            stats: None,
+            seen,
+            published: watch::Sender::new(Bytes::new()),
+        }
     }
 
     /// Looks at what was counted since the last time, and makes a snapshot if one is due and anybody
@@ -204,7 +259,7 @@ impl Figures {
             return due;
         }
         // Without memory for one, those who follow keep the last.
-        if let Ok(event) = self.event(|_, _| false) {
+        if let Ok(event) = self.text(Text::Snapshot, |_, _| false) {
             self.published.send_replace(event);
         }
         now + self.pace.refresh.max(SHORTEST)
@@ -214,60 +269,105 @@ impl Figures {
         let changes: Vec<Series> = seen.changes.take();
         let now = self.clock.now();
         seen.course.add(now, &total(&changes));
+        self.stats.as_ref().inspect(|stats| lock(stats).look(now));
         now
     }
 
-    /// The latest snapshot if it is young, else that of now.
-    fn event(&self, young: impl FnOnce(&Made, Duration) -> bool) -> Result<Bytes, Full> {
+    /// The latest of a text if it is young, else that of now.
+    fn text(&self, what: Text, young: impl FnOnce(&Made, Duration) -> bool) -> Result<Bytes, Full> {
         let mut seen = lock(&self.seen);
         let begun = self.clock.now();
-        if let Some(made) = &seen.made
+        if let Some(Some(made)) = seen.made.get(what as usize)
             && young(made, begun.saturating_sub(made.at))
         {
-            return Ok(made.event.clone());
+            return Ok(made.text.clone());
         }
         let at = self.look(&mut seen);
-        let json = snapshot::text((self.shown.0)().as_deref(), &seen.course, at);
+        let of_stats = |text: fn(&Stats) -> String| {
+            self.stats.as_ref().map(|stats| text(&lock(stats))).unwrap_or_default()
+        };
+        let (parts, text) = match what {
+            Text::Snapshot => {
+                (EVENT, snapshot::text((self.shown.0)().as_deref(), &seen.course, at))
+            }
+            Text::Requests => (BARE, of_stats(Stats::requests)),
+            Text::RequestsCsv => (BARE, of_stats(Stats::requests_csv)),
+            Text::FailuresCsv => (BARE, of_stats(Stats::failures_csv)),
+        };
         let mut share = self.cumulative.memory().share("a snapshot for the dashboard");
-        share.grow(json.len())?;
-        let event = Bytes::from_owner(reply::Kept::new([EVENT.0, json.as_bytes(), EVENT.1], share));
+        share.grow(text.len())?;
+        let text = Bytes::from_owner(reply::Kept::new([parts.0, text.as_bytes(), parts.1], share));
         let cost = self.clock.now().saturating_sub(begun);
-        seen.made = Some(Made { event: event.clone(), at, cost });
-        Ok(event)
+        if let Some(made) = seen.made.get_mut(what as usize) {
+            *made = Some(Made { text: text.clone(), at, cost });
+        }
+        Ok(text)
     }
 
-    /// The event for a request. However many there are, snapshots take a tenth of a core at most.
-    fn event_for_request(&self) -> Result<Bytes, Full> {
-        self.event(|made, age| age < made.cost * 10)
+    /// The text for a request. However many there are, each kind takes a tenth of a core at most.
+    fn for_request(&self, what: Text) -> Result<Bytes, Full> {
+        self.text(what, |made, age| age < made.cost * 10)
     }
 
     fn snapshot(&self) -> Result<Bytes, Full> {
-        let event = self.event_for_request()?;
+        let event = self.for_request(Text::Snapshot)?;
         Ok(event.slice(EVENT.0.len()..event.len() - EVENT.1.len()))
     }
 
     fn events(&self) -> Result<Reply, Full> {
         let receiver = self.published.subscribe();
-        Ok(Reply::events(self.event_for_request()?, receiver))
+        Ok(Reply::events(self.for_request(Text::Snapshot)?, receiver))
     }
 }
 
 fn respond(request: &Request<RequestBody>, figures: &Figures) -> Response<Reply> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "this page is read only\n");
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return read_only("GET, HEAD");
+    }
+    let path = request.uri().path();
+    if figures.stats.is_some()
+        && let Some(response) = of_locust(path, figures)
+    {
         return response;
     }
-    let made = match request.uri().path() {
+    let made = match path {
         "/" | "/index.html" => Ok(("text/html; charset=utf-8", Reply::of(PAGE))),
         "/dashboard.js" => Ok(("text/javascript; charset=utf-8", Reply::of(SCRIPT))),
         "/dashboard.css" => Ok(("text/css; charset=utf-8", Reply::of(STYLE))),
-        "/snapshot" => figures.snapshot().map(|json| ("application/json", Reply::of(json))),
+        "/snapshot" => figures.snapshot().map(|json| (JSON, Reply::of(json))),
         // A head alone would never end.
         "/events" if *request.method() == Method::HEAD => Ok(("text/event-stream", Reply::of(""))),
         "/events" => figures.events().map(|events| ("text/event-stream", events)),
         _ => return plain(StatusCode::NOT_FOUND, "not found"),
     };
+    answer(made)
+}
+
+/// The paths of Locust's page, but for those that are not served here.
+fn of_locust(path: &str, figures: &Figures) -> Option<Response<Reply>> {
+    let text = |what, kind| answer(figures.for_request(what).map(|text| (kind, Reply::of(text))));
+    let json = |text: &'static str| response(StatusCode::OK, JSON, Reply::of(text));
+    let is_alone = || figures.stats.as_ref().is_some_and(|stats| lock(stats).is_alone());
+    Some(match path {
+        "/stats/requests" => text(Text::Requests, JSON),
+        "/stats/requests/csv" => text(Text::RequestsCsv, "text/csv"),
+        "/stats/failures/csv" => text(Text::FailuresCsv, "text/csv"),
+        // Tasks are no code here, so they raise none.
+        "/exceptions" => json("{\"exceptions\": []}"),
+        "/worker-count" if is_alone() => json("{\"worker_count\": 0}"),
+        // What would change the test.
+        "/swarm" | "/stop" | "/stats/reset" | "/user" => read_only(""),
+        _ => return None,
+    })
+}
+
+fn read_only(allowed: &'static str) -> Response<Reply> {
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "this page is read only\n");
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+fn answer(made: Result<(&'static str, Reply), Full>) -> Response<Reply> {
     match made {
         Ok((kind, reply)) => response(StatusCode::OK, kind, reply),
         Err(full) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("{full}\n")),
@@ -320,15 +420,15 @@ mod tests {
     #[test]
     fn t101_one_snapshot_is_made_for_all_who_ask_while_it_is_young_for_its_cost() {
         let figures = figures(&Arc::default());
-        let first = figures.event_for_request().expect("room");
+        let first = figures.for_request(Text::Snapshot).expect("room");
         let set = |cost| {
             let mut seen = lock(&figures.seen);
-            seen.made.as_mut().expect("a snapshot").cost = cost;
+            seen.made[0].as_mut().expect("a snapshot").cost = cost;
         };
         set(Duration::from_secs(3600));
-        assert_eq!(first.as_ptr(), figures.event_for_request().expect("room").as_ptr());
+        assert_eq!(first.as_ptr(), figures.for_request(Text::Snapshot).expect("room").as_ptr());
         set(Duration::ZERO);
-        assert_ne!(first.as_ptr(), figures.event_for_request().expect("room").as_ptr());
+        assert_ne!(first.as_ptr(), figures.for_request(Text::Snapshot).expect("room").as_ptr());
     }
 
     #[test]
@@ -339,7 +439,7 @@ mod tests {
         let before = memory.taken();
         let mut held = Vec::new();
         let full = loop {
-            match figures.event(|_, _| false) {
+            match figures.text(Text::Snapshot, |_, _| false) {
                 Ok(event) => held.push(event),
                 Err(full) => break full,
             }
@@ -347,7 +447,7 @@ mod tests {
         assert!(full.to_string().starts_with("a snapshot for the dashboard: "), "{full}");
         assert!(held.len() > 10);
         drop(held);
-        lock(&figures.seen).made = None;
+        lock(&figures.seen).made[0] = None;
         assert_eq!(memory.taken(), before);
     }
 
@@ -358,7 +458,7 @@ mod tests {
         request(&cumulative, "a", 5, 1, false);
         let due = Instant::now();
         assert_eq!(figures.tick(due), due);
-        assert!(lock(&figures.seen).made.is_none());
+        assert!(lock(&figures.seen).made[0].is_none());
         let mut page = figures.published.subscribe();
         assert!(figures.tick(due) >= due + PACE.refresh);
         let event = page.borrow_and_update().clone();

@@ -1,5 +1,6 @@
 //! The arguments of a load test, and their defaults.
 
+use super::web_ui::WEB_UI;
 use crate::action::commands::clustered::MODES;
 use crate::action::commands::resolver::CSV_SOURCES;
 use crate::load::pacer::{ARRIVALS, WAIT};
@@ -32,7 +33,18 @@ pub(in crate::action::commands) const FIELDS: &[Field] = &[
         "It is ignored with load_shape, which ends the test with its last part. \
          --max-test-time limits it.",
     ),
-    Field::optional("web_ui_dict", Kind::MEMBERS, "Ignored: accepted and echoed, without effect."),
+    Field::optional(
+        "web_ui_dict",
+        Kind::Open(&[WEB_UI]),
+        "Where a page shows the figures while the test runs; without it there is none.",
+    )
+    .note(
+        "It has no login and is read only: `/`, `/snapshot` and `/events` as LD_start_dashboard, and \
+         Locust's `/stats/requests`, `/stats/requests/csv` and `/stats/failures/csv`. Addresses beyond \
+         loopback need --allow-listen; where it cannot listen, the test runs with a warning. A worker \
+         has none.",
+    )
+    .example(r#"{"host": "127.0.0.1", "port": 8089}"#),
     Field::optional("runner_mode", MODES, "The part of the test in a cluster.")
         .or(Literal::Text("local"))
         .note(
@@ -206,8 +218,8 @@ pub(super) const NOT_OF_PYTHON: [&str; 6] =
 /// The reference's engines.
 pub(super) const ENGINES: [&str; 2] = ["locust", "asyncio"];
 
-/// Arguments of the reference without effect here: its web page, and its choice of engine.
-pub(super) const WITHOUT_EFFECT: [&str; 2] = ["web_ui_dict", "engine"];
+/// Arguments of the reference without effect here: its choice of engine.
+pub(super) const WITHOUT_EFFECT: [&str; 1] = ["engine"];
 
 pub(super) const USER: &[Field] = &[
     Field::optional("user", Kind::OneOf(&USER_NAMES), "The kind of user.")

@@ -19,6 +19,7 @@ use crate::load::pacer::Pacing;
 use crate::load::template::Bindings;
 use crate::load::{OVERTIME, Progress, Runnable, Settings, Streamed, Trace};
 use crate::memory::Share;
+use crate::metrics::dashboard::Subject;
 use crate::protocol::own_limits;
 use crate::record::budget::FailureBudget;
 use crate::record::{Conditions, Recording};
@@ -113,6 +114,7 @@ impl StartTest {
         let abort_on = std::mem::take(&mut self.abort_on);
         let document = std::mem::take(&mut self.document);
         let ignored = std::mem::take(&mut self.ignored);
+        let web_ui = self.web_ui.take();
         let mode = std::mem::replace(&mut self.mode, Mode::Local);
         let (mode_name, is_local) = (mode.name(), mode.is_local());
         let part = mode.begin(context);
@@ -153,6 +155,13 @@ impl StartTest {
                 Linked { plan: part.of(linked.plan), ..linked }
             }
         };
+        let subject = || Subject {
+            live: Arc::clone(lease.test().live()),
+            // An open model has no users to wait for.
+            peak: if rate.is_none() { peak as usize } else { 0 },
+            is_alone: is_local,
+        };
+        let page = web_ui.map(|web_ui| web_ui.serve(subject(), context));
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let mut aborted = None;
         let recording = lease.execute(plan, cores, &mut |progress| {
@@ -174,6 +183,7 @@ impl StartTest {
                 None => ControlFlow::Continue(()),
             }
         });
+        let no_page = page.and_then(|page| page.err());
         if let Some(trace) = &trace {
             context.show(trace.take());
             context.show(trace.rest().into_iter().collect());
@@ -189,6 +199,7 @@ impl StartTest {
         recording.warnings.extend(own_limits(&recording));
         recording.warnings.extend(crowded);
         recording.warnings.extend(simulated);
+        recording.warnings.extend(no_page);
         if lease.test().is_shared() {
             recording.warnings.push(SHARED.to_owned());
         }

@@ -6,6 +6,7 @@ mod measure;
 mod read;
 mod result;
 mod test;
+mod web_ui;
 
 use std::sync::Arc;
 

@@ -4,6 +4,7 @@ use super::fields::{
     ENGINES, NOT_OF_PYTHON, OF_PYTHON, SPAWN_RATE, TEST_TIME, USER, USERS, WITHOUT_EFFECT,
 };
 use super::test::{StartTest, Work};
+use super::web_ui::WebUi;
 
 use crate::action::arguments::Arguments;
 use crate::action::command::START_TEST;
@@ -97,8 +98,10 @@ pub(in crate::action::commands) fn read(given: &Arguments<'_>) -> Result<StartTe
         sources: given.or_default("csv_sources", csv_sources)?,
         keep_bodies: given.or_default("record_bodies", |field| field.boolean())?,
         abort_on: given.or_default("abort_on", AbortOn::read)?,
+        web_ui: given.if_present("web_ui_dict", WebUi::read)?.filter(|_| !mode.is_worker()),
         ignored: without_effect
             .chain(OF_CLUSTERS.into_iter().filter(|name| mode.ignores(name)))
+            .chain(mode.is_worker().then_some("web_ui_dict"))
             .filter(|name| given.present(name).is_some())
             .collect(),
         mode,
@@ -172,8 +175,7 @@ fn for_python(given: &Arguments<'_>, tasks: &Reader<'_>) -> Result<Map, Invalid>
     let Value::Dict(mut arguments) = given.to_value() else { return Ok(Map::new()) };
     arguments.retain(|name, _| {
         let name = name.as_str();
-        let dropped =
-            WITHOUT_EFFECT.contains(&name) && name != "engine" || OF_CLUSTERS.contains(&name);
+        let dropped = name == "web_ui_dict" || OF_CLUSTERS.contains(&name);
         // Variables and sources are added when it starts, with those of earlier actions.
         !dropped && !NOT_OF_PYTHON.contains(&name) && !["variables", "csv_sources"].contains(&name)
     });

@@ -1,5 +1,6 @@
 //! A load test whose arguments have been read.
 
+use super::web_ui::WebUi;
 use crate::action::commands::clustered::Mode;
 use crate::action::commands::resolver::CsvSource;
 use crate::load::pacer::Pacing;
@@ -22,6 +23,8 @@ pub(in crate::action::commands) struct StartTest {
     pub(super) sources: Vec<CsvSource>,
     pub(super) keep_bodies: bool,
     pub(super) abort_on: AbortOn,
+    /// Where a page shows it.
+    pub(super) web_ui: Option<WebUi>,
     pub(super) iterations: Option<u64>,
     pub(super) seed: Option<u64>,
     /// The model of load in words.
