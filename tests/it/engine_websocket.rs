@@ -470,7 +470,7 @@ fn the_next_message_is_expected_or_any_one() {
     // None of them is it: the connection is closed, as after any timeout.
     let one = noisy();
     let mut never = task(one.address, any);
-    (never["expect"], never["timeout"]) = (json!("nope"), json!(0.1));
+    (never["expect"], never["timeout"]) = (json!("nope"), json!(1));
     let outcome = outcomes(load(json!([never, {"method": "recv"}])));
     let gone = "websocket connection not established";
     assert_eq!(outcome, ["expected 'nope' in response", gone]);

@@ -70,8 +70,10 @@ fn the_records_are_those_of_the_last_probe_at_the_load_that_was_found() {
         members(value, &["value", "unit", "held_at", "failed_at", "bounded", "ended"]),
         ["80.0", "iterations per second", "80.0", "None", "True", "high"]
     );
+    // On a busy machine iterations may start late, which is said.
+    let warnings = result.warnings.iter().filter(|text| !text.contains(" ms late: "));
     assert_eq!(
-        result.warnings,
+        warnings.collect::<Vec<_>>(),
         ["the largest load of the search holds: raise \"high\" to find the limit"]
     );
     let [kept] = bench.executor.records().recordings().to_vec().try_into().expect("one");

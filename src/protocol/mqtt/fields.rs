@@ -114,7 +114,7 @@ pub(super) const PROPERTIES: &[Field] = &[
         "Names and values of your own.",
     ),
     Field::optional("content_type", Kind::Scalar, "What the payload is."),
-    Field::optional("response_topic", Kind::Text, "The topic for a response."),
+    Field::optional("response_topic", Kind::Scalar, "The topic for a response."),
     Field::optional("correlation_data", Kind::Scalar, "What ties a response to the message.")
         .note("Text, or bytes as hex:00 ff."),
     Field::optional(

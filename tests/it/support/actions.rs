@@ -55,11 +55,24 @@ fn other_users(command: &str, fields: &[Field], pick: Pick<'_>) -> Vec<Value> {
             arguments.insert("test_time".to_owned(), json!(0.05));
             let detail = json!({"user": user.name, "host": host});
             arguments.insert("user_detail_dict".to_owned(), detail);
-            arguments.insert("tasks".to_owned(), json!([task]));
+            arguments.insert("tasks".to_owned(), json!([whole(user.name, task)]));
             found.push(json!([command, arguments]));
         }
     }
     found
+}
+
+/// A task with what its kind of user asks for besides required fields.
+fn whole(user: &str, mut task: Value) -> Value {
+    if user == "mqtt_user" && task.get("topic").is_none() {
+        task["topic"] = json!("a/b");
+    }
+    if user == "grpc_user" && task.get("include").is_some() && task.get("proto").is_none() {
+        // What is imported is read as this is.
+        let folder = task["include"].as_str().map(|folder| format!("{folder}/"));
+        task["proto"] = json!(format!("{}a.proto", folder.unwrap_or_default()));
+    }
+    task
 }
 
 /// Objects of these fields with a picked value in one place each.
