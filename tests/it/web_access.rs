@@ -167,7 +167,9 @@ fn t85_a_page_of_another_site_starts_and_stops_nothing() {
             assert_eq!(door.ask(post("/login", "token=x").header(name, value)).status, 403);
         }
     }
-    assert_eq!(door.ask(get("/api/v1/runs?state=running")).json()["runs"][0]["run"], run);
+    let running = door.ask(get("/api/v1/runs?state=running")).json();
+    let running = running["runs"].as_array().expect("a list").iter();
+    assert!(running.map(|one| &one["run"]).any(|number| *number == run), "it goes on");
     assert_eq!(door.ask(get("/api/v1/runs")).json()["runs"].as_array().map(Vec::len), Some(3));
 }
 
