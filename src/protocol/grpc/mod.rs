@@ -1,5 +1,5 @@
 //! gRPC tasks: one call each, over a session of HTTP/2 that a user keeps. The path of a task: [`task`]
-//! parses and links it, [`types`] or [`reflection`] find its method; of a call: [`call`] →
+//! parses and links it, [`types`] or [`reflection`] find its method; of a call: [`mod@call`] →
 //! [`messages`] → [`json`], if checks need it → [`check`](mod@super::check) → a sample.
 //!
 //! Unlike in LoadDensity, nothing of Python is imported, streams work, types may come from the target,
