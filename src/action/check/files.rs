@@ -104,12 +104,12 @@ impl<'a> DocumentFiles<'a> {
         }
     }
 
-    /// The files of a task: uploads, certificates and keys.
+    /// The files of a task: uploads, certificates, keys and types.
     pub(super) fn task(&mut self, task: &Value, place: &Place) {
         if let Some(uploads) = task.get("files") {
             self.uploads(uploads, &place.member("files"));
         }
-        for key in ["verify", "cert", "client_cert"] {
+        for key in ["verify", "cert", "client_cert", "descriptor_set", "proto"] {
             let place = place.member(key);
             match task.get(key) {
                 Some(Value::Str(path)) => self.reads(Some(path), place),

@@ -528,6 +528,19 @@ fn a_file_that_is_not_there_is_found_unless_an_earlier_action_writes_it() {
     let places = ["files.f.path", "verify", "cert[1]"];
     let places = places.map(|place| missing(&format!("actions[0].tasks[0].{place}")));
     assert_eq!(here(&of_test("", task)), places);
+    let call = |types: &str| {
+        format!(
+            r#"[["LD_start_test", {{"user_detail_dict": {{"user": "grpc_user", "host": "h:1"}},
+            "tasks": [{{"method": "a.B/C", {types}}}]}}]]"#
+        )
+    };
+    for (types, place) in [
+        (r#""descriptor_set": "no.csv""#, "descriptor_set"),
+        (r#""proto": "no.csv""#, "proto"),
+        (r#""proto": ["users.csv", "no.csv"]"#, "proto[1]"),
+    ] {
+        assert_eq!(here(&call(types)), [missing(&format!("actions[0].tasks[0].{place}"))]);
+    }
     let around = Surroundings { place: Where::Server, ..Surroundings::unknown() };
     assert_eq!(found(&of_test("", task), &around), [""; 0], "its files are the server's");
 }
