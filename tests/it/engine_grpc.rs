@@ -475,11 +475,11 @@ fn a_wrong_task_is_refused_with_its_place_before_anything_is_sent() {
         (json!({"method": null}), "/method: expected a string, got null"),
         (
             json!({"method": "pkg.Greeter/Nope"}),
-            ": pkg.Greeter has no method \"Nope\": Chat, Collect, Many, SayHello",
+            ": pkg.Greeter has no method \"Nope\"; it has Chat, Collect, Many, SayHello",
         ),
         (
             json!({"method": "Say", "service": "x.Y"}),
-            ": no service \"x.Y\" among the types: pkg.Greeter",
+            ": no service is called \"x.Y\"; the types have pkg.Greeter",
         ),
         (json!({"rpc": "bidi"}), "/rpc: pkg.Greeter/SayHello is a method of kind unary, not bidi"),
         (
@@ -494,11 +494,14 @@ fn a_wrong_task_is_refused_with_its_place_before_anything_is_sent() {
             json!({"payload": [{}]}),
             "/payload: pkg.Greeter/SayHello takes one message, not a list of them",
         ),
-        (json!({"payload": {"nofield": 1}}), "/payload: the payload is no pkg.HelloRequest: "),
-        (json!({"payload": {"tags": "abc"}}), "/payload: the payload is no pkg.HelloRequest: "),
+        (
+            json!({"payload": {"nmae": 1}}),
+            "/payload: pkg.HelloRequest has no field \"nmae\"; did you mean \"name\"?",
+        ),
+        (json!({"payload": {"tags": "abc"}}), "/payload: the payload is not a pkg.HelloRequest: "),
         (
             json!({"method": "pkg.Greeter/Chat", "payload": [{}, {"count": "x"}]}),
-            "/payload/1: the payload is no pkg.HelloRequest: ",
+            "/payload/1: the payload is not a pkg.HelloRequest: ",
         ),
         (json!({"proto": "none.proto"}), "/proto: "),
         (json!({"proto": "../secret.proto"}), "/proto: "),
@@ -590,11 +593,9 @@ fn a_test_without_types_is_refused_with_the_ways_to_give_them() {
                 server reflection in the target";
     let task = json!([{"method": "pkg.Greeter/SayHello", "timeout": 0.3}]);
     let refusal = |target: &str| load_of(target, task.clone()).refusal();
-    let why = |target: &str, why: &str| {
-        format!(
-            "LD_start_test: /tasks/0: the types of its method are not known: {why} ({target}){ways}"
-        )
-    };
+    let unknown =
+        |task: &str| format!("LD_start_test: {task}: the types of its method are not known");
+    let why = |target: &str, why: &str| format!("{}: {why} ({target}){ways}", unknown("/tasks/0"));
     let peer = reflecting("v2", &[]);
     assert_eq!(
         refusal(&peer.target()),
@@ -604,7 +605,8 @@ fn a_test_without_types_is_refused_with_the_ways_to_give_them() {
         )
     );
     let none = nowhere().to_string();
-    assert_eq!(refusal(&none), why(&none, "connection refused"));
+    let unreachable = format!("{}: connection refused ({none})", unknown("/tasks/0"));
+    assert_eq!(refusal(&none), unreachable);
     let silent = GrpcPeer::start(|_| Does::Hangs);
     assert_eq!(
         refusal(&silent.target()),
@@ -618,7 +620,9 @@ fn a_test_without_types_is_refused_with_the_ways_to_give_them() {
     assert_eq!(refusal(&closed.target()), why(&closed.target(), said));
     let other = reflecting("v1", &["a.Other"]);
     let refused = load(&other, task.clone()).refusal();
-    assert!(refused.contains("no service \"pkg.Greeter\" among the types"), "{refused}");
+    let said =
+        "LD_start_test: /tasks/0: no service is called \"pkg.Greeter\"; the target has a.Other";
+    assert_eq!(refused, said);
     let allowed = load(&peer, task.clone()).allowed(&["192.0.2.1"]).refusal();
     assert!(allowed.contains("no --allow-target names it"), "{allowed}");
     let varying = load_of("${t}", task).with("variables", json!({"t": "h:1"})).refusal();

@@ -11,10 +11,12 @@ use serde::de::{Deserializer, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 use tokio::task::yield_now;
 
+use super::types::listed;
 use crate::memory::Held;
 use crate::net::grpc::{PREFIX, prefix};
 use crate::protocol::checked::Unreadable;
 use crate::value::Value;
+use crate::value::field::nearest;
 
 /// What a message may take in memory while its JSON is written, in bytes per byte on the wire: a list of
 /// booleans, which are a byte each there, takes most.
@@ -44,17 +46,42 @@ pub(super) fn encode_into(
     value: &Value,
     out: &mut Vec<u8>,
 ) -> Result<(), String> {
-    let message = DynamicMessage::deserialize(kind.clone(), Node(value)).map_err(|why| {
-        format!("the payload is no {}: {}{why}", kind.full_name(), member(kind, value))
-    })?;
+    let message =
+        DynamicMessage::deserialize(kind.clone(), Node(value)).map_err(
+            |why| match unknown_field(kind, value) {
+                Some(unknown) => unknown,
+                None => format!(
+                    "the payload is not a {}: {}{why}",
+                    kind.full_name(),
+                    member(kind, value)
+                ),
+            },
+        )?;
     let length = message.encoded_len();
     out.reserve(PREFIX + length);
     out.extend_from_slice(&prefix(length));
     message.encode(out).map_err(|why| why.to_string())
 }
 
-/// The member of a value that cannot be in a message, for its refusal: the library names it only where
-/// there is no such field.
+/// The refusal of a value with a member that is not a field of its message.
+fn unknown_field(kind: &MessageDescriptor, value: &Value) -> Option<String> {
+    let Value::Dict(members) = value else { return None };
+    // The JSON of Struct and the like is not that of their fields.
+    if kind.package_name() == "google.protobuf" {
+        return None;
+    }
+    let fields: Vec<_> = kind.fields().collect();
+    let known = |key: &str| fields.iter().any(|one| one.name() == key || one.json_name() == key);
+    // An extension is in brackets.
+    let wrong = members.keys().find(|key| !known(key) && !key.starts_with('['))?;
+    let hint = match nearest(wrong, fields.iter().map(|field| field.name())) {
+        Some(meant) => format!("did you mean {meant:?}?"),
+        None => format!("it has {}", listed(fields.iter().map(|field| field.name().to_owned()))),
+    };
+    Some(format!("{} has no field {wrong:?}; {hint}", kind.full_name()))
+}
+
+/// The member of a value that cannot be in a message, for its refusal: the library does not name it.
 fn member(kind: &MessageDescriptor, value: &Value) -> String {
     let Value::Dict(members) = value else { return String::new() };
     let wrong = members.iter().find(|(key, value)| {
@@ -245,7 +272,6 @@ mod tests {
     #[test]
     fn what_is_no_message_is_refused_with_the_reason() {
         for (json, why) in [
-            (r#"{"nofield": 1}"#, "nofield"),
             (r#"{"text": "a", "count": "x"}"#, "count: "),
             (r#"{"count": 99999999999}"#, "count: "),
             (r#"{"count": 1.5}"#, "count: "),
@@ -255,8 +281,15 @@ mod tests {
             ("[]", "sequence"),
         ] {
             let refusal = encoded(json).expect_err(json);
-            assert!(refusal.starts_with("the payload is no pkg.All: "), "{refusal}");
+            assert!(refusal.starts_with("the payload is not a pkg.All: "), "{refusal}");
             assert!(refusal.contains(why), "{json}: {refusal}");
+        }
+        for (json, expected) in [
+            (r#"{"coutn": 1}"#, "pkg.All has no field \"coutn\"; did you mean \"count\"?"),
+            (r#"{"text": "", "nofield": 1}"#, "pkg.All has no field \"nofield\"; it has "),
+        ] {
+            let refusal = encoded(json).expect_err(json);
+            assert!(refusal.starts_with(expected), "{json}: {refusal}");
         }
     }
 

@@ -33,6 +33,7 @@ use self::call::{Reply, call};
 use self::fault::Fault;
 use self::json::NoText;
 use self::messages::{Messages, split};
+use self::reflection::NotKnown;
 use self::task::{Method, Task, TaskDraft};
 use self::types::{Known, Room, Source, Wanted};
 use crate::error::reason;
@@ -451,12 +452,20 @@ async fn ask_all(
         let asking = timeout_at(deadline, ask_one(task, &way, &wanted, room));
         let found = tokio::select! {
             biased;
-            () = driver.reach.cancel.cancelled() => Err("the test was cancelled".to_owned()),
-            found = asking => found.unwrap_or_else(|_| Err("the target did not answer in time".to_owned())),
+            () = driver.reach.cancel.cancelled() => Err(NotKnown::Target("the test was cancelled".to_owned())),
+            found = asking => found.unwrap_or_else(|_| {
+                Err(NotKnown::Types("the target did not answer in time".to_owned()))
+            }),
         };
         let pool = found.map_err(|why| {
-            let shown = task.address.as_ref().map_or("", |address| &address.shown);
-            task.refusal(format!("the types of its method are not known: {why} ({shown}); {WAYS}"))
+            // With the port that a target without one gets.
+            let shown = task.address.as_ref().map_or("", |address| &address.authority);
+            let unknown = "the types of its method are not known";
+            task.refusal(match why {
+                NotKnown::Target(why) => format!("{unknown}: {why} ({shown})"),
+                NotKnown::Types(why) => format!("{unknown}: {why} ({shown}); {WAYS}"),
+                NotKnown::Service(why) => why,
+            })
         })?;
         asked.extend(indices.iter().map(|index| (*index, pool.clone())));
     }
@@ -468,9 +477,11 @@ async fn ask_one(
     way: &Way<'_>,
     wanted: &[&Wanted],
     room: &mut Room,
-) -> Result<DescriptorPool, String> {
-    let Some(address) = &task.address else { return Err("its target varies".to_owned()) };
-    let session = open(way, address, |_| {}).await.map_err(|fault| fault.text("10"))?;
+) -> Result<DescriptorPool, NotKnown> {
+    let varies = || NotKnown::Target("its target varies".to_owned());
+    let address = task.address.as_ref().ok_or_else(varies)?;
+    let session = open(way, address, |_| {}).await;
+    let session = session.map_err(|fault| NotKnown::Target(fault.text("10")))?;
     let head = |path: &str| task.head_of(path, address);
     reflection::ask(&session, &head, wanted, room).await
 }

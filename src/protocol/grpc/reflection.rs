@@ -79,6 +79,16 @@ struct Problem {
     message: String,
 }
 
+/// Why a target has not said the types that tasks need.
+pub(super) enum NotKnown {
+    /// It cannot be reached.
+    Target(String),
+    /// It does not say them: others may.
+    Types(String),
+    /// It has no such service.
+    Service(String),
+}
+
 /// A target that is asked.
 struct Asking<'a> {
     session: &'a Http2Session,
@@ -93,20 +103,26 @@ pub(super) async fn ask(
     head: &dyn Fn(&str) -> Result<http::Request<()>, Fault>,
     wanted: &[&Wanted],
     room: &mut Room,
-) -> Result<DescriptorPool, String> {
+) -> Result<DescriptorPool, NotKnown> {
     let mut missing = None;
     for version in VERSIONS {
         let asking = Asking { session, head, version };
         match asking.services().await {
-            Ok(services) => return asking.types(&services, wanted, room).await,
+            Ok(services) => {
+                let missing = wanted.iter().find_map(|one| one.missing_among(&services));
+                return match missing {
+                    Some(missing) => Err(NotKnown::Service(missing)),
+                    None => asking.types(&services, wanted, room).await.map_err(NotKnown::Types),
+                };
+            }
             Err(Fault::Status(status)) if status.code == Code::UNIMPLEMENTED => {
                 missing.get_or_insert(status);
             }
-            Err(fault) => return Err(told(&fault)),
+            Err(fault) => return Err(NotKnown::Types(told(&fault))),
         }
     }
     let status = missing.map_or_else(String::new, |status| format!(" ({status})"));
-    Err(format!("the target has no server reflection{status}"))
+    Err(NotKnown::Types(format!("the target has no server reflection{status}")))
 }
 
 fn told(fault: &Fault) -> String {

@@ -393,7 +393,7 @@ impl Task {
 
 /// Appends the message that a JSON text stands for.
 fn encode(kind: &MessageDescriptor, json: &str, out: &mut Vec<u8>) -> Result<(), String> {
-    let value = Value::parse(json).map_err(|why| format!("the payload is no JSON: {why}"))?;
+    let value = Value::parse(json).map_err(|why| format!("the payload is not JSON: {why}"))?;
     encode_into(kind, &value, out)?;
     match out.len() <= MAX_PAYLOAD {
         true => Ok(()),

@@ -313,6 +313,13 @@ impl Wanted {
         if own == wanted { Meant::Perhaps } else { Meant::No }
     }
 
+    /// The refusal where a target that has these services has not the one that is meant.
+    pub(super) fn missing_among(&self, services: &[String]) -> Option<String> {
+        let wanted = self.service.as_deref()?;
+        let missing = services.iter().all(|name| self.means(name) == Meant::No);
+        missing.then(|| no_service(wanted, "the target has", services.iter().cloned()))
+    }
+
     /// The method among the types; the error says why there is none.
     pub(super) fn find(&self, pool: &DescriptorPool) -> Result<MethodDescriptor, String> {
         let services: Vec<ServiceDescriptor> = pool.services().collect();
@@ -329,13 +336,11 @@ impl Wanted {
         let known = services.iter().map(|service| service.full_name().to_owned());
         match (found.as_slice(), candidates.as_slice(), &self.service) {
             ([found], ..) => Ok(found.clone()),
-            ([], [], Some(wanted)) => {
-                Err(format!("no service {wanted:?} among the types: {}", listed(known)))
-            }
+            ([], [], Some(wanted)) => Err(no_service(wanted, "the types have", known)),
             ([], [service], _) => {
                 let known = service.methods().map(|method| method.name().to_owned());
                 let (service, method) = (service.full_name(), &self.method);
-                Err(format!("{service} has no method {method:?}: {}", listed(known)))
+                Err(format!("{service} has no method {method:?}; it has {}", listed(known)))
             }
             ([], ..) => Err(format!("no method {:?} in {}", self.method, listed(known))),
             (several, ..) => {
@@ -370,16 +375,21 @@ pub(super) enum Meant {
 }
 
 /// Names for a refusal.
-fn listed(names: impl Iterator<Item = String>) -> String {
+pub(super) fn listed(names: impl Iterator<Item = String>) -> String {
     let mut names: Vec<String> = names.collect();
     names.sort();
     let more = names.len().saturating_sub(MOST_LISTED);
     names.truncate(MOST_LISTED);
     match (names.is_empty(), more) {
-        (true, _) => "there is none".to_owned(),
+        (true, _) => "none".to_owned(),
         (_, 0) => names.join(", "),
         (_, more) => format!("{} and {more} more", names.join(", ")),
     }
+}
+
+/// The refusal of a service that is not among those that `have` introduces.
+fn no_service(wanted: &str, have: &str, names: impl Iterator<Item = String>) -> String {
+    format!("no service is called {wanted:?}; {have} {}", listed(names))
 }
 
 /// What is sent and received: one message, or a stream of them.
@@ -558,11 +568,11 @@ pub(super) mod tests {
             ),
             (
                 r#"{"method": "pkg.Greeter/Nope"}"#,
-                "pkg.Greeter has no method \"Nope\": Collect, Many, Say, Talk",
+                "pkg.Greeter has no method \"Nope\"; it has Collect, Many, Say, Talk",
             ),
             (
                 r#"{"method": "Nope", "service": "a.B"}"#,
-                "no service \"a.B\" among the types: more.Greeter, pkg.Greeter, pkg.Second",
+                "no service is called \"a.B\"; the types have more.Greeter, pkg.Greeter, pkg.Second",
             ),
             (
                 r#"{"method": "Nope"}"#,
