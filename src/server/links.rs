@@ -49,7 +49,9 @@ impl Links {
     /// Makes a link to a path of the web door: its URL, and for how many seconds it can be opened.
     pub fn make(&self, path: &str) -> Result<(String, f64), Refusal> {
         let base = self.base.get().ok_or_else(|| {
-            Refusal::unavailable("this server has no web door; `ldctl serve --web` opens one")
+            Refusal::unavailable(
+                "this server does not serve browsers; start it with --web ADDRESS:PORT",
+            )
         })?;
         let path = local(path).ok_or_else(|| {
             let why = "path: expected a path of this server, such as /runs/3";
@@ -105,7 +107,10 @@ mod tests {
     async fn t91_a_link_is_opened_once_and_within_a_minute() {
         let links = Links::default();
         let refused = links.make("/runs/3").expect_err("no door").message;
-        assert!(refused.starts_with("unavailable: this server has no web door"), "{refused}");
+        assert!(
+            refused.starts_with("unavailable: this server does not serve browsers"),
+            "{refused}"
+        );
         links.lead_to("http://localhost:8765");
         let make = |path| links.make(path).expect("a link");
         let ((first, seconds), (second, _), (third, _)) = (make("/"), make("/runs/3"), make("/"));

@@ -78,6 +78,21 @@ pub(super) struct Place {
     memory: Share,
 }
 
+/// The job emits events about a run, or why the job that describes the run cannot.
+fn if_known(describe: Job, events: Vec<Event>) -> Job {
+    Box::new(move |sink, stop| {
+        let mut refused = None;
+        let mut look = |event| {
+            if matches!(event, Event::Error { .. }) {
+                refused.get_or_insert(event);
+            }
+        };
+        describe(&mut look, stop);
+        let events = refused.map_or(events, |refused| vec![refused]);
+        events.into_iter().for_each(|event| sink.emit(event));
+    })
+}
+
 impl ServerState {
     /// Responds to a request. The session itself handles a quit.
     pub(super) fn respond(&self, request: Request<Located>, peer: IpAddr) -> Response {
@@ -130,10 +145,14 @@ impl ServerState {
             }
             Op::Link => {
                 let path = run.map_or_else(|| "/".to_owned(), |run| format!("/runs/{run}"));
-                Response::Now(match self.links.make(&path) {
+                let events = match self.links.make(&path) {
                     Ok((url, expires_s)) => vec![Event::Link { url, expires_s }, Event::DONE],
-                    Err(refusal) => vec![refusal.into()],
-                })
+                    Err(refusal) => return Response::Now(vec![refusal.into()]),
+                };
+                match run {
+                    Some(run) => Response::Job(if_known(executor.describe(run), events)),
+                    None => Response::Now(events),
+                }
             }
             Op::Quit => Response::Now(vec![Event::DONE]),
         }

@@ -354,13 +354,16 @@ fn t91_the_link_of_ldctl_open_leads_to_its_run_and_is_on_no_command_line() {
     assert_eq!((opened.status, opened.header("refresh").as_str()), (200, "0;url=/runs/1"));
     let json: serde_json::Value = serde_json::from_str(&open(&["--output", "json"])).expect("JSON");
     assert!(json["url"].as_str().is_some_and(|url| url.contains("/open/")), "{json}");
+    let refused = |port: &str, run: &str| {
+        let mut command = ldctl().args(["open", "--port", port, run]);
+        command = command.env("LOAD_DENSITY_SOCKET_TOKEN", "s3cret");
+        String::from_utf8(command.assert().code(1).get_output().stderr.clone()).expect("UTF-8")
+    };
+    let stderr = refused(&port, "7");
+    assert!(stderr.contains("unknown run 7; `ldctl runs` lists them"), "{stderr}");
     let other = crate::support::Server::start(&[], TOKEN);
-    let port = other.port();
-    let refused =
-        ldctl().args(["open", "--port", &port]).env("LOAD_DENSITY_SOCKET_TOKEN", "s3cret");
-    let refused = refused.output().expect("it");
-    let stderr = String::from_utf8(refused.stderr).expect("UTF-8");
-    assert!(stderr.contains("this server has no web door"), "{stderr}");
+    let stderr = refused(&other.port(), "1");
+    assert!(stderr.contains("this server does not serve browsers"), "{stderr}");
 }
 
 #[test]
