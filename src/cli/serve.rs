@@ -8,7 +8,7 @@ use clap::{Args, ValueHint};
 use super::connection::TokenSource;
 use super::executor::Executor;
 use super::local::DocumentLimits;
-use super::values::{DEFAULT_PORT, ListenAddress, host, seconds, variable};
+use super::values::{DEFAULT_PORT, ListenAddress, host, seconds, variable, web_host};
 
 /// `ldctl serve`
 #[derive(Args)]
@@ -47,7 +47,7 @@ pub struct Serve {
         long,
         value_name = "NAME",
         requires = "web",
-        value_parser = host,
+        value_parser = web_host,
         value_hint = ValueHint::Hostname,
         help_heading = "Web"
     )]

@@ -105,6 +105,15 @@ pub(super) fn host(text: &str) -> Result<String, String> {
     Err("expected a name or an address, without a scheme; the port goes to --port".into())
 }
 
+/// Parses a name that requests have for this machine.
+pub(super) fn web_host(text: &str) -> Result<String, String> {
+    let name = host(text).map_err(|_| "expected a name or an address, without scheme and port")?;
+    if name.contains(|c: char| c.is_whitespace() || c.is_control() || "\\?#@\"<>*".contains(c)) {
+        return Err("expected the name of one host".into());
+    }
+    Ok(name)
+}
+
 /// A control server's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerAddress {
@@ -338,6 +347,11 @@ mod tests {
         }
         for text in ["", "[]", "a:9940", "[::1]:9940", "[a]", "http://a", "127.0.0.1:1"] {
             host(text).expect_err(text);
+            web_host(text).expect_err(text);
+        }
+        assert_eq!(web_host("proxy.example").as_deref(), Ok("proxy.example"));
+        for text in ["a b", "a\t", "a?b", "a@b", "*.example"] {
+            web_host(text).expect_err(text);
         }
     }
 }

@@ -27,8 +27,9 @@ pub(super) struct Opened {
 /// Listens, so that its addresses are known before anything runs.
 pub(super) fn listen(address: &ListenAddress) -> Result<Listeners, Error> {
     let ListenAddress { host, port } = address;
-    Listeners::bind(host, *port)
-        .map_err(|failed| Error::usage(format!("--web {address}: {}", reason(&failed.error))))
+    Listeners::bind(host, *port).map_err(|failed| {
+        Error::usage(format!("--web {address}: {}", failed.why("--web", "--web")))
+    })
 }
 
 /// Listens on this machine only.

@@ -31,7 +31,7 @@ pub struct Listeners {
 
 /// Why a socket cannot listen.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {host}:{port}: {}", why(error))]
+#[error("cannot listen on {host}:{port}: {}", self.why("--host", "--port"))]
 pub struct BindError {
     /// The host that was asked for.
     pub host: String,
@@ -41,17 +41,23 @@ pub struct BindError {
     pub error: io::Error,
 }
 
-fn why(error: &io::Error) -> String {
-    let known = match error.kind() {
-        io::ErrorKind::AddrInUse => "another program has the port; choose another with --port",
-        io::ErrorKind::NotFound => "no address for this name; check --host",
-        io::ErrorKind::AddrNotAvailable => "no such address here; choose another with --host",
-        io::ErrorKind::PermissionDenied => {
-            "ports below 1024 are reserved; choose another with --port"
+impl BindError {
+    /// Why, and which of these options says another host or port.
+    pub fn why(&self, host: &str, port: &str) -> String {
+        match self.error.kind() {
+            io::ErrorKind::AddrInUse => {
+                format!("another program has the port; choose another with {port}")
+            }
+            io::ErrorKind::NotFound => format!("no address for this name; check {host}"),
+            io::ErrorKind::AddrNotAvailable => {
+                format!("no such address here; choose another with {host}")
+            }
+            io::ErrorKind::PermissionDenied => {
+                format!("ports below 1024 are reserved; choose another with {port}")
+            }
+            _ => reason(&self.error),
         }
-        _ => return reason(error),
-    };
-    known.to_owned()
+    }
 }
 
 /// Resolves where a document wants to listen. Beyond loopback only addresses that the operator has
@@ -287,6 +293,11 @@ mod tests {
             first.port()
         );
         assert_eq!(refusal, expected);
+        let refusal = Listeners::bind("192.0.2.1", 0).unwrap_err();
+        assert_eq!(
+            refusal.why("--web", "--web"),
+            "no such address here; choose another with --web"
+        );
     }
 
     #[tokio::test]
