@@ -201,7 +201,11 @@ fn verdict(figures: &Figures, gates: &[GateResult]) -> Markup {
             @let share = text::percent(figures.total.failure_rate());
             @let words = format!("{} of {} requests failed ({share})", text::count(failures), text::count(requests));
             @if failures == requests { (bad(&words)) } @else {
-                p class="verdict warn" { "⚠ " (so_far) (words) "; no gate judges them" }
+                p class="verdict warn" {
+                    "⚠ " (so_far) (words)
+                    // Gates may follow the test.
+                    @if !figures.facts.is_in_progress { "; no gate judges them" }
+                }
             }
         } @else {
             (success("No request failed", figures, gates))
@@ -480,7 +484,8 @@ mod tests {
     }
 
     /// A page from what is kept of these records.
-    fn page_without_rows(records: &Records) -> String {
+    /// The live figures of requests.
+    fn live_of(records: &Records) -> Live {
         let live = Live::default();
         for recording in records.recordings() {
             for row in recording.rows() {
@@ -488,11 +493,27 @@ mod tests {
                 request(&live, &row.label.name, millis, row.bytes, row.failed());
             }
         }
-        let value = kept_of(records, &live.series());
+        live
+    }
+
+    fn page_without_rows(records: &Records) -> String {
+        let value = kept_of(records, &live_of(records).series());
         let mut figures = Kept::read(&value).expect("a test").figures();
         figures.facts.run = Some(7);
         figures.facts.label = Some("<nightly>".to_owned());
         written(|out| draw(&figures, &[], out))
+    }
+
+    #[test]
+    fn a_gate_may_follow_a_test_in_progress() {
+        let rows =
+            [("GET", "u", "a", 200, 1.0, 1, None), ("GET", "u", "a", 500, 1.0, 1, Some("x"))];
+        let records = records(&rows);
+        let value = kept_of(&records, &live_of(&records).series());
+        let mut figures = Kept::read(&value).expect("a test").figures();
+        figures.facts.is_in_progress = true;
+        let words = verdict(&figures, &[]).into_string();
+        assert!(words.ends_with("So far: 1 of 2 requests failed (50.00 %)</p>"), "{words}");
     }
 
     #[test]
