@@ -146,8 +146,8 @@ pub struct DocumentLimits {
     )]
     pub max_records: usize,
 
-    /// Let documents open listeners (the Prometheus exporter) on this address beyond loopback
-    /// (repeatable); 0.0.0.0 and :: are every address [default: loopback only]
+    /// Let documents open listeners (the Prometheus exporter, the dashboard) on this address beyond
+    /// loopback (repeatable); 0.0.0.0 and :: are every address [default: loopback only]
     #[arg(long, value_name = "ADDRESS", help_heading = "Limits")]
     pub allow_listen: Vec<IpAddr>,
 
