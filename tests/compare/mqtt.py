@@ -11,7 +11,6 @@ for the reference je_load_density==0.0.79; loopback only; ends only what it star
 difference.
 """
 
-import argparse
 import collections
 import contextlib
 import json
@@ -26,27 +25,8 @@ import threading
 import time
 
 import paho.mqtt.client as paho
-
-DEADLINE = 90  # seconds for one program and one document: the reference's import takes some
-
-REFERENCE = """
-import json, sys
-from je_load_density.utils.executor.action_executor import execute_action
-execute_action(json.load(open(sys.argv[1])))
-"""
-
-FAULTS = []
-
-
-def expect(what, got, wanted):
-    if got != wanted:
-        FAULTS.append(f"{what}: {got!r} instead of {wanted!r}")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from support.script import free_port
+from support.users import DEADLINE, REFERENCE, by_name, cpu, expect, main, run, users
 
 
 @contextlib.contextmanager
@@ -110,33 +90,6 @@ class Subscriber:
         self.client.loop_stop()
 
 
-def users(tasks, count, iterations, more):
-    return ["LD_start_test", {
-        "user_detail_dict": {"user": "mqtt_user"}, "user_count": count, "spawn_rate": 1000, "test_time": 30,
-        "tasks": tasks, **({"iterations": iterations, "wait_time": 0} if iterations else {}), **more}]  # fmt: skip
-
-
-def run(program, test):
-    """Runs a test; returns its successes and failures."""
-    with tempfile.TemporaryDirectory() as directory:
-        document = pathlib.Path(directory, "document.json")
-        actions = [["LD_clear_records"], test, ["LD_generate_json_report", {"json_file_name": "report"}]]
-        document.write_text(json.dumps(actions))
-        done = subprocess.run(
-            [*program, str(document)], cwd=directory, capture_output=True, text=True, timeout=DEADLINE)  # fmt: skip
-        parts = []
-        for part in ("success", "failure"):
-            path = pathlib.Path(directory, f"report_{part}.json")
-            parts.append(list(json.loads(path.read_text()).values()) if path.exists() else [])
-        if not any(parts):
-            sys.exit(f"mqtt: nothing is recorded of {test}: {done.stdout}{done.stderr}")
-        return parts
-
-
-def by_name(entries):
-    return dict(collections.Counter(entry["name"] for entry in entries))
-
-
 def counts(ldctl, version):
     rounds, crowd = 400, 8
     with broker("allow_anonymous true") as port:
@@ -146,7 +99,7 @@ def counts(ldctl, version):
         tasks.append({"name": "bytes", "topic": "bytes", "payload": "hex:00 01 02 03", "binary": True, "qos": 1})
         more = {"host": f"127.0.0.1:{port}", "connection": {"version": version}}
         program = [ldctl, "run", "--no-check"]
-        good, bad = run(program, users(tasks, crowd, rounds, more))
+        good, bad = run(program, users("mqtt_user", tasks, crowd, rounds, more))
         expect(f"failures of {version}", [entry["error"] for entry in bad], [])
         expect(f"steps of {version}", by_name(good), {task["name"]: rounds for task in tasks})
         for task in tasks:
@@ -159,7 +112,7 @@ def counts(ldctl, version):
             {"method": "receive", "topic": "own/+/x", "expect": "7", "name": "receive"},
             {"method": "unsubscribe", "topic": "own/${n}/#", "name": "unsubscribe"},
         ]
-        good, bad = run(program, users(tasks, 1, 100, {**more, "variables": {"n": 7}}))
+        good, bad = run(program, users("mqtt_user", tasks, 1, 100, {**more, "variables": {"n": 7}}))
         expect(f"failures of {version}, own", [entry["error"] for entry in bad], [])
         expect(f"steps of {version}, own", by_name(good), {task["name"]: 100 for task in tasks})
         expect(f"messages of {version}, own", watching.wait("own/7/x", 100), 100)
@@ -181,7 +134,7 @@ def refusals(ldctl):
             for password in ("s3cret", "wrong"):
                 login = {"version": version, "username": "ann", "password": password}
                 more = {"host": f"127.0.0.1:{port}", "connection": login}
-                good, bad = run([ldctl, "run", "--no-check"], users(tasks, 2, 10, more))
+                good, bad = run([ldctl, "run", "--no-check"], users("mqtt_user", tasks, 2, 10, more))
                 errors = {(entry["name"], entry["error"]) for entry in bad}
                 refused = f"connection refused: not authorised ({number})"
                 denied = {("b", "publish refused: not authorised (135)")} if version == 5 else set()
@@ -205,7 +158,7 @@ def over_tls(ldctl):
         more = {"host": f"mqtts://localhost:{port}"}
         for verify, failures in ((False, 0), (True, 50)):
             tasks = [{"name": "tls", "topic": "a", "payload": "x" * 10_000, "qos": 2, "verify": verify}]
-            good, bad = run([ldctl, "run", "--no-check"], users(tasks, 5, 50, more))
+            good, bad = run([ldctl, "run", "--no-check"], users("mqtt_user", tasks, 5, 50, more))
             expect(f"over TLS, verify {verify}", (len(good), len(bad)), (50 - failures, failures))
             expect("the reason", all("certificate is not trusted" in entry["error"] for entry in bad), True)
 
@@ -237,7 +190,7 @@ def against_reference(ldctl, reference):
             more = {"variables": {"n": 7, "hash": "#"}, "test_time": 1.3}
             outcomes = []
             for program in ([ldctl, "run", "--no-check"], [reference, "-c", REFERENCE]):
-                good, bad = run(program, users(tasks, 1, None, more))
+                good, bad = run(program, users("mqtt_user", tasks, 1, None, more))
                 entries = good + bad
                 outcomes.append({(entry["name"], entry["Method"], entry["test_url"], entry.get("error")) for entry in entries})
             expect(f"{name} (ldctl, the reference)", outcomes[0], outcomes[1])
@@ -268,7 +221,7 @@ def cpu_per_message(ldctl):
             tasks = [{"name": "publish", "topic": "load", "payload": "x" * 64, "qos": qos}]
             more = {"host": f"127.0.0.1:{port}", "test_time": 120}
             document = pathlib.Path(directory, "document.json")
-            document.write_text(json.dumps([users(tasks, crowd, crowd * each, more)]))
+            document.write_text(json.dumps([users("mqtt_user", tasks, crowd, crowd * each, more)]))
             programs = {
                 "ldctl": [ldctl, "run", str(document)],
                 "paho": [sys.executable, "-c", CLIENT, str(port), str(crowd), str(each), str(qos)],
@@ -278,17 +231,8 @@ def cpu_per_message(ldctl):
                 lines.write_text(("x" * 64 + "\n") * crowd * each)
                 command = f"mosquitto_pub -p {port} -t load -q {qos} -l < {lines}"
                 programs["mosquitto_pub, one client"] = ["sh", "-c", command]
-            watching, figures = Subscriber(port), {}
-            for name, program in programs.items():
-                before, received = resource.getrusage(resource.RUSAGE_CHILDREN), watching.counts["load"]
-                subprocess.run(program, check=True, stdout=subprocess.DEVNULL, timeout=300)
-                after = resource.getrusage(resource.RUSAGE_CHILDREN)
-                spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-                messages = watching.wait("load", received + crowd * each) - received
-                figures[name] = spent / messages * 1e6
-                print(f"QoS {qos}, {name}: {messages} messages, {figures[name]:.1f} µs of CPU each")
-            for name, figure in figures.items():
-                print(f"QoS {qos}, {name} / ldctl: {figure / figures['ldctl']:.1f}")
+            watching = Subscriber(port)
+            cpu(f"messages of QoS {qos}", programs, crowd * each, lambda least: watching.wait("load", least))
             watching.close()
 
 
@@ -299,7 +243,7 @@ def idle_memory(ldctl, crowd=10_000):
             {"method": "connect", "keepalive": 10, "name": "connect", "think_time": 12},
             {"topic": "idle", "qos": 1, "name": "publish", "think_time": 1000},
         ]
-        test = users(tasks, crowd, None, {"host": f"127.0.0.1:{port}", "test_time": 45, "spawn_rate": 1500, "wait_time": 1000})
+        test = users("mqtt_user", tasks, crowd, None, {"host": f"127.0.0.1:{port}", "test_time": 45, "spawn_rate": 1500, "wait_time": 1000})
         watching = Subscriber(port)
         program = subprocess.Popen([ldctl, "run", "--json", json.dumps([test])], stdout=subprocess.DEVNULL)
         most = 0
@@ -315,29 +259,19 @@ def idle_memory(ldctl, crowd=10_000):
         watching.close()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ldctl", required=True)
-    parser.add_argument("--reference", required=True)
-    parser.add_argument("--cpu", action="store_true")
-    given = parser.parse_args()
-    ldctl = str(pathlib.Path(given.ldctl).resolve())
-    if given.cpu:
+def compare(ldctl, reference, of_cpu):
+    if of_cpu:
         cpu_per_message(ldctl)
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         idle_memory(ldctl)
-    else:
-        for version in ("3.1.1", 5):
-            counts(ldctl, version)
-        refusals(ldctl)
-        over_tls(ldctl)
-        against_reference(ldctl, given.reference)
-    for fault in FAULTS:
-        print(f"DIFFERENT {fault}")
-    print(f"mqtt: {len(FAULTS)} differences")
-    sys.exit(1 if FAULTS else 0)
+        return
+    for version in ("3.1.1", 5):
+        counts(ldctl, version)
+    refusals(ldctl)
+    over_tls(ldctl)
+    against_reference(ldctl, reference)
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, compare)

@@ -12,14 +12,11 @@ je_load_density==0.0.79 and websocket-client; loopback only; ends only what it s
 difference.
 """
 
-import argparse
 import asyncio
 import collections
 import json
 import pathlib
-import resource
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,28 +25,9 @@ import time
 
 import websockets
 from aiohttp import web
+from support.script import free_port
+from support.users import DEADLINE, REFERENCE, by_name, cpu, expect, main, run, users
 from websockets.asyncio.server import serve
-
-DEADLINE = 90  # seconds for one program and one document: the reference's import takes some
-
-REFERENCE = """
-import json, sys
-from je_load_density.utils.executor.action_executor import execute_action
-execute_action(json.load(open(sys.argv[1])))
-"""
-
-FAULTS = []
-
-
-def expect(what, got, wanted):
-    if got != wanted:
-        FAULTS.append(f"{what}: {got!r} instead of {wanted!r}")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Peers:
@@ -125,33 +103,6 @@ class Peers:
             await response.write(f"id: {number}\ndata: event\ndata: {number}\n\n".encode())
             self.counts["events"] += 1
         return response
-
-
-def users(user, tasks, count, iterations, more):
-    return ["LD_start_test", {
-        "user_detail_dict": {"user": user}, "user_count": count, "spawn_rate": 1000, "test_time": 30,
-        "tasks": tasks, **({"iterations": iterations, "wait_time": 0} if iterations else {}), **more}]  # fmt: skip
-
-
-def run(program, test):
-    """Runs a test; returns its successes and failures."""
-    with tempfile.TemporaryDirectory() as directory:
-        document = pathlib.Path(directory, "document.json")
-        actions = [["LD_clear_records"], test, ["LD_generate_json_report", {"json_file_name": "report"}]]
-        document.write_text(json.dumps(actions))
-        done = subprocess.run(
-            [*program, str(document)], cwd=directory, capture_output=True, text=True, timeout=DEADLINE)  # fmt: skip
-        parts = []
-        for part in ("success", "failure"):
-            path = pathlib.Path(directory, f"report_{part}.json")
-            parts.append(list(json.loads(path.read_text()).values()) if path.exists() else [])
-        if not any(parts):
-            sys.exit(f"websocket: nothing is recorded of {test}: {done.stdout}{done.stderr}")
-        return parts
-
-
-def by_name(entries):
-    return dict(collections.Counter(entry["name"] for entry in entries))
 
 
 def websocket_counts(ldctl, peers):
@@ -326,39 +277,19 @@ def cpu_per_message(ldctl, peers):
             known = subprocess.run(["node", "-e", "process.exit(typeof WebSocket === 'function' ? 0 : 1)"], check=False)
             flags = [] if known.returncode == 0 else ["--experimental-websocket"]
             programs["Node"] = ["node", *flags, "-e", CLIENT_NODE, url, *words]
-        figures = {}
-        for name, program in programs.items():
-            before, received = resource.getrusage(resource.RUSAGE_CHILDREN), peers.counts["received /echo"]
-            subprocess.run(program, check=True, stdout=subprocess.DEVNULL, timeout=300)
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-            messages = peers.counts["received /echo"] - received
-            figures[name] = spent / messages * 1e6
-            print(f"{name}: {messages} messages sent and received, {figures[name]:.1f} µs of CPU each")
-        for name, figure in figures.items():
-            print(f"{name} / ldctl: {figure / figures['ldctl']:.1f}")
+        cpu("messages sent and received", programs, crowd * each, lambda _: peers.counts["received /echo"])
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ldctl", required=True)
-    parser.add_argument("--reference", required=True)
-    parser.add_argument("--cpu", action="store_true")
-    given = parser.parse_args()
-    ldctl = str(pathlib.Path(given.ldctl).resolve())
+def compare(ldctl, reference, of_cpu):
     peers = Peers()
-    if given.cpu:
+    if of_cpu:
         cpu_per_message(ldctl, peers)
         return
     websocket_counts(ldctl, peers)
     sse_counts(ldctl, peers)
     redis_counts(ldctl)
-    against_reference(ldctl, given.reference, peers)
-    for fault in FAULTS:
-        print(f"DIFFERENT {fault}")
-    print(f"websocket: {len(FAULTS)} differences")
-    sys.exit(1 if FAULTS else 0)
+    against_reference(ldctl, reference, peers)
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, compare)

@@ -1,6 +1,6 @@
 //! gRPC tasks against a scripted peer: calls and streams, checks, statuses, targets that say their own
 //! types, and peers that misbehave. Where `LDCTL_PYTHON` names an interpreter with grpcio, its server is
-//! asked, too; `tests/compare/grpc.py` asks it more.
+//! asked, too; `tests/compare/grpc_calls.py` asks it more.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A server of grpcio with reflection, for tests/it/engine_grpc.rs and tests/compare/grpc.py.
+"""A server of grpcio with reflection, for tests/it/engine_grpc.rs and tests/compare/grpc_calls.py.
 
   grpc_server.py DIRECTORY [CERTIFICATE KEY]
 

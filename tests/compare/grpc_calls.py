@@ -4,77 +4,33 @@ for every kind of call and with types from each source. The same documents also 
 unary calls as it is, streams with the one call that it lacks (`init_gevent`). Verdicts are the same
 there; where they differ on purpose, docs/differences.md says why.
 
-  grpc.py --ldctl target/release/ldctl --reference VENV/bin/python [--cpu]
+  grpc_calls.py --ldctl target/release/ldctl --reference VENV/bin/python [--cpu]
 
 With --cpu it prints the CPU time per call instead, beside grpcio's own clients on the same server, and ghz
 where it is installed. Needs grpcio, grpcio-tools and grpcio-reflection, for the reference
 je_load_density==0.0.79; loopback only; ends only what it started. Exit status 1 on a difference.
 """
 
-import argparse
-import collections
 import json
-import os
 import pathlib
-import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 
-# In place of this folder, where this file would be taken for grpcio.
-sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1] / "python")
+from support import users as shared
+from support.users import REFERENCE, by_name, cpu, expect, main, users
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 import grpc_server  # noqa: E402
 
-DEADLINE = 120  # seconds for one program and one document: the reference's import takes some
-
-REFERENCE = """
-import json, sys
-if sys.argv[2] == "streams":
-    import grpc.experimental.gevent
-    grpc.experimental.gevent.init_gevent()
-from je_load_density.utils.executor.action_executor import execute_action
-execute_action(json.load(open(sys.argv[1])))
-"""
-
-FAULTS = []
-
-
-def expect(what, got, wanted):
-    if got != wanted:
-        FAULTS.append(f"{what}: {got!r} instead of {wanted!r}")
-
-
-def users(tasks, count, iterations, more):
-    return ["LD_start_test", {
-        "user_detail_dict": {"user": "grpc_user"}, "user_count": count, "spawn_rate": 1000, "test_time": 30,
-        "tasks": tasks, **({"iterations": iterations, "wait_time": 0} if iterations else {}), **more}]  # fmt: skip
+# The one call that streams need in the reference.
+STREAMS = "import grpc.experimental.gevent\ngrpc.experimental.gevent.init_gevent()\n"
 
 
 def run(program, test, types):
-    """Runs a test in a directory with the types; returns its successes and failures."""
-    with tempfile.TemporaryDirectory() as directory:
-        for file in ("greeter.binpb", "greeter.proto"):
-            source = types / file
-            shutil.copy(source if source.exists() else grpc_server.EXAMPLES / file, directory)
-        document = pathlib.Path(directory, "document.json")
-        actions = [["LD_clear_records"], test, ["LD_generate_json_report", {"json_file_name": "report"}]]
-        document.write_text(json.dumps(actions))
-        words = [word if word != "DOCUMENT" else str(document) for word in program]
-        done = subprocess.run(
-            words, cwd=directory, capture_output=True, text=True, timeout=DEADLINE,
-            env={**os.environ, "PYTHONPATH": str(types)})  # fmt: skip
-        parts = []
-        for part in ("success", "failure"):
-            path = pathlib.Path(directory, f"report_{part}.json")
-            parts.append(list(json.loads(path.read_text()).values()) if path.exists() else [])
-        if not any(parts):
-            sys.exit(f"grpc: nothing is recorded of {test}: {done.stdout}{done.stderr}")
-        return parts
-
-
-def by_name(entries):
-    return dict(collections.Counter(entry["name"] for entry in entries))
+    """Runs a test beside the types; returns its successes and failures."""
+    files = (types / "greeter.binpb", grpc_server.EXAMPLES / "greeter.proto")
+    return shared.run(program, test, files, {"PYTHONPATH": str(types)})
 
 
 def counts_equal(ldctl, port, counts, types):
@@ -90,7 +46,7 @@ def counts_equal(ldctl, port, counts, types):
         ]  # fmt: skip
         counts.clear()
         tasks = [{"target": target, "timeout": 20, **source, **task} for task in tasks]
-        good, bad = run([ldctl, "run", "--no-check", "DOCUMENT"], users(tasks, crowd, rounds, {}), types)
+        good, bad = run([ldctl, "run", "--no-check"], users("grpc_user", tasks, crowd, rounds, {}), types)
         expect(f"failures with {source}", [entry["error"] for entry in bad], [])
         expect(f"calls with {source}", by_name(good), dict.fromkeys(("unary", "many", "collect", "chat"), rounds))
         served = {name: counts[name] for name in ("SayHello", "Many", "Collect", "Chat", "sent", "received")}
@@ -101,10 +57,10 @@ def counts_equal(ldctl, port, counts, types):
     # Large messages pass the windows both ways.
     large = {"name": "large", "method": "pkg.Greeter/Chat", "target": target, "timeout": 60,
              "payload": [{"name": "x" * 3_000_000}] * 6}  # fmt: skip
-    good, bad = run([ldctl, "run", "--no-check", "DOCUMENT"], users([large], 2, 4, {}), types)
+    good, bad = run([ldctl, "run", "--no-check"], users("grpc_user", [large], 2, 4, {}), types)
     expect("large streams", (by_name(good), [entry["error"] for entry in bad]), ({"large": 4}, []))
     tasks = [{"name": "denied", "method": "pkg.Greeter/SayHello", "target": target, "payload": {"name": "secret"}}]
-    good, bad = run([ldctl, "run", "--no-check", "DOCUMENT"], users(tasks, 2, 20, {}), types)
+    good, bad = run([ldctl, "run", "--no-check"], users("grpc_user", tasks, 2, 20, {}), types)
     errors = {entry["error"] for entry in bad}
     expect("denied calls", (len(good), len(bad), errors), (0, 20, {"PERMISSION_DENIED: not you"}))
 
@@ -131,10 +87,10 @@ def against_reference(ldctl, reference, port, types):
         task("collect", "Collect", three, rpc="client_stream"),
         task("chat", "Chat", three, rpc="bidi"),
     ]
-    for name, tasks in (("unary", unary), ("streams", streams)):
-        test = users(tasks, 1, None, {"variables": {"n": "x"}, "test_time": 2.5})
+    for name, tasks, before in (("unary", unary, ""), ("streams", streams, STREAMS)):
+        test = users("grpc_user", tasks, 1, None, {"variables": {"n": "x"}, "test_time": 2.5})
         outcomes = []
-        for program in ([ldctl, "run", "--no-check", "DOCUMENT"], [reference, "-c", REFERENCE, "DOCUMENT", name]):
+        for program in ([ldctl, "run", "--no-check"], [reference, "-c", before + REFERENCE]):
             good, bad = run(program, test, types)
             # The reference's text has several lines; the status in them is the same.
             failed = {(entry["name"], status_of(entry["error"])) for entry in bad}
@@ -181,7 +137,7 @@ threads = [threading.Thread(target=user, args=(sys.argv[2], int(sys.argv[4]))) f
 def cpu_per_call(ldctl, port, counts, types):
     target, crowd, each = f"127.0.0.1:{port}", 20, 1000
     task = {"name": "call", "target": target, "method": "pkg.Greeter/SayHello", "payload": {"name": "w" * 64}, "timeout": 30}
-    test = [users([task], crowd, crowd * each, {"test_time": 300})]
+    test = [users("grpc_user", [task], crowd, crowd * each, {"test_time": 300})]
     with tempfile.TemporaryDirectory() as directory:
         document = pathlib.Path(directory, "document.json")
         document.write_text(json.dumps(test))
@@ -195,42 +151,20 @@ def cpu_per_call(ldctl, port, counts, types):
             programs["ghz"] = [
                 "ghz", "--insecure", "-c", str(crowd), "-n", str(crowd * each), "--connections", str(crowd),
                 "--call", "pkg.Greeter/SayHello", "-d", json.dumps({"name": "w" * 64}), target]  # fmt: skip
-        figures = {}
-        for name, program in programs.items():
-            before, served = resource.getrusage(resource.RUSAGE_CHILDREN), counts["SayHello"]
-            subprocess.run(program, check=True, stdout=subprocess.DEVNULL, timeout=600)
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-            calls = counts["SayHello"] - served
-            figures[name] = spent / calls * 1e6
-            print(f"{name}: {calls} calls, {figures[name]:.1f} µs of CPU each")
-        for name, figure in figures.items():
-            print(f"{name} / ldctl: {figure / figures['ldctl']:.1f}")
+        cpu("calls", programs, crowd * each, lambda _: counts["SayHello"])
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ldctl", required=True)
-    parser.add_argument("--reference", required=True)
-    parser.add_argument("--cpu", action="store_true")
-    given = parser.parse_args()
-    ldctl = str(pathlib.Path(given.ldctl).resolve())
+def compare(ldctl, reference, of_cpu):
     with tempfile.TemporaryDirectory() as directory:
         types = pathlib.Path(directory)
         server, ports, counts, _ = grpc_server.serve(types)
-        if given.cpu:
+        if of_cpu:
             cpu_per_call(ldctl, ports["plain"], counts, types)
         else:
             counts_equal(ldctl, ports["plain"], counts, types)
-            against_reference(ldctl, given.reference, ports["plain"], types)
+            against_reference(ldctl, reference, ports["plain"], types)
         server.stop(0)
-    if given.cpu:
-        return
-    for fault in FAULTS:
-        print(f"DIFFERENT {fault}")
-    print(f"grpc: {len(FAULTS)} differences")
-    sys.exit(1 if FAULTS else 0)
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, compare)
