@@ -7,7 +7,6 @@ Needs schemathesis (PyPI) beside this Python; loopback only; ends only what it s
 where a reply is an error of the server, or not what the description says.
 """
 
-import argparse
 import os
 import pathlib
 import re
@@ -16,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+
+from support.script import options
 
 TOKEN = "a-token-of-this-test"
 
@@ -33,9 +34,7 @@ def door(server):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ldctl", required=True)
-    parser.add_argument("--reference")
+    parser = options(__doc__, reference=False)
     parser.add_argument("--examples", default="60", help="for each operation and phase")
     parser.add_argument("--seed", default="1")
     args = parser.parse_args()

@@ -10,7 +10,6 @@ only; ends what it started, and only that, however it ends itself.
   cluster.py --ldctl target/release/ldctl --reference VENV/bin/python [--only NAME]
 """
 
-import argparse
 import csv
 import json
 import os
@@ -25,6 +24,8 @@ import threading
 import time
 import urllib.parse
 import urllib.request
+
+from support.script import free_port, options
 
 DEADLINE = 90  # seconds for one cluster: the reference's import takes some
 TOTAL = 240  # seconds for all of them, which take 95
@@ -129,15 +130,9 @@ class Delay:
                 return
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Bench:
     def __init__(self, ldctl, python, directory, until):
-        self.ldctl, self.python, self.directory = os.path.abspath(ldctl), python, directory
+        self.ldctl, self.python, self.directory = ldctl, python, directory
         self.locust = os.path.join(os.path.dirname(python), "locust")
         self.until = until
         self.target = Target()
@@ -484,9 +479,7 @@ def end(number, _):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ldctl", required=True)
-    parser.add_argument("--reference", required=True, help="an interpreter with je_load_density and locust")
+    parser = options(__doc__)
     parser.add_argument("--only", choices=CASES)
     args = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

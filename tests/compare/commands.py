@@ -25,7 +25,7 @@ import xml.etree.ElementTree as ElementTree
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from reports import Comparison, Ldctl, main, short
+from reports import Comparison, main, short
 
 # Runs in the reference's interpreter: one JSON object of commands on stdin, their values on stdout.
 HELPER = """

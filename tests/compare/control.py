@@ -8,15 +8,15 @@ je_load_density==0.0.79; loopback only; ends only what it started.
   control.py --ldctl target/release/ldctl --reference VENV/bin/python
 """
 
-import argparse
 import os
 import queue
 import re
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
+
+from support.script import free_port, options
 
 TOKEN = "s3cret-é"
 DEADLINE = 60  # seconds for anything here: a first import of the reference takes some
@@ -58,12 +58,6 @@ class Server:
             self.process.kill()
             self.process.wait()
             return None
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def certificate(directory):
@@ -131,10 +125,7 @@ def converse(checks, name, ldctl, connection, token, pong):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ldctl", required=True)
-    parser.add_argument("--reference", required=True, help="a Python interpreter with je_load_density")
-    arguments = parser.parse_args()
+    arguments = options(__doc__).parse_args()
     environment = {name: value for name, value in os.environ.items() if name != "LOAD_DENSITY_SOCKET_TOKEN"}
     checks = Checks()
     servers = {

@@ -8,12 +8,10 @@ je_load_density==0.0.79; loopback only; ends only what it started. Exit status 1
   dashboard.py --ldctl target/release/ldctl --reference VENV/bin/python
 """
 
-import argparse
 import csv
 import http.server
 import io
 import json
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +19,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
+
+from support.script import free_port, options
 
 DEADLINE = 60  # seconds for anything here: a first import of the reference takes some
 
@@ -42,12 +42,6 @@ class Target(http.server.BaseHTTPRequestHandler):
 class Targets(http.server.ThreadingHTTPServer):
     def handle_error(self, *_):
         """Clients that are killed say nothing of interest."""
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def get(port, path):
@@ -143,10 +137,7 @@ def look(name, command, port):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--ldctl", required=True)
-    parser.add_argument("--reference", required=True)
-    arguments = parser.parse_args()
+    arguments = options(__doc__).parse_args()
     target = Targets(("127.0.0.1", 0), Target)
     threading.Thread(target=target.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{target.server_address[1]}"

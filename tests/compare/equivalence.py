@@ -10,7 +10,6 @@ Needs an interpreter with je_load_density==0.0.79; loopback only; ends only what
   equivalence.py --ldctl target/release/ldctl --reference VENV/bin/python [--only NAME] [--jobs N]
 """
 
-import argparse
 import concurrent.futures
 import gzip
 import http.server
@@ -24,6 +23,8 @@ import sys
 import tempfile
 import threading
 import time
+
+from support.script import options
 
 DEADLINE = 90  # seconds for one program and one document: the reference's import takes some
 SECONDS = 1.3  # of load per document: some six iterations
@@ -559,15 +560,13 @@ def show(fact):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--ldctl", required=True)
-    parser.add_argument("--reference", required=True, help="a Python with je_load_density==0.0.79")
+    parser = options(__doc__)
     parser.add_argument("--only", help="documents whose name contains this")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--verbose", action="store_true", help="show what ldctl said")
     arguments = parser.parse_args()
-    reference = [os.path.abspath(arguments.reference), "-c", REFERENCE]
-    ldctl = [os.path.abspath(arguments.ldctl), "run", "--no-check"]
+    reference = [arguments.reference, "-c", REFERENCE]
+    ldctl = [arguments.ldctl, "run", "--no-check"]
 
     cases = [
         (name, user, tasks, more)

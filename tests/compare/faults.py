@@ -22,6 +22,8 @@ import sys
 import tempfile
 import threading
 
+from support.script import options
+
 DEADLINE = 120  # seconds for anything here
 
 
@@ -250,9 +252,7 @@ def clock_jump(checks, ldctl, directory):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ldctl", required=True, type=os.path.abspath)
-    parser.add_argument("--reference", help="not used")
+    parser = options(__doc__, reference=False)
     parser.add_argument("--full-disk", help=argparse.SUPPRESS, metavar="DIRECTORY")
     arguments = parser.parse_args()
     checks = Checks()

@@ -7,7 +7,6 @@ Needs the Python package playwright, which drives the installed Chromium; loopba
 on a difference.
 """
 
-import argparse
 import base64
 import collections
 import json
@@ -19,6 +18,8 @@ import sys
 import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from support.script import options
 
 PASSWORD = "correct horse"
 
@@ -128,12 +129,10 @@ def ldctl(program, directory, *arguments, environment=None):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ldctl", required=True)
-    parser.add_argument("--reference")
+    parser = options(__doc__, reference=False)
     parser.add_argument("--keep", metavar="FILE", help="keep the recording")
     args = parser.parse_args()
-    program = str(pathlib.Path(args.ldctl).resolve())
+    program = args.ldctl
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if not chromium:
         sys.exit("chromium is not installed")

@@ -10,7 +10,6 @@ PYTHON is an interpreter with je_load_density 0.0.79. Standard library only.
 Exit status 1 if anything differs that should not, or is equal that should differ.
 """
 
-import argparse
 import json
 import pathlib
 import sys
@@ -18,6 +17,7 @@ import tempfile
 
 from commands import Reference, normal
 from reports import Comparison, Ldctl, short
+from support.script import options
 
 
 def sampler(properties, arguments=(), name="s", more=""):
@@ -295,15 +295,12 @@ def compare(ldctl, reference, ours, theirs):
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--ldctl", required=True)
-    arguments.add_argument("--reference", required=True)
-    options = arguments.parse_args()
+    arguments = options(__doc__).parse_args()
     with tempfile.TemporaryDirectory() as directory:
         ours, theirs = pathlib.Path(directory, "ours"), pathlib.Path(directory, "theirs")
         ours.mkdir()
         theirs.mkdir()
-        result = compare(Ldctl(options.ldctl, ours), Reference(options.reference, theirs), ours, theirs)
+        result = compare(Ldctl(arguments.ldctl, ours), Reference(arguments.reference, theirs), ours, theirs)
     print(f"imports: {result.same} equal, {result.different} different")
     return 1 if result.different else 0
 

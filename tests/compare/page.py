@@ -7,7 +7,6 @@ Standard library only; the target is a stub server of ldctl on loopback. Without
 and passes, for the page's text is tested elsewhere; in CI it must be there. Exit status 1 on a fault.
 """
 
-import argparse
 import html.parser
 import json
 import os
@@ -17,6 +16,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+
+from support.script import options
 
 HOSTILE = '<img src=x onerror=alert(1)>"\'&amp;'
 
@@ -105,20 +106,18 @@ def check(page, browser):
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--ldctl", required=True)
-    arguments.add_argument("--reference")
-    arguments.add_argument("--screenshots")
-    options = arguments.parse_args()
+    parser = options(__doc__, reference=False)
+    parser.add_argument("--screenshots")
+    arguments = parser.parse_args()
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
     if browser is None:
         print("report page: no chromium here, not opened")
         return 1 if os.environ.get("CI") else 0
     with tempfile.TemporaryDirectory() as directory:
-        page = report(str(pathlib.Path(options.ldctl).resolve()), directory)
+        page = report(arguments.ldctl, directory)
         faults = check(page, browser)
-        for style, flags in STYLES.items() if options.screenshots else ():
-            picture = pathlib.Path(options.screenshots).resolve() / f"report-{style}.png"
+        for style, flags in STYLES.items() if arguments.screenshots else ():
+            picture = pathlib.Path(arguments.screenshots).resolve() / f"report-{style}.png"
             chromium(browser, "--window-size=1280,2000", f"--screenshot={picture}", *flags, page.as_uri())
     for fault in faults:
         print(f"FAULT {fault}")

@@ -7,11 +7,9 @@ Needs prometheus and promtool (Debian's package `prometheus`), else the standard
 only; ends only what it started. Exit status 1 on a difference.
 """
 
-import argparse
 import json
 import pathlib
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,18 +18,14 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+from support.script import free_port, options
+
 DEADLINE = 60  # seconds for anything here
 
 NAMES = {"/ok": 'quotes " and \\ and é', "/bad": "fails"}
 
 # What promtool says of names that are the reference's, which dashboards know.
 KNOWN_ADVICE = "loaddensity_request_latency_ms"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def get(url, headers=None):
@@ -153,14 +147,10 @@ def check_metrics(promtool, text):
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--ldctl", required=True)
-    arguments.add_argument("--reference")
-    options = arguments.parse_args()
+    ldctl = options(__doc__, reference=False).parse_args().ldctl
     binary, promtool = shutil.which("prometheus"), shutil.which("promtool")
     if not (binary and promtool):
         sys.exit("prometheus: not installed; Debian's package is called prometheus")
-    ldctl = str(pathlib.Path(options.ldctl).resolve())
     stub_port, metrics_port = free_port(), free_port()
     running = []
     with tempfile.TemporaryDirectory() as directory:

@@ -12,7 +12,6 @@ PYTHON is an interpreter with je_load_density 0.0.79. Standard library only; loo
 Exit status 1 if anything differs.
 """
 
-import argparse
 import ast
 import csv
 import json
@@ -25,6 +24,8 @@ import tempfile
 import threading
 import xml.etree.ElementTree as ElementTree
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from support.script import options
 
 NAMES = ['<b>&amp; "quoted"</b>', "=SUM(A1)", "it's, with a comma", "Zażółć gęślą 🦀", "plain"]
 
@@ -155,7 +156,7 @@ def numbered(verdict):
 
 class Ldctl:
     def __init__(self, program, place):
-        self.program, self.place = str(pathlib.Path(program).resolve()), place
+        self.program, self.place = program, place
 
     def run(self, actions):
         """The actions' values, or {"failed": message}. Where a value has more, the reference's is its text."""
@@ -318,17 +319,14 @@ def corrected(ldctl, result):
 
 def main(description, reference_of, compare):
     """Compares in two directories, with a target in this process; `compare` returns what it compared, and how."""
-    arguments = argparse.ArgumentParser(description=description.splitlines()[0])
-    arguments.add_argument("--ldctl", required=True)
-    arguments.add_argument("--reference", required=True)
-    options = arguments.parse_args()
+    arguments = options(description).parse_args()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Target)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with tempfile.TemporaryDirectory() as directory:
         ours, theirs = pathlib.Path(directory, "ours"), pathlib.Path(directory, "theirs")
         ours.mkdir()
         theirs.mkdir()
-        ldctl, reference = Ldctl(options.ldctl, ours), reference_of(options.reference, theirs)
+        ldctl, reference = Ldctl(arguments.ldctl, ours), reference_of(arguments.reference, theirs)
         target = f"http://127.0.0.1:{server.server_address[1]}"
         what, result = compare(ldctl, reference, ours, theirs, target)
     server.shutdown()

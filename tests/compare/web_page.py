@@ -9,7 +9,6 @@ The target is a stub server of ldctl on loopback. Needs Playwright's package and
 axe-core comes from npm. Without them it says so and passes, except in CI. Exit status 1 on a fault.
 """
 
-import argparse
 import json
 import os
 import pathlib
@@ -21,17 +20,13 @@ import sys
 import tempfile
 import time
 
+from support.script import free_port, options
+
 TOKEN = "a token for a test in a browser"
 HOSTILE = '<img src=x onerror=alert(1)>"\'&amp;'
 # A disconnection is a line of the browser's own.
 EXPECTED = re.compile(r"Failed to load resource: (net::ERR_|the server responded with a status of (401|409))"
                       r"|net::ERR_(CONNECTION_REFUSED|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE)")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Server:
@@ -73,12 +68,12 @@ def document(seconds, port):
 class Visit:
     """One browser with one look, and what it finds wrong."""
 
-    def __init__(self, browser, server, width, scheme, options):
+    def __init__(self, browser, server, width, scheme, arguments):
         self.context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme,
                                            accept_downloads=True)
         self.page = self.context.new_page()
         self.page.set_default_timeout(20_000)
-        self.server, self.look, self.options = server, f"{width}-{scheme}", options
+        self.server, self.look, self.arguments = server, f"{width}-{scheme}", arguments
         self.faults, self.console = [], []
         self.page.on("console", lambda message: self.console.append(message.text))
         self.page.on("pageerror", lambda error: self.console.append(f"error: {error}"))
@@ -111,15 +106,15 @@ class Visit:
         wide = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         self.expect(f"room for {name} ({wide} pixels too wide)", wide <= 0)
         self.expect(f"{name} without markup of others", self.page.locator("img").count() == 0)
-        if self.options.axe:
-            self.page.evaluate(pathlib.Path(self.options.axe).read_text())
+        if self.arguments.axe:
+            self.page.evaluate(pathlib.Path(self.arguments.axe).read_text())
             found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
             for fault in found["violations"]:
                 if fault["impact"] in ("serious", "critical"):
                     places = [node["target"] for node in fault["nodes"][:3]]
                     self.faults.append(f"{name}: {fault['id']}: {fault['help']} at {places}")
-        if self.options.screenshots:
-            picture = pathlib.Path(self.options.screenshots, f"web-{name}-{self.look}.png")
+        if self.arguments.screenshots:
+            picture = pathlib.Path(self.arguments.screenshots, f"web-{name}-{self.look}.png")
             self.page.screenshot(path=picture, full_page=True)
 
     def log_in(self):
@@ -208,9 +203,9 @@ class Visit:
                 self.faults.append(f"the console says {line!r}")
 
 
-def axe(options, folder):
-    if options.axe or shutil.which("npm") is None:
-        return options.axe
+def axe(arguments, folder):
+    if arguments.axe or shutil.which("npm") is None:
+        return arguments.axe
     subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", folder, "axe-core"],
                    capture_output=True, timeout=120)
     found = pathlib.Path(folder, "node_modules/axe-core/axe.min.js")
@@ -218,12 +213,10 @@ def axe(options, folder):
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--ldctl", required=True)
-    arguments.add_argument("--reference")
-    arguments.add_argument("--screenshots")
-    arguments.add_argument("--axe")
-    options = arguments.parse_args()
+    parser = options(__doc__, reference=False)
+    parser.add_argument("--screenshots")
+    parser.add_argument("--axe")
+    arguments = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     try:
         from playwright.sync_api import sync_playwright
@@ -235,10 +228,10 @@ def main():
     faults = []
     with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryDirectory() as modules, \
             sync_playwright() as playwright:
-        options.axe = axe(options, modules)
-        if options.axe is None:
+        arguments.axe = axe(arguments, modules)
+        if arguments.axe is None:
             print("web page: no axe-core here, its rules are NOT checked")
-        server = Server(str(pathlib.Path(options.ldctl).resolve()), directory)
+        server = Server(arguments.ldctl, directory)
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for _ in range(100):
             with socket.socket() as probe:
@@ -247,7 +240,7 @@ def main():
             time.sleep(0.1)
         try:
             for width, scheme in [(1400, "light"), (1400, "dark"), (400, "light"), (400, "dark")]:
-                visit = Visit(browser, server, width, scheme, options)
+                visit = Visit(browser, server, width, scheme, arguments)
                 try:
                     visit.log_in()
                     run = visit.start(3600)
