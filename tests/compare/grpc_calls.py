@@ -6,8 +6,8 @@ there; where they differ on purpose, docs/differences.md says why.
 
   grpc_calls.py --ldctl target/release/ldctl --reference VENV/bin/python [--cpu]
 
-With --cpu it prints the CPU time per call instead, beside grpcio's own clients on the same server, and ghz
-where it is installed. Needs grpcio, grpcio-tools and grpcio-reflection, for the reference
+With --cpu it prints the CPU time per call instead, beside grpcio's own clients, LoadDensity on Locust and,
+where it is installed, ghz on the same server; ldctl has to take at most a fifth of Locust's. Needs grpcio, grpcio-tools and grpcio-reflection, for the reference
 je_load_density==0.0.79; loopback only; ends only what it started. Exit status 1 on a difference.
 """
 
@@ -18,7 +18,7 @@ import sys
 import tempfile
 
 from support import users as shared
-from support.users import REFERENCE, by_name, cpu, expect, main, users
+from support.users import REFERENCE, by_name, cpu, expect, locust, main, users
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 import grpc_server  # noqa: E402
@@ -134,7 +134,7 @@ threads = [threading.Thread(target=user, args=(sys.argv[2], int(sys.argv[4]))) f
 """
 
 
-def cpu_per_call(ldctl, port, counts, types):
+def cpu_per_call(ldctl, reference, port, counts, types):
     target, crowd, each = f"127.0.0.1:{port}", 20, 1000
     task = {"name": "call", "target": target, "method": "pkg.Greeter/SayHello", "payload": {"name": "w" * 64}, "timeout": 30}
     test = [users("grpc_user", [task], crowd, crowd * each, {"test_time": 300})]
@@ -151,7 +151,9 @@ def cpu_per_call(ldctl, port, counts, types):
             programs["ghz"] = [
                 "ghz", "--insecure", "-c", str(crowd), "-n", str(crowd * each), "--connections", str(crowd),
                 "--call", "pkg.Greeter/SayHello", "-d", json.dumps({"name": "w" * 64}), target]  # fmt: skip
-        cpu("calls", programs, crowd * each, lambda _: counts["SayHello"])
+        python = {"stub_path": "greeter_pb2_grpc.GreeterStub", "request_path": "greeter_pb2.HelloRequest", "method": "SayHello"}
+        on_locust = locust(reference, directory, "grpc_user", {**task, **python}, crowd, {})
+        cpu("calls", programs, crowd * each, lambda _: counts["SayHello"], on_locust, {"PYTHONPATH": str(types)})
 
 
 def compare(ldctl, reference, of_cpu):
@@ -159,7 +161,7 @@ def compare(ldctl, reference, of_cpu):
         types = pathlib.Path(directory)
         server, ports, counts, _ = grpc_server.serve(types)
         if of_cpu:
-            cpu_per_call(ldctl, ports["plain"], counts, types)
+            cpu_per_call(ldctl, reference, ports["plain"], counts, types)
         else:
             counts_equal(ldctl, ports["plain"], counts, types)
             against_reference(ldctl, reference, ports["plain"], types)

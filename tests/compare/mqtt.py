@@ -5,10 +5,10 @@ is right: verdicts and texts are the same there; where they differ on purpose, d
 
   mqtt.py --ldctl target/release/ldctl --reference VENV/bin/python [--cpu]
 
-With --cpu it prints the CPU time per message instead, beside paho and, where it is installed, mosquitto_pub on
-the same broker, and the memory of 10,000 idle users. Needs mosquitto and openssl, paho-mqtt in both Pythons, and
-for the reference je_load_density==0.0.79; loopback only; ends only what it started. Exit status 1 on a
-difference.
+With --cpu it prints the CPU time per message instead, beside paho, LoadDensity on Locust and, where it is
+installed, mosquitto_pub on the same broker, and the memory of 10,000 idle users; ldctl has to take at most a
+fifth of Locust's. Needs mosquitto and openssl, paho-mqtt in both Pythons, and for the reference
+je_load_density==0.0.79; loopback only; ends only what it started. Exit status 1 on a difference.
 """
 
 import collections
@@ -26,7 +26,7 @@ import time
 
 import paho.mqtt.client as paho
 from support.script import free_port
-from support.users import DEADLINE, REFERENCE, by_name, cpu, expect, main, run, users
+from support.users import DEADLINE, REFERENCE, by_name, cpu, expect, locust, main, run, users
 
 
 @contextlib.contextmanager
@@ -214,7 +214,7 @@ threads = [threading.Thread(target=user) for _ in range(users)]
 """
 
 
-def cpu_per_message(ldctl):
+def cpu_per_message(ldctl, reference):
     crowd, each = 20, 500
     with broker("allow_anonymous true") as port, tempfile.TemporaryDirectory() as directory:
         for qos in (0, 1, 2):
@@ -232,7 +232,9 @@ def cpu_per_message(ldctl):
                 command = f"mosquitto_pub -p {port} -t load -q {qos} -l < {lines}"
                 programs["mosquitto_pub, one client"] = ["sh", "-c", command]
             watching = Subscriber(port)
-            cpu(f"messages of QoS {qos}", programs, crowd * each, lambda least: watching.wait("load", least))
+            on_locust = locust(reference, directory, "mqtt_user", {**tasks[0], "broker": more["host"]}, crowd, {})
+            counted = lambda least: watching.wait("load", least)  # noqa: E731
+            cpu(f"messages of QoS {qos}", programs, crowd * each, counted, on_locust)
             watching.close()
 
 
@@ -261,7 +263,7 @@ def idle_memory(ldctl, crowd=10_000):
 
 def compare(ldctl, reference, of_cpu):
     if of_cpu:
-        cpu_per_message(ldctl)
+        cpu_per_message(ldctl, reference)
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         idle_memory(ldctl)

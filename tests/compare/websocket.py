@@ -6,8 +6,9 @@ texts are the same there; where they differ on purpose, docs/differences.md says
 
   websocket.py --ldctl target/release/ldctl --reference VENV/bin/python [--cpu]
 
-With --cpu it prints the CPU time per message instead, beside clients in Python (websockets) and, where
-it is installed, Node on the same peer. Needs websockets, aiohttp and redis-server, for the reference
+With --cpu it prints the CPU time per message instead, beside clients in Python (websockets), LoadDensity
+on Locust and, where it is installed, Node on the same peer; ldctl has to take at most a fifth of Locust's.
+Needs websockets, aiohttp and redis-server, for the reference
 je_load_density==0.0.79 and websocket-client; loopback only; ends only what it started. Exit status 1 on a
 difference.
 """
@@ -26,7 +27,7 @@ import time
 import websockets
 from aiohttp import web
 from support.script import free_port
-from support.users import DEADLINE, REFERENCE, by_name, cpu, expect, main, run, users
+from support.users import DEADLINE, REFERENCE, by_name, cpu, expect, locust, main, run, users
 from websockets.asyncio.server import serve
 
 
@@ -264,7 +265,7 @@ for (let user = 0; user < users; user++) {
 """
 
 
-def cpu_per_message(ldctl, peers):
+def cpu_per_message(ldctl, reference, peers):
     url, crowd, each = f"ws://127.0.0.1:{peers.ports['ws']}/echo", 50, 400
     tasks = [{"name": "ask", "method": "sendrecv", "request_url": url, "payload": "x" * 64}]
     test = [users("websocket_user", tasks, crowd, crowd * each, {"test_time": 120})]
@@ -277,13 +278,14 @@ def cpu_per_message(ldctl, peers):
             known = subprocess.run(["node", "-e", "process.exit(typeof WebSocket === 'function' ? 0 : 1)"], check=False)
             flags = [] if known.returncode == 0 else ["--experimental-websocket"]
             programs["Node"] = ["node", *flags, "-e", CLIENT_NODE, url, *words]
-        cpu("messages sent and received", programs, crowd * each, lambda _: peers.counts["received /echo"])
+        on_locust = locust(reference, directory, "websocket_user", tasks[0], crowd, {})
+        cpu("messages sent and received", programs, crowd * each, lambda _: peers.counts["received /echo"], on_locust)
 
 
 def compare(ldctl, reference, of_cpu):
     peers = Peers()
     if of_cpu:
-        cpu_per_message(ldctl, peers)
+        cpu_per_message(ldctl, reference, peers)
         return
     websocket_counts(ldctl, peers)
     sse_counts(ldctl, peers)

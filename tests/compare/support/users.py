@@ -15,11 +15,12 @@ from support.script import options
 
 DEADLINE = 90  # seconds for one program and one document: the reference's import takes some
 
-REFERENCE = """
+IMPORTS = """
 import json, sys
 from je_load_density.utils.executor.action_executor import execute_action
-execute_action(json.load(open(sys.argv[1])))
 """
+
+REFERENCE = IMPORTS + "execute_action(json.load(open(sys.argv[1])))"
 
 FAULTS = []
 
@@ -60,18 +61,39 @@ def by_name(entries):
     return dict(collections.Counter(entry["name"] for entry in entries))
 
 
-def cpu(what, programs, expected, counted):
-    """Prints the CPU time of each program by what the peer counts: counted(least) waits for that many."""
+def cpu(what, programs, expected, counted, on_locust, env=None):
+    """Prints the CPU time of each program by what the peer counts: counted(least) waits for that many. Those
+    of `on_locust` are LoadDensity's own, by seconds of load instead of by a number."""
     figures = {}
     for name, program in programs.items():
-        spent, before = cpu_of_children(), counted(0)
-        subprocess.run(program, check=True, stdout=subprocess.DEVNULL, timeout=600)
-        spent = cpu_of_children() - spent
-        count = counted(before + expected) - before
+        spent, count = measured(program, expected, counted, env)
         figures[name] = spent / count * 1e6
-        print(f"{name}: {count} {what}, {figures[name]:.1f} µs of CPU each")
-    for name, figure in figures.items():
-        print(f"{name} / ldctl, {what}: {figure / figures['ldctl']:.1f}")
+        print(f"{name}: {count} {what}, {figures[name]:.1f} µs of CPU each", flush=True)
+    spent, count = measured(on_locust, 1, counted, env)
+    # Python's start and the imports are not what a call costs.
+    only_starts, _ = measured([*on_locust[:2], IMPORTS], 0, counted, env)
+    name = "LoadDensity on Locust"
+    figures[name] = (spent - only_starts) / count * 1e6
+    print(f"{name}: {count} {what}, {figures[name]:.1f} µs of CPU each", flush=True)
+    for other, figure in figures.items():
+        print(f"{other} / ldctl, {what}: {figure / figures['ldctl']:.1f}", flush=True)
+    expect(f"at least five times below Locust, {what}", figures[name] >= 5 * figures["ldctl"], True)
+
+
+def measured(program, expected, counted, env):
+    """The CPU time of a program in seconds, and what the peer has counted meanwhile."""
+    spent, before = cpu_of_children(), counted(0)
+    done = subprocess.run(program, capture_output=True, text=True, timeout=600, env={**os.environ, **(env or {})})
+    if done.returncode != 0:
+        sys.exit(f"{program} has failed: {done.stderr[-2000:]}")
+    return cpu_of_children() - spent, counted(before + expected) - before
+
+
+def locust(reference, directory, user, task, crowd, more):
+    """LoadDensity with a test of such a task. It waits between iterations, so each has the task many times."""
+    document = pathlib.Path(directory, "locust.json")
+    document.write_text(json.dumps([users(user, [task] * 100, crowd, None, {**more, "test_time": 10})]))
+    return [reference, "-c", REFERENCE, str(document)]
 
 
 def cpu_of_children():
