@@ -163,7 +163,7 @@ impl Value {
     }
 
     /// An object with these members, for results.
-    pub fn dict<K: Into<String>, const N: usize>(members: [(K, Value); N]) -> Self {
+    pub fn dict<K: Into<String>>(members: impl IntoIterator<Item = (K, Value)>) -> Self {
         Self::Dict(members.into_iter().map(|(key, value)| (key.into(), value)).collect())
     }
 }

@@ -3,7 +3,7 @@
 
 use super::refusal::NotConverted;
 use crate::action::commands::har::{RecordedRequest, recorded};
-use crate::action::import::curl::{Call, EXPANSIONS, Said, commands, dict, pairs, with_query};
+use crate::action::import::curl::{Call, EXPANSIONS, Said, commands, pairs, with_query};
 use crate::action::import::shell::Words;
 use crate::action::import::{Notices, set_in};
 use crate::value::{Map, Reader, Value};
@@ -23,8 +23,8 @@ pub(super) fn requests(text: &str) -> Result<(Vec<RecordedRequest>, Vec<String>)
             _ => NotConverted(format!("command {}: {why}", number + 1)),
         };
         let call = Call::read(command).map_err(place)?;
-        for url in call.urls.clone() {
-            let (entry, more) = entry(&call, &url).map_err(place)?;
+        for url in &call.urls {
+            let (entry, more) = entry(&call, url).map_err(place)?;
             let entries = Value::dict([("entries", Value::List(vec![entry]))]);
             let (requests, losses) =
                 recorded(&Reader::at(&Value::dict([("log", entries)]), ""), |_| true)?;
@@ -91,7 +91,7 @@ fn entry(call: &Call, url: &str) -> Result<(Value, Map), String> {
         Value::dict([("name", Value::from(name)), ("value", value.into())])
     };
     request.push(("headers", headers.into_iter().map(pair).collect::<Vec<_>>().into()));
-    Ok((Value::dict([("request", dict(request))]), more))
+    Ok((Value::dict([("request", Value::dict(request))]), more))
 }
 
 /// The body, and whether `--json` gave it.

@@ -58,6 +58,19 @@ fn the_options_of_curl_become_members_of_a_task() {
                 "files": {"photo": {"path": "a.png", "content_type": "image/png"}, "note": [null, "hi"]}}"#,
         ),
         (
+            r#"curl -L http://h/ -F 'm={"a":1};type=application/json' -F 'q="x;\"y\"";filename=q.txt' -F 'p=@"a;b.txt"'"#,
+            r#"{"method": "post", "request_url": "/", "files": {"m": [null, "{\"a\":1}", "application/json"],
+                "q": ["q.txt", "x;\"y\""], "p": {"path": "a;b.txt"}}}"#,
+        ),
+        (
+            "curl -L http://h/ -H 'Content-Type: multipart/form-data' -F 'a=b;c' --form-string 'd=e;type=f'",
+            r#"{"method": "post", "request_url": "/", "files": {"a": [null, "b;c"], "d": [null, "e;type=f"]}}"#,
+        ),
+        (
+            "# don't forget the password\ncurl -L http://h/ -H 'Content-Type: text/plain' -d 'a;b'",
+            r#"{"method": "post", "request_url": "/", "headers": {"Content-Type": "text/plain"}, "data": "a;b"}"#,
+        ),
+        (
             "curl -L http://h/ -k -u ann:pw --digest -m 3 -x proxy:3128 --http2",
             r#"{"method": "get", "request_url": "/",
                 "auth": {"type": "digest", "username": "ann", "password": "${env.PASSWORD}"},

@@ -286,6 +286,10 @@ impl Call {
                 _ => {}
             }
         }
+        if !parts.is_empty() {
+            // It has the boundary, which is made with the request.
+            said.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
+        }
         let mut set = |key: &str, value: Value| drop(said.members.insert(key.to_owned(), value));
         if !cookies.is_empty() {
             set("cookies", Value::Dict(cookies));
@@ -472,23 +476,49 @@ fn body_of(body: &str, task: &mut Map) {
     };
 }
 
-pub(crate) fn dict(members: Vec<(&str, Value)>) -> Value {
-    Value::Dict(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
-}
+/// What may stand behind a part of a form.
+const OF_PARTS: [&str; 4] = ["type=", "filename=", "headers=", "encoder="];
 
 /// A part of a form: a file, or a value.
-fn part(value: &str, literal: bool) -> Value {
-    let Some(path) = value.strip_prefix(['@', '<']).filter(|_| !literal) else {
-        return Value::List(vec![Value::Null, value.into()]);
+fn part(written: &str, literal: bool) -> Value {
+    if literal {
+        return Value::List(vec![Value::Null, written.into()]);
+    }
+    let path = written.strip_prefix(['@', '<']);
+    let (content, options) = content(path.unwrap_or(written));
+    let option = |name: &str| {
+        let mut options = options.split(';').map(str::trim);
+        options.find_map(|option| Some(option.strip_prefix(name)?.trim_matches('"')))
     };
-    let mut pieces = path.split(';');
-    let mut upload = vec![("path", Value::from(pieces.next().unwrap_or_default()))];
-    for piece in pieces {
-        match piece.split_once('=') {
-            Some(("type", kind)) => upload.push(("content_type", kind.into())),
-            Some(("filename", name)) => upload.push(("filename", name.trim_matches('"').into())),
-            _ => {}
+    let (kind, filename) = (option("type="), option("filename="));
+    if path.is_some() {
+        let upload = [("path", Some(&*content)), ("filename", filename), ("content_type", kind)];
+        let given = upload.into_iter().filter_map(|(key, value)| Some((key, value?.into())));
+        return Value::dict(given);
+    }
+    let (filename, kind) = (filename.map(Value::from), kind.map(Value::from));
+    let value = [filename.unwrap_or_default(), content.into()];
+    Value::List(value.into_iter().chain(kind).collect())
+}
+
+/// The content of a part, which may be quoted, and what stands behind it.
+fn content(written: &str) -> (String, &str) {
+    if let Some(quoted) = written.strip_prefix('"') {
+        let mut content = String::new();
+        let mut letters = quoted.chars();
+        while let Some(letter) = letters.next() {
+            match letter {
+                '"' => return (content, letters.as_str()),
+                '\\' if letters.as_str().starts_with(['"', '\\']) => content.extend(letters.next()),
+                letter => content.push(letter),
+            }
         }
     }
-    dict(upload)
+    let begins = |at: usize| {
+        let behind = written.get(at + 1..).unwrap_or_default().trim_start();
+        OF_PARTS.iter().any(|option| behind.starts_with(option))
+    };
+    let end = written.match_indices(';').map(|(at, _)| at).find(|at| begins(*at));
+    let (content, options) = written.split_at(end.unwrap_or(written.len()));
+    (content.to_owned(), options)
 }

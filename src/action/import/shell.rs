@@ -96,6 +96,10 @@ impl<'a> Plain<'a> {
                     self.out.push(letter);
                     self.out.extend(self.letters.next());
                 }
+                // A comment, whose quotes are none.
+                (None, '#') if self.word().is_empty() => {
+                    while self.letters.next_if(|letter| *letter != '\n').is_some() {}
+                }
                 (None, '\'' | '"') => {
                     open = Some(letter);
                     behind = Some(self.letters.clone());

@@ -97,6 +97,7 @@ fn what_is_of_the_shell_is_no_part_of_a_request() {
         "curl http://h/a||exit 1",
         "curl http://h/a;sleep 1",
         "curl \\\n  http://h/a\necho done\n",
+        "# don't\ncurl 'http://h/a' # it's done; | x",
     ] {
         check_curl(command, task, &[]);
     }
