@@ -26,12 +26,19 @@ const METHODS: [&str; 11] = [
     "asyncRequest",
 ];
 
+/// Functions of the module whose results are parts of requests.
+const OF_VALUES: [&str; 3] = ["url", "file", "expectedStatuses"];
+
 impl Script<'_> {
     /// A call whose words begin at a place.
     pub(super) fn call(&mut self, at: usize) -> Result<(), NotImported> {
-        let Some(method) = self.name_at(at + 2).filter(|method| METHODS.contains(method)) else {
+        let Some(method) = self.name_at(at + 2) else { return Ok(()) };
+        if !METHODS.contains(&method) {
+            if !OF_VALUES.contains(&method) {
+                self.import.notices.leave_out(format!("call of http.{method}"));
+            }
             return Ok(());
-        };
+        }
         let inside = self.inside(at + 3);
         let end = inside.end + 1;
         let arguments = split(self.slice(inside), |sign| sign == ",");
@@ -66,11 +73,11 @@ impl Script<'_> {
             self.import.notices.note("requests left out, because their URLs are computed", written);
             return Ok(());
         };
+        let mut computed = self.names.is_computed();
         let (content, params) = match body {
             true => (arguments.get(1), arguments.get(2)),
             false => (None, arguments.get(1)),
         };
-        let mut computed = false;
         let mut value = |words: Option<&&[Token]>| {
             let value = self.names.value(words.filter(|words| !words.is_empty())?);
             computed |= self.names.is_computed();

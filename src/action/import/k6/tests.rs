@@ -142,6 +142,14 @@ fn what_only_running_the_script_would_tell_is_a_variable_and_is_listed() {
         "[]",
         &["requests left out, because their URLs are computed: `http://h/${Date.now()}`"],
     );
+    // What takes the place of a value is not all that it can be.
+    for script in [
+        "http.get(f() || 'http://h/')",
+        "const u = f() ?? 'http://h/'; http.get(u)",
+        "http.get('http://h/', {headers: f() || {}})",
+    ] {
+        check(script, r#"[{"method": "get", "request_url": "http://h/"}]"#, &[SAID]);
+    }
 }
 
 /// The load of a script with these options, and what is said about it.
@@ -249,6 +257,19 @@ fn parts_of_a_batch_and_params_that_cannot_be_kept_are_listed() {
         &[
             "left out: param responseCallback (1), param jar (1)",
             "requests with values that the script computes (variables, or left out): http://h/",
+        ],
+    );
+}
+
+#[test]
+fn calls_that_change_other_requests_are_listed() {
+    check(
+        "http.setResponseCallback(http.expectedStatuses(404)); http.cookieJar().set('http://h/', 'a', 'b');\n\
+         http.post(http.url`http://h/`, http.file('x'))",
+        r#"[{"method": "post", "request_url": "http://h/"}]"#,
+        &[
+            "left out: call of http.setResponseCallback (1), call of http.cookieJar (1)",
+            "requests whose bodies are computed: http://h/",
         ],
     );
 }

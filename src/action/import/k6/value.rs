@@ -174,6 +174,9 @@ impl Names {
         let values: Vec<Js> = choices.iter().map(|choice| self.at(choice, depth + 1)).collect();
         let of_environment =
             |value: &Js| value.text().is_some_and(|text| text.starts_with("${env."));
+        if values.contains(&Js::Unknown) {
+            self.is_computed.set(true);
+        }
         let fixed = values.iter().find(|value| **value != Js::Unknown && !of_environment(value));
         fixed
             .or_else(|| values.iter().find(|value| **value != Js::Unknown))
