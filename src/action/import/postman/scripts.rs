@@ -260,12 +260,21 @@ fn source(script: &Value) -> String {
     }
 }
 
+/// The text of a literal; none of what is more than one.
+fn literal(written: &str) -> Option<&str> {
+    let quoted = |quote: char| {
+        let text = written.strip_prefix(quote)?.strip_suffix(quote)?;
+        (!text.contains([quote, '\\'])).then_some(text)
+    };
+    quoted('"').or_else(|| quoted('\''))
+}
+
 /// An extractor of what a variable is set to.
 fn extractor(name: &str, value: &str, bodies: &[&str]) -> Option<Value> {
     let header =
         value.strip_prefix("pm.response.headers.get(").and_then(|rest| rest.strip_suffix(')'));
     if let Some(header) = header {
-        let header = header.trim().trim_matches(['"', '\'']);
+        let header = literal(header.trim())?;
         return Some(Value::dict([
             ("var", Value::from(name)),
             ("from", "header".into()),
@@ -273,7 +282,7 @@ fn extractor(name: &str, value: &str, bodies: &[&str]) -> Option<Value> {
         ]));
     }
     let direct = value.strip_prefix("pm.response.json()");
-    let named = || bodies.iter().find_map(|body| value.strip_prefix(body));
-    let path = steps(direct.or_else(named)?)?;
+    let named = || bodies.iter().filter_map(|body| value.strip_prefix(body));
+    let path = direct.into_iter().chain(named()).find_map(steps)?;
     Some(Value::dict([("var", Value::from(name)), ("path", path.into())]))
 }

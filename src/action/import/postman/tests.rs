@@ -77,6 +77,14 @@ fn what_a_script_keeps_is_an_extractor_and_the_rest_is_listed() {
             "variables that scripts compute: now",
         ],
     );
+    // A name that is computed is not the name of a header, and one that another begins with is another.
+    check_script(
+        "const a = pm.response.json(), name = f();\nconst ab = pm.response.json();\n\
+         pm.globals.set('x', ab.c); pm.globals.set('y', pm.response.headers.get(name));\n\
+         pm.globals.set('z', pm.response.headers.get('A') + pm.response.headers.get('B'));",
+        r#"{"extract": [{"var": "x", "path": "c"}]}"#,
+        &["variables that scripts compute: y, z"],
+    );
 }
 
 /// The members of the task of a request besides its method, URL and name, and what is said about it.
