@@ -81,7 +81,11 @@ impl Services {
             let running = place.try_lock().ok()?;
             running.as_ref().map(|service| service.value())
         });
-        match left.filter(|_| self.at(&own).is_none()) {
+        // A place that is locked has one that starts or stops.
+        let has_own = self
+            .at(&own)
+            .is_some_and(|place| place.try_lock().map_or(true, |service| service.is_some()));
+        match left.filter(|_| !has_own) {
             Some(value) => Ok(value),
             None => self.start_at(own, start),
         }
@@ -253,6 +257,12 @@ mod tests {
         let first: fn(u64) -> bool = |run| run == 1;
         assert_eq!(start(Some(3), first), 1);
         assert!(stop(Some(3), first) && !stop(Some(3), first));
+        // A run that has stopped its own takes what another one has left, as one that had none.
+        assert_eq!(start(None, none), 1);
+        assert!(stop(None, none));
+        assert_eq!(start(Some(1), none), 1);
+        assert_eq!(start(None, first), 1, "the port is taken by the other one");
+        assert!(stop(None, first));
         // Documents of the text dialect share theirs, and leave them to everybody.
         assert_eq!(start(None, none), 1);
         assert_eq!(start(Some(4), none), 1);
