@@ -170,7 +170,7 @@ fn a_number_that_a_variable_does_not_give_fails_where_the_document_runs() {
     check(
         "${env.LDCTL_TEST_USERS}",
         "LD_start_test: /user_count: LDCTL_TEST_USERS is not set, or documents may not read it \
-         (ldctl serve --allow-env)",
+         (a server allows it with --allow-env)",
     );
     check("${var.none}", "LD_start_test: /user_count: the variable \"none\" is not registered");
     check("${w}", "LD_start_test: /user_count: ${w} is \"many\", which is no number");
@@ -201,7 +201,7 @@ fn a_url_whose_variable_is_not_set_names_the_variable() {
     assert_eq!(
         results[0]["error"]["message"],
         "LD_start_test: /tasks/0/url: LDCTL_TEST_BASE is not set, or documents may not read it \
-         (ldctl serve --allow-env)"
+         (a server allows it with --allow-env)"
     );
 }
 

@@ -45,7 +45,7 @@ const MOST_WARNINGS: usize = 50;
 
 /// Why a variable of the environment has no value.
 pub fn not_set(name: &str) -> String {
-    format!("{name} is not set, or documents may not read it (ldctl serve --allow-env)")
+    format!("{name} is not set, or documents may not read it (a server allows it with --allow-env)")
 }
 
 /// What is said of a variable whose value holds a placeholder.
