@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use crate::support::{Authority, Server, ldctl};
+use crate::support::{Authority, Server, free_port, ldctl};
 
 #[track_caller]
 fn check(verb: &[&str], port: &str, said: &str) {
@@ -18,7 +18,7 @@ fn check(verb: &[&str], port: &str, said: &str) {
 
 #[test]
 fn a_port_where_nothing_listens_is_named() {
-    let port = free_port();
+    let port = free_port().to_string();
     let said = "nothing listens there; start a server (ldctl serve), or check --host and --port";
     check(&["ping"], &port, said);
     check(&["quit"], &port, said);
@@ -29,7 +29,7 @@ fn a_port_where_nothing_listens_is_named() {
 fn waiting_for_a_server_that_never_comes_ends_with_the_reason() {
     check(
         &["ping", "--wait", "0.2"],
-        &free_port(),
+        &free_port().to_string(),
         "nothing listens there; start a server (ldctl serve), or check --host and --port",
     );
 }
@@ -102,12 +102,6 @@ fn a_server_that_says_nothing_is_given_up_after_the_timeout() {
         .code(3)
         .stdout_eq("")
         .stderr_eq(format!("error: 127.0.0.1:{port}: {said}\n"));
-}
-
-/// A port that nothing listens on: it was free a moment ago.
-fn free_port() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port().to_string()
 }
 
 #[test]

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read, Write};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
@@ -15,7 +14,7 @@ use regex::{Captures, Regex};
 use snapbox::cmd::OutputAssert;
 
 use crate::support::grpc::greeter;
-use crate::support::{Peer, Target, ldctl};
+use crate::support::{Peer, Target, free_port, ldctl};
 
 /// The examples as documents; `gate.json` fails, and is there for that.
 fn examples() -> Vec<PathBuf> {
@@ -31,15 +30,8 @@ fn examples() -> Vec<PathBuf> {
 fn with_free_ports(text: &str) -> String {
     let fixed = Regex::new(r"\b(99[0-9]{2}|9646)\b").expect("a pattern");
     let mut ports: HashMap<String, u16> = HashMap::new();
-    let mut held = Vec::new();
     let replaced = fixed.replace_all(text, |found: &Captures<'_>| {
-        let port = ports.entry(found[0].to_owned()).or_insert_with(|| {
-            let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-            let port = listener.local_addr().expect("its address").port();
-            held.push(listener);
-            port
-        });
-        port.to_string()
+        ports.entry(found[0].to_owned()).or_insert_with(free_port).to_string()
     });
     replaced.into_owned()
 }

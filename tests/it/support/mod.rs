@@ -16,6 +16,9 @@ pub(crate) mod terminal;
 mod usage;
 pub(crate) mod web;
 
+use std::iter;
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use snapbox::cmd::Command;
@@ -32,6 +35,23 @@ pub(crate) use usage::{descriptors, high_water, resident, room_for_a_crowd};
 
 /// The longest that anything here may take; nothing is measured by it.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A port on which nothing listens, for a program that is told where to. It is none of those that the
+/// system gives out by itself, so no connection or listener of another test takes it meanwhile.
+pub(crate) fn free_port() -> u16 {
+    static TURN: AtomicU16 = AtomicU16::new(0);
+    let of_process = std::process::id().wrapping_mul(37) as u16;
+    let mut turns = iter::repeat_with(|| TURN.fetch_add(1, Ordering::Relaxed));
+    let port = turns.by_ref().take(PORTS.into()).find_map(|turn| {
+        let port = FIRST_PORT + of_process.wrapping_add(turn) % PORTS;
+        TcpListener::bind(("127.0.0.1", port)).is_ok().then_some(port)
+    });
+    port.expect("a free port")
+}
+
+/// Below those that Linux, macOS and Windows give out.
+const FIRST_PORT: u16 = 12_000;
+const PORTS: u16 = 20_000;
 
 /// The program, without what is the caller's own.
 pub(crate) fn ldctl() -> Command {
