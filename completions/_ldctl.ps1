@@ -104,7 +104,7 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'Name of the run, for `ldctl runs`')
             [CompletionResult]::new('--queue', '--queue', [CompletionResultType]::ParameterName, 'While another test runs, wait for its end for at most this long')
             [CompletionResult]::new('--fan-out', '--fan-out', [CompletionResultType]::ParameterName, 'Let these servers make the test together (comma-separated): each takes a part of its users and of the rows of CSV sources, and this program has the record of all')
-            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this long without a reply [default: 10s while connecting, 1h between replies]')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this long without a reply [default: 10s while connecting and until the server shows that it is one, 1h between replies]')
             [CompletionResult]::new('-u', '-u', [CompletionResultType]::ParameterName, 'Virtual users of every test; with an arrival rate the most that run at once')
             [CompletionResult]::new('--users', '--users', [CompletionResultType]::ParameterName, 'Virtual users of every test; with an arrival rate the most that run at once')
             [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Users started per second')
@@ -257,7 +257,7 @@ Register-ArgumentCompleter -Native -CommandName 'ldctl' -ScriptBlock {
             break
         }
         'ldctl;attach' {
-            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this long without a reply [default: 10s while connecting, 1h between replies]')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this long without a reply [default: 10s while connecting and until the server shows that it is one, 1h between replies]')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Output format on stdout [default: summary on a terminal, else text]')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format on stdout [default: summary on a terminal, else text]')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]')

@@ -99,7 +99,7 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --name 'Name of the run, for `ldctl runs`'
             cand --queue 'While another test runs, wait for its end for at most this long'
             cand --fan-out 'Let these servers make the test together (comma-separated): each takes a part of its users and of the rows of CSV sources, and this program has the record of all'
-            cand --timeout 'Give up after this long without a reply [default: 10s while connecting, 1h between replies]'
+            cand --timeout 'Give up after this long without a reply [default: 10s while connecting and until the server shows that it is one, 1h between replies]'
             cand -u 'Virtual users of every test; with an arrival rate the most that run at once'
             cand --users 'Virtual users of every test; with an arrival rate the most that run at once'
             cand -r 'Users started per second'
@@ -247,7 +247,7 @@ set edit:completion:arg-completer[ldctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'ldctl;attach'= {
-            cand --timeout 'Give up after this long without a reply [default: 10s while connecting, 1h between replies]'
+            cand --timeout 'Give up after this long without a reply [default: 10s while connecting and until the server shows that it is one, 1h between replies]'
             cand -o 'Output format on stdout [default: summary on a terminal, else text]'
             cand --output 'Output format on stdout [default: summary on a terminal, else text]'
             cand --server 'The server''s address or name, and its port [default: that of LDCTL_SERVER or of the context, else localhost:9940]'

@@ -102,7 +102,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l json -d 'The docume
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l name -d 'Name of the run, for `ldctl runs`' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l queue -d 'While another test runs, wait for its end for at most this long' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l fan-out -d 'Let these servers make the test together (comma-separated): each takes a part of its users and of the rows of CSV sources, and this program has the record of all' -r
-complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l timeout -d 'Give up after this long without a reply [default: 10s while connecting, 1h between replies]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand send" -l timeout -d 'Give up after this long without a reply [default: 10s while connecting and until the server shows that it is one, 1h between replies]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s u -l users -d 'Virtual users of every test; with an arrival rate the most that run at once' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s r -l spawn-rate -d 'Users started per second' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand send" -s t -l test-time -d 'Duration of every test: 30s, 5m, 1h30m. With --users or --rate it replaces a load_shape' -r
@@ -248,7 +248,7 @@ complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l tls-insecure -d 'Do
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -l token-prompt -d 'Prompt for the token on the terminal, without echo'
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -s v -l verbose -d 'Say more on stderr: what happens (-v), with the first requests and other details (-vv)'
 complete -c ldctl -n "__fish_ldctl_using_subcommand runs" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l timeout -d 'Give up after this long without a reply [default: 10s while connecting, 1h between replies]' -r
+complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -l timeout -d 'Give up after this long without a reply [default: 10s while connecting and until the server shows that it is one, 1h between replies]' -r
 complete -c ldctl -n "__fish_ldctl_using_subcommand attach" -s o -l output -d 'Output format on stdout [default: summary on a terminal, else text]' -r -f -a "summary\t'Figures, errors, gates and a verdict, for people'
 text\t'One line per result, as LoadDensity writes it'
 json\t'One JSON object per line'"

@@ -46,8 +46,8 @@ pub struct Send {
     )]
     pub fan_out: Vec<ServerAddress>,
 
-    /// Give up after this long without a reply [default: 10s while connecting, 1h
-    /// between replies]
+    /// Give up after this long without a reply [default: 10s while connecting and until the server
+    /// shows that it is one, 1h between replies]
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     pub timeout: Option<f64>,
 
@@ -178,8 +178,8 @@ pub struct Attach {
     #[arg(value_name = "RUN", value_parser = run_number)]
     pub run: Option<u64>,
 
-    /// Give up after this long without a reply [default: 10s while connecting, 1h
-    /// between replies]
+    /// Give up after this long without a reply [default: 10s while connecting and until the server
+    /// shows that it is one, 1h between replies]
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     pub timeout: Option<f64>,
 

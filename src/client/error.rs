@@ -156,7 +156,7 @@ pub enum ClientError {
     Unconfirmed {
         /// The server.
         address: String,
-        /// How long it had for each of them.
+        /// How long it had for both of them together.
         after: Duration,
     },
     /// The server closed the connection without a reply.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::{ClientError, Connection, Endpoint, Replies};
 use crate::event::{Event, Pong, State, Status};
@@ -64,15 +64,16 @@ pub async fn ping(
     Ok(PingReply { pong, round_trip: started.elapsed() })
 }
 
-/// Waits for `patience`, then pings: a server without events replies to a document only when that has
-/// ended, and to a ping at once. Fails if it is no control server.
+/// Pings while another request waits for its reply: a server without events replies to a document only
+/// when that has ended, and to a ping at once. Fails if it is no control server; `waited` is how long
+/// the request has waited until now.
 pub async fn confirm(
     endpoint: &Endpoint,
     token: Option<&Token>,
-    patience: Duration,
+    waited: Duration,
+    limit: Duration,
 ) -> Result<(), ClientError> {
-    sleep(patience).await;
-    match ping(endpoint, token, patience).await {
+    match ping(endpoint, token, limit).await {
         Err(
             ClientError::Timeout { .. }
             | ClientError::NoReply { .. }
@@ -80,7 +81,7 @@ pub async fn confirm(
             | ClientError::ReplyLength { .. }
             | ClientError::Truncated { .. }
             | ClientError::Broken { .. },
-        ) => Err(ClientError::Unconfirmed { address: endpoint.address(), after: patience }),
+        ) => Err(ClientError::Unconfirmed { address: endpoint.address(), after: waited + limit }),
         // Refusals come from control servers, and one that shuts down accepts no connections.
         _ => Ok(()),
     }

@@ -193,8 +193,17 @@ impl Server {
                     return said;
                 }
             };
+        let patience = self.endpoint.connect_timeout;
         loop {
-            let reply = match replies.next().await {
+            let reply = match accepted {
+                // It is accepted at once, or never.
+                Some(_) => timeout(patience, replies.next()).await.unwrap_or_else(|_| {
+                    let address = self.endpoint.address();
+                    Err(ClientError::Timeout { address, after: patience })
+                }),
+                None => replies.next().await,
+            };
+            let reply = match reply {
                 Ok(Some(reply)) => reply,
                 Ok(None) => return said,
                 Err(error) => {

@@ -6,6 +6,7 @@ use std::slice;
 use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
+use tokio::time::sleep;
 
 use super::cluster;
 use super::connection;
@@ -36,9 +37,12 @@ use crate::wire::token::Token;
 /// How long the request to stop a run may take: the server waits up to 8 s for its test.
 const STOPPING: Duration = Duration::from_secs(12);
 
-/// How long a control server may take for its first reply, and then for one to a ping, unless there is a
+/// How long a control server may take for its first reply or for one to a ping, unless there is a
 /// timeout: it accepts a document at once, and one without events replies to pings while it runs.
 const CONFIRMATION: Duration = CONNECT_TIMEOUT;
+
+/// How much of that passes before the ping is sent, and before it is said that the server is silent.
+const QUIET: Duration = Duration::from_secs(2);
 
 pub(super) fn send(args: &Send, verbose: u8, console: &mut Console) -> Result<Exit, Error> {
     if !args.fan_out.is_empty() {
@@ -157,7 +161,7 @@ struct Talk<'a> {
     endpoint: &'a Endpoint,
     token: Option<&'a Token>,
     silence: Duration,
-    /// How long its first reply may take before it is asked whether it is a control server.
+    /// How long its first reply may take, or that to a ping which asks whether it is a control server.
     confirmation: Duration,
     role: Role,
     /// Whether the request says something that only servers with runs understand.
@@ -224,6 +228,8 @@ enum Next {
     Interrupt,
     /// The run was stopped, or could not be.
     Stopped(Result<(), ClientError>),
+    /// It has not replied for a while.
+    Quiet,
     /// Whether it is a control server.
     Confirmed(Result<(), ClientError>),
 }
@@ -263,8 +269,12 @@ impl<'a> Listener<'a> {
             () = interrupt.stop() => return Ok(Exit::Interrupted),
         };
         let mut stopping: Option<Pending<'_>> = None;
-        let mut confirming: Option<Pending<'_>> =
-            Some(Box::pin(confirm(endpoint, token, confirmation)));
+        let quiet = QUIET.min(confirmation / 2);
+        let mut falling_quiet: Option<Pending<'_>> = Some(Box::pin(async move {
+            sleep(quiet).await;
+            Ok(())
+        }));
+        let mut confirming: Option<Pending<'_>> = None;
         let mut interrupted = false;
         loop {
             let next = {
@@ -275,11 +285,23 @@ impl<'a> Listener<'a> {
                         reply = &mut reply => Next::Reply(reply),
                         () = interrupt.stop() => Next::Interrupt,
                         stopped = poll_some(&mut stopping) => Next::Stopped(stopped),
+                        _ = poll_some(&mut falling_quiet) => Next::Quiet,
                         confirmed = poll_some(&mut confirming) => Next::Confirmed(confirmed),
                     };
                     match next {
                         Next::Reply(reply) => break reply,
                         Next::Stopped(Ok(())) => stopping = None,
+                        Next::Quiet => {
+                            falling_quiet = None;
+                            let left = confirmation.saturating_sub(quiet);
+                            confirming = Some(Box::pin(confirm(endpoint, token, quiet, left)));
+                            // Shortly before a timeout it is not worth a line.
+                            if quiet == QUIET {
+                                let address = endpoint.address();
+                                self.console
+                                    .note(&format!("{address}: no reply yet; still waiting"));
+                            }
+                        }
                         Next::Confirmed(confirmed) => {
                             confirming = None;
                             confirmed?;
@@ -306,7 +328,7 @@ impl<'a> Listener<'a> {
             };
             let Some(reply) = next? else { break };
             self.received = true;
-            confirming = None;
+            (falling_quiet, confirming) = (None, None);
             let refusal = replies.refusal(&reply);
             match reply {
                 Reply::Event(event) => self.event(&event),

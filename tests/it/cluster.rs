@@ -7,13 +7,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::support::{Running, Server, Target, program, signal, soon_true};
-
-/// A port on which nothing listens.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    listener.local_addr().expect("an address").port()
-}
+use crate::support::{Running, Server, Target, free_port, program, signal, soon_true};
 
 fn document(target: &Target, more: &Value) -> String {
     let mut arguments = json!({
@@ -320,6 +314,19 @@ fn one_interrupt_ends_a_test_of_several_servers_and_a_server_that_is_missing_pre
     let (code, _, stderr) = Running::start(&args, Some("s3cret")).end();
     assert_eq!(code, Some(3), "{stderr:?}");
     assert_eq!(target.requests(), before, "none of the others has begun");
+}
+
+#[test]
+fn a_server_that_does_not_accept_its_part_ends_the_wait() {
+    let target = Target::start();
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = silent.local_addr().expect("an address").to_string();
+    let document = document(&target, &json!({}));
+    let args = ["send", "--timeout", "0.2", "--json", &document, "--fan-out", &address];
+    let (code, _, stderr) = Running::start(&args, Some("s3cret")).end();
+    let said =
+        format!("error: {address}: no reply within 0.2 s; raise --timeout, or check the server");
+    assert_eq!((code, stderr.last()), (Some(3), Some(&said)), "{stderr:?}");
 }
 
 /// The greeting and READY of a worker.
