@@ -90,6 +90,12 @@ impl Search {
         self.largest().map(|tried| tried.load)
     }
 
+    /// The load to which the search returns if the largest one that holds is refuted.
+    pub fn held_below(&self) -> Option<f64> {
+        let held: Vec<&Tried> = self.tried.iter().take_while(|tried| tried.holds()).collect();
+        held.iter().rev().nth(1).map(|tried| tried.load)
+    }
+
     /// The largest load that was confirmed to hold: the search ends there or above.
     pub fn confirmed_at(&self) -> Option<f64> {
         let confirm = self.bounds.confirm;

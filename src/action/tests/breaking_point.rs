@@ -242,6 +242,20 @@ fn an_argument_that_makes_no_search_is_refused_with_its_place() {
 }
 
 #[test]
+fn times_are_compared_with_a_step_time_from_a_variable_when_the_search_begins() {
+    for (more, refusal) in [
+        (r#""warm_up": 5"#, "/warm_up: expected less than step_time (0.3 s)"),
+        (r#""max_time": 0.2"#, "/max_time: expected at least step_time (0.3 s)"),
+    ] {
+        let search = search(NOBODY, &format!(r#""step_time": "${{var.step}}", {more}"#));
+        let register = r#"["LD_register_variables", {"variables": {"step": "0.3"}}]"#;
+        let lines = Bench::new().lines(&format!("[{register}, {}", &search[1..]));
+        let said = crate::value::quote(&format!("LD_find_breaking_point: {refusal}"));
+        assert_eq!(lines.last(), Some(&format!("TypeError({said})")), "{lines:?}");
+    }
+}
+
+#[test]
 fn the_arguments_of_the_reference_are_refused_with_those_that_there_are() {
     let lines = Bench::new().lines(&search(NOBODY, r#""probe": "f""#));
     let start = "TypeError('LD_find_breaking_point() has no argument \"probe\"; it takes test, gate, vary, ";

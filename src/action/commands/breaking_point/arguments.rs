@@ -114,9 +114,11 @@ pub(super) fn read(given: &Arguments<'_>) -> Result<FindBreakingPoint, Invalid> 
         time.positive()?;
         limits.length(time)
     })?;
+    // How others agree with it is known with its value.
+    let is_known = !given.present("step_time").is_some_and(|time| time.awaits_number());
     let warm_up = given.if_present("warm_up", |time| {
         Some(time.number()?)
-            .filter(|time| *time < step_time)
+            .filter(|time| *time < step_time || !is_known)
             .ok_or_else(|| time.invalid(format!("expected less than step_time ({step_time} s)")))
     })?;
     let confirm = given.or_default("confirm", |confirm| {
@@ -129,7 +131,7 @@ pub(super) fn read(given: &Arguments<'_>) -> Result<FindBreakingPoint, Invalid> 
     })?;
     let max_time = given.if_present("max_time", |time| {
         Some(limits.length(time)?)
-            .filter(|length| *length >= step_time)
+            .filter(|length| *length >= step_time || !is_known)
             .ok_or_else(|| time.invalid(format!("expected at least step_time ({step_time} s)")))
     })?;
     let load = Load {

@@ -1,6 +1,7 @@
 //! What is kept of the probes at the loads at which a search may end. A record takes memory, so only
-//! two are: that of the largest load that holds now, and that of the largest one that was confirmed,
-//! to which the search returns where the larger one has held by chance.
+//! three are: those of the two largest loads that hold now, as one may be refuted just before time is
+//! up or the search is stopped, and that of the largest one that was confirmed, to which the search
+//! returns where larger ones have held by chance.
 
 use crate::load::Search;
 
@@ -22,7 +23,7 @@ impl<T> Kept<T> {
             self.0.retain(|(known, _)| *known != load);
             self.0.push((load, held));
         }
-        let ends = [search.held_at(), search.confirmed_at()];
+        let ends = [search.held_at(), search.held_below(), search.confirmed_at()];
         self.0.retain(|(load, _)| ends.contains(&Some(*load)));
     }
 
@@ -52,7 +53,7 @@ mod tests {
             let verdict = holds(load);
             search.note(load, verdict);
             kept.note(&search, load, verdict.then_some(number));
-            assert!(kept.0.len() <= 2, "{kept:?}");
+            assert!(kept.0.len() <= 3, "{kept:?}");
             held.extend(verdict.then_some((load, number)));
         }
         let found = search.held_at();
@@ -67,6 +68,21 @@ mod tests {
         let (found, [last, kept]) = search(2, holds);
         assert!(found.is_some_and(|found| (19.0..=20.0).contains(&found)), "{found:?}");
         assert!(last.is_some() && kept == last, "{last:?} {kept:?}");
+    }
+
+    #[test]
+    fn a_search_that_ends_right_after_a_refuted_load_has_the_record_of_the_one_below() {
+        let bounds = Bounds { low: 10.0, high: 1000.0, tolerance: 0.5, confirm: 2, whole: false };
+        let (mut search, mut kept) = (Search::new(bounds), Kept::default());
+        let verdicts = [true, true, false, true, false];
+        for (number, verdict) in (1..).zip(verdicts) {
+            let load = search.next().expect("a load");
+            search.note(load, verdict);
+            kept.note(&search, load, verdict.then_some(number));
+        }
+        // 10, 20, 40, then twice between 20 and 40, where nothing was confirmed.
+        assert_eq!((search.held_at(), search.confirmed_at()), (Some(20.0), None));
+        assert_eq!(kept.at(20.0), Some(2));
     }
 
     proptest! {
