@@ -154,12 +154,16 @@ impl Arrivals {
     /// How many there are less in a test of this length than if they had begun with it. Where they
     /// have not begun before its end, none of them is left out: they never started.
     pub(super) fn omitted(&self, length: Duration) -> u64 {
-        let begun = self.begun.get().copied().filter(|begun| *begun < length).unwrap_or_default();
         let planned = |time: Duration| {
             let all = (self.rate * time.as_secs_f64()) as u64;
             share(all.min(self.most), self.number, self.workers)
         };
-        planned(length) - planned(length.saturating_sub(begun))
+        planned(length) - planned(length.saturating_sub(self.waited(length)))
+    }
+
+    /// How much of a test of this length passed before they began; nothing where they never did.
+    pub(super) fn waited(&self, length: Duration) -> Duration {
+        self.begun.get().copied().filter(|begun| *begun < length).unwrap_or_default()
     }
 
     /// Takes the next arrival: its intended start, counted from the start of the test. `None` after

@@ -50,7 +50,8 @@ const LAG: Duration = Duration::from_millis(50);
 /// The percentage of late starts or ticks from which the result carries a warning.
 const WARN_PERCENT: u64 = 1;
 
-/// The percentage of late starts from which the generator itself cannot keep up.
+/// The percentage of late starts from which the generator itself cannot keep up, and of the time before
+/// the arrivals from which that is said.
 const MUCH_PERCENT: u64 = 10;
 
 /// The most changes of the number of users that are kept; reports show some hundred.
@@ -80,6 +81,8 @@ pub(super) struct WorkerResult {
     ticks: u64,
     lagging: u64,
     pub(super) broken: u64,
+    /// Users that arrivals waited for until then.
+    starting: u64,
     /// When it was stopped, from the start of the run.
     pub(super) ended: Duration,
 }
@@ -286,6 +289,8 @@ pub(super) async fn worker<D: Driver>(
         }
         follower.note(pool.signals.len() + pool.ending.len());
     };
+    // The end also ends their `on_start`.
+    let starting = turns.awaited();
     live.change_users(pool.signals.len(), 0);
     pool.resize(0);
     let drained = timeout(GRACE, async {
@@ -324,6 +329,7 @@ pub(super) async fn worker<D: Driver>(
         ticks,
         lagging,
         broken,
+        starting,
         ended,
     }
 }
@@ -415,7 +421,13 @@ pub(super) fn iterations<D: Driver>(plan: &Plan<D>, parts: &[WorkerResult]) -> I
         }
         Pacing::Closed(_) => 0,
     };
-    Iterations { started, planned, dropped: planned.saturating_sub(started), span }
+    let dropped = planned.saturating_sub(started);
+    // Each worker has an equal part of the rate.
+    let waited = |part: &WorkerResult| Some(part.arrivals.as_ref()?.waited(span));
+    let waited: Duration = parts.iter().filter_map(waited).sum();
+    let waited = waited / u32::try_from(parts.len().max(1)).unwrap_or(u32::MAX);
+    let starting = parts.iter().map(|part| part.starting).sum();
+    Iterations { started, planned, dropped, span, waited, starting }
 }
 
 /// What the requests lacked.
@@ -453,7 +465,7 @@ pub(super) fn idle_warnings<D: Driver>(
 pub(super) fn accuracy_warnings(iterations: Iterations, parts: &[WorkerResult]) -> Vec<String> {
     let sum = |field: fn(&WorkerResult) -> u64| parts.iter().map(field).sum::<u64>();
     let late = sum(|part| part.late);
-    let Iterations { started: starts, planned, dropped, .. } = iterations;
+    let Iterations { started: starts, planned, dropped, span, waited, .. } = iterations;
     let (ticks, lagging) = (sum(|part| part.ticks), sum(|part| part.lagging));
     let broken = sum(|part| part.broken);
     let mut warnings = Vec::new();
@@ -476,8 +488,16 @@ pub(super) fn accuracy_warnings(iterations: Iterations, parts: &[WorkerResult]) 
     }
     if dropped * 100 > planned * WARN_PERCENT {
         warnings.push(format!(
-            "{dropped} of {planned} planned iterations never started: all max_users were busy; \
-             raise max_users or lower the rate"
+            "{dropped} of {planned} planned iterations never started: {}",
+            iterations.why_dropped()
+        ));
+    }
+    if waited.as_secs_f64() * 100.0 > span.as_secs_f64() * MUCH_PERCENT as f64 {
+        warnings.push(format!(
+            "arrivals began {:.1} s after the start of {:.1} s, when all users had ended on_start: the \
+             iterations of that time are not planned",
+            waited.as_secs_f64(),
+            span.as_secs_f64()
         ));
     }
     let interrupted = sum(|part| part.recorder.interrupted());

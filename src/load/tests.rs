@@ -25,7 +25,7 @@ use super::users::{Commands, Users};
 use crate::memory::Memory;
 use crate::record::live::{Cumulative, Live};
 use crate::record::stats::interpolate;
-use crate::record::{Label, LabelId, Recording};
+use crate::record::{Iterations, Label, LabelId, Recording};
 use crate::value::{Reader, Value};
 
 /// The deadline of every test, by tokio's clock.
@@ -212,6 +212,7 @@ struct Run {
     live: Arc<Live>,
     warnings: Vec<String>,
     starts: u64,
+    iterations: Iterations,
     broken: u64,
     elapsed: Duration,
 }
@@ -368,6 +369,7 @@ impl Scene {
             live,
             warnings,
             starts,
+            iterations,
             broken,
             elapsed: begin.elapsed(),
         }
@@ -853,7 +855,12 @@ async fn arrivals_begin_when_all_users_have_ended_on_start() {
             first.is_some_and(|first| (begin..begin + 2 * MILLI).contains(&first)),
             "{first:?}"
         );
-        assert_eq!((run.starts, &run.warnings[..]), (200, &[][..]));
+        let said = "arrivals began 2.0 s after the start of 6.0 s, when all users had ended on_start: \
+                    the iterations of that time are not planned";
+        assert_eq!((run.starts, &run.warnings[..]), (200, &[said.to_owned()][..]));
+        let rates = (run.iterations.rate(), run.iterations.planned_rate());
+        assert!(rates.0.is_some_and(|rate| (49.9..50.1).contains(&rate)), "{rates:?}");
+        assert!(rates.1.is_some_and(|rate| (49.9..50.1).contains(&rate)), "{rates:?}");
         let late = run.recording.rows().map(|row| row.response_ms - row.service_ms);
         assert!(late.into_iter().all(|late| late < 2.0), "their time counts as latency");
     }
@@ -866,8 +873,16 @@ async fn a_user_that_hangs_in_on_start_ends_with_the_test_and_the_load_counts_as
     let scene = users(2, 4.0).tasks(TaskOrder::Sequence, "[{}, {}]").on_start(1);
     let run = scene.pacing(Pacing::Open { rate: 50.0 }).act(act).run().await;
     assert_eq!((run.calls.len(), run.starts), (2, 0));
-    let dropped = "200 of 200 planned iterations never started";
-    assert!(run.warnings.iter().any(|text| text.starts_with(dropped)), "{:?}", run.warnings);
+    let dropped = "200 of 200 planned iterations never started: arrivals wait until all users have \
+                   ended on_start, and 1 had not; give its tasks a shorter timeout, or the test more time";
+    assert!(run.warnings.iter().any(|text| text == dropped), "{:?}", run.warnings);
+    let whole = Duration::from_secs(4);
+    assert_eq!((run.iterations.span, run.iterations.waited), (whole, Duration::ZERO));
+    // Of two workers the other one makes its part.
+    let scene = users(2, 4.0).tasks(TaskOrder::Sequence, "[{}, {}]").on_start(1).workers(2);
+    let run = scene.pacing(Pacing::Open { rate: 50.0 }).act(act).run().await;
+    let Iterations { started, dropped, starting, .. } = run.iterations;
+    assert_eq!((started, dropped, starting), (100, 100, 1));
 }
 
 #[tokio::test(start_paused = true)]

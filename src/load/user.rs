@@ -75,6 +75,13 @@ impl<D: Driver> WorkerContext<D> {
         }
     }
 
+    /// How many users have not ended their `on_start`, if arrivals wait for them.
+    pub(super) fn awaited(&self) -> u64 {
+        let waits = self.arrivals.as_ref().is_some_and(|arrivals| !arrivals.have_begun())
+            && !self.plan.scenario.on_start().is_empty();
+        if waits { self.starting.get() as u64 } else { 0 }
+    }
+
     /// Waits until all users that there are have ended their `on_start`: its time is not the target's
     /// latency in the arrivals of an open model, which begin then. Returns whether the user goes on.
     async fn all_are_ready(&self, signal: &Signal) -> bool {

@@ -585,8 +585,9 @@ mod tests {
     fn a_gate_catches_load_that_was_not_made() {
         let recorder = recorder();
         let mut summary = Summary::of([&recorder].into_iter());
-        let span = std::time::Duration::from_secs(4);
-        summary.iterations = Iterations { started: 121, planned: 800, dropped: 679, span };
+        let [span, waited] = [6, 2].map(std::time::Duration::from_secs);
+        summary.iterations =
+            Iterations { started: 121, planned: 800, dropped: 679, span, waited, starting: 0 };
         summary.interrupted = 3;
         summary.gaps = Gaps { requests: 400, placeholders: Vec::new(), extractions: 401 };
         let reasons = rules(

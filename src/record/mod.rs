@@ -366,7 +366,8 @@ mod tests {
         let mut run = Recording::new(UNIX_EPOCH, vec![part]);
         run.parts.iter_mut().for_each(Recorder::interrupt);
         let span = Duration::from_secs(1);
-        run.iterations = Iterations { started: 2, planned: 5, dropped: 3, span };
+        let (waited, starting) = (span / 2, 0);
+        run.iterations = Iterations { started: 2, planned: 5, dropped: 3, span, waited, starting };
         run.gaps = Gaps { requests: 1, placeholders: vec!["${a}".to_owned()], extractions: 4 };
         let (since, gaps) = (run.summary_since(Duration::ZERO), run.gaps.clone());
         assert_eq!((since.interrupted, since.iterations, &since.gaps), (1, run.iterations, &gaps));

@@ -269,7 +269,7 @@ impl Summary {
             (name.name.to_string(), Value::Dict(figures))
         });
         let mut details = self.with_names(per_name.collect());
-        let Iterations { started, planned, dropped, span } = self.iterations;
+        let Iterations { started, planned, dropped, span, waited, .. } = self.iterations;
         if let Value::Dict(members) = &mut details {
             if let Some(Value::Dict(totals)) = members.get_mut("totals") {
                 totals.insert("interrupted".to_owned(), self.interrupted.into());
@@ -283,6 +283,7 @@ impl Summary {
                 ("dropped", dropped.into()),
                 ("achieved_rate", self.iterations.rate().into()),
                 ("span_s", span.as_secs_f64().into()),
+                ("waited_s", waited.as_secs_f64().into()),
             ]);
             members.insert("iterations".to_owned(), iterations);
             members.insert("unresolved".to_owned(), self.gaps.to_value());
@@ -593,15 +594,16 @@ mod tests {
     #[test]
     fn the_details_hold_every_name_and_what_was_not_done() {
         let mut summary = summary();
-        let span = std::time::Duration::from_secs(4);
-        summary.iterations = Iterations { started: 100, planned: 800, dropped: 700, span };
+        let [span, waited] = [5, 1].map(std::time::Duration::from_secs);
+        summary.iterations =
+            Iterations { started: 100, planned: 800, dropped: 700, span, waited, starting: 0 };
         summary.interrupted = 7;
         let details = summary.to_details();
         let member = |block: &str| details.get(block).expect(block).to_text();
         assert_eq!(
             member("iterations"),
             "{'started': 100, 'planned': 800, 'dropped': 700, 'achieved_rate': 25.0, \
-             'span_s': 4.0}"
+             'span_s': 5.0, 'waited_s': 1.0}"
         );
         let names = member("per_name");
         assert!(names.starts_with(

@@ -180,7 +180,8 @@ impl Summary {
         facts.extend(count(value, "peak_users").map(|users| counted(users, "user")));
         facts.extend(number(iterations, "achieved_rate").map(|made| {
             let planned = number(iterations, "planned").filter(|planned| *planned > 0.0);
-            let asked = planned.zip(seconds).map(|(planned, seconds)| planned / seconds);
+            let waited = number(iterations, "waited_s").unwrap_or(0.0);
+            let asked = planned.zip(seconds).map(|(planned, seconds)| planned / (seconds - waited));
             let asked = asked.map(|asked| format!(" (asked {})", trimmed(asked, 1)));
             format!("{made:.1} iterations/s{}", asked.unwrap_or_default())
         }));

@@ -1,6 +1,6 @@
 //! What was run, where and when, so that two reports can be told apart.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use maud::{Markup, html};
 
@@ -114,8 +114,7 @@ fn load_made(figures: &Figures) -> Option<String> {
         let started = text::count(iterations.started);
         return Some(format!("{started} iterations, {rate}/s"));
     }
-    let planned =
-        iterations.planned as f64 / iterations.span.max(Duration::from_millis(1)).as_secs_f64();
+    let planned = iterations.planned_rate()?;
     Some(format!(
         "{} of {} iterations, {rate}/s of {}/s",
         text::count(iterations.planned.saturating_sub(iterations.dropped)),

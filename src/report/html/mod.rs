@@ -413,8 +413,9 @@ mod tests {
     fn load_that_was_not_made_is_no_green_line() {
         let mut recording =
             Recording::new(UNIX_EPOCH, vec![recorder(&[("GET", "u", "a", 200, 1.0, 1, None)])]);
-        let span = Duration::from_secs(4);
-        recording.iterations = Iterations { started: 120, planned: 800, dropped: 680, span };
+        let [span, waited] = [6, 2].map(Duration::from_secs);
+        recording.iterations =
+            Iterations { started: 120, planned: 800, dropped: 680, span, waited, starting: 0 };
         let mut records = Records::default();
         records.push(Arc::new(recording));
         let rule = Value::parse(r#"[{"type": "failure_rate", "value": 0}]"#).expect("JSON");

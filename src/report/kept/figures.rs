@@ -74,7 +74,7 @@ impl Kept<'_> {
             started: sum.started + test.iterations.started,
             planned: sum.planned + test.iterations.planned,
             dropped: sum.dropped + test.iterations.dropped,
-            span: Duration::ZERO,
+            ..Iterations::default()
         });
         let seconds = self.tests.iter().map(|test| test.seconds).sum();
         let total = if has_names { total.stats() } else { self.stats() };

@@ -161,7 +161,7 @@ fn test(figures: &Value) -> KeptTest<'_> {
             started: of("iterations", "started"),
             planned: of("iterations", "planned"),
             dropped: of("iterations", "dropped"),
-            span: Duration::ZERO,
+            ..Iterations::default()
         },
         names,
         further,

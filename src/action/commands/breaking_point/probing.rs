@@ -247,9 +247,12 @@ impl Known<'_> {
         let made = summary.iterations;
         // The last one of a probe may be late by chance.
         if made.dropped > 1 && made.dropped_share() > MISSING {
+            let why = match made.starting {
+                0 => "all users were busy".to_owned(),
+                left => format!("{left} users had not ended on_start, for which arrivals wait"),
+            };
             return Some(format!(
-                "the load was not made: {} of {} iterations never started, because all users were \
-                 busy",
+                "the load was not made: {} of {} iterations never started, because {why}",
                 made.dropped, made.planned
             ));
         }
@@ -280,8 +283,11 @@ impl Known<'_> {
     /// Notes what a probe warns about, unless that is why it does not hold.
     fn warn(&mut self, amount: f64, measured: &Measured) {
         let told = ["planned iterations never started", "had no response", "ended early"];
+        // What passes before the warm-up ends is not judged.
+        let is_before = measured.recording.iterations.waited <= seconds(self.command.load.warm_up);
+        let on_start = is_before.then_some("had ended on_start");
         for warning in &measured.recording.warnings {
-            let is_told = told.iter().any(|told| warning.contains(told));
+            let is_told = told.iter().chain(&on_start).any(|told| warning.contains(told));
             if !is_told && self.warnings.len() < MOST_WARNINGS {
                 let unit = self.command.load.varied.unit();
                 self.warnings.push(format!("at {amount} {unit}: {warning}"));
