@@ -357,6 +357,50 @@ mod tests {
         assert!(slow[0].abs_diff(slow[1]) < slow[0] / 20, "{slow:?}");
     }
 
+    /// What the processor spends on the report of a worker in Python with so many names, each with an error
+    /// of its own.
+    #[cfg(unix)]
+    fn cost(names: usize) -> Duration {
+        let name = |number: usize| format!("/{number}");
+        let entry = |number| Entry {
+            method: "GET".to_owned(),
+            name: name(number),
+            num_failures: 1,
+            response_times: Buckets(vec![(1.0, 1)]),
+            ..Entry::default()
+        };
+        let error = |number| ErrorEntry {
+            method: "GET".to_owned(),
+            name: name(number),
+            error: "broken".to_owned(),
+            occurrences: 1,
+            ..ErrorEntry::default()
+        };
+        let errors = (0..names).map(|number| (name(number), error(number))).collect();
+        let stats = (0..names).map(entry).collect();
+        let stats = Stats { stats, errors, ..Stats::default() };
+        let spent = || {
+            let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+            Duration::try_from(spent).expect("a time")
+        };
+        let cost = |_| {
+            let (mut recorder, before) = (Recorder::default(), spent());
+            let counted = absorb(&stats, Duration::ZERO, Duration::ZERO, &mut recorder);
+            assert_eq!(counted, Ok(names as u64));
+            spent() - before
+        };
+        (0..3).map(cost).min().unwrap_or_default()
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn sixteen_times_as_many_names_with_errors_cost_about_sixteen_times_as_much() {
+        let (few, many) = (cost(1_000), cost(16_000));
+        println!("1000 names with errors: {few:?}, 16000: {many:?}");
+        // Each name that looks at each error would make it 256 times.
+        assert!(many < few * 64, "{few:?} and {many:?}");
+    }
+
     #[test]
     fn t72_a_report_of_more_requests_than_can_be_is_not_counted() {
         let group = Group { times: vec![(5, u64::MAX), (6, 7)], ..Group::default() };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::cluster::message::{FromWorker, from_worker};
 use crate::record::live::{Cumulative, Live};
 use crate::record::{Label, Recorder, Sample};
 
@@ -66,6 +67,25 @@ fn the_statistics_are_what_locust_expects() {
     assert_eq!((idle.stats.len(), idle.stats_total.num_requests), (0, 0));
     assert_eq!(idle.stats_total.min_response_time, None);
     assert_eq!(idle.stats_total.last_request_timestamp, None);
+}
+
+#[test]
+fn a_report_between_ldctl_of_50000_requests_has_153_kilobytes_and_one_for_locust_6() {
+    let (_, outcomes) = measured();
+    let bytes = |detail: bool| {
+        let stats = stats(&outcomes, INTERVAL, UserCounts::default(), detail);
+        from_worker(FromWorker::Stats(Box::new(stats)), "host_0123456789abcdef")
+            .expect("written")
+            .len()
+    };
+    let (exact, rounded) = (bytes(true), bytes(false));
+    println!(
+        "50000 requests in 3 s, {} outcomes: {exact} bytes, {rounded} without the exact latencies",
+        outcomes.len()
+    );
+    // docs/cluster.md has these figures.
+    assert!((152_000..154_000).contains(&exact), "{exact}");
+    assert!((5_500..6_500).contains(&rounded), "{rounded}");
 }
 
 #[test]
