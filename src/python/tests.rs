@@ -74,6 +74,42 @@ fn check_lost(script: &str, why: &str) {
 
 const OK: &str = r#"echo "{\"id\": $id, \"value\": 1, \"text\": \"ok\"}""#;
 
+/// Runs the function of the bridge that responds, without LoadDensity.
+const RESPOND: &str = r#"
+import ast, datetime, json, os, pathlib, sys
+names = {"write", "send", "respond"}
+parts = [
+    part for part in ast.parse(sys.argv[1]).body
+    if getattr(part, "name", None) in names
+    or isinstance(part, ast.Assign) and getattr(part.targets[0], "id", None) == "MOST_RESULT"
+]
+scope = {"json": json, "os": os, "wire": 1}
+exec(compile(ast.Module(parts, []), "bridge", "exec"), scope)
+circle = []
+circle.append(circle)
+for number, value in enumerate([
+    {"at": datetime.date(2026, 1, 2), "in": [pathlib.PurePosixPath("a/b"), b"c"]}, {(1, 2): 3}, circle,
+    "x" * scope["MOST_RESULT"],
+]):
+    scope["respond"](number, value)
+"#;
+
+#[test]
+fn results_that_json_does_not_have_become_their_texts() {
+    let run = std::process::Command::new("python3").args(["-c", RESPOND, BRIDGE]).output();
+    let output = String::from_utf8(run.expect("Python").stdout).expect("UTF-8");
+    let lines: Vec<Value> = output.lines().map(|line| Value::parse(line).expect("JSON")).collect();
+    let member = |line: usize, name: &str| lines[line].get(name).expect(name).to_text();
+    assert_eq!(member(0, "value"), r#"{'at': '2026-01-02', 'in': ['a/b', "b'c'"]}"#);
+    assert_eq!(
+        member(0, "text"),
+        "{'at': datetime.date(2026, 1, 2), 'in': [PurePosixPath('a/b'), b'c']}"
+    );
+    assert_eq!((member(1, "value"), member(2, "value")), ("{(1, 2): 3}".into(), "[[...]]".into()));
+    assert_eq!(member(3, "kind"), "ResultTooLarge");
+    assert_eq!(lines.len(), 4);
+}
+
 #[test]
 fn t68_a_child_that_ends_ends_its_calls_with_the_reason_and_is_started_again() {
     check_lost("exit 3", "it ended (exit status: 3)");
