@@ -55,6 +55,7 @@ mod overrides;
 mod policy;
 pub mod reference;
 mod registry;
+mod reporting;
 mod resolver;
 mod rules;
 mod run_report;
@@ -79,9 +80,10 @@ pub use one_liner::{Body as RequestBody, OneLiner, is_url, meant_url};
 pub use overrides::{Applied, Clustered, Overrides, Unused, gate, target_fault};
 pub use policy::{FileAccess, Policy};
 pub use registry::{Family, commands, declarations, families};
+pub use reporting::RunPage;
 pub use resolver::Resolver;
 pub use rules::{Engine, Rules};
-pub use run_report::{ReportError, RunPage, RunReport};
+pub use run_report::{ReportError, RunReport};
 pub use schema::schema;
 
 #[cfg(test)]

@@ -1,13 +1,10 @@
-//! The report of a run, on request: from its records while they are kept, from its live figures while
-//! its test is in progress, else from what its history keeps.
+//! The report of a run: from its records while they are kept, from its live figures while its test is in
+//! progress, else from what its history keeps.
 
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use super::executor::Executor;
-use super::machine;
-use crate::event::{ReportFormat, RequestErrors, State, Status};
-use crate::lock::lock;
+use crate::event::{ReportFormat, State, Status};
 use crate::memory::Memory;
 use crate::record::gates::{GateResult, Rule};
 use crate::record::{Conditions, Metrics, Records, Summary};
@@ -17,9 +14,6 @@ use crate::report::kept::{self, OfTest};
 use crate::report::{Baseline, Facts, Kept, csv, github, json, junit, sarif, summary, xml};
 use crate::run::{HistoryError, Run, Test};
 use crate::value::{Map, Value};
-
-/// How much worse a figure may be than in the other run, as a share of that: the default of reports.
-const TOLERANCE: f64 = 0.1;
 
 /// The longest document that is shown with the figures so far, in bytes: it is read each time.
 const MOST_SHOWN: usize = 64 << 10;
@@ -48,23 +42,14 @@ pub struct RunReport {
     pub run: u64,
     /// What the reader of the figures must know.
     pub warnings: Vec<String>,
-    format: ReportFormat,
+    pub(super) format: ReportFormat,
     /// What was run, and where.
-    facts: Facts,
+    pub(super) facts: Facts,
     /// The gates that it was judged by.
-    gates: Vec<Rule>,
+    pub(super) gates: Vec<Rule>,
     /// The run that it is compared with, and what was measured in this one.
-    baseline: Option<Baseline>,
+    pub(super) baseline: Option<Baseline>,
     source: Source,
-}
-
-/// A run as its page shows it, while it is in progress and afterwards.
-#[derive(Debug)]
-pub struct RunPage {
-    /// Its state and figures.
-    pub status: Status,
-    /// The parts of its report; none before its first test.
-    pub parts: Vec<html::Part>,
 }
 
 /// What a report is made of.
@@ -72,143 +57,6 @@ pub struct RunPage {
 enum Source {
     Rows(Records),
     Kept(Value),
-}
-
-impl Executor {
-    /// Prepares the report of a run: of the one whose test runs or else of the last, if none is named.
-    pub fn report(&self, run: Option<u64>, format: ReportFormat) -> Result<RunReport, ReportError> {
-        let table = self.table();
-        let found = match run {
-            Some(number) => table.find(number),
-            None => table.current().or_else(|| table.last()),
-        };
-        if let Some(run) = found {
-            let mut report = of_run(&run, format)?;
-            report.facts.document = run.file().map(str::to_owned);
-            report.facts.command = self.shared.command.map(str::to_owned);
-            report.facts.machine = Some(machine::in_words());
-            report.gates = run.gates();
-            return Ok(report);
-        }
-        let missing = || run.map_or(ReportError::NoRun, ReportError::Unknown);
-        let history = table.history().ok_or_else(missing)?;
-        let status = match run {
-            Some(run) => history.find(run)?,
-            None => history.list(1, None)?.pop(),
-        };
-        let status = status.ok_or_else(missing)?;
-        let run = status.run.as_ref().map_or(0, |info| info.run);
-        let [_, figures] = history.details(run)?;
-        let figures = figures.and_then(|figures| Value::parse(&figures).ok());
-        kept(run, format, &status, figures.unwrap_or_default())
-    }
-
-    /// Prepares the page of a run beside another one: what has become worse comes first.
-    pub fn compare(&self, run: u64, with: u64) -> Result<RunReport, ReportError> {
-        let mut report = self.report(Some(run), ReportFormat::Html)?;
-        let (_, now) = self.figures(run)?;
-        let (title, before) = self.figures(with)?;
-        let metrics = |run: u64, figures: &Value| match Kept::read(figures) {
-            Some(kept) => Ok(kept.metrics()),
-            None => Err(ReportError::Unavailable(format!("no figures of run {run} are kept"))),
-        };
-        // Both from what is kept of runs, so that both are as exact.
-        let ((current, _), (names, total)) = (metrics(run, &now)?, metrics(with, &before)?);
-        let tolerance = TOLERANCE;
-        let baseline = Baseline { title, total, names, tolerance, regressions: Vec::new() };
-        report.baseline = Some(baseline.against(&current));
-        Ok(report)
-    }
-
-    /// A run as its page shows it. Its parts are made in turn with the reports of all runs, and while a
-    /// test is in progress they take no longer for more requests.
-    pub fn page(&self, run: u64) -> Result<RunPage, ReportError> {
-        // Before its report: what has ended has all of its figures.
-        let status = self.table().info(run)?.ok_or(ReportError::Unknown(run))?;
-        let parts = match self.report(Some(run), ReportFormat::Html) {
-            Ok(report) => {
-                let _turn = lock(&self.shared.reports);
-                report.parts(self.memory())
-            }
-            Err(ReportError::Unavailable(_)) => Vec::new(),
-            Err(error) => return Err(error),
-        };
-        Ok(RunPage { status, parts })
-    }
-
-    /// What a run is called, and its figures: those so far while its test is in progress.
-    fn figures(&self, run: u64) -> Result<(String, Value), ReportError> {
-        let table = self.table();
-        let Some(status) = table.info(run)? else { return Err(ReportError::Unknown(run)) };
-        let figures = match (table.find(run), table.history()) {
-            (Some(run), _) => match (run.figures(), run.test()) {
-                (Some(figures), _) => figures,
-                (None, Some(test)) if !run.has_ended() => so_far(&run, &test),
-                _ => Value::Null,
-            },
-            (None, Some(history)) => {
-                let [_, figures] = history.details(run)?;
-                figures.and_then(|figures| Value::parse(&figures).ok()).unwrap_or_default()
-            }
-            (None, None) => Value::Null,
-        };
-        let name = status.run.and_then(|info| info.name);
-        let name = name.map_or_else(String::new, |name| format!(" ({name})"));
-        Ok((format!("run {run}{name}"), figures))
-    }
-
-    /// The document of a run, without its secrets, as JSON.
-    pub fn document(&self, run: u64) -> Result<String, ReportError> {
-        let table = self.table();
-        let found = table.find(run);
-        let document = match found.as_ref().and_then(|run| run.document()) {
-            Some(document) => Some(document.to_owned()),
-            None => match table.history() {
-                Some(history) if found.is_some() || history.find(run)?.is_some() => {
-                    let [document, _] = history.details(run)?;
-                    document
-                }
-                _ if found.is_some() => None,
-                _ => return Err(ReportError::Unknown(run)),
-            },
-        };
-        let why = || format!("the document of run {run} is not kept");
-        document.ok_or_else(|| ReportError::Unavailable(why()))
-    }
-
-    /// The state of a run, its figures, and its errors once it has ended; `None` if there is no such run.
-    pub fn describe(&self, run: u64) -> Result<Option<Status>, HistoryError> {
-        let table = self.table();
-        let Some(mut status) = table.info(run)? else { return Ok(None) };
-        if status.state.is_final()
-            && let Some(info) = &mut status.run
-        {
-            let figures = match (table.find(run), table.history()) {
-                (Some(run), _) => run.figures(),
-                (None, Some(history)) => {
-                    let [_, figures] = history.details(run)?;
-                    figures.and_then(|figures| Value::parse(&figures).ok())
-                }
-                (None, None) => None,
-            };
-            info.errors = errors(&figures.unwrap_or_default());
-        }
-        Ok(Some(status))
-    }
-
-    /// Writes a report. Those that count all rows before they write anything take turns, because they
-    /// take memory.
-    pub fn write_report(&self, report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
-        if needs_rows(report.format) {
-            return report.write(self.memory(), out);
-        }
-        let mut whole = Vec::new();
-        {
-            let _turn = lock(&self.shared.reports);
-            report.write(self.memory(), &mut whole)?;
-        }
-        out.write_all(&whole)
-    }
 }
 
 impl RunReport {
@@ -254,7 +102,7 @@ impl RunReport {
     }
 
     /// The parts of its page.
-    fn parts(&self, memory: &Arc<Memory>) -> Vec<html::Part> {
+    pub(super) fn parts(&self, memory: &Arc<Memory>) -> Vec<html::Part> {
         let drawn = self.figures(memory);
         drawn.map_or_else(Vec::new, |(figures, gates)| html::parts(&figures, &gates))
     }
@@ -265,7 +113,7 @@ impl RunReport {
         drawn.map_or(Ok(()), |(figures, gates)| html::draw(&figures, &gates, out))
     }
 
-    fn write(&self, memory: &Arc<Memory>, out: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn write(&self, memory: &Arc<Memory>, out: &mut dyn Write) -> io::Result<()> {
         match &self.source {
             Source::Rows(records) => match self.format {
                 ReportFormat::Html | ReportFormat::Other => self.draw(memory, out),
@@ -289,31 +137,8 @@ impl RunReport {
     }
 }
 
-/// The errors among the figures of a run.
-fn errors(figures: &Value) -> Vec<RequestErrors> {
-    let list = |of: &Value, key: &str| match of.get(key) {
-        Some(Value::List(items)) => items.clone(),
-        _ => Vec::new(),
-    };
-    let tests = list(figures, "tests");
-    let errors = tests.iter().flat_map(|test| list(test, "errors"));
-    errors
-        .map(|error| {
-            let text = |key: &str| error.get(key).and_then(Value::as_str).map(str::to_owned);
-            RequestErrors {
-                count: error.get("count").and_then(Value::as_f64).unwrap_or(0.0) as u64,
-                method: text("method").unwrap_or_default(),
-                name: text("name").unwrap_or_default(),
-                error: text("error").unwrap_or_default(),
-                first: text("first"),
-                last: text("last"),
-            }
-        })
-        .collect()
-}
-
 /// Whether a report lists every request.
-fn needs_rows(format: ReportFormat) -> bool {
+pub(super) fn needs_rows(format: ReportFormat) -> bool {
     match format {
         ReportFormat::Json | ReportFormat::Xml | ReportFormat::Csv => true,
         ReportFormat::Github | ReportFormat::Sarif => true,
@@ -323,7 +148,7 @@ fn needs_rows(format: ReportFormat) -> bool {
 }
 
 /// Of a run in memory.
-fn of_run(run: &Run, format: ReportFormat) -> Result<RunReport, ReportError> {
+pub(super) fn of_run(run: &Run, format: ReportFormat) -> Result<RunReport, ReportError> {
     let (number, status) = (run.number(), run.info());
     let Some(test) = run.test() else {
         let yet = if status.state.is_final() { "" } else { " yet" };
@@ -356,7 +181,7 @@ fn of_run(run: &Run, format: ReportFormat) -> Result<RunReport, ReportError> {
 }
 
 /// From the figures that are kept of a run.
-fn kept(
+pub(super) fn kept(
     run: u64,
     format: ReportFormat,
     status: &Status,
@@ -384,7 +209,7 @@ fn kept(
 }
 
 /// The figures of a test in progress.
-fn so_far(run: &Run, test: &Test) -> Value {
+pub(super) fn so_far(run: &Run, test: &Test) -> Value {
     let series = test.live().series();
     let document = run.document().filter(|document| document.len() <= MOST_SHOWN);
     let document = document.and_then(|document| Value::parse(document).ok());
