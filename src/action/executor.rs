@@ -252,7 +252,7 @@ impl Executor {
                 return DocumentOutcome { failed: 0, busy: true, elapsed: started.elapsed() };
             }
         };
-        let _ended = Ended { runs, run };
+        let _ended = Ended { runs, run, started };
         let admitted = self.accept(run, &document, sink);
         run.start();
         let interpreter = Execution::new(&self.shared);
@@ -286,7 +286,6 @@ impl Executor {
             state: Some(state),
             message: run.why_stopped(),
         });
-        run.store();
         DocumentOutcome { failed, busy, elapsed }
     }
 
@@ -334,18 +333,36 @@ impl Executor {
 /// Why a run ends that `ldctl stop` stops.
 const STOPPED: &str = "stopped on request";
 
-/// Ends a run even if its thread panics.
+/// Why a run ends whose thread panics.
+const CRASHED: &str = "the run crashed (a bug in ldctl); see its log";
+
+/// Ends a run even if its thread panics, and stores it.
 struct Ended<'a> {
     runs: &'a Runs,
     run: &'a Arc<Run>,
+    started: Instant,
 }
 
 impl Drop for Ended<'_> {
     fn drop(&mut self) {
-        if !self.run.has_ended() {
-            self.runs.finish(self.run, 1, Map::new());
-            self.run.store();
+        let Self { runs, run, started } = self;
+        // Whoever follows it waits for its last event.
+        if run.may_continue() {
+            run.note(&Event::Error { kind: ErrorKind::Internal, message: CRASHED.to_owned() });
+            let failed = run.failed() + 1;
+            if !run.has_ended() {
+                runs.finish(run, failed, Map::new());
+            }
+            run.note(&Event::Done {
+                ok: false,
+                failed,
+                elapsed_s: started.elapsed().as_secs_f64(),
+                run: Some(run.number()),
+                state: Some(run.state()),
+                message: Some(CRASHED.to_owned()),
+            });
         }
+        run.store();
     }
 }
 

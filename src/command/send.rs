@@ -22,7 +22,7 @@ use crate::cli::{Attach, Send};
 use crate::client::{CONNECT_TIMEOUT, ClientError, Endpoint, confirm, diagnose, stop};
 use crate::console::Console;
 use crate::error::{Error, Exit};
-use crate::event::{Event, FailureKind, ReportFormat, State};
+use crate::event::{ErrorKind, Event, FailureKind, ReportFormat, State};
 use crate::load::{MOST_SECONDS, MOST_TASKS, MOST_USERS, TestLimits};
 use crate::value::Value;
 use crate::wire::dialect::Reply;
@@ -329,7 +329,8 @@ impl<'a> Listener<'a> {
             let Some(reply) = next? else { break };
             self.received = true;
             (falling_quiet, confirming) = (None, None);
-            let refusal = replies.refusal(&reply);
+            // What follows the acceptance of a run is about the run, up to its end.
+            let refusal = replies.refusal(&reply).filter(|_| self.run.is_none());
             match reply {
                 Reply::Event(event) => self.event(&event),
                 Reply::Line(line) if refusal.is_some() => self.refused(&line),
@@ -421,6 +422,11 @@ impl<'a> Listener<'a> {
                 self.busy |= kind == Some(FailureKind::Busy);
             }
             Event::Accepted { run, state, .. } => self.accepted(*run, *state),
+            Event::Error { kind: ErrorKind::Internal, message } if self.run.is_some() => {
+                self.console.error(message);
+                self.failed = self.failed.max(1);
+            }
+            Event::Error { message, .. } if self.run.is_some() => self.console.warn(message),
             Event::Done { ok, failed, .. } => {
                 self.failed = self.failed.max(*failed).max(usize::from(!ok));
                 self.done = true;
@@ -482,12 +488,17 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::wire::frame::{frame_into, terminator_into};
 
     /// Far below what a test may take: the peers here reply at once or never.
     const SHORT: Duration = Duration::from_millis(50);
 
     async fn listen_to(port: u16, silence: Duration) -> Result<Exit, ClientError> {
-        let endpoint = Endpoint { mode: Mode::Legacy, ..Endpoint::new("127.0.0.1", port) };
+        listen_as(Mode::Legacy, port, silence).await
+    }
+
+    async fn listen_as(mode: Mode, port: u16, silence: Duration) -> Result<Exit, ClientError> {
+        let endpoint = Endpoint { mode, ..Endpoint::new("127.0.0.1", port) };
         let (token, role, needs_runs) = (None, Role::Hold, false);
         let talk =
             Talk { endpoint: &endpoint, token, silence, confirmation: SHORT, role, needs_runs };
@@ -531,5 +542,37 @@ mod tests {
         };
         let (exit, _first) = tokio::join!(listen_to(port, connection::SILENCE), serve);
         assert_eq!(exit.expect("a reply"), Exit::Done);
+    }
+
+    #[tokio::test]
+    async fn an_error_within_a_run_ends_neither_its_events_nor_their_exit_code() {
+        let accepted = r#"{"event":"accepted","protocol":1,"run":7,"actions":1,"state":"running"}"#;
+        let error = |kind| format!(r#"{{"event":"error","kind":"{kind}","message":"m"}}"#);
+        let done = |ok: bool| {
+            format!(r#"{{"event":"done","ok":{ok},"failed":{},"elapsed_s":1.0}}"#, u8::from(!ok))
+        };
+        for (replies, exit) in [
+            // A run that crashes, and one of whose events some are not kept.
+            (vec![error("internal"), done(false)], Exit::ActionFailed),
+            (vec![error("limit"), done(true)], Exit::Done),
+            // The connection of a client that holds a run that crashes.
+            (vec![error("internal")], Exit::ActionFailed),
+        ] {
+            let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let port = server.local_addr().expect("an address").port();
+            let mut bytes = Vec::new();
+            for body in std::iter::once(accepted).chain(replies.iter().map(String::as_str)) {
+                frame_into(body.as_bytes(), &mut bytes);
+            }
+            terminator_into(Mode::Framed, &mut bytes);
+            let serve = async {
+                let (mut stream, _) = server.accept().await.expect("the document");
+                stream.write_all(&bytes).await.expect("sent");
+                let _ = stream.read_to_end(&mut Vec::new()).await;
+            };
+            let listening = listen_as(Mode::Framed, port, connection::SILENCE);
+            let (found, ()) = tokio::join!(listening, serve);
+            assert_eq!(found.expect("a reply"), exit, "{replies:?}");
+        }
     }
 }

@@ -247,6 +247,11 @@ impl Run {
         }
     }
 
+    /// How many of its actions have failed so far.
+    pub fn failed(&self) -> usize {
+        lock(&self.inner).failed
+    }
+
     /// Adds an event to its journal.
     pub fn note(&self, event: &Event) {
         let mut inner = lock(&self.inner);
@@ -257,6 +262,9 @@ impl Run {
             if let (None, Some(failure)) = (&inner.message, &result.error) {
                 inner.message = Some(failure.message.lines().next().unwrap_or("").to_owned());
             }
+        }
+        if let Event::Error { message, .. } = event {
+            inner.message = Some(message.clone());
         }
         if let Event::Progress(progress) = event {
             inner.series.push(progress);
@@ -274,6 +282,11 @@ impl Run {
     pub fn events_after(&self, after: u64) -> (Vec<(u64, Arc<Event>)>, bool) {
         let inner = lock(&self.inner);
         (inner.journal.after(after), !inner.journal.is_complete())
+    }
+
+    /// Whether more events can follow.
+    pub fn may_continue(&self) -> bool {
+        !lock(&self.inner).journal.is_complete()
     }
 
     /// Changes whenever there are new events.

@@ -17,10 +17,10 @@ use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::event::{Event, FailureKind, State, Status};
+use crate::event::{ErrorKind, Event, FailureKind, State, Status};
 use crate::record::Recording;
 use crate::record::fixture::recorder;
-use crate::run::{self, Submission};
+use crate::run::{self, History, Runs, Submission};
 use crate::value::Value;
 
 /// An executor over a fresh data directory.
@@ -73,6 +73,47 @@ impl Bench {
 
     fn check(&self, json: &str, lines: &[&str]) {
         assert_eq!(self.lines(json), lines, "{json}");
+    }
+}
+
+#[test]
+fn t26_a_run_whose_thread_panics_ends_for_all_who_follow_it_and_in_the_history() {
+    for at in ["started", "result", "done"] {
+        let data = tempfile::tempdir().expect("a directory");
+        let (history, last) = History::open(&data.path().join("h")).expect("a history");
+        let executor = Bench::new().executor.with_runs(Runs::default().with_history(history, last));
+        let document = Document::parse(Value::parse(r#"[["nothing"]]"#).expect("JSON"));
+        let mut sink = |event: Event| {
+            let event = serde_json::to_value(&event).expect("JSON");
+            assert_ne!(event["event"], at, "a panic on purpose");
+        };
+        let work = || {
+            let cancel = CancellationToken::new();
+            executor.execute(document.expect("a document"), &mut sink, &cancel)
+        };
+        let crashed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        assert!(crashed.is_err(), "{at}");
+        let run = executor.table().find(1).expect("the run");
+        assert_eq!(run.state(), State::Failed, "{at}");
+        let (events, may_continue) = run.events_after(0);
+        assert!(!may_continue, "{at}: whoever follows it waits for ever");
+        let events: Vec<&Event> = events.iter().map(|(_, event)| &**event).collect();
+        let [.., before, last] = &events[..] else { panic!("{events:?}") };
+        let Event::Done { ok: false, state: Some(State::Failed), run: Some(1), .. } = last else {
+            panic!("{at}: {last:?}")
+        };
+        let stored = executor.table().history().expect("one").find(1).expect("read");
+        let stored = stored.expect("the run");
+        assert_eq!(stored.state, State::Failed, "{at}");
+        if at != "done" {
+            let Event::Error { kind: ErrorKind::Internal, message } = before else {
+                panic!("{at}: {before:?}")
+            };
+            assert_eq!(message, "the run crashed (a bug in ldctl); see its log");
+            assert_eq!(stored.run.and_then(|info| info.message).as_ref(), Some(message));
+        }
+        // Its place is free.
+        assert!(executor.table().current().is_none());
     }
 }
 
