@@ -16,6 +16,7 @@ use super::machine;
 use super::policy::Policy;
 use super::resolver::{Resolver, Source};
 use super::rules::{Engine, Rules};
+use super::run_report::page_so_far;
 use super::services::{Service, Services, Tenant};
 use crate::counters::Counters;
 use crate::escape::one_line;
@@ -411,6 +412,13 @@ impl<'a> Context<'a> {
     /// The figures of all tests, for exporters.
     pub(crate) fn cumulative(&self) -> Arc<Cumulative> {
         self.shared.runs.cumulative()
+    }
+
+    /// Makes the page of this run while its test is in progress.
+    pub(crate) fn page_so_far(&self) -> impl Fn() -> Result<String, String> + Send + Sync + use<> {
+        let (run, facts) = (Arc::clone(self.run), self.facts());
+        let memory = Arc::clone(&self.shared.policy.memory);
+        move || page_so_far(&run, &facts, &memory)
     }
 
     /// The live figures of the test that started last, now and later; for pages.

@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use crate::error::reason;
 use crate::event::{ReportFormat, State, Status};
 use crate::memory::Memory;
 use crate::record::gates::{GateResult, Rule};
@@ -178,6 +179,19 @@ pub(super) fn of_run(run: &Run, format: ReportFormat) -> Result<RunReport, Repor
     report.facts.is_in_progress = true;
     report.warnings.push(format!("run {number} is in progress: these are its figures so far"));
     Ok(report)
+}
+
+/// The page of a run whose test is in progress, or why there is none.
+pub(super) fn page_so_far(
+    run: &Run,
+    facts: &Facts,
+    memory: &Arc<Memory>,
+) -> Result<String, String> {
+    let mut report = of_run(run, ReportFormat::Html).map_err(|error| error.to_string())?;
+    report.facts = Facts { is_in_progress: report.facts.is_in_progress, ..facts.clone() };
+    let mut page = Vec::new();
+    report.write(memory, &mut page).map_err(|error| reason(&error))?;
+    String::from_utf8(page).map_err(|error| error.to_string())
 }
 
 /// From the figures that are kept of a run.

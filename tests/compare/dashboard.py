@@ -101,9 +101,18 @@ def look_at_test(name, command, port):
             kind, text = get(port, path)[1:]
             rows = list(csv.reader(io.StringIO(text.decode())))
             seen[path] = (kind, rows[0], [row[:2] for row in rows[1:]])
-        for path in ("/exceptions", "/worker-count"):
+        for path in ("/exceptions", "/worker-count", "/tasks"):
             status, kind, text = get(port, path)
             seen[path] = (status, kind, json.loads(text))
+        # The lines of its log are each program's own.
+        status, kind, text = get(port, "/logs")
+        logs = json.loads(text)
+        seen["/logs"] = (status, kind, {key: type(value).__name__ for key, value in logs.items()}, logs["workers"])
+        seen["/exceptions/csv"] = get(port, "/exceptions/csv")
+        seen["/stats/requests_full_history/csv"] = get(port, "/stats/requests_full_history/csv")[0]
+        for path in ("/stats/report", "/stats/report?download=1"):
+            status, kind, page = get(port, path)
+            seen[path] = (status, kind, all(name in page for name in (b"ok", b"bad")))
         seen["refused"] = [get(port, path)[0] for path in ("/swarm", "/stop", "/stats/reset")]
         return seen
     finally:

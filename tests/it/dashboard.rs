@@ -331,9 +331,39 @@ fn check_locust(at: u16, seen: &serde_json::Value) {
         let (head, body) = ask(at, request, "localhost");
         assert!(head.starts_with("http/1.1 405 ") && body == "this page is read only\n", "{head}");
     }
-    assert!(ask(at, "GET /logs", "localhost").0.starts_with("http/1.1 404 "));
+    check_further_paths(at);
     let (head, _) = ask(at, "GET /stats/requests", "evil.example");
     assert!(head.starts_with("http/1.1 403 "), "{head}");
+}
+
+fn check_further_paths(at: u16) {
+    let json = |path: &str| -> serde_json::Value {
+        let (head, body) = ask(at, &format!("GET {path}"), "localhost");
+        assert!(head.starts_with("http/1.1 200 ") && head.contains("application/json"), "{head}");
+        serde_json::from_str(&body).expect("JSON")
+    };
+    assert_eq!(json("/logs"), json!({"master": [], "workers": {}}));
+    assert_eq!(json("/exceptions"), json!({"exceptions": []}));
+    let class = json!({"FastHttpUserWrapper": {"ratio": 1.0, "tasks": {"test": {"ratio": 1.0}}}});
+    assert_eq!(json("/tasks"), json!({"per_class": class, "total": class}));
+    let (head, table) = ask(at, "GET /exceptions/csv", "localhost");
+    assert!(head.contains("text/csv"), "{head}");
+    assert_eq!(table, "Count,Message,Traceback,Nodes\r\n");
+    let (head, _) = ask(at, "GET /stats/requests_full_history/csv", "localhost");
+    assert!(head.starts_with("http/1.1 404 "), "{head}");
+    for (path, is_kept) in [
+        ("/stats/report", false),
+        ("/stats/report?theme=dark&download=", false),
+        ("/stats/report?download=1", true),
+    ] {
+        let (head, page) = ask(at, &format!("GET {path}"), "localhost");
+        assert!(head.starts_with("http/1.1 200 ") && head.contains("text/html"), "{head}");
+        assert_eq!(head.contains("content-disposition: attachment; "), is_kept, "{path}: {head}");
+        assert!(head.contains("frame-ancestors 'none'") && head.contains("no-referrer"), "{head}");
+        // It has the figures so far, and runs its own script only.
+        assert!(page.contains("data-figure=\"requests\"") && page.contains("=bad"), "{path}");
+        assert!(page.contains("script-src 'sha256-"), "{path}");
+    }
 }
 
 #[test]

@@ -231,7 +231,7 @@ fn seconds(given: &Arguments<'_>, name: &str, default: f64) -> Result<Duration, 
 
 /// What LoadDensity calls the users of a kind. Its workers have no others; ldctl's and those of scripts
 /// of Locust's do with any.
-fn class(user: &str) -> String {
+pub(super) fn class(user: &str) -> String {
     let words = user.split('_').map(|word| match word {
         "websocket" => "WebSocket".to_owned(),
         "graphql" => "GraphQL".to_owned(),

@@ -3,6 +3,7 @@
 //! from its live figures.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -10,7 +11,7 @@ use indexmap::IndexMap;
 
 use crate::escape::csv_cell;
 use crate::record::live::{Live, Series, since};
-use crate::value::{Charset, Value};
+use crate::value::{Charset, Map, Value};
 
 /// The most rows and errors that are shown; Locust's.
 const MOST_ROWS: usize = 500;
@@ -48,6 +49,19 @@ pub struct Subject {
     pub peak: usize,
     /// Whether it has no workers on other machines.
     pub is_alone: bool,
+    /// What LoadDensity calls its users.
+    pub class: String,
+    /// Makes its report so far, or says why there is none.
+    pub report: Report,
+}
+
+/// Makes the report of a test.
+pub struct Report(pub Box<dyn Fn() -> Result<String, String> + Send + Sync>);
+
+impl fmt::Debug for Report {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Report")
+    }
 }
 
 /// What was seen of a test.
@@ -91,6 +105,23 @@ impl Stats {
     /// Whether the test has no workers on other machines.
     pub(super) fn is_alone(&self) -> bool {
         self.subject.is_alone
+    }
+
+    /// `/stats/report`, or why there is none.
+    pub(super) fn report(&self) -> Result<String, String> {
+        (self.subject.report.0)()
+    }
+
+    /// `/tasks`: of users of one kind, which have one task there.
+    pub(super) fn tasks(&self) -> String {
+        let share = if self.subject.live.users() > 0 { 1.0 } else { 0.0 };
+        let of = |task: f64| {
+            let task = Value::dict([("test", Value::dict([("ratio", Value::Float(task))]))]);
+            let class = Value::dict([("ratio", Value::Float(share)), ("tasks", task)]);
+            Value::Dict(Map::from_iter([(self.subject.class.clone(), class)]))
+        };
+        // Of each user all of its tasks, and of all users.
+        Value::dict([("per_class", of(1.0)), ("total", of(share))]).to_json(Charset::Ascii)
     }
 
     /// Looks at what was counted since the last time.
@@ -371,7 +402,9 @@ mod tests {
     use crate::record::fixture::request;
 
     fn stats(live: &Arc<Live>) -> Stats {
-        Stats::new(Subject { live: Arc::clone(live), peak: 0, is_alone: true }, at(0))
+        let (class, report) = ("X".to_owned(), Report(Box::new(|| Ok(String::new()))));
+        let subject = Subject { live: Arc::clone(live), peak: 0, is_alone: true, class, report };
+        Stats::new(subject, at(0))
     }
 
     fn at(seconds: u64) -> Duration {

@@ -19,15 +19,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST,
+    HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::watch;
 
 use self::course::Course;
 use self::locust::Stats;
-pub use self::locust::Subject;
+pub use self::locust::{Report, Subject};
 use self::reply::Reply;
 use super::Exporter;
 use crate::lock::{join_until, lock};
@@ -47,6 +47,8 @@ const SHORTEST: Duration = Duration::from_millis(100);
 
 const JSON: &str = "application/json";
 
+const HTML: &str = "text/html; charset=utf-8";
+
 const PAGE: &str = include_str!("page.html");
 const SCRIPT: &str = include_str!("page.js");
 const STYLE: &str = include_str!("page.css");
@@ -54,6 +56,10 @@ const STYLE: &str = include_str!("page.css");
 /// Only the page's own files, and no page around it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// A report says itself, by digests, which scripts and styles are its own.
+const REPORT_POLICY: &str = "connect-src 'none'; object-src 'none'; base-uri 'none'; \
+                             form-action 'none'; frame-ancestors 'none'";
 
 /// How often pages get new figures, and over what time a rate is taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -190,7 +196,7 @@ struct Seen {
     changes: Changes,
     course: Course,
     /// By [`Text`].
-    made: [Option<Made>; 4],
+    made: [Option<Made>; 5],
 }
 
 /// What is made for all clients.
@@ -201,6 +207,8 @@ enum Text {
     Requests,
     RequestsCsv,
     FailuresCsv,
+    /// Of the test so far; empty where there is none.
+    Report,
 }
 
 /// The latest of a text.
@@ -238,7 +246,7 @@ impl Figures {
         let clock = Clock::start();
         let course = Course::new(clock.now(), pace.window);
         let seen =
-            Mutex::new(Seen { changes: cumulative.changes(), course, made: [const { None }; 4] });
+            Mutex::new(Seen { changes: cumulative.changes(), course, made: [const { None }; 5] });
         Self {
             shown,
             cumulative,
@@ -293,6 +301,7 @@ impl Figures {
             Text::Requests => (BARE, of_stats(Stats::requests)),
             Text::RequestsCsv => (BARE, of_stats(Stats::requests_csv)),
             Text::FailuresCsv => (BARE, of_stats(Stats::failures_csv)),
+            Text::Report => (BARE, of_stats(|stats| stats.report().unwrap_or_default())),
         };
         let mut share = self.cumulative.memory().share("a snapshot for the dashboard");
         share.grow(text.len())?;
@@ -326,12 +335,12 @@ fn respond(request: &Request<RequestBody>, figures: &Figures) -> Response<Reply>
     }
     let path = request.uri().path();
     if figures.stats.is_some()
-        && let Some(response) = of_locust(path, figures)
+        && let Some(response) = of_locust(request, figures)
     {
         return response;
     }
     let made = match path {
-        "/" | "/index.html" => Ok(("text/html; charset=utf-8", Reply::of(PAGE))),
+        "/" | "/index.html" => Ok((HTML, Reply::of(PAGE))),
         "/dashboard.js" => Ok(("text/javascript; charset=utf-8", Reply::of(SCRIPT))),
         "/dashboard.css" => Ok(("text/css; charset=utf-8", Reply::of(STYLE))),
         "/snapshot" => figures.snapshot().map(|json| (JSON, Reply::of(json))),
@@ -344,21 +353,60 @@ fn respond(request: &Request<RequestBody>, figures: &Figures) -> Response<Reply>
 }
 
 /// The paths of Locust's page, but for those that are not served here.
-fn of_locust(path: &str, figures: &Figures) -> Option<Response<Reply>> {
+fn of_locust(request: &Request<RequestBody>, figures: &Figures) -> Option<Response<Reply>> {
     let text = |what, kind| answer(figures.for_request(what).map(|text| (kind, Reply::of(text))));
     let json = |text: &'static str| response(StatusCode::OK, JSON, Reply::of(text));
     let is_alone = || figures.stats.as_ref().is_some_and(|stats| lock(stats).is_alone());
-    Some(match path {
+    Some(match request.uri().path() {
         "/stats/requests" => text(Text::Requests, JSON),
         "/stats/requests/csv" => text(Text::RequestsCsv, "text/csv"),
         "/stats/failures/csv" => text(Text::FailuresCsv, "text/csv"),
+        "/stats/report" => report(request, figures),
+        "/stats/requests_full_history/csv" => {
+            plain(StatusCode::NOT_FOUND, "this page keeps no history; /events has the figures\n")
+        }
         // Tasks are no code here, so they raise none.
         "/exceptions" => json("{\"exceptions\": []}"),
+        "/exceptions/csv" => {
+            let columns = "Count,Message,Traceback,Nodes\r\n";
+            response(StatusCode::OK, "text/csv", Reply::of(columns))
+        }
+        // What is logged is for whoever runs this program.
+        "/logs" => json("{\"master\": [], \"workers\": {}}"),
+        "/tasks" => {
+            let tasks = figures.stats.as_ref().map(|stats| lock(stats).tasks());
+            response(StatusCode::OK, JSON, Reply::of(tasks.unwrap_or_default()))
+        }
         "/worker-count" if is_alone() => json("{\"worker_count\": 0}"),
         // What would change the test.
         "/swarm" | "/stop" | "/stats/reset" | "/user" => read_only(""),
         _ => return None,
     })
+}
+
+/// The report of the test so far, to look at or to keep.
+fn report(request: &Request<RequestBody>, figures: &Figures) -> Response<Reply> {
+    let page = match figures.for_request(Text::Report) {
+        Ok(page) if !page.is_empty() => page,
+        Ok(_) => {
+            let none = "there is no report of this test yet; ask again\n";
+            return plain(StatusCode::SERVICE_UNAVAILABLE, none);
+        }
+        Err(full) => return answer(Err(full)),
+    };
+    let mut response = response(StatusCode::OK, HTML, Reply::of(page));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(REPORT_POLICY));
+    let query = request.uri().query().unwrap_or_default();
+    // As there: any value but an empty one.
+    let is_kept = query
+        .split('&')
+        .any(|pair| pair.strip_prefix("download=").is_some_and(|value| !value.is_empty()));
+    if is_kept {
+        let name = HeaderValue::from_static("attachment; filename=\"report.html\"");
+        headers.insert(CONTENT_DISPOSITION, name);
+    }
+    response
 }
 
 fn read_only(allowed: &'static str) -> Response<Reply> {

@@ -40,9 +40,10 @@ pub(in crate::action::commands) const FIELDS: &[Field] = &[
     )
     .note(
         "It has no login and is read only: `/`, `/snapshot` and `/events` as LD_start_dashboard, and \
-         Locust's `/stats/requests`, `/stats/requests/csv` and `/stats/failures/csv`. Addresses beyond \
-         loopback need --allow-listen; where it cannot listen, the test runs with a warning. A worker \
-         has none.",
+         Locust's `/stats/requests`, `/stats/requests/csv`, `/stats/failures/csv`, `/stats/report` (the \
+         report of ldctl so far), `/tasks`, and without entries `/exceptions`, `/exceptions/csv` and \
+         `/logs`. Addresses beyond loopback need --allow-listen; where it cannot listen, the test runs \
+         with a warning. A worker has none.",
     )
     .example(r#"{"host": "127.0.0.1", "port": 8089}"#),
     Field::optional("runner_mode", MODES, "The part of the test in a cluster.")

@@ -19,7 +19,7 @@ use crate::load::pacer::Pacing;
 use crate::load::template::Bindings;
 use crate::load::{OVERTIME, Progress, Runnable, Settings, Streamed, Trace};
 use crate::memory::Share;
-use crate::metrics::dashboard::Subject;
+use crate::metrics::dashboard::{Report, Subject};
 use crate::protocol::own_limits;
 use crate::record::budget::FailureBudget;
 use crate::record::{Conditions, Recording};
@@ -114,7 +114,7 @@ impl StartTest {
         let abort_on = std::mem::take(&mut self.abort_on);
         let document = std::mem::take(&mut self.document);
         let ignored = std::mem::take(&mut self.ignored);
-        let web_ui = self.web_ui.take();
+        let (web_ui, class) = (self.web_ui.take(), std::mem::take(&mut self.class));
         let mode = std::mem::replace(&mut self.mode, Mode::Local);
         let (mode_name, is_local) = (mode.name(), mode.is_local());
         let part = mode.begin(context);
@@ -155,13 +155,15 @@ impl StartTest {
                 Linked { plan: part.of(linked.plan), ..linked }
             }
         };
-        let subject = || Subject {
+        let subject = |class| Subject {
             live: Arc::clone(lease.test().live()),
             // An open model has no users to wait for.
             peak: if rate.is_none() { peak as usize } else { 0 },
             is_alone: is_local,
+            class,
+            report: Report(Box::new(context.page_so_far())),
         };
-        let page = web_ui.map(|web_ui| web_ui.serve(subject(), context));
+        let page = web_ui.map(|web_ui| web_ui.serve(subject(class), context));
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let mut aborted = None;
         let recording = lease.execute(plan, cores, &mut |progress| {

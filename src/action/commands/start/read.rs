@@ -8,7 +8,7 @@ use super::web_ui::WebUi;
 
 use crate::action::arguments::Arguments;
 use crate::action::command::START_TEST;
-use crate::action::commands::clustered::{Mode, OF_CLUSTERS};
+use crate::action::commands::clustered::{Mode, OF_CLUSTERS, class};
 use crate::action::commands::resolver::{csv_sources, variables};
 use crate::action::delegated::NEEDS;
 use crate::action::loaddensity::is_user;
@@ -37,6 +37,10 @@ pub(in crate::action::commands) fn read(given: &Arguments<'_>) -> Result<StartTe
         None => ("", None),
     };
     let mode = Mode::parse(given, name, host)?;
+    let class = class(match detail.value().get("user").and_then(Value::as_str) {
+        Some(foreign) if user.is_none() => foreign,
+        _ => name,
+    });
     if let (true, false, Some(field)) = (in_python, mode.is_local(), given.present("runner_mode")) {
         return Err(field.expected("\"local\" for a test in the executor's Python"));
     }
@@ -98,6 +102,7 @@ pub(in crate::action::commands) fn read(given: &Arguments<'_>) -> Result<StartTe
         sources: given.or_default("csv_sources", csv_sources)?,
         keep_bodies: given.or_default("record_bodies", |field| field.boolean())?,
         abort_on: given.or_default("abort_on", AbortOn::read)?,
+        class,
         web_ui: given.if_present("web_ui_dict", WebUi::read)?.filter(|_| !mode.is_worker()),
         ignored: without_effect
             .chain(OF_CLUSTERS.into_iter().filter(|name| mode.ignores(name)))

@@ -23,6 +23,8 @@ pub(in crate::action::commands) struct StartTest {
     pub(super) sources: Vec<CsvSource>,
     pub(super) keep_bodies: bool,
     pub(super) abort_on: AbortOn,
+    /// What LoadDensity calls its users.
+    pub(super) class: String,
     /// Where a page shows it.
     pub(super) web_ui: Option<WebUi>,
     pub(super) iterations: Option<u64>,
