@@ -51,6 +51,8 @@ pub(super) enum Bond {
 pub(super) struct Submitted {
     located: Located,
     submission: Submission,
+    /// Whether its refusal says where it is no document; the socket's is the reference's.
+    is_explained: bool,
 }
 
 /// The bytes of a request, which hold its document; overwritten when dropped.
@@ -122,7 +124,7 @@ impl ServerState {
                         None if detach => Bond::Detached,
                         None => Bond::None,
                     };
-                    Response::Document(Submitted { located, submission }, bond)
+                    Response::Document(Submitted { located, submission, is_explained: false }, bond)
                 }
             },
             Op::Ping => Response::Now(vec![Event::Pong(self.pong())]),
@@ -190,7 +192,7 @@ impl ServerState {
 impl Submitted {
     /// A document that is all of its request.
     pub(super) fn whole(bytes: &[u8], submission: Submission) -> Self {
-        Self { located: Located::whole(bytes), submission }
+        Self { located: Located::whole(bytes), submission, is_explained: true }
     }
 
     /// The job that reads and runs it.
@@ -231,9 +233,27 @@ impl Submitted {
             memory.grow(weight).map_err(|full| Refusal::busy(&full.to_string()))?;
             parse(&text)?
         };
-        drop(request);
-        Ok(executor.prepare(document, self.submission, cancel)?)
+        let request = self.is_explained.then_some(request);
+        Arc::clone(&executor).prepare(document, self.submission, cancel).map_err(|unready| {
+            match (unready, request) {
+                (Unready::Invalid(_), Some(request)) => {
+                    let text = self.located.text(request.body());
+                    explained(&executor.lint(&text))
+                }
+                (unready, _) => unready.into(),
+            }
+        })
     }
+}
+
+/// The refusal of what is no document, with the first of what is found in it.
+fn explained(findings: &[serde_json::Value]) -> Refusal {
+    let refusal = Refusal::invalid_document();
+    let Some(found) = findings.first() else { return refusal };
+    let Refusal { kind, message } = refusal;
+    let (line, column) = (&found["line"], &found["column"]);
+    let why = found["message"].as_str().unwrap_or_default();
+    Refusal::new(kind, format!("{message}; line {line}, column {column}: {why}"))
 }
 
 impl From<Unready> for Refusal {

@@ -99,7 +99,8 @@ fn what_is_wrong_with_a_request_has_a_status_a_kind_and_the_words_of_the_socket(
             post("/api/v1/runs", "{}"),
             400,
             "invalid-document",
-            "executor received invalid data: list is empty or wrong type",
+            "executor received invalid data: list is empty or wrong type; line 1, column 1: not a document: \
+             expected a list of actions",
         ),
         (post(&name, list), 400, "invalid-document", "name: expected 1 to 200 characters"),
         (
