@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::support::installed;
+use crate::support::{Server, installed};
 
 /// The highest exposure that `systemd-analyze security` may find, in tenths.
 const EXPOSURE: &str = "10";
@@ -33,6 +33,25 @@ fn systemd_finds_nothing_wrong_with_the_units() {
     });
     let told = check(&["verify", "--man=no", &units[0], &units[1]]);
     assert_eq!(told, "");
+}
+
+#[test]
+fn the_service_starts_with_the_command_lines_that_its_unit_offers() {
+    let unit = fs::read_to_string("packaging/ldctl.service").expect("a unit");
+    let lines = unit.lines().map(|line| line.trim_start_matches('#'));
+    let commands: Vec<&str> =
+        lines.filter_map(|line| line.strip_prefix("ExecStart=/usr/bin/ldctl serve ")).collect();
+    assert!(commands.len() == 2 && commands[1].contains("--web "), "{commands:?}");
+    for command in commands {
+        let data = tempfile::tempdir().expect("a directory");
+        let command = command.replace("${STATE_DIRECTORY}", &data.path().display().to_string());
+        let command = command.replace(":8765", ":0");
+        let args: Vec<&str> = command.split(' ').collect();
+        let server = Server::start(&args, Some("s3cret"));
+        if command.contains("--web") {
+            server.talk_with("runs in a browser: http://127.0.0.1:");
+        }
+    }
 }
 
 #[test]
