@@ -93,6 +93,14 @@ pub struct Peer {
 #[derive(Debug, Clone)]
 pub struct InUse(#[expect(dead_code, reason = "it is held")] Arc<Busy>);
 
+#[cfg(test)]
+impl InUse {
+    /// Of no connection.
+    pub(crate) fn none() -> Self {
+        Self(Arc::new(Busy::new(&Arc::new(Activity::new()))))
+    }
+}
+
 /// The TLS configuration of the next handshake. It may change, but not between some and none.
 pub type Handshakes = Box<dyn Fn() -> Option<Arc<ServerConfig>> + Send + Sync>;
 

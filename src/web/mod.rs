@@ -32,6 +32,8 @@ mod reply;
 mod routes;
 mod runs;
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod tools;
 mod view;
 
