@@ -187,6 +187,24 @@ fn t85_a_cookie_changes_something_only_with_our_origin() {
 }
 
 #[test]
+fn t85_forms_say_where_they_come_from_without_tls_and_beyond_loopback_too() {
+    let (target, door) = (Target::start(), Door::open(&[], TOKEN));
+    let run = start(&door, &endless(&target));
+    // A page that says nothing of itself posts the origin `null`, and only secure ones and those of
+    // loopback say more (Sec-Fetch-Site).
+    for path in ["/login", "/", &format!("/runs/{run}")] {
+        let page = door.ask(get(path)).text();
+        let (head, body) = page.split_once("<body>").expect("a body");
+        assert!(head.contains(r#"<meta name="referrer" content="same-origin">"#), "{path}: {head}");
+        assert!(body.contains(r#"method="post""#), "{path}: {body}");
+    }
+    let login =
+        |origin: &str| door.ask_bare(&post("/login", "token=s3cret").header("Origin", origin));
+    assert_eq!(login(&format!("http://{}", door.host)).status, 303);
+    assert_eq!(login("null").status, 403);
+}
+
+#[test]
 fn t86_over_tls_a_cookie_never_leaves_it() {
     let authority = Authority::new();
     let (cert, key) = (authority.file("server.pem"), authority.file("server.key"));
