@@ -243,6 +243,44 @@ fn t93_watchers_over_http_and_on_the_socket_share_one_limit() {
     });
 }
 
+#[test]
+fn t32_a_run_of_any_number_of_names_costs_those_who_watch_it_a_bounded_page_and_small_events() {
+    let (target, door) = (Target::start(), Door::open(&[], None));
+    let name = format!("{}${{randint(1, 1000000000)}}", "a rather long name ".repeat(5));
+    let document = json!([["LD_start_test", {
+        "user_detail_dict": {"user": "fast_http_user", "host": target.url()},
+        "user_count": 4, "spawn_rate": 1000, "test_time": 600, "wait_time": 0,
+        "tasks": [{"method": "get", "request_url": "/", "name": name}]}]]);
+    let run = start(&door, &document.to_string());
+    let mut lines = door.follow(get(&format!("/api/v1/runs/{run}/events")));
+    // More than have rows of their own.
+    let progress = lines.find(|line| {
+        assert!(line.len() < 500, "an event of {} bytes: {line}", line.len());
+        let requests = line
+            .split_once(r#""requests":"#)
+            .and_then(|(_, rest)| rest.split(',').next()?.parse::<u64>().ok());
+        requests > Some(6000)
+    });
+    progress.expect("progress");
+    let page = door.ask(get(&format!("/runs/{run}"))).text();
+    assert!(page.len() < 150_000, "a page of {} bytes", page.len());
+    assert!(page.contains(" further names"), "{page}");
+    let mut parts = door.follow(get(&format!("/runs/{run}/parts?since=0")));
+    let mut sent = 0;
+    parts.find(|line| {
+        sent += line.len();
+        line.starts_with("id: ")
+    });
+    assert!((page.len() / 2..200_000).contains(&sent), "parts of {sent} bytes");
+    for (path, most) in [("/", 20_000), ("/api/v1/runs", 1000), ("/api/v1/runs/1", 1000)] {
+        let length = door.ask(get(path)).text().len();
+        assert!(length < most, "{path}: {length} bytes");
+    }
+    let summary = door.ask(get(&format!("/api/v1/runs/{run}/summary.json"))).text();
+    assert!(summary.len() < 4 << 20, "{} bytes", summary.len());
+    door.ask(post(&format!("/api/v1/runs/{run}/stop"), ""));
+}
+
 /// What a verb prints.
 fn told(server: &Server, args: &[&str]) -> String {
     let port = server.port();
