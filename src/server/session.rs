@@ -2,6 +2,8 @@
 //! is small, and rare state (a run, a lingering close) is boxed, because a server holds thousands
 //! of idle sessions.
 
+mod replies;
+
 use std::net::IpAddr;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,19 +17,14 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::budget::BudgetShare;
-use super::execute::Job;
-use super::pipe::Pipe;
 use super::respond::{Bond, RequestBytes, Response, Submitted};
 use super::state::{Active, Permit, ServerState};
 use super::transport::{Handshake, Transport, handshake};
-use super::writer::PipeWriter;
 use crate::counters::Counters;
 use crate::event::{ErrorKind, Event};
-use crate::run::Run;
 use crate::wire::dialect::{Dialect, ReplyFormat};
-use crate::wire::events::event_into;
 use crate::wire::frame::{
-    HEADER, MAX_LEGACY, MAX_REQUEST, Mode, Opening, ReadBuffer, legacy_is_complete, terminator_into,
+    HEADER, MAX_LEGACY, MAX_REQUEST, Mode, Opening, ReadBuffer, legacy_is_complete,
 };
 use crate::wire::op::Op;
 use crate::wire::refusal::Refusal;
@@ -45,12 +42,6 @@ const REJECTION_TIMEOUT: Duration = Duration::from_millis(250);
 /// How long, and for how many bytes, a closing connection keeps reading: unread bytes would make
 /// the system reset the connection, and a reset destroys the reply.
 const LINGER: (Duration, usize) = (Duration::from_secs(1), 2 * MAX_REQUEST);
-
-/// How long the client of a held run may acknowledge nothing.
-const HELD: Duration = Duration::from_secs(30);
-
-/// How often a connection is used whose client has closed its sending side.
-const ALIVE: Duration = Duration::from_secs(1);
 
 /// A fatal `protocol_version` alert in a TLS 1.0 record, which every version understands.
 const NO_TLS_HERE: [u8; 7] = [0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x46];
@@ -157,38 +148,6 @@ enum Sent {
     Broken,
     /// The peer does not read.
     Late,
-}
-
-/// What happens first while a held run is in progress.
-enum Taken {
-    /// Bytes for the client; `None` at the end of the reply.
-    Chunk(Option<Vec<u8>>),
-    /// It is time to use the connection.
-    Alive,
-    /// The connection is gone.
-    Broken,
-}
-
-/// What is noticed of a client while it waits.
-enum Noticed {
-    Input,
-    EndOfInput,
-    Due,
-    Broken,
-}
-
-/// What is known of the client that holds a run.
-struct Presence {
-    /// Whether it has closed its sending side.
-    input_ended: bool,
-    /// When to use the connection next, after that.
-    next: Instant,
-}
-
-impl Default for Presence {
-    fn default() -> Self {
-        Self { input_ended: false, next: Instant::now() }
-    }
 }
 
 /// A parsed request and its response.
@@ -523,181 +482,6 @@ impl<S: Transport> Session<S> {
             );
         }
         Planned::refused(mode, rejection)
-    }
-
-    /// Runs a job and writes its events. If the client leaves, the job continues, unless the connection
-    /// holds its run, which is stopped then.
-    async fn run(&mut self, job: Job, bond: Bond, format: ReplyFormat, active: Active) {
-        self.stream.set_nodelay();
-        let shared = Arc::clone(self.shared());
-        let waiting = shared.memory.share("a reply");
-        let pipe = Arc::new(Pipe::new(shared.limits().reply_queue, waiting));
-        let is_detached = matches!(bond, Bond::Detached);
-        let running = {
-            let (shared, pipe, peer) = (Arc::clone(&shared), Arc::clone(&pipe), self.peer);
-            tokio::task::spawn_blocking(move || {
-                // A shutdown waits for it, whether its client does or not.
-                let _active = Active::new(&shared);
-                let reply = PipeWriter::new(pipe, format, &shared, peer);
-                let mut reply = if is_detached { reply.only_first() } else { reply };
-                job(&mut reply, &shared.shutdown);
-                reply.finish();
-            })
-        };
-        let hold = match bond {
-            Bond::Held(hold) => Some(hold),
-            Bond::None | Bond::Detached => None,
-        };
-        if hold.is_some() {
-            self.stream.expect_acknowledgements(HELD);
-        }
-        let mut presence = Presence::default();
-        loop {
-            let taken = match hold {
-                Some(_) => self.take_or_notice(&pipe, &mut presence).await,
-                None => Taken::Chunk(pipe.take().await),
-            };
-            let sent = match &taken {
-                Taken::Chunk(None) => break,
-                Taken::Chunk(Some(chunk)) => self.send(chunk).await,
-                Taken::Alive => {
-                    let mut alive = Vec::new();
-                    event_into(&Event::Alive, &mut alive);
-                    self.send(&alive).await
-                }
-                Taken::Broken => Sent::Broken,
-            };
-            match sent {
-                Sent::Whole => {}
-                Sent::Broken => {
-                    match &hold {
-                        _ if pipe.is_concluded() => {}
-                        Some(hold) => {
-                            tracing::warn!("{}: the client left; its run is stopped", self.peer);
-                            hold.let_go();
-                        }
-                        None => tracing::info!("{}: the client left; its run continues", self.peer),
-                    }
-                    pipe.leave();
-                    break;
-                }
-                Sent::Late => pipe.give_up(),
-            }
-        }
-        if is_detached {
-            return self.close(true, active).await;
-        }
-        let mut running = running;
-        let ended = match &hold {
-            // Its reply was dropped because it does not read; it may still leave.
-            Some(hold) if pipe.is_dropped() && !pipe.is_left() => tokio::select! {
-                ended = &mut running => ended,
-                () = self.stream.broken() => {
-                    tracing::warn!("{}: the client left; its run is stopped", self.peer);
-                    hold.let_go();
-                    pipe.leave();
-                    running.await
-                }
-            },
-            _ => running.await,
-        };
-        if pipe.is_left() {
-            return;
-        }
-        if pipe.is_dropped() {
-            Counters::count(&shared.counters().shed);
-            tracing::warn!(
-                "{}: the client does not read, and {} bytes wait for it (--max-reply-queue); its \
-                 reply is dropped",
-                self.peer,
-                shared.limits().reply_queue
-            );
-            return;
-        }
-        if ended.is_err() {
-            Counters::count(&shared.counters().panics);
-            let mut out = Vec::new();
-            let refusal = Refusal::internal("the run crashed; see the server's log");
-            refusal.reply_into(format.mode, format.dialect, &mut out);
-            self.send(&out).await;
-        }
-        // The peer may have sent anything during the run.
-        self.close(true, active).await;
-    }
-
-    /// The next bytes for the client, unless its connection turns out to be gone first.
-    async fn take_or_notice(&mut self, pipe: &Pipe, presence: &mut Presence) -> Taken {
-        loop {
-            let Self { stream, buffer, .. } = self;
-            let watch = async {
-                if presence.input_ended {
-                    sleep_until(presence.next).await;
-                    return Noticed::Due;
-                }
-                match buffer.fill(stream, CHUNK).await {
-                    Ok(0) => Noticed::EndOfInput,
-                    Ok(_) => Noticed::Input,
-                    Err(_) => Noticed::Broken,
-                }
-            };
-            let noticed = tokio::select! {
-                biased;
-                chunk = pipe.take() => return Taken::Chunk(chunk),
-                noticed = watch => noticed,
-            };
-            match noticed {
-                // Nothing is expected after the request.
-                Noticed::Input => buffer.wipe(),
-                Noticed::Broken => return Taken::Broken,
-                // Either a half-close or the end of the client: only a reply to what is sent
-                // distinguishes them.
-                Noticed::EndOfInput | Noticed::Due => {
-                    presence.input_ended = true;
-                    presence.next = Instant::now() + ALIVE;
-                    return Taken::Alive;
-                }
-            }
-        }
-    }
-
-    /// Writes the events of a run, from its beginning to its end, at the client's pace.
-    async fn follow(&mut self, run: &Run, format: ReplyFormat, active: Active) {
-        let shared = Arc::clone(self.shared());
-        let _permit = match shared.watcher() {
-            Ok(permit) => permit,
-            Err(refusal) => {
-                let mut out = Vec::new();
-                refusal.reply_into(format.mode, format.dialect, &mut out);
-                self.send(&out).await;
-                return self.close(true, active).await;
-            }
-        };
-        self.stream.set_nodelay();
-        let (mut changes, mut last) = (run.changes(), 0);
-        let mut out = Vec::new();
-        loop {
-            changes.mark_unchanged();
-            let (events, may_continue) = run.events_after(last);
-            for (number, event) in events {
-                last = number;
-                out.clear();
-                event_into(&event, &mut out);
-                if !matches!(self.send(&out).await, Sent::Whole) {
-                    return;
-                }
-            }
-            if !may_continue {
-                break;
-            }
-            tokio::select! {
-                changed = changes.changed() => if changed.is_err() { break },
-                () = self.stream.broken() => return,
-            }
-        }
-        out.clear();
-        terminator_into(format.mode, &mut out);
-        self.send(&out).await;
-        self.close(true, active).await;
     }
 
     async fn reject_connection(&mut self) {
