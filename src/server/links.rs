@@ -1,4 +1,4 @@
-//! Links that log a browser in, each once and for a minute. Whoever has shown the token asks for one, on
+//! Links that log a browser in, each once, for a minute and until the tokens change. Whoever has shown the token asks for one, on
 //! the socket or over HTTP; the web door opens them.
 
 use std::collections::HashMap;
@@ -38,6 +38,8 @@ pub struct Links {
 struct Link {
     path: String,
     since: Instant,
+    /// The tokens that were accepted when it was made.
+    tokens: u64,
 }
 
 impl Links {
@@ -47,7 +49,8 @@ impl Links {
     }
 
     /// Makes a link to a path of the web door: its URL, and for how many seconds it can be opened.
-    pub fn make(&self, path: &str) -> Result<(String, f64), Refusal> {
+    /// `tokens` is [`super::Keyring::changes`], here and when it is opened.
+    pub fn make(&self, path: &str, tokens: u64) -> Result<(String, f64), Refusal> {
         let base = self.base.get().ok_or_else(|| {
             Refusal::unavailable(
                 "this server does not serve browsers; start it with --web ADDRESS:PORT",
@@ -60,27 +63,27 @@ impl Links {
         let key = Token::random().ok_or_else(|| Refusal::internal("no random numbers"))?;
         let now = Instant::now();
         let mut waiting = lock(&self.waiting);
-        waiting.retain(|_, link| link.is_valid(now));
+        waiting.retain(|_, link| link.is_valid(now, tokens));
         if waiting.len() >= MOST
             && let Some(oldest) =
                 waiting.iter().min_by_key(|(_, link)| link.since).map(|(key, _)| *key)
         {
             waiting.remove(&oldest);
         }
-        waiting.insert(digest(key.expose()), Link { path: path.to_owned(), since: now });
+        waiting.insert(digest(key.expose()), Link { path: path.to_owned(), since: now, tokens });
         Ok((format!("{base}{OPEN}{}", key.expose()), LIFE.as_secs_f64()))
     }
 
     /// Opens the link of a key, which cannot be opened again: the path that it leads to.
-    pub fn open(&self, key: &str) -> Option<String> {
+    pub fn open(&self, key: &str, tokens: u64) -> Option<String> {
         let link = lock(&self.waiting).remove(&digest(key))?;
-        link.is_valid(Instant::now()).then_some(link.path)
+        link.is_valid(Instant::now(), tokens).then_some(link.path)
     }
 }
 
 impl Link {
-    fn is_valid(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.since) < LIFE
+    fn is_valid(&self, now: Instant, tokens: u64) -> bool {
+        self.tokens == tokens && now.saturating_duration_since(self.since) < LIFE
     }
 }
 
@@ -106,33 +109,36 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn t91_a_link_is_opened_once_and_within_a_minute() {
         let links = Links::default();
-        let refused = links.make("/runs/3").expect_err("no door").message;
+        let refused = links.make("/runs/3", 0).expect_err("no door").message;
         assert!(
             refused.starts_with("unavailable: this server does not serve browsers"),
             "{refused}"
         );
         links.lead_to("http://localhost:8765");
-        let make = |path| links.make(path).expect("a link");
+        let make = |path| links.make(path, 0).expect("a link");
         let ((first, seconds), (second, _), (third, _)) = (make("/"), make("/runs/3"), make("/"));
         assert!(seconds == 60.0 && first != third);
-        assert_eq!(links.open(key(&second)).as_deref(), Some("/runs/3"));
-        assert_eq!(links.open(key(&second)), None);
-        assert_eq!(links.open("guess"), None);
+        assert_eq!(links.open(key(&second), 0).as_deref(), Some("/runs/3"));
+        assert_eq!(links.open(key(&second), 0), None);
+        assert_eq!(links.open("guess", 0), None);
         tokio::time::advance(Duration::from_secs(59)).await;
-        assert_eq!(links.open(key(&first)).as_deref(), Some("/"));
+        assert_eq!(links.open(key(&first), 0).as_deref(), Some("/"));
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(links.open(key(&third)), None);
+        assert_eq!(links.open(key(&third), 0), None);
+        let (old, _) = make("/");
+        assert_eq!(links.open(key(&old), 1), None, "whoever made it has no token any more");
     }
 
     #[tokio::test(start_paused = true)]
     async fn t91_links_that_wait_are_bounded() {
         let links = Links::default();
         links.lead_to("http://localhost:8765");
-        let first = links.make("/").expect("a link").0;
+        let first = links.make("/", 0).expect("a link").0;
         tokio::time::advance(Duration::from_millis(1)).await;
-        let others: Vec<String> = (0..MOST).map(|_| links.make("/").expect("a link").0).collect();
-        assert_eq!(links.open(key(&first)), None, "the oldest is forgotten");
-        assert!(others.iter().all(|other| links.open(key(other)).is_some()));
+        let others: Vec<String> =
+            (0..MOST).map(|_| links.make("/", 0).expect("a link").0).collect();
+        assert_eq!(links.open(key(&first), 0), None, "the oldest is forgotten");
+        assert!(others.iter().all(|other| links.open(key(other), 0).is_some()));
     }
 
     #[test]

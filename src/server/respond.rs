@@ -147,7 +147,7 @@ impl ServerState {
             }
             Op::Link => {
                 let path = run.map_or_else(|| "/".to_owned(), |run| format!("/runs/{run}"));
-                let events = match self.links.make(&path) {
+                let events = match self.links.make(&path, self.server.keyring.changes()) {
                     Ok((url, expires_s)) => vec![Event::Link { url, expires_s }, Event::DONE],
                     Err(refusal) => return Response::Now(vec![refusal.into()]),
                 };

@@ -58,12 +58,13 @@ pub(super) async fn begin(mut call: Call) -> Answer {
 /// Opens a link: a session, and a page that leads on. A redirect would be the other site's, if the link is
 /// on one, and the cookie would not be sent along.
 pub(super) async fn open(call: Call) -> Answer {
-    let Some(path) = call.site.handle.links().open(call.part("key")) else {
-        let why =
-            "this link was opened already, or is older than a minute; `ldctl open` makes another";
+    let handle = &call.site.handle;
+    let opened = handle.links().open(call.part("key"), handle.keyring().changes());
+    let Some(path) = opened else {
+        let why = "this link was opened already, or is older than a minute or the token; `ldctl open` makes another";
         return Err(Problem::new(StatusCode::GONE, "unavailable", why));
     };
-    let key = call.site.sessions.begin(call.site.handle.keyring()).ok_or_else(Problem::crashed)?;
+    let key = call.site.sessions.begin(handle.keyring()).ok_or_else(Problem::crashed)?;
     let body = html! { p { a href=(path) { "Go on" } } };
     let mut response = reply::page(StatusCode::OK, "Logged in", &body);
     let headers = response.headers_mut();

@@ -43,7 +43,8 @@ pub(super) async fn link(mut call: Call) -> Answer {
     let body = call.body().await?;
     let Wanted { path } = serde_json::from_slice(&body)
         .map_err(|error| Refusal::new(ErrorKind::InvalidJson, error.to_string()))?;
-    let (url, expires_s) = call.site.handle.links().make(&path)?;
+    let handle = &call.site.handle;
+    let (url, expires_s) = handle.links().make(&path, handle.keyring().changes())?;
     Ok(reply::json(StatusCode::OK, &json!({ "url": url, "expires_s": expires_s })))
 }
 
