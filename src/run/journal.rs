@@ -89,7 +89,7 @@ impl Journal {
             self.complete = true;
             return self.count;
         }
-        let bytes = EVENT_BYTES + weight(event);
+        let bytes = event_bytes(event);
         if self.bytes + bytes > MOST_BYTES || self.share.grow(bytes).is_err() {
             self.left_out += 1;
             return self.count;
@@ -138,13 +138,23 @@ impl Journal {
         new.map(|entry| (entry.number, Arc::clone(&entry.event))).collect()
     }
 
+    /// The number of the newest event; 0 before the first.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
     /// Whether no event follows.
     pub(super) fn is_complete(&self) -> bool {
         self.complete
     }
 }
 
-/// The estimated memory of an event's texts and values, in bytes.
+/// The estimated memory of an event, in bytes.
+pub fn event_bytes(event: &Event) -> usize {
+    EVENT_BYTES + weight(event)
+}
+
+/// The same of its texts and values.
 fn weight(event: &Event) -> usize {
     match event {
         Event::Result(result) => {

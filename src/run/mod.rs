@@ -28,7 +28,7 @@ use series::Series;
 
 pub use history::{History, HistoryError};
 pub use info::{busy, progress};
-pub use journal::Journal;
+pub use journal::{Journal, event_bytes};
 pub use latest::Latest;
 pub use runs::{KEPT_RUNS, Lease, Runs, Stopped, TESTS_AT_ONCE};
 pub use test::{Snapshot, Test};
@@ -282,6 +282,11 @@ impl Run {
     pub fn events_after(&self, after: u64) -> (Vec<(u64, Arc<Event>)>, bool) {
         let inner = lock(&self.inner);
         (inner.journal.after(after), !inner.journal.is_complete())
+    }
+
+    /// The number of its newest event; 0 before the first.
+    pub fn newest_event(&self) -> u64 {
+        lock(&self.inner).journal.count()
     }
 
     /// Whether more events can follow.

@@ -21,9 +21,9 @@ use super::call::{Answer, Call};
 use super::error::{Problem, empty};
 use super::reply;
 use crate::event::{ErrorKind, Event};
-use crate::memory::Share;
+use crate::memory::{Full, Share};
 use crate::net::http_service::InUse;
-use crate::run::Run;
+use crate::run::{Run, event_bytes};
 use crate::server::{Followed, Watching};
 use crate::wire::refusal::Refusal;
 
@@ -47,12 +47,23 @@ pub(super) async fn follow(call: Call) -> Answer {
     };
     let place = call.site.handle.watch().map_err(Problem::overloaded)?;
     let executor = call.site.handle.executor();
-    let (run, waiting) = match executor.follow(Some(run)) {
-        Followed::Run(run) => (Some(run), VecDeque::new()),
+    // The number of an event that there is not is one of another run, before a restart: the client has
+    // nothing of this one.
+    let known = |newest: u64| if last > newest { 0 } else { last };
+    let mut held = call.site.handle.memory().share("the events of an ended run");
+    let (run, last, waiting) = match executor.follow(Some(run)) {
+        Followed::Run(run) => {
+            let last = known(run.newest_event());
+            (Some(run), last, VecDeque::new())
+        }
         Followed::Stored(read) => {
-            let events = call.blocking(read).await?.into_iter();
-            let new = events.filter(|(number, _)| *number > last);
-            (None, new.map(|(number, event)| (number, Arc::new(event))).collect())
+            let events = call.blocking(read).await?;
+            let bytes = events.iter().map(|(_, event)| event_bytes(event)).sum();
+            let full = |full: Full| Problem::from(Refusal::busy(&full.to_string()));
+            held.grow(bytes).map_err(full)?;
+            let last = known(events.last().map_or(0, |(number, _)| *number));
+            let new = events.into_iter().filter(|(number, _)| *number > last);
+            (None, last, new.map(|(number, event)| (number, Arc::new(event))).collect())
         }
     };
     let mut stream = Stream {
@@ -62,6 +73,7 @@ pub(super) async fn follow(call: Call) -> Answer {
         waiting,
         pause: None,
         share: call.site.handle.memory().share("an event for a browser"),
+        _held: held,
         _place: place,
         _in_use: call.peer.in_use.clone(),
     };
@@ -86,6 +98,8 @@ struct Stream {
     pause: Option<Pause>,
     /// The memory of the event that is sent.
     share: Share,
+    /// That of the events that wait, where no run holds them.
+    _held: Share,
     _place: Watching,
     _in_use: InUse,
 }

@@ -10,10 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::action::{Executor, Policy};
-use crate::event::Event;
+use crate::event::{ActionResult, Event};
+use crate::memory::Memory;
 use crate::net::http_service::InUse;
-use crate::run::Submission;
+use crate::run::{History, Runs, Submission};
 use crate::server::{Execute, Keyring, Limits, Secrets, Server};
+use crate::value::Map;
 use crate::wire::token::{Token, Tokens};
 
 /// A door without sockets.
@@ -25,7 +27,12 @@ struct Bench {
 impl Bench {
     fn new(token: Option<&str>, limits: Limits) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let executor = Arc::new(Executor::new(Policy::inside(dir.path())).expect("an executor"));
+        let executor = Executor::new(Policy::inside(dir.path())).expect("an executor");
+        Self::of(executor, token, limits)
+    }
+
+    fn of(executor: Executor, token: Option<&str>, limits: Limits) -> Self {
+        let executor = Arc::new(executor);
         let token = token.map(|token| Token::new(token).expect("a token"));
         let tokens = Tokens::new(token.as_ref());
         let keyring = Keyring::new(Secrets { tokens, tls: None });
@@ -101,4 +108,39 @@ async fn the_events_of_a_run_that_is_silent_have_a_comment_every_fifteen_seconds
     run.note(&Event::DONE);
     assert!(next().await.0.starts_with("id: 2\ndata: {\"event\":\"done\""));
     assert!(body.frame().await.is_none());
+}
+
+#[tokio::test]
+async fn t36_the_events_of_a_run_of_the_history_take_memory_until_they_are_sent() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (history, last) = History::open(&dir.path().join("history.db")).expect("a history");
+    let memory = Memory::new(1 << 20);
+    let policy = Policy { memory: Arc::clone(&memory), ..Policy::inside(dir.path()) };
+    // What has ended is in the history only.
+    let runs = Runs::new(1, 0, &memory).with_history(history, last);
+    let executor = Executor::new(policy).expect("an executor").with_runs(runs);
+    let bench = Bench::of(executor, None, Limits::default());
+    let table = bench.executor.table();
+    let run = table.submit(Submission::default(), &CancellationToken::new());
+    run.note(&Event::Result(ActionResult::new(0, "a", Ok("x".repeat(300_000).into()))));
+    run.note(&Event::DONE);
+    table.finish(&run, 0, Map::new());
+    run.store();
+    drop(run);
+    let before = memory.taken();
+    let mut open = Vec::new();
+    let refused = loop {
+        let (response, _) = bench.get("/api/v1/runs/1/events", "127.0.0.1", "").await;
+        match response.status() {
+            StatusCode::OK => open.push(response),
+            status => break status,
+        }
+    };
+    assert_eq!((refused, open.len()), (StatusCode::SERVICE_UNAVAILABLE, 3));
+    assert!(memory.taken() > before + 900_000, "{}", memory.taken());
+    // Those that leave give it back.
+    open.truncate(1);
+    let sent = open.pop().expect("one").into_body().collect().await.expect("whole").to_bytes();
+    assert!(sent.len() > 300_000 && sent.ends_with(b"}\n\n"), "{} bytes", sent.len());
+    assert_eq!(memory.taken(), before);
 }

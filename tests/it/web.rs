@@ -207,6 +207,7 @@ fn the_events_of_a_run_come_as_they_happen_and_continue_where_a_client_was() {
     let rest = events(door.follow(from(first_result)));
     assert_eq!(kinds(&rest), WHOLE[3..]);
     assert_eq!(door.ask(from(*last)).status, 204, "a browser asks no more");
+    assert_eq!(events(door.follow(from(last + 500))), all, "that was an event of another run");
     let (status, _, message) = door.ask(get(&path).header("Last-Event-ID", "x")).error();
     assert_eq!((status, message.as_str()), (400, "Last-Event-ID: expected the number of an event"));
     // The same from the history of a server that has ended.
@@ -217,6 +218,7 @@ fn the_events_of_a_run_come_as_they_happen_and_continue_where_a_client_was() {
     assert_eq!(events(door.follow(get(&path))), all);
     assert_eq!(kinds(&events(door.follow(from(first_result)))), WHOLE[3..]);
     assert_eq!(door.ask(from(*last)).status, 204);
+    assert_eq!(events(door.follow(from(last + 500))), all);
     assert_eq!(look(&door, run)["results"], shown["results"]);
 }
 
