@@ -71,9 +71,12 @@ fn a_test_is_shown_with_its_load_figures_errors_statuses_and_warnings() {
 
 #[test]
 fn the_rate_that_was_asked_for_is_that_of_the_time_after_on_start() {
-    let iterations = r#"{"planned": 800, "achieved_rate": 200, "span_s": 6.0, "waited_s": 2.0}"#;
-    let test =
-        result("LD_start_test", true, &format!(r#"{{"summary": {{"iterations": {iterations}}}}}"#));
+    let test = result(
+        "LD_start_test",
+        true,
+        r#"{"summary": {"totals": {"requests": 800, "failures": 0}, "per_name": {},
+            "iterations": {"planned": 800, "achieved_rate": 200, "span_s": 6.0, "waited_s": 2.0}}}"#,
+    );
     let lines = texts(&Summary::of("a.json").event(&Event::Result(test), PAGE));
     assert_eq!(lines[0], "a.json   6.0 s   200.0 iterations/s (asked 200)");
 }
