@@ -608,6 +608,128 @@ fn messages_with_qos_are_acknowledged_and_those_with_qos_2_are_one() {
     assert_eq!(acks, [ack(0x50, 7), ack(0x50, 7), ack(0x70, 7), ack(0x50, 7), ack(0x40, 8)]);
 }
 
+/// CONNACK of a broker that has the session of the client, and of one that has none.
+const KNOWN: &[u8] = &[0x20, 2, 1, 0];
+const UNKNOWN: &[u8] = &[0x20, 2, 0, 0];
+
+/// A broker that says this to each packet of its first connections, and then closes them; the tasks run
+/// against it. Returns their outcomes, and the first byte of each packet with the number after its topic or
+/// at its beginning.
+fn resumed(
+    script: Vec<Vec<&'static [u8]>>,
+    connection: &Json,
+    tasks: Json,
+) -> (Vec<String>, Vec<(u8, u8)>) {
+    let connections = Mutex::new(script.into_iter());
+    let (sender, seen) = channel();
+    let sender = Mutex::new(sender);
+    let peer = Peer::start(move |stream| {
+        let replies = connections.lock().expect("a lock").next().unwrap_or_default();
+        for reply in replies {
+            let (first, body) = packet(stream)?;
+            let at = if first >> 4 == 3 { 4 } else { 1 };
+            let id = if first >> 4 == 1 { 0 } else { *body.get(at).unwrap_or(&0) };
+            sender.lock().expect("a lock").send((first, id)).expect("a test");
+            stream.write_all(reply)?;
+        }
+        Ok(())
+    });
+    let outcome = outcomes(load(peer.address, tasks).with("connection", connection.clone()));
+    drop(peer);
+    (outcome, seen.try_iter().collect())
+}
+
+#[test]
+fn a_message_that_was_not_acknowledged_is_sent_again_in_its_session_and_only_there() {
+    const CLOSED: &str = "connection closed before a response";
+    let message = |qos: u8| json!({"topic": "a", "payload": "x", "qos": qos});
+    let keeps = json!({"client_id": "c", "clean": false});
+    let (ack, rec, comp) = (&[0x40, 2, 0, 1][..], &[0x50, 2, 0, 1][..], &[0x70, 2, 0, 1][..]);
+    let (ack_2, rec_2, comp_2) = (&[0x40, 2, 0, 2][..], &[0x50, 2, 0, 2][..], &[0x70, 2, 0, 2][..]);
+    let connect = (0x10, 0);
+    for (qos, first, then, want) in [
+        // Without PUBACK or PUBREC, PUBLISH is sent again, and the next message has its own number.
+        (
+            1,
+            vec![&b""[..]],
+            vec![KNOWN, ack, ack_2],
+            vec![(0x32, 1), connect, (0x3a, 1), (0x32, 2)],
+        ),
+        (
+            2,
+            vec![b""],
+            vec![KNOWN, rec, comp, rec_2, comp_2],
+            vec![(0x34, 1), connect, (0x3c, 1), (0x62, 1), (0x34, 2), (0x62, 2)],
+        ),
+        // Without PUBCOMP, PUBREL is.
+        (
+            2,
+            vec![rec, b""],
+            vec![KNOWN, comp, rec_2, comp_2],
+            vec![(0x34, 1), (0x62, 1), connect, (0x62, 1), (0x34, 2), (0x62, 2)],
+        ),
+        // A broker without the session knows no message: nothing is sent again.
+        (2, vec![b""], vec![UNKNOWN, rec, comp], vec![(0x34, 1), connect, (0x34, 1), (0x62, 1)]),
+    ] {
+        let first = [vec![UNKNOWN], first].concat();
+        let tasks = json!([message(qos), message(qos)]);
+        let (outcome, seen) = resumed(vec![first, then], &keeps, tasks);
+        assert_eq!(outcome, [CLOSED, "ok"], "{want:x?}");
+        assert_eq!(seen, [vec![connect], want].concat());
+    }
+    // As often as the connection breaks, and with the bytes of the message that was not acknowledged.
+    let again = vec![KNOWN, b""];
+    let script = vec![vec![UNKNOWN, b""], again.clone(), again, vec![KNOWN, rec, comp, ack_2]];
+    let tasks = json!([message(2), message(1), message(1), message(1)]);
+    let (outcome, seen) = resumed(script, &keeps, tasks);
+    assert_eq!(outcome, [CLOSED, CLOSED, CLOSED, "ok"]);
+    let (sent, again) = (vec![connect, (0x34, 1)], vec![connect, (0x3c, 1)]);
+    let last = vec![connect, (0x3c, 1), (0x62, 1), (0x32, 2)];
+    assert_eq!(seen, [sent, again.clone(), again, last].concat());
+    // A clean start forgets the session, and so does another client.
+    for tasks in [
+        json!([message(2), {"topic": "a", "payload": "x", "qos": 2, "clean": true}]),
+        json!([message(2), {"topic": "a", "payload": "x", "qos": 2, "client_id": "d"}]),
+    ] {
+        let known = if tasks[1]["clean"] == true { UNKNOWN } else { KNOWN };
+        let (outcome, seen) =
+            resumed(vec![vec![UNKNOWN, b""], vec![known, rec, comp]], &keeps, tasks);
+        assert_eq!(outcome, [CLOSED, "ok"]);
+        assert_eq!(seen, [connect, (0x34, 1), connect, (0x34, 1), (0x62, 1)]);
+    }
+    let (outcome, _) = resumed(vec![vec![KNOWN]], &json!({"client_id": "c"}), json!([message(1)]));
+    assert_eq!(outcome, ["unexpected packet: CONNACK of an old session"]);
+}
+
+#[test]
+fn a_message_with_qos_2_is_received_once_although_its_connection_broke() {
+    let connection = |clean: bool| json!({"client_id": "c", "clean": clean});
+    let receive = json!({"method": "receive", "timeout": 0.3});
+    let tasks = || {
+        let step =
+            |method: &str, pause| json!({"method": method, "topic": "a", "think_time": pause});
+        let expects = |text: u8| json!({"method": "receive", "expect": text});
+        // The second step acknowledges what came after the first, and the third one meets the end.
+        let begin = [step("publish", 0.3), step("connect", 0.3), step("connect", 0.0)];
+        let then = [step("publish", 0.0), expects(1), expects(2), receive.clone()];
+        json!([begin.to_vec(), then.to_vec()].concat())
+    };
+    let script = |known| {
+        let message = b"\x34\x06\0\x01a\0\x071";
+        // Again, then its release, and another one of that number.
+        let again = b"\x3c\x06\0\x01a\0\x071\x62\x02\0\x07\x34\x06\0\x01a\0\x072";
+        vec![vec![UNKNOWN, message, b""], vec![known, again, b"", b"", b"", b""]]
+    };
+    let late = "timed out after 0.3 s";
+    let (outcome, seen) = resumed(script(KNOWN), &connection(false), tasks());
+    assert_eq!(outcome, ["ok", "ok", "ok", "ok", "ok", "ok", late]);
+    let rec = (0x50, 7);
+    let acks: Vec<_> = seen.into_iter().filter(|(first, _)| first >> 4 > 4).collect();
+    assert_eq!(acks, [rec, rec, (0x70, 7), rec]);
+    let (outcome, _) = resumed(script(UNKNOWN), &connection(true), tasks());
+    assert_eq!(outcome, ["ok", "ok", "ok", "ok", "ok", "ok", late]);
+}
+
 #[test]
 fn messages_of_other_topics_are_kept_and_those_without_the_expected_text_skipped() {
     let pushing = || {

@@ -3,7 +3,6 @@
 //! packets that a step waits for; pings go out when they are due, during a step and between steps.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
@@ -17,9 +16,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, timeout_at};
 
 use super::address::Address;
-use super::codec::{AckKind, DISCONNECT, PINGREQ, Packet, Publish, Version, ack, parse, reason};
+use super::codec::{AckKind, DISCONNECT, PINGREQ, Packet, Version, ack, parse, reason};
 use super::fault::Fault;
-use super::message::{BOUND, Inbox, Message};
+use super::message::{BOUND, Message};
+use super::session::{Kept, Opening, Sending, Session};
 use crate::memory::{Full, Held, Memory};
 use crate::net::Stream;
 use crate::protocol::fault::ConnectionFault;
@@ -38,29 +38,11 @@ const MOST_QUEUED: usize = 64 * 1024;
 /// The least time between two pings, and how long the response to one may take at least.
 const PING: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
-/// How a connection begins.
-pub(super) struct Opening {
-    pub(super) version: Version,
-    /// CONNECT, with the password.
-    pub(super) packet: Vec<u8>,
-    /// Seconds.
-    pub(super) keep_alive: u16,
-    /// The name of the client.
-    pub(super) client_id: String,
-}
-
-/// Shown without the password.
-impl fmt::Debug for Opening {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Opening").field("client_id", &self.client_id).finish_non_exhaustive()
-    }
-}
-
 /// A connection, or one that has ended while no step used it.
 pub(crate) struct Connection {
     pub(super) address: Arc<Address>,
+    opening: Rc<Opening>,
     stream: Stream,
-    version: Version,
     scratch: Scratch,
     /// What has arrived and is not parsed yet, after `parsed` bytes that are.
     received: Vec<u8>,
@@ -68,10 +50,7 @@ pub(crate) struct Connection {
     /// What is to be sent beside the packets of steps, after `written` bytes that are.
     queued: Vec<u8>,
     written: usize,
-    inbox: Inbox,
-    /// Messages with QoS 2 that the broker may send again.
-    unreleased: BTreeSet<u16>,
-    last_id: u16,
+    session: Session,
     /// The longest time without a packet that the broker accepts; zero for any.
     keep_alive: Duration,
     sent: Instant,
@@ -98,6 +77,8 @@ enum Event {
     /// The response to a ping.
     Pong,
     Connected {
+        /// Whether the broker has a session of the client.
+        session: bool,
         code: u8,
         reason: String,
         keep_alive: Option<u16>,
@@ -136,26 +117,25 @@ impl Event {
 }
 
 impl Connection {
-    /// A connection over a stream, which [`Self::greet`] begins.
+    /// A connection over a stream, which [`Self::greet`] begins. It goes on with a session if there is one.
     pub(super) fn new(
         stream: Stream,
-        address: &Arc<Address>,
+        (address, opening): (&Arc<Address>, &Rc<Opening>),
+        kept: Option<Kept>,
         scratch: &Scratch,
         limit: usize,
         memory: &Arc<Memory>,
     ) -> Self {
         Self {
             address: Arc::clone(address),
+            opening: Rc::clone(opening),
             stream,
-            version: Version::V3,
             scratch: Rc::clone(scratch),
             received: Vec::new(),
             parsed: 0,
             queued: Vec::new(),
             written: 0,
-            inbox: Inbox::default(),
-            unreleased: BTreeSet::new(),
-            last_id: 0,
+            session: kept.and_then(|kept| kept.resumed(address, opening)).unwrap_or_default(),
             keep_alive: Duration::ZERO,
             sent: Instant::now(),
             pinged: None,
@@ -166,32 +146,65 @@ impl Connection {
         }
     }
 
-    /// Introduces the client.
-    pub(super) async fn greet(&mut self, opening: &Opening, until: Instant) -> Result<(), Fault> {
-        self.version = opening.version;
+    /// Introduces the client, and brings to its end what an earlier connection of the session left.
+    pub(super) async fn greet(&mut self, until: Instant) -> Result<(), Fault> {
+        let opening = Rc::clone(&self.opening);
         self.send(&opening.packet).await?;
         match self.event(until).await? {
-            Event::Connected { code: 0, keep_alive, .. } => {
+            Event::Connected { code: 0, session: true, .. } if opening.clean => {
+                Err(self.end(Fault::Unexpected("CONNACK of an old session")))
+            }
+            Event::Connected { code: 0, session, keep_alive, .. } => {
                 let seconds = keep_alive.unwrap_or(opening.keep_alive);
                 self.keep_alive = Duration::from_secs(u64::from(seconds));
+                if session {
+                    // Without one of this test's own it is an empty one: an earlier test has left it.
+                    return self.resume(until).await;
+                }
+                self.session = Session::default();
                 Ok(())
             }
             Event::Connected { code, reason, .. } => {
-                let why = reason::of_connack(self.version, code);
+                let why = reason::of_connack(self.version(), code);
                 Err(self.end(Fault::Unaccepted(with_text(why, &reason))))
             }
             other => Err(self.end(other.unexpected())),
         }
     }
 
+    /// Sends again what the broker has not acknowledged (section 4.4). What it refuses now has failed its
+    /// step already.
+    async fn resume(&mut self, until: Instant) -> Result<(), Fault> {
+        let Some(Sending { id, qos, released, packet }) = self.session.sending().cloned() else {
+            return Ok(());
+        };
+        let outcome = match released {
+            true => self.complete(id, until).await,
+            false => {
+                self.send(&packet).await?;
+                self.acknowledge(id, qos, until).await
+            }
+        };
+        match outcome {
+            Err(fault) if fault.breaks() => Err(fault),
+            _ => Ok(()),
+        }
+    }
+
+    /// Leaves it. Its session is kept where the client asks for that; `packet` is what it sent last.
+    pub(super) fn leave(mut self: Box<Self>, packet: &mut Vec<u8>) -> Option<Kept> {
+        let (session, held) = (std::mem::take(&mut self.session), std::mem::take(&mut self.held));
+        Kept::of(&self.address, &self.opening, session, packet, held)
+    }
+
     /// The version of its protocol.
     pub(super) fn version(&self) -> Version {
-        self.version
+        self.opening.version
     }
 
     /// The stream's address and TLS.
     pub(super) fn description(&self) -> String {
-        format!("{}, {}", self.stream.description(), self.version.name())
+        format!("{}, {}", self.stream.description(), self.version().name())
     }
 
     /// Why it ended, if it did.
@@ -201,8 +214,7 @@ impl Connection {
 
     /// A packet identifier that no other packet has.
     pub(super) fn next_id(&mut self) -> u16 {
-        self.last_id = self.last_id.checked_add(1).unwrap_or(1);
-        self.last_id
+        self.session.next_id()
     }
 
     /// Sends a packet, after what is queued.
@@ -228,19 +240,45 @@ impl Connection {
         outcome.map_err(|error| self.lost(&error))
     }
 
-    /// Waits until the broker has a message of this identifier, as its quality of service says.
-    pub(super) async fn published(
+    /// Sends a message of this identifier, and waits until the broker has it, as its quality of service
+    /// says.
+    pub(super) async fn publish(
         &mut self,
-        id: u16,
-        qos: u8,
+        packet: &[u8],
+        (id, qos): (u16, u8),
         until: Instant,
     ) -> Result<(), Fault> {
-        if qos == 1 {
-            return self.acknowledged(AckKind::PubAck, id, until).await;
+        if qos == 0 {
+            return self.send(packet).await;
         }
-        self.acknowledged(AckKind::PubRec, id, until).await?;
+        self.session.send(id, qos);
+        self.send(packet).await?;
+        self.acknowledge(id, qos, until).await
+    }
+
+    async fn acknowledge(&mut self, id: u16, qos: u8, until: Instant) -> Result<(), Fault> {
+        let kind = if qos == 1 { AckKind::PubAck } else { AckKind::PubRec };
+        let outcome = self.acknowledged(kind, id, until).await;
+        if qos == 1 || matches!(outcome, Err(Fault::Rejected(..))) {
+            return self.sent(outcome);
+        }
+        outcome?;
+        self.session.release();
+        self.complete(id, until).await
+    }
+
+    async fn complete(&mut self, id: u16, until: Instant) -> Result<(), Fault> {
         self.send(&ack(AckKind::PubRel, id)).await?;
-        self.acknowledged(AckKind::PubComp, id, until).await
+        let outcome = self.acknowledged(AckKind::PubComp, id, until).await;
+        self.sent(outcome)
+    }
+
+    /// The broker has said how a message ended, unless the connection broke before.
+    fn sent(&mut self, outcome: Result<(), Fault>) -> Result<(), Fault> {
+        if !outcome.as_ref().is_err_and(Fault::breaks) {
+            self.session.sent();
+        }
+        outcome
     }
 
     async fn acknowledged(
@@ -289,24 +327,24 @@ impl Connection {
     ) -> Result<Message, Fault> {
         let mut has_one = true;
         loop {
-            match self.inbox.missed() {
+            match self.session.inbox.missed() {
                 0 => {}
                 missed => return Err(Fault::Missed(missed, BOUND)),
             }
-            if let Some(message) = has_one.then(|| self.inbox.take(filter)).flatten() {
+            if let Some(message) = has_one.then(|| self.session.inbox.take(filter)).flatten() {
                 // Less always fits.
                 let _ = self.hold();
                 return Ok(message);
             }
             match self.event(until).await? {
-                Event::Message => has_one = self.inbox.ends_with(filter),
+                Event::Message => has_one = self.session.inbox.ends_with(filter),
                 other => return Err(self.end(other.unexpected())),
             }
         }
     }
 
     /// Says goodbye, which keeps the broker from publishing the will, and closes the stream.
-    pub(super) async fn disconnect(mut self) -> Result<(), Fault> {
+    pub(super) async fn disconnect(&mut self) -> Result<(), Fault> {
         self.send(&DISCONNECT).await?;
         self.abandon();
         // The broker may close it first.
@@ -400,26 +438,25 @@ impl Connection {
     fn take(&mut self) -> Result<Option<Event>, Fault> {
         let event = loop {
             let bytes = self.received.get(self.parsed..).unwrap_or_default();
-            let Some((packet, length)) = parse(bytes, self.version, self.limit)? else {
+            let Some((packet, length)) = parse(bytes, self.opening.version, self.limit)? else {
                 break None;
             };
             self.parsed += length;
             break Some(match packet {
                 Packet::ConnAck(it) => Event::Connected {
+                    session: it.session,
                     code: it.code,
                     reason: it.reason.to_owned(),
                     keep_alive: it.keep_alive,
                 },
                 Packet::Publish(message) => {
-                    let (inbox, queued) = (&mut self.inbox, &mut self.queued);
-                    match keep(&message, inbox, &mut self.unreleased, queued) {
+                    match self.session.receive(&message, &mut self.queued) {
                         true => Event::Message,
                         false => continue,
                     }
                 }
                 Packet::Ack(it) if it.kind == AckKind::PubRel => {
-                    self.unreleased.remove(&it.id);
-                    self.queued.extend_from_slice(&ack(AckKind::PubComp, it.id));
+                    self.session.released(it.id, &mut self.queued);
                     continue;
                 }
                 Packet::Ack(it) => Event::Acknowledged {
@@ -500,8 +537,7 @@ impl Connection {
     /// Counts what it holds.
     fn hold(&mut self) -> Result<(), Full> {
         let own = self.received.capacity() + self.queued.capacity();
-        // A number of a set takes up to eight bytes.
-        self.held.set(own + self.inbox.size() + 8 * self.unreleased.len())
+        self.held.set(own + self.session.size())
     }
 
     /// Ends it.
@@ -531,14 +567,14 @@ impl Tended for Connection {
     /// Waits for nothing.
     fn tend(&mut self) {
         let mut context = Context::from_waker(Waker::noop());
-        while self.ended.is_none() && !self.inbox.is_full() {
+        while self.ended.is_none() && !self.session.inbox.is_full() {
             match self.poll_event(&mut context) {
                 Poll::Ready(Ok(Event::Message | Event::Pong)) => {}
                 Poll::Ready(Ok(other)) => drop(self.end(other.unexpected())),
                 Poll::Ready(Err(_)) | Poll::Pending => break,
             }
         }
-        if self.inbox.is_full() && self.pinged.is_some() {
+        if self.session.inbox.is_full() && self.pinged.is_some() {
             // The response may be behind messages that have no room.
             self.pinged = Some(Instant::now());
         }
@@ -559,25 +595,6 @@ impl Drop for Connection {
             }
         }
     }
-}
-
-/// Keeps a message and queues what acknowledges it; `false` if it is known (section 4.3.3).
-fn keep(
-    message: &Publish<'_>,
-    inbox: &mut Inbox,
-    unreleased: &mut BTreeSet<u16>,
-    queued: &mut Vec<u8>,
-) -> bool {
-    let mut is_new = true;
-    if let Some(id) = message.id {
-        let kind = if message.qos == 1 { AckKind::PubAck } else { AckKind::PubRec };
-        is_new = message.qos == 1 || unreleased.insert(id);
-        queued.extend_from_slice(&ack(kind, id));
-    }
-    if is_new {
-        inbox.add(Message::new(message.topic, message.payload));
-    }
-    is_new
 }
 
 /// The outcome that a reason code means.

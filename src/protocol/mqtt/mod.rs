@@ -15,6 +15,7 @@ mod fields;
 mod message;
 mod opening;
 mod payload;
+mod session;
 mod task;
 mod topic;
 
@@ -28,9 +29,10 @@ use tokio::time::Instant;
 
 use self::address::Address;
 use self::codec::{subscribe_into, unsubscribe_into};
-use self::connection::{Connection, Opening, SCRATCH, Scratch};
+use self::connection::{Connection, SCRATCH, Scratch};
 use self::fault::Fault;
 use self::message::Message;
+use self::session::{Kept, Opening};
 use self::task::{Defaults, Method, Parts, Task, TaskDraft};
 use crate::load::MAX_TEXT;
 use crate::load::driver::VirtualUser;
@@ -65,6 +67,8 @@ pub(crate) struct User {
     tended: bool,
     /// How its last connection began, until it disconnects.
     known: Option<Known>,
+    /// The session of the last connection that it has left, if it outlives that.
+    kept: Option<Box<Kept>>,
     /// The packet that is sent.
     packet: Vec<u8>,
     /// What the packet and the message take of the ceiling for memory.
@@ -185,17 +189,22 @@ impl<'a> Step<'a, Mqtt> {
             return self.disconnect(connection).await;
         }
         let connects = self.task.method == Method::Connect;
-        let usable = connection
-            .filter(|open| *open.address == *address && !(connects && open.ended().is_some()));
-        let mut connection = match usable {
-            Some(connection) if connects => {
-                // It waits for nothing, so other users have their turn.
-                yield_now().await;
+        let usable = |open: &Connection| {
+            *open.address == *address && !(connects && open.ended().is_some())
+        };
+        let mut connection = match connection {
+            Some(connection) if usable(&connection) => {
+                if connects {
+                    // It waits for nothing, so other users have their turn.
+                    yield_now().await;
+                }
                 connection
             }
-            Some(connection) => connection,
-            // Boxed: a step that reuses a connection must not carry the state of connecting.
-            None => Box::pin(self.connect(&address)).await?,
+            other => {
+                other.into_iter().for_each(|other| self.leave(other));
+                // Boxed: a step that reuses a connection must not carry the state of connecting.
+                Box::pin(self.connect(&address)).await?
+            }
         };
         let outcome = match self.task.method {
             Method::Publish => self.publish(&mut connection).await,
@@ -205,6 +214,7 @@ impl<'a> Step<'a, Mqtt> {
         };
         if outcome.as_ref().is_err_and(Fault::breaks) {
             connection.abandon();
+            self.leave(connection);
             return outcome;
         }
         connection.settle();
@@ -217,18 +227,29 @@ impl<'a> Step<'a, Mqtt> {
 
     async fn disconnect(&mut self, connection: Option<Box<Connection>>) -> Result<(), Fault> {
         self.user.known = None;
-        match connection.filter(|connection| connection.ended().is_none()) {
-            Some(connection) => {
+        let Some(mut connection) = connection else {
+            yield_now().await;
+            return Ok(());
+        };
+        let outcome = match connection.ended() {
+            None => {
                 self.show(|lines| lines.add('>', "DISCONNECT"));
                 let leaving = Box::pin(connection.disconnect());
                 let late = Err(ConnectionFault::Deadline.into());
                 self.deadline.race(leaving).await.unwrap_or(late)
             }
-            None => {
+            Some(_) => {
                 yield_now().await;
                 Ok(())
             }
-        }
+        };
+        self.leave(connection);
+        outcome
+    }
+
+    /// Leaves a connection; what outlives it is kept for the next one.
+    fn leave(&mut self, connection: Box<Connection>) {
+        self.user.kept = connection.leave(&mut self.user.packet).map(Box::new);
     }
 
     async fn connect(&mut self, address: &Arc<Address>) -> Result<Box<Connection>, Fault> {
@@ -254,13 +275,18 @@ impl<'a> Step<'a, Mqtt> {
         let stream = way.directly(&address.host, address.port, address.tls).await?;
         let Reach { max_body_bytes, memory, .. } = &self.driver.reach;
         let scratch = &self.worker.scratch;
+        let (of, kept) = ((address, &known.opening), self.user.kept.take().map(|kept| *kept));
         let mut connection =
-            Box::new(Connection::new(stream, address, scratch, *max_body_bytes, memory));
+            Box::new(Connection::new(stream, of, kept, scratch, *max_body_bytes, memory));
         let version = known.opening.version.name();
         let client_id = &known.opening.client_id;
         self.show(|lines| lines.add('>', &format!("CONNECT, {version}, client {client_id}")));
         let late = Err(ConnectionFault::Deadline.into());
-        self.deadline.race(connection.greet(&known.opening, until)).await.unwrap_or(late)?;
+        let greeted = self.deadline.race(connection.greet(until)).await.unwrap_or(late);
+        if let Err(fault) = greeted {
+            self.leave(connection);
+            return Err(fault);
+        }
         if let Some(trace) = self.virtual_user.trace() {
             trace.connection(&address.shown, || connection.description());
         }
@@ -290,13 +316,7 @@ impl<'a> Step<'a, Mqtt> {
         }
         let until = self.until();
         let packet = &self.user.packet;
-        let publishing = async {
-            connection.send(packet).await?;
-            match task.qos {
-                0 => Ok(()),
-                qos => connection.published(id, qos, until).await,
-            }
-        };
+        let publishing = connection.publish(packet, (id, task.qos), until);
         let late = Err(ConnectionFault::Deadline.into());
         self.deadline.race(publishing).await.unwrap_or(late)?;
         self.user.bytes = length;

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::address::Address;
 use super::codec::{Connect, Message, Properties, Version};
-use super::connection::Opening;
 use super::fault::Fault;
 use super::fields::{OPENING, PROPERTIES, WILL};
 use super::payload::{Payload, PayloadDraft, qos};
+use super::session::Opening;
 use super::topic::check_name;
 use crate::load::MAX_TEXT;
 use crate::load::template::{Compiler, Draft, Linker, Scope, Template, Text};
@@ -292,8 +292,8 @@ impl OpeningText {
         };
         connect.write(&mut packet)?;
         packet.shrink_to_fit();
-        let Self { version, keep_alive, .. } = *self;
-        Ok(Opening { version, packet, keep_alive, client_id })
+        let Self { version, keep_alive, clean, .. } = *self;
+        Ok(Opening { version, packet, clean, keep_alive, client_id })
     }
 }
 

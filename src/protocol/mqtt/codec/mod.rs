@@ -16,6 +16,6 @@ mod wire;
 pub use self::properties::Properties;
 pub use self::received::{Ack, AckKind, Codes, ConnAck, Packet, Publish, parse};
 pub use self::sent::{
-    Connect, DISCONNECT, Message, PINGREQ, ack, subscribe_into, unsubscribe_into,
+    Connect, DISCONNECT, Message, PINGREQ, ack, again, subscribe_into, unsubscribe_into,
 };
 pub use self::wire::{MAX_STRING, Malformed, TooLong, Version};

@@ -106,6 +106,14 @@ impl Message<'_> {
     }
 }
 
+/// PUBLISH as it is sent again (section 3.3.1.1).
+pub fn again(mut packet: Vec<u8>) -> Vec<u8> {
+    if let Some(first) = packet.first_mut() {
+        *first |= 0x08;
+    }
+    packet
+}
+
 /// Writes SUBSCRIBE of one topic filter (section 3.8).
 pub fn subscribe_into(
     version: Version,
