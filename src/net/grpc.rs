@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, header};
 
 use crate::escape;
 
@@ -13,6 +13,14 @@ pub const CONTENT_TYPE: &str = "application/grpc";
 
 /// The prefix of a message: a compression flag and the message's length.
 pub const PREFIX: usize = 5;
+
+/// The names of gRPC's own fields. A lookup by text would parse that each time.
+static STATUS: HeaderName = HeaderName::from_static("grpc-status");
+static MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+/// How the messages of a response are compressed.
+pub static ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+/// How long a call may take.
+pub static TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// As much of a status's message as is told, in characters.
 const MOST_MESSAGE: usize = 300;
@@ -100,10 +108,10 @@ impl Status {
 
     /// The status in the trailers, or in the head of a response that is only trailers.
     pub fn of(trailers: &HeaderMap) -> Option<Self> {
-        let code = trailers.get("grpc-status")?;
+        let code = trailers.get(&STATUS)?;
         let code = code.to_str().ok().and_then(|code| code.trim().parse().ok());
         let code = code.map_or(Code::UNKNOWN, Code);
-        let message = trailers.get("grpc-message").map(|message| decoded(message.as_bytes()));
+        let message = trailers.get(&MESSAGE).map(|message| decoded(message.as_bytes()));
         let message = message.unwrap_or_default();
         let cut = message.char_indices().nth(MOST_MESSAGE).map_or(message.len(), |(at, _)| at);
         let message = escape::one_line(message.get(..cut).unwrap_or_default()).into_owned();
@@ -142,7 +150,7 @@ fn decoded(bytes: &[u8]) -> String {
 
 /// Whether a response is one of gRPC, whatever its messages are written in.
 pub fn is_grpc(headers: &HeaderMap) -> bool {
-    let kind = headers.get("content-type").and_then(|kind| kind.to_str().ok());
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let rest = kind.and_then(|kind| kind.strip_prefix(CONTENT_TYPE));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', ';']))
 }

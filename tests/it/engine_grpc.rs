@@ -88,8 +88,8 @@ fn a_call_sends_its_message_and_metadata_and_checks_what_comes_back() {
     }
     assert_eq!(seen[0].path, "/pkg.Greeter/SayHello");
     let timeout = seen[0].header("grpc-timeout").expect("a timeout");
-    let micros: u64 = timeout.strip_suffix('u').and_then(|text| text.parse().ok()).expect("micros");
-    assert!((1..=5_000_001).contains(&micros), "{timeout}");
+    let millis: u64 = timeout.strip_suffix('m').and_then(|text| text.parse().ok()).expect("a time");
+    assert!((1..=5_000).contains(&millis), "{timeout}");
     assert_eq!(seen[1].header(":authority"), Some("other.example"));
     assert_eq!(seen[2].headers.iter().filter(|(name, _)| name == "a").count(), 2);
 }
@@ -290,11 +290,16 @@ fn a_session_that_ends_in_good_order_is_replaced_without_a_failure() {
             1 => Does::Leaves,
             _ => Does::one(hello("hi", 0)),
         });
-    assert_eq!(
-        outcomes(load(&peer, json!([say(json!({})), say(json!({})), say(json!({}))]))),
-        ["ok"; 3]
-    );
+    let varies = say(json!({"metadata": {"x-id": "${uuid()}"}}));
+    let tasks = json!([say(json!({})), varies, varies]);
+    assert_eq!(outcomes(load(&peer, tasks)), ["ok"; 3]);
     assert_eq!(peer.connections(), 2);
+    // The placeholders of a call that is made again are filled in once.
+    let seen = peer.seen();
+    let ids: Vec<_> = seen.iter().map(|call| call.header("x-id")).collect();
+    assert!(ids[1].is_some() && ids[1] == ids[2] && ids[2] != ids[3], "{ids:?}");
+    let mut times = seen.iter().map(|call| call.header("grpc-timeout"));
+    assert!(times.all(|time| time.is_some()));
 }
 
 #[test]

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use h2::RecvStream;
-use http::HeaderMap;
+use http::{HeaderMap, header};
 
 use super::fault::Fault;
 use super::messages::{Messages, Packing};
 use crate::escape;
-use crate::net::grpc::{Code, Status, is_grpc};
+use crate::net::grpc::{Code, ENCODING, Status, is_grpc};
 use crate::protocol::checked::{Checked, Unreadable};
 use crate::protocol::http::{Http2Session, status_text};
 
@@ -40,8 +40,7 @@ impl Reply {
     /// Begins another call.
     pub(super) fn restart(&mut self) {
         self.status = None;
-        self.head.clear();
-        self.trailers.clear();
+        (self.head, self.trailers) = (HeaderMap::new(), HeaderMap::new());
         self.text = Ok(Vec::new());
         self.messages.settle();
     }
@@ -97,7 +96,7 @@ pub(super) async fn call(
     if !is_grpc(&reply.head) && Status::of(&reply.head).is_none() {
         return Err(foreign(head.status.as_u16(), &reply.head));
     }
-    let packing = reply.head.get("grpc-encoding");
+    let packing = reply.head.get(&ENCODING);
     let packing = packing.map(|name| String::from_utf8_lossy(name.as_bytes()));
     reply.messages.restart(Packing::named(&packing.unwrap_or_default()), keeps);
     receive(&mut body, &mut reply.messages).await?;
@@ -127,7 +126,8 @@ fn foreign(status: u16, headers: &HeaderMap) -> Fault {
         let text = format!("HTTP status {}", status_text(status));
         return Fault::Messages(Status::new(Code::of_http(status), text));
     }
-    let kind = headers.get("content-type").map(|kind| String::from_utf8_lossy(kind.as_bytes()));
+    let kind =
+        headers.get(header::CONTENT_TYPE).map(|kind| String::from_utf8_lossy(kind.as_bytes()));
     let kind: String = kind.unwrap_or_default().chars().take(MOST_KIND).collect();
     match kind.as_str() {
         "" => Fault::not_grpc("the response is not gRPC: no content-type"),

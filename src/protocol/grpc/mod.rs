@@ -116,13 +116,13 @@ impl StepProtocol for Grpc {
         let mut room = Room::of(&driver.reach.memory);
         let asked = ask(driver, &mut room)?;
         let mut known = Known::default();
-        for (index, (task, _)) in driver.tasks.iter_mut().enumerate() {
+        for (index, (task, common)) in driver.tasks.iter_mut().enumerate() {
             let pool = match asked.get(&index) {
                 Some(pool) => pool.clone(),
                 None => known.read(&task.source, linker, &mut room)?,
             };
             let method = task.wanted.find(&pool).map_err(|why| task.refusal(why))?;
-            task.complete(&method)?;
+            task.complete(&method, &common.timeout)?;
         }
         if let Some((first, _)) = driver.tasks.first_mut() {
             first.room = Some(room);
@@ -140,10 +140,9 @@ impl StepProtocol for Grpc {
 
     fn begin<'a>(
         task: &'a Task,
-        user: &mut User,
+        _: &mut User,
         virtual_user: &mut VirtualUser,
     ) -> (Cow<'a, str>, Self::Begun) {
-        user.reply.restart();
         let address = task.address(&mut virtual_user.scope);
         let shown = match (&task.address, &address) {
             (Some(known), _) => Cow::from(&*known.shown),
@@ -188,7 +187,7 @@ impl Step<'_, Grpc> {
         }
         let deadline = self.deadline.at().unwrap_or_else(Instant::now);
         let scope = &mut self.virtual_user.scope;
-        let head = self.task.head(&address, deadline, scope)?;
+        let mut head = self.task.head(&address, deadline, scope)?;
         let body = self.task.body(scope)?;
         if !self.task.is_fixed() {
             self.user.sent.set(body.len())?;
@@ -197,12 +196,17 @@ impl Step<'_, Grpc> {
         let known = self.user.connection.take();
         let known = known.filter(|known| known.serves(&address, self.common.setting));
         if let Some(known) = known {
-            let outcome = self.exchange(known, (head.clone(), body.clone())).await;
+            let spare = self.task.spare(&head);
+            let outcome = self.exchange(known, (head, body.clone())).await;
             match outcome {
                 // The session has ended in the meantime, and the target has not seen the call.
                 Err(fault) if fault.is_untaken() => self.user.reply.restart(),
                 outcome => return outcome,
             }
+            head = match spare {
+                Some(head) => head,
+                None => self.task.head(&address, deadline, &mut self.virtual_user.scope)?,
+            };
         }
         // Boxed: a step that reuses a session must not carry the state of connecting.
         let connection = Box::pin(self.connect(&address)).await?;

@@ -22,7 +22,7 @@ use crate::load::scenario::TaskSource;
 use crate::load::template::{
     Compiler, Draft, Linker, Scope, Template, Text, not_set, unset_variable,
 };
-use crate::net::grpc::CONTENT_TYPE;
+use crate::net::grpc::{CONTENT_TYPE, TIMEOUT};
 use crate::protocol::check::Checks;
 use crate::protocol::deadline::Timeout;
 use crate::protocol::http::{SettingDraft, proxies};
@@ -175,6 +175,7 @@ impl StepDraft for TaskDraft {
             method: None,
             room: None,
             head: None,
+            whole: Left::default(),
         })
     }
 }
@@ -229,8 +230,10 @@ pub(crate) struct Task {
     pub(super) method: Option<Method>,
     /// What the types of all tasks take; kept by the first of them.
     pub(super) room: Option<Room>,
-    /// The head of its calls, if it is constant.
+    /// The head of its calls, if it is constant; with the whole timeout.
     head: Option<http::Request<()>>,
+    /// What a call says of its timeout if it begins at once.
+    whole: Left,
 }
 
 impl Task {
@@ -248,7 +251,11 @@ impl Task {
     }
 
     /// Completes the task with its method; refuses what contradicts it.
-    pub(super) fn complete(&mut self, method: &MethodDescriptor) -> Result<(), Invalid> {
+    pub(super) fn complete(
+        &mut self,
+        method: &MethodDescriptor,
+        timeout: &Timeout,
+    ) -> Result<(), Invalid> {
         let full = format!("{}/{}", method.parent_service().full_name(), method.name());
         let (shape, input) = (Shape::of(method), method.input());
         if let Some(rpc) = &self.rpc
@@ -290,7 +297,11 @@ impl Task {
         {
             let mut scope = Scope::new(&Arc::default(), 0);
             let head = self.build(&address, None, &mut scope);
-            self.head = Some(head.map_err(|fault| self.refusal(fault.to_string()))?);
+            let mut head = head.map_err(|fault| self.refusal(fault.to_string()))?;
+            // Of a call that begins a moment after its step.
+            self.whole = Left::of(timeout.duration.saturating_sub(Duration::from_micros(1)));
+            self.whole.put_into(&mut head);
+            self.head = Some(head);
         }
         Ok(())
     }
@@ -307,15 +318,19 @@ impl Task {
         deadline: Instant,
         scope: &mut Scope,
     ) -> Result<http::Request<()>, Fault> {
+        let left = Left::of(deadline.saturating_duration_since(Instant::now()));
         let mut head = match &self.head {
+            Some(head) if self.whole == left => return Ok(head.clone()),
             Some(head) => head.clone(),
             None => self.build(address, None, scope)?,
         };
-        let left = timeout_text(deadline.saturating_duration_since(Instant::now()));
-        if let Ok(left) = HeaderValue::try_from(left) {
-            head.headers_mut().insert("grpc-timeout", left);
-        }
+        left.put_into(&mut head);
         Ok(head)
+    }
+
+    /// A copy of a head that [`Self::head`] would not make again: its placeholders are filled in once.
+    pub(super) fn spare(&self, head: &http::Request<()>) -> Option<http::Request<()>> {
+        self.head.is_none().then(|| head.clone())
     }
 
     /// The head of a call of another path of the target; only constant metadata is sent with it.
@@ -401,17 +416,34 @@ fn encode(kind: &MessageDescriptor, json: &str, out: &mut Vec<u8>) -> Result<(),
     }
 }
 
-/// A timeout as gRPC writes it: at most eight digits and a unit, rounded up, so that this side is the
-/// first to give up.
-fn timeout_text(left: Duration) -> String {
-    const MOST: u128 = 99_999_999;
-    let micros = left.as_micros() + 1;
-    let units = [(1, 'u'), (1_000, 'm'), (1_000_000, 'S'), (60_000_000, 'M')];
-    let fitting = units.into_iter().find(|(unit, _)| micros.div_ceil(*unit) <= MOST);
-    fitting.map_or_else(
-        || format!("{MOST}H"),
-        |(unit, name)| format!("{}{name}", micros.div_ceil(unit)),
-    )
+/// The rest of a timeout as gRPC writes it: at most eight digits and a unit, rounded up, so that this side is
+/// the first to give up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Left {
+    count: u64,
+    unit: char,
+}
+
+impl Left {
+    /// From a tenth of a second on it is rounded to milliseconds: the calls of a task say the same then, which
+    /// both sides keep (HPACK) instead of writing it anew each time.
+    fn of(left: Duration) -> Self {
+        const MOST: u64 = 99_999_999;
+        const FINE: u64 = 100_000;
+        let micros = u64::try_from(left.as_micros()).unwrap_or(u64::MAX).saturating_add(1);
+        let units = [(1, 'u'), (1_000, 'm'), (1_000_000, 'S'), (60_000_000, 'M')];
+        let coarse = usize::from(micros > FINE);
+        let mut counts =
+            units.into_iter().skip(coarse).map(|(in_one, unit)| (micros.div_ceil(in_one), unit));
+        let (count, unit) = counts.find(|(count, _)| *count <= MOST).unwrap_or((MOST, 'H'));
+        Self { count, unit }
+    }
+
+    fn put_into(self, head: &mut http::Request<()>) {
+        if let Ok(value) = HeaderValue::try_from(format!("{}{}", self.count, self.unit)) {
+            head.headers_mut().insert(TIMEOUT.clone(), value);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -422,14 +454,16 @@ mod tests {
     fn a_timeout_has_at_most_eight_digits_and_is_never_shorter() {
         for (left, text) in [
             (Duration::ZERO, "1u"),
-            (Duration::from_millis(300), "300001u"),
-            (Duration::from_secs(99), "99000001u"),
-            (Duration::from_secs(100), "100001m"),
+            (Duration::from_micros(99_999), "100000u"),
+            (Duration::from_millis(100), "101m"),
+            (Duration::from_micros(299_999), "300m"),
+            (Duration::from_secs(99), "99001m"),
             (Duration::from_secs(99_999), "99999001m"),
             (Duration::from_secs(1_000_000), "1000001S"),
             (Duration::from_secs(10_000_000_000), "99999999H"),
         ] {
-            assert_eq!(timeout_text(left), text, "{left:?}");
+            let Left { count, unit } = Left::of(left);
+            assert_eq!(format!("{count}{unit}"), text, "{left:?}");
         }
     }
 }
