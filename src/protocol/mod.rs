@@ -116,7 +116,7 @@ pub const USERS: &[UserKind] = &[
     UserKind {
         name: "grpc_user",
         doc: "Calls of gRPC, unary and streams, by types from a file or from the target.",
-        options: &["proxy"],
+        options: &["connection", "proxy"],
         fields: StepTasks::<grpc::Grpc>::FIELDS,
         open: StepTasks::<grpc::Grpc>::open,
     },

@@ -387,6 +387,70 @@ fn tls_is_verified_and_agrees_on_http_2() {
 }
 
 #[test]
+fn calls_have_the_fields_of_the_tests_connection_unless_a_task_has_its_own() {
+    let peer = GrpcPeer::start(|call| match call.header("x-late") {
+        Some(_) => Does::Hangs,
+        None => Does::one(hello("hi", 0)),
+    });
+    let mut late = say(json!({"metadata": [["x-late", "1"]]}));
+    late.as_object_mut().expect("a task").remove("timeout");
+    let tasks = json!([
+        say(json!({})),
+        say(json!({"metadata": {"x-own": "2"}, "authority": "own.example"})),
+        late,
+    ]);
+    let connection = json!({"metadata": {"x-all": "${n}"}, "authority": "all.example", "timeout": 0.3, "tls": false});
+    let load = load(&peer, tasks).with("variables", json!({"n": 7}));
+    let outcome = outcomes(load.with("connection", connection));
+    assert_eq!(outcome, ["ok", "ok", "DEADLINE_EXCEEDED: timed out after 0.3 s"]);
+    let seen = peer.seen();
+    let headers = |call: &Call| {
+        let header = |name| call.header(name).map(str::to_owned);
+        (header("x-all"), header("x-own"), header(":authority"))
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(headers(&seen[0]), (text("7"), None, text("all.example")));
+    assert_eq!(headers(&seen[1]), (None, text("2"), text("own.example")));
+}
+
+#[test]
+fn the_tests_connection_says_how_targets_are_verified() {
+    let authority = Authority::new();
+    let read = |name| std::fs::read(authority.file(name)).expect("a file");
+    let peer = GrpcPeer::over(Some(authority.server(&[b"h2"])), |_| Does::one(hello("hi", 0)));
+    let tasks = json!([say(json!({})), say(json!({"verify": "other-ca.pem"}))]);
+    let load = load_of(&format!("localhost:{}", peer.address.port()), tasks)
+        .with("connection", json!({"verify": "ca.pem"}))
+        .file("ca.pem", &read("ca.pem"))
+        .file("other-ca.pem", &read("other-ca.pem"));
+    let outcome = outcomes(load);
+    assert_eq!(outcome[0], "ok");
+    assert!(outcome[1].starts_with("TLS failed: the certificate is not trusted"), "{outcome:?}");
+}
+
+#[test]
+fn a_connection_that_calls_cannot_have_is_refused_with_its_place() {
+    let peer = greeter();
+    for (connection, why) in [
+        (json!({"tsl": true}), "/connection/tsl: unknown field; did you mean \"tls\"?"),
+        (json!({"username": "u"}), "/connection/username: unknown field"),
+        (json!({"tls": 1}), "/connection/tls: expected true or false, got 1"),
+        (json!({"tls": false, "verify": false}), "/connection/verify: the task has \"tls\": false"),
+        (json!({"metadata": {"te": "x"}}), "/connection/metadata/te: the call sets te itself"),
+        (json!({"authority": "a b"}), "/connection/authority: expected the name of a host"),
+        (json!({"verify": "none.pem"}), "/connection/verify: "),
+        (json!({"timeout": 0}), "/connection/timeout: "),
+    ] {
+        let mut task = say(json!({}));
+        task.as_object_mut().expect("a task").remove("timeout");
+        let load = load(&peer, json!([task])).with("connection", connection.clone());
+        let refusal = load.refusal();
+        assert!(refusal.starts_with(&format!("LD_start_test: {why}")), "{connection}: {refusal}");
+    }
+    assert_eq!(peer.connections(), 0);
+}
+
+#[test]
 fn t76_packed_messages_are_unpacked_and_long_ones_refused() {
     let packed = |message: &[u8]| {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());

@@ -149,6 +149,12 @@ fn without_an_executor_the_refusal_names_it() {
             "tasks": [{"method": "get", "request_url": "/"}]}]]"#,
     );
     assert!(line[0].contains("/db_sources: db_sources needs --executor PYTHON"), "{}", line[0]);
+    let line = bench.lines(
+        r#"[["LD_start_test", {"user_detail_dict": {}, "connection": {},
+            "tasks": [{"method": "get", "request_url": "/"}]}]]"#,
+    );
+    let users = "/connection: connection exists only for redis_user, mqtt_user, grpc_user";
+    assert!(line[0].contains(users), "{}", line[0]);
     let native = with(Bench::new(), Engine::Native);
     let failed = results(&native, &format!("[{}]", test_of("x")));
     let message = failed[0].error.as_ref().expect("a failure").message.clone();

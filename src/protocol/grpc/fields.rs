@@ -1,4 +1,5 @@
-//! The fields of a gRPC task, besides the engine's own and its checks.
+//! The fields of a gRPC task, besides the engine's own and its checks. Those of the call may also stand in
+//! `connection`, for all tasks of a test.
 
 use crate::protocol::check::CHECKS;
 use crate::protocol::http::{TLS, VIA};
@@ -6,7 +7,7 @@ use crate::value::field::Relation;
 use crate::value::{Field, Kind, Literal};
 
 /// All of them.
-pub(super) const FIELDS: &[&[Field]] = &[TASK, TYPES, TLS, VIA, CHECKS];
+pub(super) const FIELDS: &[&[Field]] = &[TASK, CALL, TYPES, TLS, VIA, CHECKS];
 
 const TASK: &[Field] = &[
     Field::optional("target", Kind::Name, "The target, host:port.")
@@ -21,11 +22,18 @@ const TASK: &[Field] = &[
         .note("A list for a method that takes a stream. Bytes are base64, 64-bit numbers may be text.")
         .or(Literal::Object)
         .example(r#"{"name": "${csv.users.name}"}"#),
-    Field::optional("metadata", METADATA, "Metadata: an object, or a list of pairs.")
-        .note("Of a key that ends in -bin the value is base64.")
-        .example(r#"{"authorization": "Bearer ${token}"}"#),
     Field::optional("rpc", RPC, "What the method is: unary, server_stream, client_stream or bidi.")
         .note("Only checked: the method's own type says it."),
+];
+
+/// How a call is made.
+pub(super) const CALL: &[Field] = &[
+    Field::optional("metadata", METADATA, "Metadata: an object, or a list of pairs.")
+        .note(
+            "Of a key that ends in -bin the value is base64. This, the three fields after it, verify and \
+             cert may also stand in the test's connection, for tasks without them.",
+        )
+        .example(r#"{"authorization": "Bearer ${token}"}"#),
     // The reference's own default.
     Field::optional("timeout", Kind::Timeout, "Timeout of the whole call, also for the target.")
         .or(Literal::Float(10.0)),

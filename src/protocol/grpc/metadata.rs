@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::load::template::{Compiler, Draft, Linker, Scope, Template, Text};
 use crate::protocol::placed::Placed;
-use crate::value::{Invalid, Object, Reader, Value};
+use crate::value::{Invalid, Reader, Value};
 
 /// With or without padding; it is sent without, as gRPC asks.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -34,12 +34,12 @@ const OWN: [&str; 9] = [
 pub(super) type MetadataDraft = Vec<(HeaderName, Placed<Draft>)>;
 pub(super) type Metadata = Vec<(HeaderName, Template)>;
 
-/// Takes `metadata` from a task.
+/// Parses `metadata`.
 pub(super) fn parse(
-    fields: &mut Object<'_>,
+    field: Option<&Reader<'_>>,
     compiler: &mut Compiler,
 ) -> Result<MetadataDraft, Invalid> {
-    let Some(field) = fields.present("metadata") else { return Ok(Vec::new()) };
+    let Some(field) = field else { return Ok(Vec::new()) };
     match field.value() {
         Value::Dict(_) => {
             let entries = field.object()?.entries().into_iter();
@@ -133,15 +133,16 @@ fn written(name: &HeaderName, text: &[u8]) -> Result<HeaderValue, &'static str> 
 mod tests {
     use std::sync::Arc;
 
-    use super::super::fields::FIELDS;
+    use super::super::fields::CALL;
     use super::*;
     use crate::load::template::Bindings;
 
     fn sent(metadata: &str) -> Result<Vec<(String, String)>, String> {
         let task = Value::parse(&format!(r#"{{"metadata": {metadata}}}"#)).expect("JSON");
         let mut compiler = Compiler::default();
-        let mut fields = Reader::at(&task, "").fields(FIELDS[0]).map_err(|why| why.to_string())?;
-        let draft = parse(&mut fields, &mut compiler).map_err(|why| why.to_string())?;
+        let mut fields = Reader::at(&task, "").fields(CALL).map_err(|why| why.to_string())?;
+        let given = fields.present("metadata");
+        let draft = parse(given.as_ref(), &mut compiler).map_err(|why| why.to_string())?;
         let variable = |name: &str| (name == "v").then(|| "a\nb".to_owned());
         let bindings = Bindings { variable: &variable, ..Bindings::NONE };
         let mut linker = Linker::new(compiler, bindings);

@@ -34,7 +34,7 @@ use self::fault::Fault;
 use self::json::NoText;
 use self::messages::{Messages, split};
 use self::reflection::NotKnown;
-use self::task::{Method, Task, TaskDraft};
+use self::task::{Defaults, Method, Task, TaskDraft};
 use self::types::{Known, Room, Source, Wanted};
 use crate::error::reason;
 use crate::load::driver::VirtualUser;
@@ -46,9 +46,7 @@ use crate::protocol::checked::Unreadable;
 use crate::protocol::fault::ConnectionFault;
 use crate::protocol::http::{Http2Session, Way};
 use crate::protocol::labels::{Name, Naming};
-use crate::protocol::step::{
-    Common, Defaults, Received, Step, StepDriver, StepFault, StepProtocol,
-};
+use crate::protocol::step::{Common, Received, Step, StepDriver, StepFault, StepProtocol};
 use crate::protocol::trace::Lines;
 use crate::protocol::user::{Reach, Setup};
 use crate::value::{Field, Invalid};
@@ -103,13 +101,7 @@ impl StepProtocol for Grpc {
     type Fault = Fault;
 
     fn defaults(setup: &Setup<'_>) -> Result<Defaults, Invalid> {
-        Defaults::parse(setup, |field| {
-            let text = field.text()?.trim();
-            match text.is_empty() {
-                true => Err(field.expected("a target, host:port")),
-                false => Ok(text.to_owned()),
-            }
-        })
+        Defaults::parse(setup)
     }
 
     fn prepare(driver: &mut StepDriver<Self>, linker: &mut Linker<'_>) -> Result<(), Invalid> {

@@ -13,6 +13,7 @@ use tokio::time::{Duration, Instant};
 use super::address::{Address, DEFAULT};
 use super::call::Reply;
 use super::fault::Fault;
+use super::fields::CALL;
 use super::json::encode_into;
 use super::messages::ACCEPTED;
 use super::metadata::{self, Metadata, MetadataDraft};
@@ -25,16 +26,62 @@ use crate::load::template::{
 use crate::net::grpc::{CONTENT_TYPE, TIMEOUT};
 use crate::protocol::check::Checks;
 use crate::protocol::deadline::Timeout;
-use crate::protocol::http::{SettingDraft, proxies};
+use crate::protocol::http::{SettingDraft, TLS, proxies};
 use crate::protocol::placed::Placed;
-use crate::protocol::step::{CommonDraft, Defaults, StepDraft, check_url, name};
-use crate::value::{Invalid, Object, Value};
+use crate::protocol::step::{CommonDraft, Defaults as CommonDefaults, StepDraft, check_url, name};
+use crate::protocol::user::Setup;
+use crate::value::{Field, Invalid, Object, Reader, Value};
 
 /// The most bytes that a call sends.
 const MAX_PAYLOAD: usize = 64 << 20;
 
 /// The program, as targets log it.
 const USER_AGENT: &str = concat!("ldctl/", env!("CARGO_PKG_VERSION"));
+
+/// The settings of all tasks of a test.
+#[derive(Debug)]
+pub(crate) struct Defaults {
+    common: CommonDefaults,
+    /// The members of `connection`.
+    given: Option<Placed<Value>>,
+}
+
+impl Defaults {
+    /// Parses the host, the proxies and `connection`, whose members each task parses.
+    pub(super) fn parse(setup: &Setup<'_>) -> Result<Self, Invalid> {
+        let common = CommonDefaults::parse(setup, |field| {
+            let text = field.text()?.trim();
+            match text.is_empty() {
+                true => Err(field.expected("a target, host:port")),
+                false => Ok(text.to_owned()),
+            }
+        })?;
+        let given = setup.option("connection").map(|field| {
+            let mut fields = given_fields(field)?;
+            for key in [CALL, TLS].into_iter().flatten().flat_map(Field::keys) {
+                fields.optional(key);
+            }
+            fields.finish()?;
+            Ok::<_, Invalid>(Placed::at(field, field.value().clone()))
+        });
+        Ok(Self { common, given: given.transpose()? })
+    }
+}
+
+fn given_fields<'a>(connection: &Reader<'a>) -> Result<Object<'a>, Invalid> {
+    Ok(connection.fields(CALL)?.and(TLS))
+}
+
+/// A task's own fields, or else those of all tasks.
+struct Either<'a> {
+    given: Option<Object<'a>>,
+}
+
+impl<'a> Either<'a> {
+    fn of(&mut self, own: Option<Reader<'a>>, key: &str) -> Option<Reader<'a>> {
+        own.or_else(|| self.given.as_mut()?.present(key))
+    }
+}
 
 /// A parsed task.
 #[derive(Debug)]
@@ -74,14 +121,20 @@ impl StepDraft for TaskDraft {
                 Placed::at(&field, text.to_owned())
             }
             (None, None) => Placed {
-                value: defaults.host.clone().unwrap_or_else(|| DEFAULT.to_owned()),
+                value: defaults.common.host.clone().unwrap_or_else(|| DEFAULT.to_owned()),
                 place: task.fields.pointer(),
             },
         };
-        let tls = fields.if_present("tls", |field| field.boolean())?;
-        let (verify, cert) = (fields.present("verify"), fields.present("cert"));
-        let secured = verify.or(cert).or(fields.present("client_cert"));
-        let tls = match (tls, secured) {
+        let given = defaults.given.as_ref();
+        let given = given.map(|given| Reader::at(&given.value, &*given.place));
+        let mut either = Either { given: given.as_ref().map(given_fields).transpose()? };
+        let tls = either.of(fields.present("tls"), "tls");
+        let tls = tls.map(|field| field.boolean()).transpose()?;
+        let verify = either.of(fields.present("verify"), "verify");
+        let cert = fields.present("cert").or(fields.present("client_cert"));
+        let cert = either.of(cert, "cert");
+        let cert = either.of(cert, "client_cert");
+        let tls = match (tls, verify.as_ref().or(cert.as_ref())) {
             (Some(false), Some(field)) => {
                 return Err(field.invalid("the task has \"tls\": false"));
             }
@@ -89,7 +142,7 @@ impl StepDraft for TaskDraft {
         };
         let target = Placed { value: compiler.template(&target.value), place: target.place };
         check_url(&target, |text| Address::parse(text, tls).map(drop))?;
-        let authority = fields.present("authority").map(|field| {
+        let authority = either.of(fields.present("authority"), "authority").map(|field| {
             let text = field.text()?.trim();
             Ok::<_, Invalid>(Placed::at(&field, compiler.template(text)))
         });
@@ -121,10 +174,14 @@ impl StepDraft for TaskDraft {
                 messages.map(|one| Placed::at(one, compiler.json(one.value()))).collect()
             }
         };
-        let metadata = metadata::parse(fields, compiler)?;
-        let via = proxies(fields, defaults.proxies.as_ref())?;
-        let timeout = Timeout::parse(fields)?;
-        let setting = Some(SettingDraft::parse(fields, true, via)?);
+        let metadata = either.of(fields.present("metadata"), "metadata");
+        let metadata = metadata::parse(metadata.as_ref(), compiler)?;
+        let via = proxies(fields, defaults.common.proxies.as_ref())?;
+        let timeout = match (fields.present("timeout"), &mut either.given) {
+            (None, Some(given)) => Timeout::parse(given)?,
+            _ => Timeout::parse(fields)?,
+        };
+        let setting = Some(SettingDraft::of(verify, cert, true, via)?);
         let checks = Checks::parse::<Reply>(fields, compiler)?;
         let place = task.fields.pointer();
         Ok((

@@ -11,7 +11,7 @@ use super::proxy::Proxies;
 use crate::load::template::Linker;
 use crate::net::trust::{self, Trust};
 use crate::protocol::placed::Placed;
-use crate::value::{Invalid, Object, Value};
+use crate::value::{Invalid, Object, Reader, Value};
 
 /// The TLS and proxy fields of a task, before its files are read.
 #[derive(Debug)]
@@ -44,7 +44,19 @@ impl SettingDraft {
         http2: bool,
         proxies: Option<Proxies>,
     ) -> Result<Self, Invalid> {
-        let verify = match fields.present("verify") {
+        let verify = fields.present("verify");
+        let cert = fields.present("cert").or(fields.present("client_cert"));
+        Self::of(verify, cert, http2, proxies)
+    }
+
+    /// The setting of these fields.
+    pub(crate) fn of(
+        verify: Option<Reader<'_>>,
+        cert: Option<Reader<'_>>,
+        http2: bool,
+        proxies: Option<Proxies>,
+    ) -> Result<Self, Invalid> {
+        let verify = match verify {
             None => Verify::Platform,
             Some(field) => match field.value() {
                 Value::Bool(true) => Verify::Platform,
@@ -53,11 +65,7 @@ impl SettingDraft {
                 _ => return Err(field.expected("true, false or the path of a PEM file")),
             },
         };
-        let field = match (fields.present("cert"), fields.present("client_cert")) {
-            (Some(field), _) | (None, Some(field)) => Some(field),
-            (None, None) => None,
-        };
-        let identity = match field {
+        let identity = match cert {
             None => None,
             Some(field) => match field.value() {
                 Value::Str(path) => {

@@ -137,7 +137,8 @@ pub(in crate::action::commands) const FIELDS: &[Field] = &[
         "connection",
         Kind::MEMBERS,
         "For a redis_user where its server is, as `url`: `redis://user:password@host:port/database`; for an \
-         mqtt_user the fields of its connections, such as `username`, `password` and `version`.",
+         mqtt_user the fields of its connections, such as `username`, `password` and `version`; for a \
+         grpc_user `metadata`, `timeout`, `tls`, `authority`, `verify` and `cert` of tasks without them.",
     )
     .note(
         "`rediss://` with TLS. In a test of the executor's Python: fields that every task has unless \

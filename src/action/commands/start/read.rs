@@ -150,7 +150,15 @@ fn runs_in_python(given: &Arguments<'_>, detail: &Reader<'_>) -> Result<bool, In
         (Some(_), None, Some((name, field))) => {
             Err(field.invalid(format!("{name} has no effect with --engine native")))
         }
-        (None, None, Some((name, field))) => Err(field.invalid(format!("{name} {NEEDS}"))),
+        (None, None, Some((name, field))) => Err(field.invalid(match name {
+            // In Python a user that runs here ignores it.
+            "connection" => {
+                let users = USER_KINDS.iter().filter(|user| user.options.contains(&name));
+                let users: Vec<&str> = users.map(|user| user.name).collect();
+                format!("connection exists only for {}", users.join(", "))
+            }
+            _ => format!("{name} {NEEDS}"),
+        })),
     }
 }
 
