@@ -3,10 +3,11 @@
 
 use crate::protocol::check::CHECKS;
 use crate::protocol::http::TLS;
+use crate::protocol::step::EXPECTED;
 use crate::value::{Field, Kind, Literal};
 
 /// All of them.
-pub(super) const FIELDS: &[&[Field]] = &[TASK, OPENING, TLS, CHECKS];
+pub(super) const FIELDS: &[&[Field]] = &[TASK, EXPECTED, OPENING, TLS, CHECKS];
 
 const TASK: &[Field] = &[
     Field::optional(
@@ -46,14 +47,6 @@ const TASK: &[Field] = &[
         .or(Literal::Int(0)),
     Field::optional("retain", Kind::Boolean, "Whether the broker keeps the message.")
         .or(Literal::Bool(false)),
-    Field::optional("expect", Kind::Scalar, "A text that the received message must contain."),
-    Field::optional(
-        "match",
-        Kind::OneOf(&["first", "any"]),
-        "Which message must contain it: the next one, or any until the timeout.",
-    )
-    .note("With any, the messages before it are skipped.")
-    .or(Literal::Text("first")),
     // The reference's own default.
     Field::optional("timeout", Kind::Timeout, "Timeout of the whole step.")
         .note("A step that times out closes the connection, and the broker publishes the will.")
@@ -81,6 +74,10 @@ pub(super) const OPENING: &[Field] = &[
     .note("0 for any time.")
     .or(Literal::Int(60)),
     Field::optional("clean", Kind::Boolean, "Whether the session at the broker begins anew.")
+        .note(
+            "With false a message that the broker has not acknowledged is sent again when its user \
+             connects again, and messages that no step has received stay.",
+        )
         .alias("clean_session")
         .or(Literal::Bool(true)),
     Field::optional(

@@ -38,14 +38,13 @@ use crate::load::MAX_TEXT;
 use crate::load::driver::VirtualUser;
 use crate::load::template::Template;
 use crate::memory::Held;
-use crate::protocol::check::contains;
 use crate::protocol::fault::ConnectionFault;
 use crate::protocol::idle::{Idle, Slot, Tended};
 use crate::protocol::labels::{Name, Naming};
-use crate::protocol::step::{Received, Step, StepProtocol};
+use crate::protocol::step::{Fit, Received, Step, StepProtocol};
 use crate::protocol::trace::Lines;
 use crate::protocol::user::{Reach, Setup};
-use crate::value::{Field, Invalid, quote};
+use crate::value::{Field, Invalid};
 
 /// MQTT.
 #[derive(Debug)]
@@ -189,9 +188,8 @@ impl<'a> Step<'a, Mqtt> {
             return self.disconnect(connection).await;
         }
         let connects = self.task.method == Method::Connect;
-        let usable = |open: &Connection| {
-            *open.address == *address && !(connects && open.ended().is_some())
-        };
+        let usable =
+            |open: &Connection| *open.address == *address && !(connects && open.ended().is_some());
         let mut connection = match connection {
             Some(connection) if usable(&connection) => {
                 if connects {
@@ -350,14 +348,12 @@ impl<'a> Step<'a, Mqtt> {
         let (task, until) = (self.task, self.until());
         let scope = &mut self.virtual_user.scope;
         let filter = task.topic(scope)?;
-        let expected = task.expect.as_ref().map(|text| scope.aside(|scope| text.text(scope)));
-        let missing = |text: &str| format!("expected {} in response", quote(text));
-        let mut skipped = false;
+        let mut expecting = task.expected.begin(scope);
         loop {
             let receiving = connection.message(filter.as_deref(), until);
             let Some(received) = self.deadline.race(receiving).await else {
-                return Err(match expected.filter(|_| skipped) {
-                    Some(text) => Fault::Unmatched(missing(&text)),
+                return Err(match expecting.missing() {
+                    Some(missing) => Fault::Unmatched(missing),
                     None => ConnectionFault::Deadline.into(),
                 });
             };
@@ -368,18 +364,16 @@ impl<'a> Step<'a, Mqtt> {
                 self.show(|lines| lines.add('<', &format!("PUBLISH {topic}")));
                 tracer.bytes('<', message.payload(), length as u64);
             }
-            let holds =
-                expected.as_ref().is_none_or(|text| contains(message.payload(), text.as_bytes()));
-            if !holds && task.any {
-                skipped = true;
+            let fit = expecting.fit(message.payload());
+            if fit == Fit::Skipped {
                 continue;
             }
             self.user.held.set(self.user.packet.capacity() + length)?;
             self.user.bytes = length as u64;
             self.user.message = message;
-            match expected {
-                Some(text) if !holds => return Err(Fault::Checked(missing(&text))),
-                _ => break,
+            match fit {
+                Fit::Wrong(why) => return Err(Fault::Checked(why)),
+                Fit::Right | Fit::Skipped => break,
             }
         }
         let message = &self.user.message;

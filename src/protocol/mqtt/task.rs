@@ -14,11 +14,10 @@ use super::topic::{check_filter, check_name};
 use crate::load::scenario::TaskSource;
 use crate::load::template::{Compiler, Draft, Linker, Scope, Template, Text};
 use crate::memory::Held;
-use crate::protocol::check::Checks;
 use crate::protocol::deadline::Timeout;
 use crate::protocol::http::{Proxies, SettingDraft};
 use crate::protocol::placed::Placed;
-use crate::protocol::step::{CommonDraft, StepDraft, check_url, compared, matches_any, name};
+use crate::protocol::step::{CommonDraft, Expected, StepDraft, check_url, name};
 use crate::protocol::user::Setup;
 use crate::value::{Invalid, Object, Reader};
 
@@ -107,8 +106,7 @@ pub(crate) struct TaskDraft {
     payload: PayloadDraft,
     qos: u8,
     retain: bool,
-    expect: Option<Draft>,
-    any: bool,
+    expected: Expected<Draft>,
     opening: OpeningDraft,
 }
 
@@ -150,35 +148,15 @@ impl StepDraft for TaskDraft {
         let payload = PayloadDraft::parse(fields, compiler)?;
         let qos = fields.or_default("qos", qos)?;
         let retain = fields.or_default("retain", |field| field.boolean())?;
-        let expect = fields.present("expect");
-        let any = matches_any(fields, expect.is_some())?;
-        let checks = Checks::parse::<Message>(fields, compiler)?;
-        if method != Method::Receive && (expect.is_some() || !checks.is_empty()) {
-            let place = expect.as_ref().unwrap_or(&task.fields);
-            return Err(place.invalid(
-                "\"expect\", \"assertions\" and \"extract\" need the method receive: another one \
-                 receives no message",
-            ));
-        }
-        let expect = expect.map(|field| compared(&field, compiler));
+        let receivers = (method != Method::Receive).then_some("receive");
+        let (expected, checks) =
+            Expected::parse::<Message>(&task.fields, fields, receivers, compiler)?;
         let timeout = Timeout::parse(fields)?;
         let opening = OpeningDraft::parse(fields, defaults.given.as_ref(), compiler)?;
         // Proxies of HTTP do not lead to a broker.
         let setting = Some(SettingDraft::parse(fields, false, Some(Proxies::default()))?);
         Ok((
-            Self {
-                method,
-                broker,
-                default,
-                topic,
-                name,
-                payload,
-                qos,
-                retain,
-                expect,
-                any,
-                opening,
-            },
+            Self { method, broker, default, topic, name, payload, qos, retain, expected, opening },
             CommonDraft { timeout, setting, checks },
         ))
     }
@@ -203,8 +181,7 @@ impl StepDraft for TaskDraft {
             payload: self.payload.link(linker)?,
             qos: self.qos,
             retain: self.retain,
-            expect: self.expect.map(|text| text.link(linker)).transpose()?,
-            any: self.any,
+            expected: self.expected.link(linker)?,
             opening: self.opening.link(linker)?,
         })
     }
@@ -256,10 +233,8 @@ pub(crate) struct Task {
     payload: Payload,
     pub(super) qos: u8,
     retain: bool,
-    /// A text that the received message must contain.
-    pub(super) expect: Option<Template>,
-    /// Whether messages without it are skipped.
-    pub(super) any: bool,
+    /// What the received message must contain.
+    pub(super) expected: Expected,
     pub(super) opening: OpeningText,
 }
 

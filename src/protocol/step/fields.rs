@@ -174,17 +174,6 @@ pub(crate) fn compared(field: &Reader<'_>, compiler: &mut Compiler) -> Draft {
     compiler.aside(|compiler| compiler.template(&field.value().to_text()))
 }
 
-/// Takes `match`: whether a step that expects a text skips messages without it.
-pub(crate) fn matches_any(fields: &mut Object<'_>, expects: bool) -> Result<bool, Invalid> {
-    let Some(field) = fields.present("match") else { return Ok(false) };
-    match field.text()? {
-        "first" => Ok(false),
-        "any" if expects => Ok(true),
-        "any" => Err(field.invalid("\"any\" needs \"expect\": what it looks for")),
-        _ => Err(field.choice(&["first", "any"])),
-    }
-}
-
 /// Refuses a message that is too long, or whose constant bytes are none.
 pub(crate) fn check_message<H>(message: &Placed<Text<H>>, binary: bool) -> Result<(), Invalid> {
     let length = message.value.written_length();

@@ -8,8 +8,8 @@
 //!
 //! - `fields.rs`: the table of its fields, of which [`CHECKS`](super::check::CHECKS) is the end.
 //! - `task.rs`: a draft with [`StepDraft`], and the task that it is linked to. The method, the URL and
-//!   the name are taken by [`TargetDraft::parse`], or the name alone by [`name`]; a text that is compared
-//!   with what arrives by [`compared`]; what all tasks have by [`Timeout::parse`],
+//!   the name are taken by [`TargetDraft::parse`], or the name alone by [`name`]; a text that the
+//!   received message must contain by [`Expected::parse`]; what all tasks have by [`Timeout::parse`],
 //!   [`SettingDraft::parse`] (none without TLS) and [`Checks::parse`], and returned as [`CommonDraft`].
 //! - `fault.rs`: its failures with [`StepFault`]; those of connections are a
 //!   [`ConnectionFault`](super::fault::ConnectionFault).
@@ -26,6 +26,7 @@
 //! `StepTasks::<name::Name>::open`; the other places are named there. In `tests/it/once.rs` it has a
 //! task that is skipped.
 
+mod expected;
 mod fields;
 
 use std::borrow::Cow;
@@ -35,8 +36,9 @@ use std::pin::pin;
 
 use tokio::time::Instant;
 
+pub(super) use self::expected::{EXPECTED, Expected, Fit};
 pub(super) use self::fields::{
-    Defaults, Target, TargetDraft, check_message, check_url, compared, matches_any, name,
+    Defaults, Target, TargetDraft, check_message, check_url, compared, name,
 };
 use super::check::Checks;
 use super::checked::Checked;

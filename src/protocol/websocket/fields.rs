@@ -2,10 +2,11 @@
 
 use crate::protocol::check::CHECKS;
 use crate::protocol::http::{HEADERS, TLS, VIA};
+use crate::protocol::step::EXPECTED;
 use crate::value::{Field, Kind, Literal};
 
 /// All of them.
-pub(super) const FIELDS: &[&[Field]] = &[TASK, TLS, VIA, CHECKS];
+pub(super) const FIELDS: &[&[Field]] = &[TASK, EXPECTED, TLS, VIA, CHECKS];
 
 const TASK: &[Field] = &[
     Field::optional("method", METHOD, "The step: connect, send, recv, sendrecv or close.")
@@ -29,14 +30,6 @@ const TASK: &[Field] = &[
     .or(Literal::Text("")),
     Field::optional("binary", Kind::Boolean, "Whether the message is sent as bytes, not as text.")
         .or(Literal::Bool(false)),
-    Field::optional("expect", Kind::Scalar, "A text that the received message must contain."),
-    Field::optional(
-        "match",
-        Kind::OneOf(&["first", "any"]),
-        "Which message must contain it: the next one, or any until the timeout.",
-    )
-    .note("With any, the messages before it are skipped.")
-    .or(Literal::Text("first")),
     // The reference's own default.
     Field::optional("timeout", Kind::Timeout, "Timeout of the whole step.")
         .note("A step that times out closes the connection.")

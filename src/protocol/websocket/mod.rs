@@ -31,13 +31,12 @@ use crate::load::MAX_TEXT;
 use crate::load::driver::VirtualUser;
 use crate::load::template::Template;
 use crate::memory::Held;
-use crate::protocol::check::contains;
 use crate::protocol::fault::ConnectionFault;
 use crate::protocol::idle::{Idle, Slot, Tended};
 use crate::protocol::labels::Naming;
-use crate::protocol::step::{Defaults, Received, Step, StepProtocol};
+use crate::protocol::step::{Defaults, Fit, Received, Step, StepProtocol};
 use crate::protocol::user::{Reach, Setup};
-use crate::value::{Field, Invalid, quote};
+use crate::value::{Field, Invalid};
 
 /// WebSocket.
 #[derive(Debug)]
@@ -228,18 +227,13 @@ impl Step<'_, WebSocket> {
 
     async fn receive(&mut self, connection: &mut Connection) -> Result<(), Fault> {
         let scope = &mut self.virtual_user.scope;
-        let expected = self.task.expect.as_ref().map(|text| scope.aside(|scope| text.text(scope)));
-        let missing = |text: &str| format!("expected {} in response", quote(text));
-        let mut skipped = false;
+        let mut expecting = self.task.expected.begin(scope);
         loop {
             let received = match self.deadline.race(connection.receive()).await {
                 Some(received) => received?,
                 None => {
                     // The message may still come, and would be taken for the next step's.
-                    return Err(match expected.filter(|_| skipped) {
-                        Some(text) => Fault::Unmatched(missing(&text)),
-                        None => Fault::Deadline,
-                    });
+                    return Err(expecting.missing().map_or(Fault::Deadline, Fault::Unmatched));
                 }
             };
             let length = received.data.len() as u64;
@@ -247,16 +241,14 @@ impl Step<'_, WebSocket> {
             if let Some(tracer) = &self.driver.reach.tracer {
                 tracer.bytes('<', &received.data, length);
             }
-            let holds =
-                expected.as_ref().is_none_or(|text| contains(&received.data, text.as_bytes()));
-            if !holds && self.task.any {
-                skipped = true;
+            let fit = expecting.fit(&received.data);
+            if fit == Fit::Skipped {
                 continue;
             }
             self.user.reply.set(received);
-            match expected {
-                Some(text) if !holds => return Err(Fault::Checked(missing(&text))),
-                _ => break,
+            match fit {
+                Fit::Wrong(why) => return Err(Fault::Checked(why)),
+                Fit::Right | Fit::Skipped => break,
             }
         }
         let (checks, reply) = (&self.common.checks, &self.user.reply);

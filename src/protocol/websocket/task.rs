@@ -11,13 +11,12 @@ use super::handshake::OWN;
 use super::reply::Reply;
 use crate::load::scenario::TaskSource;
 use crate::load::template::{Compiler, Draft, Linker, Scope, Template};
-use crate::protocol::check::Checks;
 use crate::protocol::deadline::Timeout;
 use crate::protocol::hex;
 use crate::protocol::http::{SettingDraft, link_headers, parse_headers, proxies};
 use crate::protocol::placed::Placed;
 use crate::protocol::step::{
-    CommonDraft, Defaults, StepDraft, Target, TargetDraft, check_message, compared, matches_any,
+    CommonDraft, Defaults, Expected, StepDraft, Target, TargetDraft, check_message,
 };
 use crate::value::{Invalid, Object, Reader, Value};
 
@@ -73,8 +72,7 @@ pub(crate) struct TaskDraft {
     target: TargetDraft,
     payload: Placed<Draft>,
     binary: bool,
-    expect: Option<Draft>,
-    any: bool,
+    expected: Expected<Draft>,
     headers: Vec<(String, Placed<Draft>)>,
     subprotocols: Option<Draft>,
 }
@@ -92,18 +90,10 @@ impl StepDraft for TaskDraft {
         let (method, target) = TargetDraft::parse(&Method::ALL, fields, defaults, compiler, check)?;
         let binary = fields.or_default("binary", |field| field.boolean())?;
         let payload = payload(fields, binary, compiler)?;
-        let expect = fields.present("expect");
-        let any = matches_any(fields, expect.is_some())?;
-        let checks = Checks::parse::<Reply>(fields, compiler)?;
-        if !method.receives() && (expect.is_some() || !checks.is_empty()) {
-            let place = expect.as_ref().unwrap_or(&task.fields);
-            return Err(place.invalid(
-                "\"expect\", \"assertions\" and \"extract\" need the method recv or sendrecv: \
-                 another one receives no message",
-            ));
-        }
+        let receivers = (!method.receives()).then_some("recv or sendrecv");
+        let (expected, checks) =
+            Expected::parse::<Reply>(&task.fields, fields, receivers, compiler)?;
         let via = proxies(fields, defaults.proxies.as_ref())?;
-        let expect = expect.map(|field| compared(&field, compiler));
         let timeout = Timeout::parse(fields)?;
         let headers = parse_headers(fields, compiler)?;
         if let Some((name, value)) = headers.iter().find(|(name, _)| {
@@ -118,7 +108,7 @@ impl StepDraft for TaskDraft {
         let subprotocols = subprotocols(fields, compiler)?;
         let setting = Some(SettingDraft::parse(fields, false, via)?);
         Ok((
-            Self { method, target, payload, binary, expect, any, headers, subprotocols },
+            Self { method, target, payload, binary, expected, headers, subprotocols },
             CommonDraft { timeout, setting, checks },
         ))
     }
@@ -139,8 +129,7 @@ impl StepDraft for TaskDraft {
             target: self.target.link(url, linker)?,
             payload,
             binary: self.binary,
-            expect: self.expect.map(|text| text.link(linker)).transpose()?,
-            any: self.any,
+            expected: self.expected.link(linker)?,
             headers: link_headers(self.headers, linker)?,
             subprotocols: self.subprotocols.map(|text| text.link(linker)).transpose()?,
         })
@@ -218,10 +207,8 @@ pub(crate) struct Task {
     pub(super) target: Target,
     payload: Payload,
     binary: bool,
-    /// A text that the received message must contain.
-    pub(super) expect: Option<Template>,
-    /// Whether messages without it are skipped.
-    pub(super) any: bool,
+    /// What the received message must contain.
+    pub(super) expected: Expected,
     pub(super) headers: Vec<(String, Template)>,
     pub(super) subprotocols: Option<Template>,
 }
