@@ -272,9 +272,10 @@ impl Tended for Connection {
             self.early_size += data.len();
             self.early.push_back(Received { data, ..received });
         }
-        if self.count_besides().is_err() {
-            // The next step waits for what is left.
+        if let Err(full) = self.count_besides() {
+            // Without them the next step would wait for a message that has come.
             (self.early_size, self.early) = (0, VecDeque::new());
+            self.ended.get_or_insert(full.into());
             let _ = self.count_besides();
         }
     }
