@@ -9,6 +9,7 @@ use super::call::{Answer, Call};
 use super::error::{Problem, empty};
 use super::{assets, runs, view};
 use crate::event::{RunInfo, State, Status};
+use crate::report::html as report;
 use crate::value::{Map, Value};
 use crate::wire::parameters::{LISTED_RUNS, Parameters};
 
@@ -32,16 +33,16 @@ pub(super) async fn index(call: Call) -> Answer {
     let can_start = !call.site.read_only;
     let body = html! {
         nav class="bar" aria-label="Pages" {
-            a href="/api/v1/openapi.json" { "The same over HTTP" }
+            a href="/api/v1/openapi.json" { "HTTP API (OpenAPI)" }
             @if call.site.handle.is_guarded() {
                 form method="post" action="/logout" { button { "Log out" } }
             }
         }
         p class="link" role="status" hidden {}
         main {
-            header { h1 { "Runs of this server" } }
+            header { h1 class="page" { "Runs of this server" } }
             (filter(parameters.state, name.as_deref()))
-            (table(&found, state.is_some() || name.is_some()))
+            (table(&found, state.is_some() || name.is_some(), can_start))
             @if can_start { (starting()) }
         }
     };
@@ -80,11 +81,15 @@ fn filter(state: Option<State>, name: Option<&str>) -> Markup {
     }
 }
 
-fn table(runs: &[Status], is_filtered: bool) -> Markup {
+fn table(runs: &[Status], is_filtered: bool, can_start: bool) -> Markup {
     html! {
         form method="get" action="/compare" id="runs" {
             @if runs.is_empty() {
-                p { @if is_filtered { "No run is like that." } @else { "There is no run yet." } }
+                p class="empty" {
+                    @if is_filtered { "No run is like that. " a href="/" { "Show all runs" } }
+                    @else if can_start { "There is no run yet. Start one below, or with " code { "ldctl send" } "." }
+                    @else { "There is no run yet." }
+                }
             } @else {
                 div class="wide" {
                     table class="stack runs" {
@@ -111,11 +116,8 @@ fn table(runs: &[Status], is_filtered: bool) -> Markup {
 
 fn row(status: &Status) -> Markup {
     let Some(info) = &status.run else { return html! {} };
-    let count =
-        |value: Option<u64>| value.map_or_else(|| "–".to_owned(), |value| value.to_string());
-    let tenth = |value: Option<f64>, unit: &str| {
-        value.map_or_else(|| "–".to_owned(), |value| format!("{value:.1} {unit}"))
-    };
+    let shown = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
+    let count = |value: Option<u64>| shown(value.map(report::count));
     html! {
         tr {
             td class="text" {
@@ -123,15 +125,15 @@ fn row(status: &Status) -> Markup {
                     aria-label=(format!("Compare run {}", info.run));
                 " " a href=(format!("/runs/{}", info.run)) { (info.run) }
             }
-            td class="text" data-l="State" { (status.state) }
+            td class="text" data-l="State" { span class=(format!("badge {}", view::class(status.state))) { (view::mark(status.state)) " " (status.state) } }
             td class="text" data-l="Name" { (info.name.as_deref().unwrap_or("–")) }
             td class="text" data-l="Began" {
                 @match &info.started { Some(started) => (view::clock(started)), None => "–" }
             }
-            td data-l="Length" { (tenth(info.elapsed_s, "s")) }
+            td data-l="Length" { (shown(info.elapsed_s.map(view::length))) }
             td data-l="Requests" { (count(info.requests)) }
             td data-l="Failed" class=[info.failures.filter(|count| *count > 0).map(|_| "bad")] { (count(info.failures)) }
-            td data-l="p95" { (tenth(info.p95_ms, "ms")) }
+            td data-l="p95" { (shown(info.p95_ms.map(report::millis))) }
             td class="text" data-l="Verdict" { (verdict(status.state, info)) }
         }
     }
@@ -139,10 +141,11 @@ fn row(status: &Status) -> Markup {
 
 fn verdict(state: State, info: &RunInfo) -> Markup {
     html! {
-        @if state.is_final() {
-            span class=(view::class(state)) { (view::mark(state)) " " (view::word(state)) }
-            @if let Some(why) = &info.message { ": " (why) }
-        } @else { "not yet" }
+        @match &info.message {
+            Some(why) if state.is_final() => span class=(view::class(state)) { (why) },
+            _ if state.is_final() => span class=(view::class(state)) { (view::word(state)) },
+            _ => span class="soft" { "not yet" },
+        }
     }
 }
 
@@ -155,15 +158,15 @@ fn starting() -> Markup {
                 textarea id="document" name="document" rows="12" spellcheck="false" required
                     aria-describedby="hint findings" placeholder="[[\"LD_start_test\", {…}]]" {}
             }
-            p class="soft" id="hint" { "Paste a document of actions as JSON, or drop a file on the field." }
+            p class="soft" id="hint" { "Paste a document of actions as JSON, or drop a file anywhere on this form." }
             p class="scripted" hidden { label { "From a file " input type="file" accept=".json,application/json"; } }
             div id="findings" role="status" aria-live="polite" {}
             div class="row" {
                 label { "Name " input name="name" maxlength="200"; }
-                label { "Wait for its place, seconds " input type="number" name="queue" min="0" step="1" placeholder="0"; }
+                label { "Wait for another test to end, at most seconds " input type="number" name="queue" min="0" step="1" placeholder="0"; }
                 button class="go" { "Start" }
             }
-            p class="bad" role="alert" id="refused" {}
+            p class="bad" role="alert" id="refused" hidden {}
         }
     }
 }

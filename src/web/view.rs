@@ -86,11 +86,11 @@ fn state(status: &Status) -> Markup {
     let is_said = word.eq_ignore_ascii_case(status.state.name());
     let mut words: Vec<String> = (!is_said).then(|| word.to_owned()).into_iter().collect();
     if status.state.is_final() {
-        words.extend(info.elapsed_s.map(|elapsed| format!("{elapsed:.1} s")));
+        words.extend(info.elapsed_s.map(length));
     } else {
-        words.extend(info.elapsed_s.map(|elapsed| format!("{elapsed:.0} s so far")));
+        words.extend(info.elapsed_s.map(|elapsed| format!("{} so far", length(elapsed.round()))));
         words.push(match info.remaining_s {
-            Some(left) => format!("{left:.0} s left"),
+            Some(left) => format!("{} left", length(left.round())),
             None if info.users.is_some() => "until it is stopped".to_owned(),
             None => "its test has not begun".to_owned(),
         });
@@ -186,6 +186,17 @@ pub(super) fn clock(moment: &str) -> String {
     format!("{} UTC", seconds.trim_end_matches('Z').replacen('T', " ", 1))
 }
 
+/// A length for people.
+pub(super) fn length(seconds: f64) -> String {
+    let whole = seconds.max(0.0) as u64;
+    let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, whole % 60);
+    match whole {
+        0..60 => format!("{seconds:.1} s"),
+        60..3600 => format!("{minutes} min {rest:02} s"),
+        _ => format!("{hours} h {minutes:02} min"),
+    }
+}
+
 /// The sign of a state.
 pub(super) fn mark(state: State) -> &'static str {
     match state {
@@ -251,6 +262,15 @@ mod tests {
             let html = shown.into_string();
             assert!(!html.contains("<script"), "{html}");
             assert_eq!(html.matches("&lt;script&gt;").count(), times, "{html}");
+        }
+    }
+
+    #[test]
+    fn a_length_is_shown_in_two_units() {
+        for (seconds, want) in
+            [(0.04, "0.0 s"), (59.96, "60.0 s"), (60.0, "1 min 00 s"), (3725.0, "1 h 02 min")]
+        {
+            assert_eq!(length(seconds), want);
         }
     }
 

@@ -29,6 +29,7 @@ use crate::record::gates::GateResult;
 use crate::record::{Metric, Records};
 
 pub use self::document::document;
+pub use self::text::{count, millis};
 
 /// The style of the page, for others that look like it.
 pub const STYLE: &str = include_str!("page.css");

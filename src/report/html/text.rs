@@ -11,7 +11,7 @@ pub(super) const NAME_ROOM: usize = 200;
 pub(super) const ERROR_ROOM: usize = 500;
 
 /// A count with thousands separators.
-pub(super) fn count(value: u64) -> String {
+pub fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut out = String::with_capacity(digits.len() * 2);
     for (place, digit) in digits.chars().enumerate() {
@@ -24,7 +24,7 @@ pub(super) fn count(value: u64) -> String {
 }
 
 /// A latency with three significant digits, in a suitable unit.
-pub(super) fn millis(value: f64) -> String {
+pub fn millis(value: f64) -> String {
     match value {
         _ if value >= 10_000.0 => format!("{:.1} s", value / 1000.0),
         _ if value >= 100.0 => format!("{value:.0} ms"),

@@ -84,7 +84,8 @@ if (form) {
           textContent: `${severity === "error" ? "✗" : "⚠"} Line ${line}: ${message}`,
         }),
       );
-      const list = make("ul", { className: "warnings" });
+      const broken = found.findings.some(({ severity }) => severity === "error");
+      const list = make("ul", { className: broken ? "warnings broken" : "warnings" });
       list.append(...items);
       findings.replaceChildren(items.length ? list : make("p", { className: "good", textContent: "✓ Nothing was found." }));
     } catch {
@@ -92,37 +93,79 @@ if (form) {
     }
   };
   const checkSoon = later(300, check);
-  const take = async (dropped) => {
+  const MOST = 1 << 20;
+  const say = (...nodes) => {
+    refused.replaceChildren(...nodes);
+    refused.hidden = !nodes.length;
+  };
+  // A file becomes the text of the form, where its findings are shown; it is not sent by itself.
+  const take = async (files) => {
+    const [dropped, ...others] = files;
     if (!dropped) return;
-    text.value = await dropped.text();
+    say();
+    if (dropped.size > MOST) return say(`${dropped.name} was not taken: it is longer than 1 MiB.`);
+    if (/\.(har|ya?ml|toml|m?js|jmx|py)$/i.test(dropped.name)) {
+      return say(
+        `${dropped.name} was not taken: a document is JSON. `,
+        "ldctl convert makes one of recordings, OpenAPI, and scripts of k6 and JMeter.",
+      );
+    }
+    try {
+      text.value = new TextDecoder("utf-8", { fatal: true }).decode(await dropped.arrayBuffer());
+    } catch {
+      return say(`${dropped.name} was not taken: it is not text in UTF-8, or cannot be read.`);
+    }
+    if (others.length) say(`${dropped.name} was taken; a run has one document.`);
     const name = form.elements.name;
-    if (!name.value) name.value = dropped.name.replace(/\.json$/i, "").slice(0, 200);
+    if (!name.value || name.value === name.dataset.taken) {
+      name.value = dropped.name.replace(/\.json$/i, "").slice(0, 200);
+      name.dataset.taken = name.value;
+    }
     check();
   };
+  const brings = (event) => [...event.dataTransfer.types].includes("Files");
 
   form.querySelector(".scripted").hidden = false;
-  file.addEventListener("change", () => take(file.files[0]));
+  file.addEventListener("change", () => take(file.files));
   text.addEventListener("input", checkSoon);
-  text.addEventListener("dragover", (event) => event.preventDefault());
-  text.addEventListener("drop", (event) => {
-    const dropped = event.dataTransfer.files[0];
-    if (!dropped) return;
+  form.addEventListener("dragover", (event) => {
+    if (!brings(event)) return;
     event.preventDefault();
-    take(dropped);
+    form.classList.add("dropping");
   });
+  form.addEventListener("dragleave", (event) => {
+    if (!form.contains(event.relatedTarget)) form.classList.remove("dropping");
+  });
+  form.addEventListener("drop", (event) => {
+    form.classList.remove("dropping");
+    if (!brings(event)) return;
+    event.preventDefault();
+    take(event.dataTransfer.files);
+  });
+  // Beside the form, a browser would leave the page for the file.
+  for (const kind of ["dragover", "drop"]) {
+    document.addEventListener(kind, (event) => brings(event) && event.preventDefault());
+  }
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    refused.textContent = "";
+    say();
     const query = new URLSearchParams();
     if (form.elements.name.value.trim()) query.set("name", form.elements.name.value.trim());
     if (Number(form.elements.queue.value) > 0) query.set("queue", form.elements.queue.value);
     try {
       const answer = await fetch(`/api/v1/runs?${query}`, { method: "POST", body: text.value });
       const started = await answer.json();
-      if (answer.ok) location.href = `/runs/${started.run}`;
-      else refused.textContent = `It was not started: ${started.error.message}`;
+      if (answer.ok) {
+        location.href = `/runs/${started.run}`;
+        return;
+      }
+      const { message, holder } = started.error;
+      const why = [`It was not started: ${message}`];
+      if (answer.status === 401) why.push(" ", make("a", { href: "/login?to=/", textContent: "Log in again" }));
+      if (holder) why.push(" ", make("a", { href: `/runs/${holder}`, textContent: `Look at run ${holder}` }));
+      say(...why);
     } catch {
-      refused.textContent = "It was not started: the server does not answer.";
+      say("It was not started: the server cannot be reached.");
     }
   });
 }
