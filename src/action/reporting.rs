@@ -1,16 +1,20 @@
 //! What an executor tells of its runs on request: their reports, pages, documents and states.
 
 use std::io::{self, Write};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use super::executor::Executor;
 use super::machine;
 use super::run_report::{ReportError, RunReport, kept, needs_rows, of_run, so_far};
 use crate::event::{ReportFormat, RequestErrors, Status};
 use crate::lock::lock;
-use crate::report::html;
-use crate::report::{Baseline, Kept};
+use crate::report::{Baseline, Kept, html, kept as of_kept};
 use crate::run::HistoryError;
 use crate::value::Value;
+
+/// How long a first look at a test in progress waits for what its workers count once a tick.
+const FIRST_LOOK: Duration = Duration::from_millis(500);
 
 /// How much worse a figure may be than in the other run, as a share of that: the default of reports.
 const TOLERANCE: f64 = 0.1;
@@ -64,9 +68,10 @@ impl Executor {
         };
         // Both from what is kept of runs, so that both are as exact.
         let ((current, _), (names, total)) = (metrics(run, &now)?, metrics(with, &before)?);
-        let tolerance = TOLERANCE;
-        let baseline = Baseline { title, total, names, tolerance, regressions: Vec::new() };
+        let baseline =
+            Baseline { title, total, names, tolerance: TOLERANCE, ..Baseline::default() };
         report.baseline = Some(baseline.against(&current));
+        report.beside = Some(Box::new(self.report(Some(with), ReportFormat::Html)?));
         Ok(report)
     }
 
@@ -75,6 +80,7 @@ impl Executor {
     pub fn page(&self, run: u64) -> Result<RunPage, ReportError> {
         // Before its report: what has ended has all of its figures.
         let status = self.table().info(run)?.ok_or(ReportError::Unknown(run))?;
+        self.look_at(run);
         let parts = match self.report(Some(run), ReportFormat::Html) {
             Ok(report) => {
                 let _turn = lock(&self.shared.reports);
@@ -84,6 +90,31 @@ impl Executor {
             Err(error) => return Err(error),
         };
         Ok(RunPage { status, parts })
+    }
+
+    /// Has errors, statuses and curves counted, if the test of a run is in progress.
+    fn look_at(&self, run: u64) {
+        let Some(test) = self.table().find(run).and_then(|run| run.test()) else { return };
+        if test.has_ended() {
+            return;
+        }
+        let (detail, until) = (test.live().look_at_detail(), Instant::now() + FIRST_LOOK);
+        while detail.counted() == 0 && test.live().requests().0 > 0 && Instant::now() < until {
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The charts of a name of a run whose test is in progress.
+    pub fn charts(&self, run: u64, method: &str, name: &str) -> Result<String, ReportError> {
+        let found = self.table().find(run).ok_or(ReportError::Unknown(run))?;
+        let test = found.test().filter(|test| !test.has_ended());
+        let drawn = test.and_then(|test| {
+            let seconds = test.snapshot().elapsed.as_secs_f64();
+            let (figures, width) = of_kept::curve_of(test.live(), method, name, seconds)?;
+            Some(html::charts(&figures, width))
+        });
+        let why = || format!("run {run} has no test in progress with a curve of this name");
+        drawn.ok_or_else(|| ReportError::Unavailable(why()))
     }
 
     /// What a run is called, and its figures: those so far while its test is in progress.

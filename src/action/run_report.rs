@@ -8,13 +8,17 @@ use crate::error::reason;
 use crate::event::{ReportFormat, State, Status};
 use crate::memory::Memory;
 use crate::record::gates::{GateResult, Rule};
-use crate::record::{Conditions, Metrics, Records, Summary};
-use crate::report::figures::Figures;
+use crate::record::live::Live;
+use crate::record::{Conditions, Errors, Metrics, Records, Summary};
+use crate::report::figures::{Beside, Figures};
 use crate::report::html;
 use crate::report::kept::{self, OfTest};
 use crate::report::{Baseline, Facts, Kept, csv, github, json, junit, sarif, summary, xml};
 use crate::run::{HistoryError, Run, Test};
 use crate::value::{Map, Value};
+
+/// The most errors of a test in progress that are read each time.
+const MOST_ERRORS: usize = 500;
 
 /// The longest document that is shown with the figures so far, in bytes: it is read each time.
 const MOST_SHOWN: usize = 64 << 10;
@@ -50,6 +54,10 @@ pub struct RunReport {
     pub(super) gates: Vec<Rule>,
     /// The run that it is compared with, and what was measured in this one.
     pub(super) baseline: Option<Baseline>,
+    /// The report of that run.
+    pub(super) beside: Option<Box<RunReport>>,
+    /// The figures of its test, while it is in progress.
+    live: Option<Arc<Live>>,
     source: Source,
 }
 
@@ -75,21 +83,30 @@ impl RunReport {
         let label = info.and_then(|info| info.name.clone());
         let facts = Facts { run: Some(run), label, failed, ..Facts::default() };
         let (warnings, gates) = (Vec::new(), Vec::new());
-        Self { run, warnings, format, facts, gates, baseline: None, source }
+        let (baseline, beside, live) = (None, None, None);
+        Self { run, warnings, format, facts, gates, baseline, beside, live, source }
     }
 
     /// The figures with what was run, and the results of the gates.
     fn judged(&self, mut figures: Figures, summary: &dyn Metrics) -> (Figures, Vec<GateResult>) {
         figures.facts = self.facts.clone();
         figures.baseline.clone_from(&self.baseline);
-        if figures.facts.is_in_progress {
-            figures.without_course = Some("the test is in progress".to_owned());
-        }
         (figures, self.gates.iter().map(|rule| rule.judge(summary)).collect())
     }
 
     /// What its page shows.
     fn figures(&self, memory: &Arc<Memory>) -> Option<(Figures, Vec<GateResult>)> {
+        let (mut figures, gates) = self.own_figures(memory)?;
+        if let (Some(beside), Some(baseline)) = (&self.beside, &mut figures.baseline) {
+            let (figures, gates_of_base) = beside.own_figures(memory)?;
+            let gates_of_new = gates.clone();
+            let beside = Beside { figures, gates: gates_of_base, gates_of_new };
+            baseline.beside = Some(Arc::new(beside));
+        }
+        Some((figures, gates))
+    }
+
+    fn own_figures(&self, memory: &Arc<Memory>) -> Option<(Figures, Vec<GateResult>)> {
         Some(match &self.source {
             Source::Rows(records) => {
                 let figures = kept::figures_of(records, Some(memory));
@@ -97,7 +114,11 @@ impl RunReport {
             }
             Source::Kept(figures) => {
                 let kept = Kept::read(figures)?;
-                self.judged(kept.figures(), kept.summary())
+                let mut figures = kept.figures();
+                if let Some(live) = &self.live {
+                    kept::add_detail(&mut figures, &kept, live);
+                }
+                self.judged(figures, kept.summary())
             }
         })
     }
@@ -110,8 +131,13 @@ impl RunReport {
 
     /// Its page.
     fn draw(&self, memory: &Arc<Memory>, out: &mut dyn Write) -> io::Result<()> {
-        let drawn = self.figures(memory);
-        drawn.map_or(Ok(()), |(figures, gates)| html::draw(&figures, &gates, out))
+        let Some((mut figures, gates)) = self.figures(memory) else { return Ok(()) };
+        // Nobody fetches them for a file.
+        if figures.facts.is_in_progress {
+            figures.names.iter_mut().for_each(|name| name.is_charted_apart = false);
+            figures.without_course = Some("the test is in progress".to_owned());
+        }
+        html::draw(&figures, &gates, out)
     }
 
     pub(super) fn write(&self, memory: &Arc<Memory>, out: &mut dyn Write) -> io::Result<()> {
@@ -177,6 +203,7 @@ pub(super) fn of_run(run: &Run, format: ReportFormat) -> Result<RunReport, Repor
     }
     let mut report = kept(number, format, &status, so_far(run, &test))?;
     report.facts.is_in_progress = true;
+    report.live = Some(Arc::clone(test.live()));
     report.warnings.push(format!("run {number} is in progress: these are its figures so far"));
     Ok(report)
 }
@@ -235,9 +262,17 @@ pub(super) fn so_far(run: &Run, test: &Test) -> Value {
         conditions: &Conditions::default(),
         series: &series,
     };
-    let note = "The test is in progress: these are its figures so far, and its errors are listed at \
-                its end.";
+    let detail = test.live().detail();
+    let errors = detail
+        .map(|detail| Errors::so_far(&detail.errors(), test.started_at(), MOST_ERRORS).to_value());
+    let note = match &errors {
+        Some(_) => "The test is in progress: these are its figures so far.",
+        None => {
+            "The test is in progress: these are its figures so far, and its errors are listed at its end."
+        }
+    };
     let summary = [
+        ("errors", errors.unwrap_or_else(|| Value::List(Vec::new()))),
         ("summary", Summary::of_series(&series).to_details()),
         ("warnings", Value::List(vec![note.into()])),
     ];

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::live::{Series, Unmerged};
-use super::sample::{ErrorId, Label, Sample};
+use super::sample::{ErrorId, Label, Sample, Times};
 
 /// The most different errors, by name and text, that are told apart; further ones count under
 /// [`OTHERS`].
@@ -16,26 +16,6 @@ const ERROR_BYTES: usize = 80;
 
 /// The error of those that are one too many.
 pub(super) const OTHERS: ErrorId = ErrorId(u32::MAX);
-
-/// How often an error occurred, and when requests with it ended, from the start of the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Times {
-    pub(super) count: u64,
-    pub(super) first: Duration,
-    pub(super) last: Duration,
-}
-
-impl Times {
-    pub(super) fn once(at: Duration) -> Self {
-        Self { count: 1, first: at, last: at }
-    }
-
-    pub(super) fn add(&mut self, other: Self) {
-        self.count += other.count;
-        self.first = self.first.min(other.first);
-        self.last = self.last.max(other.last);
-    }
-}
 
 /// Requests without rows.
 #[derive(Debug)]
@@ -93,8 +73,12 @@ impl Beyond {
 
     /// The errors of each name.
     pub(super) fn errors(&self) -> impl Iterator<Item = (&Series, ErrorId, Times)> {
-        self.errors
-            .iter()
-            .filter_map(|((place, error), times)| Some((self.failures.at(*place)?, *error, *times)))
+        self.errors_by_place()
+            .filter_map(|(place, error, times)| Some((self.failures.at(place)?, error, times)))
+    }
+
+    /// The same with the places of the names.
+    pub(super) fn errors_by_place(&self) -> impl Iterator<Item = (usize, ErrorId, Times)> {
+        self.errors.iter().map(|((place, error), times)| (*place, *error, *times))
     }
 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::beyond::Times;
+use super::live::Failed;
+use super::sample::Times;
 use super::{Recording, Records};
 use crate::value::Value;
 
@@ -98,6 +99,30 @@ impl Records {
 }
 
 impl<'a> Errors<'a> {
+    /// Those of a run in progress that started then, at most `most` of them.
+    pub fn so_far(failed: &'a [Failed], started: SystemTime, most: usize) -> Self {
+        let kinds = failed.iter().map(|Failed { method, name, error, times }| ErrorCount {
+            count: times.count,
+            first: started + times.first,
+            last: started + times.last,
+            method,
+            name,
+            error,
+        });
+        Self::ordered(kinds.collect(), most)
+    }
+
+    /// The most frequent first.
+    fn ordered(mut errors: Vec<ErrorCount<'a>>, most: usize) -> Self {
+        errors.sort_unstable_by(|a, b| {
+            let (a_is, b_is) = ((a.name, a.method, a.error), (b.name, b.method, b.error));
+            b.count.cmp(&a.count).then(a_is.cmp(&b_is))
+        });
+        let mut errors = Self { kinds: errors, further: (0, 0) };
+        errors.truncate(most);
+        errors
+    }
+
     fn of(runs: impl IntoIterator<Item = &'a Recording>, most: usize) -> Self {
         let mut counts: HashMap<(&str, &str, &str), ErrorCount<'a>> = HashMap::new();
         for recording in runs {
@@ -116,14 +141,7 @@ impl<'a> Errors<'a> {
                     .or_insert(new);
             }
         }
-        let mut errors: Vec<_> = counts.into_values().collect();
-        errors.sort_unstable_by(|a, b| {
-            let (a_is, b_is) = ((a.name, a.method, a.error), (b.name, b.method, b.error));
-            b.count.cmp(&a.count).then(a_is.cmp(&b_is))
-        });
-        let mut errors = Errors { kinds: errors, further: (0, 0) };
-        errors.truncate(most);
-        errors
+        Self::ordered(counts.into_values().collect(), most)
     }
 }
 

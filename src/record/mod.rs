@@ -47,6 +47,7 @@ pub use iterations::Iterations;
 pub use recorder::Recorder;
 pub use sample::{
     ErrorId, Label, LabelId, MAX_LABEL_BYTES, NO_STATUS, OTHER_NAMES, Row, Sample, TICK_NANOS,
+    Times,
 };
 pub use summary::{Given, LatencySummary, Metric, Metrics, NameSummary, Summary};
 pub use tally::{Figures, Outcome, Tally};

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::allowance::Allowance;
-use super::beyond::{Beyond, OTHERS, Times};
+use super::beyond::{Beyond, OTHERS};
 use super::columns::{CHUNK, Columns};
-use super::live::{Live, Unmerged, Window, Windowed};
-use super::sample::{ErrorId, Label, LabelId, NO_STATUS, OTHER_ERRORS, OTHER_URLS, Row, Sample};
+use super::live::{Detail, Detailed, Live, Unmerged, Window, Windowed};
+use super::sample::{
+    ErrorId, Label, LabelId, NO_STATUS, OTHER_ERRORS, OTHER_URLS, Row, Sample, Times,
+};
 use super::steps::Steps;
 use super::tally::{Tally, Tapped};
 use crate::memory::Share;
@@ -71,6 +73,8 @@ pub struct Recorder {
     tapped: Option<Box<Tapped>>,
     /// What has not been added to the window of the run, if it has one.
     windowed: Option<Box<Windowed>>,
+    /// What has not been added to what pages show of the run, if one is open.
+    detailed: Option<Box<Detailed>>,
     allowance: Arc<Allowance>,
     share: Share,
     /// The rows of all records together are limited, too.
@@ -107,6 +111,7 @@ impl Recorder {
             beyond: None,
             tapped: None,
             windowed: None,
+            detailed: None,
             rows: allowance.rows(),
             share: allowance.share("records of the run"),
             allowance: Arc::clone(allowance),
@@ -312,6 +317,9 @@ impl Recorder {
         if let Some(window) = live.window() {
             self.add_to(window);
         }
+        if let Some(detail) = live.detail() {
+            self.count_for(detail);
+        }
         self.settle();
     }
 
@@ -328,6 +336,35 @@ impl Recorder {
         if let Err(full) = windowed.merge_into(window) {
             self.allowance.exhaust(full);
         }
+    }
+
+    /// Counts requests for pages, if somebody looks at one.
+    fn count_for(&mut self, detail: &Detail) {
+        let rows = self.columns.len();
+        let detailed = self.detailed.get_or_insert_with(|| Box::new(Detailed::new(rows)));
+        if !detail.is_wanted() {
+            return detailed.skip(rows);
+        }
+        let (first, count) = detailed.due(rows);
+        // Rows are in the order in which requests ended.
+        let last = (first + count).checked_sub(1);
+        let last = last.and_then(|last| self.columns.since(last).next());
+        let end = last.map_or(Duration::ZERO, |last| last.start + last.service);
+        let cell = detail.cell_at(end);
+        for sample in self.columns.since(first).take(count) {
+            if let Some(place) = self.series.get(sample.label.0 as usize) {
+                detailed.record(*place, &sample, cell);
+            }
+        }
+        let without_rows = self.beyond.as_ref().map_or(0, |beyond| {
+            detailed.record_beyond(beyond.requests(), beyond.errors_by_place())
+        });
+        let name = |place| {
+            let series = self.live.at(place)?;
+            Some((Arc::clone(&series.method), Arc::clone(&series.name)))
+        };
+        let error = |error: ErrorId| self.errors.get(error.0 as usize).cloned();
+        detailed.merge_into(detail, without_rows, cell, name, error);
     }
 
     /// Counts the requests since the last call for reports to another machine.
@@ -354,6 +391,7 @@ impl Recorder {
         self.live = Unmerged::default();
         self.tapped = None;
         self.windowed = None;
+        self.detailed = None;
         self.allowance = Arc::default();
         self.labels.shrink_to_fit();
         let texts = self.labels.iter().map(|label| label.text_bytes() + LABEL_BYTES);

@@ -40,6 +40,29 @@ pub struct Sample {
     pub error: Option<ErrorId>,
 }
 
+/// How often an error occurred, and when requests with it ended, from the start of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// How often.
+    pub count: u64,
+    /// When the first of them ended.
+    pub first: Duration,
+    /// When the last of them ended.
+    pub last: Duration,
+}
+
+impl Times {
+    pub(super) fn once(at: Duration) -> Self {
+        Self { count: 1, first: at, last: at }
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+    }
+}
+
 /// The longest URL, name or method of a label, in bytes: a target may decide what is in a URL, and
 /// reports repeat it for every request.
 pub const MAX_LABEL_BYTES: usize = 2048;

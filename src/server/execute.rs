@@ -90,6 +90,11 @@ pub trait Execute: Send + Sync + 'static {
         Err(Refusal::unknown_run(run))
     }
 
+    /// The charts of a name of a run whose test is in progress. Blocks its thread.
+    fn charts(&self, run: u64, _method: &str, _name: &str) -> Result<String, Refusal> {
+        Err(Refusal::unknown_run(run))
+    }
+
     /// The job writes the page of a run beside another one.
     fn compare(self: Arc<Self>, run: u64, _with: u64) -> Job {
         Box::new(move |sink, _| sink.emit(Refusal::unknown_run(run).into()))
@@ -203,6 +208,10 @@ impl Execute for Executor {
 
     fn page(&self, run: u64) -> Result<RunPage, Refusal> {
         Self::page(self, run).map_err(not_reported)
+    }
+
+    fn charts(&self, run: u64, method: &str, name: &str) -> Result<String, Refusal> {
+        Self::charts(self, run, method, name).map_err(not_reported)
     }
 
     fn compare(self: Arc<Self>, run: u64, with: u64) -> Job {

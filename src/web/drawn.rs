@@ -26,7 +26,14 @@ pub(super) struct Pages {
     /// The last number of a change. Numbers grow over restarts too: a page that was open meanwhile
     /// has seen nothing of what comes.
     changes: AtomicU64,
+    pub(super) charts: Charts,
 }
+
+/// The charts of names that readers have opened, locked while one is drawn.
+pub(super) type Charts = tokio::sync::Mutex<HashMap<(u64, String, String), (Instant, Bytes)>>;
+
+/// The most that are kept.
+const MOST_CHARTS: usize = 50;
 
 /// What was drawn of a run; locked while it is drawn.
 pub(super) type Page = tokio::sync::Mutex<Option<Arc<Drawn>>>;
@@ -54,7 +61,8 @@ pub(super) struct Piece {
 impl Default for Pages {
     fn default() -> Self {
         let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_micros();
-        Self { all: Mutex::default(), changes: AtomicU64::new(u64::try_from(now).unwrap_or(0)) }
+        let changes = AtomicU64::new(u64::try_from(now).unwrap_or(0));
+        Self { all: Mutex::default(), changes, charts: Charts::default() }
     }
 }
 
@@ -68,6 +76,24 @@ impl Pages {
         });
         Arc::clone(all.entry(run).or_default())
     }
+}
+
+/// The charts of a name, drawn once a second at most however many ask for them.
+pub(super) async fn shared<E>(
+    charts: &Charts,
+    key: (u64, String, String),
+    draw: impl Future<Output = Result<String, E>>,
+) -> Result<Bytes, E> {
+    let mut known = charts.lock().await;
+    known.retain(|_, (at, _)| at.elapsed() < FRESH);
+    if let Some((_, drawn)) = known.get(&key) {
+        return Ok(drawn.clone());
+    }
+    let drawn = Bytes::from(draw.await?);
+    if known.len() < MOST_CHARTS {
+        known.insert(key, (Instant::now(), drawn.clone()));
+    }
+    Ok(drawn)
 }
 
 impl Drawn {
@@ -135,6 +161,26 @@ mod tests {
 
     fn part(name: &'static str, html: &str) -> Part {
         Part { name, html: html.to_owned() }
+    }
+
+    #[tokio::test]
+    async fn the_charts_of_a_name_are_drawn_once_for_all_who_ask_within_a_second() {
+        let (charts, drawn) = (Charts::default(), AtomicU64::new(0));
+        let ask = |name: String| {
+            let draw = async {
+                drawn.fetch_add(1, Ordering::Relaxed);
+                Ok::<_, ()>("<figure>".to_owned())
+            };
+            shared(&charts, (1, "GET".to_owned(), name), draw)
+        };
+        for _ in 0..20 {
+            assert_eq!(ask("a".to_owned()).await.expect("charts"), "<figure>");
+        }
+        assert!(drawn.load(Ordering::Relaxed) < 20);
+        for name in 0..2 * MOST_CHARTS {
+            ask(name.to_string()).await.expect("charts");
+        }
+        assert!(charts.lock().await.len() <= MOST_CHARTS);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 use super::call::{Answer, Call, Site};
-use super::drawn::{Drawn, Page};
+use super::drawn::{self, Drawn, Page};
 use super::error::{Problem, empty};
 use super::events::{LAST_EVENT_ID, SILENCE};
 use super::{assets, reply, runs, view};
@@ -51,6 +51,24 @@ pub(super) async fn stop(call: Call) -> Answer {
     let run = call.number("run")?;
     runs::stop(call).await?;
     Ok(view::to_run(run))
+}
+
+/// The charts of a name, for a page on which it was opened.
+pub(super) async fn charts(call: Call) -> Answer {
+    let run = call.number("run")?;
+    let query = call.head.uri.query().unwrap_or_default().as_bytes();
+    let of = |key: &str| {
+        let mut pairs = url::form_urlencoded::parse(query);
+        pairs
+            .find(|(known, _)| known == key)
+            .map_or_else(String::new, |(_, text)| text.into_owned())
+    };
+    let (method, name) = (of("method"), of("name"));
+    let executor = call.site.handle.executor();
+    let key = (run, method.clone(), name.clone());
+    let draw = call.blocking(move || executor.charts(run, &method, &name));
+    let drawn = drawn::shared(&call.site.pages.charts, key, draw).await?;
+    Ok(reply::of(StatusCode::OK, "text/html; charset=utf-8", Body::from(drawn)))
 }
 
 /// What is shown of a run now.

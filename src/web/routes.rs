@@ -135,6 +135,7 @@ const ROUTES: &[Route] = &[
     get("/compare", Access::Read, |call| Box::pin(list::compare(call))),
     get("/runs/{run}", Access::Read, |call| Box::pin(live::run(call))),
     get("/runs/{run}/parts", Access::Read, |call| Box::pin(live::follow(call))),
+    get("/runs/{run}/charts", Access::Read, |call| Box::pin(live::charts(call))),
     post("/runs/{run}/stop", Access::Change, |call| Box::pin(live::stop(call))),
     get("/favicon.ico", Access::Public, |call| Box::pin(assets::icon(call))),
     get("/assets/{name}", Access::Public, |call| Box::pin(assets::get(call))),
@@ -186,7 +187,8 @@ impl Route {
 
 /// Whether a path is for programs, for whom errors are JSON; a script on a page is one too.
 pub(super) fn is_api(path: &str) -> bool {
-    let is_of_script = path.starts_with("/runs/") && path.ends_with("/parts");
+    let is_of_script =
+        path.starts_with("/runs/") && (path.ends_with("/parts") || path.ends_with("/charts"));
     path == "/api" || path.starts_with("/api/") || matches!(path, METRICS | HEALTH) || is_of_script
 }
 

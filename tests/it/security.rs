@@ -259,6 +259,11 @@ const ABUSE: &[(usize, &str, &str)] = &[
         "many dashboards in browsers, slow ones, tests with many names",
         "one snapshot per tick for all, under the ceiling; slow clients miss some and are closed",
     ),
+    (
+        110,
+        "ever new errors and names of a run whose page is open",
+        "errors and curves are bounded, and give way where there is no memory for them",
+    ),
 ];
 
 /// Number, fault and expected behaviour.

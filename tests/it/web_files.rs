@@ -90,6 +90,21 @@ fn two_runs_stand_beside_each_other_and_what_has_become_worse_comes_first() {
         text.find("is worse than in run 1").or_else(|| text.find("are worse than in run 1"));
     assert!(regression.is_some_and(|at| at < text.find("Over time").expect("charts")), "{text}");
     assert!(text.contains("home: failures 0 % → 100 %"), "{text}");
+    // A column of each, and one of what differs, in words.
+    for shown in [
+        "<th class=\"run\" scope=\"col\">Base: run 1</th><th class=\"run\" scope=\"col\">New: run 2</th>",
+        "▲ +100 pp worse",
+        "<th class=\"text\" scope=\"row\">Median</th>",
+        "<caption>Requests with each error</caption>",
+        "▲ new",
+        "<caption>Requests by status</caption>",
+        "✓ No request failed",
+        "<path class=\"new\"",
+        "<path class=\"base\"",
+        "base: run 1",
+    ] {
+        assert!(text.contains(shown), "{shown}: {text}");
+    }
     let same = file(&door, first, "compare/1.html").text();
     assert!(same.contains("No regression: no figure is worse than in run 1"), "{same}");
 }

@@ -107,6 +107,52 @@ fn the_page_of_a_run_is_its_report_which_grows_until_its_end() {
 }
 
 #[test]
+fn errors_statuses_and_the_curves_of_names_are_shown_while_the_test_is_in_progress() {
+    let (target, door) = (Target::start(), Door::open(&[], Some("s3cret")));
+    let mut document: Value = serde_json::from_str(&endless(&target)).expect("JSON");
+    let broken = json!({"method": "get", "request_url": "http://127.0.0.1:1/", "name": HOSTILE});
+    document[0][1]["tasks"].as_array_mut().expect("tasks").push(broken);
+    let run = start(&door, &document.to_string());
+    soon_true(|| {
+        let text = door.ask(get(&format!("/runs/{run}"))).text();
+        ["<h2>Errors</h2>", "Requests by status", "no response", "data-name=\"home\""]
+            .iter()
+            .all(|shown| text.contains(shown))
+    });
+    let text = door.ask(get(&format!("/runs/{run}"))).text();
+    assert!(!text.contains("<script>") && !text.contains("<img"), "{text}");
+    let hostile = maud_escaped(HOSTILE);
+    assert!(text.contains(&format!("data-name=\"{hostile}\"")), "{text}");
+    assert!(text.contains("<td class=\"text\">200</td>"), "{text}");
+    // The same numbers in all of its parts.
+    let figures = figures(&text);
+    let (_, errors) = text.split_once("data-what=\"errors\"").expect("errors");
+    let counted: f64 = errors
+        .split("data-l=\"Count\" data-v=\"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next()?.parse().ok())
+        .expect("a count");
+    assert!(counted > 0.0 && counted <= figures["failures"], "{counted} of {figures:?}");
+    let charts = |query: &str| door.ask(get(&format!("/runs/{run}/charts?{query}")));
+    for name in ["home", HOSTILE] {
+        let chart = charts(&format!("method=GET&name={}", escaped(name)));
+        assert_eq!((chart.status, chart.header("cache-control").as_str()), (200, "no-store"));
+        assert!(chart.text().contains("class=\"p95\""), "{}", chart.text());
+        assert!(!chart.text().contains("<script"), "{}", chart.text());
+    }
+    for query in ["method=GET&name=other", "", "name=home"] {
+        assert_eq!(charts(query).error().1, "unavailable", "{query}");
+    }
+    assert_eq!(door.ask(get("/runs/9/charts?name=a")).error().1, "unknown-run");
+    let path = format!("/runs/{run}/charts?method=GET&name=home");
+    assert_eq!(door.ask_bare(&get(&path)).error().1, "token-required");
+}
+
+fn maud_escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[test]
 fn whoever_has_seen_all_of_a_run_that_has_ended_is_sent_nothing() {
     let (target, door) = (Target::start(), Door::open(&[], None));
     let run = start(&door, &json!([short(&target, "home")]).to_string());

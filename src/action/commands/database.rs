@@ -359,7 +359,7 @@ impl Earlier {
             })?;
             let (names, total, share) = database.figures_with_total(number)?;
             let regressions = Vec::new();
-            Ok(Ok((Baseline { title, total, names, tolerance, regressions }, share)))
+            Ok(Ok((Baseline { title, total, names, tolerance, regressions, beside: None }, share)))
         })?;
         match found {
             Some(Ok(baseline)) => Ok(Some(baseline)),

@@ -4,6 +4,8 @@
 //! Readers never touch the request path.
 
 mod cumulative;
+mod curve;
+mod detail;
 mod latencies;
 mod series;
 mod table;
@@ -23,6 +25,9 @@ use series::{Figures, Key};
 use table::Table;
 
 pub use cumulative::{Changes, CountsFromNow, Cumulative};
+pub use curve::{Curve, CurvePoint, MOST_POINTS, WIDTHS};
+pub(super) use detail::Detailed;
+pub use detail::{Answered, Detail, Failed};
 pub use series::{Counted, LATENCY_BOUNDS_MS, SIZE_BOUNDS, Series, since, total};
 pub use window::Window;
 pub(super) use window::Windowed;
@@ -123,6 +128,7 @@ pub struct Live {
     peak_users: AtomicUsize,
     tally: OnceLock<Tally>,
     window: OnceLock<Window>,
+    detail: OnceLock<Detail>,
 }
 
 impl Default for Live {
@@ -144,6 +150,7 @@ impl Live {
             peak_users: AtomicUsize::new(0),
             tally: OnceLock::new(),
             window: OnceLock::new(),
+            detail: OnceLock::new(),
             cumulative,
         }
     }
@@ -174,6 +181,19 @@ impl Live {
         self.window.get()
     }
 
+    /// Looks at what pages show beside the figures of names. It is counted from now on, as long as
+    /// somebody looks now and then.
+    pub fn look_at_detail(&self) -> &Detail {
+        let detail = self.detail.get_or_init(|| Detail::new(self.cumulative.memory()));
+        detail.look();
+        detail
+    }
+
+    /// The same, if anybody has looked.
+    pub fn detail(&self) -> Option<&Detail> {
+        self.detail.get()
+    }
+
     /// Virtual users that run now.
     pub fn users(&self) -> usize {
         self.users.load(Ordering::Relaxed)
@@ -196,6 +216,7 @@ impl Live {
     pub fn conclude(&self) {
         self.table.collapse(MOST_KEPT_BYTES);
         self.window.get().inspect(|window| window.conclude());
+        self.detail.get().inspect(|detail| detail.conclude());
         self.allowance.conclude();
         // Less always fits, and a run that has ended does not end early.
         let _ = self.table.settle();

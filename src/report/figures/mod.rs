@@ -7,10 +7,13 @@ mod records;
 mod time;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+pub(super) use self::time::{Axis, hold_users};
 use crate::memory::Share;
 use crate::record::diff::{Regression, Run, RunMetrics, regressions};
+use crate::record::gates::GateResult;
 use crate::record::stats::interpolate;
 use crate::record::{Gaps, Iterations};
 
@@ -29,8 +32,7 @@ pub const MAX_NAMES_OF_ERROR: usize = 20;
 /// Targets that are listed.
 pub const MAX_TARGETS: usize = 5;
 
-/// Points of a curve: as many as can be distinguished in a chart.
-pub const MAX_POINTS: usize = 120;
+pub use crate::record::live::MOST_POINTS as MAX_POINTS;
 
 /// All figures of a page.
 #[derive(Debug, Default)]
@@ -64,6 +66,9 @@ pub struct Figures {
     pub further_errors: (usize, u64),
     /// Requests by status; 0 is a request without a response. Protocols without statuses have none.
     pub statuses: BTreeMap<u16, StatusFigures>,
+    /// How many requests are among errors, statuses and curves, while a test is in progress and these are
+    /// not nearly all.
+    pub counted: Option<u64>,
     /// Requests without a response that were dropped at the end.
     pub interrupted: u64,
     /// How much of the load was made.
@@ -114,6 +119,19 @@ pub struct Baseline {
     pub tolerance: f64,
     /// What is worse.
     pub regressions: Vec<Regression>,
+    /// All figures of the earlier run, where they are known.
+    pub beside: Option<Arc<Beside>>,
+}
+
+/// The figures of an earlier run, and the results of the gates of both.
+#[derive(Debug, Default)]
+pub struct Beside {
+    /// Its figures.
+    pub figures: Figures,
+    /// Its gates.
+    pub gates: Vec<GateResult>,
+    /// Those of the run that is compared with it.
+    pub gates_of_new: Vec<GateResult>,
 }
 
 impl Baseline {
@@ -231,6 +249,8 @@ pub struct NameFigures {
     pub stats: Stats,
     /// Its course at the same points as that of all; empty where it is not known.
     pub points: Vec<Point>,
+    /// Whether a page fetches its charts when a reader opens it.
+    pub is_charted_apart: bool,
 }
 
 /// One error text.

@@ -249,7 +249,7 @@ impl Figures {
             let label = order.get(rank).filter(|_| rank < MAX_NAMES);
             let label = label.and_then(|number| labels.all().get(*number));
             let label = label.map(|(method, name)| ((*method).to_owned(), (*name).to_owned()));
-            figures.push(NameFigures { label, stats, points });
+            figures.push(NameFigures { label, stats, points, is_charted_apart: false });
         }
 
         timed.sort_unstable();

@@ -5,30 +5,25 @@ use std::ops::RangeInclusive;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::{MAX_POINTS, Point};
+use crate::record::live::WIDTHS;
 use crate::record::{Recording, Row};
-
-/// Widths of a point, in seconds, that make axes easy to read.
-const WIDTHS: [f64; 16] = [
-    0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0,
-    86400.0,
-];
 
 /// The time axis.
 #[derive(Debug, PartialEq)]
-pub(super) struct Axis {
+pub(in crate::report) struct Axis {
     /// When each test begins, in seconds.
-    pub(super) offsets: Vec<f64>,
+    pub(in crate::report) offsets: Vec<f64>,
     /// When the last one ends.
-    pub(super) seconds: f64,
+    pub(in crate::report) seconds: f64,
     /// Seconds per point.
-    pub(super) width: f64,
+    pub(in crate::report) width: f64,
     /// How many points there are.
-    pub(super) count: usize,
+    pub(in crate::report) count: usize,
 }
 
 impl Axis {
     /// For tests of these lengths in seconds.
-    pub(super) fn of(lengths: &[f64]) -> Self {
+    pub(in crate::report) fn of(lengths: &[f64]) -> Self {
         let mut seconds = 0.0;
         let offsets = lengths.iter().map(|length| {
             let offset = seconds;
@@ -43,19 +38,19 @@ impl Axis {
     }
 
     /// The point of a moment.
-    pub(super) fn place(&self, at: f64) -> usize {
+    pub(in crate::report) fn place(&self, at: f64) -> usize {
         ((at / self.width) as usize).min(self.count - 1)
     }
 
     /// How long a point is: what is left over at the end is one of its own.
-    pub(super) fn length(&self, place: usize) -> f64 {
+    pub(in crate::report) fn length(&self, place: usize) -> f64 {
         let rest = self.seconds - place as f64 * self.width;
         // A test of a single instant still has a rate.
         if place + 1 == self.count && rest > 0.0 { rest } else { self.width }
     }
 
     /// When a test and its last point end.
-    pub(super) fn range(&self, test: usize) -> RangeInclusive<usize> {
+    pub(in crate::report) fn range(&self, test: usize) -> RangeInclusive<usize> {
         let begin = self.offsets.get(test).copied().unwrap_or_default();
         let end = self.offsets.get(test + 1).copied().unwrap_or(self.seconds);
         self.place(begin)..=self.place(end)
@@ -63,7 +58,7 @@ impl Axis {
 
     /// How many points are whole and end before the load does, give or take a tenth; at least one.
     /// After it only the slowest requests are left, and their figures would look like a collapse.
-    pub(super) fn drawn(&self, end_of_load: Option<f64>) -> usize {
+    pub(in crate::report) fn drawn(&self, end_of_load: Option<f64>) -> usize {
         let whole = |place: &usize| self.length(*place) >= self.width * 0.9;
         let within = |place: &usize| {
             let end = *place as f64 * self.width + self.length(*place);
@@ -81,7 +76,7 @@ fn width(seconds: f64) -> f64 {
 
 /// Enters the users of one test: `counts` are the places at which their number changed. It holds
 /// until it changes; a point shows the most that were there in it.
-pub(super) fn hold_users(
+pub(in crate::report) fn hold_users(
     points: &mut [Point],
     test: RangeInclusive<usize>,
     counts: &[(usize, u32)],

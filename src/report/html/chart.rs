@@ -20,6 +20,8 @@ pub(super) struct Curve {
     pub(super) class: &'static str,
     pub(super) name: String,
     pub(super) points: Vec<Option<f64>>,
+    /// Seconds per point.
+    pub(super) width: f64,
     /// Whether it holds its value until it changes.
     pub(super) steps: bool,
 }
@@ -28,17 +30,18 @@ pub(super) struct Curve {
 pub(super) struct Chart {
     pub(super) title: &'static str,
     pub(super) kind: Kind,
-    /// Seconds per point.
-    pub(super) width: f64,
     pub(super) curves: Vec<Curve>,
-    /// The text under the pointer, for each point; none in a small chart.
+    /// The text under the pointer, for each point of the first curve; none in a small chart.
     pub(super) hints: Vec<String>,
 }
 
 impl Chart {
     pub(super) fn draw(&self) -> Markup {
-        let count = self.curves.iter().map(|curve| curve.points.len()).max().unwrap_or(0);
-        let column = WIDTH / count.max(1) as f64;
+        let length = |curve: &Curve| curve.points.len().max(1) as f64 * curve.width;
+        // Of two runs the longer one decides.
+        let seconds = self.curves.iter().map(length).fold(0.0, f64::max);
+        let column = |curve: &Curve| WIDTH * curve.width / seconds;
+        let hint_column = self.curves.first().map_or(WIDTH, column);
         let values = || self.curves.iter().flat_map(|curve| &curve.points).flatten().copied();
         let scale = Scale::over(self.kind, values());
         let legend = html! {
@@ -55,10 +58,10 @@ impl Chart {
         };
         let drawing = html! {
             @for curve in &self.curves {
-                path class=(curve.class) d=(path(&curve.points, column, &scale, curve.steps)) {}
+                path class=(curve.class) d=(path(&curve.points, column(curve), &scale, curve.steps)) {}
             }
             @for (place, hint) in self.hints.iter().enumerate() {
-                rect class="hint" x=(n(place as f64 * column)) width=(n(column)) height=(n(DEPTH)) {
+                rect class="hint" x=(n(place as f64 * hint_column)) width=(n(hint_column)) height=(n(DEPTH)) {
                     title { (hint) }
                 }
             }
@@ -68,15 +71,15 @@ impl Chart {
             Some(hint) => format!("{}; at its end {hint}", self.title),
             None => self.title.to_owned(),
         };
-        frame((self.title, &said), &legend, &scale, &drawing, &self.times(count))
+        frame((self.title, &said), &legend, &scale, &drawing, &self.times(seconds))
     }
 
     /// The time axis: about five labels at round positions.
-    fn times(&self, count: usize) -> Vec<(f64, String)> {
-        let length = count as f64 * self.width;
-        let step = round_up(length / 6.0).max(self.width);
+    fn times(&self, length: f64) -> Vec<(f64, String)> {
+        let width = self.curves.first().map_or(1.0, |curve| curve.width);
+        let step = round_up(length / 6.0).max(width);
         let places = (0..).map(|place| f64::from(place) * step).take_while(|at| *at <= length);
-        places.take(12).map(|at| (at / length.max(self.width), text::seconds(at))).collect()
+        places.take(12).map(|at| (at / length.max(width), text::seconds(at))).collect()
     }
 }
 

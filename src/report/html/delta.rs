@@ -1,17 +1,44 @@
 //! How figures differ from those of an earlier run.
 
+use std::collections::HashMap;
+
 use maud::{Markup, html};
 
 use super::text::{self, ERROR_ROOM, NAME_ROOM};
 use crate::record::diff::{Regression, RunMetrics};
-use crate::report::figures::{Baseline, Stats};
+use crate::report::figures::{Baseline, Figures, Stats};
 
 /// Regressions that are listed at once, and in all.
 const FIRST_LISTED: usize = 5;
 const MOST_LISTED: usize = 100;
 
+/// A latency in a row of the table and in the earlier run.
+pub(super) type Latency = (&'static str, fn(&Stats) -> Option<f64>, fn(&RunMetrics) -> f64);
+
+pub(super) const LATENCIES: [Latency; 8] = [
+    ("Min", |stats| stats.min_ms, |before| before.min_ms),
+    ("Mean", |stats| stats.mean_ms, |before| before.mean_ms),
+    ("p50", |stats| stats.p50_ms, |before| before.p50_ms),
+    ("p90", |stats| stats.p90_ms, |before| before.p90_ms),
+    ("p95", |stats| stats.p95_ms, |before| before.p95_ms),
+    ("p99", |stats| stats.p99_ms, |before| before.p99_ms),
+    ("p99.9", |stats| stats.p999_ms, |before| before.p999_ms),
+    ("Max", |stats| stats.max_ms, |before| before.max_ms),
+];
+
 /// The figures of one row of the table, or of all requests, in the earlier run.
 pub(super) type Before<'a> = Option<(&'a RunMetrics, f64)>;
+
+/// The figures of the earlier run by name. A name that two rows share has none: the earlier run does
+/// not tell methods apart.
+pub(super) fn before(figures: &Figures) -> HashMap<&str, (&RunMetrics, f64)> {
+    let Some(baseline) = &figures.baseline else { return HashMap::new() };
+    let mut rows: HashMap<&str, usize> = HashMap::new();
+    let labels = figures.names.iter().filter_map(|name| name.label.as_ref());
+    labels.for_each(|(_, name)| *rows.entry(name).or_default() += 1);
+    let once = baseline.names.iter().filter(|(name, _)| rows.get(name.as_str()) == Some(&1));
+    once.map(|(name, run)| (name.as_str(), (run, baseline.tolerance))).collect()
+}
 
 /// How much a figure has grown; more is worse.
 pub(super) fn growth(now: Option<f64>, before: Option<f64>, tolerance: f64) -> Markup {
@@ -20,12 +47,16 @@ pub(super) fn growth(now: Option<f64>, before: Option<f64>, tolerance: f64) -> M
         return html! {};
     }
     let share = (now - before) / before;
-    let class = match share {
-        _ if share > tolerance => "delta bad",
-        _ if share < -tolerance => "delta good",
-        _ => "delta",
+    let (class, word) = match share {
+        _ if share > tolerance => ("delta bad", " worse"),
+        _ if share < -tolerance => ("delta good", " better"),
+        _ => ("delta", ""),
     };
-    html! { small class=(class) title=(format!("was {}", text::millis(before))) { (signed(share * 100.0)) " %" } }
+    html! {
+        small class=(class) title=(format!("was {}", text::millis(before))) {
+            (signed(share * 100.0)) " %" (word)
+        }
+    }
 }
 
 /// How much a count has grown, which is neither good nor bad.
@@ -43,15 +74,19 @@ pub(super) fn change(now: u64, before: u64) -> Markup {
 pub(super) fn failures(stats: &Stats, before: &RunMetrics, tolerance: f64) -> Markup {
     let (now, was) = (stats.failure_rate(), before.failure_rate());
     let is_worse = now > was * (1.0 + tolerance);
-    let class = if is_worse { "delta bad" } else { "delta" };
+    let (class, word) = match is_worse {
+        true => ("delta bad", " worse"),
+        false if now < was * (1.0 - tolerance) => ("delta good", " better"),
+        false => ("delta", ""),
+    };
     html! {
         small class=(class) title=(format!("was {}", text::percent(was))) {
-            (signed((now - was) * 100.0)) " pp"
+            (signed((now - was) * 100.0)) " pp" (word)
         }
     }
 }
 
-fn signed(value: f64) -> String {
+pub(super) fn signed(value: f64) -> String {
     let digits = if value.abs() < 10.0 { 1 } else { 0 };
     let text = format!("{value:+.digits$}");
     if text.trim_start_matches(['+', '-', '0', '.']).is_empty() { "±0".to_owned() } else { text }
@@ -116,8 +151,8 @@ mod tests {
     fn a_growth_beyond_the_tolerance_is_bad_and_a_decline_good() {
         for (now, before, want) in [
             (11.0, 10.0, r#"<small class="delta" title="was 10.0 ms">+10 %</small>"#),
-            (20.0, 10.0, r#"<small class="delta bad" title="was 10.0 ms">+100 %</small>"#),
-            (5.0, 10.0, r#"<small class="delta good" title="was 10.0 ms">-50 %</small>"#),
+            (20.0, 10.0, r#"<small class="delta bad" title="was 10.0 ms">+100 % worse</small>"#),
+            (5.0, 10.0, r#"<small class="delta good" title="was 10.0 ms">-50 % better</small>"#),
             (10.0, 10.0, r#"<small class="delta" title="was 10.0 ms">±0 %</small>"#),
             (10.0, 0.0, ""),
         ] {

@@ -24,6 +24,20 @@ fn ended(figures: &Figures) -> Option<SystemTime> {
     figures.tests.iter().filter_map(|test| test.started?.checked_add(test.took)).max()
 }
 
+/// What a run is called beside another.
+pub(super) fn called(figures: &Figures) -> String {
+    let name = figures.facts.label.as_ref().map(|label| format!(" ({label})"));
+    match figures.facts.run {
+        Some(run) => text::shown(&format!("run {run}{}", name.unwrap_or_default()), NAME_ROOM),
+        None => "this run".to_owned(),
+    }
+}
+
+/// When the first test began.
+pub(super) fn began(figures: &Figures) -> Option<String> {
+    started(figures).and_then(text::moment)
+}
+
 /// The title of the page: the document and the time.
 pub(super) fn title(figures: &Figures) -> String {
     let time = started(figures).and_then(text::moment);

@@ -12,6 +12,8 @@ mod gates;
 mod scale;
 mod tables;
 mod text;
+mod verdict;
+mod versus;
 
 use std::io::{self, Write};
 
@@ -21,12 +23,12 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
 use self::text::{ERROR_ROOM, known};
-use super::figures::{Figures, Stats};
+use super::figures::{Figures, NameFigures};
 use super::kept;
 use super::options::Options;
+use crate::record::Records;
 use crate::record::diff::RunMetrics;
 use crate::record::gates::GateResult;
-use crate::record::{Metric, Records};
 
 pub use self::document::document;
 pub use self::text::{count, millis};
@@ -50,8 +52,18 @@ pub struct Part {
 }
 
 /// The names of the parts, in their order on the page.
-pub const PARTS: [&str; 9] =
-    ["verdict", "figures", "gates", "course", "names", "errors", "distribution", "test", "notes"];
+pub const PARTS: [&str; 10] = [
+    "verdict",
+    "figures",
+    "comparison",
+    "gates",
+    "course",
+    "names",
+    "errors",
+    "distribution",
+    "test",
+    "notes",
+];
 
 /// Writes the page of a record. Rules and a baseline, if any, decide the verdict; without them a run
 /// fails if a request failed, and nothing else is said of it.
@@ -78,6 +90,11 @@ pub fn draw(figures: &Figures, gates: &[GateResult], out: &mut dyn Write) -> io:
 pub fn parts(figures: &Figures, gates: &[GateResult]) -> Vec<Part> {
     let drawn = PARTS.into_iter().zip(sections(figures, gates));
     drawn.map(|(name, markup)| Part { name, html: markup.into_string() }).collect()
+}
+
+/// The charts of a name, for a page that fetches them when a reader opens it.
+pub fn charts(name: &NameFigures, width: f64) -> String {
+    course::small(name, width).into_string()
 }
 
 fn page(figures: &Figures, gates: &[GateResult]) -> Markup {
@@ -112,10 +129,7 @@ fn sections(figures: &Figures, gates: &[GateResult]) -> [Markup; PARTS.len()] {
     let head = html! {
         header {
             h1 { (facts::heading(figures)) }
-            @match &figures.facts.failed {
-                Some(why) => p class="verdict bad" { "✗ " (text::shown(why, ERROR_ROOM)) },
-                None => (verdict(figures, gates)),
-            }
+            (verdict::words_of(figures, gates))
             (against(figures))
             (gates::broken(gates, figures))
             @if let Some(baseline) = &figures.baseline { (delta::regressions(baseline)) }
@@ -129,7 +143,11 @@ fn sections(figures: &Figures, gates: &[GateResult]) -> [Markup; PARTS.len()] {
         h2 { "Distribution" }
         div class="charts" {
             @if !figures.latencies.is_empty() {
-                (chart::histogram("Requests by latency (logarithmic axis)", &figures.latencies))
+                @let title = match figures.baseline {
+                    None => "Requests by latency (logarithmic axis)",
+                    Some(_) => "Requests of the new run by latency (logarithmic axis)",
+                };
+                (chart::histogram(title, &figures.latencies))
             }
             (tables::statuses(figures))
         }
@@ -138,6 +156,7 @@ fn sections(figures: &Figures, gates: &[GateResult]) -> [Markup; PARTS.len()] {
     [
         head,
         tiles(figures),
+        versus::tables(figures),
         judged,
         course,
         tables::names(figures),
@@ -157,7 +176,7 @@ fn notes(figures: &Figures) -> Markup {
                 "to its last byte. "
                 @match figures.error {
                     None => "They are exact. ",
-                    Some(error) if figures.is_partial => {
+                    Some(error) if figures.is_partial && !figures.facts.is_in_progress => {
                         "Some requests have no rows: latencies are exact to " (text::percent(error))
                         ", curves and statuses are those of the rows. "
                     }
@@ -165,7 +184,10 @@ fn notes(figures: &Figures) -> Markup {
                         @if figures.facts.is_in_progress { "While the test is in progress, " }
                         @else { "The rows of this run are not kept: " }
                         "latencies are exact to " (text::percent(error))
-                        ", and of a point of a curve the slowest second counts. "
+                        @if figures.without_course.is_some() {
+                            ", and of a point of a curve the slowest second counts"
+                        }
+                        ". "
                     }
                 }
                 "A point of a curve covers " (text::decimals(figures.course.width, 2)) " s."
@@ -173,50 +195,6 @@ fn notes(figures: &Figures) -> Markup {
             p { "Written by ldctl " (env!("CARGO_PKG_VERSION")) "." }
         }
     }
-}
-
-/// The share of the planned load that was not made, where it is worth a word.
-fn not_made(figures: &Figures) -> Option<f64> {
-    Some(figures.iterations.dropped_share()).filter(|share| *share > 0.01)
-}
-
-fn verdict(figures: &Figures, gates: &[GateResult]) -> Markup {
-    let broken = gates.iter().filter(|gate| !gate.passed).count();
-    let Stats { requests, failures, .. } = figures.total;
-    let so_far = so_far(figures);
-    let bad = |words: &str| html! { p class="verdict bad" { "✗ " (so_far) (words) } };
-    html! {
-        @if requests == 0 && figures.facts.is_in_progress {
-            p class="verdict" { "So far: no request has ended" }
-        } @else if requests == 0 {
-            (bad("Nothing was measured"))
-        } @else if broken > 0 {
-            (bad(&format!("Failed: {broken} of {} gates broken", gates.len())))
-        } @else if !gates.is_empty() {
-            @let words = match gates.len() {
-                1 => "Passed: the gate holds".to_owned(),
-                count => format!("Passed: all {count} gates hold"),
-            };
-            (success(&words, figures, gates))
-        } @else if failures > 0 {
-            @let share = text::percent(figures.total.failure_rate());
-            @let words = format!("{} of {} requests failed ({share})", text::count(failures), text::count(requests));
-            @if failures == requests { (bad(&words)) } @else {
-                p class="verdict warn" {
-                    "⚠ " (so_far) (words)
-                    // Gates may follow the test.
-                    @if !figures.facts.is_in_progress { "; no gate judges them" }
-                }
-            }
-        } @else {
-            (success("No request failed", figures, gates))
-        }
-    }
-}
-
-/// What stands before a verdict that may change.
-fn so_far(figures: &Figures) -> &'static str {
-    if figures.facts.is_in_progress { "So far: " } else { "" }
 }
 
 /// Whether anything has become worse than in the run that it is compared with.
@@ -228,25 +206,6 @@ fn against(figures: &Figures) -> Markup {
             p class="verdict second good" { "✓ " (words) }
         } @else {
             p class="verdict second bad" { "✗ " (words) }
-        }
-    }
-}
-
-/// Nothing is wrong with the requests that were made; whether all were made, and whether they were as
-/// they should be, are other questions.
-fn success(words: &str, figures: &Figures, gates: &[GateResult]) -> Markup {
-    let mut judged = gates.iter().filter_map(GateResult::judged);
-    let judged = judged.any(|judged| judged.metric == Metric::Unresolved);
-    let not_made =
-        not_made(figures).map(|share| format!("{:.0} % of the load was not made", share * 100.0));
-    let unresolved = figures.gaps.remark().filter(|_| !judged);
-    let remarks: Vec<String> = unresolved.into_iter().chain(not_made).collect();
-    let so_far = so_far(figures);
-    html! {
-        @if remarks.is_empty() {
-            p class="verdict good" { "✓ " (so_far) (words) }
-        } @else {
-            p class="verdict warn" { "⚠ " (so_far) (words) ", but " (remarks.join(" and ")) }
         }
     }
 }
@@ -514,7 +473,7 @@ mod tests {
         let value = kept_of(&records, &live_of(&records).series());
         let mut figures = Kept::read(&value).expect("a test").figures();
         figures.facts.is_in_progress = true;
-        let words = verdict(&figures, &[]).into_string();
+        let words = verdict::words_of(&figures, &[]).into_string();
         assert!(words.ends_with("So far: 1 of 2 requests failed (50.00 %)</p>"), "{words}");
     }
 

@@ -48,8 +48,8 @@ function enhance(table, before) {
     table.parentElement.before(tools);
   }
   heads.forEach((head, column) => {
-    const button = make("button", { type: "button", textContent: head.textContent });
-    head.textContent = "";
+    const button = make("button", { type: "button" });
+    button.append(...head.childNodes);
     head.append(button);
     button.addEventListener("click", () => {
       state.up = state.column === column && !state.up;

@@ -1,28 +1,11 @@
 //! The tables: requests by name, each with charts of its own, errors, and statuses.
 
-use std::collections::HashMap;
-
 use maud::{Markup, html};
 
-use super::course;
-use super::delta::{self, Before};
+use super::delta::{self, Before, LATENCIES};
 use super::text::{self, ERROR_ROOM, NAME_ROOM, known};
-use crate::record::diff::RunMetrics;
+use super::{course, versus};
 use crate::report::figures::{ErrorFigures, Figures, Moment, NameFigures, Stats};
-
-/// A latency in a row of the table and in the earlier run.
-type Latency = (&'static str, fn(&Stats) -> Option<f64>, fn(&RunMetrics) -> f64);
-
-const LATENCIES: [Latency; 8] = [
-    ("Min", |stats| stats.min_ms, |before| before.min_ms),
-    ("Mean", |stats| stats.mean_ms, |before| before.mean_ms),
-    ("p50", |stats| stats.p50_ms, |before| before.p50_ms),
-    ("p90", |stats| stats.p90_ms, |before| before.p90_ms),
-    ("p95", |stats| stats.p95_ms, |before| before.p95_ms),
-    ("p99", |stats| stats.p99_ms, |before| before.p99_ms),
-    ("p99.9", |stats| stats.p999_ms, |before| before.p999_ms),
-    ("Max", |stats| stats.max_ms, |before| before.max_ms),
-];
 
 const COUNTS: [&str; 4] = ["Requests", "/s", "Failed", "Failed %"];
 
@@ -31,11 +14,14 @@ const COLUMNS: usize = COUNTS.len() + LATENCIES.len() + 2;
 
 /// Requests by name.
 pub(super) fn names(figures: &Figures) -> Markup {
-    let before = before(figures);
-    let charted = figures.names.iter().filter(|name| !name.points.is_empty()).count();
+    let before = delta::before(figures);
+    let charted = figures.names.iter().filter(|name| opens(name)).count();
     let uncharted = figures.names.len() - charted;
     html! {
-        h2 { "Requests by name" }
+        h2 {
+            @if figures.baseline.is_some() { "Requests of the new run by name" }
+            @else { "Requests by name" }
+        }
         div class="wide" {
             table class="long names" data-what="names" {
                 thead {
@@ -53,9 +39,12 @@ pub(super) fn names(figures: &Figures) -> Markup {
                             @let of = name.label.as_ref().and_then(|(_, name)| before.get(name.as_str()));
                             (cells(&name.stats, figures, of.copied()))
                         }
-                        @if !name.points.is_empty() {
+                        @if opens(name) {
                             tr class="more" {
-                                td colspan=(COLUMNS) { (course::small(name, figures.course.width)) }
+                                td colspan=(COLUMNS) {
+                                    @if name.points.is_empty() { p class="soft" { "Its charts follow." } }
+                                    @else { (course::small(name, figures.course.width)) }
+                                }
                             }
                         }
                     }
@@ -82,6 +71,11 @@ pub(super) fn names(figures: &Figures) -> Markup {
     }
 }
 
+/// Whether a row opens to charts.
+fn opens(name: &NameFigures) -> bool {
+    !name.points.is_empty() || name.is_charted_apart
+}
+
 fn label(name: &NameFigures, figures: &Figures) -> Markup {
     let shown = html! {
         @match &name.label {
@@ -89,8 +83,15 @@ fn label(name: &NameFigures, figures: &Figures) -> Markup {
             None => { (text::count(figures.further_names as u64)) " further names" }
         }
     };
+    let is_apart = name.points.is_empty() && name.is_charted_apart;
     html! {
-        @if name.points.is_empty() { (shown) } @else { details { summary { (shown) } } }
+        @match &name.label {
+            Some((method, name)) if is_apart => {
+                details data-method=(method) data-name=(name) { summary { (shown) } }
+            }
+            _ if name.points.is_empty() => (shown),
+            _ => details { summary { (shown) } },
+        }
     }
 }
 
@@ -120,21 +121,19 @@ fn cells(stats: &Stats, figures: &Figures, before: Before<'_>) -> Markup {
     }
 }
 
-/// The figures of the earlier run by name. A name that two rows share has none: the earlier run does
-/// not tell methods apart.
-fn before(figures: &Figures) -> HashMap<&str, (&RunMetrics, f64)> {
-    let Some(baseline) = &figures.baseline else { return HashMap::new() };
-    let mut rows: HashMap<&str, usize> = HashMap::new();
-    let labels = figures.names.iter().filter_map(|name| name.label.as_ref());
-    labels.for_each(|(_, name)| *rows.entry(name).or_default() += 1);
-    let once = baseline.names.iter().filter(|(name, _)| rows.get(name.as_str()) == Some(&1));
-    once.map(|(name, run)| (name.as_str(), (run, baseline.tolerance))).collect()
-}
-
 /// Why requests failed.
 pub(super) fn errors(figures: &Figures) -> Markup {
+    if let Some(both) = versus::errors(figures) {
+        return both;
+    }
     let (texts, count) = figures.further_errors;
     html! {
+        @if let Some(counted) = figures.counted {
+            p class="soft" {
+                "Errors and statuses are those of " (text::count(counted)) " of "
+                (text::count(figures.total.requests)) " requests so far; the others are being counted."
+            }
+        }
         @if !figures.errors.is_empty() {
             h2 { "Errors" }
             div class="wide" {
@@ -212,6 +211,9 @@ fn names_of(error: &ErrorFigures) -> Markup {
 
 /// Requests by status.
 pub(super) fn statuses(figures: &Figures) -> Markup {
+    if let Some(both) = versus::statuses(figures) {
+        return both;
+    }
     let total = figures.statuses.values().map(|status| status.count).sum::<u64>().max(1);
     html! {
         @if !figures.statuses.is_empty() {

@@ -62,6 +62,7 @@ impl Kept<'_> {
             label: Some((method.to_owned(), name.to_owned())),
             stats: sum.stats(),
             points: Vec::new(),
+            is_charted_apart: false,
         };
         let mut rows: Vec<NameFigures> = names.into_iter().map(row).collect();
         let has_names = !rows.is_empty();

@@ -7,6 +7,7 @@ mod errors;
 mod figures;
 mod partial;
 mod read;
+mod so_far;
 mod sum;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,6 +19,7 @@ use crate::value::{Map, Value};
 
 pub use self::partial::{figures_of, run_of};
 pub use self::read::Kept;
+pub use self::so_far::{add_detail, curve_of};
 
 /// What the figures of a test are made of, besides its summary and its errors.
 #[derive(Debug, Clone, Copy)]

@@ -71,6 +71,8 @@ pub(in crate::report) struct KeptError<'a> {
 /// A second of the run, or what several were thinned to.
 #[derive(Debug, Default)]
 pub(in crate::report) struct KeptPoint {
+    /// The number of its test.
+    pub(in crate::report) test: u64,
     /// How long it is.
     pub(in crate::report) seconds: f64,
     pub(in crate::report) users: u32,
@@ -207,6 +209,7 @@ fn points(series: Option<&Value>) -> Vec<KeptPoint> {
         let (elapsed, requests) = (float("elapsed_s").unwrap_or(0.0), whole("requests"));
         let failures = whole("failures");
         points.push(KeptPoint {
+            test,
             seconds: (elapsed - before.1).max(0.001),
             users: u32::try_from(whole("users")).unwrap_or(u32::MAX),
             requests: requests.saturating_sub(before.2),

@@ -18,6 +18,23 @@ function speak() {
   judged = now;
 }
 
+// Charts of the names that are open, which are fetched one by one while the test is in progress.
+const charts = new Map();
+
+async function chart(details) {
+  const row = details.closest("tbody").querySelector(".more > td");
+  const query = String(new URLSearchParams({ method: details.dataset.method, name: details.dataset.name }));
+  if (charts.has(query)) row.innerHTML = charts.get(query);
+  try {
+    const answer = await fetch(`/runs/${main.dataset.run}/charts?${query}`);
+    if (answer.ok) charts.set(query, await answer.text());
+    else if (!charts.has(query)) charts.set(query, '<p class="soft">There are no charts of this name yet.</p>');
+    if (row.isConnected) row.innerHTML = charts.get(query);
+  } catch {
+    // The page says that it is disconnected.
+  }
+}
+
 function selects(section) {
   const selection = document.getSelection();
   return selection && !selection.isCollapsed && section.contains(selection.anchorNode);
@@ -41,7 +58,9 @@ function put(name, html) {
   section.innerHTML = html;
   section.querySelectorAll("table.long").forEach((table) => enhance(table, tables.get(table.dataset.what)));
   section.querySelectorAll("details > summary").forEach((summary) => {
-    if (open.includes(key(summary))) summary.parentElement.open = true;
+    if (!open.includes(key(summary))) return;
+    summary.parentElement.open = true;
+    if (summary.parentElement.dataset.name !== undefined) chart(summary.parentElement);
   });
   [...section.querySelectorAll(".wide, pre")].forEach((box, place) => {
     if (scrolled[place]) [box.scrollLeft, box.scrollTop] = scrolled[place];
@@ -93,7 +112,37 @@ async function retry() {
   setTimeout(retry, 2000);
 }
 
+// Without this the form is sent and the page is loaded again, which forgets what was opened.
+async function stop(form) {
+  const button = form.querySelector("button");
+  button.disabled = true;
+  let why = "the server cannot be reached.";
+  try {
+    const answer = await fetch(`/api/v1/runs/${main.dataset.run}/stop`, { method: "POST" });
+    if (answer.ok) return;
+    if (answer.status === 401) return tell("The session has ended.", `/login?to=/runs/${main.dataset.run}`);
+    why = (await answer.json()).error.message;
+  } catch {
+    // It is told below.
+  }
+  button.disabled = false;
+  tell(`It was not stopped: ${why}`);
+}
+
+main.addEventListener("submit", (event) => {
+  if (!main.dataset.live) return;
+  event.preventDefault();
+  stop(event.target);
+});
 speak();
+// A name is opened; this event does not bubble.
+main.addEventListener(
+  "toggle",
+  ({ target }) => {
+    if (target.open && target.dataset.name !== undefined && !target.closest("tbody").querySelector("figure")) chart(target);
+  },
+  true,
+);
 document.addEventListener("selectionchange", () => {
   for (const [name, html] of [...waiting]) put(name, html);
 });
