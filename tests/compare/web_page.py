@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Uses the web door as people do, in headless Chromium: logs in, starts a pasted document, watches its
-figures move, loses the server and finds it again, stops, downloads and compares; on a desktop and on a
-phone, in light and dark. Its console stays silent, nothing comes from elsewhere, nothing is wider than
-the screen, and axe-core finds nothing serious.
+"""Uses the web door as people do, in headless Chromium: logs in, starts a document that was pasted, dropped
+or chosen, watches its figures, errors, statuses and the charts of a name move, loses the server and finds
+it again, stops, downloads every file and compares two runs; on a desktop and on a phone, in light and dark,
+by mouse and by keyboard alone. Its console stays silent, nothing comes from elsewhere, nothing is wider
+than the screen, and axe-core finds nothing serious.
 
 usage: web_page.py --ldctl PATH [--reference IGNORED] [--screenshots DIRECTORY] [--axe axe.min.js]
 The target is a stub server of ldctl on loopback. Needs Playwright's package and the system's Chromium;
@@ -25,7 +26,7 @@ from support.script import free_port, options
 TOKEN = "a token for a test in a browser"
 HOSTILE = '<img src=x onerror=alert(1)>"\'&amp;'
 # A disconnection is a line of the browser's own.
-EXPECTED = re.compile(r"Failed to load resource: (net::ERR_|the server responded with a status of (401|409))"
+EXPECTED = re.compile(r"Failed to load resource: (net::ERR_|the server responded with a status of (400|401|404|409))"
                       r"|net::ERR_(CONNECTION_REFUSED|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE)")
 
 
@@ -36,6 +37,7 @@ class Server:
         self.ldctl, self.directory = ldctl, directory
         self.port, self.target = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.is_new = True
         self.start()
 
     def start(self):
@@ -74,7 +76,7 @@ class Visit:
         self.page = self.context.new_page()
         self.page.set_default_timeout(20_000)
         self.server, self.look, self.arguments = server, f"{width}-{scheme}", arguments
-        self.faults, self.console = [], []
+        self.faults, self.console, self.proved = [], [], 0
         self.page.on("console", lambda message: self.console.append(message.text))
         self.page.on("pageerror", lambda error: self.console.append(f"error: {error}"))
         self.page.on("request", self.requested)
@@ -84,6 +86,7 @@ class Visit:
             self.faults.append(f"a request to {request.url}")
 
     def expect(self, what, holds):
+        self.proved += 1
         if not holds:
             self.faults.append(f"missing: {what}")
 
@@ -91,6 +94,7 @@ class Visit:
         return float(self.page.get_attribute(f'[data-figure="{name}"]', "data-value") or "nan")
 
     def until(self, what, holds):
+        self.proved += 1
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             try:
@@ -125,6 +129,108 @@ class Visit:
         page.keyboard.press("Enter")
         page.wait_for_selector("text=Runs of this server")
 
+    def empty(self):
+        """Before the first run, and where a filter finds none."""
+        page = self.page
+        self.expect("what to do without a run", "There is no run yet. Start one below" in page.inner_text("main"))
+        self.looked_at("empty")
+
+    def filtered(self):
+        page = self.page
+        page.fill("input[type=search]", "no such name")
+        page.wait_for_selector("text=No run is like that.")
+        page.click("text=Show all runs")
+        page.wait_for_selector("table.runs")
+
+    def drop(self, selector, files):
+        """Drops files as a file manager does: (name, bytes)."""
+        files = [[name, list(content)] for name, content in files]
+        self.page.eval_on_selector(selector, """(target, files) => {
+            const data = new DataTransfer();
+            for (const [name, bytes] of files) data.items.add(new File([new Uint8Array(bytes)], name));
+            const tell = (kind) => target.dispatchEvent(
+                new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true }));
+            for (const kind of ["dragenter", "dragover"]) tell(kind);
+            window.wasDropping = document.querySelector(".starting").classList.contains("dropping");
+            tell("drop");
+        }""", files)
+
+    def refused(self, words):
+        self.page.wait_for_function(
+            "words => document.getElementById('refused').innerText.includes(words)", arg=words)
+        self.proved += 1
+
+    def drops(self):
+        """A dropped or chosen file becomes the text of the form; what is no document says so."""
+        page = self.page
+        page.goto(f"{self.server.url}/")
+        good = b'[["LD_summary"]]'
+        self.drop("#document", [("checkout.json", good)])
+        page.wait_for_selector("#findings .good")
+        self.expect("the form shows where to drop", page.evaluate("wasDropping"))
+        self.expect("nothing is left of that", page.locator(".dropping").count() == 0)
+        self.expect("the text of the file", page.input_value("#document") == good.decode())
+        self.expect("the name of the file", page.input_value(".starting input[name=name]") == "checkout")
+        self.drop("button.go", [("weekly.json", b'[["LD_sumary"]]'), ("other.json", good)])
+        page.wait_for_selector("#findings li")
+        self.refused("weekly.json was taken; a run has one document")
+        self.expect("the name of the next", page.input_value(".starting input[name=name]") == "weekly")
+        page.fill(".starting input[name=name]", "mine")
+        for name, content, words in [
+                ("shop.har", b"{}", "ldctl convert makes one of recordings"),
+                ("shop.yaml", b"a: 1", "shop.yaml was not taken: a document is JSON"),
+                ("<b>.toml", b"a = 1", "<b>.toml was not taken"),
+                ("picture.json", b"\xff\xd8\xff", "it is not text in UTF-8"),
+                ("huge.json", b" " * (1 << 20) + b"1", "it is longer than 1 MiB")]:
+            self.drop(".starting", [(name, content)])
+            self.refused(words)
+            self.expect(f"the text stays at {name}", page.input_value("#document") == '[["LD_sumary"]]')
+        self.looked_at("refused")
+        self.drop("h1", [("elsewhere.json", good)])
+        self.expect("the page stays", page.url == f"{self.server.url}/")
+        page.set_input_files("input[type=file]", [{"name": "chosen.json", "mimeType": "application/json",
+                                                   "buffer": good}])
+        page.wait_for_selector("#findings .good")
+        self.expect("a name that was typed stays", page.input_value(".starting input[name=name]") == "mine")
+
+    def busy(self, run):
+        """A start that is refused says why at its place, and leads to the test that has it."""
+        page = self.page
+        page.goto(f"{self.server.url}/")
+        page.fill("#document", document(5, free_port()))
+        page.click("button.go")
+        self.refused("It was not started: another test is running")
+        self.expect("a link to it", page.get_attribute("#refused a", "href") == f"/runs/{run}")
+        page.fill("#document", "[")
+        page.wait_for_selector("#findings .bad")
+        page.click("button.go")
+        self.refused("It was not started: ")
+        page.goto(f"{self.server.url}/runs/{run}")
+
+    def keyboard(self):
+        """Everything of the list and of a run is reached by Tab, in order, and shows where one is."""
+        page = self.page
+        reached, seen = [], set()
+        page.evaluate("document.activeElement.blur()")
+        for _ in range(200):
+            page.keyboard.press("Tab")
+            place = page.evaluate("""() => {
+                const one = document.activeElement;
+                if (one === document.body) return null;
+                const style = getComputedStyle(one);
+                const name = one.innerText || one.name || one.getAttribute("aria-label") || one.tagName;
+                const all = [...document.querySelectorAll("a,button,input,summary,select,textarea,pre")];
+                return [all.indexOf(one), name.slice(0, 40), style.outlineStyle !== "none"];
+            }""")
+            if place is None or place[0] in seen:
+                break
+            seen.add(place[0])
+            reached.append(place)
+        self.expect("an order", [place[0] for place in reached] == sorted(place[0] for place in reached))
+        for _, name, outlined in reached:
+            self.expect(f"an outline of {name}", outlined)
+        return " | ".join(name for _, name, _ in reached)
+
     def start(self, seconds):
         page = self.page
         page.goto(f"{self.server.url}/")
@@ -155,6 +261,22 @@ class Visit:
         self.expect("one name", page.locator("table.names tbody:visible").count() == 1)
         self.expect("the order", page.get_attribute("table.names th >> nth=1", "aria-sort") == "descending")
         self.expect("the verdict", "So far: " in page.inner_text(".verdict"))
+        # Errors and statuses are counted while the test is in progress, as the total is.
+        errors = lambda: int(page.get_attribute("table[data-what=errors] td[data-l=Count]", "data-v"))
+        self.until("an error", lambda: "503" in page.inner_text("table[data-what=errors]"))
+        before = errors()
+        self.until("more errors", lambda: errors() > before)
+        self.until("the statuses", lambda: "Requests by status" in page.inner_text("section[data-part=distribution]"))
+        # A name is opened by keyboard, and its charts move while it stays open.
+        page.focus("table.names summary:visible")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("table.names tr.more:visible figure")
+        curve = lambda: page.get_attribute("table.names tr.more:visible path.rate >> nth=-1", "d")
+        drawn = curve()
+        self.until("a longer curve of the name", lambda: curve() != drawn)
+        self.expect("it stays open", page.locator("table.names details[open]").count() == 1)
+        self.expect("the focus", page.evaluate("document.activeElement.tagName") == "SUMMARY")
+        self.expect("charts of names that are closed are not sent", page.locator("table.names figure").count() == 3)
         self.looked_at("running")
 
     def stop(self):
@@ -162,13 +284,25 @@ class Visit:
         self.page.wait_for_selector('[data-state="cancelled"]')
         self.until("the end of its page", lambda: self.page.locator("button.stop").count() == 0)
         self.until("its statuses", lambda: "Requests by status" in self.page.inner_text("main"))
+        self.until("charts of all names", lambda: self.page.locator("table.names figure").count() > 3)
+        self.expect("the filter stays", self.page.input_value("input[type=search]") == "checkout")
+        self.expect("the name stays open", self.page.locator("table.names details[open]").count() == 1)
         self.looked_at("ended")
+        self.page.reload()
+        self.expect("the same without a stream", self.page.get_attribute("main", "data-live") is None)
+        order = self.keyboard()
+        for name in ["All runs", "Report (report.html)", "JUnit (junit.xml)", "Requests (records.csv)"]:
+            self.expect(f"{name} by keyboard: {order}", name in order)
 
     def download(self, run):
-        with self.page.expect_download() as download:
-            self.page.click('a[href$="records.csv"]')
-        name = download.value.suggested_filename
-        self.expect("a file of the run", name == f"run-{run}-records.csv")
+        for file in ["summary.json", "junit.xml", "records.csv", "document.json"]:
+            with self.page.expect_download() as download:
+                self.page.click(f'a[href$="{file}"]')
+            name = download.value.suggested_filename
+            self.expect(f"{file} of the run", name == f"run-{run}-{file}")
+        self.page.click('a[href$="report.html"]')
+        self.page.wait_for_url("**/report.html")
+        self.expect("the report", "Requests by name" in self.page.inner_text("main"))
 
     def compare(self):
         page = self.page
@@ -180,6 +314,26 @@ class Visit:
         page.click("text=Compare the two")
         page.wait_for_url("**/compare/*.html")
         self.expect("both runs", "than in run" in page.inner_text("body"))
+        new, base = re.search(r"/runs/(\d+)/compare/(\d+)\.html", page.url).groups()
+        text = page.inner_text("main")
+        for words in [f"Base: run {base}", f"New: run {new}", "Difference", "All requests", "Requests with each error"]:
+            self.expect(f"{words} in a comparison", words in text or words in page.content())
+        rows = page.locator("table.versus >> nth=0").locator("tbody tr")
+        self.expect("a row of each figure", rows.count() >= 13)
+        for place in range(1, rows.count()):
+            cells = rows.nth(place).locator("td").all_inner_texts()
+            self.expect(f"two columns and the difference: {cells}", len(cells) == 3 and all(cells[:2]))
+        charts = page.locator("section:has(h2:text('Over time')) figure")
+        self.expect("a chart of each figure", charts.count() >= 5)
+        for place in range(charts.count()):
+            lines = charts.nth(place).locator(".area path.new, .area path.base").count()
+            self.expect("two lines in a chart", lines == 2)
+        judged = page.locator("td.delta.bad, td.delta.good").all_inner_texts()
+        self.expect(f"a sign and a word, not colour alone: {judged}", all(
+            re.match(r"[▲▼] ", words) and re.search("worse|better|new|gone", words) for words in judged))
+        page.click("table.names.versus th:nth-child(9) button")
+        self.expect("an order by difference", page.get_attribute("table.names.versus th:nth-child(9)", "aria-sort"))
+        self.looked_at("comparison")
 
     def reconnect(self):
         """The server crashes while somebody watches, and comes again."""
@@ -189,6 +343,7 @@ class Visit:
         self.server.process.kill()
         self.server.process.wait()
         page.wait_for_selector("text=Disconnected, trying again")
+        self.looked_at("disconnected")
         self.server.start()
         # Sessions end with their server.
         page.click("text=Log in again")
@@ -225,7 +380,7 @@ def main():
     if chromium is None:
         print("web page: no chromium or no playwright here, not opened")
         return 1 if os.environ.get("CI") else 0
-    faults = []
+    faults, proved = [], 0
     with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryDirectory() as modules, \
             sync_playwright() as playwright:
         arguments.axe = axe(arguments, modules)
@@ -243,12 +398,25 @@ def main():
                 visit = Visit(browser, server, width, scheme, arguments)
                 try:
                     visit.log_in()
+                    if server.is_new:
+                        visit.empty()
+                        server.is_new = False
+                    visit.drops()
                     run = visit.start(3600)
+                    visit.busy(run)
                     visit.watch()
                     visit.stop()
                     visit.download(run)
                     if int(run) > 1:
                         visit.compare()
+                        page = visit.page
+                        page.goto(f"{server.url}/")
+                        visit.filtered()
+                        order = visit.keyboard()
+                        visit.expect(f"the list by keyboard: {order}", "Start" in order and "Filter" in order)
+                        page.goto(f"{server.url}/runs/999")
+                        visit.looked_at("unknown")
+                        visit.expect("a way back", page.locator("a[href='/']").count() == 1)
                     visit.silent()
                     if (width, scheme) == (400, "dark"):
                         visit.reconnect()
@@ -256,13 +424,14 @@ def main():
                 except Exception as fault:
                     visit.faults.append(f"{fault}")
                 faults += [f"{visit.look}: {fault}" for fault in visit.faults]
+                proved += visit.proved
                 visit.context.close()
         finally:
             browser.close()
             server.stop()
     for fault in faults:
         print(f"FAULT {fault}")
-    print(f"web page in Chromium: {'faulty' if faults else 'sound'}")
+    print(f"web page in Chromium: {'faulty' if faults else 'sound'}, {proved} expectations")
     return 1 if faults else 0
 
 
