@@ -138,7 +138,7 @@ pub fn parse(text: &str) -> Result<Value, Fault> {
             let place = begin + error.column().saturating_sub(1);
             let words = error.to_string();
             let words = words.split(" at line ").next().unwrap_or_default();
-            let hint = guess::syntax(text, place).map(|hint| format!("; {hint}"));
+            let hint = guess::syntax(text, place, error.is_eof()).map(|hint| format!("; {hint}"));
             at(place, format!("{words}{}", hint.unwrap_or_default()))
         }
         error => at(0, error.to_string()),

@@ -27,8 +27,8 @@ pub fn bytes(bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// A guess at a text that is not JSON from this byte on.
-pub fn syntax(text: &str, at: usize) -> Option<String> {
+/// A guess at a text that is not JSON from this byte on, or that ends although more must follow.
+pub fn syntax(text: &str, at: usize, ends: bool) -> Option<String> {
     if let Some(guess) = bytes(text.as_bytes()) {
         return Some(guess);
     }
@@ -47,6 +47,8 @@ pub fn syntax(text: &str, at: usize) -> Option<String> {
         "it looks like HTML or XML, a document is JSON"
     } else if is_yaml(begin) {
         "it looks like YAML, a document is JSON"
+    } else if ends {
+        "the text ends too early: a bracket, a brace or a quote is not closed"
     } else if from.starts_with('\'') {
         "strings have double quotes in JSON"
     } else if ["//", "/*", "#"].iter().any(|comment| from.starts_with(comment)) {
@@ -89,7 +91,8 @@ mod tests {
     fn check(text: &str, expected: Option<&str>) {
         let Err(ParseError::Syntax(error)) = Value::parse(text) else { panic!("{text} is JSON") };
         let begin: usize = text.split_inclusive('\n').take(error.line() - 1).map(str::len).sum();
-        let guess = syntax(text, begin + error.column().saturating_sub(1));
+        let place = begin + error.column().saturating_sub(1);
+        let guess = syntax(text, place, error.is_eof());
         assert_eq!(guess.as_deref(), expected, "{text}");
     }
 
@@ -103,6 +106,12 @@ mod tests {
         check(" \n", Some("the file is empty"));
         check("%PDF-1.7", Some("it looks like a PDF, a document is JSON"));
         check("[1, \0", Some("it looks like a binary file, a document is JSON"));
+        for text in ["[[\"LD_summary\"],\n", "{\"load_density\": [", "[\"LD_", "[[1]"] {
+            check(
+                text,
+                Some("the text ends too early: a bracket, a brace or a quote is not closed"),
+            );
+        }
         check("[[\"LD_summary\",]]", None);
     }
 

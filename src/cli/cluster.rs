@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use super::values::{count, own_port, port};
+
 /// The part of a test in a cluster.
 #[derive(Args, Debug, Default)]
 pub struct Cluster {
@@ -17,7 +19,7 @@ pub struct Cluster {
     #[arg(
         long,
         value_name = "PORT",
-        value_parser = clap::value_parser!(u16).range(1..),
+        value_parser = port,
         requires = "worker",
         help_heading = "Cluster"
     )]
@@ -31,7 +33,7 @@ pub struct Cluster {
     #[arg(
         long,
         value_name = "N",
-        value_parser = clap::value_parser!(u64).range(1..),
+        value_parser = count,
         requires = "master",
         help_heading = "Cluster"
     )]
@@ -43,6 +45,6 @@ pub struct Cluster {
     pub master_bind_host: Option<String>,
 
     /// Port on which workers are awaited [default: 5557]
-    #[arg(long, value_name = "PORT", help_heading = "Cluster")]
+    #[arg(long, value_name = "PORT", value_parser = own_port, help_heading = "Cluster")]
     pub master_bind_port: Option<u16>,
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::values::{ServerAddress, TOKEN_VARIABLE, context_name, host};
+use super::values::{ServerAddress, TOKEN_VARIABLE, context_name, host, port};
 
 /// The server's address and how to connect to it.
 #[derive(Args, Clone)]
@@ -29,11 +29,7 @@ pub struct Connection {
     pub host: Option<String>,
 
     /// The server's TCP port [default: 9940]
-    #[arg(
-        long,
-        value_parser = clap::value_parser!(u16).range(1..),
-        help_heading = "Connection"
-    )]
+    #[arg(long, value_parser = port, allow_negative_numbers = true, help_heading = "Connection")]
     pub port: Option<u16>,
 
     /// Use the server of this context (`ldctl context`) [default: that of LDCTL_CONTEXT, else the

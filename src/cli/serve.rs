@@ -8,7 +8,7 @@ use clap::{Args, ValueHint};
 use super::connection::TokenSource;
 use super::executor::Executor;
 use super::local::DocumentLimits;
-use super::values::{DEFAULT_PORT, ListenAddress, host, seconds, variable, web_host};
+use super::values::{DEFAULT_PORT, ListenAddress, host, own_port, seconds, variable, web_host};
 
 /// `ldctl serve`
 #[derive(Args)]
@@ -24,7 +24,7 @@ pub struct Serve {
     pub host: String,
 
     /// TCP port to listen on; 0 picks a free port and prints it on the first line
-    #[arg(long, default_value_t = DEFAULT_PORT)]
+    #[arg(long, default_value_t = DEFAULT_PORT, value_parser = own_port)]
     pub port: u16,
 
     /// Refuse legacy requests. By default one port serves framed and legacy requests

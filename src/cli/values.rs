@@ -226,6 +226,17 @@ pub(super) fn requests(text: &str) -> Result<i64, String> {
     i64::try_from(requests).map_err(|_| format!("expected at most {}", i64::MAX))
 }
 
+/// Parses a port.
+pub(super) fn port(text: &str) -> Result<u16, String> {
+    let port = text.parse().ok().filter(|port| *port > 0);
+    port.ok_or_else(|| "expected a port from 1 to 65535".to_owned())
+}
+
+/// Parses a port to listen on.
+pub(super) fn own_port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "expected a port from 1 to 65535, or 0 for a free one".to_owned())
+}
+
 /// Parses a rate per second.
 pub(super) fn rate(text: &str) -> Result<f64, String> {
     let rate = text.strip_suffix("/s").unwrap_or(text).parse().ok();
