@@ -20,8 +20,8 @@ use crate::wire::text::SHUTTING_DOWN;
 use crate::wire::tls::ClientTls;
 use crate::wire::token::Token;
 
-/// The timeout of each attempt of a diagnosis: a server on the same network replies to a ping in
-/// milliseconds, and there are at most three attempts.
+/// The timeout of a diagnosis, unless that of connections is shorter: a server on the same network replies
+/// to a ping in milliseconds.
 const DIAGNOSIS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The reply to a ping.
@@ -308,34 +308,42 @@ async fn within<T>(
     timeout(limit, answer).await.unwrap_or_else(late)
 }
 
-/// Returns how the port differs from the endpoint, if it does.
+/// Returns how the port differs from the endpoint, if it does. All attempts are made at once: a port that
+/// is silent takes the time of one.
 async fn look(endpoint: &Endpoint) -> Option<ClientError> {
     let address = endpoint.address();
-    let way =
-        |mode, tls| Endpoint { mode, tls, connect_timeout: DIAGNOSIS_TIMEOUT, ..endpoint.clone() };
+    let connect_timeout = endpoint.connect_timeout.min(DIAGNOSIS_TIMEOUT);
+    let way = |mode, tls| Endpoint { mode, tls, connect_timeout, ..endpoint.clone() };
     let (other_mode, wrong_mode) = match endpoint.mode {
         Mode::Framed => (Mode::Legacy, ClientError::LegacyOnly { address: address.clone() }),
         Mode::Legacy => (Mode::Framed, ClientError::FramedOnly { address: address.clone() }),
     };
+    let same = way(endpoint.mode, endpoint.tls.clone());
+    let (plain, other_plain) = (way(endpoint.mode, None), way(other_mode, None));
+    let other = way(other_mode, endpoint.tls.clone());
     if endpoint.tls.is_some() {
-        for mode in [endpoint.mode, other_mode] {
-            if speaks(&way(mode, None)).await {
-                return Some(ClientError::NotTls { address });
-            }
+        let (is_plain, is_other_plain, refusal, is_other) = tokio::join!(
+            speaks(&plain),
+            speaks(&other_plain),
+            silent_refusal(&same),
+            speaks(&other)
+        );
+        if is_plain || is_other_plain {
+            return Some(ClientError::NotTls { address });
         }
-        if let Some(refusal) = silent_refusal(&way(endpoint.mode, endpoint.tls.clone())).await {
-            return Some(refusal);
-        }
-    } else if speaks_tls(&way(endpoint.mode, None)).await {
+        return refusal.or(is_other.then_some(wrong_mode));
+    }
+    let (is_tls, is_other) = tokio::join!(speaks_tls(&plain), speaks(&other));
+    if is_tls {
         return Some(ClientError::SpeaksTls { address });
     }
-    speaks(&way(other_mode, endpoint.tls.clone())).await.then_some(wrong_mode)
+    is_other.then_some(wrong_mode)
 }
 
 /// Whether a ping gets a reply of this protocol, possibly a refusal.
 async fn speaks(endpoint: &Endpoint) -> bool {
     matches!(
-        ping(endpoint, None, DIAGNOSIS_TIMEOUT).await,
+        ping(endpoint, None, endpoint.connect_timeout).await,
         Ok(_)
             | Err(ClientError::TokenRequired { .. }
                 | ClientError::Unauthorised { .. }
@@ -361,7 +369,7 @@ async fn silent_refusal(endpoint: &Endpoint) -> Option<ClientError> {
         Err(error) => return error.is_alert().then_some(error),
     };
     let read = async |stream: &mut Stream| stream.read_u8().await;
-    match timeout(DIAGNOSIS_TIMEOUT, read(&mut connection.stream)).await {
+    match timeout(endpoint.connect_timeout, read(&mut connection.stream)).await {
         Ok(Err(error)) => {
             let error = ClientError::broken(&connection.address, error);
             error.is_alert().then_some(error)

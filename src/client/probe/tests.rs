@@ -429,3 +429,20 @@ async fn a_quit_without_a_confirmation_fails() {
     let quit = timeout(DEADLINE, quit(&endpoint, None, IDLE_TIMEOUT)).await.expect("in time");
     assert!(matches!(quit, Err(ClientError::NotThisProtocol { .. })), "{quit:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_port_is_diagnosed_in_the_time_of_one_attempt() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = silent.local_addr().expect("an address").port();
+    let second = Duration::from_secs(1);
+    for (connect_timeout, most) in [(10 * second, DIAGNOSIS_TIMEOUT), (second, second)] {
+        let plain = Endpoint { connect_timeout, ..Endpoint::new("127.0.0.1", port) };
+        let any = ClientTls { insecure: true, ..ClientTls::default() };
+        for endpoint in [secured(&plain, any), plain] {
+            let began = Instant::now();
+            assert!(look(&endpoint).await.is_none());
+            let took = began.elapsed();
+            assert!(took <= most + Duration::from_millis(10), "{took:?} of {most:?}");
+        }
+    }
+}
