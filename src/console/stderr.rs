@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex};
 
 use super::bar::{self, Lines, Shown};
-use super::style::{Role, Style};
+use super::style::{Role, Style, is_dumb};
 use crate::cli::Color;
 use crate::escape;
 use crate::lock::lock;
@@ -44,12 +44,16 @@ impl Stderr {
         let variable = |name: &str| std::env::var(name).ok();
         let terminal = io::stderr().is_terminal();
         let style = Style::of(color, terminal, &variable);
-        let dumb = variable("TERM").is_some_and(|term| term == "dumb");
         let columns = || {
             let size = terminal_size::terminal_size_of(io::stderr());
             size.map(|(terminal_size::Width(width), _)| usize::from(width))
         };
-        Self::over(Box::new(io::stderr()), style, terminal && !dumb, Box::new(columns))
+        Self::over(
+            Box::new(io::stderr()),
+            style,
+            terminal && !is_dumb(&variable),
+            Box::new(columns),
+        )
     }
 
     fn over(

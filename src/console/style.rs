@@ -43,7 +43,7 @@ impl Style {
             Color::Never => false,
             Color::Auto if set("NO_COLOR").is_some() => false,
             Color::Auto if set("CLICOLOR_FORCE").is_some_and(|value| value != "0") => true,
-            Color::Auto => terminal && set("TERM").is_none_or(|term| term != "dumb"),
+            Color::Auto => terminal && !is_dumb(variable),
         };
         // The first of them that is set decides, as in the C library.
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set);
@@ -104,6 +104,15 @@ impl Style {
     }
 }
 
+/// Whether a terminal may interpret no escape sequences: it is said so, or nothing is known of it. On
+/// Windows no variable names it.
+pub(super) fn is_dumb(variable: &dyn Fn(&str) -> Option<String>) -> bool {
+    match variable("TERM").filter(|term| !term.is_empty()) {
+        Some(term) => term == "dumb",
+        None => cfg!(unix),
+    }
+}
+
 #[cfg(test)]
 impl Style {
     /// Characters beyond ASCII, and no colours.
@@ -128,11 +137,14 @@ mod tests {
 
     #[test]
     fn colours_are_for_terminals_and_the_users_wish_counts_first() {
-        check(Color::Auto, true, &[], (true, false));
-        check(Color::Auto, false, &[], (false, false));
-        check(Color::Auto, true, &[("NO_COLOR", "1")], (false, false));
-        check(Color::Auto, true, &[("NO_COLOR", "")], (true, false));
+        let term = ("TERM", "xterm");
+        check(Color::Auto, true, &[term], (true, false));
+        check(Color::Auto, false, &[term], (false, false));
+        check(Color::Auto, true, &[term, ("NO_COLOR", "1")], (false, false));
+        check(Color::Auto, true, &[term, ("NO_COLOR", "")], (true, false));
         check(Color::Auto, true, &[("TERM", "dumb")], (false, false));
+        check(Color::Auto, true, &[], (cfg!(windows), false));
+        check(Color::Auto, true, &[("TERM", "")], (cfg!(windows), false));
         check(Color::Auto, false, &[("CLICOLOR_FORCE", "1")], (true, false));
         check(Color::Auto, false, &[("CLICOLOR_FORCE", "0")], (false, false));
         check(Color::Auto, false, &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], (false, false));
