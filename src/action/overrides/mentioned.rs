@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::action::listed::listed;
 use crate::action::registry;
-use crate::load::template::{Reference, references};
+use crate::load::template::{Reference, Space, references};
 use crate::value::Value;
 use crate::value::field::nearest;
 
@@ -46,7 +46,7 @@ impl Mentioned {
         match value {
             Value::Str(text) => {
                 for (_, reference) in references(text) {
-                    if let Reference::Variable(_, name) = reference {
+                    if let Reference::Variable(Space::Var, name) = reference {
                         self.variables.insert(name.to_owned());
                     }
                 }

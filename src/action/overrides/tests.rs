@@ -222,9 +222,10 @@ fn a_variable_that_no_placeholder_names_is_reported_with_the_one_that_was_meant(
     let missed = |name: &str, meant: Option<&str>| {
         vec![Unused { name: name.to_owned(), meant: meant.map(str::to_owned) }]
     };
-    let test = r#"[["LD_start_test",{"tasks":[{"url":"/${var.user}/${page}?q=${env.usr}"}],"user_count":"${var.users}"}]]"#;
+    let test = r#"[["LD_start_test",{"tasks":[{"url":"/${var.user}/${page}?q=${env.usr}&s=${session.mine}"}],"user_count":"${var.users}"}]]"#;
     assert_eq!(unused("usr", test), missed("usr", Some("user")));
     assert_eq!(unused("other", test), missed("other", None));
+    assert_eq!(unused("mine", test), missed("mine", None), "users set that themselves");
     for name in ["user", "page", "users"] {
         assert_eq!(unused(name, test), []);
     }
