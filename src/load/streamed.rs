@@ -253,6 +253,7 @@ mod tests {
         assert_eq!(recording.requests(), 2);
         assert!(recording.warnings[0].contains("did not end within a second"));
     }
+
     #[test]
     fn a_test_elsewhere_that_overruns_is_stopped_with_a_warning() {
         let recording = check(true, Some(Duration::from_millis(1)));

@@ -6,7 +6,7 @@ use super::*;
 
 /// What starts or stops something that uses a port of this machine.
 fn is_service(name: &str) -> bool {
-    ["_server", "_exporter", "_sink"].iter().any(|kind| name.ends_with(kind))
+    ["_server", "_exporter", "_sink", "_dashboard"].iter().any(|kind| name.ends_with(kind))
 }
 
 /// Any JSON, with the names of commands and arguments among its strings.
