@@ -4,7 +4,6 @@
 //! [`exchange`]: super::exchange
 //! [`redirect`]: super::redirect
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::fault::Fault;
@@ -25,7 +24,7 @@ pub(super) struct Attempt<'a> {
     pub(super) settings: &'a Settings,
     pub(super) targets: &'a Targets,
     pub(super) worker: &'a Worker,
-    pub(super) cache: &'a RefCell<TaskCache>,
+    pub(super) cache: &'a TaskCache,
     pub(super) user: &'a mut User,
     pub(super) task: &'a Task,
     pub(super) virtual_user: &'a mut VirtualUser,
@@ -37,7 +36,7 @@ impl Attempt<'_> {
     pub(super) fn prepare(&mut self) -> Result<(Rc<Origin>, LabelId), (LabelId, Fault)> {
         self.user.request.clear();
         if let Some(fixed) = &self.task.fixed {
-            let known = self.cache.borrow().fixed.clone();
+            let known = self.cache.fixed.get().cloned();
             let (origin, label) = match known {
                 Some(known) => known,
                 None => self.first_use(fixed.request.method(), &fixed.url)?,
@@ -74,7 +73,7 @@ impl Attempt<'_> {
         let label = self.label(method, url);
         let found = self.worker.origins.borrow_mut().find(url);
         let (origin, _) = found.map_err(|fault| (label, fault))?;
-        self.cache.borrow_mut().fixed = Some((Rc::clone(&origin), label));
+        let _ = self.cache.fixed.set((Rc::clone(&origin), label));
         Ok((origin, label))
     }
 
@@ -113,7 +112,7 @@ impl Attempt<'_> {
         let Task { url: address, name, .. } = self.task;
         let name = name.as_ref().map_or(Name::Of(target_of), Name::Written);
         let naming = Naming { method, url: address.template(), name };
-        self.cache.borrow_mut().labels.find(naming, url, self.virtual_user)
+        self.cache.labels.borrow_mut().find(naming, url, self.virtual_user)
     }
 
     /// Stores the cookies of a response to the last request.

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tokio_rustls::rustls::{ClientConfig, pki_types::ServerName};
 
 use super::fault::Fault;
+use super::head::LastHead;
 use super::request::Outgoing;
 use super::response::Response;
 use super::target::Origin;
@@ -61,6 +62,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) response: &'a mut Response,
     pub(crate) deadline: &'a mut Deadline,
     pub(crate) scratch: &'a RefCell<Box<[u8]>>,
+    /// The last head of the same task.
+    pub(crate) last: &'a RefCell<LastHead>,
     pub(crate) capture: Capture,
     /// Whether the response has only a head (to a HEAD).
     pub(crate) head_only: bool,
@@ -133,7 +136,8 @@ impl Exchange<'_> {
             if bytes.is_empty() {
                 return Poll::Ready(self.response.end());
             }
-            match self.response.feed(bytes, self.capture, self.head_only) {
+            let mut last = self.last.borrow_mut();
+            match last.feed(self.response, bytes, self.capture, self.head_only) {
                 Ok(true) => return Poll::Ready(Ok(())),
                 Ok(false) => {}
                 Err(Fault::Malformed(_)) if bytes.starts_with(&TLS_ALERT) => {

@@ -152,6 +152,7 @@ impl Attempt<'_> {
                     response: &mut user.response,
                     deadline: &mut user.deadline,
                     scratch: &self.worker.scratch,
+                    last: &self.cache.head,
                     capture,
                     head_only: request.method() == "HEAD",
                 };

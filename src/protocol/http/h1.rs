@@ -92,7 +92,7 @@ impl Response {
     }
 
     /// Parses the head, if it is complete, and returns the remaining bytes.
-    fn head<'a>(
+    pub(super) fn head<'a>(
         &mut self,
         bytes: &'a [u8],
         capture: Capture,

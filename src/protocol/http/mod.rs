@@ -8,8 +8,8 @@
 //! 1. [`flavor`] and [`fault`]: whose behaviour counts, and what may fail.
 //! 2. [`target`], [`mod@reference`], [`address`]: where a request goes: origin and path, links from a
 //!    page, the URL of a task.
-//! 3. [`decode`], [`charset`], [`framing`], [`response`], [`h1`]: the response: codings, text, the end
-//!    of the body, what is kept of it, and how it is parsed from HTTP/1.1.
+//! 3. [`decode`], [`charset`], [`framing`], [`response`], [`h1`], [`head`]: the response: codings, text,
+//!    the end of the body, what is kept of it, and how it is parsed from HTTP/1.1, or not parsed again.
 //! 4. [`request`], [`opening`], [`connection`], [`h2`]: the request's bytes, and an exchange of request
 //!    and response over either version of HTTP.
 //! 5. [`proxy`], [`tls`], [`way`], [`pool`]: the way to an origin, and the connections that a user
@@ -43,6 +43,7 @@ mod framing;
 mod graphql;
 mod h1;
 mod h2;
+mod head;
 mod headers;
 mod multipart;
 mod opening;

@@ -119,6 +119,12 @@ impl Response {
         }
     }
 
+    /// Whether nothing has arrived yet.
+    #[inline]
+    pub(super) fn expects_head(&self) -> bool {
+        self.framing == Framing::Head && self.partial.is_empty()
+    }
+
     /// Keeps an incomplete head or line.
     pub(super) fn keep_partial(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         self.partial.extend_from_slice(bytes);

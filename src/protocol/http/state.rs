@@ -1,12 +1,13 @@
 //! The state that outlives a request: of a worker, for all its users, and of one user.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::connection::SCRATCH;
 use super::cookies::Jar;
 use super::digest::Challenge;
+use super::head::LastHead;
 use super::pool::Pool;
 use super::request::Request;
 use super::response::Response;
@@ -25,7 +26,7 @@ pub struct Worker {
     pub(super) dialer: Dialer,
     pub(super) scratch: RefCell<Box<[u8]>>,
     pub(super) origins: RefCell<Origins>,
-    pub(super) tasks: Vec<RefCell<TaskCache>>,
+    pub(super) tasks: Vec<TaskCache>,
     /// The body of a request while it is written.
     pub(super) body: RefCell<Filled>,
 }
@@ -37,7 +38,7 @@ impl Worker {
             dialer,
             scratch: RefCell::new(vec![0; SCRATCH].into()),
             origins: RefCell::default(),
-            tasks: (0..tasks).map(|_| RefCell::default()).collect(),
+            tasks: (0..tasks).map(|_| TaskCache::default()).collect(),
             body: RefCell::default(),
         }
     }
@@ -47,8 +48,9 @@ impl Worker {
 #[derive(Debug, Default)]
 pub(super) struct TaskCache {
     /// Origin and label of its constant request, once it has been sent.
-    pub(super) fixed: Option<(Rc<Origin>, LabelId)>,
-    pub(super) labels: Labels,
+    pub(super) fixed: OnceCell<(Rc<Origin>, LabelId)>,
+    pub(super) labels: RefCell<Labels>,
+    pub(super) head: RefCell<LastHead>,
 }
 
 /// What one user keeps between requests.

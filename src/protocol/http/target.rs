@@ -116,15 +116,15 @@ impl Origins {
 /// flavor's own client: the path is never empty, the fragment is removed, bytes that are not
 /// allowed are percent-encoded, and unnecessary escapes are decoded.
 pub(crate) fn write_target(rest: &str, flavor: Flavor, out: &mut Vec<u8>) {
-    let rest = rest.split('#').next().unwrap_or_default();
     if !rest.starts_with('/') {
         out.push(b'/');
     }
-    if rest.bytes().all(is_plain) && !rest.contains("/.") {
+    if is_as_sent(rest.as_bytes()) {
         // The usual case: nothing to encode or decode.
         out.extend_from_slice(rest.as_bytes());
         return;
     }
+    let rest = rest.split('#').next().unwrap_or_default();
     if flavor != Flavor::Fast && rest.contains("/.") {
         write_bytes(&without_dots(rest), flavor, out);
     } else {
@@ -174,8 +174,29 @@ fn hex_pair(text: &str) -> Option<u8> {
     u8::from_str_radix(pair, 16).ok()
 }
 
-/// Whether a byte may be used unescaped in a request target, in every flavor.
-fn is_plain(byte: u8) -> bool {
+/// Whether a target is sent as it is, in every flavor.
+#[inline]
+fn is_as_sent(target: &[u8]) -> bool {
+    let mut before = 0;
+    target.iter().all(|&byte| {
+        let dot = before == b'/' && byte == b'.';
+        before = byte;
+        PLAIN.get(usize::from(byte)) == Some(&true) && !dot
+    })
+}
+
+/// By byte: whether it may be used unescaped in a request target, in every flavor.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0u8;
+    while byte < 0x80 {
+        plain[byte as usize] = is_plain(byte);
+        byte += 1;
+    }
+    plain
+};
+
+const fn is_plain(byte: u8) -> bool {
     byte.is_ascii_graphic()
         && !matches!(
             byte,
