@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::{Poll, Waker};
 
 /// How a user should stop.
@@ -41,9 +41,13 @@ impl Signal {
         }
     }
 
-    /// Runs a future to completion, unless `phase` is reached first.
-    pub(super) async fn unless<F: Future>(&self, phase: Phase, future: F) -> Option<F::Output> {
-        let mut future = pin!(future);
+    /// Runs a future to completion, unless `phase` is reached first. The future stays where it is: that
+    /// of an iteration is long, and moving it would cost each request a copy.
+    pub(super) async fn unless<F: Future>(
+        &self,
+        phase: Phase,
+        mut future: Pin<&mut F>,
+    ) -> Option<F::Output> {
         poll_fn(|context| {
             if self.phase.get() >= phase {
                 return Poll::Ready(None);

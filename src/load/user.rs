@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,7 +88,7 @@ impl<D: Driver> WorkerContext<D> {
     async fn all_are_ready(&self, signal: &Signal) -> bool {
         let Some(arrivals) = &self.arrivals else { return true };
         while !arrivals.have_begun() {
-            if signal.unless(Phase::Finish, self.ready.notified()).await.is_none() {
+            if signal.unless(Phase::Finish, pin!(self.ready.notified())).await.is_none() {
                 return false;
             }
         }
@@ -149,13 +150,14 @@ async fn start<D: Driver>(
         return true;
     }
     // Boxed, so that users without it do not have room for it.
-    let started = Box::pin(async {
+    let started = async {
         let starting = Starting(context);
         perform(context, signal, state, virtual_user, tasks).await;
         drop(starting);
         context.all_are_ready(signal).await
-    });
-    match signal.unless(Phase::Abort, started).await {
+    };
+    let is_ready = signal.unless(Phase::Abort, Box::pin(started).as_mut()).await;
+    match is_ready {
         Some(is_ready) => is_ready && signal.phase() < Phase::Finish,
         None => {
             abandon(context, state, virtual_user);
@@ -196,8 +198,10 @@ async fn work<D: Driver>(
         };
         virtual_user.begin(due);
         let tasks = plan.scenario.iteration(virtual_user.scope.random());
-        let iteration = perform(context, signal, state, virtual_user, tasks);
-        let Some(verdict) = signal.unless(Phase::Abort, iteration).await else {
+        let verdict = signal
+            .unless(Phase::Abort, pin!(perform(context, signal, state, virtual_user, tasks)))
+            .await;
+        let Some(verdict) = verdict else {
             return abandon(context, state, virtual_user);
         };
         if signal.phase() >= Phase::Finish {
@@ -214,7 +218,7 @@ async fn work<D: Driver>(
             }),
         };
         if let Some(wait) = wait
-            && signal.unless(Phase::Finish, sleep(wait)).await.is_none()
+            && signal.unless(Phase::Finish, pin!(sleep(wait))).await.is_none()
         {
             return;
         }
@@ -239,7 +243,7 @@ async fn arrive<D: Driver>(
     }
     let at = context.start + due;
     if at > now {
-        signal.unless(Phase::Finish, sleep_until(at)).await?;
+        signal.unless(Phase::Finish, pin!(sleep_until(at))).await?;
         context.starts.set(context.starts.get() + 1);
         if at.elapsed() <= LATE {
             // It was free when its turn came. The millisecond resolution of timers is not the
@@ -276,7 +280,7 @@ async fn perform<D: Driver>(
         }
         if let Some(throttle) = &task.throttle {
             let wait = throttle.book(virtual_user.elapsed());
-            if !wait.is_zero() && signal.unless(Phase::Finish, sleep(wait)).await.is_none() {
+            if !wait.is_zero() && signal.unless(Phase::Finish, pin!(sleep(wait))).await.is_none() {
                 break;
             }
         }
@@ -287,7 +291,7 @@ async fn perform<D: Driver>(
             context.give_way().await;
         }
         if let Some(think) = task.think.and_then(|think| think.draw(virtual_user.scope.random()))
-            && signal.unless(Phase::Finish, sleep(think)).await.is_none()
+            && signal.unless(Phase::Finish, pin!(sleep(think))).await.is_none()
         {
             break;
         }
@@ -328,7 +332,7 @@ async fn attempt<D: Driver>(
             return verdict;
         };
         *used += 1;
-        if signal.unless(Phase::Finish, sleep(delay)).await.is_none() {
+        if signal.unless(Phase::Finish, pin!(sleep(delay))).await.is_none() {
             return verdict;
         }
     }
