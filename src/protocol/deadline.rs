@@ -4,9 +4,10 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::load::pacer;
@@ -37,6 +38,8 @@ impl Timeout {
 pub(crate) struct Deadline {
     at: Option<Instant>,
     sleep: Option<Pin<Box<Sleep>>>,
+    /// Whom the timer wakes as it is set now.
+    waker: Option<Waker>,
 }
 
 impl Deadline {
@@ -47,6 +50,7 @@ impl Deadline {
             && sleep.deadline() > at
         {
             sleep.as_mut().reset(at);
+            self.waker = None;
         }
     }
 
@@ -81,12 +85,21 @@ impl Deadline {
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(at) = self.at else { return Poll::Pending };
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        // Nearly always: the timer is armed, and polling it would register the same waker again.
+        if !sleep.is_elapsed()
+            && self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker()))
+        {
+            return Poll::Pending;
+        }
+        // Without a budget, tokio's timer does not look at the waker.
+        let looks = has_budget_remaining();
         while sleep.as_mut().poll(context).is_ready() {
             if Instant::now() >= at {
                 return Poll::Ready(());
             }
             sleep.as_mut().reset(at);
         }
+        self.waker = looks.then(|| context.waker().clone());
         Poll::Pending
     }
 }
