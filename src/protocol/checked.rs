@@ -2,11 +2,11 @@
 //! kept for them, and why its body may be unreadable.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 
 use crate::memory::{Full, Held, Memory};
-use crate::value::{Invalid, Reader};
+use crate::value::{Invalid, Reader, Value};
 
 /// The default of `--max-body-bytes`: how much of a response is kept for assertions, extractors and
 /// reports, in bytes.
@@ -151,11 +151,14 @@ pub(super) struct Body<'a, R> {
     pub(super) response: &'a R,
     text: OnceCell<Result<Cow<'a, [u8]>, Unreadable>>,
     json: OnceCell<Result<Cow<'a, [u8]>, Unreadable>>,
+    /// What was found at paths that several checks look for, by their numbers.
+    found: RefCell<Vec<(usize, Option<Value>)>>,
 }
 
 impl<'a, R: Checked> Body<'a, R> {
     pub(super) fn of(response: &'a R) -> Self {
-        Self { response, text: OnceCell::new(), json: OnceCell::new() }
+        let (text, json) = (OnceCell::new(), OnceCell::new());
+        Self { response, text, json, found: RefCell::default() }
     }
 
     pub(super) fn text(&self) -> Result<&[u8], String> {
@@ -166,6 +169,24 @@ impl<'a, R: Checked> Body<'a, R> {
     pub(super) fn json(&self) -> Result<&[u8], String> {
         let text = self.json.get_or_init(|| self.response.json());
         text.as_deref().map_err(Unreadable::to_string)
+    }
+
+    /// What was found at the path of this number, if that is known.
+    pub(super) fn found(&self, number: usize) -> Option<Option<Value>> {
+        let found = self.found.borrow();
+        found.iter().find(|(known, _)| *known == number).map(|(_, value)| value.clone())
+    }
+
+    /// Keeps what was found at the path of this number, unless it is large.
+    pub(super) fn keep_found(&self, number: usize, value: &Option<Value>) {
+        let small = match value {
+            Some(Value::Str(text)) => text.len() <= Held::SMALL,
+            Some(Value::List(_) | Value::Dict(_)) => false,
+            _ => true,
+        };
+        if small {
+            self.found.borrow_mut().push((number, value.clone()));
+        }
     }
 }
 

@@ -137,7 +137,7 @@ impl Assertion<Template> {
                     .then(|| format!("body unexpectedly contains {}", want.to_repr()))
             }
             Self::Json { path, value } => {
-                let got = path.find(body.json()?, scope)?.unwrap_or_default();
+                let got = path.find(body, scope)?.unwrap_or_default();
                 if value.as_value().is_some_and(|want| want.equals(&got)) {
                     return Ok(None);
                 }

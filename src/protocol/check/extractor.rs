@@ -130,7 +130,7 @@ impl Extractor<Template> {
         scope: &mut Scope,
     ) -> Result<Option<String>, String> {
         Ok(match &self.from {
-            ExtractFrom::Json(path) => match path.find(body.json()?, scope)? {
+            ExtractFrom::Json(path) => match path.find(body, scope)? {
                 None | Some(Value::Null) => None,
                 Some(Value::Str(value)) => Some(value),
                 Some(value) => Some(value.to_text()),

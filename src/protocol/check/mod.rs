@@ -77,7 +77,7 @@ impl Checks<Draft> {
     /// Links the checks.
     pub(crate) fn link(self, linker: &mut Linker<'_>) -> Result<Checks, Invalid> {
         let Self { assertions, extractors } = self;
-        Ok(Checks {
+        let mut checks = Checks {
             assertions: assertions
                 .into_iter()
                 .map(|assertion| assertion.link(linker))
@@ -86,7 +86,18 @@ impl Checks<Draft> {
                 .into_iter()
                 .map(|extractor| extractor.link(linker))
                 .collect::<Result<_, _>>()?,
-        })
+        };
+        let Checks { assertions, extractors } = &mut checks;
+        let asserted = assertions.iter_mut().filter_map(|assertion| match assertion {
+            Assertion::Json { path, .. } => Some(path),
+            _ => None,
+        });
+        let extracted = extractors.iter_mut().filter_map(|extractor| match &mut extractor.from {
+            ExtractFrom::Json(path) => Some(path),
+            _ => None,
+        });
+        path::number(asserted.chain(extracted));
+        Ok(checks)
     }
 }
 
