@@ -55,13 +55,24 @@ impl JsonPath {
 }
 
 fn seek(steps: &[String], text: &[u8], most: usize) -> Result<Option<Value>, usize> {
+    // Checked once, instead of key by key and value by value. What is skipped need not be text.
+    match std::str::from_utf8(text) {
+        Ok(text) => seek_in(steps, serde_json::Deserializer::from_str(text), most),
+        Err(_) => seek_in(steps, serde_json::Deserializer::from_slice(text), most),
+    }
+}
+
+fn seek_in<'t, R: serde_json::de::Read<'t>>(
+    steps: &[String],
+    mut from: serde_json::Deserializer<R>,
+    most: usize,
+) -> Result<Option<Value>, usize> {
     let large = Cell::new(None);
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let found = Seek { steps, most, large: &large }.deserialize(&mut deserializer);
+    let found = Seek { steps, most, large: &large }.deserialize(&mut from);
     if let Some(weight) = large.get() {
         return Err(weight);
     }
-    Ok(found.ok().filter(|_| deserializer.end().is_ok()).flatten())
+    Ok(found.ok().filter(|_| from.end().is_ok()).flatten())
 }
 
 /// The steps of a path with a leading `$` or with brackets around indices and quoted keys.

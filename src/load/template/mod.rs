@@ -281,7 +281,8 @@ impl Template {
         }
         let mut out = Vec::new();
         self.fill(scope, &mut out);
-        String::from_utf8_lossy(&out).into_owned()
+        String::from_utf8(out)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
     }
 }
 
