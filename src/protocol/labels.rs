@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use crate::load::driver::VirtualUser;
 use crate::load::template::Template;
 use crate::record::{Label, LabelId, MAX_LABEL_BYTES};
@@ -42,7 +44,7 @@ impl Naming<'_> {
 #[derive(Debug, Default)]
 pub(crate) struct Labels {
     /// By method, URL and name.
-    known: HashMap<String, LabelId>,
+    known: HashMap<String, LabelId, RandomState>,
     /// The label as in the document, for requests over the limit.
     rest: Option<LabelId>,
     key: String,
