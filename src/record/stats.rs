@@ -1,6 +1,8 @@
 //! Statistics over plain numbers, identical to the reference's to the last bit: Python's
 //! `math.fsum`, the two means based on it, percentiles, and rounding.
 
+use std::iter::once;
+
 /// The arithmetic mean, the exact sum divided once (Python's `statistics.fmean`); 0 without
 /// numbers.
 pub fn mean(numbers: &[f64]) -> f64 {
@@ -62,10 +64,30 @@ fn rounded(mut parts: Vec<f64>) -> f64 {
 /// without numbers.
 pub fn interpolate(count: usize, percentile: f64, at: impl Fn(usize) -> f64) -> f64 {
     let Some(last) = count.checked_sub(1) else { return 0.0 };
-    let rank = percentile / 100.0 * last as f64;
-    let below = (rank as usize).min(last);
-    let (low, high) = (at(below), at((below + 1).min(last)));
-    low + (high - low) * (rank - below as f64)
+    let [below, above] = ranks(last, percentile);
+    let (low, high) = (at(below), at(above));
+    low + (high - low) * (percentile / 100.0 * last as f64 - below as f64)
+}
+
+/// The two ranks, up to `last`, that a percentile lies between.
+fn ranks(last: usize, percentile: f64) -> [usize; 2] {
+    let below = ((percentile / 100.0 * last as f64) as usize).min(last);
+    [below, (below + 1).min(last)]
+}
+
+/// Moves the least number, the greatest and those that these percentiles, in rising order, are read
+/// from to where they would be if all were sorted, which would take many times as long.
+pub fn arrange(numbers: &mut [u64], percentiles: &[f64]) {
+    let Some(last) = numbers.len().checked_sub(1) else { return };
+    let between = percentiles.iter().flat_map(|percentile| ranks(last, *percentile));
+    let mut rest = numbers;
+    for rank in once(0).chain(between).chain(once(last)).rev() {
+        if rank < rest.len() {
+            rest.select_nth_unstable(rank);
+            // What is before it is no greater.
+            rest = rest.split_at_mut(rank).0;
+        }
+    }
 }
 
 /// Python's `round(number, decimals)`: formatting rounds the exact value, half to even, and parsing
@@ -77,6 +99,28 @@ pub fn decimals(number: f64, decimals: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_that_were_arranged_have_the_percentiles_of_sorted_ones() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let percentiles = [50.0, 90.0, 95.0, 99.0];
+        for count in (0..130).chain([1000, 1001, 20_000]) {
+            for most in [1, 7, 1 << 40] {
+                let mut numbers: Vec<u64> = (0..count).map(|_| random.u64(..most)).collect();
+                let mut sorted = numbers.clone();
+                sorted.sort_unstable();
+                arrange(&mut numbers, &percentiles);
+                for percentile in [0.0, 100.0].into_iter().chain(percentiles) {
+                    let of = |numbers: &[u64]| {
+                        interpolate(count, percentile, |rank| numbers[rank] as f64)
+                    };
+                    assert_eq!(of(&numbers), of(&sorted), "{percentile} of {count} below {most}");
+                }
+                numbers.sort_unstable();
+                assert_eq!(numbers, sorted, "none is lost");
+            }
+        }
+    }
 
     #[test]
     fn sums_and_means_equal_those_of_python() {

@@ -14,7 +14,7 @@ use super::iterations::Iterations;
 use super::live::{Series, total};
 use super::recorder::Recorder;
 use super::sample::TICK_NANOS;
-use super::stats::{interpolate, scaled_mean};
+use super::stats::{arrange, interpolate, scaled_mean};
 use crate::value::{Map, Value};
 
 /// The figures over a set of requests.
@@ -355,7 +355,7 @@ impl LatencySummary {
     }
 
     fn of_ticks(ticks: &mut [u64]) -> Self {
-        ticks.sort_unstable();
+        arrange(ticks, &PERCENTILES);
         let sum: u128 = ticks.iter().map(|ticks| u128::from(*ticks)).sum();
         let mean = sum as f64 / ticks.len().max(1) as f64;
         // Interpolated in milliseconds instead of ticks, to match the reference to the last bit.
@@ -388,22 +388,26 @@ impl LatencySummary {
         Self::of_sorted(times.len(), scaled_mean(times), at)
     }
 
-    /// From the mean of `count` sorted times, and the times by index.
+    /// From the mean of `count` times, and the times by their rank.
     fn of_sorted(count: usize, mean_ms: f64, at: impl Fn(usize) -> f64) -> Self {
         let Some(last) = count.checked_sub(1) else { return Self::default() };
-        let percentile = |percentile| interpolate(count, percentile, &at);
+        let [p50_ms, p90_ms, p95_ms, p99_ms] =
+            PERCENTILES.map(|percentile| interpolate(count, percentile, &at));
         Self {
             count: count as u64,
             min_ms: at(0),
             mean_ms,
-            p50_ms: percentile(50.0),
-            p90_ms: percentile(90.0),
-            p95_ms: percentile(95.0),
-            p99_ms: percentile(99.0),
+            p50_ms,
+            p90_ms,
+            p95_ms,
+            p99_ms,
             max_ms: at(last),
         }
     }
 }
+
+/// The percentiles of a summary.
+const PERCENTILES: [f64; 4] = [50.0, 90.0, 95.0, 99.0];
 
 fn millis(ticks: f64) -> f64 {
     ticks * TICK_NANOS as f64 / 1e6
