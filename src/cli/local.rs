@@ -135,7 +135,7 @@ pub struct DocumentLimits {
     #[arg(long, value_name = "SIZE", value_parser = memory, help_heading = "Limits")]
     pub max_memory: Option<usize>,
 
-    /// Maximum rows of requests that are kept in all, 30 bytes each, for reports that list requests. The
+    /// Maximum rows of requests that are kept in all, 32 bytes each, for reports that list requests. The
     /// oldest tests give theirs up first; a test beyond it goes on with histograms alone
     #[arg(
         long,

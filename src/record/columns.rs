@@ -1,50 +1,30 @@
-//! The columns: 30 bytes per request, in chunks, so that a growing record is never copied. A value
-//! too large for its column goes to a side table, which is empty except in unusual runs.
+//! The rows: 32 bytes per request, in chunks, so that a growing record is never copied. A value too
+//! large for its cell goes to a side table, which is empty except in unusual runs.
 
 use std::time::Duration;
 
 use super::sample::{ErrorId, LabelId, Sample, TICK_NANOS};
 
-/// Rows in a chunk, 240 KiB each: a short run wastes little and a long one rarely allocates.
+/// Rows in a chunk, 256 KiB each: a short run wastes little and a long one rarely allocates.
 pub(super) const CHUNK: usize = 8192;
 
 /// The memory of a row, in bytes.
-const ROW_BYTES: usize = size_of::<u64>() + 5 * size_of::<u32>() + size_of::<u16>();
+const ROW_BYTES: usize = size_of::<Cells>();
 
 /// Marks a cell whose value is in the side table.
 const WIDE: u32 = u32::MAX;
 
-#[derive(Debug)]
-struct Chunk {
-    start: Vec<u64>,
-    service: Vec<u32>,
-    delay: Vec<u32>,
-    bytes: Vec<u32>,
-    label: Vec<u32>,
+/// A row: what is written for a request lies together, and so does what is read of it.
+#[derive(Debug, Clone, Copy)]
+struct Cells {
+    start: u64,
+    service: u32,
+    delay: u32,
+    bytes: u32,
+    label: u32,
     /// The error's index plus one; 0 means no error.
-    error: Vec<u32>,
-    status: Vec<u16>,
-}
-
-impl Chunk {
-    fn new() -> Self {
-        Self {
-            start: Vec::with_capacity(CHUNK),
-            service: Vec::with_capacity(CHUNK),
-            delay: Vec::with_capacity(CHUNK),
-            bytes: Vec::with_capacity(CHUNK),
-            label: Vec::with_capacity(CHUNK),
-            error: Vec::with_capacity(CHUNK),
-            status: Vec::with_capacity(CHUNK),
-        }
-    }
-
-    fn shrink(&mut self) {
-        let Self { start, service, delay, bytes, label, error, status } = self;
-        start.shrink_to_fit();
-        [service, delay, bytes, label, error].into_iter().for_each(Vec::shrink_to_fit);
-        status.shrink_to_fit();
-    }
+    error: u32,
+    status: u16,
 }
 
 /// Values that do not fit 32 bits, by row; rows only grow, so it stays sorted.
@@ -71,10 +51,10 @@ impl WideValues {
     }
 }
 
-/// Every request of one worker, as columns.
+/// Every request of one worker.
 #[derive(Debug, Default)]
 pub struct Columns {
-    chunks: Vec<Chunk>,
+    chunks: Vec<Vec<Cells>>,
     rows: u64,
     wide_service: WideValues,
     wide_delay: WideValues,
@@ -87,35 +67,32 @@ impl Columns {
 
     /// Adds room for a chunk of rows.
     pub(super) fn grow(&mut self) {
-        self.chunks.push(Chunk::new());
+        self.chunks.push(Vec::with_capacity(CHUNK));
     }
 
     /// Adds a row if there is room for it; returns whether there was.
     pub(super) fn push(&mut self, sample: Sample) -> bool {
-        if self.chunks.last().is_none_or(|chunk| chunk.start.len() == CHUNK) {
+        let Some(chunk) = self.chunks.last_mut().filter(|chunk| chunk.len() < CHUNK) else {
             return false;
-        }
+        };
         let row = self.rows;
         self.rows += 1;
-        let service = self.wide_service.narrow(row, ticks(sample.service));
-        let delay = self.wide_delay.narrow(row, ticks(sample.delay));
-        let bytes = self.wide_bytes.narrow(row, sample.bytes);
-        if let Some(chunk) = self.chunks.last_mut() {
-            chunk.start.push(ticks(sample.start));
-            chunk.service.push(service);
-            chunk.delay.push(delay);
-            chunk.bytes.push(bytes);
-            chunk.label.push(sample.label.0);
-            chunk.error.push(sample.error.map_or(0, |error| error.0 + 1));
-            chunk.status.push(sample.status);
-        }
+        chunk.push(Cells {
+            start: ticks(sample.start),
+            service: self.wide_service.narrow(row, ticks(sample.service)),
+            delay: self.wide_delay.narrow(row, ticks(sample.delay)),
+            bytes: self.wide_bytes.narrow(row, sample.bytes),
+            label: sample.label.0,
+            error: sample.error.map_or(0, |error| error.0 + 1),
+            status: sample.status,
+        });
         true
     }
 
     /// Frees what the last chunk does not use: no more rows come.
     pub(super) fn seal(&mut self) {
         if let Some(chunk) = self.chunks.last_mut() {
-            chunk.shrink();
+            chunk.shrink_to_fit();
         }
         self.chunks.shrink_to_fit();
         let sides = [&mut self.wide_service, &mut self.wide_delay, &mut self.wide_bytes];
@@ -128,7 +105,7 @@ impl Columns {
 
     pub(super) fn memory(&self) -> usize {
         let side = [&self.wide_service, &self.wide_delay, &self.wide_bytes];
-        let last = self.chunks.last().map_or(0, |chunk| chunk.start.capacity());
+        let last = self.chunks.last().map_or(0, Vec::capacity);
         (self.chunks.len().saturating_sub(1) * CHUNK + last) * ROW_BYTES
             + side.iter().map(|side| side.0.capacity() * 16).sum::<usize>()
     }
@@ -140,23 +117,16 @@ impl Columns {
     /// The rows from this number on.
     pub(super) fn since(&self, row: usize) -> impl Iterator<Item = Sample> {
         let before = row / CHUNK;
-        let cells = self.chunks.iter().skip(before).flat_map(|chunk| {
-            let numbers = chunk.start.iter().zip(&chunk.service).zip(&chunk.delay);
-            let sizes = chunk.bytes.iter().zip(&chunk.status);
-            let names = chunk.label.iter().zip(&chunk.error);
-            numbers.zip(sizes).zip(names)
-        });
-        cells.zip((before * CHUNK) as u64..).skip(row % CHUNK).map(
-            |(((((start, service), delay), (bytes, status)), (label, error)), row)| Sample {
-                start: span(*start),
-                service: span(self.wide_service.widen(row, *service)),
-                delay: span(self.wide_delay.widen(row, *delay)),
-                bytes: self.wide_bytes.widen(row, *bytes),
-                label: LabelId(*label),
-                error: error.checked_sub(1).map(ErrorId),
-                status: *status,
-            },
-        )
+        let rows = self.chunks.iter().skip(before).flatten().zip((before * CHUNK) as u64..);
+        rows.skip(row % CHUNK).map(|(cells, row)| Sample {
+            start: span(cells.start),
+            service: span(self.wide_service.widen(row, cells.service)),
+            delay: span(self.wide_delay.widen(row, cells.delay)),
+            bytes: self.wide_bytes.widen(row, cells.bytes),
+            label: LabelId(cells.label),
+            error: cells.error.checked_sub(1).map(ErrorId),
+            status: cells.status,
+        })
     }
 }
 
