@@ -7,7 +7,9 @@ use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -276,7 +278,6 @@ pub(super) async fn worker<D: Driver>(
                 due = tick.tick() => Some(due),
             }
         };
-        // Polled in each round of the users, whether it is ready or not.
         let due = turn(due, || turns.turn.set(None)).await;
         pool.broken += u64::from(crashed);
         if let Some(due) = due {
@@ -334,14 +335,40 @@ pub(super) async fn worker<D: Driver>(
     }
 }
 
-/// Runs a future, and notes each of its turns.
+/// Runs a future beside the users: notes each of their rounds, and polls the future only in those in
+/// which it has been woken. Otherwise each round of requests would look at timers and commands.
 async fn turn<F: Future>(future: F, note: impl Fn()) -> F::Output {
     let mut future = pin!(future);
+    let mut waker: Option<(Arc<Bell>, Waker)> = None;
     poll_fn(|context| {
         note();
-        future.as_mut().poll(context)
+        let (bell, waker) = waker.get_or_insert_with(|| {
+            let bell = Arc::new(Bell { rung: true.into(), waker: context.waker().clone() });
+            (Arc::clone(&bell), bell.into())
+        });
+        if !bell.rung.swap(false, Ordering::AcqRel) {
+            return Poll::Pending;
+        }
+        future.as_mut().poll(&mut Context::from_waker(waker))
     })
     .await
+}
+
+/// Remembers that a future was woken.
+struct Bell {
+    rung: AtomicBool,
+    waker: Waker,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.rung.store(true, Ordering::Release);
+        self.waker.wake_by_ref();
+    }
 }
 
 /// The users of one worker. User number `i` of the test belongs to worker `i % workers`.
