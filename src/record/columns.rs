@@ -114,6 +114,18 @@ impl Columns {
         self.since(0)
     }
 
+    /// Label index, failed, and latency in ticks, of the rows that were sent at least so long after the
+    /// start of the run.
+    pub(super) fn latencies(&self, since: Duration) -> impl Iterator<Item = (usize, bool, u64)> {
+        let since = ticks(since);
+        let rows = self.chunks.iter().flatten().zip(0..);
+        rows.filter(move |(cells, _)| cells.start >= since).map(|(cells, row)| {
+            let service = self.wide_service.widen(row, cells.service);
+            let latency = service + self.wide_delay.widen(row, cells.delay);
+            (cells.label as usize, cells.error != 0, latency)
+        })
+    }
+
     /// The rows from this number on.
     pub(super) fn since(&self, row: usize) -> impl Iterator<Item = Sample> {
         let before = row / CHUNK;

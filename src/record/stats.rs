@@ -1,8 +1,6 @@
 //! Statistics over plain numbers, identical to the reference's to the last bit: Python's
 //! `math.fsum`, the two means based on it, percentiles, and rounding.
 
-use std::iter::once;
-
 /// The arithmetic mean, the exact sum divided once (Python's `statistics.fmean`); 0 without
 /// numbers.
 pub fn mean(numbers: &[f64]) -> f64 {
@@ -75,19 +73,71 @@ fn ranks(last: usize, percentile: f64) -> [usize; 2] {
     [below, (below + 1).min(last)]
 }
 
-/// Moves the least number, the greatest and those that these percentiles, in rising order, are read
-/// from to where they would be if all were sorted, which would take many times as long.
-pub fn arrange(numbers: &mut [u64], percentiles: &[f64]) {
-    let Some(last) = numbers.len().checked_sub(1) else { return };
-    let between = percentiles.iter().flat_map(|percentile| ranks(last, *percentile));
-    let mut rest = numbers;
-    for rank in once(0).chain(between).chain(once(last)).rev() {
-        if rank < rest.len() {
-            rest.select_nth_unstable(rank);
-            // What is before it is no greater.
-            rest = rest.split_at_mut(rank).0;
+/// The numbers that these percentiles, the least and the greatest are read from, with their ranks: where
+/// they would be if all were sorted. Finds them by counting, in two looks at each number, and needs room
+/// for few of them; numbers of which too many are about the same are sorted.
+pub fn at_ranks(numbers: &mut [u64], percentiles: &[f64]) -> Vec<(usize, u64)> {
+    let Some(last) = numbers.len().checked_sub(1) else { return Vec::new() };
+    let mut wanted: Vec<usize> =
+        percentiles.iter().flat_map(|percentile| ranks(last, *percentile)).collect();
+    wanted.extend([0, last]);
+    wanted.sort_unstable();
+    wanted.dedup();
+    let mut counts = vec![0usize; CLASSES];
+    for number in &*numbers {
+        if let Some(count) = counts.get_mut(class(*number)) {
+            *count += 1;
         }
     }
+    // The classes that hold wanted ranks: the rank of the least number of each, and its numbers.
+    let mut held: Vec<(usize, Vec<u64>)> = Vec::new();
+    let (mut before, mut most, mut rest) = (0, numbers.len() / 8, wanted.as_slice());
+    for count in &mut counts {
+        let first = before;
+        before += *count;
+        let (within, later) = rest.split_at(rest.partition_point(|rank| *rank < before));
+        rest = later;
+        if within.is_empty() {
+            *count = 0;
+            continue;
+        }
+        match most.checked_sub(*count) {
+            Some(left) => most = left,
+            None => return sorted(numbers, &wanted),
+        }
+        held.push((first, Vec::with_capacity(*count)));
+        // From here on: the place among those, plus one.
+        *count = held.len();
+    }
+    for number in &*numbers {
+        let place = counts.get(class(*number)).and_then(|place| place.checked_sub(1));
+        if let Some((_, held)) = place.and_then(|place| held.get_mut(place)) {
+            held.push(*number);
+        }
+    }
+    held.iter_mut().for_each(|(_, numbers)| numbers.sort_unstable());
+    let number = |rank: &usize| {
+        let (first, numbers) = held.iter().rev().find(|(first, _)| first <= rank)?;
+        Some((*rank, *numbers.get(rank - first)?))
+    };
+    wanted.iter().filter_map(number).collect()
+}
+
+fn sorted(numbers: &mut [u64], wanted: &[usize]) -> Vec<(usize, u64)> {
+    numbers.sort_unstable();
+    wanted.iter().filter_map(|rank| Some((*rank, *numbers.get(*rank)?))).collect()
+}
+
+/// The bits of a number that distinguish its class from others of its magnitude.
+const MANTISSA: u32 = 8;
+
+/// How many classes there are.
+const CLASSES: usize = (65 - MANTISSA as usize) << MANTISSA;
+
+/// The class of a number: greater ones are never of a lower class.
+fn class(number: u64) -> usize {
+    let magnitude = (u64::BITS - number.leading_zeros()).saturating_sub(MANTISSA + 1);
+    ((magnitude as usize) << MANTISSA) + (number >> magnitude) as usize
 }
 
 /// Python's `round(number, decimals)`: formatting rounds the exact value, half to even, and parsing
@@ -101,24 +151,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_that_were_arranged_have_the_percentiles_of_sorted_ones() {
+    fn numbers_found_by_counting_are_those_of_a_sorted_list() {
         let mut random = fastrand::Rng::with_seed(1);
         let percentiles = [50.0, 90.0, 95.0, 99.0];
         for count in (0..130).chain([1000, 1001, 20_000]) {
-            for most in [1, 7, 1 << 40] {
-                let mut numbers: Vec<u64> = (0..count).map(|_| random.u64(..most)).collect();
+            for most in [1, 7, 300, 5000, 1 << 40, u64::MAX] {
+                let mut numbers: Vec<u64> = (0..count).map(|_| random.u64(..=most)).collect();
                 let mut sorted = numbers.clone();
                 sorted.sort_unstable();
-                arrange(&mut numbers, &percentiles);
+                let found = at_ranks(&mut numbers, &percentiles);
+                assert!(found.iter().all(|(rank, number)| sorted[*rank] == *number));
                 for percentile in [0.0, 100.0].into_iter().chain(percentiles) {
-                    let of = |numbers: &[u64]| {
-                        interpolate(count, percentile, |rank| numbers[rank] as f64)
-                    };
-                    assert_eq!(of(&numbers), of(&sorted), "{percentile} of {count} below {most}");
+                    // Every rank that is asked for is there.
+                    let known = |rank| found.iter().find(|(known, _)| *known == rank);
+                    interpolate(count, percentile, |rank| known(rank).expect("known").1 as f64);
                 }
-                numbers.sort_unstable();
-                assert_eq!(numbers, sorted, "none is lost");
             }
+        }
+    }
+
+    #[test]
+    fn the_classes_of_numbers_are_in_their_order() {
+        let mut before = 0;
+        let powers = (0..64).flat_map(|shift| [(1u64 << shift) - 1, 1 << shift, 3 << shift >> 1]);
+        let mut numbers: Vec<u64> = powers.chain(0..2000).chain([u64::MAX]).collect();
+        numbers.sort_unstable();
+        for number in numbers {
+            assert!(class(number) >= before && class(number) < CLASSES, "{number}");
+            before = class(number);
         }
     }
 

@@ -14,7 +14,7 @@ use super::iterations::Iterations;
 use super::live::{Series, total};
 use super::recorder::Recorder;
 use super::sample::TICK_NANOS;
-use super::stats::{arrange, interpolate, scaled_mean};
+use super::stats::{at_ranks, interpolate, scaled_mean};
 use crate::value::{Map, Value};
 
 /// The figures over a set of requests.
@@ -194,14 +194,13 @@ impl Summary {
                 }
             }
             for (label, failed, latency) in part.latencies(since) {
-                let ticks = latency.as_nanos() as u64 / TICK_NANOS;
-                all.push(ticks);
+                all.push(latency);
                 let name = of_label.get(label).and_then(|place| names.get_mut(*place));
                 let Some((_, failures, successes)) = name else { continue };
                 if failed {
                     *failures += 1;
                 } else {
-                    successes.push(ticks);
+                    successes.push(latency);
                 }
             }
             let beyond = part.without_rows().into_iter().flat_map(|beyond| beyond.names());
@@ -355,12 +354,15 @@ impl LatencySummary {
     }
 
     fn of_ticks(ticks: &mut [u64]) -> Self {
-        arrange(ticks, &PERCENTILES);
         let sum: u128 = ticks.iter().map(|ticks| u128::from(*ticks)).sum();
         let mean = sum as f64 / ticks.len().max(1) as f64;
+        let known = at_ranks(ticks, &PERCENTILES);
         // Interpolated in milliseconds instead of ticks, to match the reference to the last bit.
-        let at = |place| ticks.get(place).map_or(0.0, |ticks| millis(*ticks as f64));
-        Self::of_sorted(ticks.len(), millis(mean), at)
+        let at = |rank| {
+            let found = known.iter().find(|(known, _)| *known == rank);
+            found.map_or(0.0, |(_, ticks)| millis(*ticks as f64))
+        };
+        Self::of_ranked(ticks.len(), millis(mean), at)
     }
 
     fn of_series(series: &Series) -> Self {
@@ -385,11 +387,11 @@ impl LatencySummary {
     fn of_millis(times: &mut [f64]) -> Self {
         times.sort_unstable_by(f64::total_cmp);
         let at = |place| times.get(place).copied().unwrap_or_default();
-        Self::of_sorted(times.len(), scaled_mean(times), at)
+        Self::of_ranked(times.len(), scaled_mean(times), at)
     }
 
     /// From the mean of `count` times, and the times by their rank.
-    fn of_sorted(count: usize, mean_ms: f64, at: impl Fn(usize) -> f64) -> Self {
+    fn of_ranked(count: usize, mean_ms: f64, at: impl Fn(usize) -> f64) -> Self {
         let Some(last) = count.checked_sub(1) else { return Self::default() };
         let [p50_ms, p90_ms, p95_ms, p99_ms] =
             PERCENTILES.map(|percentile| interpolate(count, percentile, &at));
