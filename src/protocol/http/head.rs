@@ -87,7 +87,7 @@ impl LastHead {
     fn remember(&mut self, head: &[u8], response: &Response, capture: Capture, head_only: bool) {
         let whole = response.cookies.is_empty() && response.location.is_none();
         self.vain = self.vain.wrapping_add(1);
-        if !whole || head.len() > MOST || (self.vain > VAIN && self.vain % SELDOM != 0) {
+        if !whole || head.len() > MOST || (self.vain > VAIN && !self.vain.is_multiple_of(SELDOM)) {
             return;
         }
         (self.keeps_body, self.head_only) = (capture.body, head_only);

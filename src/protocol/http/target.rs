@@ -177,15 +177,14 @@ fn hex_pair(text: &str) -> Option<u8> {
 /// Whether a target is sent as it is, in every flavor.
 #[inline]
 fn is_as_sent(target: &[u8]) -> bool {
-    let mut before = 0;
-    target.iter().all(|&byte| {
-        let dot = before == b'/' && byte == b'.';
-        before = byte;
-        PLAIN.get(usize::from(byte)) == Some(&true) && !dot
-    })
+    let plain = |byte: &u8| PLAIN.get(usize::from(*byte)) == Some(&true);
+    target.iter().all(plain)
+        && memchr::memchr_iter(b'.', target)
+            .all(|dot| dot.checked_sub(1).and_then(|before| target.get(before)) != Some(&b'/'))
 }
 
 /// By byte: whether it may be used unescaped in a request target, in every flavor.
+#[expect(clippy::indexing_slicing, reason = "a constant that did not fit would not compile")]
 const PLAIN: [bool; 256] = {
     let mut plain = [false; 256];
     let mut byte = 0u8;
