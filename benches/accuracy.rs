@@ -1,6 +1,6 @@
 //! How right the figures are, measured over loopback against targets whose delays are known: the
 //! percentiles of a seeded table of delays, a stall of one second with and without correction, the
-//! rate of an open model, and the curve of a ramp. Prints figures and verdicts and fails when one
+//! rate of an open model and the moments of its starts, and the curve of a ramp. Prints figures and verdicts and fails when one
 //! is off. It measures time, so it is no test: `cargo bench --bench accuracy` on a quiet machine.
 //! The same is proved without a clock in the tests of `load`.
 
@@ -13,7 +13,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use ldctl::action::{Document, Executor, Policy};
 use ldctl::event::{Event, Progress};
@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 const TABLE: usize = 2000;
 
 fn main() {
-    let off = percentiles() + stall() + curve();
+    let off = percentiles() + stall() + curve() + starts();
     println!("{}", if off == 0 { "all figures are right" } else { "some figures are off" });
     std::process::exit(i32::from(off > 0));
 }
@@ -160,4 +160,32 @@ fn curve() -> u32 {
             judge(&what, figures.users as f64, want, tolerance)
         })
         .sum()
+}
+
+/// How long after they are due the iterations of an open model start, by either timer.
+fn starts() -> u32 {
+    const SECONDS: f64 = 5.0;
+    let url = target(|_| Duration::ZERO);
+    let mut off = 0;
+    for rate in [500.0, 5000.0] {
+        for exact in [true, false] {
+            let arrivals = format!(r#"{{"rate": {rate}, "max_users": 20, "exact": {exact}}}"#);
+            let (records, _) =
+                run(&url, &format!(r#""test_time": {SECONDS}, "arrival_rate": {arrivals}"#));
+            let began = records.recordings().first().expect("one").started_at();
+            let began = began.duration_since(UNIX_EPOCH).expect("after 1970").as_secs_f64();
+            let started = sorted(records.rows().map(|row| row.start_time - began));
+            let late = started.iter().enumerate().map(|(turn, at)| (at - turn as f64 / rate) * 1e6);
+            let late = sorted(late);
+            let timer = if exact { "the kernel's timer" } else { "the runtime's timer" };
+            println!("starts at {rate} a second by {timer}, µs after they are due");
+            // The runtime's has a resolution of a millisecond.
+            let most = if exact { 100.0 } else { 1500.0 };
+            off += [50.0, 99.0]
+                .into_iter()
+                .map(|at| judge(&format!("p{at}"), percentile(&late, at), most / 2.0, most / 2.0))
+                .sum::<u32>();
+        }
+    }
+    off
 }

@@ -1,6 +1,7 @@
 //! How load is generated: plan, shape, pacer, scenario, virtual user, runner. Independent of
 //! protocols and sockets: a driver performs the tasks.
 
+mod alarm;
 mod conditioner;
 pub mod driver;
 pub mod faker;
@@ -13,6 +14,7 @@ mod progress;
 mod runner;
 pub mod scenario;
 mod search;
+mod seed;
 pub mod shape;
 mod source;
 mod stop;

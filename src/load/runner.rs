@@ -14,16 +14,19 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::{JoinSet, LocalSet, spawn_local};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
+use super::alarm::Alarm;
 use super::driver::Driver;
 use super::misses::Misses;
-use super::pacer::{Arrivals, Pacing, share};
-use super::plan::Plan;
+use super::pacer::{Arrivals, Pacing, Timer, share};
+use super::plan::{Plan, Settings};
 use super::progress::{Progress, ProgressTicker};
 use super::scenario::Fate;
+use super::seed::seed_of;
 use super::stop::{Phase, Signal};
 use super::user::{self, WorkerContext};
 use crate::error::reason;
@@ -82,6 +85,8 @@ pub(super) struct WorkerResult {
     empty: u64,
     ticks: u64,
     lagging: u64,
+    /// Why starts are less exact than asked for.
+    coarse: Option<std::io::Error>,
     pub(super) broken: u64,
     /// Users that arrivals waited for until then.
     starting: u64,
@@ -198,11 +203,21 @@ pub(super) async fn worker<D: Driver>(
 ) -> WorkerResult {
     let recorder = Rc::new(RefCell::new(Recorder::new(live.allowance())));
     let arrivals = match plan.settings.pacing {
-        Pacing::Open { rate } => {
-            Some(Arrivals::new(rate, number, workers, plan.settings.iterations))
+        Pacing::Open(rate) => {
+            let Settings { iterations, seed, .. } = plan.settings;
+            Some(Arrivals::new(rate, number, workers, iterations, seed))
         }
         Pacing::Closed(_) => None,
     };
+    let timer = match plan.settings.pacing {
+        Pacing::Open(rate) => rate.timer,
+        Pacing::Closed(_) => Timer::Coarse,
+    };
+    let (alarm, coarse) = Alarm::new(timer);
+    let alarm = Rc::new(alarm);
+    let ringing = Rc::clone(&alarm);
+    let ringing = spawn_local(async move { ringing.ring().await });
+    let _ringing = AbortOnDropHandle::new(ringing);
     let most = plan.settings.iterations.map_or(u64::MAX, |all| share(all, number, workers));
     let context = Rc::new(WorkerContext {
         worker: plan.driver.worker(),
@@ -210,6 +225,7 @@ pub(super) async fn worker<D: Driver>(
         start,
         recorder: Rc::clone(&recorder),
         arrivals,
+        alarm,
         starts: Cell::new(0),
         most,
         spent: Cell::new(most == 0),
@@ -329,6 +345,7 @@ pub(super) async fn worker<D: Driver>(
         empty,
         ticks,
         lagging,
+        coarse,
         broken,
         starting,
         ended,
@@ -407,7 +424,7 @@ impl<D: Driver> UserPool<D> {
     fn seed(&mut self) -> u64 {
         let user = self.spawned * self.workers as u64 + self.number as u64;
         self.spawned += 1;
-        user_seed(self.context.plan.settings.seed, user)
+        seed_of(self.context.plan.settings.seed, user)
     }
 
     fn reap(&mut self) {
@@ -428,23 +445,25 @@ impl<D: Driver> UserPool<D> {
     }
 }
 
-/// The seed of a user, by its number in the test: the same on machines of any number of cores.
-pub(super) fn user_seed(seed: u64, user: u64) -> u64 {
-    // Any odd multiplier spreads neighbouring users over the whole range; this one is 2^64/φ.
-    seed ^ user.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
 /// How many iterations the plan wanted, and how many there were.
 pub(super) fn iterations<D: Driver>(plan: &Plan<D>, parts: &[WorkerResult]) -> Iterations {
     let started = parts.iter().map(|part| part.starts).sum();
     let ended = parts.iter().map(|part| part.ended).max().unwrap_or_default();
     let span = plan.settings.users.end().map_or(ended, |end| end.min(ended));
-    let most = plan.settings.iterations.unwrap_or(u64::MAX);
     let planned = match plan.settings.pacing {
-        Pacing::Open { rate } => {
-            let omitted = |part: &WorkerResult| Some(part.arrivals.as_ref()?.omitted(span));
-            let omitted: u64 = parts.iter().filter_map(omitted).sum();
-            ((rate * span.as_secs_f64()) as u64).min(most).saturating_sub(omitted)
+        Pacing::Open(rate) => {
+            let known: Vec<_> = parts.iter().filter_map(|part| part.arrivals.as_ref()).collect();
+            let (seed, workers) =
+                (plan.settings.seed, known.first().map_or(0, |arrivals| arrivals.place().1));
+            // Those of a worker that crashed were planned, too.
+            let planned = |number| match known.iter().find(|known| known.place().0 == number) {
+                Some(arrivals) => arrivals.planned(span),
+                None => {
+                    let most = plan.settings.iterations;
+                    Arrivals::new(rate, number, workers, most, seed).planned(span)
+                }
+            };
+            (0..workers).map(planned).sum()
         }
         Pacing::Closed(_) => 0,
     };
@@ -511,6 +530,13 @@ pub(super) fn accuracy_warnings(iterations: Iterations, parts: &[WorkerResult]) 
         warnings.push(format!(
             "the generator was the bottleneck: its event loop lagged by more than 50 ms in \
              {lagging} of {ticks} ticks, so latencies are too high; give it more cores or fewer users"
+        ));
+    }
+    if let Some(error) = parts.iter().find_map(|part| part.coarse.as_ref()) {
+        warnings.push(format!(
+            "iterations start up to a millisecond late: no timer of the kernel ({}); \"exact\": false \
+             does without",
+            reason(error)
         ));
     }
     if dropped * 100 > planned * WARN_PERCENT {

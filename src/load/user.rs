@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
+use super::alarm::Alarm;
 use super::driver::{Driver, VirtualUser};
 use super::misses::Misses;
 use super::pacer::{Arrivals, Pacing};
@@ -39,6 +40,8 @@ pub(super) struct WorkerContext<D: Driver> {
     pub(super) start: Instant,
     pub(super) recorder: Rc<RefCell<Recorder>>,
     pub(super) arrivals: Option<Arrivals>,
+    /// Wakes users for them.
+    pub(super) alarm: Rc<Alarm>,
     pub(super) starts: Cell<u64>,
     /// How many iterations this worker may start.
     pub(super) most: u64,
@@ -212,7 +215,7 @@ async fn work<D: Driver>(
             context.give_way().await;
         }
         let wait = match plan.settings.pacing {
-            Pacing::Open { .. } => None,
+            Pacing::Open(_) => None,
             Pacing::Closed(wait) => wait.draw(virtual_user.scope.random()).or_else(|| {
                 (verdict == Verdict::Transient || virtual_user.requests() == 0).then_some(REST)
             }),
@@ -243,7 +246,7 @@ async fn arrive<D: Driver>(
     }
     let at = context.start + due;
     if at > now {
-        signal.unless(Phase::Finish, pin!(sleep_until(at))).await?;
+        signal.unless(Phase::Finish, pin!(context.alarm.until(at))).await?;
         context.starts.set(context.starts.get() + 1);
         if at.elapsed() <= LATE {
             // It was free when its turn came. The millisecond resolution of timers is not the

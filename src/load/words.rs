@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::pacer::{Pacing, Wait};
+use super::pacer::{Distribution, Pacing, Rate, Wait};
 use super::shape::Shape;
 
 /// Corners of a shape that are listed.
@@ -18,8 +18,14 @@ pub fn in_words(shape: &Shape, pacing: Pacing, name: Option<&str>) -> String {
         |end| format!("for {} s", end.as_secs_f64()),
     );
     match pacing {
-        Pacing::Open { rate } => {
-            format!("open: {rate} iterations per second {length}, with at most {peak} {users}")
+        Pacing::Open(Rate { per_second, distribution, .. }) => {
+            let spread = match distribution {
+                Distribution::Constant => "",
+                Distribution::Poisson => " (Poisson)",
+            };
+            format!(
+                "open: {per_second} iterations per second{spread} {length}, with at most {peak} {users}"
+            )
         }
         Pacing::Closed(wait) => match name {
             None => {
@@ -81,7 +87,7 @@ mod tests {
         );
         let open = Shape::immediate(1, None);
         assert_eq!(
-            in_words(&open, Pacing::Open { rate: 200.0 }, None),
+            in_words(&open, Pacing::Open(200.0.into()), None),
             "open: 200 iterations per second until it is stopped, with at most 1 user"
         );
     }

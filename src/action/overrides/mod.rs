@@ -359,11 +359,17 @@ impl Walk<'_> {
         spawn_rate.map(|rate| set("spawn_rate", Value::of_number(rate)));
         test_time.map(|seconds| set("test_time", Value::of_number(seconds)));
         if let Some(rate) = rate {
-            let old = present(arguments, "arrival_rate").and_then(|old| old.get("max_users"));
-            let most = users.map(Value::from).or_else(|| old.cloned());
+            let old = present(arguments, "arrival_rate");
+            let most = users.map(Value::from).or_else(|| old?.get("max_users").cloned());
             let most = most.or_else(|| present(arguments, "user_count").cloned());
             let most = most.unwrap_or(Value::Int(USERS));
-            let open = Value::dict([("rate", Value::of_number(rate)), ("max_users", most)]);
+            let mut open = match old {
+                Some(Value::Dict(old)) => old.clone(),
+                _ => Map::new(),
+            };
+            open.insert("rate".to_owned(), Value::of_number(rate));
+            open.insert("max_users".to_owned(), most);
+            let open = Value::Dict(open);
             arguments.insert("arrival_rate".to_owned(), open);
         } else if let (Some(users), Some(Value::Dict(open))) =
             (users, arguments.get_mut("arrival_rate"))

@@ -26,7 +26,7 @@ async fn the_latency_of_a_simulated_network_is_part_of_the_measured_time() {
 #[tokio::test(start_paused = true)]
 async fn an_open_model_counts_the_simulated_latency_once() {
     let run = users(5, 1.0)
-        .pacing(Pacing::Open { rate: 10.0 })
+        .pacing(Pacing::Open(10.0.into()))
         .act(|_| passes_after(10 * MILLI))
         .through(NETWORK)
         .run()

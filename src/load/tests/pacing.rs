@@ -39,7 +39,7 @@ async fn without_a_wait_the_next_iteration_starts_immediately() {
 async fn open_arrivals_keep_their_rate_however_slow_the_responses() {
     for (rate, workers) in [(200.0, 2), (37.0, 1), (1000.0, 3)] {
         let run = users(600, 20.0)
-            .pacing(Pacing::Open { rate })
+            .pacing(Pacing::Open(rate.into()))
             .workers(workers)
             .act(|call| passes_after(MILLI * (call.turn % 200) as u32))
             .run()
@@ -63,7 +63,7 @@ fn stalls(call: Call) -> Reply {
 
 #[tokio::test(start_paused = true)]
 async fn a_stalled_target_shows_in_response_time_but_hides_in_service_time() {
-    let run = users(10, 20.0).pacing(Pacing::Open { rate: 100.0 }).act(stalls).run().await;
+    let run = users(10, 20.0).pacing(Pacing::Open(100.0.into())).act(stalls).run().await;
     assert_eq!(run.recording.len(), 2000, "every arrival is made, late or not");
     let [_, _, service] = run.percentiles(|row| row.service_ms);
     let [_, _, response] = run.percentiles(|row| row.response_ms);
@@ -82,7 +82,7 @@ async fn a_closed_model_records_no_delay() {
 #[tokio::test(start_paused = true)]
 async fn arrivals_without_a_free_user_cause_a_warning() {
     let run = users(2, 10.0)
-        .pacing(Pacing::Open { rate: 100.0 })
+        .pacing(Pacing::Open(100.0.into()))
         .act(|_| passes_after(100 * MILLI))
         .run()
         .await;
@@ -95,7 +95,7 @@ async fn arrivals_without_a_free_user_cause_a_warning() {
 
 #[tokio::test(start_paused = true)]
 async fn an_open_model_waits_for_arrivals_after_on_start() {
-    let open = Pacing::Open { rate: 1.0 };
+    let open = Pacing::Open(1.0.into());
     let act = |call: Call| passes_after(if call.task == 0 { 500 * MILLI } else { MILLI });
     let scene = users(3, 10.0).tasks(TaskOrder::Weighted, "[{}, {}]").on_start(1);
     let run = scene.pacing(open).act(act).run().await;
@@ -114,7 +114,7 @@ async fn arrivals_begin_when_all_users_have_ended_on_start() {
             _ => passes_after(MILLI),
         };
         let scene = users(10, 6.0).tasks(TaskOrder::Sequence, "[{}, {}]").on_start(1);
-        let run = scene.pacing(Pacing::Open { rate: 50.0 }).act(act).workers(workers).run().await;
+        let run = scene.pacing(Pacing::Open(50.0.into())).act(act).workers(workers).run().await;
         let first = run.calls.iter().filter(|call| call.task == 1).map(|call| call.at).min();
         let begin = Duration::from_secs(2);
         assert!(
@@ -137,7 +137,7 @@ async fn a_user_that_hangs_in_on_start_ends_with_the_test_and_the_load_counts_as
     let hangs = Reply { service: None, ..passes_after(MILLI) };
     let act = move |call: Call| if call.user == 1 { hangs } else { passes_after(MILLI) };
     let scene = users(2, 4.0).tasks(TaskOrder::Sequence, "[{}, {}]").on_start(1);
-    let run = scene.pacing(Pacing::Open { rate: 50.0 }).act(act).run().await;
+    let run = scene.pacing(Pacing::Open(50.0.into())).act(act).run().await;
     assert_eq!((run.calls.len(), run.starts), (2, 0));
     let dropped = "200 of 200 planned iterations never started: arrivals wait until all users have \
                    ended on_start, and 1 had not; give its tasks a shorter timeout, or the test more time";
@@ -146,7 +146,7 @@ async fn a_user_that_hangs_in_on_start_ends_with_the_test_and_the_load_counts_as
     assert_eq!((run.iterations.span, run.iterations.waited), (whole, Duration::ZERO));
     // Of two workers the other one makes its part.
     let scene = users(2, 4.0).tasks(TaskOrder::Sequence, "[{}, {}]").on_start(1).workers(2);
-    let run = scene.pacing(Pacing::Open { rate: 50.0 }).act(act).run().await;
+    let run = scene.pacing(Pacing::Open(50.0.into())).act(act).run().await;
     let Iterations { started, dropped, starting, .. } = run.iterations;
     assert_eq!((started, dropped, starting), (100, 100, 1));
 }
@@ -167,7 +167,7 @@ async fn a_test_ends_with_the_last_of_its_iterations() {
 
 #[tokio::test(start_paused = true)]
 async fn an_open_model_has_its_iterations_at_its_rate() {
-    let open = users(4, 3600.0).pacing(Pacing::Open { rate: 10.0 });
+    let open = users(4, 3600.0).pacing(Pacing::Open(10.0.into()));
     let run = open.workers(2).iterations(5).run().await;
     let mut starts: Vec<u128> = run.calls.iter().map(|call| call.at.as_millis()).collect();
     starts.sort_unstable();
@@ -192,7 +192,7 @@ async fn recorded_percentiles_are_those_of_the_target() {
     sorted.sort_unstable();
     let want = [50.0, 90.0, 99.0].map(|at| percentile(&sorted, at));
     let run = users(50, 100.0)
-        .pacing(Pacing::Open { rate: 100.0 })
+        .pacing(Pacing::Open(100.0.into()))
         .act(move |call| passes_after(MILLI * table[call.turn % 1000] as u32))
         .run()
         .await;
@@ -209,7 +209,7 @@ async fn check_that_it_ends(mode: TaskOrder, tasks: &'static str, pacing: Pacing
         scene.stop_at = stop_at;
         let run = scene.run().await;
         let planned = match pacing {
-            Pacing::Open { rate } => (rate * run.elapsed.as_secs_f64()) as u64,
+            Pacing::Open(rate) => (rate.per_second * run.elapsed.as_secs_f64()) as u64,
             Pacing::Closed(_) => u64::MAX,
         };
         assert!(run.starts > 0 && run.starts < planned, "{} of {planned}", run.starts);
@@ -223,7 +223,7 @@ async fn check_that_it_ends(mode: TaskOrder, tasks: &'static str, pacing: Pacing
 async fn t44_a_test_whose_iterations_never_wait_ends_by_the_clock_and_when_it_is_stopped() {
     let skipped: &'static str =
         Box::leak(format!("[{}]", vec![r#"{"run_if": false}"#; 100].join(",")).into_boxed_str());
-    let fast = Pacing::Open { rate: 1e7 };
+    let fast = Pacing::Open(1e7.into());
     check_that_it_ends(TaskOrder::Sequence, skipped, fast).await;
     check_that_it_ends(TaskOrder::Weighted, skipped, fast).await;
     check_that_it_ends(TaskOrder::Weighted, r#"[{"weight": 0}]"#, fast).await;
@@ -233,7 +233,7 @@ async fn t44_a_test_whose_iterations_never_wait_ends_by_the_clock_and_when_it_is
 #[tokio::test(start_paused = true)]
 async fn t44_arrivals_that_are_late_at_the_end_are_dropped() {
     let run = users(1, 2.0)
-        .pacing(Pacing::Open { rate: 100.0 })
+        .pacing(Pacing::Open(100.0.into()))
         .act(|_| passes_after(Duration::from_secs(1)))
         .run()
         .await;

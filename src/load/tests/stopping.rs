@@ -20,7 +20,7 @@ async fn a_stop_does_not_wait_for_waiting_users() {
         users(5, 600.0).pacing(closed("1000")),
         users(5, 600.0).tasks(TaskOrder::Sequence, tasks),
         users(5, 600.0).tasks(TaskOrder::Sequence, r#"[{"throttle": {"rps": 0.001}}]"#),
-        users(5, 600.0).pacing(Pacing::Open { rate: 0.001 }),
+        users(5, 600.0).pacing(Pacing::Open(0.001.into())),
         users(5, 600.0)
             .tasks(TaskOrder::Sequence, r#"[{"retry": {"base_delay": 1000, "max_delay": 1000}}]"#)
             .act(|_| fails(Verdict::Transient)),

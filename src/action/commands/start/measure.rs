@@ -132,7 +132,7 @@ impl StartTest {
         let peak = if is_local { self.shape.peak() as u64 } else { 0 };
         let seed = *self.seed.get_or_insert_with(|| fastrand::u64(..));
         let rate = match self.pacing {
-            Pacing::Open { rate } => Some(rate),
+            Pacing::Open(rate) => Some(rate.per_second),
             Pacing::Closed(_) => None,
         };
         let load = Some(std::mem::take(&mut self.load));

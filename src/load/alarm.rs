@@ -1,0 +1,215 @@
+//! Wakes users when their arrivals are due. The runtime's timers have a resolution of a millisecond;
+//! Linux has timers without one, of which each worker keeps a single one, set for the next arrival.
+//! Elsewhere, and where a test asks for it, the runtime's timers are used.
+
+use tokio::time::{Instant, sleep_until};
+
+use super::pacer::Timer;
+
+/// The alarm of one worker.
+#[derive(Debug)]
+pub(super) enum Alarm {
+    /// The runtime's timers.
+    Coarse,
+    /// The kernel's timer.
+    #[cfg(target_os = "linux")]
+    Exact(exact::Exact),
+}
+
+impl Alarm {
+    /// An alarm of this kind; the error says why it is not as exact as asked for.
+    pub(super) fn new(timer: Timer) -> (Self, Option<std::io::Error>) {
+        match timer {
+            #[cfg(target_os = "linux")]
+            Timer::Exact => match exact::Exact::new() {
+                Ok(exact) => (Self::Exact(exact), None),
+                Err(error) => (Self::Coarse, Some(error)),
+            },
+            _ => (Self::Coarse, None),
+        }
+    }
+
+    /// Lets those who wait be woken; to be run beside them.
+    pub(super) async fn ring(&self) -> std::io::Result<()> {
+        match self {
+            Self::Coarse => Ok(()),
+            #[cfg(target_os = "linux")]
+            Self::Exact(exact) => exact.ring().await,
+        }
+    }
+
+    /// Waits until this time.
+    pub(super) async fn until(&self, at: Instant) {
+        match self {
+            Self::Coarse => sleep_until(at).await,
+            #[cfg(target_os = "linux")]
+            Self::Exact(exact) => exact.until(at).await,
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod exact {
+    use std::cell::{Cell, RefCell};
+    use std::collections::BTreeMap;
+    use std::future::poll_fn;
+    use std::io;
+    use std::os::fd::OwnedFd;
+    use std::task::{Poll, Waker};
+    use std::time::Duration;
+
+    use rustix::io::read;
+    use rustix::time::{
+        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+        timerfd_settime,
+    };
+    use tokio::io::Interest;
+    use tokio::io::unix::AsyncFd;
+    use tokio::time::Instant;
+
+    /// A timer of the kernel, and who waits for it.
+    #[derive(Debug)]
+    pub(in crate::load) struct Exact {
+        timer: AsyncFd<OwnedFd>,
+        /// By time and number.
+        waiting: RefCell<BTreeMap<(Instant, u64), Waker>>,
+        numbers: Cell<u64>,
+        /// What the timer is set for.
+        set: Cell<Option<Instant>>,
+    }
+
+    impl Exact {
+        pub(super) fn new() -> io::Result<Self> {
+            let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+            let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+            #[expect(
+                deprecated,
+                reason = "the other is unsafe; an OwnedFd never changes its descriptor"
+            )]
+            let timer = AsyncFd::with_interest(timer, Interest::READABLE)?;
+            Ok(Self {
+                timer,
+                waiting: RefCell::default(),
+                numbers: Cell::new(0),
+                set: Cell::new(None),
+            })
+        }
+
+        /// Waits until this time, while [`Self::ring`] runs.
+        pub(super) async fn until(&self, at: Instant) {
+            let number = self.numbers.get();
+            self.numbers.set(number + 1);
+            let key = (at, number);
+            let _place = Place { waiting: &self.waiting, key };
+            poll_fn(|context| {
+                if Instant::now() >= at {
+                    return Poll::Ready(());
+                }
+                self.waiting.borrow_mut().insert(key, context.waker().clone());
+                self.arm();
+                Poll::Pending
+            })
+            .await;
+        }
+
+        /// Wakes those that are due whenever the timer expires.
+        pub(super) async fn ring(&self) -> io::Result<()> {
+            loop {
+                let mut ready = self.timer.readable().await?;
+                // What is read is how often it has expired.
+                if let Ok(expired) = ready.try_io(|timer| Ok(read(timer.get_ref(), &mut [0; 8])?)) {
+                    expired?;
+                }
+                self.set.set(None);
+                let now = Instant::now();
+                while let Some(due) = self.waiting.borrow_mut().first_entry()
+                    && due.key().0 <= now
+                {
+                    due.remove().wake();
+                }
+                self.arm();
+            }
+        }
+
+        /// Sets the timer for the first of those who wait, unless it is set for an earlier time.
+        fn arm(&self) {
+            let Some((at, _)) = self.waiting.borrow().first_key_value().map(|(key, _)| *key) else {
+                return;
+            };
+            if self.set.get().is_some_and(|set| set <= at) {
+                return;
+            }
+            // A time of zero would unset it.
+            let left = at.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
+            let none = Timespec { tv_sec: 0, tv_nsec: 0 };
+            let time = Itimerspec {
+                it_interval: none,
+                it_value: left.try_into().unwrap_or(Timespec { tv_sec: 1, ..none }),
+            };
+            if timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &time).is_ok() {
+                self.set.set(Some(at));
+            }
+        }
+    }
+
+    /// Somebody who waits, until it is dropped.
+    struct Place<'a> {
+        waiting: &'a RefCell<BTreeMap<(Instant, u64), Waker>>,
+        key: (Instant, u64),
+    }
+
+    impl Drop for Place<'_> {
+        fn drop(&mut self) {
+            self.waiting.borrow_mut().remove(&self.key);
+        }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use tokio::task::{LocalSet, spawn_local};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn all_who_wait_are_woken_in_the_order_of_their_times_and_none_too_early() {
+        let order = Rc::new(RefCell::new(Vec::new()));
+        let (alarm, failed) = Alarm::new(Timer::Exact);
+        assert!(failed.is_none() && matches!(alarm, Alarm::Exact(_)));
+        let alarm = Rc::new(alarm);
+        let waits = LocalSet::new();
+        waits
+            .run_until(async {
+                let ringing = Rc::clone(&alarm);
+                let ringing = spawn_local(async move { ringing.ring().await });
+                let begin = Instant::now();
+                let waiting: Vec<_> = [30, 10, 0, 20, 10]
+                    .into_iter()
+                    .map(|millis| {
+                        let (alarm, order) = (Rc::clone(&alarm), Rc::clone(&order));
+                        spawn_local(async move {
+                            let at = begin + Duration::from_millis(millis);
+                            alarm.until(at).await;
+                            assert!(Instant::now() >= at);
+                            order.borrow_mut().push(millis);
+                        })
+                    })
+                    .collect();
+                // One that is given up must not hold up the others.
+                let (short, given_up) =
+                    (Duration::from_millis(1), begin + Duration::from_millis(5));
+                let _ = tokio::time::timeout(short, alarm.until(given_up)).await;
+                for one in waiting {
+                    one.await.expect("woken");
+                }
+                ringing.abort();
+            })
+            .await;
+        assert_eq!(*order.borrow(), [0, 10, 10, 20, 30]);
+    }
+}
