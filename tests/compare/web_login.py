@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 
+from support.script import options
+
 ADDRESS = "198.51.100.7"  # for documentation: nowhere else
 NAME = "bench.example"
 TOKEN = "a token for a test in a browser"
@@ -78,9 +80,7 @@ def inside(ldctl):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--ldctl", required=True)
-    parser.add_argument("--reference")
+    parser = options(__doc__, reference=False)
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.inside:
