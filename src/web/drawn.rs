@@ -17,6 +17,10 @@ use crate::wire::refusal::Refusal;
 /// How long what was drawn of a run in progress is shown.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// The most watchers that are sent something new in that time: what all of them read is written by the
+/// process that makes the load, and is to take less than a fiftieth of it.
+const MOST_AT_ONCE: usize = 100;
+
 /// The same of one that has ended: only its rows may still go.
 const FRESH_AT_END: Duration = Duration::from_secs(60);
 
@@ -71,7 +75,7 @@ impl Pages {
         let mut all = lock(&self.all);
         all.retain(|_, page| {
             let is_fresh =
-                |drawn: &Option<Arc<Drawn>>| drawn.as_ref().is_some_and(|drawn| drawn.is_fresh());
+                |drawn: &Option<Arc<Drawn>>| drawn.as_ref().is_some_and(|drawn| drawn.is_fresh(0));
             Arc::strong_count(page) > 1 || page.try_lock().is_ok_and(|drawn| is_fresh(&drawn))
         });
         Arc::clone(all.entry(run).or_default())
@@ -126,8 +130,10 @@ impl Drawn {
         Ok(Self { at: Instant::now(), is_final, pieces, _share: share })
     }
 
-    pub(super) fn is_fresh(&self) -> bool {
-        self.at.elapsed() < if self.is_final { FRESH_AT_END } else { FRESH }
+    /// Whether it is shown still, to so many watchers.
+    pub(super) fn is_fresh(&self, watchers: usize) -> bool {
+        let crowd = (watchers as f64 / MOST_AT_ONCE as f64).max(1.0);
+        self.at.elapsed() < if self.is_final { FRESH_AT_END } else { FRESH.mul_f64(crowd) }
     }
 
     /// The number of its last change.
@@ -208,5 +214,17 @@ mod tests {
         assert_eq!(text(last.since(9)), end);
         drop((first, same, last));
         assert_eq!(memory.taken(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_is_drawn_once_a_second_and_more_seldom_for_hundreds_of_watchers() {
+        let memory = Memory::new(1 << 20);
+        let drawn = Drawn::new(Vec::new(), false, None, &Pages::default(), &memory).expect("room");
+        let fresh = || [1, MOST_AT_ONCE, 2 * MOST_AT_ONCE].map(|crowd| drawn.is_fresh(crowd));
+        assert_eq!(fresh(), [true; 3]);
+        tokio::time::advance(FRESH).await;
+        assert_eq!(fresh(), [false, false, true]);
+        tokio::time::advance(FRESH).await;
+        assert_eq!(fresh(), [false; 3]);
     }
 }

@@ -77,8 +77,9 @@ async fn drawn(site: &Arc<Site>, run: u64) -> Result<Arc<Drawn>, Problem> {
 }
 
 async fn draw(site: &Arc<Site>, run: u64, page: Arc<Page>) -> Result<Arc<Drawn>, Problem> {
+    let watchers = Arc::strong_count(&page);
     let mut page = page.lock_owned().await;
-    if let Some(drawn) = page.as_ref().filter(|drawn| drawn.is_fresh()) {
+    if let Some(drawn) = page.as_ref().filter(|drawn| drawn.is_fresh(watchers)) {
         return Ok(Arc::clone(drawn));
     }
     let site = Arc::clone(site);
