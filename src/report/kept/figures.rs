@@ -110,7 +110,7 @@ impl Kept<'_> {
     fn stats(&self) -> Stats {
         let at = |at: f64| {
             let found = self.percentiles.iter().find(|(percentile, _)| *percentile == at);
-            found.map(|(_, millis)| *millis)
+            found.map(|(_, millis)| *millis).filter(|_| self.requests > 0)
         };
         Stats {
             requests: self.requests,
@@ -119,7 +119,7 @@ impl Kept<'_> {
             p90_ms: at(90.0),
             p95_ms: at(95.0),
             p99_ms: at(99.0),
-            max_ms: Some(self.max_ms),
+            max_ms: Some(self.max_ms).filter(|_| self.requests > 0),
             ..Stats::default()
         }
     }
