@@ -121,7 +121,14 @@ fn resized(first: u16, second: u16, file: &str, expected: &[&str]) {
     assert_eq!(screen.broken, [""; 0], "{first} {second}");
     let (table, ending) = below_the_title(&screen);
     assert_eq!(table, expected, "{first} {second}");
-    assert_eq!(ending, ENDING, "{first} {second}");
+    // On a busy machine there is one more section.
+    let ending = match ending.split_once(" warnings the generator was the bottleneck: ") {
+        Some((before, rest)) => {
+            rest.split_once(" gates ").map(|(_, gates)| format!("{before} gates {gates}"))
+        }
+        None => Some(ending),
+    };
+    assert_eq!(ending.as_deref(), Some(ENDING), "{first} {second}");
     let above = screen.lines();
     let above = above.iter().take_while(|line| !line.starts_with("latency in ms"));
     let left: Vec<_> = above.filter(|line| line.contains("requests")).collect();
