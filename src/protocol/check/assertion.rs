@@ -25,11 +25,22 @@ pub(super) const ASSERTION: &[Field] = &[
 /// A condition on a response.
 #[derive(Debug)]
 pub(super) enum Assertion<T> {
-    Status { want: T, place: Box<str> },
+    Status {
+        want: T,
+        /// The same, if it is constant.
+        number: Option<u16>,
+        place: Box<str>,
+    },
     Contains(Operand<T>),
     ContainsNot(Operand<T>),
-    Json { path: Path<T>, value: Operand<T> },
-    Header { name: T, value: Operand<T> },
+    Json {
+        path: Path<T>,
+        value: Operand<T>,
+    },
+    Header {
+        name: T,
+        value: Operand<T>,
+    },
 }
 
 impl Assertion<Draft> {
@@ -42,7 +53,8 @@ impl Assertion<Draft> {
         let value = fields.required("value")?;
         let assertion = match kind.text()?.to_ascii_lowercase().as_str() {
             "status_code" if R::HAS_STATUS => {
-                Self::Status { want: status(&value, compiler)?, place: value.pointer().into() }
+                let want = status(&value, compiler)?;
+                Self::Status { want, number: None, place: value.pointer().into() }
             }
             "contains" => Self::Contains(Operand::compile(value.value(), compiler)),
             "not_contains" => Self::ContainsNot(Operand::compile(value.value(), compiler)),
@@ -66,13 +78,14 @@ impl Assertion<Draft> {
 
     pub(super) fn link(self, linker: &mut Linker<'_>) -> Result<Assertion<Template>, Invalid> {
         Ok(match self {
-            Self::Status { want, place } => {
+            Self::Status { want, place, .. } => {
                 let want = want.link(linker)?;
-                if want.as_literal().is_some_and(|text| number(text).is_none()) {
+                let number = want.as_literal().and_then(number);
+                if want.as_literal().is_some() && number.is_none() {
                     let message = format!("expected an HTTP status, got {:?}", want.written());
                     return Err(Invalid { pointer: place.into(), message });
                 }
-                Assertion::Status { want, place }
+                Assertion::Status { want, number, place }
             }
             Self::Contains(value) => Assertion::Contains(value.link(linker)?),
             Self::ContainsNot(value) => Assertion::ContainsNot(value.link(linker)?),
@@ -116,15 +129,14 @@ impl Assertion<Template> {
         scope: &mut Scope,
     ) -> Result<Option<String>, String> {
         Ok(match self {
-            Self::Status { want, .. } => {
+            Self::Status { want, number: known, .. } => {
                 let got = body.response.status().unwrap_or(0);
-                let holds = |want: &str| number(want) == Some(got);
-                match want.as_literal() {
-                    Some(want) if holds(want) => return Ok(None),
-                    _ => {}
+                if *known == Some(got) {
+                    return Ok(None);
                 }
                 let want = want.text(scope);
-                (!holds(&want)).then(|| format!("status_code expected {want}, got {got}"))
+                (number(&want) != Some(got))
+                    .then(|| format!("status_code expected {want}, got {got}"))
             }
             Self::Contains(want) => {
                 let want = want.value(scope);

@@ -164,6 +164,9 @@ pub(super) fn is_absolute(url: &str) -> bool {
 /// Whether a text that was filled in is relative to a page or a host. An empty text is not, nor one
 /// that has its own scheme or begins with a host and a port (RFC 3986, section 4.2).
 fn may_be_reference(text: &str) -> bool {
+    if is_absolute(text) {
+        return false;
+    }
     let begin = text.split(['/', '?', '#']).next().unwrap_or_default();
     !text.is_empty() && !begin.contains(':') && !text.starts_with("${")
 }
