@@ -293,7 +293,7 @@ fn every_accepted_document_is_valid_by_the_schema() {
 }
 
 /// What ldctl refuses in these actions and the schema does not, by a part of the refusal, and why.
-const LOOSER: [(&str, &str); 16] = [
+const LOOSER: [(&str, &str); 17] = [
     ("expected a base URL", "a host is a URL or host:port, depending on the user"),
     ("expected an HTTP status", "a value is of any kind, depending on the type of the assertion"),
     (".auth.token: unknown field", "credentials depend on their type"),
@@ -310,6 +310,7 @@ const LOOSER: [(&str, &str); 16] = [
     ("scheme  is invalid", "so does its scheme"),
     ("no task has the name", "the gate of a search names a task beside it"),
     ("expected at least step_time", "a member depends on another"),
+    ("connection exists only for", "the defaults of connections depend on the user"),
 ];
 
 #[test]
