@@ -6,6 +6,7 @@ const link = document.querySelector(".link");
 const said = document.querySelector("[data-said]");
 const sections = new Map([...main.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part]));
 const waiting = new Map();
+const opened = new Map();
 let judged = "";
 let ended = false;
 
@@ -50,7 +51,13 @@ function put(name, html) {
   waiting.delete(name);
   const usable = () => [...section.querySelectorAll("button, input, summary, a, pre")];
   const key = (element) => element.tagName + (element.getAttribute("aria-label") ?? element.textContent);
-  const open = [...section.querySelectorAll("details[open] > summary")].map(key);
+  // What is not there for a moment, as at the end of a test, is open when it is back.
+  const open = opened.get(name) ?? new Set();
+  opened.set(name, open);
+  section.querySelectorAll("details > summary").forEach((summary) => {
+    if (summary.parentElement.open) open.add(key(summary));
+    else open.delete(key(summary));
+  });
   const tables = new Map([...section.querySelectorAll("table.long")].map((table) => [table.dataset.what, table.state]));
   const scrolled = [...section.querySelectorAll(".wide, pre")].map((box) => [box.scrollLeft, box.scrollTop]);
   const active = section.contains(document.activeElement) ? document.activeElement : null;
@@ -58,7 +65,7 @@ function put(name, html) {
   section.innerHTML = html;
   section.querySelectorAll("table.long").forEach((table) => enhance(table, tables.get(table.dataset.what)));
   section.querySelectorAll("details > summary").forEach((summary) => {
-    if (!open.includes(key(summary))) return;
+    if (!open.has(key(summary))) return;
     summary.parentElement.open = true;
     if (summary.parentElement.dataset.name !== undefined) chart(summary.parentElement);
   });
