@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::allowance::Allowance;
-use super::columns::CHUNK;
 use super::live::Live;
+use super::rows::CHUNK;
 use super::{Label, Recorder, Recording, Records, Sample};
 use crate::memory::Memory;
 

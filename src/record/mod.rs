@@ -1,4 +1,4 @@
-//! What happened: one [`Sample`] per request, kept in columns. A worker writes into its own
+//! What happened: one [`Sample`] per request, kept as a row. A worker writes into its own
 //! [`Recorder`] without locks; when the run ends its parts become a [`Recording`], and the server
 //! keeps those in [`Records`] until they are cleared. Live figures go another way ([`live`]): latencies
 //! per name, merged once a tick. What a run may keep is bounded ([`Allowance`]). Nothing here awaits,
@@ -8,7 +8,6 @@ mod allowance;
 mod beyond;
 pub mod budget;
 pub mod clusters;
-mod columns;
 mod conditions;
 pub mod diff;
 mod errors;
@@ -21,6 +20,7 @@ pub mod gates;
 mod iterations;
 pub mod live;
 mod recorder;
+mod rows;
 mod sample;
 pub mod sqlite;
 pub mod stats;
@@ -39,12 +39,12 @@ use self::live::Series;
 use crate::memory::{Memory, Share};
 
 pub use allowance::Allowance;
-pub use columns::Columns;
 pub use conditions::Conditions;
 pub use errors::{ErrorCount, Errors};
 pub use gaps::Gaps;
 pub use iterations::Iterations;
 pub use recorder::Recorder;
+pub use rows::Rows;
 pub use sample::{
     ErrorId, Label, LabelId, MAX_LABEL_BYTES, NO_STATUS, OTHER_NAMES, Row, Sample, TICK_NANOS,
     Times,

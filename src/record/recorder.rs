@@ -1,4 +1,4 @@
-//! What one worker writes during a run: its columns, the tables that the columns refer to, and its
+//! What one worker writes during a run: its rows, the tables that they refer to, and its
 //! part of the live figures. Memory is taken with each chunk of rows and once a tick, never for a
 //! request. When there is none for another chunk, requests are counted without rows.
 
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::allowance::Allowance;
 use super::beyond::{Beyond, OTHERS};
-use super::columns::{CHUNK, Columns};
 use super::live::{Detail, Detailed, Live, Unmerged, Window, Windowed};
+use super::rows::{CHUNK, Rows};
 use super::sample::{
     ErrorId, Label, LabelId, NO_STATUS, OTHER_ERRORS, OTHER_URLS, Row, Sample, Times,
 };
@@ -57,7 +57,7 @@ pub struct Recorder {
     errors: Vec<Arc<str>>,
     error_ids: HashMap<Arc<str>, ErrorId>,
     errors_bytes: usize,
-    columns: Columns,
+    table: Rows,
     bodies: HashMap<u64, Box<str>>,
     bodies_bytes: usize,
     /// Requests that were dropped at the end of the run, before their response.
@@ -101,7 +101,7 @@ impl Recorder {
             errors: Vec::new(),
             error_ids: HashMap::new(),
             errors_bytes: 0,
-            columns: Columns::default(),
+            table: Rows::default(),
             bodies: HashMap::new(),
             bodies_bytes: 0,
             interrupted: 0,
@@ -206,7 +206,7 @@ impl Recorder {
             let latency = sample.service + sample.delay;
             self.live.record(*series, latency, sample.bytes, sample.error.is_some());
         }
-        if !self.columns.push(sample) {
+        if !self.table.push(sample) {
             self.record_beyond(sample);
         }
     }
@@ -216,8 +216,8 @@ impl Recorder {
     fn record_beyond(&mut self, sample: Sample) {
         if self.beyond.is_none() {
             let Some(limit) = self.full() else {
-                self.columns.grow();
-                self.columns.push(sample);
+                self.table.grow();
+                self.table.push(sample);
                 return self.settle();
             };
             let since = sample.start + sample.service;
@@ -240,9 +240,9 @@ impl Recorder {
             return Some("--max-records");
         }
         // The first requests have rows as long as anything fits.
-        let grown = match self.columns.len() {
-            0 => self.share.grow(Columns::CHUNK_BYTES),
-            _ => self.share.grow_modestly(Columns::CHUNK_BYTES + CHUNK * SUMMARY_BYTES),
+        let grown = match self.table.len() {
+            0 => self.share.grow(Rows::CHUNK_BYTES),
+            _ => self.share.grow_modestly(Rows::CHUNK_BYTES + CHUNK * SUMMARY_BYTES),
         };
         match grown {
             Ok(()) => None,
@@ -257,7 +257,7 @@ impl Recorder {
     fn settle_rows(&mut self) {
         if let Some(rows) = &mut self.rows {
             // Less always fits.
-            let _ = rows.set(self.columns.len());
+            let _ = rows.set(self.table.len());
         }
     }
 
@@ -299,7 +299,7 @@ impl Recorder {
         if self.beyond.is_some() {
             return;
         }
-        let row = self.columns.len() as u64;
+        let row = self.table.len() as u64;
         let cut = redact::cut(body, MAX_BODY_BYTES);
         if self.bodies_bytes + cut.len() <= MAX_BODIES_BYTES {
             self.bodies_bytes += cut.len();
@@ -327,12 +327,12 @@ impl Recorder {
     fn add_to(&mut self, window: &Window) {
         let windowed = self.windowed.get_or_insert_with(|| Box::new(Windowed::new(window)));
         windowed.extend(self.live.names_from(windowed.names()));
-        for sample in self.columns.since(windowed.rows) {
+        for sample in self.table.since(windowed.rows) {
             if let Some(place) = self.series.get(sample.label.0 as usize) {
                 windowed.record(*place, &sample);
             }
         }
-        windowed.rows = self.columns.len();
+        windowed.rows = self.table.len();
         if let Err(full) = windowed.merge_into(window) {
             self.allowance.exhaust(full);
         }
@@ -340,7 +340,7 @@ impl Recorder {
 
     /// Counts requests for pages, if somebody looks at one.
     fn count_for(&mut self, detail: &Detail) {
-        let rows = self.columns.len();
+        let rows = self.table.len();
         let detailed = self.detailed.get_or_insert_with(|| Box::new(Detailed::new(rows)));
         if !detail.is_wanted() {
             return detailed.skip(rows);
@@ -348,10 +348,10 @@ impl Recorder {
         let (first, count) = detailed.due(rows);
         // Rows are in the order in which requests ended.
         let last = (first + count).checked_sub(1);
-        let last = last.and_then(|last| self.columns.since(last).next());
+        let last = last.and_then(|last| self.table.since(last).next());
         let end = last.map_or(Duration::ZERO, |last| last.start + last.service);
         let cell = detail.cell_at(end);
-        for sample in self.columns.since(first).take(count) {
+        for sample in self.table.since(first).take(count) {
             if let Some(place) = self.series.get(sample.label.0 as usize) {
                 detailed.record(*place, &sample, cell);
             }
@@ -370,8 +370,8 @@ impl Recorder {
     /// Counts the requests since the last call for reports to another machine.
     fn tap(&mut self, tally: &Tally) {
         let tapped = self.tapped.get_or_insert_with(|| Box::new(Tapped::new(tally.epoch())));
-        self.columns.since(tapped.rows).for_each(|sample| tapped.record(&sample));
-        tapped.rows = self.columns.len();
+        self.table.since(tapped.rows).for_each(|sample| tapped.record(&sample));
+        tapped.rows = self.table.len();
         let (labels, errors) = (&self.labels, &self.errors);
         let texts = |label: LabelId, error: Option<ErrorId>| {
             let error = match error {
@@ -385,7 +385,7 @@ impl Recorder {
 
     /// Frees what only a run in progress needs: no more requests come.
     pub fn seal(&mut self) {
-        self.columns.seal();
+        self.table.seal();
         self.label_ids = HashMap::new();
         self.series = Vec::new();
         self.live = Unmerged::default();
@@ -436,7 +436,7 @@ impl Recorder {
 
     /// The number of rows.
     pub fn len(&self) -> usize {
-        self.columns.len()
+        self.table.len()
     }
 
     /// Whether it holds no requests.
@@ -446,7 +446,7 @@ impl Recorder {
 
     pub(super) fn count_errors(&self, text: &str) -> u64 {
         let Some(id) = self.error_ids.get(text) else { return 0 };
-        let rows = self.columns.iter().filter(|sample| sample.error == Some(*id)).count() as u64;
+        let rows = self.table.iter().filter(|sample| sample.error == Some(*id)).count() as u64;
         let beyond = self.beyond.iter().flat_map(|beyond| beyond.errors());
         rows + beyond
             .filter(|(_, error, _)| error == id)
@@ -455,9 +455,9 @@ impl Recorder {
     }
 
     pub(super) fn memory(&self) -> usize {
-        let summary = self.columns.len() * SUMMARY_BYTES;
+        let summary = self.table.len() * SUMMARY_BYTES;
         let bodies = self.bodies_bytes + self.bodies.capacity() * size_of::<(u64, Box<str>)>();
-        self.columns.memory()
+        self.table.memory()
             + self.labels_bytes
             + self.errors_bytes
             + bodies
@@ -474,19 +474,19 @@ impl Recorder {
 
     /// Each row.
     pub(super) fn samples(&self) -> impl Iterator<Item = Sample> {
-        self.columns.iter()
+        self.table.iter()
     }
 
     /// Label index, failed, response time in ticks: what a summary needs of each row. Without the
     /// requests that were sent earlier.
     pub(super) fn latencies(&self, since: Duration) -> impl Iterator<Item = (usize, bool, u64)> {
-        self.columns.latencies(since)
+        self.table.latencies(since)
     }
 
     /// The failed requests: method, name and error, and how often and when it occurred.
     pub(super) fn failures(&self) -> impl Iterator<Item = (&str, &str, &str, Times)> {
         let mut counts: HashMap<(LabelId, ErrorId), Times> = HashMap::new();
-        for sample in self.columns.iter() {
+        for sample in self.table.iter() {
             if let Some(error) = sample.error {
                 let times = Times::once(sample.start + sample.service);
                 let known = counts.entry((sample.label, error));
@@ -509,11 +509,11 @@ impl Recorder {
 
     /// The status of each request that has one; 0 without a response.
     pub(super) fn statuses(&self) -> impl Iterator<Item = u16> {
-        self.columns.iter().map(|sample| sample.status).filter(|status| *status != NO_STATUS)
+        self.table.iter().map(|sample| sample.status).filter(|status| *status != NO_STATUS)
     }
 
     pub(super) fn rows(&self, epoch: f64) -> impl Iterator<Item = Row<'_>> {
-        self.columns.iter().zip(0u64..).filter_map(move |(sample, row)| {
+        self.table.iter().zip(0u64..).filter_map(move |(sample, row)| {
             let error = sample.error.and_then(|error| self.errors.get(error.0 as usize));
             Some(Row {
                 label: self.labels.get(sample.label.0 as usize)?,

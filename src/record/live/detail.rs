@@ -402,8 +402,8 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::record::columns::CHUNK;
     use crate::record::live::{Cumulative, Live};
+    use crate::record::rows::CHUNK;
     use crate::record::{Errors, Label, Recorder};
 
     /// Records a request that ends so many milliseconds after the start of the run.

@@ -53,7 +53,7 @@ impl WideValues {
 
 /// Every request of one worker.
 #[derive(Debug, Default)]
-pub struct Columns {
+pub struct Rows {
     chunks: Vec<Vec<Cells>>,
     rows: u64,
     wide_service: WideValues,
@@ -61,7 +61,7 @@ pub struct Columns {
     wide_bytes: WideValues,
 }
 
-impl Columns {
+impl Rows {
     /// The memory of a chunk, in bytes.
     pub(super) const CHUNK_BYTES: usize = CHUNK * ROW_BYTES;
 
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn rows_are_read_back_as_pushed_across_chunks_and_beyond_32_bits() {
-        let mut columns = Columns::default();
+        let mut rows = Rows::default();
         let samples: Vec<Sample> = (0..2 * CHUNK as u64 + 3)
             .map(|row| Sample {
                 start: Duration::from_micros(row),
@@ -171,31 +171,31 @@ mod tests {
             .collect();
         let mut chunks = 0;
         for sample in &samples {
-            if !columns.push(*sample) {
-                columns.grow();
+            if !rows.push(*sample) {
+                rows.grow();
                 chunks += 1;
-                assert!(columns.push(*sample), "there is room");
+                assert!(rows.push(*sample), "there is room");
             }
         }
-        assert!(columns.iter().eq(samples.iter().copied()));
+        assert!(rows.iter().eq(samples.iter().copied()));
         for row in [1, 1007, CHUNK, 2 * CHUNK + 1, samples.len(), samples.len() + CHUNK] {
-            assert!(columns.since(row).eq(samples.iter().copied().skip(row)), "{row}");
+            assert!(rows.since(row).eq(samples.iter().copied().skip(row)), "{row}");
         }
-        assert_eq!((columns.len(), chunks), (samples.len(), 3));
-        let before = columns.memory();
-        columns.seal();
-        assert!(columns.iter().eq(samples.iter().copied()));
-        assert!(columns.memory() < before - 200_000, "{} of {before}", columns.memory());
+        assert_eq!((rows.len(), chunks), (samples.len(), 3));
+        let before = rows.memory();
+        rows.seal();
+        assert!(rows.iter().eq(samples.iter().copied()));
+        assert!(rows.memory() < before - 200_000, "{} of {before}", rows.memory());
     }
 
     #[test]
     fn a_million_rows_take_at_most_forty_bytes_each() {
-        let mut columns = Columns::default();
+        let mut rows = Rows::default();
         for row in 0..1_000_000 {
             if row % CHUNK as u64 == 0 {
-                columns.grow();
+                rows.grow();
             }
-            columns.push(Sample {
+            rows.push(Sample {
                 start: Duration::from_micros(row),
                 service: Duration::from_micros(50),
                 delay: Duration::ZERO,
@@ -205,6 +205,6 @@ mod tests {
                 status: 200,
             });
         }
-        assert!(columns.memory() <= 40 * 1_000_000, "{} bytes", columns.memory());
+        assert!(rows.memory() <= 40 * 1_000_000, "{} bytes", rows.memory());
     }
 }
