@@ -2,48 +2,58 @@
 //! Linux has timers without one, of which each worker keeps a single one, set for the next arrival.
 //! Elsewhere, and where a test asks for it, the runtime's timers are used.
 
+use std::cell::RefCell;
+use std::io;
+
 use tokio::time::{Instant, sleep_until};
 
 use super::pacer::Timer;
 
 /// The alarm of one worker.
-#[derive(Debug)]
-pub(super) enum Alarm {
-    /// The runtime's timers.
-    Coarse,
-    /// The kernel's timer.
+#[derive(Debug, Default)]
+pub(super) struct Alarm {
     #[cfg(target_os = "linux")]
-    Exact(exact::Exact),
+    exact: Option<exact::Exact>,
+    /// Why it is less exact than asked for.
+    failure: RefCell<Option<io::Error>>,
 }
 
 impl Alarm {
-    /// An alarm of this kind; the error says why it is not as exact as asked for.
-    pub(super) fn new(timer: Timer) -> (Self, Option<std::io::Error>) {
+    /// An alarm of this kind, if there can be one.
+    pub(super) fn new(timer: Timer) -> Self {
         match timer {
             #[cfg(target_os = "linux")]
             Timer::Exact => match exact::Exact::new() {
-                Ok(exact) => (Self::Exact(exact), None),
-                Err(error) => (Self::Coarse, Some(error)),
+                Ok(exact) => Self { exact: Some(exact), ..Self::default() },
+                Err(error) => Self { failure: Some(error).into(), ..Self::default() },
             },
-            _ => (Self::Coarse, None),
+            _ => Self::default(),
         }
     }
 
+    /// Why it is less exact than asked for, if it is.
+    pub(super) fn failure(&self) -> Option<io::Error> {
+        self.failure.take()
+    }
+
     /// Lets those who wait be woken; to be run beside them.
-    pub(super) async fn ring(&self) -> std::io::Result<()> {
-        match self {
-            Self::Coarse => Ok(()),
-            #[cfg(target_os = "linux")]
-            Self::Exact(exact) => exact.ring().await,
+    pub(super) async fn ring(&self) {
+        #[cfg(target_os = "linux")]
+        if let Some(exact) = &self.exact {
+            let error = exact.ring().await;
+            self.failure.replace(Some(error));
         }
     }
 
     /// Waits until this time.
     pub(super) async fn until(&self, at: Instant) {
-        match self {
-            Self::Coarse => sleep_until(at).await,
-            #[cfg(target_os = "linux")]
-            Self::Exact(exact) => exact.until(at).await,
+        #[cfg(target_os = "linux")]
+        if let Some(exact) = &self.exact {
+            exact.until(at).await;
+        }
+        // Also where the timer of the kernel has failed.
+        if Instant::now() < at {
+            sleep_until(at).await;
         }
     }
 }
@@ -52,6 +62,7 @@ impl Alarm {
 mod exact {
     use std::cell::{Cell, RefCell};
     use std::collections::BTreeMap;
+    use std::convert::Infallible;
     use std::future::poll_fn;
     use std::io;
     use std::os::fd::OwnedFd;
@@ -65,6 +76,7 @@ mod exact {
     };
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
+    use tokio::sync::Notify;
     use tokio::time::Instant;
 
     /// A timer of the kernel, and who waits for it.
@@ -76,6 +88,11 @@ mod exact {
         numbers: Cell<u64>,
         /// What the timer is set for.
         set: Cell<Option<Instant>>,
+        /// Whether it works no more.
+        broken: Cell<bool>,
+        /// Why it could not be set.
+        refused: RefCell<Option<io::Error>>,
+        refusal: Notify,
     }
 
     impl Exact {
@@ -92,17 +109,20 @@ mod exact {
                 waiting: RefCell::default(),
                 numbers: Cell::new(0),
                 set: Cell::new(None),
+                broken: Cell::new(false),
+                refused: RefCell::default(),
+                refusal: Notify::new(),
             })
         }
 
-        /// Waits until this time, while [`Self::ring`] runs.
+        /// Waits until this time, while [`Self::ring`] runs, or until it has ended.
         pub(super) async fn until(&self, at: Instant) {
             let number = self.numbers.get();
             self.numbers.set(number + 1);
             let key = (at, number);
             let _place = Place { waiting: &self.waiting, key };
             poll_fn(|context| {
-                if Instant::now() >= at {
+                if self.broken.get() || Instant::now() >= at {
                     return Poll::Ready(());
                 }
                 self.waiting.borrow_mut().insert(key, context.waker().clone());
@@ -112,8 +132,23 @@ mod exact {
             .await;
         }
 
-        /// Wakes those that are due whenever the timer expires.
-        pub(super) async fn ring(&self) -> io::Result<()> {
+        /// Wakes those that are due whenever the timer expires. Returns why it works no more, after all
+        /// have been woken.
+        pub(super) async fn ring(&self) -> io::Error {
+            let error = tokio::select! {
+                Err(error) = self.rings() => error,
+                () = self.refusal.notified() => {
+                    self.refused.take().unwrap_or_else(|| io::ErrorKind::Other.into())
+                }
+            };
+            self.broken.set(true);
+            for waker in std::mem::take(&mut *self.waiting.borrow_mut()).into_values() {
+                waker.wake();
+            }
+            error
+        }
+
+        async fn rings(&self) -> io::Result<Infallible> {
             loop {
                 let mut ready = self.timer.readable().await?;
                 // What is read is how often it has expired.
@@ -146,9 +181,16 @@ mod exact {
                 it_interval: none,
                 it_value: left.try_into().unwrap_or(Timespec { tv_sec: 1, ..none }),
             };
-            if timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &time).is_ok() {
-                self.set.set(Some(at));
+            match timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &time) {
+                Ok(_) => self.set.set(Some(at)),
+                Err(error) => self.give_up(error.into()),
             }
+        }
+
+        /// Ends [`Self::ring`].
+        pub(super) fn give_up(&self, error: io::Error) {
+            self.refused.replace(Some(error));
+            self.refusal.notify_one();
         }
     }
 
@@ -179,9 +221,8 @@ mod tests {
     #[tokio::test]
     async fn all_who_wait_are_woken_in_the_order_of_their_times_and_none_too_early() {
         let order = Rc::new(RefCell::new(Vec::new()));
-        let (alarm, failed) = Alarm::new(Timer::Exact);
-        assert!(failed.is_none() && matches!(alarm, Alarm::Exact(_)));
-        let alarm = Rc::new(alarm);
+        let alarm = Rc::new(Alarm::new(Timer::Exact));
+        assert!(alarm.exact.is_some() && alarm.failure().is_none());
         let waits = LocalSet::new();
         waits
             .run_until(async {
@@ -211,5 +252,22 @@ mod tests {
             })
             .await;
         assert_eq!(*order.borrow(), [0, 10, 10, 20, 30]);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_timer_that_fails_is_woken_by_another() {
+        let alarm = Alarm::new(Timer::Exact);
+        let begin = Instant::now();
+        let at = begin + Duration::from_millis(20);
+        let fail = async {
+            alarm.exact.as_ref().expect("a timer").give_up(io::ErrorKind::BrokenPipe.into());
+            alarm.ring().await;
+        };
+        // The first waits when it fails, the second comes later.
+        tokio::join!(alarm.until(at), fail);
+        assert!(Instant::now() >= at);
+        alarm.until(at + Duration::from_millis(5)).await;
+        assert!(begin.elapsed() >= Duration::from_millis(25));
+        assert_eq!(alarm.failure().map(|error| error.kind()), Some(io::ErrorKind::BrokenPipe));
     }
 }

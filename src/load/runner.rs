@@ -213,11 +213,9 @@ pub(super) async fn worker<D: Driver>(
         Pacing::Open(rate) => rate.timer,
         Pacing::Closed(_) => Timer::Coarse,
     };
-    let (alarm, coarse) = Alarm::new(timer);
-    let alarm = Rc::new(alarm);
+    let alarm = Rc::new(Alarm::new(timer));
     let ringing = Rc::clone(&alarm);
-    let ringing = spawn_local(async move { ringing.ring().await });
-    let _ringing = AbortOnDropHandle::new(ringing);
+    let _ringing = AbortOnDropHandle::new(spawn_local(async move { ringing.ring().await }));
     let most = plan.settings.iterations.map_or(u64::MAX, |all| share(all, number, workers));
     let context = Rc::new(WorkerContext {
         worker: plan.driver.worker(),
@@ -225,7 +223,7 @@ pub(super) async fn worker<D: Driver>(
         start,
         recorder: Rc::clone(&recorder),
         arrivals,
-        alarm,
+        alarm: Rc::clone(&alarm),
         starts: Cell::new(0),
         most,
         spent: Cell::new(most == 0),
@@ -345,7 +343,7 @@ pub(super) async fn worker<D: Driver>(
         empty,
         ticks,
         lagging,
-        coarse,
+        coarse: alarm.failure(),
         broken,
         starting,
         ended,
