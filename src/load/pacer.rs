@@ -44,7 +44,10 @@ pub const ARRIVALS: &[Field] = &[
         Kind::OneOf(&DISTRIBUTIONS),
         "How the starts are spread: at even distances, or at random as independent visitors come.",
     )
-    .note("`poisson` draws each distance from an exponential distribution, by `seed`.")
+    .note(
+        "`poisson` draws each distance from an exponential distribution; a `seed` repeats them on as \
+         many cores.",
+    )
     .or(Literal::Text("constant")),
     Field::optional("exact", Kind::Boolean, "Whether starts use a timer of the kernel.")
         .note(
@@ -248,7 +251,8 @@ impl Arrivals {
         let (next, workers) = (Cell::new(worker as u64), workers.max(1));
         let most = most.unwrap_or(u64::MAX);
         let random = (rate.distribution == Distribution::Poisson).then(|| {
-            let seed = seed_of(seed, worker as u64);
+            // Not one of those that users have.
+            let seed = seed_of(!seed, worker as u64);
             RefCell::new(Gaps::new(seed, workers as f64 / rate.per_second))
         });
         let (rate, begun) = (rate.per_second, OnceCell::new());
@@ -363,6 +367,24 @@ mod tests {
         let first: Vec<_> = std::iter::from_fn(|| again.take()).collect();
         assert_eq!(first, taken(&Arrivals::new(rate, 0, 2, None, 7))[..3], "by the seed");
         assert_eq!(again.planned(length), 3, "the share of five");
+    }
+
+    #[test]
+    fn a_document_says_how_the_starts_are_spread_and_timed() {
+        for (more, distribution, timer) in [
+            ("", Distribution::Constant, Timer::Exact),
+            (r#", "distribution": "poisson""#, Distribution::Poisson, Timer::Exact),
+            (
+                r#", "distribution": "constant", "exact": false"#,
+                Distribution::Constant,
+                Timer::Coarse,
+            ),
+        ] {
+            let field = format!(r#"{{"rate": 20, "max_users": 3{more}}}"#);
+            let field = Value::parse(&field).expect("JSON");
+            let read = Pacing::open(&Reader::root(&field), &TestLimits::default()).expect("a rate");
+            assert_eq!(read, (Pacing::Open(Rate { per_second: 20.0, distribution, timer }), 3));
+        }
     }
 
     #[test]
