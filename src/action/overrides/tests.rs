@@ -122,6 +122,12 @@ fn a_rate_makes_an_open_model_with_the_users_that_there_are() {
     let open = |users: u64| format!(r#","arrival_rate":{{"rate":200,"max_users":{users}}}"#);
     check(&rate, "", &open(50), &[]);
     check(&rate, r#","user_count":7"#, &format!(r#","user_count":7{}"#, open(7)), &[]);
+    check(
+        &rate,
+        r#","arrival_rate":{"rate":1,"max_users":9,"distribution":"poisson","exact":false}"#,
+        r#","arrival_rate":{"rate":200,"max_users":9,"distribution":"poisson","exact":false}"#,
+        &[],
+    );
     check(&rate, r#","arrival_rate":{"rate":1,"max_users":9}"#, &open(9), &[]);
     let both = Overrides { users: Some(3), ..rate };
     check(

@@ -350,6 +350,19 @@ mod tests {
     }
 
     #[test]
+    fn checks_of_the_same_paths_find_what_each_of_them_would() {
+        let extract = r#"[{"var": "n", "path": "a.b.1"}, {"var": "s", "path": "s"}, {"var": "b", "path": "a.b"},
+                          {"var": "m", "path": "a.b.1"}, {"var": "none", "path": "a.c"}, {"var": "c", "path": "a.b"}]"#;
+        let assertions = r#"[{"type": "json_path", "path": "s", "value": "it's"},
+                             {"type": "json_path", "path": "a.b.1", "value": 2},
+                             {"type": "json_path", "path": "a.c", "value": null},
+                             {"type": "json_path", "path": "a.b.${x}", "value": null}]"#;
+        let (reason, text) =
+            run(assertions, extract, "${n} ${m} ${s} ${b} ${c} ${none}").expect("checks");
+        assert_eq!((reason, text.as_str()), (None, "2 2 it's [1, 2] [1, 2] ${none}"));
+    }
+
+    #[test]
     fn unknown_checks_are_refused_with_their_place() {
         let refusal = |assertions, extract| run(assertions, extract, "").unwrap_err().to_string();
         assert_eq!(
