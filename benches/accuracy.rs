@@ -1,8 +1,8 @@
 //! How right the figures are, measured over loopback against targets whose delays are known: the
 //! percentiles of a seeded table of delays, a stall of one second with and without correction, the
-//! rate of an open model and the moments of its starts, and the curve of a ramp. Prints figures and verdicts and fails when one
-//! is off. It measures time, so it is no test: `cargo bench --bench accuracy` on a quiet machine.
-//! The same is proved without a clock in the tests of `load`.
+//! rate of an open model and the moments of its starts, and the curve of a ramp. Prints figures and
+//! verdicts and fails when one is off. It measures time, so it is no test: `cargo bench --bench accuracy`
+//! on a quiet machine. The same is proved without a clock in the tests of `load`.
 
 // A benchmark may fail as tests do; clippy only spares tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]

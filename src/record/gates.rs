@@ -1,8 +1,8 @@
 //! Gates: rules that a run's figures must meet, such as «p95 of /login at most 300 ms». They are
 //! evaluated after a run over its [`super::Summary`] (or over a summary from a document), and once
-//! a second over live [`Series`](super::live::Series) where a test should stop early. The texts are the reference's;
-//! these gates also fail runs that the reference passes although they cannot be good: no request at
-//! all, or a failure rate per name.
+//! a second over live [`Series`](super::live::Series) where a test should stop early. The texts are the
+//! reference's; these gates also fail runs that the reference passes although they cannot be good: no
+//! request at all, or a failure rate per name.
 
 mod running;
 
