@@ -181,6 +181,13 @@ mod tests {
         for row in [1, 1007, CHUNK, 2 * CHUNK + 1, samples.len(), samples.len() + CHUNK] {
             assert!(rows.since(row).eq(samples.iter().copied().skip(row)), "{row}");
         }
+        let since = Duration::from_micros(CHUNK as u64);
+        let latency =
+            |sample: &Sample| (sample.service + sample.delay).as_nanos() as u64 / TICK_NANOS;
+        let kept = samples.iter().filter(|sample| sample.start >= since);
+        let kept =
+            kept.map(|sample| (sample.label.0 as usize, sample.error.is_some(), latency(sample)));
+        assert!(rows.latencies(since).eq(kept));
         assert_eq!((rows.len(), chunks), (samples.len(), 3));
         let before = rows.memory();
         rows.seal();
