@@ -53,10 +53,15 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_
 /// The shortest interval between two ticks of the accepting loop, whatever the deadlines are.
 const MIN_BEAT: Duration = Duration::from_millis(10);
 
+/// How much longer than its deadline an executor that closes is waited for. One that gives up at the
+/// deadline still has to say what is lost, and threads of a busy machine are late.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// Serves until the handle's shutdown, which a quit request also triggers: then it stops accepting, cancels
 /// runs, replies to waiting clients and stops what documents have left running, all of it within
-/// [`Limits::shutdown`], and returns without waiting for idle peers. Works on a runtime of one thread or many; documents run on its blocking threads, so
-/// the caller should not wait for those after a run that ignores its cancellation.
+/// [`Limits::shutdown`], and returns without waiting for idle peers. Works on a runtime of one thread or
+/// many; documents run on its blocking threads, so the caller should not wait for those after a run that
+/// ignores its cancellation.
 pub async fn run(mut listeners: Listeners, handle: Handle) {
     let shared = handle.into_state();
     let shutdown = shared.shutdown.clone();
@@ -82,7 +87,7 @@ pub async fn run(mut listeners: Listeners, handle: Handle) {
             let _ = timeout_at(deadline - shared.limits().shutdown / 4, idle.cancelled()).await;
             let executor = Arc::clone(&shared.server.executor);
             let closing = spawn_blocking(move || executor.close(deadline.into_std()));
-            let _ = timeout_at(deadline, closing).await;
+            let _ = timeout_at(deadline + LAST_WORDS, closing).await;
             tracing::info!("shutdown: what documents have started is stopped");
         },
     );

@@ -1,13 +1,21 @@
 //! The server over real sockets: both modes on one port, TLS, both dialects, and the end.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
+use ldctl::action::InvalidDocument;
 use ldctl::client::probe;
 use ldctl::event::Event;
+use ldctl::net::Listeners;
+use ldctl::run::Submission;
+use ldctl::server::{Execute, Handle, Job, Server, Unready, run};
+use ldctl::value::Value;
 use ldctl::wire::dialect::Reply;
 use ldctl::wire::frame::Mode;
 use ldctl::wire::request::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_util::sync::CancellationToken;
 
 use crate::wire_support::{
     DEADLINE, END, count, frame, frames, reply, server, server_that, soon, terminator,
@@ -233,4 +241,42 @@ async fn several_slow_documents_do_not_wait_for_each_other() {
     );
     assert_eq!((a, b), (format!("1\n{END}"), format!("2\n{END}")));
     assert_eq!((c, d), (frames(["3\n", END]), frames(["4\n", END])));
+}
+
+/// Gives up at its deadline when it closes, and says so a moment later, as a thread of a busy machine
+/// does.
+#[derive(Default)]
+struct GivesUp(AtomicBool);
+
+impl Execute for GivesUp {
+    fn prepare(
+        self: Arc<Self>,
+        _: Value,
+        _: Submission,
+        _: &CancellationToken,
+    ) -> Result<Job, Unready> {
+        Err(InvalidDocument.into())
+    }
+
+    fn runs(&self) -> u64 {
+        0
+    }
+
+    fn close(&self, deadline: Instant) {
+        let late = deadline + Duration::from_millis(200);
+        std::thread::sleep(late.saturating_duration_since(Instant::now()));
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn t45_what_is_given_up_at_the_deadline_of_a_shutdown_is_said_before_its_end() {
+    let executor = Arc::<GivesUp>::default();
+    let mut server = Server::new(Arc::<GivesUp>::clone(&executor));
+    server.limits.shutdown = Duration::from_millis(50);
+    let shutdown = CancellationToken::new();
+    shutdown.cancel();
+    let listeners = Listeners::bind("127.0.0.1", 0).expect("a free port");
+    soon(run(listeners, Handle::new(server, shutdown))).await;
+    assert!(executor.0.load(Ordering::SeqCst), "the end came before the last words");
 }
