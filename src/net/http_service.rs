@@ -338,11 +338,14 @@ impl Open {
         self.beyond -= usize::from(beyond).min(self.beyond);
     }
 
-    /// Closes the connection that is worth least, if one is idle.
+    /// Closes the connection that is worth least, once it has been idle for long enough. One that is
+    /// worth more does not give way because it got there first.
     fn make_room(&self) {
         let live = self.activities.iter().filter_map(Weak::upgrade);
         let idle = live.filter_map(|activity| Some((activity.idle()?, activity)));
-        if let Some((_, activity)) = idle.max_by_key(|(worth, _)| *worth) {
+        if let Some(((_, idle), activity)) = idle.max_by_key(|(worth, _)| *worth)
+            && u128::from(idle) >= IDLE_AT_LEAST.as_millis()
+        {
             activity.end.notify_one();
         }
     }
@@ -375,12 +378,12 @@ impl Activity {
         u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// How idle it is: those without any request before others, then the time.
+    /// How idle it is, unless a response is being made: those without any request before others, then
+    /// the time.
     fn idle(&self) -> Option<(bool, u64)> {
         let idle = self.elapsed().saturating_sub(self.last.load(Ordering::Relaxed));
-        let long = u128::from(idle) >= IDLE_AT_LEAST.as_millis();
         let silent = !self.requested.load(Ordering::Relaxed);
-        (long && self.in_progress.load(Ordering::Relaxed) == 0).then_some((silent, idle))
+        (self.in_progress.load(Ordering::Relaxed) == 0).then_some((silent, idle))
     }
 
     /// Waits until the connection makes room for another, or its first request is late.
@@ -582,6 +585,8 @@ mod tests {
         let mut user = connect(&service);
         user.write_all(GET).expect("sent");
         assert!(user.read(&mut [0; 1024]).expect("a response") > 0);
+        // The user has been idle for long enough before they have.
+        std::thread::sleep(IDLE_AT_LEAST / 2);
         let (mut first, mut second) = (connect(&service), connect(&service));
         let mut late = connect(&service);
         late.write_all(GET).expect("sent");
