@@ -54,12 +54,16 @@ impl Running {
 
     fn next_with(&self, lines: &Receiver<String>, text: &str) -> String {
         let until = Instant::now() + DEADLINE;
+        let mut others = Vec::new();
         loop {
             let left = until.saturating_duration_since(Instant::now());
             match lines.recv_timeout(left) {
                 Ok(line) if line.contains(text) => return line,
-                Ok(_) => {}
-                Err(_) => panic!("no line with {text:?}; stderr: {:?}", self.talk()),
+                Ok(line) => others.push(line),
+                Err(why) => {
+                    let talk = self.talk();
+                    panic!("no line with {text:?}: {why}; read {others:?}; stderr: {talk:?}");
+                }
             }
         }
     }
