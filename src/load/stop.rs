@@ -4,6 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 /// How a user should stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,5 +65,11 @@ impl Signal {
             Poll::Pending
         })
         .await
+    }
+
+    /// Waits for this long, unless the user has to stop: whether it goes on. The timer is boxed, as a
+    /// user would have room for it during its requests, too.
+    pub(super) async fn pause(&self, wait: Duration) -> bool {
+        self.unless(Phase::Finish, Box::pin(sleep(wait)).as_mut()).await.is_some()
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::alarm::Alarm;
 use super::driver::{Driver, VirtualUser};
@@ -221,7 +221,7 @@ async fn work<D: Driver>(
             }),
         };
         if let Some(wait) = wait
-            && signal.unless(Phase::Finish, pin!(sleep(wait))).await.is_none()
+            && !signal.pause(wait).await
         {
             return;
         }
@@ -283,7 +283,7 @@ async fn perform<D: Driver>(
         }
         if let Some(throttle) = &task.throttle {
             let wait = throttle.book(virtual_user.elapsed());
-            if !wait.is_zero() && signal.unless(Phase::Finish, pin!(sleep(wait))).await.is_none() {
+            if !wait.is_zero() && !signal.pause(wait).await {
                 break;
             }
         }
@@ -294,7 +294,7 @@ async fn perform<D: Driver>(
             context.give_way().await;
         }
         if let Some(think) = task.think.and_then(|think| think.draw(virtual_user.scope.random()))
-            && signal.unless(Phase::Finish, pin!(sleep(think))).await.is_none()
+            && !signal.pause(think).await
         {
             break;
         }
@@ -335,7 +335,7 @@ async fn attempt<D: Driver>(
             return verdict;
         };
         *used += 1;
-        if signal.unless(Phase::Finish, pin!(sleep(delay))).await.is_none() {
+        if !signal.pause(delay).await {
             return verdict;
         }
     }

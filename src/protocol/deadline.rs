@@ -38,20 +38,38 @@ impl Timeout {
 pub(crate) struct Deadline {
     at: Option<Instant>,
     sleep: Option<Pin<Box<Sleep>>>,
+    /// When the timer fires as it is set now. It knows that itself, but is far from what a request
+    /// touches.
+    fires: Option<Instant>,
     /// Whom the timer wakes as it is set now.
     waker: Option<Waker>,
+    /// Whether the request in progress began before the timer fires.
+    early: bool,
 }
 
 impl Deadline {
-    /// Sets the deadline of the request in progress.
-    pub(crate) fn set(&mut self, at: Instant) {
+    /// Sets the deadline of a request that begins now.
+    pub(crate) fn begin(&mut self, now: Instant, timeout: Duration) {
+        let at = now + timeout;
         self.at = Some(at);
         if let Some(sleep) = &mut self.sleep
-            && sleep.deadline() > at
+            && self.fires.is_none_or(|fires| fires > at)
         {
             sleep.as_mut().reset(at);
-            self.waker = None;
+            (self.fires, self.waker) = (Some(at), None);
         }
+        self.early = self.fires.is_some_and(|fires| fires > now);
+    }
+
+    /// Whether the timer is armed and wakes this task, so that [`Self::poll`] would find nothing to do. Only
+    /// for the poll of the task in which the request began: in a later one it may have fired.
+    #[inline]
+    pub(crate) fn is_armed(&self, context: &Context<'_>) -> bool {
+        self.early && self.wakes(context)
+    }
+
+    fn wakes(&self, context: &Context<'_>) -> bool {
+        self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker()))
     }
 
     /// The deadline of the request in progress.
@@ -84,11 +102,10 @@ impl Deadline {
     /// Ready when the deadline has passed.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(at) = self.at else { return Poll::Pending };
+        let wakes = self.wakes(context);
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
         // Nearly always: the timer is armed, and polling it would register the same waker again.
-        if !sleep.is_elapsed()
-            && self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker()))
-        {
+        if wakes && !sleep.is_elapsed() {
             return Poll::Pending;
         }
         // Without a budget, tokio's timer does not look at the waker.
@@ -99,6 +116,7 @@ impl Deadline {
             }
             sleep.as_mut().reset(at);
         }
+        self.fires = Some(sleep.deadline());
         self.waker = looks.then(|| context.waker().clone());
         Poll::Pending
     }
@@ -112,20 +130,53 @@ mod tests {
     async fn it_fires_at_the_time_set_last() {
         let begin = Instant::now();
         let mut deadline = Deadline::default();
+        let set = |deadline: &mut Deadline, seconds: u64| {
+            let now = Instant::now();
+            deadline.begin(now, begin + Duration::from_secs(seconds) - now);
+        };
         for (seconds, elapsed) in [(5, 5), (20, 20), (21, 21)] {
-            deadline.set(begin + Duration::from_secs(seconds + 100));
+            set(&mut deadline, seconds + 100);
             let _ = poll_fn(|context| Poll::Ready(deadline.poll(context))).await;
-            deadline.set(begin + Duration::from_secs(seconds));
+            set(&mut deadline, seconds);
             poll_fn(|context| deadline.poll(context)).await;
             assert_eq!(begin.elapsed().as_secs(), elapsed);
         }
     }
 
     #[tokio::test(start_paused = true)]
+    async fn it_is_armed_only_while_its_timer_is_and_for_the_task_that_it_wakes() {
+        let mut deadline = Deadline::default();
+        let second = Duration::from_secs(1);
+        let armed = async |deadline: &mut Deadline, polls: bool| {
+            poll_fn(|context| {
+                let armed = deadline.is_armed(context);
+                if polls {
+                    assert!(deadline.poll(context).is_pending());
+                }
+                Poll::Ready((armed, deadline.is_armed(&Context::from_waker(Waker::noop()))))
+            })
+            .await
+        };
+        deadline.begin(Instant::now(), 9 * second);
+        assert_eq!(armed(&mut deadline, true).await, (false, false), "no timer");
+        deadline.begin(Instant::now(), 9 * second);
+        assert_eq!(armed(&mut deadline, false).await, (true, false));
+        deadline.begin(Instant::now(), second);
+        assert_eq!(armed(&mut deadline, true).await, (false, false), "moved, and asked by nobody");
+        deadline.begin(Instant::now(), second);
+        assert_eq!(armed(&mut deadline, false).await, (true, false));
+        tokio::time::sleep(2 * second).await;
+        deadline.begin(Instant::now(), 9 * second);
+        assert_eq!(armed(&mut deadline, true).await, (false, false), "it has fired");
+        deadline.begin(Instant::now(), 9 * second);
+        assert_eq!(armed(&mut deadline, false).await, (true, false));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn it_ends_a_future_that_is_never_ready_and_one_that_never_yields() {
         let begin = Instant::now();
         let mut deadline = Deadline::default();
-        deadline.set(begin + Duration::from_secs(5));
+        deadline.begin(begin, Duration::from_secs(5));
         assert_eq!(deadline.race(std::future::ready(7)).await, Some(7));
         assert_eq!(deadline.race(std::future::pending::<()>()).await, None);
         assert_eq!(begin.elapsed().as_secs(), 5);

@@ -3,7 +3,6 @@
 //! idle users hold none.
 
 use std::cell::RefCell;
-use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -54,7 +53,8 @@ pub(crate) fn tls_for(
     Ok(Some((Arc::clone(config), name)))
 }
 
-/// Sends a request and reads its response.
+/// Sends a request and reads its response: a future that is written out, because it is what nearly all
+/// users are waiting for, and its few fields are all that is looked at when a response arrives.
 #[derive(Debug)]
 pub(crate) struct Exchange<'a> {
     pub(crate) stream: &'a mut Stream,
@@ -67,52 +67,58 @@ pub(crate) struct Exchange<'a> {
     pub(crate) capture: Capture,
     /// Whether the response has only a head (to a HEAD).
     pub(crate) head_only: bool,
+    /// How much of the request is sent.
+    pub(crate) sent: usize,
+    /// Why the rest of it cannot be sent.
+    pub(crate) unsent: Option<Fault>,
+    /// Whether it is polled for the first time, by the poll of the task in which the request began.
+    pub(crate) begins: bool,
+}
+
+impl Future for Exchange<'_> {
+    type Output = Result<(), Fault>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let exchange = self.get_mut();
+        match exchange.poll_exchange(context) {
+            Poll::Pending => {}
+            ready => return ready,
+        }
+        if std::mem::take(&mut exchange.begins) && exchange.deadline.is_armed(context) {
+            return Poll::Pending;
+        }
+        exchange.deadline.poll(context).map(|()| Err(ConnectionFault::Deadline.into()))
+    }
 }
 
 impl Exchange<'_> {
-    /// Runs the exchange.
-    pub(crate) async fn run(mut self) -> Result<(), Fault> {
-        let (mut sent, mut unsent) = (0, None);
-        poll_fn(|context| {
-            match self.poll(context, &mut sent, &mut unsent) {
-                Poll::Ready(outcome) => return Poll::Ready(outcome),
-                Poll::Pending => {}
-            }
-            self.deadline.poll(context).map(|()| Err(ConnectionFault::Deadline.into()))
-        })
-        .await
-    }
-
-    fn poll(
-        &mut self,
-        context: &mut Context<'_>,
-        sent: &mut usize,
-        unsent: &mut Option<Fault>,
-    ) -> Poll<Result<(), Fault>> {
-        let mut rest = self.request.rest(*sent);
-        while !rest.is_empty() && unsent.is_none() {
+    fn poll_exchange(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        let mut rest = self.request.rest(self.sent);
+        while !rest.is_empty() && self.unsent.is_none() {
             match Pin::new(&mut *self.stream).poll_write(context, rest) {
                 Poll::Ready(Ok(count)) => {
-                    *sent += count;
-                    rest = self.request.rest(*sent);
+                    self.sent += count;
+                    rest = self.request.rest(self.sent);
                 }
                 // The target may have responded before it read everything: the response counts.
-                Poll::Ready(Err(error)) => *unsent = Some(ConnectionFault::of_io(&error).into()),
+                Poll::Ready(Err(error)) => {
+                    self.unsent = Some(ConnectionFault::of_io(&error).into());
+                }
                 Poll::Pending => break,
             }
         }
         if let Stream::Tls(_) = self.stream
-            && unsent.is_none()
+            && self.unsent.is_none()
             && let Poll::Ready(Err(error)) = Pin::new(&mut *self.stream).poll_flush(context)
         {
-            *unsent = Some(ConnectionFault::of_io(&error).into());
+            self.unsent = Some(ConnectionFault::of_io(&error).into());
         }
         let outcome = ready!(self.poll_answer(context));
-        if !rest.is_empty() || unsent.is_some() {
+        if !rest.is_empty() || self.unsent.is_some() {
             // The target waits for the rest of this request, so no other may follow it.
             self.response.keep_alive = false;
         }
-        Poll::Ready(match (outcome, unsent.take()) {
+        Poll::Ready(match (outcome, self.unsent.take()) {
             (Err(fault), Some(why)) if fault != ConnectionFault::Deadline.into() => Err(why),
             (outcome, _) => outcome,
         })

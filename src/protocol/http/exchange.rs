@@ -22,7 +22,70 @@ use crate::net::Stream;
 use crate::protocol::checked::Capture;
 use crate::protocol::fault::ConnectionFault;
 
+/// What is left of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Nothing.
+    Nothing,
+    /// What its response asks for: to keep cookies, and to follow a redirect.
+    Consequences,
+    /// To send it.
+    All,
+}
+
 impl Attempt<'_> {
+    /// The exchange over the connection that is open, if there is one and the request needs no more than
+    /// that. Nearly all requests are like this; all others have a future of their own on the heap, so that
+    /// the state of ten thousand users stays small.
+    #[inline]
+    pub(super) fn over_open(&mut self, origin: &Rc<Origin>) -> Option<Exchange<'_>> {
+        if self.task.uses_digest() || self.tracer.is_some() {
+            return None;
+        }
+        let capture = self.capture();
+        let user = &mut *self.user;
+        let request = self.task.request(&user.request);
+        Some(Exchange {
+            stream: user.connections.direct(origin, self.task.tls)?,
+            request: request.outgoing(),
+            response: &mut user.response,
+            deadline: &mut user.deadline,
+            scratch: &self.worker.scratch,
+            last: &self.cache.head,
+            capture,
+            head_only: request.is_head(),
+            sent: 0,
+            unsent: None,
+            begins: true,
+        })
+    }
+
+    /// What is left after such an exchange.
+    #[inline]
+    pub(super) fn left_after(&mut self, outcome: Result<(), Fault>) -> Result<Left, Fault> {
+        let user = &mut *self.user;
+        let lasts = user.response.keep_alive && !self.task.request(&user.request).closes();
+        if outcome.is_err() || !lasts {
+            user.connections.take_last();
+        }
+        if let Err(fault) = outcome {
+            if self.stale(&fault) {
+                self.user.response.clear();
+                return Ok(Left::All);
+            }
+            return Err(fault);
+        }
+        Ok(if self.has_consequences() { Left::Consequences } else { Left::Nothing })
+    }
+
+    /// The parts of the response that checks and others need.
+    fn capture(&self) -> Capture {
+        let mut capture = self.task.checks.capture();
+        capture.body |= self.virtual_user.keeps_bodies() || self.task.graphql;
+        capture.head |= self.task.uses_digest();
+        capture
+    }
+
     /// One request and its response, repeated if the first response is a digest challenge.
     pub(super) async fn exchange(&mut self, origin: Rc<Origin>) -> Result<(), Fault> {
         if self.task.uses_digest() {
@@ -83,11 +146,10 @@ impl Attempt<'_> {
     /// One request and its response over a pooled or a new connection.
     async fn send(&mut self, origin: Rc<Origin>) -> Result<(), Fault> {
         if let Some(pooled) = self.user.connections.take(&origin, self.task.tls) {
-            let outcome = self.exchange_over(pooled).await;
-            if !self.stale(&outcome) {
-                return outcome;
+            match self.exchange_over(pooled).await {
+                Err(fault) if self.stale(&fault) => self.user.response.clear(),
+                outcome => return outcome,
             }
-            self.user.response.clear();
         }
         let fresh = self.connect(Rc::clone(&origin)).await?;
         let direct = fresh.via.is_none();
@@ -110,14 +172,12 @@ impl Attempt<'_> {
     /// Whether a pooled connection closed without any response at the moment it was used. That is a
     /// race, not a failure, so a request that is safe to repeat is repeated over a new connection
     /// (RFC 9112, section 9.3.1).
-    fn stale(&self, outcome: &Result<(), Fault>) -> bool {
-        if matches!(outcome, Err(Fault::Unsent(_))) {
-            return true;
-        }
-        let ended = matches!(
-            outcome,
-            Err(Fault::Connection(ConnectionFault::Closed | ConnectionFault::Reset))
-        );
+    fn stale(&self, fault: &Fault) -> bool {
+        let ended = match fault {
+            Fault::Unsent(_) => return true,
+            Fault::Connection(ConnectionFault::Closed | ConnectionFault::Reset) => true,
+            _ => false,
+        };
         let untouched = self.user.response.status == 0;
         let method = self.task.request(&self.user.request).method();
         let repeatable = matches!(method, "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS");
@@ -125,9 +185,7 @@ impl Attempt<'_> {
     }
 
     async fn exchange_over(&mut self, mut pooled: PooledConnection) -> Result<(), Fault> {
-        let mut capture = self.task.checks.capture();
-        capture.body |= self.virtual_user.keeps_bodies() || self.task.graphql;
-        capture.head |= self.task.uses_digest();
+        let mut capture = self.capture();
         let user = &mut *self.user;
         let request = self.task.request(&user.request);
         let http2 = matches!(pooled.transport, Transport::Http2(_));
@@ -154,9 +212,12 @@ impl Attempt<'_> {
                     scratch: &self.worker.scratch,
                     last: &self.cache.head,
                     capture,
-                    head_only: request.method() == "HEAD",
+                    head_only: request.is_head(),
+                    sent: 0,
+                    unsent: None,
+                    begins: false,
                 };
-                exchange.run().await?;
+                exchange.await?;
             }
             Transport::Http2(session) => {
                 let deadline = user.deadline.at().unwrap_or_else(Instant::now);

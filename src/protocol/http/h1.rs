@@ -219,7 +219,10 @@ impl Response {
             }
         };
         if self.framing != Framing::Done {
-            self.codings.append(&mut transfer.codings);
+            if !transfer.codings.is_empty() {
+                self.more = true;
+                self.codings.append(&mut transfer.codings);
+            }
             self.begin_body();
         }
         Ok(())

@@ -76,8 +76,11 @@ impl LastHead {
         response.status = self.status;
         response.keep_alive = self.keep_alive;
         response.framing = self.framing;
-        response.codings.extend_from_slice(&self.codings);
-        response.content_type.extend_from_slice(&self.content_type);
+        if !self.codings.is_empty() || !self.content_type.is_empty() {
+            response.more = true;
+            response.codings.extend_from_slice(&self.codings);
+            response.content_type.extend_from_slice(&self.content_type);
+        }
         if self.framing != Framing::Done {
             response.begin_body();
         }

@@ -69,6 +69,7 @@ use tokio::time::Instant;
 use self::address::is_blank;
 use self::attempt::Attempt;
 use self::draft::{Defaults, TaskDraft};
+use self::exchange::Left;
 pub use self::fault::Fault;
 pub(crate) use self::fault::status_text;
 pub(crate) use self::fields::{HEADERS, TLS, VIA};
@@ -212,7 +213,7 @@ impl Driver for Http {
             return Verdict::Permanent;
         };
         let start = Instant::now();
-        user.deadline.set(start + task.timeout);
+        user.deadline.begin(start, task.timeout);
         let (settings, targets, tracer) = (&self.settings, &self.targets, self.tracer.as_ref());
         let mut attempt =
             Attempt { settings, targets, worker, cache, user, task, virtual_user, tracer };
@@ -225,7 +226,19 @@ impl Driver for Http {
             Ok((origin, name)) => {
                 label = name;
                 attempt.user.in_flight = true;
-                attempt.follow(origin).await
+                let left = match attempt.over_open(&origin) {
+                    None => Ok(Left::All),
+                    // By reference: awaiting it by value would move it.
+                    Some(mut exchange) => {
+                        let outcome = (&mut exchange).await;
+                        attempt.left_after(outcome)
+                    }
+                };
+                match left {
+                    Ok(Left::Nothing) => Ok(origin),
+                    Ok(left) => Box::pin(attempt.follow(origin, left)).await,
+                    Err(fault) => Err(fault),
+                }
             }
             Err((name, fault)) => {
                 label = name;

@@ -11,26 +11,55 @@ use crate::net::Stream;
 /// How many connections a user keeps, to different origins.
 const MAX_CONNECTIONS: usize = 8;
 
-/// The pooled connections.
+/// The pooled connections. The one that was used last is apart: most users have no other, and what they
+/// touch for each request should lie together.
 #[derive(Debug, Default)]
-pub(super) struct Pool(Vec<PooledConnection>);
+pub(super) struct Pool {
+    last: Option<PooledConnection>,
+    /// The others, the one used longest ago first.
+    others: Vec<PooledConnection>,
+}
 
 impl Pool {
     /// Takes the connection to an origin, if there is one that can carry another request.
     pub(super) fn take(&mut self, origin: &Rc<Origin>, tls: usize) -> Option<PooledConnection> {
-        let at = self.0.iter().position(|pooled| {
-            pooled.tls == tls && (Rc::ptr_eq(&pooled.origin, origin) || pooled.origin == *origin)
-        })?;
-        let mut pooled = self.0.swap_remove(at);
-        (!pooled.transport.is_closed()).then_some(pooled)
+        self.find(origin, tls)?;
+        self.last.take()
+    }
+
+    /// The stream to an origin that carries HTTP/1.1 without a proxy, if there is one that can carry another
+    /// request. It stays here until [`Self::take_last`].
+    #[inline]
+    pub(super) fn direct(&mut self, origin: &Rc<Origin>, tls: usize) -> Option<&mut Stream> {
+        match self.find(origin, tls)? {
+            PooledConnection { transport: Transport::Http1(stream), via: None, .. } => Some(stream),
+            _ => None,
+        }
+    }
+
+    /// Makes the connection to an origin the last one, if there is one that can carry another request.
+    #[inline]
+    fn find(&mut self, origin: &Rc<Origin>, tls: usize) -> Option<&mut PooledConnection> {
+        if !self.last.as_ref().is_some_and(|pooled| pooled.leads_to(origin, tls)) {
+            let at = self.others.iter().position(|pooled| pooled.leads_to(origin, tls))?;
+            let found = self.others.remove(at);
+            self.others.extend(self.last.replace(found));
+        }
+        self.last.take_if(|pooled| pooled.transport.is_closed());
+        self.last.as_mut()
+    }
+
+    /// Gives away the connection that was used last.
+    pub(super) fn take_last(&mut self) -> Option<PooledConnection> {
+        self.last.take()
     }
 
     /// Keeps a connection for the next request.
     pub(super) fn keep(&mut self, pooled: PooledConnection) {
-        if self.0.len() >= MAX_CONNECTIONS {
-            self.0.swap_remove(0);
+        self.others.extend(self.last.replace(pooled));
+        if self.others.len() >= MAX_CONNECTIONS {
+            self.others.remove(0);
         }
-        self.0.push(pooled);
     }
 }
 
@@ -43,6 +72,12 @@ pub(super) struct PooledConnection {
     /// The proxy for plain requests, which carry whole URLs.
     pub(super) via: Option<Arc<Proxy>>,
     pub(super) transport: Transport,
+}
+
+impl PooledConnection {
+    fn leads_to(&self, origin: &Rc<Origin>, tls: usize) -> bool {
+        self.tls == tls && (Rc::ptr_eq(&self.origin, origin) || self.origin == *origin)
+    }
 }
 
 /// The protocol of a connection.

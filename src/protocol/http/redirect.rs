@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::attempt::Attempt;
+use super::exchange::Left;
 use super::fault::Fault;
 use super::flavor::Flavor;
 use super::reference::resolve;
@@ -14,14 +15,27 @@ use crate::load::template::Filled;
 const MAX_REDIRECTS: usize = 30;
 
 impl Attempt<'_> {
-    /// Sends the request, stores its cookies and follows its redirects; returns the last origin.
-    pub(super) async fn follow(&mut self, origin: Rc<Origin>) -> Result<Rc<Origin>, Fault> {
-        self.exchange(Rc::clone(&origin)).await?;
-        if self.user.response.cookies.is_empty() && !self.redirected() {
+    /// Does what is left of a request: sends it, stores its cookies and follows its redirects; returns the
+    /// last origin.
+    pub(super) async fn follow(
+        &mut self,
+        origin: Rc<Origin>,
+        left: Left,
+    ) -> Result<Rc<Origin>, Fault> {
+        if left == Left::All {
+            self.exchange(Rc::clone(&origin)).await?;
+        }
+        if !self.has_consequences() {
             return Ok(origin);
         }
-        // Rarely used: its state must not make every user's future larger.
+        // Boxed: requests over HTTP/2 and new connections come here, too, and seldom need it.
         Box::pin(self.follow_redirects(origin)).await
+    }
+
+    /// Whether the response sets cookies or redirects.
+    #[inline]
+    pub(super) fn has_consequences(&self) -> bool {
+        self.user.response.more && (!self.user.response.cookies.is_empty() || self.redirected())
     }
 
     fn redirected(&self) -> bool {

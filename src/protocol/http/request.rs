@@ -84,6 +84,11 @@ impl Request {
         self.method
     }
 
+    /// Whether its response has only a head.
+    pub(crate) fn is_head(&self) -> bool {
+        self.method == "HEAD"
+    }
+
     /// What HTTP/1.1 sends.
     pub(crate) fn outgoing(&self) -> Outgoing<'_> {
         Outgoing { bytes: &self.bytes, shared: &self.shared, shift: 0 }

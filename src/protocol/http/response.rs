@@ -14,15 +14,10 @@ use crate::load::template::percent;
 use crate::memory::{Held, Memory};
 use crate::protocol::checked::{BodyKeeper, Capture, Checked, Unreadable};
 
-/// A response. Its buffers are reused for the next one.
+/// A response. Its buffers are reused for the next one. What every response has is declared last, so that
+/// it lies together; what few have is not even looked at where `more` is false.
 #[derive(Debug, Default)]
 pub struct Response {
-    /// The status; 0 before the head has arrived.
-    pub status: u16,
-    /// Bytes of the body, decoded if possible.
-    pub bytes: u64,
-    /// The body, if needed: decoded, and up to the limit.
-    pub body: Vec<u8>,
     /// Names and values of the headers, if needed.
     pub headers: Vec<(String, String)>,
     /// `Content-Type`, if the body is needed.
@@ -33,16 +28,24 @@ pub struct Response {
     pub location: Option<String>,
     /// `Set-Cookie` values, as received.
     pub cookies: Vec<Vec<u8>>,
-    /// Whether the connection can carry another request.
-    pub keep_alive: bool,
-    keeper: BodyKeeper,
     /// The codings of the body, in the order they were applied.
     pub(super) codings: Vec<Coding>,
-    /// The decoder of those codings.
-    unpacker: Option<Box<Unpacker>>,
-    pub(super) framing: Framing,
     /// An incomplete head, or an incomplete line between chunks.
     pub(super) partial: Vec<u8>,
+    /// The decoder of those codings.
+    unpacker: Option<Box<Unpacker>>,
+    keeper: BodyKeeper,
+    /// The body, if needed: decoded, and up to the limit.
+    pub body: Vec<u8>,
+    /// Bytes of the body, decoded if possible.
+    pub bytes: u64,
+    pub(super) framing: Framing,
+    /// The status; 0 before the head has arrived.
+    pub status: u16,
+    /// Whether the connection can carry another request.
+    pub keep_alive: bool,
+    /// Whether it has more than a status and a plain body.
+    pub(super) more: bool,
 }
 
 impl Checked for Response {
@@ -102,6 +105,15 @@ impl Response {
         self.status = 0;
         self.bytes = 0;
         self.keeper.clear(&mut self.body);
+        self.keep_alive = false;
+        self.framing = Framing::Head;
+        if std::mem::take(&mut self.more) {
+            self.clear_more();
+        }
+        debug_assert!(self.is_bare(), "what it has besides was not noted: {self:?}");
+    }
+
+    fn clear_more(&mut self) {
         self.headers.clear();
         self.content_type.clear();
         self.broken = None;
@@ -109,8 +121,6 @@ impl Response {
         self.unpacker = None;
         self.location = None;
         self.cookies.clear();
-        self.keep_alive = false;
-        self.framing = Framing::Head;
         self.partial.clear();
         for buffer in [&mut self.partial, &mut self.content_type] {
             if buffer.capacity() > Held::SMALL {
@@ -119,14 +129,27 @@ impl Response {
         }
     }
 
+    /// Whether it has nothing but a status and a plain body.
+    fn is_bare(&self) -> bool {
+        let buffers = [&self.content_type, &self.partial];
+        self.headers.is_empty()
+            && buffers.iter().all(|buffer| buffer.is_empty())
+            && self.broken.is_none()
+            && self.codings.is_empty()
+            && self.unpacker.is_none()
+            && self.location.is_none()
+            && self.cookies.is_empty()
+    }
+
     /// Whether nothing has arrived yet.
     #[inline]
     pub(super) fn expects_head(&self) -> bool {
-        self.framing == Framing::Head && self.partial.is_empty()
+        self.framing == Framing::Head && (!self.more || self.partial.is_empty())
     }
 
     /// Keeps an incomplete head or line.
     pub(super) fn keep_partial(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self.more = true;
         self.partial.extend_from_slice(bytes);
         if self.partial.capacity() > Held::SMALL {
             self.keeper.besides(&self.body, self.partial.capacity())?;
@@ -140,26 +163,35 @@ impl Response {
         // The length of a name distinguishes nearly all headers before any letter is compared.
         match name.len() {
             16 if name.eq_ignore_ascii_case("content-encoding") => {
+                self.more = true;
                 self.codings.extend(Coding::list(value));
             }
             12 if capture.body
                 && self.content_type.is_empty()
                 && name.eq_ignore_ascii_case("content-type") =>
             {
+                self.more = true;
                 self.content_type.extend_from_slice(value);
             }
-            10 if name.eq_ignore_ascii_case("set-cookie") => self.cookies.push(value.to_vec()),
-            8 if name.eq_ignore_ascii_case("location") => self.location = Some(place(value)),
+            10 if name.eq_ignore_ascii_case("set-cookie") => {
+                self.more = true;
+                self.cookies.push(value.to_vec());
+            }
+            8 if name.eq_ignore_ascii_case("location") => {
+                self.more = true;
+                self.location = Some(place(value));
+            }
             _ => {}
         }
         if capture.head {
+            self.more = true;
             self.headers.push((name.to_owned(), text(value)));
         }
     }
 
     /// Called when all headers have arrived and a body follows.
     pub(super) fn begin_body(&mut self) {
-        if !self.codings.is_empty() {
+        if self.more && !self.codings.is_empty() {
             self.unpacker = Some(Box::new(Unpacker::new(&self.codings)));
         }
     }

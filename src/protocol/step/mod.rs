@@ -350,7 +350,7 @@ impl<P: StepProtocol> Driver for StepDriver<P> {
             return Verdict::Permanent;
         };
         let start = Instant::now();
-        user.deadline.set(start + common.timeout.duration);
+        user.deadline.begin(start, common.timeout.duration);
         let (url, begun) = P::begin(task, &mut user.own, virtual_user);
         let naming = P::naming(task, &self.no_url);
         let label = labels.borrow_mut().find(naming, &url, virtual_user);
