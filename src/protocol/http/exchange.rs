@@ -65,8 +65,11 @@ impl Attempt<'_> {
     pub(super) fn left_after(&mut self, outcome: Result<(), Fault>) -> Result<Left, Fault> {
         let user = &mut *self.user;
         let lasts = user.response.keep_alive && !self.task.request(&user.request).closes();
-        if outcome.is_err() || !lasts {
-            user.connections.take_last();
+        if (outcome.is_err() || !lasts)
+            && let Some(pooled) = user.connections.take_last()
+            && outcome.is_ok()
+        {
+            self.worker.see_off(pooled);
         }
         if let Err(fault) = outcome {
             if self.stale(&fault) {
@@ -238,6 +241,8 @@ impl Attempt<'_> {
         }
         if user.response.keep_alive && !request.closes() {
             user.connections.keep(pooled);
+        } else {
+            self.worker.see_off(pooled);
         }
         Ok(())
     }

@@ -12,8 +12,8 @@
 //!    the end of the body, what is kept of it, and how it is parsed from HTTP/1.1, or not parsed again.
 //! 4. [`request`], [`opening`], [`connection`], [`h2`]: the request's bytes, and an exchange of request
 //!    and response over either version of HTTP.
-//! 5. [`proxy`], [`tls`], [`way`], [`pool`]: the way to an origin, and the connections that a user
-//!    keeps.
+//! 5. [`proxy`], [`tls`], [`way`], [`pool`], [`parting`]: the way to an origin, the connections that a user
+//!    keeps, and those that end.
 //! 6. [`fields`], [`headers`], [`form`], [`multipart`], [`graphql`], [`body`], [`task`], [`draft`]: a
 //!    task as documents write it, as it runs, and how the first becomes the second.
 //! 7. [`cookies`], [`digest`], [`state`]: what a user keeps between requests.
@@ -47,6 +47,7 @@ mod head;
 mod headers;
 mod multipart;
 mod opening;
+mod parting;
 mod pool;
 mod proxy;
 mod redirect;

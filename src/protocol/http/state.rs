@@ -8,7 +8,8 @@ use super::connection::SCRATCH;
 use super::cookies::Jar;
 use super::digest::Challenge;
 use super::head::LastHead;
-use super::pool::Pool;
+use super::parting::Parting;
+use super::pool::{Pool, PooledConnection, Transport};
 use super::request::Request;
 use super::response::Response;
 use super::target::{Origin, Origins};
@@ -26,6 +27,8 @@ pub struct Worker {
     pub(super) dialer: Dialer,
     pub(super) scratch: RefCell<Box<[u8]>>,
     pub(super) origins: RefCell<Origins>,
+    /// Connections that end.
+    pub(super) parting: Parting,
     pub(super) tasks: Vec<TaskCache>,
     /// The body of a request while it is written.
     pub(super) body: RefCell<Filled>,
@@ -38,8 +41,18 @@ impl Worker {
             dialer,
             scratch: RefCell::new(vec![0; SCRATCH].into()),
             origins: RefCell::default(),
+            parting: Parting::default(),
             tasks: (0..tasks).map(|_| TaskCache::default()).collect(),
             body: RefCell::default(),
+        }
+    }
+}
+
+impl Worker {
+    /// Closes a connection that can carry no more requests.
+    pub(super) fn see_off(&self, pooled: PooledConnection) {
+        if let Transport::Http1(stream) = pooled.transport {
+            self.parting.see_off(stream);
         }
     }
 }
