@@ -52,7 +52,8 @@ pub const ARRIVALS: &[Field] = &[
     Field::optional("exact", Kind::Boolean, "Whether starts use a timer of the kernel.")
         .note(
             "On Linux. It starts iterations about a tenth of a millisecond after they are due, and \
-             costs a few microseconds of CPU for each; without it they start up to a millisecond late.",
+             wakes the processor for each: a few microseconds of CPU, in some virtual machines more \
+             than fifty. Without it they start up to a millisecond late.",
         )
         .or(Literal::Bool(true)),
 ];
