@@ -1,7 +1,7 @@
 //! How right the figures are, measured over loopback against targets whose delays are known: the
 //! percentiles of a seeded table of delays, a stall of one second with and without correction, the
-//! rate of an open model and the moments of its starts, and the curve of a ramp. Prints figures and
-//! verdicts and fails when one is off. It measures time, so it is no test: `cargo bench --bench accuracy`
+//! rate of an open model and the moments of its starts, the curve of a ramp, and latencies at ten
+//! thousand requests a second. Prints figures and verdicts and fails when one is off. It measures time, so it is no test: `cargo bench --bench accuracy`
 //! on a quiet machine. The same is proved without a clock in the tests of `load`.
 
 // A benchmark may fail as tests do; clippy only spares tests.
@@ -10,8 +10,8 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 const TABLE: usize = 2000;
 
 fn main() {
-    let off = percentiles() + stall() + curve() + starts();
+    let off = percentiles() + stall() + curve() + starts() + busy();
     println!("{}", if off == 0 { "all figures are right" } else { "some figures are off" });
     std::process::exit(i32::from(off > 0));
 }
@@ -188,4 +188,47 @@ fn starts() -> u32 {
         }
     }
     off
+}
+
+/// Latencies at ten thousand requests a second, against the delays that the target has measured itself.
+fn busy() -> u32 {
+    const RATE: f64 = 10_000.0;
+    const DELAY: Duration = Duration::from_millis(10);
+    // Of each connection.
+    let delays = Arc::<Mutex<Vec<Arc<Mutex<Vec<f64>>>>>>::default();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let all = Arc::clone(&delays);
+    thread::spawn(move || {
+        for mut socket in listener.incoming().flatten() {
+            let own = Arc::<Mutex<Vec<f64>>>::default();
+            all.lock().expect("no panic").push(Arc::clone(&own));
+            thread::spawn(move || {
+                let _ = socket.set_nodelay(true);
+                while socket.read(&mut [0; 4096]).is_ok_and(|count| count > 0) {
+                    let came = Instant::now();
+                    thread::sleep(DELAY);
+                    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+                    // What the thread waits for a processor until the bytes are out is the target's, too.
+                    if socket.write_all(head).is_err() {
+                        return;
+                    }
+                    own.lock().expect("no panic").push(came.elapsed().as_secs_f64() * 1000.0);
+                }
+            });
+        }
+    });
+    let arrivals = format!(r#"{{"rate": {RATE}, "max_users": 400, "exact": false}}"#);
+    let (records, _) = run(&url, &format!(r#""test_time": 5, "arrival_rate": {arrivals}"#));
+    let got = sorted(records.rows().map(|row| row.service_ms));
+    let want = delays.lock().expect("no panic");
+    let want = sorted(want.iter().flat_map(|own| own.lock().expect("no panic").clone()));
+    println!("latencies over {} requests at {RATE} a second, ms", got.len());
+    [50.0, 99.0, 99.9]
+        .into_iter()
+        .map(|at| {
+            let (got, want) = (percentile(&got, at), percentile(&want, at));
+            judge(&format!("p{at}"), got, want, (want * 0.02).max(0.05))
+        })
+        .sum()
 }
