@@ -63,9 +63,23 @@ class Target:
 
     def status(self):
         """Open connections, and requests so far."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/status", timeout=30) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/status", timeout=10) as answer:
             text = answer.read().decode()
         return int(re.search(r"Active connections: (\d+)", text)[1]), int(re.search(r"\n\s*\d+\s+\d+\s+(\d+)", text)[1])
+
+    def wait_until(self, right, why):
+        """Waits for a number of open connections; one of them is that of the question itself."""
+        until = time.monotonic() + 120
+        while time.monotonic() < until:
+            try:
+                if right(self.status()[0] - 1):
+                    return
+            except OSError:
+                # Its queue is full while thousands connect.
+                pass
+            why()
+            time.sleep(0.1)
+        sys.exit("the connections do not become as many as they should within two minutes")
 
     def end(self):
         self.process.terminate()
@@ -81,13 +95,13 @@ class Load:
         test = {"user_detail_dict": {"user": "fast_http_user"}, "user_count": users, "spawn_rate": 5000, "test_time": 3600, "wait_time": wait, "tasks": [task]}
         command = ["taskset", "-c", processors, ldctl, "run", "--quiet", "--json", json.dumps([["LD_start_test", test]])]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        until = time.monotonic() + 120
-        while target.status()[0] <= users:
-            if self.process.poll() is not None or time.monotonic() > until:
-                self.process.kill()
-                sys.exit(f"{users} connections cannot be opened: {self.process.stderr.read().decode()[-500:]}")
-            time.sleep(0.1)
+        self.target = target
+        target.wait_until(lambda connections: connections >= users, self.check)
         time.sleep(1)
+
+    def check(self):
+        if self.process.poll() is not None:
+            sys.exit(f"the load has ended: {self.process.stderr.read().decode()[-500:]}")
 
     def spent(self):
         """Seconds of CPU time: in all by the scheduler's count, and the share of it in user mode."""
@@ -102,6 +116,7 @@ class Load:
     def end(self):
         self.process.kill()
         self.process.wait()
+        self.target.wait_until(lambda connections: connections <= 0, lambda: None)
 
 
 def cost(arguments, target, processors, users):
@@ -130,11 +145,11 @@ def growth(arguments, counts):
                 rows[count].append(cost(arguments, target, LOAD, count))
     finally:
         target.end()
-    print(f"{'connections':>11} {'CPU us/req':>11} {'of it user':>11} {'req/s':>9} {'x first':>8} {'user x first':>13}")
+    print(f"{'connections':>11} {'CPU us/req':>11} {'of it user':>11} {'req/s':>9} {'x first':>8} {'user x first':>13}  curve of x first")
     first = medians(rows[counts[0]])
     for count in counts:
         each, user, rate = medians(rows[count])
-        print(f"{count:11} {each:11.2f} {user:11.2f} {rate:9.0f} {each / first[0]:8.2f} {user / first[1]:13.2f}")
+        print(f"{count:11} {each:11.2f} {user:11.2f} {rate:9.0f} {each / first[0]:8.2f} {user / first[1]:13.2f}  {'#' * round(20 * each / first[0])}")
 
 
 def memory(arguments, counts):
@@ -173,7 +188,7 @@ def main():
     parser.add_argument("--ldctl", required=True)
     parser.add_argument("--connections", default="50,500,5000,10000,19000")
     parser.add_argument("--users", type=int, default=100, help="connections for the comparison of workers")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4)
     arguments = parser.parse_args()
     arguments.ldctl = os.path.abspath(arguments.ldctl)
