@@ -42,26 +42,43 @@ fn judge(what: &str, got: f64, want: f64, tolerance: f64) -> u32 {
 /// A target on threads of its own, one per connection, whose sleeps are as exact as the operating
 /// system's. `delay` gives how long the answer to a request takes that comes now.
 fn target(delay: impl Fn(usize) -> Duration + Send + Sync + 'static) -> String {
+    measuring_target(delay).0
+}
+
+/// The same, and how long each answer has taken, in milliseconds.
+fn measuring_target(
+    delay: impl Fn(usize) -> Duration + Send + Sync + 'static,
+) -> (String, Arc<Mutex<Vec<f64>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let (delay, turn) = (Arc::new(delay), Arc::new(AtomicUsize::new(0)));
+    let taken = Arc::<Mutex<Vec<f64>>>::default();
+    let all = Arc::clone(&taken);
     thread::spawn(move || {
         for socket in listener.incoming().flatten() {
-            let (delay, turn) = (Arc::clone(&delay), Arc::clone(&turn));
-            thread::spawn(move || serve(socket, &*delay, &turn));
+            let (delay, turn, all) = (Arc::clone(&delay), Arc::clone(&turn), Arc::clone(&all));
+            thread::spawn(move || serve(socket, &*delay, &turn, &all));
         }
     });
-    url
+    (url, taken)
 }
 
-fn serve(mut socket: TcpStream, delay: &dyn Fn(usize) -> Duration, turn: &AtomicUsize) {
+fn serve(
+    mut socket: TcpStream,
+    delay: &dyn Fn(usize) -> Duration,
+    turn: &AtomicUsize,
+    taken: &Mutex<Vec<f64>>,
+) {
     let _ = socket.set_nodelay(true);
     // A GET of the engine comes in one piece.
     while socket.read(&mut [0; 4096]).is_ok_and(|count| count > 0) {
+        let came = Instant::now();
         thread::sleep(delay(turn.fetch_add(1, Ordering::SeqCst)));
         if socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").is_err() {
             return;
         }
+        // What the thread waits for a processor until the bytes are out is the target's, too.
+        taken.lock().expect("no panic").push(came.elapsed().as_secs_f64() * 1000.0);
     }
 }
 
@@ -193,36 +210,11 @@ fn starts() -> u32 {
 /// Latencies at ten thousand requests a second, against the delays that the target has measured itself.
 fn busy() -> u32 {
     const RATE: f64 = 10_000.0;
-    const DELAY: Duration = Duration::from_millis(10);
-    // Of each connection.
-    let delays = Arc::<Mutex<Vec<Arc<Mutex<Vec<f64>>>>>>::default();
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let all = Arc::clone(&delays);
-    thread::spawn(move || {
-        for mut socket in listener.incoming().flatten() {
-            let own = Arc::<Mutex<Vec<f64>>>::default();
-            all.lock().expect("no panic").push(Arc::clone(&own));
-            thread::spawn(move || {
-                let _ = socket.set_nodelay(true);
-                while socket.read(&mut [0; 4096]).is_ok_and(|count| count > 0) {
-                    let came = Instant::now();
-                    thread::sleep(DELAY);
-                    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-                    // What the thread waits for a processor until the bytes are out is the target's, too.
-                    if socket.write_all(head).is_err() {
-                        return;
-                    }
-                    own.lock().expect("no panic").push(came.elapsed().as_secs_f64() * 1000.0);
-                }
-            });
-        }
-    });
+    let (url, taken) = measuring_target(|_| Duration::from_millis(10));
     let arrivals = format!(r#"{{"rate": {RATE}, "max_users": 400, "exact": false}}"#);
     let (records, _) = run(&url, &format!(r#""test_time": 5, "arrival_rate": {arrivals}"#));
     let got = sorted(records.rows().map(|row| row.service_ms));
-    let want = delays.lock().expect("no panic");
-    let want = sorted(want.iter().flat_map(|own| own.lock().expect("no panic").clone()));
+    let want = sorted(taken.lock().expect("no panic").iter().copied());
     println!("latencies over {} requests at {RATE} a second, ms", got.len());
     [50.0, 99.0, 99.9]
         .into_iter()

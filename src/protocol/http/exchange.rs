@@ -92,7 +92,7 @@ impl Attempt<'_> {
     /// One request and its response, repeated if the first response is a digest challenge.
     pub(super) async fn exchange(&mut self, origin: Rc<Origin>) -> Result<(), Fault> {
         if self.task.uses_digest() {
-            // Boxed: its state must not make every user's future larger.
+            // Boxed: few of the requests that come here need it.
             return Box::pin(self.exchange_with_digest(origin)).await;
         }
         self.send(origin).await
@@ -230,7 +230,7 @@ impl Attempt<'_> {
                 }
                 let message = self.task.message(&user.request, &pooled.origin)?;
                 let exchange = session.exchange(message, &mut user.response, capture);
-                // Boxed: its state must not make every HTTP/1.1 user's future larger.
+                // Boxed: it is larger than all the rest, which new connections of HTTP/1.1 need, too.
                 timeout_at(deadline, Box::pin(exchange))
                     .await
                     .map_err(|_| ConnectionFault::Deadline)??;

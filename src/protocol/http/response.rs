@@ -15,7 +15,8 @@ use crate::memory::{Held, Memory};
 use crate::protocol::checked::{BodyKeeper, Capture, Checked, Unreadable};
 
 /// A response. Its buffers are reused for the next one. What every response has is declared last, so that
-/// it lies together; what few have is not even looked at where `more` is false.
+/// it lies together as far as the compiler keeps the order; what few have is not even looked at where
+/// `more` is false.
 #[derive(Debug, Default)]
 pub struct Response {
     /// Names and values of the headers, if needed.
