@@ -130,6 +130,39 @@ fn a_connection_that_the_task_closes_is_not_used_again() {
 }
 
 #[test]
+fn a_connection_that_a_later_task_closes_is_not_used_again() {
+    let target = serving(&[], b"ok".to_vec());
+    let task = |headers| json!({"method": "get", "request_url": target.url(), "headers": headers});
+    let tasks = json!([task(json!({})), task(json!({"Connection": "close"}))]);
+    let outcome = Load::over(tasks, 6).run();
+    assert_eq!(outcome.errors(), [""; 0]);
+    let used: Vec<usize> = target.seen().iter().map(|request| request.connection).collect();
+    let expected: Vec<usize> = (0..used.len()).map(|number| number / 2).collect();
+    assert_eq!(used, expected);
+}
+
+#[test]
+fn a_user_keeps_its_connections_to_several_targets() {
+    let targets = [(); 3].map(|()| serving(&[], b"ok".to_vec()));
+    let tasks = targets.each_ref().map(|to| json!({"method": "get", "request_url": to.url()}));
+    let outcome = Load::over(json!(tasks), 9).run();
+    assert_eq!(outcome.errors(), [""; 0]);
+    assert!(targets[0].seen().len() >= 3);
+    assert_eq!(targets.each_ref().map(Scripted::connections), [1; 3]);
+}
+
+#[test]
+fn every_request_over_a_connection_to_a_proxy_has_a_whole_url() {
+    let proxy = serving(&[], b"ok".to_vec());
+    let task = json!([{"method": "get", "request_url": "http://far.test/a", "proxy": proxy.url()}]);
+    let outcome = Load::over(task, 4).run();
+    assert_eq!(outcome.errors(), [""; 0]);
+    let seen = proxy.seen();
+    assert!(seen.iter().all(|request| request.target == "http://far.test/a"), "{seen:?}");
+    assert_eq!(proxy.connections(), 1);
+}
+
+#[test]
 fn old_forms_of_heads_and_interim_responses_are_accepted() {
     let target = Scripted::start(|_, wire| {
         say(
