@@ -8,7 +8,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::AsyncWrite;
+use tokio::task::coop::poll_proceed;
 use tokio::time::Instant;
 use tokio_rustls::rustls::{ClientConfig, pki_types::ServerName};
 
@@ -95,7 +96,7 @@ impl Exchange<'_> {
     fn poll_exchange(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Fault>> {
         let mut rest = self.request.rest(self.sent);
         while !rest.is_empty() && self.unsent.is_none() {
-            match Pin::new(&mut *self.stream).poll_write(context, rest) {
+            match self.stream.poll_send(context, rest) {
                 Poll::Ready(Ok(count)) => {
                     self.sent += count;
                     rest = self.request.rest(self.sent);
@@ -127,18 +128,16 @@ impl Exchange<'_> {
     fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Fault>> {
         let mut scratch = self.scratch.borrow_mut();
         loop {
-            let mut buffer = ReadBuf::new(&mut scratch);
-            match ready!(Pin::new(&mut *self.stream).poll_read(context, &mut buffer)) {
-                Ok(()) => {}
+            let count = match ready!(self.stream.poll_receive(context, &mut scratch)) {
+                Ok(count) => count,
                 // A TLS peer that closes without close_notify: the framing decides whether the
                 // response is truncated.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     return Poll::Ready(self.response.end());
                 }
                 Err(error) => return Poll::Ready(Err(ConnectionFault::of_io(&error).into())),
-            }
-            let more = buffer.remaining() == 0;
-            let bytes = buffer.filled();
+            };
+            let bytes = scratch.get(..count).unwrap_or_default();
             if bytes.is_empty() {
                 return Poll::Ready(self.response.end());
             }
@@ -151,10 +150,13 @@ impl Exchange<'_> {
                 }
                 Err(fault) => return Poll::Ready(Err(fault)),
             }
-            // A target that always has more data ready would keep the deadline's timer from being
-            // polled.
-            if more && self.deadline.passed() {
-                return Poll::Ready(Err(ConnectionFault::Deadline.into()));
+            if count == scratch.len() {
+                // A target that always has more data ready would keep the deadline's timer from being polled, and
+                // others from their turn.
+                if self.deadline.passed() {
+                    return Poll::Ready(Err(ConnectionFault::Deadline.into()));
+                }
+                ready!(poll_proceed(context)).made_progress();
             }
         }
     }
