@@ -1,4 +1,4 @@
-//! How load is generated: plan, shape, pacer, scenario, virtual user, runner. Independent of
+//! How load is generated: plan, shape, pacer, scenario, virtual user, scheduler, runner. Independent of
 //! protocols and sockets: a driver performs the tasks.
 
 mod alarm;
@@ -13,6 +13,7 @@ pub mod predicate;
 mod progress;
 mod runner;
 pub mod scenario;
+mod scheduler;
 mod search;
 mod seed;
 pub mod shape;

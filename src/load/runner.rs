@@ -3,18 +3,14 @@
 //! [`Live`]. The calling thread watches the clock, reports progress and collects the record.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
 use std::ops::ControlFlow;
-use std::pin::pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
-use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
-use tokio::task::{JoinSet, LocalSet, spawn_local};
+use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -26,6 +22,7 @@ use super::pacer::{Arrivals, Pacing, Timer, share};
 use super::plan::{Plan, Settings};
 use super::progress::{Progress, ProgressTicker};
 use super::scenario::Fate;
+use super::scheduler::Scheduler;
 use super::seed::seed_of;
 use super::stop::{Phase, Signal};
 use super::user::{self, WorkerContext};
@@ -237,16 +234,17 @@ pub(super) async fn worker<D: Driver>(
         turn: Cell::new(None),
     });
     let turns = Rc::clone(&context);
+    let scheduler = Rc::new(Scheduler::default());
     let mut pool = UserPool {
         context,
         number,
         workers,
         signals: Vec::new(),
         ending: Vec::new(),
-        tasks: JoinSet::new(),
+        scheduler: Rc::clone(&scheduler),
         spawned: 0,
-        broken: 0,
     };
+    let begin_turn = || turns.turn.set(None);
     let mut follower = plan.settings.users.follow();
     let is_commanded = follower.is_commanded();
     let mut tick = interval(TICK);
@@ -258,7 +256,7 @@ pub(super) async fn worker<D: Driver>(
             break at;
         }
         let spent = turns.spent.get();
-        if spent && pool.tasks.is_empty() {
+        if spent && scheduler.running() == 0 {
             break at;
         }
         let before = pool.signals.len();
@@ -278,22 +276,17 @@ pub(super) async fn worker<D: Driver>(
             (None, Some(end)) => end,
             (None, None) => at + Duration::from_secs(3600),
         };
-        let mut crashed = false;
         let due = async {
             tokio::select! {
                 () = sleep_until(start + next) => None,
                 () = stop.cancelled() => None,
                 () = turns.done.notified(), if !spent => None,
                 () = follower.changed(), if is_commanded => None,
-                Some(ended) = pool.tasks.join_next(), if spent => {
-                    crashed = ended.is_err();
-                    None
-                }
+                () = scheduler.all_ended(), if spent => None,
                 due = tick.tick() => Some(due),
             }
         };
-        let due = turn(due, || turns.turn.set(None)).await;
-        pool.broken += u64::from(crashed);
+        let due = scheduler.beside(due, begin_turn).await;
         if let Some(due) = due {
             ticks += 1;
             lagging += u64::from(due.elapsed() > LAG);
@@ -312,15 +305,15 @@ pub(super) async fn worker<D: Driver>(
         let mut tick = interval(TICK);
         loop {
             tokio::select! {
-                () = pool.drain() => break,
+                () = scheduler.all_ended() => break,
                 // What has ended must not wait for what hangs.
                 _ = tick.tick() => recorder.borrow_mut().merge_into(live),
             }
         }
     });
-    if turn(drained, || turns.turn.set(None)).await.is_err() {
+    if scheduler.beside(drained, begin_turn).await.is_err() {
         pool.abort();
-        pool.drain().await;
+        scheduler.beside(scheduler.all_ended(), begin_turn).await;
     }
     drop(turns);
     recorder.borrow_mut().merge_into(live);
@@ -329,7 +322,7 @@ pub(super) async fn worker<D: Driver>(
     let misses = pool.context.misses.take();
     let fates = pool.context.fates.iter().map(Cell::get).collect();
     let empty = pool.context.empty.get();
-    let (broken, arrivals) = (pool.broken, pool.context.arrivals.clone());
+    let (broken, arrivals) = (scheduler.crashed(), pool.context.arrivals.clone());
     drop(pool);
     let mut recorder = recorder.take();
     recorder.seal();
@@ -350,42 +343,6 @@ pub(super) async fn worker<D: Driver>(
     }
 }
 
-/// Runs a future beside the users: notes each of their rounds, and polls the future only in those in
-/// which it has been woken. Otherwise each round of requests would look at timers and commands.
-async fn turn<F: Future>(future: F, note: impl Fn()) -> F::Output {
-    let mut future = pin!(future);
-    let mut waker: Option<(Arc<Bell>, Waker)> = None;
-    poll_fn(|context| {
-        note();
-        let (bell, waker) = waker.get_or_insert_with(|| {
-            let bell = Arc::new(Bell { rung: true.into(), waker: context.waker().clone() });
-            (Arc::clone(&bell), bell.into())
-        });
-        if !bell.rung.swap(false, Ordering::AcqRel) {
-            return Poll::Pending;
-        }
-        future.as_mut().poll(&mut Context::from_waker(waker))
-    })
-    .await
-}
-
-/// Remembers that a future was woken.
-struct Bell {
-    rung: AtomicBool,
-    waker: Waker,
-}
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.rung.store(true, Ordering::Release);
-        self.waker.wake_by_ref();
-    }
-}
-
 /// The users of one worker. User number `i` of the test belongs to worker `i % workers`.
 struct UserPool<D: Driver> {
     context: Rc<WorkerContext<D>>,
@@ -394,9 +351,8 @@ struct UserPool<D: Driver> {
     signals: Vec<Rc<Signal>>,
     /// Users that finish the request in progress.
     ending: Vec<Rc<Signal>>,
-    tasks: JoinSet<()>,
+    scheduler: Rc<Scheduler>,
     spawned: u64,
-    broken: u64,
 }
 
 impl<D: Driver> UserPool<D> {
@@ -404,12 +360,13 @@ impl<D: Driver> UserPool<D> {
     fn resize(&mut self, total: usize) {
         let share = total.saturating_sub(self.number).div_ceil(self.workers);
         while self.signals.len() < share {
-            let signal = Rc::new(Signal::new());
             let seed = self.seed();
             self.context.starting.set(self.context.starting.get() + 1);
-            let life = user::live(Rc::clone(&self.context), Rc::clone(&signal), seed);
-            self.tasks.spawn_local(life);
-            self.signals.push(signal);
+            self.scheduler.start(|waker| {
+                let signal = Rc::new(Signal::new(waker.clone()));
+                self.signals.push(Rc::clone(&signal));
+                user::live(Rc::clone(&self.context), signal, seed)
+            });
         }
         if self.signals.len() > share {
             for signal in self.signals.drain(share..) {
@@ -426,16 +383,7 @@ impl<D: Driver> UserPool<D> {
     }
 
     fn reap(&mut self) {
-        while let Some(ended) = self.tasks.try_join_next() {
-            self.broken += u64::from(ended.is_err());
-        }
         self.ending.retain(|signal| Rc::strong_count(signal) > 1);
-    }
-
-    async fn drain(&mut self) {
-        while let Some(ended) = self.tasks.join_next().await {
-            self.broken += u64::from(ended.is_err());
-        }
     }
 
     fn abort(&mut self) {

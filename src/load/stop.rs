@@ -1,6 +1,6 @@
 //! How the runner stops a user: at the end of the request in progress, or immediately.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Poll, Waker};
@@ -23,12 +23,14 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Signal {
     phase: Cell<Phase>,
-    waker: RefCell<Option<Waker>>,
+    /// Wakes the user.
+    waker: Waker,
 }
 
 impl Signal {
-    pub(super) fn new() -> Self {
-        Self { phase: Cell::new(Phase::Run), waker: RefCell::new(None) }
+    /// The signal for the user whom this wakes.
+    pub(super) fn new(waker: Waker) -> Self {
+        Self { phase: Cell::new(Phase::Run), waker }
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -38,14 +40,13 @@ impl Signal {
     pub(super) fn raise(&self, phase: Phase) {
         if phase > self.phase.get() {
             self.phase.set(phase);
-            if let Some(waker) = self.waker.borrow_mut().take() {
-                waker.wake();
-            }
+            self.waker.wake_by_ref();
         }
     }
 
-    /// Runs a future to completion, unless `phase` is reached first. The future stays where it is: that
-    /// of an iteration is long, and moving it would cost each request a copy.
+    /// Runs a future to completion, unless `phase` is reached first; to be awaited by the user itself, who is
+    /// woken by [`Self::raise`]. The future stays where it is: that of an iteration is long, and moving it
+    /// would cost each request a copy.
     pub(super) async fn unless<F: Future>(
         &self,
         phase: Phase,
@@ -55,14 +56,7 @@ impl Signal {
             if self.phase.get() >= phase {
                 return Poll::Ready(None);
             }
-            if let Poll::Ready(output) = future.as_mut().poll(context) {
-                return Poll::Ready(Some(output));
-            }
-            let mut waker = self.waker.borrow_mut();
-            if !waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
-                *waker = Some(context.waker().clone());
-            }
-            Poll::Pending
+            future.as_mut().poll(context).map(Some)
         })
         .await
     }
