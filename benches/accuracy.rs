@@ -185,8 +185,13 @@ fn starts() -> u32 {
     let url = target(|_| Duration::ZERO);
     let mut off = 0;
     for rate in [500.0, 5000.0] {
-        for exact in [true, false] {
-            let arrivals = format!(r#"{{"rate": {rate}, "max_users": 20, "exact": {exact}}}"#);
+        for (timer, fields, most) in [
+            ("polling", r#""polling": true"#, 100.0),
+            ("the kernel's timer", r#""exact": true"#, 100.0),
+            // It has a resolution of a millisecond.
+            ("the runtime's timer", r#""exact": false"#, 1500.0),
+        ] {
+            let arrivals = format!(r#"{{"rate": {rate}, "max_users": 20, {fields}}}"#);
             let (records, _) =
                 run(&url, &format!(r#""test_time": {SECONDS}, "arrival_rate": {arrivals}"#));
             let began = records.recordings().first().expect("one").started_at();
@@ -194,10 +199,7 @@ fn starts() -> u32 {
             let started = sorted(records.rows().map(|row| row.start_time - began));
             let late = started.iter().enumerate().map(|(turn, at)| (at - turn as f64 / rate) * 1e6);
             let late = sorted(late);
-            let timer = if exact { "the kernel's timer" } else { "the runtime's timer" };
             println!("starts at {rate} a second by {timer}, µs after they are due");
-            // The runtime's has a resolution of a millisecond.
-            let most = if exact { 100.0 } else { 1500.0 };
             off += [50.0, 99.0]
                 .into_iter()
                 .map(|at| judge(&format!("p{at}"), percentile(&late, at), most / 2.0, most / 2.0))

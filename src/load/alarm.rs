@@ -1,33 +1,47 @@
 //! Wakes users when their arrivals are due. The runtime's timers have a resolution of a millisecond;
 //! Linux has timers without one, of which each worker keeps a single one, set for the next arrival.
-//! Elsewhere, and where a test asks for it, the runtime's timers are used.
+//! Elsewhere, and where a test asks for it, the runtime's timers are used. Where it asks for that, too, the last
+//! stretch is waited for by polling, so that nothing has to wake the processor.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
+use std::task::Poll;
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
 use super::pacer::Timer;
+
+/// How long before its time an arrival is waited for by polling: longer than a virtual machine takes to wake one
+/// of its processors.
+const STRETCH: Duration = Duration::from_micros(500);
+
+/// The same, where a timer has a resolution of a millisecond.
+const LONG_STRETCH: Duration = Duration::from_micros(1500);
 
 /// The alarm of one worker.
 #[derive(Debug, Default)]
 pub(super) struct Alarm {
     #[cfg(target_os = "linux")]
     exact: Option<exact::Exact>,
+    /// Whether the last stretch is waited for by polling.
+    polling: bool,
     /// Why it is less exact than asked for.
     failure: RefCell<Option<io::Error>>,
 }
 
 impl Alarm {
     /// An alarm of this kind, if there can be one.
-    pub(super) fn new(timer: Timer) -> Self {
+    pub(super) fn new(timer: Timer, polling: bool) -> Self {
+        let alarm = Self { polling, ..Self::default() };
         match timer {
             #[cfg(target_os = "linux")]
             Timer::Exact => match exact::Exact::new() {
-                Ok(exact) => Self { exact: Some(exact), ..Self::default() },
-                Err(error) => Self { failure: Some(error).into(), ..Self::default() },
+                Ok(exact) => Self { exact: Some(exact), ..alarm },
+                Err(error) => Self { failure: Some(error).into(), ..alarm },
             },
-            _ => Self::default(),
+            _ => alarm,
         }
     }
 
@@ -47,6 +61,33 @@ impl Alarm {
 
     /// Waits until this time.
     pub(super) async fn until(&self, at: Instant) {
+        if self.polling {
+            let before = at.checked_sub(self.stretch()).unwrap_or(at);
+            self.sleep_until(before).await;
+            poll_fn(|context| {
+                if Instant::now() >= at {
+                    return Poll::Ready(());
+                }
+                // In the next round: sockets, timers and other users have their turn.
+                context.waker().wake_by_ref();
+                Poll::Pending
+            })
+            .await;
+        } else {
+            self.sleep_until(at).await;
+        }
+    }
+
+    /// How long before its time polling begins.
+    fn stretch(&self) -> Duration {
+        #[cfg(target_os = "linux")]
+        if self.exact.is_some() {
+            return STRETCH;
+        }
+        LONG_STRETCH
+    }
+
+    async fn sleep_until(&self, at: Instant) {
         #[cfg(target_os = "linux")]
         if let Some(exact) = &self.exact {
             exact.until(at).await;
@@ -69,7 +110,7 @@ mod exact {
     use std::task::{Poll, Waker};
     use std::time::Duration;
 
-    use rustix::io::read;
+    use rustix::io::{Errno, read};
     use rustix::time::{
         Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
         timerfd_settime,
@@ -151,9 +192,10 @@ mod exact {
         async fn rings(&self) -> io::Result<Infallible> {
             loop {
                 let mut ready = self.timer.readable().await?;
-                // What is read is how often it has expired.
-                if let Ok(expired) = ready.try_io(|timer| Ok(read(timer.get_ref(), &mut [0; 8])?)) {
-                    expired?;
+                // What is read is how often it has expired: never twice, so it is not asked again.
+                match read(self.timer.get_ref(), &mut [0; 8]) {
+                    Ok(_) | Err(Errno::AGAIN) => ready.clear_ready(),
+                    Err(error) => return Err(error.into()),
                 }
                 self.set.set(None);
                 let now = Instant::now();
@@ -209,9 +251,9 @@ mod exact {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
+    use std::future::pending;
     use std::rc::Rc;
-    use std::time::Duration;
 
     use tokio::task::{LocalSet, spawn_local};
     use tokio::time::Instant;
@@ -221,7 +263,7 @@ mod tests {
     #[tokio::test]
     async fn all_who_wait_are_woken_in_the_order_of_their_times_and_none_too_early() {
         let order = Rc::new(RefCell::new(Vec::new()));
-        let alarm = Rc::new(Alarm::new(Timer::Exact));
+        let alarm = Rc::new(Alarm::new(Timer::Exact, false));
         assert!(alarm.exact.is_some() && alarm.failure().is_none());
         let waits = LocalSet::new();
         waits
@@ -255,8 +297,36 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn polling_ends_at_the_time_and_lets_others_run_meanwhile() {
+        for timer in [Timer::Exact, Timer::Coarse] {
+            let alarm = Alarm::new(timer, true);
+            let at = Instant::now() + Duration::from_millis(5);
+            let (waited, others) = (Cell::new(false), Cell::new(0u32));
+            let wait = async {
+                alarm.until(at).await;
+                assert!(Instant::now() >= at);
+                waited.set(true);
+            };
+            let other = async {
+                while !waited.get() {
+                    others.set(others.get() + 1);
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::select! {
+                _ = async { tokio::join!(wait, other) } => {}
+                () = async {
+                    alarm.ring().await;
+                    pending().await
+                } => {}
+            }
+            assert!(others.get() > 10, "{}", others.get());
+        }
+    }
+
+    #[tokio::test]
     async fn who_waits_for_a_timer_that_fails_is_woken_by_another() {
-        let alarm = Alarm::new(Timer::Exact);
+        let alarm = Alarm::new(Timer::Exact, false);
         let begin = Instant::now();
         let at = begin + Duration::from_millis(20);
         let fail = async {

@@ -206,11 +206,11 @@ pub(super) async fn worker<D: Driver>(
         }
         Pacing::Closed(_) => None,
     };
-    let timer = match plan.settings.pacing {
-        Pacing::Open(rate) => rate.timer,
-        Pacing::Closed(_) => Timer::Coarse,
+    let (timer, polling) = match plan.settings.pacing {
+        Pacing::Open(rate) => (rate.timer, rate.polling),
+        Pacing::Closed(_) => (Timer::Coarse, false),
     };
-    let alarm = Rc::new(Alarm::new(timer));
+    let alarm = Rc::new(Alarm::new(timer, polling));
     let ringing = Rc::clone(&alarm);
     let _ringing = AbortOnDropHandle::new(spawn_local(async move { ringing.ring().await }));
     let most = plan.settings.iterations.map_or(u64::MAX, |all| share(all, number, workers));
