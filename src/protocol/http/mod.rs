@@ -63,6 +63,7 @@ mod way;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -218,35 +219,37 @@ impl Driver for Http {
         let (settings, targets, tracer) = (&self.settings, &self.targets, self.tracer.as_ref());
         let mut attempt =
             Attempt { settings, targets, worker, cache, user, task, virtual_user, tracer };
-        let label;
-        let mut outcome = match attempt.prepare() {
-            Ok((_, name)) if attempt.virtual_user.is_lost() => {
-                label = name;
-                Err(ConnectionFault::Lost.into())
+        let (label, mut outcome) = match attempt.prepare() {
+            Ok((_, label)) if attempt.virtual_user.is_lost() => {
+                (label, Err(ConnectionFault::Lost.into()))
             }
-            Ok((origin, name)) => {
-                label = name;
+            Ok((origin, label)) => {
                 attempt.user.in_flight = true;
-                let left = match attempt.over_open(&origin) {
-                    None => Ok(Left::All),
-                    // By reference: awaiting it by value would move it.
-                    Some(mut exchange) => {
-                        let outcome = (&mut exchange).await;
-                        attempt.left_after(outcome)
-                    }
-                };
-                match left {
-                    Ok(Left::Nothing) => Ok(origin),
-                    Ok(left) => Box::pin(attempt.follow(origin, left)).await,
-                    Err(fault) => Err(fault),
-                }
+                (label, Ok(origin))
             }
-            Err((name, fault)) => {
-                label = name;
+            Err((label, fault)) => {
                 attempt.virtual_user.scope.not_sent();
-                Err(fault)
+                (label, Err(fault))
             }
         };
+        if let Ok(origin) = &outcome {
+            let exchanged = {
+                // Awaited where it is: moving it would cost each request a copy, and each user the room.
+                let mut open = attempt.over_open(origin);
+                match &mut open {
+                    Some(exchange) => Some(exchange.await),
+                    None => None,
+                }
+            };
+            match exchanged.map_or(Ok(Left::All), |exchanged| attempt.left_after(exchanged)) {
+                Ok(Left::Nothing) => {}
+                Ok(left) => {
+                    let origin = Rc::clone(origin);
+                    outcome = Box::pin(attempt.follow(origin, left)).await;
+                }
+                Err(fault) => outcome = Err(fault),
+            }
+        }
         let end = Instant::now();
         if let Ok(origin) = &outcome
             && !task.links.is_empty()
