@@ -82,12 +82,12 @@ impl Wake for Bell {
 }
 
 /// Notes that what runs beside the users was woken, and wakes the task.
-struct Alone {
+struct Beside {
     woken: AtomicBool,
     waker: Waker,
 }
 
-impl Wake for Alone {
+impl Wake for Beside {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -141,14 +141,15 @@ impl Scheduler {
     /// before the users, who may leave it nothing of the budget that the runtime gives a task.
     pub(super) async fn beside<F: Future>(&self, future: F, begin: impl Fn()) -> F::Output {
         let mut future = pin!(future);
-        let mut own: Option<(Arc<Alone>, Waker)> = None;
+        let mut own: Option<(Arc<Beside>, Waker)> = None;
         poll_fn(|context| {
             begin();
-            let (alone, waker) = own.get_or_insert_with(|| {
-                let alone = Arc::new(Alone { woken: true.into(), waker: context.waker().clone() });
-                (Arc::clone(&alone), alone.into())
+            let (beside, waker) = own.get_or_insert_with(|| {
+                let beside =
+                    Arc::new(Beside { woken: true.into(), waker: context.waker().clone() });
+                (Arc::clone(&beside), beside.into())
             });
-            if alone.woken.swap(false, Ordering::AcqRel)
+            if beside.woken.swap(false, Ordering::AcqRel)
                 && let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(waker))
             {
                 return Poll::Ready(output);
@@ -192,7 +193,8 @@ impl Scheduler {
         // One that has ended may still be woken.
         let Some(place) = users.get_mut(number) else { return };
         let Some(User { life, bell, waker }) = place else { return };
-        bell.rung.store(false, Ordering::Release);
+        // Read, too: what a thread did before it found the bell rung must be seen by this poll.
+        bell.rung.swap(false, Ordering::AcqRel);
         let mut context = Context::from_waker(waker);
         let polled = catch_unwind(AssertUnwindSafe(|| life.as_mut().poll(&mut context)));
         if matches!(polled, Ok(Poll::Pending)) {
@@ -214,6 +216,7 @@ impl Scheduler {
 #[cfg(test)]
 mod tests {
     use std::rc::Rc;
+    use std::sync::atomic::AtomicUsize;
     use std::time::Duration;
 
     use tokio::io::AsyncReadExt;
@@ -275,6 +278,50 @@ mod tests {
         }
         end(&scheduler).await;
         assert_eq!(scheduler.crashed(), 0);
+    }
+
+    #[tokio::test]
+    async fn no_wake_of_another_thread_is_lost() {
+        const ROUNDS: usize = 20_000;
+        let scheduler = Scheduler::default();
+        let state = Arc::new([const { AtomicUsize::new(0) }; 2]);
+        let (done, threads) = (Rc::new(Cell::new(false)), Rc::new(RefCell::new(None)));
+        let (ended, thread, shared) = (Rc::clone(&done), Rc::clone(&threads), Arc::clone(&state));
+        scheduler.start(move |waker| {
+            let (waker, waking) = (waker.clone(), Arc::clone(&shared));
+            *thread.borrow_mut() = Some(std::thread::spawn(move || {
+                let [told, seen] = &*waking;
+                for round in 1..=ROUNDS {
+                    // The first rings the bell, so that the second may find it rung while it is taken back.
+                    waker.wake_by_ref();
+                    told.store(round, Ordering::Release);
+                    waker.wake_by_ref();
+                    while seen.load(Ordering::Acquire) < round {
+                        std::hint::spin_loop();
+                    }
+                }
+            }));
+            poll_fn(move |_| {
+                let [told, seen] = &*shared;
+                let round = told.load(Ordering::Acquire);
+                seen.store(round, Ordering::Release);
+                ended.set(round == ROUNDS);
+                if ended.get() { Poll::Ready(()) } else { Poll::Pending }
+            })
+        });
+        // Keeps the thread of the users awake.
+        let busy = Rc::clone(&done);
+        scheduler.start(|_| async move {
+            while !busy.get() {
+                yield_now().await;
+            }
+        });
+        let all = beside(&scheduler, scheduler.all_ended());
+        let all = timeout(Duration::from_secs(60), all).await;
+        // The thread would wait for ever.
+        state[1].store(usize::MAX, Ordering::Release);
+        threads.take().expect("a thread").join().expect("no panic");
+        all.expect("every wake is seen");
     }
 
     #[tokio::test]
