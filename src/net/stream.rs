@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::task::coop::{has_budget_remaining, poll_proceed};
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::ProtocolVersion;
 
@@ -59,8 +60,8 @@ impl Stream {
         }
     }
 
-    /// Receives some bytes, none at the end of the stream: as [`AsyncRead::poll_read`], and cheaper for plain TCP.
-    /// Whoever reads on while the buffer is filled must let others have their turn.
+    /// Receives some bytes, none at the end of the stream: as [`AsyncRead::poll_read`], and cheaper for plain TCP,
+    /// because only what fills the buffer, and so may be followed by more at once, counts in the runtime's budget.
     #[inline]
     pub fn poll_receive(
         &mut self,
@@ -75,6 +76,9 @@ impl Stream {
                 return Poll::Ready(Ok(buffer.filled().len()));
             }
         };
+        if !has_budget_remaining() {
+            ready!(poll_proceed(context)).made_progress();
+        }
         loop {
             let mut last = None;
             let outcome = socket.try_io(Interest::READABLE, || {
@@ -89,7 +93,14 @@ impl Stream {
             match (last, outcome) {
                 (Some(count), _) => return Poll::Ready(Ok(count)),
                 (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
-                (None, outcome) => return Poll::Ready(outcome),
+                (None, outcome) => {
+                    if matches!(outcome, Ok(count) if count == into.len())
+                        && let Poll::Ready(budget) = poll_proceed(context)
+                    {
+                        budget.made_progress();
+                    }
+                    return Poll::Ready(outcome);
+                }
             }
             ready!(socket.poll_read_ready(context))?;
         }
@@ -260,6 +271,28 @@ mod tests {
         assert_eq!(receive(&mut stream, &mut buffer).await, 0, "the end");
         assert_eq!(receive(&mut stream, &mut buffer).await, 0, "still");
         assert!(stream.has_unsolicited_input());
+    }
+
+    #[tokio::test]
+    async fn who_receives_on_and_on_gives_way_to_others() {
+        let (mut stream, mut peer) = pair().await;
+        peer.write_all(&[7; 1000]).await.expect("room");
+        receive(&mut stream, &mut [0]).await;
+        let mut received = 1;
+        let mut buffer = [0];
+        poll_fn(|context| {
+            while stream.poll_receive(context, &mut buffer).is_ready() {
+                received += 1;
+            }
+            Poll::Ready(())
+        })
+        .await;
+        assert!((2..1000).contains(&received), "{received}");
+        tokio::task::yield_now().await;
+        while received < 1000 {
+            assert_eq!(receive(&mut stream, &mut buffer).await, 1);
+            received += 1;
+        }
     }
 
     #[tokio::test]

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::AsyncWrite;
-use tokio::task::coop::poll_proceed;
 use tokio::time::Instant;
 use tokio_rustls::rustls::{ClientConfig, pki_types::ServerName};
 
@@ -150,13 +149,10 @@ impl Exchange<'_> {
                 }
                 Err(fault) => return Poll::Ready(Err(fault)),
             }
-            if count == scratch.len() {
-                // A target that always has more data ready would keep the deadline's timer from being polled, and
-                // others from their turn.
-                if self.deadline.passed() {
-                    return Poll::Ready(Err(ConnectionFault::Deadline.into()));
-                }
-                ready!(poll_proceed(context)).made_progress();
+            // A target that always has more data ready would keep the deadline's timer from being
+            // polled.
+            if count == scratch.len() && self.deadline.passed() {
+                return Poll::Ready(Err(ConnectionFault::Deadline.into()));
             }
         }
     }
