@@ -62,9 +62,10 @@ pub const ARRIVALS: &[Field] = &[
         "Whether the last half of a millisecond before each start is waited for by polling.",
     )
     .note(
-        "No timer has to wake the processor then: iterations start a few microseconds after they are due, \
-         also in virtual machines. It takes half a millisecond of CPU for each start that has nothing \
-         else to do before it; from 2,000 starts per second and core, all of it.",
+        "No processor has to be woken at that moment: iterations start some ten microseconds after they \
+         are due, also in virtual machines. It takes half a millisecond of CPU for each start that has \
+         nothing else to do before it, and from 2,000 starts per second and core all of it. With \
+         `\"exact\": false` it is one and a half, because that timer may be a millisecond late.",
     )
     .or(Literal::Bool(false)),
 ];
