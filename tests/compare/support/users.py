@@ -45,9 +45,13 @@ def run(program, test, files=(), env=None):
         document = pathlib.Path(directory, "document.json")
         actions = [["LD_clear_records"], test, ["LD_generate_json_report", {"json_file_name": "report"}]]
         document.write_text(json.dumps(actions))
-        done = subprocess.run(
-            [*program, str(document)], cwd=directory, capture_output=True, text=True, timeout=DEADLINE,
-            env={**os.environ, **(env or {})})  # fmt: skip
+        try:
+            done = subprocess.run(
+                [*program, str(document)], cwd=directory, capture_output=True, text=True, timeout=DEADLINE,
+                env={**os.environ, **(env or {})})  # fmt: skip
+        except subprocess.TimeoutExpired as late:
+            said = b"".join(part or b"" for part in (late.stdout, late.stderr)).decode(errors="replace")
+            sys.exit(f"{program[0]} does not end within {DEADLINE} s: {test}: {said}")
         parts = []
         for part in ("success", "failure"):
             path = pathlib.Path(directory, f"report_{part}.json")
