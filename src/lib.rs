@@ -21,7 +21,7 @@
 //!                python                            what is not native, in a process of its own
 //!                 net                              every socket: dialling, listening, TLS, targets
 //!                event                             what a running document emits
-//!       value  error  escape  redact  counters  lock  memory    used by every module
+//!       value  error  escape  redact  counters  lock  memory  cold    used by every module
 //! ```
 //!
 //! A module uses the modules below or beside it, never those above, and inside a module no two files
@@ -112,6 +112,7 @@ pub mod action;
 pub mod cli;
 pub mod client;
 pub mod cluster;
+mod cold;
 pub mod command;
 pub mod console;
 pub mod counters;

@@ -9,6 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::cold::cold_path;
+
 /// The least ceiling, in bytes. A server at rest takes about 6 MB.
 pub const LEAST: usize = 16 << 20;
 
@@ -198,7 +200,10 @@ impl Held {
             bytes => bytes.next_multiple_of(Self::STEP),
         };
         match &mut self.0 {
-            Some(share) if share.bytes != counted => share.set(counted),
+            Some(share) if share.bytes != counted => {
+                cold_path();
+                share.set(counted)
+            }
             _ => Ok(()),
         }
     }

@@ -21,6 +21,7 @@ use super::scenario::{Skipped, TaskSource, Verdict};
 use super::stop::{Phase, Signal};
 use super::template::{Compiler, Linker, Scope};
 use super::trace::{Ended, Trace};
+use crate::cold::cold_path;
 use crate::record::{LabelId, NO_STATUS, Recorder, Sample};
 use crate::value::{Field, Invalid, Object};
 
@@ -252,6 +253,7 @@ impl VirtualUser {
             measured.start = entered;
         }
         if self.lost {
+            cold_path();
             let status = if measured.status == NO_STATUS { NO_STATUS } else { 0 };
             measured = Measurement { status, bytes: 0, error: Some(LOST), body: &[], ..measured };
         }
@@ -272,11 +274,13 @@ impl VirtualUser {
             error,
         });
         if self.keep_bodies && error.is_some() && !measured.body.is_empty() {
+            cold_path();
             recorder.keep_body(&String::from_utf8_lossy(measured.body));
         }
         if let Some(trace) = &self.trace
             && let Some(label) = recorder.label_of(measured.label)
         {
+            cold_path();
             trace.request(&Ended {
                 label,
                 status: measured.status,

@@ -20,6 +20,7 @@ use super::plan::Plan;
 use super::scenario::{Fate, Task, Verdict};
 use super::stop::{Phase, Signal};
 use super::template::Scope;
+use crate::cold::cold_path;
 use crate::record::Recorder;
 
 /// How long a user without a wait pauses after an iteration that could not reach its target or made
@@ -205,12 +206,14 @@ async fn work<D: Driver>(
             .unless(Phase::Abort, pin!(perform(context, signal, state, virtual_user, tasks)))
             .await;
         let Some(verdict) = verdict else {
+            cold_path();
             return abandon(context, state, virtual_user);
         };
         if signal.phase() >= Phase::Finish {
             return;
         }
         if virtual_user.requests() == 0 {
+            cold_path();
             context.empty.set(context.empty.get() + 1);
             context.give_way().await;
         }
@@ -276,12 +279,14 @@ async fn perform<D: Driver>(
             break;
         }
         if let Some(why) = task.skipped(&mut virtual_user.scope) {
+            cold_path();
             context.note(index, Fate::Skipped);
             context.plan.driver.skipped(index, why);
             context.give_way().await;
             continue;
         }
         if let Some(throttle) = &task.throttle {
+            cold_path();
             let wait = throttle.book(virtual_user.elapsed());
             if !wait.is_zero() && !signal.pause(wait).await {
                 break;
@@ -290,6 +295,7 @@ async fn perform<D: Driver>(
         context.note(index, Fate::Ran);
         verdict = attempt(context, signal, state, virtual_user, index, task).await;
         if verdict == Verdict::Transient {
+            cold_path();
             // It may have failed before it waited, for example without a valid URL.
             context.give_way().await;
         }
@@ -316,14 +322,17 @@ async fn attempt<D: Driver>(
     loop {
         virtual_user.scope.begin_task(task.unresolved);
         if let Some(network) = &task.network {
+            cold_path();
             virtual_user.enter(network).await;
         }
         let mut verdict =
             context.plan.driver.perform(&context.worker, state, index, virtual_user).await;
         if task.network.is_some() {
+            cold_path();
             verdict = virtual_user.leave(verdict);
         }
         let Some(retry) = &task.retry else { return verdict };
+        cold_path();
         attempts = attempts.saturating_add(1);
         let used = match verdict {
             Verdict::Passed => return verdict,

@@ -11,6 +11,8 @@ use tokio::task::coop::{has_budget_remaining, poll_proceed};
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::ProtocolVersion;
 
+use crate::cold::cold_path;
+
 /// A connection to a server or target.
 #[derive(Debug)]
 pub enum Stream {
@@ -49,13 +51,14 @@ impl Stream {
     ) -> Poll<io::Result<usize>> {
         let socket = match self {
             Self::Plain(socket) => socket,
-            Self::Tls(tls) => return Pin::new(tls).poll_write(context, bytes),
+            Self::Tls(tls) => return encrypt(tls, context, bytes),
         };
         loop {
             match socket.try_io(Interest::WRITABLE, || system::send(socket, bytes)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 outcome => return Poll::Ready(outcome),
             }
+            cold_path();
             ready!(socket.poll_write_ready(context))?;
         }
     }
@@ -70,13 +73,10 @@ impl Stream {
     ) -> Poll<io::Result<usize>> {
         let socket = match self {
             Self::Plain(socket) => socket,
-            Self::Tls(tls) => {
-                let mut buffer = ReadBuf::new(into);
-                ready!(Pin::new(tls).poll_read(context, &mut buffer))?;
-                return Poll::Ready(Ok(buffer.filled().len()));
-            }
+            Self::Tls(tls) => return decrypt(tls, context, into),
         };
         if !has_budget_remaining() {
+            cold_path();
             ready!(poll_proceed(context)).made_progress();
         }
         loop {
@@ -94,6 +94,7 @@ impl Stream {
                 (Some(count), _) => return Poll::Ready(Ok(count)),
                 (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
                 (None, outcome) => {
+                    cold_path();
                     if matches!(outcome, Ok(count) if count == into.len())
                         && let Poll::Ready(budget) = poll_proceed(context)
                     {
@@ -132,6 +133,29 @@ impl Stream {
             Self::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
         }
     }
+}
+
+/// Sends over TLS. Apart from [`Stream::poll_send`], for what it needs of the processor's caches is nothing beside
+/// the encryption, and much beside a plain request.
+#[inline(never)]
+fn encrypt(
+    tls: &mut TlsStream<TcpStream>,
+    context: &mut Context<'_>,
+    bytes: &[u8],
+) -> Poll<io::Result<usize>> {
+    Pin::new(tls).poll_write(context, bytes)
+}
+
+/// Receives over TLS; apart like [`encrypt`].
+#[inline(never)]
+fn decrypt(
+    tls: &mut TlsStream<TcpStream>,
+    context: &mut Context<'_>,
+    into: &mut [u8],
+) -> Poll<io::Result<usize>> {
+    let mut buffer = ReadBuf::new(into);
+    ready!(Pin::new(tls).poll_read(context, &mut buffer))?;
+    Poll::Ready(Ok(buffer.filled().len()))
 }
 
 impl AsyncRead for Stream {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::cold::cold_path;
 use crate::load::pacer;
 use crate::value::{Invalid, Object};
 
@@ -55,6 +56,7 @@ impl Deadline {
         if let Some(sleep) = &mut self.sleep
             && self.fires.is_none_or(|fires| fires > at)
         {
+            cold_path();
             sleep.as_mut().reset(at);
             (self.fires, self.waker) = (Some(at), None);
         }

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use crate::support::modules::{Modules, Name, circles, product};
 
 /// Used by every module: they use nothing but each other.
-const FOUNDATION: [&str; 7] = ["counters", "error", "escape", "lock", "memory", "redact", "value"];
+const FOUNDATION: [&str; 8] =
+    ["cold", "counters", "error", "escape", "lock", "memory", "redact", "value"];
 
 /// What each module may use besides the foundation.
 const MAY_USE: [(&str, &[&str]); 24] = [
@@ -57,7 +58,8 @@ fn directions(modules: &Modules) -> BTreeSet<(String, String)> {
 }
 
 fn allowed(from: &str, to: &str) -> bool {
-    FOUNDATION.contains(&to) && (!FOUNDATION.contains(&from) || ["redact", "value"].contains(&to))
+    FOUNDATION.contains(&to)
+        && (!FOUNDATION.contains(&from) || ["cold", "redact", "value"].contains(&to))
         || MAY_USE.iter().any(|(name, below)| *name == from && below.contains(&to))
 }
 

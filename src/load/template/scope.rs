@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Hole, Slot};
+use crate::cold::cold_path;
 use crate::load::limits::MAX_TEXT;
 use crate::load::misses::{Kind, Misses};
 use crate::load::source::CsvRows;
@@ -114,6 +115,7 @@ impl Scope {
         self.misses.begin();
         self.purpose = Purpose::Request;
         if !self.names.sources.is_empty() {
+            cold_path();
             self.rows.clear();
             self.rows.resize(self.names.sources.len(), None);
         }
@@ -154,6 +156,7 @@ impl Scope {
     /// Counts a request of this execution, if it was sent with a placeholder as it is written.
     pub fn count_request(&mut self) {
         if self.unresolved {
+            cold_path();
             self.misses.count_request();
         }
     }

@@ -13,6 +13,7 @@ use super::state::{TaskCache, User, Worker};
 use super::target::{Origin, write_target};
 use super::task::{Task, method};
 use super::tls::Settings;
+use crate::cold::cold_path;
 use crate::load::driver::VirtualUser;
 use crate::net::Targets;
 use crate::protocol::labels::{Name, Naming};
@@ -42,12 +43,19 @@ impl Attempt<'_> {
                 None => self.first_use(fixed.request.method(), &fixed.url)?,
             };
             if self.user.jar.is_some() {
+                cold_path();
                 let rest = origin.rest(&fixed.url).unwrap_or_default();
                 self.write(fixed.request.method(), &origin, rest)
                     .map_err(|fault| (label, fault))?;
             }
             return Ok((origin, label));
         }
+        self.compose()
+    }
+
+    /// Writes a request that is not constant.
+    #[inline(never)]
+    fn compose(&mut self) -> Result<(Rc<Origin>, LabelId), (LabelId, Fault)> {
         let method = method(&self.task.method, &mut self.virtual_user.scope);
         let url = self.task.url.fill(&mut self.virtual_user.scope, &self.user.pages);
         let label = match &method {
@@ -65,6 +73,7 @@ impl Attempt<'_> {
     }
 
     /// Handles the first execution of a constant task by this worker.
+    #[cold]
     fn first_use(
         &mut self,
         method: &str,

@@ -17,6 +17,7 @@ use super::head::LastHead;
 use super::request::Outgoing;
 use super::response::Response;
 use super::target::Origin;
+use crate::cold::cold_path;
 use crate::net::{Dialer, Stream, Tls};
 use crate::protocol::checked::Capture;
 use crate::protocol::deadline::Deadline;
@@ -102,6 +103,7 @@ impl Exchange<'_> {
                 }
                 // The target may have responded before it read everything: the response counts.
                 Poll::Ready(Err(error)) => {
+                    cold_path();
                     self.unsent = Some(ConnectionFault::of_io(&error).into());
                 }
                 Poll::Pending => break,
@@ -114,10 +116,12 @@ impl Exchange<'_> {
             self.unsent = Some(ConnectionFault::of_io(&error).into());
         }
         let outcome = ready!(self.poll_answer(context));
-        if !rest.is_empty() || self.unsent.is_some() {
-            // The target waits for the rest of this request, so no other may follow it.
-            self.response.keep_alive = false;
+        if rest.is_empty() && self.unsent.is_none() {
+            return Poll::Ready(outcome);
         }
+        cold_path();
+        // The target waits for the rest of this request, so no other may follow it.
+        self.response.keep_alive = false;
         Poll::Ready(match (outcome, self.unsent.take()) {
             (Err(fault), Some(why)) if fault != ConnectionFault::Deadline.into() => Err(why),
             (outcome, _) => outcome,
@@ -129,15 +133,11 @@ impl Exchange<'_> {
         loop {
             let count = match ready!(self.stream.poll_receive(context, &mut scratch)) {
                 Ok(count) => count,
-                // A TLS peer that closes without close_notify: the framing decides whether the
-                // response is truncated.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    return Poll::Ready(self.response.end());
-                }
-                Err(error) => return Poll::Ready(Err(ConnectionFault::of_io(&error).into())),
+                Err(error) => return Poll::Ready(unreceived(&error, self.response)),
             };
             let bytes = scratch.get(..count).unwrap_or_default();
             if bytes.is_empty() {
+                cold_path();
                 return Poll::Ready(self.response.end());
             }
             let mut last = self.last.borrow_mut();
@@ -145,15 +145,31 @@ impl Exchange<'_> {
                 Ok(true) => return Poll::Ready(Ok(())),
                 Ok(false) => {}
                 Err(Fault::Malformed(_)) if bytes.starts_with(&TLS_ALERT) => {
+                    cold_path();
                     return Poll::Ready(Err(Fault::SpeaksTls));
                 }
-                Err(fault) => return Poll::Ready(Err(fault)),
+                Err(fault) => {
+                    cold_path();
+                    return Poll::Ready(Err(fault));
+                }
             }
             // A target that always has more data ready would keep the deadline's timer from being
             // polled.
             if count == scratch.len() && self.deadline.passed() {
+                cold_path();
                 return Poll::Ready(Err(ConnectionFault::Deadline.into()));
             }
         }
+    }
+}
+
+/// What an error while a response is received comes to.
+#[cold]
+fn unreceived(error: &io::Error, response: &mut Response) -> Result<(), Fault> {
+    match error.kind() {
+        // A TLS peer that closes without close_notify: the framing decides whether the response is
+        // truncated.
+        io::ErrorKind::UnexpectedEof => response.end(),
+        _ => Err(ConnectionFault::of_io(error).into()),
     }
 }

@@ -19,6 +19,7 @@ use super::tls::{Setting, SettingDraft};
 use crate::load::scenario::TaskSource;
 use crate::load::template::{Compiler, Draft, Linker, Template};
 use crate::protocol::check::Checks;
+use crate::protocol::checked::Capture;
 use crate::protocol::deadline::Timeout;
 use crate::protocol::placed::Placed;
 use crate::value::{Invalid, Object};
@@ -159,9 +160,11 @@ impl TaskDraft {
             tls: 0,
             http2: setting.http2,
             checks: self.checks.link(linker)?,
+            capture: Capture::default(),
             links: Vec::new(),
             fixed: None,
         };
+        task.capture = task.needed();
         task.fixed = task.fix(&self.url_place)?;
         Ok((task, setting))
     }

@@ -17,6 +17,7 @@ use super::target::Origin;
 use super::task::Authorization;
 use super::trace;
 use super::way::Way;
+use crate::cold::cold_path;
 use crate::memory::Held;
 use crate::net::Stream;
 use crate::protocol::checked::Capture;
@@ -69,23 +70,28 @@ impl Attempt<'_> {
             && let Some(pooled) = user.connections.take_last()
             && outcome.is_ok()
         {
+            cold_path();
             self.worker.see_off(pooled);
         }
         if let Err(fault) = outcome {
+            cold_path();
             if self.stale(&fault) {
                 self.user.response.clear();
                 return Ok(Left::All);
             }
             return Err(fault);
         }
-        Ok(if self.has_consequences() { Left::Consequences } else { Left::Nothing })
+        if self.has_consequences() {
+            cold_path();
+            return Ok(Left::Consequences);
+        }
+        Ok(Left::Nothing)
     }
 
-    /// The parts of the response that checks and others need.
+    /// The parts of the response that are needed.
     fn capture(&self) -> Capture {
-        let mut capture = self.task.checks.capture();
-        capture.body |= self.virtual_user.keeps_bodies() || self.task.graphql;
-        capture.head |= self.task.uses_digest();
+        let mut capture = self.task.capture;
+        capture.body |= self.virtual_user.keeps_bodies();
         capture
     }
 

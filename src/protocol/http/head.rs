@@ -55,16 +55,27 @@ impl LastHead {
                 self.repeat(response);
                 rest
             }
-            _ => match response.head(bytes, capture, head_only)? {
-                Some(rest) => {
-                    let head = bytes.get(..bytes.len() - rest.len()).unwrap_or_default();
-                    self.remember(head, response, capture, head_only);
-                    rest
-                }
+            _ => match self.parse(response, bytes, capture, head_only)? {
+                Some(rest) => rest,
                 None => return Ok(false),
             },
         };
         response.feed(rest, capture, head_only)
+    }
+
+    /// Parses a head that is not the same as the last one; returns what follows it, if it is complete.
+    #[inline(never)]
+    fn parse<'a>(
+        &mut self,
+        response: &mut Response,
+        bytes: &'a [u8],
+        capture: Capture,
+        head_only: bool,
+    ) -> Result<Option<&'a [u8]>, Fault> {
+        let Some(rest) = response.head(bytes, capture, head_only)? else { return Ok(None) };
+        let head = bytes.get(..bytes.len() - rest.len()).unwrap_or_default();
+        self.remember(head, response, capture, head_only);
+        Ok(Some(rest))
     }
 
     fn applies(&self, capture: Capture, head_only: bool) -> bool {

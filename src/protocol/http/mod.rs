@@ -89,6 +89,7 @@ use self::task::Task;
 pub(crate) use self::tls::{SettingDraft, Settings};
 pub(crate) use self::trace::response_lines;
 pub(crate) use self::way::Way;
+use crate::cold::cold_path;
 use crate::load::driver::{Driver, Measurement, Tasks, VirtualUser};
 use crate::load::scenario::{Skipped, TaskSource, Verdict};
 use crate::load::template::{Compiler, Linker};
@@ -221,6 +222,7 @@ impl Driver for Http {
             Attempt { settings, targets, worker, cache, user, task, virtual_user, tracer };
         let (label, mut outcome) = match attempt.prepare() {
             Ok((_, label)) if attempt.virtual_user.is_lost() => {
+                cold_path();
                 (label, Err(ConnectionFault::Lost.into()))
             }
             Ok((origin, label)) => {
@@ -228,6 +230,7 @@ impl Driver for Http {
                 (label, Ok(origin))
             }
             Err((label, fault)) => {
+                cold_path();
                 attempt.virtual_user.scope.not_sent();
                 (label, Err(fault))
             }
@@ -244,24 +247,31 @@ impl Driver for Http {
             match exchanged.map_or(Ok(Left::All), |exchanged| attempt.left_after(exchanged)) {
                 Ok(Left::Nothing) => {}
                 Ok(left) => {
+                    cold_path();
                     let origin = Rc::clone(origin);
                     outcome = Box::pin(attempt.follow(origin, left)).await;
                 }
-                Err(fault) => outcome = Err(fault),
+                Err(fault) => {
+                    cold_path();
+                    outcome = Err(fault);
+                }
             }
         }
         let end = Instant::now();
         if let Ok(origin) = &outcome
             && !task.links.is_empty()
-            && let Err(fault) = attempt.keep_page(origin)
         {
-            outcome = Err(fault);
+            cold_path();
+            if let Err(fault) = attempt.keep_page(origin) {
+                outcome = Err(fault);
+            }
         }
         let shortage = matches!(outcome, Err(Fault::Connection(ConnectionFault::Own(_))));
         let passed = outcome.is_ok() && !failed_by_status(task, &user.response);
         // Errors of GraphQL come before the checks, so they are looked for together.
         let checked = if passed && !task.graphql && task.checks.take_long(user.response.body.len())
         {
+            cold_path();
             // Boxed, because it is rare.
             let scope = &mut virtual_user.scope;
             Some(Box::pin(task.checks.run_in_turns(&user.response, scope)).await)
@@ -281,6 +291,7 @@ impl Driver for Http {
         );
         user.settle();
         if shortage {
+            cold_path();
             Box::pin(user.back_off.wait()).await;
         } else {
             user.back_off.reset();
@@ -319,6 +330,7 @@ fn conclude(
     let response = &user.response;
     let (verdict, error) = match outcome {
         Err(fault) => {
+            cold_path();
             let text = match fault {
                 Fault::Connection(fault) => fault.text(&task.timeout_text),
                 fault => fault.to_string(),
@@ -326,18 +338,28 @@ fn conclude(
             (Verdict::Transient, Some(Cow::from(text)))
         }
         Ok(_) if failed_by_status(task, response) => {
+            cold_path();
             (Verdict::Permanent, Some(status_text(response.status)))
         }
         Ok(checked) => {
-            let errors = if task.graphql { graphql::failure(response) } else { None };
+            let errors = if task.graphql {
+                cold_path();
+                graphql::failure(response)
+            } else {
+                None
+            };
             let check = || task.checks.run(response, &mut virtual_user.scope);
             match errors.or_else(|| checked.unwrap_or_else(check)) {
-                Some(reason) => (Verdict::Flaky, Some(Cow::from(reason))),
+                Some(reason) => {
+                    cold_path();
+                    (Verdict::Flaky, Some(Cow::from(reason)))
+                }
                 None => (Verdict::Passed, None),
             }
         }
     };
     if let Some((tracer, index)) = traced {
+        cold_path();
         let took = times.1.saturating_duration_since(times.0);
         let responded = !matches!(verdict, Verdict::Transient);
         let checks = match responded {

@@ -9,6 +9,7 @@ use super::fault::Fault;
 use super::flavor::Flavor;
 use super::framing::has_token;
 use super::target::{Origin, latin1, write_target};
+use crate::cold::cold_path;
 use crate::load::template::Filled;
 
 /// The end of a request line.
@@ -214,9 +215,11 @@ impl<'a> Outgoing<'a> {
         if self.shared.is_empty() {
             return self.bytes.get(sent..).unwrap_or_default();
         }
+        cold_path();
         self.rest_of_parts(sent)
     }
 
+    #[inline(never)]
     fn rest_of_parts(&self, mut sent: usize) -> &'a [u8] {
         let mut from = 0;
         for (at, shared) in self.shared {

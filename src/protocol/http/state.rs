@@ -13,6 +13,7 @@ use super::pool::{Pool, PooledConnection, Transport};
 use super::request::Request;
 use super::response::Response;
 use super::target::{Origin, Origins};
+use crate::cold::cold_path;
 use crate::load::template::{Filled, Slot};
 use crate::memory::{Full, Held, Memory};
 use crate::net::Dialer;
@@ -127,9 +128,11 @@ impl User {
     pub(super) fn settle(&mut self) {
         self.response.clear();
         if self.request.capacity() > Held::SMALL {
+            cold_path();
             self.request = Request::default();
         }
         if self.proxied.capacity() > Held::SMALL {
+            cold_path();
             self.proxied = Vec::new();
         }
         // Less always fits.

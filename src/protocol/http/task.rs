@@ -14,6 +14,7 @@ use crate::load::template::{
     Draft, Filled, Linker, Scope, Slot, Template, not_set, unset_variable,
 };
 use crate::protocol::check::Checks;
+use crate::protocol::checked::Capture;
 use crate::value::Invalid;
 use crate::value::field::alternatives;
 
@@ -49,6 +50,8 @@ pub(crate) struct Task {
     /// Whether to use HTTP/2, or offer it with TLS.
     pub(crate) http2: bool,
     pub(crate) checks: Checks,
+    /// The parts of a response that it needs.
+    pub(super) capture: Capture,
     /// Extracted variables that other tasks may use as links: the user keeps the page that each came
     /// from.
     pub(super) links: Vec<Slot>,
@@ -115,6 +118,12 @@ impl Task {
     /// Whether it responds to digest challenges.
     pub(crate) fn uses_digest(&self) -> bool {
         matches!(self.authorization, Some(Authorization::Digest { .. }))
+    }
+
+    /// The parts of a response that checks and others need.
+    pub(super) fn needed(&self) -> Capture {
+        let checks = self.checks.capture();
+        Capture { head: checks.head || self.uses_digest(), body: checks.body || self.graphql }
     }
 
     /// The request as bytes, if it is constant.
